@@ -1,0 +1,181 @@
+//! `cargo xtask build`: the eBPF object, and the static binary that carries it.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::paths;
+use crate::process;
+use crate::toolchain::{MUSL, Toolchain};
+
+/// Build the static release binary; its path is the last line on standard output.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// What the eBPF object is built for.
+const BPF: &str = "bpfel-unknown-none";
+
+/// What a build leaves behind.
+#[derive(Debug)]
+pub(crate) struct Artifacts {
+    /// The eBPF object, with BTF.
+    pub(crate) ebpf_object: PathBuf,
+    /// The static `ctpulse`, which carries the object.
+    pub(crate) binary: PathBuf,
+}
+
+pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
+    let artifacts = all(&Toolchain::ensure()?)?;
+    writeln!(io::stdout(), "{}", artifacts.binary.display())
+        .context("cannot write to standard output")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the eBPF object and the static binary.
+///
+/// # Errors
+/// When either cannot be built.
+pub(crate) fn all(toolchain: &Toolchain) -> Result<Artifacts> {
+    let ebpf_object = ebpf_object(toolchain)?;
+    let mut cargo = host_cargo(toolchain, "build", &ebpf_object);
+    cargo.args([
+        "--release",
+        "-p",
+        "conntrack-user",
+        "--bin",
+        "ctpulse",
+        "--target",
+        MUSL,
+    ]);
+    process::run(&mut cargo).context("cannot build ctpulse")?;
+    let binary = paths::target().join(MUSL).join("release/ctpulse");
+    Ok(Artifacts {
+        ebpf_object,
+        binary,
+    })
+}
+
+/// Builds the eBPF object and returns its path.
+///
+/// # Errors
+/// When it or its linker cannot be built.
+pub(crate) fn ebpf_object(toolchain: &Toolchain) -> Result<PathBuf> {
+    process::run(&mut ebpf_cargo(toolchain, "build")?).context("cannot build the eBPF object")?;
+    Ok(ebpf_target().join(BPF).join("release/conntrack-ebpf"))
+}
+
+/// Builds the eBPF object whose selector is wrong on purpose, and returns its path.
+///
+/// # Errors
+/// When it or its linker cannot be built.
+pub(crate) fn wrong_ebpf_object(toolchain: &Toolchain) -> Result<PathBuf> {
+    let target = paths::target().join("ebpf-wrong");
+    let mut cargo = ebpf_cargo(toolchain, "build")?;
+    cargo.args(["--features", "wrong-selector"]);
+    cargo.env("CARGO_TARGET_DIR", &target);
+    process::run(&mut cargo).context("cannot build the eBPF object with the wrong selector")?;
+    Ok(target.join(BPF).join("release/conntrack-ebpf"))
+}
+
+/// Builds the programs that test ctpulse in a guest, static like ctpulse itself, and returns their
+/// paths.
+///
+/// # Errors
+/// When they cannot be built.
+pub(crate) fn test_programs(toolchain: &Toolchain, artifacts: &Artifacts) -> Result<Vec<PathBuf>> {
+    let mut cargo = host_cargo(toolchain, "build", &artifacts.ebpf_object);
+    cargo.args([
+        "--release",
+        "-p",
+        "ctpulse-tests",
+        "--bins",
+        "--target",
+        MUSL,
+    ]);
+    // Cargo knows best which programs there are; what it has to tell the user still goes to
+    // standard error.
+    cargo
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit());
+    let output = cargo.output().context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("cannot build the test programs ({})", output.status);
+    }
+    Ok(executables(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// A cargo command for the host's crates, which need to know where the eBPF object is.
+pub(crate) fn host_cargo(toolchain: &Toolchain, subcommand: &str, ebpf_object: &Path) -> Command {
+    let mut cargo = toolchain.cargo();
+    cargo
+        .arg(subcommand)
+        .env("CTPULSE_EBPF_OBJECT", ebpf_object);
+    cargo
+}
+
+/// A cargo command for the eBPF programs.
+///
+/// # Errors
+/// When the eBPF linker cannot be built.
+pub(crate) fn ebpf_cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Command> {
+    let linker = toolchain.bpf_linker()?;
+    let mut cargo = toolchain.cargo();
+    cargo.args([
+        subcommand,
+        "-p",
+        "conntrack-ebpf",
+        "--bin",
+        "conntrack-ebpf",
+        "--release",
+    ]);
+    cargo.args(["-Z", "build-std=core", "--target", BPF]);
+    // There is no precompiled core for BPF, and building it is not stable yet; on a pinned
+    // toolchain that is safe.
+    cargo.env("RUSTC_BOOTSTRAP", "1");
+    cargo.env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker);
+    // Debug information is what the linker makes BTF from. Its messages are about files named like
+    // an LLVM library that turned out not to be one, before it finds the right one; its errors
+    // still are errors.
+    cargo.env(
+        "RUSTFLAGS",
+        "-C debuginfo=2 -C link-arg=--btf -A linker-messages",
+    );
+    // A directory of its own: other flags, and no waiting for the lock of a build of the host's
+    // crates.
+    cargo.env("CARGO_TARGET_DIR", ebpf_target());
+    Ok(cargo)
+}
+
+fn ebpf_target() -> PathBuf {
+    paths::target().join("ebpf")
+}
+
+/// The programs named in cargo's messages, one JSON object per line.
+fn executables(messages: &str) -> Vec<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executables_are_found_among_cargos_messages() {
+        let messages = r#"
+            {"reason":"compiler-artifact","target":{"name":"anyhow"},"executable":null,"fresh":true}
+            {"reason":"build-script-executed","package_id":"x"}
+            not json
+            {"reason":"compiler-artifact","target":{"name":"guest-tests"},"executable":"/t/release/guest-tests","fresh":false}
+            {"reason":"build-finished","success":true}"#;
+        assert_eq!(
+            executables(messages),
+            [PathBuf::from("/t/release/guest-tests")]
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! `cargo xtask lint`: formatting, clippy and dependencies.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+
+use crate::build;
+use crate::process;
+use crate::report::Report;
+use crate::toolchain::Toolchain;
+
+/// Check formatting, clippy's lints, and the dependencies' licences and sources.
+///
+/// All checks run, whatever fails; a summary comes last. Known vulnerabilities are looked up only
+/// with --advisories, because the database is fetched from the network.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Also look for known vulnerabilities (fetches the RustSec database from GitHub)
+    #[arg(long)]
+    advisories: bool,
+}
+
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+    let toolchain = Toolchain::ensure()?;
+    let mut report = Report::default();
+    report.step("format", || {
+        process::run(toolchain.cargo().args(["fmt", "--all", "--check"]))
+    });
+    match report.step("eBPF object", || build::ebpf_object(&toolchain)) {
+        Some(object) => {
+            report.step("clippy", || host_clippy(&toolchain, &object));
+        }
+        None => report.skip("clippy", "ctpulse needs the eBPF object"),
+    }
+    report.step("clippy for eBPF", || {
+        process::run(build::ebpf_cargo(&toolchain, "clippy")?.args(["--", "-D", "warnings"]))
+    });
+    report.step("dependencies", || deny(&toolchain, args.advisories));
+    Ok(report.finish())
+}
+
+fn host_clippy(toolchain: &Toolchain, ebpf_object: &Path) -> Result<()> {
+    // The eBPF programs do not compile for the host; the library that they share with it does.
+    for selection in [
+        &[
+            "--workspace",
+            "--exclude",
+            "conntrack-ebpf",
+            "--all-targets",
+        ][..],
+        &["-p", "conntrack-ebpf", "--lib"],
+    ] {
+        let mut cargo = build::host_cargo(toolchain, "clippy", ebpf_object);
+        process::run(cargo.args(selection).args(["--", "-D", "warnings"]))?;
+    }
+    Ok(())
+}
+
+fn deny(toolchain: &Toolchain, advisories: bool) -> Result<()> {
+    let mut deny = toolchain
+        .cargo_deny()
+        .context("cannot check dependencies")?;
+    deny.args(["--workspace", "check", "bans", "licenses", "sources"]);
+    if advisories {
+        deny.arg("advisories");
+    }
+    process::run(&mut deny)
+}

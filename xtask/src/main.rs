@@ -1,0 +1,54 @@
+//! `cargo xtask`: builds, runs, tests and lints ctpulse, and boots guest kernels for it.
+//!
+//! This crate compiles with the stable toolchain found on the machine; everything it builds is
+//! built with the toolchain pinned in [`toolchain`]. One module per subcommand; each keeps what it
+//! decides (parsing, resolving, quoting) in pure functions apart from what it does.
+
+mod apt;
+mod bench;
+mod build;
+mod lint;
+mod paths;
+mod process;
+mod report;
+mod run;
+mod test;
+mod toolchain;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Build, run, test and lint ctpulse, and boot guest kernels for it.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Build(build::Args),
+    Run(run::Args),
+    Test(test::Args),
+    Lint(lint::Args),
+    Vm(vm::Args),
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Build(args) => build::main(&args),
+        Command::Run(args) => run::main(&args),
+        Command::Test(args) => test::main(args),
+        Command::Lint(args) => lint::main(&args),
+        Command::Vm(args) => vm::main(args),
+        Command::Bench(args) => bench::main(args),
+    };
+    outcome.unwrap_or_else(|error| {
+        process::say(format_args!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}

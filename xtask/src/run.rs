@@ -1,0 +1,38 @@
+//! `cargo xtask run`: build ctpulse and run it as root.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::build;
+use crate::process;
+use crate::toolchain::{self, Toolchain};
+
+/// Build ctpulse and run it as root (with sudo when needed).
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Arguments for ctpulse
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+    let binary = build::all(&Toolchain::ensure()?)?.binary;
+    let mut command = if process::is_root() {
+        Command::new(&binary)
+    } else if let Some(sudo) = process::find("sudo") {
+        let mut command = Command::new(sudo);
+        command.arg("--").arg(&binary);
+        command
+    } else {
+        bail!(
+            "ctpulse needs root to count in the kernel, and there is no sudo: run {} as root",
+            binary.display()
+        );
+    };
+    command.args(&args.args);
+    // Replaces xtask, so that signals and the exit status are ctpulse's own.
+    let error = toolchain::clean(&mut command).exec();
+    Err(error).with_context(|| format!("cannot run {}", binary.display()))
+}

@@ -1,0 +1,292 @@
+//! The pinned toolchain and the pinned tools: which ones, that they are there, and how to call
+//! them.
+//!
+//! Aya needs a newer Rust than the one that compiles xtask, and the eBPF linker borrows the
+//! compiler's own LLVM, so the versions here belong together: change them together.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::paths;
+use crate::process::{self, say};
+
+/// The Rust release that builds, tests and lints everything but xtask itself.
+const RUST: &str = "1.98.0";
+/// What the static binary and the guests' programs are built for.
+pub(crate) const MUSL: &str = "x86_64-unknown-linux-musl";
+/// The eBPF linker: 0.10 links with the LLVM 22 of Rust 1.98; from 0.11 on it needs one of its own.
+const BPF_LINKER: Tool = Tool {
+    name: "bpf-linker",
+    version: "0.10.4",
+};
+const CARGO_DENY: Tool = Tool {
+    name: "cargo-deny",
+    version: "0.20.2",
+};
+
+/// Components by name, targets as `rust-std-TARGET`, as `rustup component list` shows them.
+const COMPONENTS: [&str; 4] = [
+    "rust-src",
+    "clippy",
+    "rustfmt",
+    "rust-std-x86_64-unknown-linux-musl",
+];
+
+/// A program from crates.io that is compiled with the pinned toolchain and kept below the target
+/// directory.
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// The pinned toolchain; having one means it is installed.
+#[derive(Debug)]
+pub(crate) struct Toolchain(());
+
+impl Toolchain {
+    /// Makes sure that the pinned toolchain is installed, with rust-src, clippy, rustfmt and the
+    /// musl target.
+    ///
+    /// # Errors
+    /// When rustup or a C compiler is missing, or the toolchain cannot be installed.
+    pub(crate) fn ensure() -> Result<Self> {
+        if process::find("rustup").is_none() {
+            bail!(
+                "rustup is missing: install it from https://rustup.rs (Debian 13 and later: apt-get install rustup)"
+            );
+        }
+        if process::find("cc").is_none() {
+            bail!("a C compiler is missing (rustc links with it): apt-get install gcc libc6-dev");
+        }
+        let mut list = Command::new("rustup");
+        list.args(["component", "list", "--installed", "--toolchain", RUST]);
+        clean(&mut list);
+        let missing = match process::capture(&mut list) {
+            Ok(installed) => missing_components(&installed),
+            // Not installed at all.
+            Err(_) => COMPONENTS.to_vec(),
+        };
+        if !missing.is_empty() {
+            say(format_args!(
+                "installing Rust {RUST} ({})",
+                missing.join(", ")
+            ));
+            let mut install = Command::new("rustup");
+            install.args([
+                "toolchain",
+                "install",
+                RUST,
+                "--profile",
+                "minimal",
+                "--no-self-update",
+            ]);
+            install.args(["--component", "rust-src,clippy,rustfmt", "--target", MUSL]);
+            process::run(clean(&mut install))
+                .with_context(|| format!("cannot install Rust {RUST}"))?;
+        }
+        Ok(Self(()))
+    }
+
+    /// A program of the pinned toolchain, to be run in the workspace, free of the environment that
+    /// the cargo around xtask has set up for xtask alone.
+    fn program(program: impl Into<OsString>) -> Command {
+        let mut command = Command::new("rustup");
+        command
+            .args(["run", RUST])
+            .arg(program.into())
+            .current_dir(paths::workspace());
+        clean(&mut command);
+        command.env("CARGO_TARGET_DIR", paths::target());
+        command
+    }
+
+    /// The pinned cargo.
+    #[expect(
+        clippy::unused_self,
+        reason = "having a Toolchain proves that it is installed"
+    )]
+    pub(crate) fn cargo(&self) -> Command {
+        Self::program("cargo")
+    }
+
+    /// The path of the eBPF linker; compiles it first when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be compiled.
+    pub(crate) fn bpf_linker(&self) -> Result<PathBuf> {
+        self.tool(&BPF_LINKER)
+    }
+
+    /// cargo-deny, to be run with the pinned toolchain's cargo; compiles it first when it is not
+    /// there.
+    ///
+    /// # Errors
+    /// When it cannot be compiled.
+    pub(crate) fn cargo_deny(&self) -> Result<Command> {
+        Ok(Self::program(self.tool(&CARGO_DENY)?))
+    }
+
+    fn tool(&self, tool: &Tool) -> Result<PathBuf> {
+        let Tool { name, version } = tool;
+        let tools = paths::target().join("tools");
+        let root = tools.join(format!("{name}-{version}"));
+        let program = root.join("bin").join(name);
+        if !program.is_file() {
+            say(format_args!(
+                "compiling {name} {version} (once; a minute or more)"
+            ));
+            let build = tools.join("build");
+            let mut install = self.cargo();
+            install.args(["install", name, "--version", version, "--locked", "--quiet"]);
+            install
+                .arg("--root")
+                .arg(&root)
+                .env("CARGO_TARGET_DIR", &build);
+            // `cargo install` recommends to extend PATH; these tools are called by path.
+            install.stdin(Stdio::null());
+            process::run(&mut install)
+                .with_context(|| format!("cannot compile {name} {version}"))?;
+            // Hundreds of megabytes that nothing needs again; if it cannot go, that is no reason to
+            // stop.
+            let _ = fs::remove_dir_all(&build);
+        }
+        Ok(program)
+    }
+}
+
+/// Takes out of a command's environment what cargo and rustup put there for xtask.
+pub(crate) fn clean(command: &mut Command) -> &mut Command {
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(leaks) {
+            command.env_remove(name);
+        }
+    }
+    // `cargo run` puts the outer toolchain's libraries first, among them the LLVM that the eBPF
+    // linker would pick up.
+    if let Some(path) = env::var_os("LD_LIBRARY_PATH") {
+        let rest: Vec<_> = env::split_paths(&path)
+            .filter(|dir| !is_cargo_library_dir(dir, &paths::target()))
+            .collect();
+        match env::join_paths(&rest) {
+            Ok(joined) if !joined.is_empty() => command.env("LD_LIBRARY_PATH", joined),
+            _ => command.env_remove("LD_LIBRARY_PATH"),
+        };
+    }
+    command
+}
+
+/// Whether an environment variable is about the outer toolchain, about xtask as a package, or would
+/// make the outcome of a build depend on who builds. What configures cargo itself (its home,
+/// registries, proxies, jobs) stays.
+fn leaks(name: &str) -> bool {
+    const EXACT: [&str; 17] = [
+        "CARGO",
+        "CARGO_BIN_NAME",
+        "CARGO_BUILD_RUSTC",
+        "CARGO_BUILD_RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+        "CARGO_CRATE_NAME",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_PRIMARY_PACKAGE",
+        "OUT_DIR",
+        "RUSTC",
+        "RUSTC_BOOTSTRAP",
+        "RUSTDOC",
+        "RUSTDOCFLAGS",
+        "RUSTFLAGS",
+        "RUSTUP_TOOLCHAIN",
+        "RUSTUP_TOOLCHAIN_SOURCE",
+        "RUST_RECURSION_COUNT",
+    ];
+    const PREFIXES: [&str; 3] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_EXE_"];
+    EXACT.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether a directory of `LD_LIBRARY_PATH` comes from cargo: a toolchain's libraries or the target
+/// directory.
+fn is_cargo_library_dir(dir: &Path, target: &Path) -> bool {
+    dir.starts_with(target)
+        || dir
+            .components()
+            .any(|part| part.as_os_str() == "toolchains" || part.as_os_str() == "rustlib")
+}
+
+/// What of [`COMPONENTS`] is not in the output of `rustup component list --installed`.
+///
+/// A line is a component's name, followed by `-HOST` for those that depend on the host:
+/// `clippy-x86_64-unknown-linux-gnu`.
+fn missing_components(installed: &str) -> Vec<&'static str> {
+    let has = |component: &str| {
+        installed.lines().any(|line| {
+            line.trim()
+                .strip_prefix(component)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        })
+    };
+    COMPONENTS
+        .into_iter()
+        .filter(|component| !has(component))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complete_toolchain_misses_nothing() {
+        let installed = "cargo-x86_64-unknown-linux-gnu\nclippy-x86_64-unknown-linux-gnu\nrust-src\n\
+            rust-std-x86_64-unknown-linux-gnu\nrust-std-x86_64-unknown-linux-musl\nrustc-x86_64-unknown-linux-gnu\n\
+            rustfmt-x86_64-unknown-linux-gnu\n";
+        assert_eq!(missing_components(installed), [""; 0]);
+    }
+
+    #[test]
+    fn a_minimal_toolchain_misses_what_is_not_in_that_profile() {
+        let installed = "cargo-x86_64-unknown-linux-gnu\nrust-std-x86_64-unknown-linux-gnu\nrustc-x86_64-unknown-linux-gnu\n";
+        assert_eq!(missing_components(installed), COMPONENTS);
+    }
+
+    #[test]
+    fn only_what_the_outer_cargo_set_leaks() {
+        for name in [
+            "CARGO",
+            "CARGO_MANIFEST_DIR",
+            "CARGO_PKG_NAME",
+            "RUSTUP_TOOLCHAIN",
+            "RUSTFLAGS",
+            "CARGO_ENCODED_RUSTFLAGS",
+        ] {
+            assert!(leaks(name), "{name}");
+        }
+        for name in [
+            "CARGO_HOME",
+            "RUSTUP_HOME",
+            "CARGO_BUILD_JOBS",
+            "CARGO_HTTP_PROXY",
+            "CARGO_NET_OFFLINE",
+            "PATH",
+            "RUST_BACKTRACE",
+        ] {
+            assert!(!leaks(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn library_directories_of_cargo_are_told_from_others() {
+        let target = Path::new("/src/ctpulse/target");
+        for dir in [
+            "/src/ctpulse/target/debug/deps",
+            "/home/u/.rustup/toolchains/stable-x86_64-unknown-linux-gnu/lib",
+            "/usr/lib/rustlib/x86_64-unknown-linux-gnu/lib",
+        ] {
+            assert!(is_cargo_library_dir(Path::new(dir), target), "{dir}");
+        }
+        assert!(!is_cargo_library_dir(Path::new("/opt/llvm/lib"), target));
+    }
+}

@@ -1,0 +1,216 @@
+//! The guest's file system: busybox, a few programs with their libraries, kernel modules, and what
+//! is to be tested.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use super::kernel::Kernel;
+use super::modules::Modules;
+use super::tree::Tree;
+use crate::apt::{self, Needed};
+use crate::process;
+
+/// What is needed on the host to make an initramfs.
+const NEEDED: [Needed; 8] = [
+    Needed {
+        program: "busybox",
+        package: "busybox-static",
+    },
+    Needed {
+        program: "dash",
+        package: "dash",
+    },
+    Needed {
+        program: "nft",
+        package: "nftables",
+    },
+    Needed {
+        program: "conntrack",
+        package: "conntrack",
+    },
+    Needed {
+        program: "ip",
+        package: "iproute2",
+    },
+    Needed {
+        program: "depmod",
+        package: "kmod",
+    },
+    Needed {
+        program: "cpio",
+        package: "cpio",
+    },
+    Needed {
+        program: "xz",
+        package: "xz-utils",
+    },
+];
+
+/// The programs of the host that the guest gets besides busybox.
+const PROGRAMS: [&str; 4] = ["dash", "nft", "conntrack", "ip"];
+
+/// Files of the host that these programs look names up in, where they exist.
+const DATABASES: [&str; 2] = ["/etc/protocols", "/etc/services"];
+
+/// The kernel modules that the guest gets, those of them that the kernel has. The kernel or
+/// `modprobe` loads them when they are needed; [`LOADED`] are loaded at start.
+const MODULES: [&str; 19] = [
+    "nf_conntrack*",
+    "nf_defrag_*",
+    "nf_nat*",
+    "nf_reject_*",
+    "nf_log*",
+    "nf_synproxy*",
+    "nf_tables",
+    "nft_*",
+    "nfnetlink*",
+    "act_ct",
+    "sch_netem",
+    "sch_ingress",
+    "br_netfilter",
+    "dummy",
+    "ifb",
+    "veth",
+    // libcrc32c, which older nf_conntrack needs, asks for an implementation by alias, which depmod
+    // does not show.
+    "crc32c*",
+    "virtio_pci",
+    "virtio_console",
+];
+
+/// What is loaded before the command runs, unless the user wants none: with these, connection
+/// tracking is there and a first rule can make it start. What they need comes with them.
+const LOADED: [&str; 4] = [
+    "nf_conntrack",
+    "nf_conntrack_netlink",
+    "nf_tables",
+    "nft_ct",
+];
+
+const INIT: &str = include_str!("init.sh");
+
+/// What goes into the guest besides the system itself.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    /// Files of the host and their absolute paths in the guest.
+    pub(crate) files: Vec<(PathBuf, PathBuf)>,
+    /// The command to run; without one there is a shell on the console.
+    pub(crate) command: Option<Vec<String>>,
+    /// Leave it to the command (or the kernel) to load conntrack's modules.
+    pub(crate) no_modules: bool,
+}
+
+/// Makes the initramfs in a directory for temporary files, and returns its path.
+///
+/// # Errors
+/// When the host lacks something, or a file cannot be read or written.
+pub(crate) fn build(kernel: &Kernel, contents: &Contents, dir: &Path) -> Result<PathBuf> {
+    apt::ensure(&NEEDED)?;
+    let tree = Tree::create(dir.join("root"))?;
+    for mount_point in ["dev", "proc", "sys", "run", "tmp", "root", "etc", "var"] {
+        tree.directory(mount_point)?;
+    }
+    tree.link("../run", "var/run")?;
+    tree.directory("bin")?;
+    tree.link("bin", "sbin")?;
+    // Programs and scripts may name either.
+    tree.link(".", "usr")?;
+    tree.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n", 0o644)?;
+    tree.write("etc/group", "root:x:0:\n", 0o644)?;
+    tree.write("etc/shrc", "alias ip=/bin/ip\n", 0o644)?;
+    tree.write("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 0o644)?;
+    for database in DATABASES.map(Path::new) {
+        if database.is_file() {
+            tree.copy(database, database)?;
+        }
+    }
+    for program in PROGRAMS {
+        tree.program(&on_host(program)?, &Path::new("/bin").join(program))?;
+    }
+    // Busybox has a shell, but that one takes busybox's own `ip` before any other.
+    tree.link("dash", "bin/sh")?;
+    add_modules(&tree, kernel)?;
+    for (host, guest) in &contents.files {
+        tree.program(host, guest)?;
+    }
+    add_busybox(&tree)?;
+    let loaded = if contents.no_modules {
+        String::new()
+    } else {
+        LOADED.join(" ")
+    };
+    tree.write("etc/guest.conf", &format!("modules='{loaded}'\n"), 0o644)?;
+    if let Some(command) = &contents.command {
+        tree.write("command", &script(command), 0o755)?;
+    }
+    tree.write("init", INIT, 0o755)?;
+    tree.pack(&dir.join("initramfs.cpio"))
+}
+
+/// The shell script that runs a command in place of the shell.
+fn script(command: &[String]) -> String {
+    let words: Vec<_> = command.iter().map(|word| process::quote(word)).collect();
+    format!("exec {}\n", words.join(" "))
+}
+
+/// Adds busybox, and its applets where there is no full program of that name.
+fn add_busybox(tree: &Tree) -> Result<()> {
+    let busybox = on_host("busybox")?;
+    tree.program(&busybox, Path::new("/bin/busybox"))?;
+    let applets = process::capture(Command::new(&busybox).arg("--list"))?;
+    for applet in applets.lines() {
+        let path = Path::new("/bin").join(applet);
+        if tree.at(&path).symlink_metadata().is_err() {
+            tree.link("busybox", &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds kernel modules, and the indexes for `modprobe`.
+fn add_modules(tree: &Tree, kernel: &Kernel) -> Result<()> {
+    let depmod = on_host("depmod")?;
+    // Nothing is written: the kernel's tree may be a user's own.
+    let mut show = Command::new(&depmod);
+    show.args(["--show", "--basedir"])
+        .arg(&kernel.base)
+        .arg(&kernel.release);
+    let modules = Modules::parse(&process::capture(&mut show)?);
+    let from = kernel.modules();
+    let to = Path::new("/lib/modules").join(&kernel.release);
+    for module in modules.select(&MODULES) {
+        tree.decompressed(&from.join(module), &to.join(module))?;
+    }
+    for list in [
+        "modules.order",
+        "modules.builtin",
+        "modules.builtin.modinfo",
+    ] {
+        if from.join(list).is_file() {
+            tree.copy(&from.join(list), &to.join(list))?;
+        }
+    }
+    let mut index = Command::new(&depmod);
+    process::run(index.arg("--basedir").arg(tree.root()).arg(&kernel.release))
+}
+
+/// The path of a program of [`NEEDED`].
+fn on_host(program: &str) -> Result<PathBuf> {
+    process::find(program).with_context(|| format!("{program} is missing on this machine"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_keeps_its_words() {
+        let command = ["sh", "-c", "echo \"it's\" $0; exit 7"].map(str::to_owned);
+        assert_eq!(
+            script(&command),
+            "exec sh -c 'echo \"it'\\''s\" $0; exit 7'\n"
+        );
+    }
+}

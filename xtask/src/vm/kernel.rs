@@ -1,0 +1,199 @@
+//! Guest kernels: found through apt, in a .deb, or in an unpacked tree of one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{self as std_process, Command};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::process::{self, say};
+use crate::{apt, paths};
+
+/// A kernel that can be booted.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    /// What `uname -r` says in it.
+    pub(crate) release: String,
+    /// The compressed image that QEMU loads.
+    pub(crate) image: PathBuf,
+    /// The directory that has `lib/modules/RELEASE` below it.
+    pub(crate) base: PathBuf,
+}
+
+impl Kernel {
+    /// Finds the kernel that a user named: a series ("6.12", a Debian cloud kernel through apt),
+    /// the path of a .deb, or the path of a directory that one was unpacked to.
+    ///
+    /// # Errors
+    /// When there is no such kernel, or it cannot be downloaded or unpacked.
+    pub(crate) fn locate(spec: &str) -> Result<Self> {
+        if is_series(spec) {
+            return Self::in_tree(&from_apt(spec)?);
+        }
+        let path = Path::new(spec);
+        let metadata = fs::metadata(path).with_context(|| {
+            format!(
+                "--kernel {spec}: neither a series such as 6.12 nor a .deb or its unpacked tree"
+            )
+        })?;
+        if metadata.is_dir() {
+            return Self::in_tree(path);
+        }
+        let stem = path
+            .file_stem()
+            .with_context(|| format!("--kernel {spec}: not the path of a .deb"))?;
+        let tree = kernels().join(stem);
+        let unpacked = fs::metadata(&tree).and_then(|tree| tree.modified()).ok();
+        if unpacked.is_none() || unpacked < metadata.modified().ok() {
+            unpack(path, &tree)?;
+        }
+        Self::in_tree(&tree)
+    }
+
+    /// The kernel in an unpacked tree.
+    fn in_tree(tree: &Path) -> Result<Self> {
+        let modules = ["lib/modules", "usr/lib/modules"]
+            .map(|dir| tree.join(dir))
+            .into_iter()
+            .find(|dir| dir.is_dir());
+        let modules = modules.with_context(|| format!("no lib/modules in {}", tree.display()))?;
+        let mut releases = Vec::new();
+        for entry in
+            fs::read_dir(&modules).with_context(|| format!("cannot read {}", modules.display()))?
+        {
+            releases.extend(
+                entry
+                    .with_context(|| format!("cannot read {}", modules.display()))?
+                    .file_name()
+                    .into_string(),
+            );
+        }
+        let [release] = &releases[..] else {
+            bail!(
+                "{}: one kernel expected, found {}",
+                modules.display(),
+                releases.len()
+            );
+        };
+        // Debian has the image in /boot, others beside the modules.
+        let images = [
+            tree.join("boot").join(format!("vmlinuz-{release}")),
+            modules.join(release).join("vmlinuz"),
+        ];
+        let image = images.into_iter().find(|image| image.is_file());
+        let image =
+            image.with_context(|| format!("no boot/vmlinuz-{release} in {}", tree.display()))?;
+        // depmod wants the directory above lib/modules.
+        let base = modules.ancestors().nth(2).unwrap_or(tree).to_owned();
+        Ok(Self {
+            release: release.clone(),
+            image,
+            base,
+        })
+    }
+
+    /// The directory with the kernel's modules.
+    pub(crate) fn modules(&self) -> PathBuf {
+        self.base.join("lib/modules").join(&self.release)
+    }
+}
+
+/// Whether a kernel is named by its series: two numbers.
+fn is_series(spec: &str) -> bool {
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    spec.split_once('.')
+        .is_some_and(|(major, minor)| number(major) && number(minor))
+}
+
+fn kernels() -> PathBuf {
+    paths::guest().join("kernels")
+}
+
+/// The unpacked tree of Debian's current cloud kernel of a series.
+fn from_apt(series: &str) -> Result<PathBuf> {
+    let package = match apt::kernel_package(series) {
+        Ok(package) => package,
+        // Without apt's lists one that was downloaded before still serves.
+        Err(error) => match unpacked_of_series(series) {
+            Some(tree) => return Ok(tree),
+            None => {
+                return Err(error).with_context(|| {
+                    format!("no kernel {series}; --kernel also takes the path of a .deb")
+                });
+            }
+        },
+    };
+    let tree = kernels().join(&package);
+    if !tree.is_dir() {
+        say(format_args!("downloading {package}"));
+        let downloads = kernels().join(format!("download-{}", std_process::id()));
+        fs::create_dir_all(&downloads)
+            .with_context(|| format!("cannot create {}", downloads.display()))?;
+        let unpacked = apt::download(&package, &downloads)
+            .and_then(|()| only_file(&downloads))
+            .and_then(|deb| unpack(&deb, &tree));
+        let _ = fs::remove_dir_all(&downloads);
+        unpacked.with_context(|| format!("cannot get {package}"))?;
+    }
+    Ok(tree)
+}
+
+/// The tree of a series that was unpacked last, if any.
+fn unpacked_of_series(series: &str) -> Option<PathBuf> {
+    let trees = fs::read_dir(kernels()).ok()?.flatten();
+    let ours = trees.filter(|tree| {
+        tree.file_name()
+            .to_str()
+            .is_some_and(|name| apt::is_of_series(name, series))
+    });
+    ours.max_by_key(|tree| tree.metadata().and_then(|tree| tree.modified()).ok())
+        .map(|tree| tree.path())
+}
+
+/// The one file in a directory.
+fn only_file(dir: &Path) -> Result<PathBuf> {
+    let mut files = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let file = files
+        .next()
+        .with_context(|| format!("nothing in {}", dir.display()))?;
+    Ok(file
+        .with_context(|| format!("cannot read {}", dir.display()))?
+        .path())
+}
+
+/// Unpacks a .deb to a tree, which is there in full or not at all.
+fn unpack(deb: &Path, tree: &Path) -> Result<()> {
+    let partial = tree.with_added_extension(format!("partial-{}", std_process::id()));
+    fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
+    let unpacked =
+        process::run(Command::new("dpkg").arg("-x").arg(deb).arg(&partial)).and_then(|()| {
+            if tree.exists() {
+                fs::remove_dir_all(tree)
+                    .with_context(|| format!("cannot replace {}", tree.display()))?;
+            }
+            // dpkg gives the directory the package's time, and its age is how we know an outdated
+            // one.
+            fs::File::open(&partial)
+                .and_then(|dir| dir.set_modified(std::time::SystemTime::now()))?;
+            fs::rename(&partial, tree).with_context(|| format!("cannot create {}", tree.display()))
+        });
+    if unpacked.is_err() {
+        let _ = fs::remove_dir_all(&partial);
+    }
+    unpacked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_two_numbers() {
+        for series in ["6.1", "6.12", "10.0"] {
+            assert!(is_series(series), "{series}");
+        }
+        for path in ["6", "6.1.0", "./6.1", "6.x", "k.deb", "6.", ".1", ""] {
+            assert!(!is_series(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! A guest that runs one command: passes on what the command writes, and finds out how it ended.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, ExitStatus};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::qemu::{self, Console, Machine};
+
+/// How long a guest may take to power off.
+const POWER_OFF: Duration = Duration::from_secs(20);
+
+/// How a guest ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The command did, with this exit status.
+    Exited(u8),
+    /// The guest did, before its command.
+    Died,
+    /// The command had not been started in time.
+    NotStarted(Duration),
+    /// The command had not ended in time.
+    TimedOut(Duration),
+    /// Nobody reads our standard output or error any more.
+    OutputClosed,
+}
+
+/// What the threads that listen to the guest report.
+#[derive(Debug, PartialEq, Eq)]
+enum Event {
+    /// The command starts.
+    Ready,
+    /// The command ended, with this exit status.
+    Exit(u8),
+    /// QEMU ended.
+    Gone,
+    /// What the guest writes cannot be passed on.
+    OutputClosed,
+}
+
+/// Boots a guest, passes its command's standard output and error on to ours while it runs, and
+/// waits for its end.
+///
+/// # Errors
+/// When QEMU cannot be started.
+pub(crate) fn run(machine: &Machine<'_>, log: &Path, timeout: Option<Duration>) -> Result<End> {
+    let (events, inbox) = mpsc::channel();
+    let (control, control_end) = port()?;
+    let (stdout, stdout_end) = port()?;
+    let (stderr, stderr_end) = port()?;
+    let ports = vec![
+        ("control", control_end),
+        ("stdout", stdout_end),
+        ("stderr", stderr_end),
+    ];
+    let console = Console::Log(log, ports);
+    let mut qemu = machine.start(&console)?;
+    // Only QEMU has the other ends now, so they close when it ends.
+    drop(console);
+
+    let relays = [
+        relay(stdout, io::stdout(), events.clone()),
+        relay(stderr, io::stderr(), events.clone()),
+    ];
+    thread::spawn(move || listen(control, &events));
+    let end = wait(&inbox, qemu::boot_limit(machine.accelerator), timeout);
+    let status = match end {
+        // It is about to end by itself, and tells how.
+        End::Exited(_) | End::Died => wait_for_end(&mut qemu, POWER_OFF),
+        _ => wait_for_end(&mut qemu, Duration::ZERO),
+    }
+    .context("cannot wait for QEMU")?;
+    if end != End::OutputClosed {
+        for relay in relays {
+            // A relay only ends early by reporting that our output is closed.
+            let _ = relay.join();
+        }
+    }
+    if end == End::Died && !status.success() {
+        // QEMU has told why on standard error. When the guest fails, QEMU does not.
+        bail!("QEMU failed ({status})");
+    }
+    Ok(end)
+}
+
+/// A port's two ends: ours and QEMU's.
+fn port() -> Result<(UnixStream, OwnedFd)> {
+    let (ours, theirs) =
+        UnixStream::pair().context("cannot create a socket for the guest's ports")?;
+    Ok((ours, theirs.into()))
+}
+
+/// Passes on what comes from a port, as it comes.
+fn relay(
+    mut from: UnixStream,
+    mut to: impl Write + Send + 'static,
+    events: Sender<Event>,
+) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match from.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => {
+                    if to
+                        .write_all(&buffer[..n])
+                        .and_then(|()| to.flush())
+                        .is_err()
+                    {
+                        let _ = events.send(Event::OutputClosed);
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+    })
+}
+
+/// Reports what the guest's first process tells through the control port.
+fn listen(control: UnixStream, events: &Sender<Event>) {
+    let lines = BufReader::new(control).lines().map_while(Result::ok);
+    for event in lines.filter_map(|line| message(&line)) {
+        let _ = events.send(event);
+    }
+    let _ = events.send(Event::Gone);
+}
+
+/// A message of the guest's first process: `ready`, or `exit STATUS`.
+fn message(line: &str) -> Option<Event> {
+    match line.split_once(' ') {
+        None if line == "ready" => Some(Event::Ready),
+        Some(("exit", status)) => status.parse().ok().map(Event::Exit),
+        _ => None,
+    }
+}
+
+/// Waits for the command's start and then for its end.
+fn wait(inbox: &Receiver<Event>, boot_limit: Duration, timeout: Option<Duration>) -> End {
+    let start = Instant::now();
+    let mut deadline = Some(start + boot_limit);
+    let mut late = End::NotStarted(boot_limit);
+    loop {
+        let event = match deadline {
+            Some(deadline) => {
+                inbox.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            }
+            None => inbox.recv().map_err(RecvTimeoutError::from),
+        };
+        match event {
+            Ok(Event::Ready) => {
+                deadline = timeout.map(|timeout| Instant::now() + timeout);
+                late = End::TimedOut(timeout.unwrap_or_default());
+            }
+            Ok(Event::Exit(status)) => return End::Exited(status),
+            Ok(Event::OutputClosed) => return End::OutputClosed,
+            Ok(Event::Gone) | Err(RecvTimeoutError::Disconnected) => return End::Died,
+            Err(RecvTimeoutError::Timeout) => return late,
+        }
+    }
+}
+
+/// Waits for QEMU to end by itself, and kills it when it takes longer than the limit.
+fn wait_for_end(qemu: &mut Child, limit: Duration) -> io::Result<ExitStatus> {
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline {
+        if let Some(status) = qemu.try_wait()? {
+            return Ok(status);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    // Fails when it has ended just now.
+    let _ = qemu.kill();
+    qemu.wait()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(20);
+
+    fn end_after(events: impl IntoIterator<Item = Event>, timeout: Option<Duration>) -> End {
+        let (sender, inbox) = mpsc::channel();
+        for event in events {
+            // The receiver is alive.
+            let _ = sender.send(event);
+        }
+        drop(sender);
+        wait(&inbox, LIMIT, timeout)
+    }
+
+    #[test]
+    fn messages_of_the_guest() {
+        assert_eq!(message("ready"), Some(Event::Ready));
+        assert_eq!(message("exit 7"), Some(Event::Exit(7)));
+        for other in ["", "exit", "exit 256", "exit x", "already"] {
+            assert_eq!(message(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn ends_are_told_apart() {
+        assert_eq!(
+            end_after([Event::Ready, Event::Exit(7), Event::Gone], None),
+            End::Exited(7)
+        );
+        assert_eq!(end_after([Event::Ready, Event::Gone], None), End::Died);
+        assert_eq!(end_after([Event::Gone], None), End::Died);
+        assert_eq!(end_after([], None), End::Died);
+        assert_eq!(
+            end_after([Event::Ready, Event::OutputClosed], None),
+            End::OutputClosed
+        );
+    }
+
+    #[test]
+    fn limits_hold_for_the_boot_and_for_the_command() {
+        let (_alive, inbox) = mpsc::channel();
+        assert_eq!(wait(&inbox, LIMIT, None), End::NotStarted(LIMIT));
+        let (sender, inbox) = mpsc::channel();
+        let _ = sender.send(Event::Ready);
+        let timeout = Duration::from_millis(5);
+        assert_eq!(wait(&inbox, LIMIT, Some(timeout)), End::TimedOut(timeout));
+    }
+
+    #[test]
+    fn a_relay_passes_bytes_on_as_they_are() -> Result<()> {
+        let (mut ours, theirs) = UnixStream::pair()?;
+        let (mut out, sink) = UnixStream::pair()?;
+        let (events, inbox) = mpsc::channel();
+        let relay = relay(theirs, sink, events);
+        let sent: Vec<u8> = (0..=255).chain(*b"\r\n\n\x04\x03").collect();
+        ours.write_all(&sent)?;
+        drop(ours);
+        let mut got = Vec::new();
+        out.read_to_end(&mut got)?;
+        assert_eq!(got, sent);
+        assert!(relay.join().is_ok());
+        assert_eq!(inbox.try_recv().ok(), None);
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! A directory that becomes a guest's file system: what is where, and packing it.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::apt::{self, Needed};
+use crate::process;
+
+/// The tree that becomes the initramfs.
+#[derive(Debug)]
+pub(crate) struct Tree(PathBuf);
+
+impl Tree {
+    /// Starts with an empty directory.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub(crate) fn create(root: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&root).with_context(|| format!("cannot create {}", root.display()))?;
+        Ok(Self(root))
+    }
+
+    /// The directory.
+    pub(crate) fn root(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where a path of the guest is on the host; it need not start with `/`.
+    pub(crate) fn at(&self, guest: impl AsRef<Path>) -> PathBuf {
+        let guest = guest.as_ref();
+        self.0.join(guest.strip_prefix("/").unwrap_or(guest))
+    }
+
+    pub(crate) fn directory(&self, guest: impl AsRef<Path>) -> Result<()> {
+        let path = self.at(guest);
+        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))
+    }
+
+    pub(crate) fn link(&self, to: &str, guest: impl AsRef<Path>) -> Result<()> {
+        let path = self.at(guest);
+        symlink(to, &path).with_context(|| format!("cannot create {}", path.display()))
+    }
+
+    pub(crate) fn write(&self, guest: &str, content: &str, mode: u32) -> Result<()> {
+        let path = self.at(guest);
+        fs::write(&path, content)
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    pub(crate) fn copy(&self, host: &Path, guest: &Path) -> Result<()> {
+        if let Some(parent) = guest.parent() {
+            self.directory(parent)?;
+        }
+        let to = self.at(guest);
+        fs::copy(host, &to)
+            .with_context(|| format!("cannot copy {} to {}", host.display(), to.display()))?;
+        Ok(())
+    }
+
+    /// Copies a program (or any file) and, if it is linked dynamically, its libraries.
+    pub(crate) fn program(&self, host: &Path, guest: &Path) -> Result<()> {
+        self.copy(host, guest)?;
+        // ldd fails for static programs and for what is no program at all: neither has libraries.
+        let libraries = process::capture(Command::new("ldd").arg(host)).unwrap_or_default();
+        for library in shared_libraries(&libraries) {
+            if !self.at(library).exists() {
+                self.copy(library, library)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a kernel module; one that is compressed is decompressed, because busybox cannot load
+    /// it otherwise, and loses that extension.
+    pub(crate) fn decompressed(&self, host: &Path, guest: &Path) -> Result<()> {
+        let extension = host.extension().and_then(|extension| extension.to_str());
+        let Some(needed) = extension.and_then(decompressor) else {
+            return self.copy(host, guest);
+        };
+        apt::ensure(&[needed])?;
+        if let Some(parent) = guest.parent() {
+            self.directory(parent)?;
+        }
+        let path = self.at(guest.with_extension(""));
+        let file =
+            File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        let program = needed.program;
+        let status = Command::new(program)
+            .arg("-dc")
+            .arg(host)
+            .stdout(file)
+            .status();
+        let status = status.with_context(|| format!("cannot run {program}"))?;
+        if !status.success() {
+            bail!("{program} cannot decompress {} ({status})", host.display());
+        }
+        Ok(())
+    }
+
+    /// Packs the tree, not compressed: an emulated processor takes longer to decompress it than the
+    /// host to read it.
+    pub(crate) fn pack(&self, archive: &Path) -> Result<PathBuf> {
+        let mut names = Vec::new();
+        list(&self.0, Path::new(""), &mut names)
+            .with_context(|| format!("cannot read {}", self.0.display()))?;
+        let file = File::create(archive)
+            .with_context(|| format!("cannot create {}", archive.display()))?;
+        let mut cpio = Command::new("cpio");
+        cpio.args([
+            "--create",
+            "--format=newc",
+            "--null",
+            "--quiet",
+            "--owner=+0:+0",
+        ])
+        .current_dir(&self.0);
+        let mut cpio = cpio
+            .stdin(Stdio::piped())
+            .stdout(file)
+            .spawn()
+            .context("cannot run cpio")?;
+        if let Some(mut stdin) = cpio.stdin.take() {
+            for name in names {
+                stdin
+                    .write_all(name.as_os_str().as_bytes())
+                    .context("cannot write to cpio")?;
+                stdin.write_all(b"\0").context("cannot write to cpio")?;
+            }
+        }
+        let status = cpio.wait().context("cannot wait for cpio")?;
+        if !status.success() {
+            bail!("cpio failed ({status})");
+        }
+        // The archive has it all.
+        let _ = fs::remove_dir_all(&self.0);
+        Ok(archive.to_owned())
+    }
+}
+
+/// Lists what is below a directory, parents first, in an order that does not depend on the file
+/// system.
+fn list(root: &Path, below: &Path, names: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let mut entries = fs::read_dir(root.join(below))?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let name = below.join(entry.file_name());
+        names.push(name.clone());
+        if entry.file_type()?.is_dir() {
+            list(root, &name, names)?;
+        }
+    }
+    Ok(())
+}
+
+/// The program that decompresses files with a file name extension.
+fn decompressor(extension: &str) -> Option<Needed> {
+    match extension {
+        "xz" => Some(Needed {
+            program: "xz",
+            package: "xz-utils",
+        }),
+        "zst" => Some(Needed {
+            program: "zstd",
+            package: "zstd",
+        }),
+        "gz" => Some(Needed {
+            program: "gzip",
+            package: "gzip",
+        }),
+        _ => None,
+    }
+}
+
+/// The libraries, with the dynamic linker itself, in the output of ldd:
+///
+/// ```text
+///     linux-vdso.so.1 (0x00007ffd0e5f6000)
+///     libnftables.so.1 => /lib/x86_64-linux-gnu/libnftables.so.1 (0x00007f0a1e9f0000)
+///     /lib64/ld-linux-x86-64.so.2 (0x00007f0a1eb2a000)
+/// ```
+fn shared_libraries(ldd: &str) -> impl Iterator<Item = &Path> {
+    ldd.lines()
+        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')))
+        .map(Path::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_those_with_a_path() {
+        let ldd = "\tlinux-vdso.so.1 (0x00007ffd0e5f6000)\n\
+            \tlibnftables.so.1 => /lib/x86_64-linux-gnu/libnftables.so.1 (0x00007f0a1e9f0000)\n\
+            \tlibgone.so.3 => not found\n\
+            \t/lib64/ld-linux-x86-64.so.2 (0x00007f0a1eb2a000)\n";
+        let expected = [
+            "/lib/x86_64-linux-gnu/libnftables.so.1",
+            "/lib64/ld-linux-x86-64.so.2",
+        ];
+        assert!(shared_libraries(ldd).eq(expected.map(Path::new)));
+        assert_eq!(shared_libraries("\tstatically linked\n").count(), 0);
+    }
+
+    #[test]
+    fn a_tree_is_listed_parents_first() -> Result<()> {
+        let dir = std::env::temp_dir().join(format!("xtask-list-{}", std::process::id()));
+        fs::create_dir_all(dir.join("b/c"))?;
+        fs::write(dir.join("b/c/d"), "")?;
+        symlink("b", dir.join("a"))?;
+        let mut names = Vec::new();
+        list(&dir, Path::new(""), &mut names)?;
+        fs::remove_dir_all(&dir)?;
+        assert_eq!(names, ["a", "b", "b/c", "b/c/d"].map(PathBuf::from));
+        Ok(())
+    }
+}
