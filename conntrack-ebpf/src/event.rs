@@ -1,0 +1,66 @@
+//! Rare, individually interesting events: with their tuple, through a ring buffer, so many a second.
+
+use aya_ebpf::{
+    Global, bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array,
+    maps::RingBuf,
+};
+use conntrack_ebpf::{Event, EventKind, EventStats, TUPLE_SIZE};
+
+use crate::{atomic, instance::Slot, tuple::Tuple};
+
+#[map]
+static EVENTS: RingBuf = RingBuf::with_byte_size(512 << 10, 0);
+#[map]
+static EVENT_STATS: Array<EventStats> =
+    Array::with_max_entries(EventKind::ALL.len() as u32, BPF_F_MMAPABLE);
+
+#[unsafe(no_mangle)]
+static EVENT_RATE: Global<u32> = Global::new(0);
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Sends an event, or counts that it was not sent. All CPUs share the allowance of a kind; as they
+/// do not wait for each other, a few more may get through at the turn of a second.
+#[inline(always)]
+pub(crate) fn send(slot: Slot, kind: EventKind, tuple: Option<Tuple>, by: Option<Tuple>) {
+    if EVENT_RATE.load() == 0 {
+        return;
+    }
+    let Some(stats) = EVENT_STATS.get_ptr_mut(kind as u32) else {
+        return;
+    };
+    // SAFETY: a helper without arguments.
+    let time = unsafe { bpf_ktime_get_ns() };
+    // SAFETY: a checked map element, whose words are written whole.
+    unsafe {
+        let second = &raw mut (*stats).second;
+        let in_second = &raw mut (*stats).in_second;
+        let now = time / SECOND_NS;
+        if second.read_volatile() != now {
+            second.write_volatile(now);
+            in_second.write_volatile(0);
+        }
+        if in_second.read_volatile() >= u64::from(EVENT_RATE.load()) {
+            atomic::add(&raw mut (*stats).suppressed, 1);
+            return;
+        }
+        atomic::add(in_second, 1);
+    }
+    let Some(mut entry) = EVENTS.reserve::<Event>(0) else {
+        // SAFETY: as above.
+        unsafe { atomic::add(&raw mut (*stats).lost, 1) };
+        return;
+    };
+    entry.write(Event {
+        time,
+        slot: slot.0,
+        kind: kind as u32,
+        has_tuple: u32::from(tuple.is_some()),
+        has_by: u32::from(by.is_some()),
+        tuple: tuple.map_or([0; TUPLE_SIZE], |tuple| tuple.0),
+        by: by.map_or([0; TUPLE_SIZE], |tuple| tuple.0),
+    });
+    entry.submit(0);
+    // SAFETY: as above.
+    unsafe { atomic::add(&raw mut (*stats).sent, 1) };
+}

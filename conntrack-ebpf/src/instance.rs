@@ -1,0 +1,66 @@
+//! Which instance an event belongs to.
+
+use aya_ebpf::{
+    EbpfContext, Global,
+    macros::map,
+    maps::{Array, HashMap},
+};
+
+use crate::kernel::{Net, read};
+
+#[unsafe(no_mangle)]
+static NETNS: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static SLOTS: Global<u32> = Global::new(1);
+#[unsafe(no_mangle)]
+static NET_INUM: Global<u32> = Global::new(0);
+
+/// The address of the watched namespace, once an event of it was seen.
+///
+/// A cache of one: user space lives in that namespace, or holds a descriptor of it, so the address
+/// cannot come to mean another one.
+#[map]
+static WATCHED: Array<u64> = Array::with_max_entries(1, 0);
+
+/// An instance.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot(pub(crate) u32);
+
+/// Slots of the watched namespaces by inode number, when there may be several. User space writes it.
+#[map]
+static NETNS_SLOTS: HashMap<u32, u32> = HashMap::with_max_entries(256, 0);
+
+/// The instance of a namespace; `None` when it is not watched.
+#[inline(always)]
+pub(crate) fn slot_of<C: EbpfContext>(ctx: &C, net: Net) -> Option<Slot> {
+    match NETNS.load() {
+        0 => Some(assigned(read(ctx, net.address(), NET_INUM.load())?)),
+        only => is(ctx, net, only).then_some(Slot(0)),
+    }
+}
+
+/// The slot a namespace was assigned; the last one where it was not (yet).
+#[inline(always)]
+fn assigned(inum: u32) -> Slot {
+    // SAFETY: a checked map element of one word.
+    let slot = unsafe { NETNS_SLOTS.get(&inum).copied() };
+    Slot(slot.unwrap_or(SLOTS.load() - 1))
+}
+
+/// Whether it is the only namespace that is watched.
+#[inline(always)]
+fn is<C: EbpfContext>(ctx: &C, net: Net, only: u32) -> bool {
+    let Some(watched) = WATCHED.get_ptr_mut(0) else {
+        return false;
+    };
+    // SAFETY: a checked map element, one aligned word: every CPU writes the same value.
+    if unsafe { watched.read_volatile() } == net.address() {
+        return true;
+    }
+    if read(ctx, net.address(), NET_INUM.load()) != Some(only) {
+        return false;
+    }
+    // SAFETY: as above.
+    unsafe { watched.write_volatile(net.address()) };
+    true
+}

@@ -1,0 +1,237 @@
+//! Reading the kernel's structures, at offsets that user space took from the running kernel's BTF.
+
+use aya_ebpf::{
+    EbpfContext, Global,
+    helpers::{bpf_jiffies64, bpf_probe_read_kernel},
+};
+use aya_log_ebpf::warn;
+
+use crate::count::count_fault;
+
+#[unsafe(no_mangle)]
+static NF_CONN_NET: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static NF_CONN_STATUS: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static NF_CONN_TIMEOUT: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static NF_CONN_TUPLEHASH: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static NF_CONN_TUPLEHASH_REPLY: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static TUPLEHASH_TUPLE: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static TUPLE_DIR: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static EXPECT_MASTER: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static SKB_NFCT: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static HOOK_STATE_NET: Global<u32> = Global::new(0);
+
+/// `IPS_CONFIRMED` of `enum ip_conntrack_status`: uapi, the same in every kernel, as are the others.
+const IPS_CONFIRMED: u64 = 1 << 3;
+const IPS_DYING: u64 = 1 << 9;
+const IPS_TEMPLATE: u64 = 1 << 11;
+
+/// `NFCT_PTRMASK` of include/linux/skbuff.h: the rest is the direction and state of the packet.
+const NFCT_PTRMASK: u64 = !7;
+/// `_nfct` of a packet marked untracked: no conntrack, `IP_CT_UNTRACKED`.
+const NFCT_UNTRACKED: u64 = 7;
+
+/// `MAX_ERRNO` of linux/err.h.
+const MAX_ERRNO: u64 = 4095;
+
+/// A `struct net *`.
+#[derive(Clone, Copy)]
+pub(crate) struct Net(u64);
+
+impl Net {
+    /// A function's argument.
+    #[inline(always)]
+    pub(crate) fn new(pointer: u64) -> Self {
+        Self(pointer)
+    }
+
+    /// Its address.
+    #[inline(always)]
+    pub(crate) fn address(self) -> u64 {
+        self.0
+    }
+}
+
+/// A `struct nf_conn *`.
+#[derive(Clone, Copy)]
+pub(crate) struct Conn(u64);
+
+impl Conn {
+    /// A function's argument.
+    #[inline(always)]
+    pub(crate) fn new(pointer: u64) -> Self {
+        Self(pointer)
+    }
+
+    /// Its address.
+    #[inline(always)]
+    pub(crate) fn address(self) -> u64 {
+        self.0
+    }
+
+    /// Its namespace.
+    #[inline(always)]
+    pub(crate) fn net<C: EbpfContext>(self, ctx: &C) -> Option<Net> {
+        read(ctx, self.0, NF_CONN_NET.load()).map(Net)
+    }
+
+    /// How it stands.
+    #[inline(always)]
+    pub(crate) fn status<C: EbpfContext>(self, ctx: &C) -> Option<Status> {
+        read(ctx, self.0, NF_CONN_STATUS.load()).map(Status)
+    }
+
+    /// `nf_ct_is_expired`. The low half of jiffies64 is jiffies, and `timeout` is absolute once
+    /// the conntrack is confirmed.
+    #[inline(always)]
+    pub(crate) fn is_expired<C: EbpfContext>(self, ctx: &C) -> bool {
+        // SAFETY: a helper without arguments.
+        let now = unsafe { bpf_jiffies64() } as u32;
+        read(ctx, self.0, NF_CONN_TIMEOUT.load())
+            .is_some_and(|timeout: u32| timeout.wrapping_sub(now) as i32 <= 0)
+    }
+}
+
+/// `nf_conn.status`.
+#[derive(Clone, Copy)]
+pub(crate) struct Status(u64);
+
+impl Status {
+    /// It is in the table.
+    #[inline(always)]
+    pub(crate) fn is_confirmed(self) -> bool {
+        self.0 & IPS_CONFIRMED != 0
+    }
+
+    /// Its removal has begun.
+    #[inline(always)]
+    pub(crate) fn is_dying(self) -> bool {
+        self.0 & IPS_DYING != 0
+    }
+
+    /// It is a template (`nft ct zone set` and the like), which the table never holds.
+    #[inline(always)]
+    pub(crate) fn is_template(self) -> bool {
+        self.0 & IPS_TEMPLATE != 0
+    }
+}
+
+/// A `struct nf_conntrack_tuple_hash *`: one direction of a conntrack.
+#[derive(Clone, Copy)]
+pub(crate) struct TupleHash(u64);
+
+impl TupleHash {
+    /// A function's return value.
+    #[inline(always)]
+    pub(crate) fn new(pointer: u64) -> Self {
+        Self(pointer)
+    }
+
+    /// `nf_ct_tuplehash_to_ctrack`.
+    #[inline(always)]
+    pub(crate) fn conn<C: EbpfContext>(self, ctx: &C) -> Option<Conn> {
+        let dir: u8 = read(ctx, self.0, TUPLEHASH_TUPLE.load() + TUPLE_DIR.load())?;
+        let before = match dir {
+            0 => NF_CONN_TUPLEHASH.load(),
+            _ => NF_CONN_TUPLEHASH_REPLY.load(),
+        };
+        Some(Conn(self.0.wrapping_sub(u64::from(before))))
+    }
+}
+
+/// Offset of a conntrack's tuple in its original direction.
+#[inline(always)]
+pub(crate) fn conn_tuple_offset() -> u32 {
+    NF_CONN_TUPLEHASH.load() + TUPLEHASH_TUPLE.load()
+}
+
+/// A `struct sk_buff *`.
+#[derive(Clone, Copy)]
+pub(crate) struct Packet(u64);
+
+impl Packet {
+    /// A function's argument.
+    #[inline(always)]
+    pub(crate) fn new(pointer: u64) -> Self {
+        Self(pointer)
+    }
+
+    /// Its address.
+    #[inline(always)]
+    pub(crate) fn address(self) -> u64 {
+        self.0
+    }
+
+    /// Its conntrack and what it is to it.
+    #[inline(always)]
+    pub(crate) fn nfct<C: EbpfContext>(self, ctx: &C) -> Option<Nfct> {
+        read(ctx, self.0, SKB_NFCT.load()).map(Nfct)
+    }
+}
+
+/// `sk_buff._nfct`: a conntrack and, in the low bits, what the packet is to it.
+#[derive(Clone, Copy)]
+pub(crate) struct Nfct(u64);
+
+impl Nfct {
+    /// Nothing was set: never tracked, or found invalid.
+    #[inline(always)]
+    pub(crate) fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Marked untracked (`notrack`).
+    #[inline(always)]
+    pub(crate) fn is_untracked(self) -> bool {
+        self.0 & !NFCT_PTRMASK == NFCT_UNTRACKED
+    }
+
+    /// The conntrack.
+    #[inline(always)]
+    pub(crate) fn conn(self) -> Option<Conn> {
+        let pointer = self.0 & NFCT_PTRMASK;
+        (pointer != 0).then_some(Conn(pointer))
+    }
+}
+
+/// `nf_hook_state.net`.
+#[inline(always)]
+pub(crate) fn hook_net<C: EbpfContext>(ctx: &C, state: u64) -> Option<Net> {
+    read(ctx, state, HOOK_STATE_NET.load()).map(Net)
+}
+
+/// The conntrack whose helper made an expectation: `exp->master`. An expectation lives in its
+/// master's namespace, and holds a reference on it.
+#[inline(always)]
+pub(crate) fn expectation_master<C: EbpfContext>(ctx: &C, expectation: u64) -> Option<Conn> {
+    read(ctx, expectation, EXPECT_MASTER.load()).map(Conn)
+}
+
+/// `IS_ERR_OR_NULL` of linux/err.h.
+#[inline(always)]
+pub(crate) fn is_err_or_null(pointer: u64) -> bool {
+    pointer == 0 || pointer >= MAX_ERRNO.wrapping_neg()
+}
+
+/// Reads a field. A fault is counted and logged: it means an offset is wrong, and that the counts are.
+#[inline(always)]
+pub(crate) fn read<T, C: EbpfContext>(ctx: &C, base: u64, offset: u32) -> Option<T> {
+    let address = base.wrapping_add(u64::from(offset));
+    // SAFETY: bpf_probe_read_kernel takes any address and answers an error where it cannot read.
+    match unsafe { bpf_probe_read_kernel(address as *const T) } {
+        Ok(value) => Some(value),
+        Err(_) => {
+            count_fault();
+            warn!(ctx, "cannot read kernel memory at {:x}+{}", base, offset);
+            None
+        }
+    }
+}

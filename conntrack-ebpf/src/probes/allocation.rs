@@ -1,0 +1,56 @@
+//! Where a namespace's entry count changes: nowhere else (5.4 to 6.18), which is what makes
+//! Δentries = alloc − free an independent check of the probes.
+
+use aya_ebpf::{macros::kprobe, programs::ProbeContext};
+use conntrack_ebpf::{Allocating, ProbeCounter};
+
+use super::argument;
+use crate::{
+    count::{Hit, count},
+    instance::slot_of,
+    kernel::Net,
+    stash::stack,
+};
+
+/// Entry of `__nf_conntrack_alloc(net, zone, orig, repl, gfp, hash)`.
+///
+/// On entry everything is in registers; a return probe would add a second hit to every flow. The
+/// allocations that fail are few and known: `early_drop` returned false (counted there), or the slab
+/// had no memory (the packet is then dropped, and the kernel counts that).
+///
+/// The packet path passes the tuple's hash, to use it again when the flow is confirmed; the wrapper
+/// that ctnetlink and BPF call passes 0.
+#[kprobe]
+fn alloc(ctx: ProbeContext) -> u32 {
+    try_alloc(&ctx);
+    0
+}
+
+#[inline(always)]
+fn try_alloc(ctx: &ProbeContext) -> Option<()> {
+    let hit = Hit::now(slot_of(ctx, Net::new(ctx.arg(0)?))?)?;
+    // `unsigned int`: the upper half of the register is nobody's.
+    let from_packet = ctx.arg::<u64>(5)? as u32 != 0;
+    // As a probe would that only thinks of packets.
+    if from_packet || !cfg!(feature = "wrong-selector") {
+        hit.add(ProbeCounter::AllocCall);
+    }
+    if from_packet {
+        hit.add(ProbeCounter::AllocCallPacket);
+    }
+    hit.set_allocating(Allocating {
+        stack: stack(ctx.regs),
+        tuple: ctx.arg(2)?,
+        from_packet: u64::from(from_packet),
+    });
+    Some(())
+}
+
+/// Entry of `nf_conntrack_free(struct nf_conn *ct)`. At its return `ct` is gone.
+#[kprobe]
+fn free(ctx: ProbeContext) -> u32 {
+    if let Some(freed) = argument(&ctx, 0) {
+        count(freed.slot, ProbeCounter::Free);
+    }
+    0
+}

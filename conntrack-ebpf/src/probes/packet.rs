@@ -1,0 +1,85 @@
+//! Every packet's way in: for what no function per flow sees.
+
+use aya_ebpf::{
+    macros::{kprobe, kretprobe},
+    programs::{ProbeContext, RetProbeContext},
+};
+use conntrack_ebpf::{EventKind, ProbeCounter};
+
+use crate::{
+    count::count,
+    event,
+    instance::{Slot, slot_of},
+    kernel::{Packet, hook_net},
+    stash::{Function, Stashed, leave, take},
+    tuple::Tuple,
+};
+
+/// `NF_DROP` and `NF_ACCEPT`.
+const DROP: u32 = 0;
+const ACCEPT: u32 = 1;
+
+/// Entry of `nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`.
+///
+/// A packet that has a conntrack already (loopback crosses twice), or is marked untracked, is
+/// passed by: the kernel counted that as `ignore` up to 5.9.
+#[kprobe]
+fn conntrack_in(ctx: ProbeContext) -> u32 {
+    try_conntrack_in(&ctx);
+    0
+}
+
+#[inline(always)]
+fn try_conntrack_in(ctx: &ProbeContext) -> Option<()> {
+    let packet = Packet::new(ctx.arg(0)?);
+    let slot = slot_of(ctx, hook_net(ctx, ctx.arg(1)?)?)?;
+    let nfct = packet.nfct(ctx)?;
+    let ignored = match nfct.conn() {
+        _ if nfct.is_untracked() => true,
+        Some(ct) => !ct.status(ctx)?.is_template(),
+        None => false,
+    };
+    if ignored {
+        count(slot, ProbeCounter::Ignore);
+        return None;
+    }
+    leave(
+        ctx.regs,
+        Function::ConntrackIn,
+        Stashed {
+            slot: u64::from(slot.0),
+            pointer: packet.address(),
+            note: 0,
+        },
+    );
+    Some(())
+}
+
+/// Its return. Dropped: table full, no memory, or the tracker said so. Accepted without a conntrack:
+/// no tracker took it, or it is an ICMP packet at fault, which is counted and told there (`note`).
+#[kretprobe]
+fn conntrack_in_return(ctx: RetProbeContext) -> u32 {
+    try_conntrack_in_return(&ctx);
+    0
+}
+
+#[inline(always)]
+fn try_conntrack_in_return(ctx: &RetProbeContext) -> Option<()> {
+    let call = take(ctx.regs, Function::ConntrackIn)?;
+    let slot = Slot(call.slot as u32);
+    match ctx.ret::<u64>() as u32 {
+        DROP => count(slot, ProbeCounter::InDropped),
+        ACCEPT => {
+            let packet = Packet::new(call.pointer);
+            if packet.nfct(ctx)?.is_none() {
+                count(slot, ProbeCounter::InUntracked);
+                if call.note == 0 {
+                    let tuple = Tuple::in_packet(ctx, packet);
+                    event::send(slot, EventKind::Invalid, tuple, None);
+                }
+            }
+        }
+        _ => {}
+    }
+    Some(())
+}

@@ -1,0 +1,99 @@
+//! What a function's entry leaves for its return, where the arguments are gone.
+//!
+//! A call is identified by the stack it runs on: a task's own, or this CPU's stack for softirqs. On
+//! one stack calls nest strictly, and a softirq that interrupts a task runs on another stack, so
+//! neither preemption, migration nor nesting confuses them (a task id alone would be ambiguous). A
+//! probed function that called itself would; none of them does.
+
+use aya_ebpf::{
+    bindings::{BPF_ANY, pt_regs},
+    macros::map,
+    maps::LruHashMap,
+};
+
+use crate::count::count_fault;
+
+/// `THREAD_SIZE` of x86-64 (`IRQ_STACK_SIZE` is the same), both aligned to it. KASAN doubles it,
+/// which only splits one stack in two.
+const THREAD_SIZE: u64 = 16 << 10;
+
+/// The functions that leave something.
+#[repr(u32)]
+#[derive(Clone, Copy)]
+pub(crate) enum Function {
+    EarlyDrop,
+    ResolveClash,
+    CheckInsert,
+    TupleTaken,
+    IcmpError,
+    ExpectRelated,
+    ExpectRelatedPair,
+    SeqAdjust,
+    Confirm,
+    ConntrackIn,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Key {
+    stack: u64,
+    function: u64,
+}
+
+/// What is left. The meaning of each word is the function's.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Stashed {
+    pub(crate) slot: u64,
+    pub(crate) pointer: u64,
+    pub(crate) note: u64,
+}
+
+/// Least recently used ones go first: what a lost return probe leaves behind ages out.
+#[map]
+static STASH: LruHashMap<Key, Stashed> = LruHashMap::with_max_entries(8192, 0);
+
+/// The stack a probed function runs on.
+#[inline(always)]
+pub(crate) fn stack(regs: *mut pt_regs) -> u64 {
+    // SAFETY: the context of a kprobe program, readable as a whole.
+    unsafe { (*regs).rsp & !(THREAD_SIZE - 1) }
+}
+
+#[inline(always)]
+fn key(regs: *mut pt_regs, function: Function) -> Key {
+    Key {
+        stack: stack(regs),
+        function: function as u64,
+    }
+}
+
+/// Leaves something at a function's entry.
+#[inline(always)]
+pub(crate) fn leave(regs: *mut pt_regs, function: Function, stashed: Stashed) {
+    if STASH
+        .insert(&key(regs, function), &stashed, u64::from(BPF_ANY))
+        .is_err()
+    {
+        count_fault();
+    }
+}
+
+/// Looks at what a function further up on this stack has left.
+#[inline(always)]
+pub(crate) fn look(regs: *mut pt_regs, function: Function) -> Option<*mut Stashed> {
+    STASH.get_ptr_mut(&key(regs, function))
+}
+
+/// Takes what the function's entry left.
+#[inline(always)]
+pub(crate) fn take(regs: *mut pt_regs, function: Function) -> Option<Stashed> {
+    let key = key(regs, function);
+    // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
+    let stashed = unsafe { STASH.get(&key).copied() };
+    if stashed.is_some() {
+        // It was there a moment ago; if the LRU took it, so be it.
+        let _ = STASH.remove(&key);
+    }
+    stashed
+}
