@@ -1,0 +1,295 @@
+//! The command line.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use conntrack_ebpf::EventKind;
+
+use crate::{
+    model::{
+        event::{kind_name, kind_named},
+        filter::Filter,
+    },
+    probes::plan::EVENT_RATE,
+};
+
+/// High-frequency monitor of Linux connection tracking.
+///
+/// Shows Netdata's six conntrack charts and its alert netfilter_conntrack_full, right on every
+/// kernel: counters that the kernel stopped counting in 4.9 are counted by eBPF probes, in buckets
+/// of about a millisecond, and cross-checked against the kernel's own.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ctpulse",
+    version,
+    after_help = "Without a command, ctpulse streams as `ctpulse stream` does.\n\
+        Data goes to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 bad usage."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Say more on stderr.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Stream rates, one line per interval, until interrupted
+    #[command(after_help = "Examples:\n  \
+        ctpulse stream                                  ten lines a second\n  \
+        ctpulse stream --interval 1s --duration 1m      a minute, a line per second\n  \
+        ctpulse stream --format json --buckets          with every millisecond, for other programs\n  \
+        ctpulse stream --probes off                     only what the kernel counts by itself")]
+    Stream(StreamArgs),
+    /// Report single events: what is dropped, evicted or refused, with its tuple
+    #[command(
+        after_help = "Kinds: table_full, early_drop, clash, insert_failed, chain_too_long, \
+        icmp_error, and with --probes all also invalid.\n\
+        Keys of a filter: family, proto, src, sport, dst, dport.\n\n\
+        Examples:\n  \
+        ctpulse events                                   whatever goes wrong, until interrupted\n  \
+        ctpulse events --kind table_full,early_drop      only what a full table does\n  \
+        ctpulse events --filter proto=tcp,dport=443,src=10.0.0.0/8 --format json"
+    )]
+    Events(EventsArgs),
+    /// Tell what this host offers, what would be attached, and what is missing
+    Doctor(DoctorArgs),
+}
+
+/// Options of `stream`.
+#[derive(Args, Clone, Debug)]
+pub struct StreamArgs {
+    /// Time between samples: 10ms to 1h
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = interval)]
+    pub interval: Duration,
+    /// Stop after this time; without it, run until interrupted
+    #[arg(long, value_name = "TIME", value_parser = positive)]
+    pub duration: Option<Duration>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Add the in-kernel time series of each interval to JSON samples
+    #[arg(long)]
+    pub buckets: bool,
+    /// Which kernel functions to probe
+    #[arg(long, value_enum, default_value_t = ProbesArg::Auto)]
+    pub probes: ProbesArg,
+    /// Network namespaces to watch, each as an instance: self, all, a name of `ip netns`, a process
+    /// id, or a path; several separated by commas
+    #[arg(
+        long,
+        value_name = "NETNS",
+        value_delimiter = ',',
+        default_value = "self"
+    )]
+    pub netns: Vec<Netns>,
+    /// Where to read the kernel's own counters from
+    #[arg(long, value_enum, default_value_t = SourceArg::Auto, conflicts_with = "proc_root")]
+    pub source: SourceArg,
+    /// Events reported of one kind in a second; 0 for none
+    #[arg(long, value_name = "N", default_value_t = EVENT_RATE)]
+    pub event_rate: u32,
+    /// Read the kernel's counters from a directory laid out like /proc, without probes
+    #[arg(long, value_name = "DIR")]
+    pub proc_root: Option<PathBuf>,
+    /// Load these eBPF programs instead of those embedded: to try out that a wrong one is caught
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub object: Option<PathBuf>,
+    /// Do as if the kernel had no such function: to try out what takes its place
+    #[arg(long, value_name = "FUNCTION", hide = true)]
+    pub without_function: Vec<String>,
+}
+
+/// Options of `events`.
+#[derive(Args, Clone, Debug)]
+pub struct EventsArgs {
+    /// Kinds of events, separated by commas; without it, all that the probes see
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
+    pub kind: Vec<EventKind>,
+    /// Conditions on the tuple that must all hold, such as proto=tcp,dport=443,src=10.0.0.0/8
+    #[arg(long, value_name = "FILTER", default_value = "")]
+    pub filter: Filter,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = EventsFormat::Text)]
+    pub format: EventsFormat,
+    /// Stop after this time; without it, run until interrupted
+    #[arg(long, value_name = "TIME", value_parser = positive)]
+    pub duration: Option<Duration>,
+    /// Which kernel functions to probe; by default those that the kinds need
+    #[arg(long, value_enum)]
+    pub probes: Option<ProbesArg>,
+    /// Events reported of one kind in a second
+    #[arg(long, value_name = "N", default_value_t = EVENT_RATE)]
+    pub event_rate: u32,
+    /// Network namespaces to watch, each as an instance: self, all, a name of `ip netns`, a process
+    /// id, or a path; several separated by commas
+    #[arg(
+        long,
+        value_name = "NETNS",
+        value_delimiter = ',',
+        default_value = "self"
+    )]
+    pub netns: Vec<Netns>,
+}
+
+/// Forms of the events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EventsFormat {
+    /// A line for eyes per event
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// Options of `doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+    pub format: DoctorFormat,
+}
+
+/// Forms of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns for eyes
+    Text,
+    /// One JSON object per line
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+/// Forms of the doctor's report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DoctorFormat {
+    /// For eyes
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// Groups of probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProbesArg {
+    /// The flow group, where the host allows it
+    Auto,
+    /// No probes: only what the kernel counts by itself
+    Off,
+    /// The flow group: its cost is per connection, not per packet
+    Flow,
+    /// Everything: what costs every packet too
+    All,
+}
+
+/// Sources of the kernel's own counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SourceArg {
+    /// /proc/net/stat/nf_conntrack; ctnetlink where the kernel does not have that file
+    Auto,
+    /// /proc/net/stat/nf_conntrack only: needs no privileges
+    Proc,
+    /// ctnetlink only: the same counters, from a netlink socket; needs CAP_NET_ADMIN
+    Ctnetlink,
+}
+
+/// A choice of network namespaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Netns {
+    /// The one ctpulse runs in.
+    This,
+    /// All that have a name or a process, and those that come.
+    All,
+    /// One by its name, process id or path.
+    Other(String),
+}
+
+impl FromStr for Netns {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("expected self, all, a name, a process id or a path".to_owned()),
+            "self" => Ok(Self::This),
+            "all" => Ok(Self::All),
+            _ => Ok(Self::Other(text.to_owned())),
+        }
+    }
+}
+
+impl Default for StreamArgs {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_millis(100),
+            duration: None,
+            format: Format::Text,
+            buckets: false,
+            probes: ProbesArg::Auto,
+            netns: vec![Netns::This],
+            source: SourceArg::Auto,
+            event_rate: EVENT_RATE,
+            proc_root: None,
+            object: None,
+            without_function: Vec::new(),
+        }
+    }
+}
+
+fn kind(text: &str) -> Result<EventKind, String> {
+    kind_named(text).ok_or_else(|| {
+        let names: Vec<&str> = EventKind::ALL.into_iter().map(kind_name).collect();
+        format!("no such kind; there are {}", names.join(", "))
+    })
+}
+
+fn positive(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "expected a time such as 100ms, 2.5s or 1m".to_owned())?;
+    match Duration::try_from(parsed) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("must be more than zero".to_owned()),
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = positive(text)?;
+    if (Duration::from_millis(10)..=Duration::from_secs(3600)).contains(&interval) {
+        Ok(interval)
+    } else {
+        Err("must be from 10ms to 1h".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(interval("100ms"), Ok(Duration::from_millis(100)));
+        assert_eq!(interval("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(positive("2.5s"), Ok(Duration::from_millis(2500)));
+        assert!(interval("1ms").is_err());
+        assert!(positive("0s").is_err());
+        assert!(positive("-1s").is_err());
+        assert!(positive("5").is_err());
+    }
+
+    #[test]
+    fn defaults_are_the_same_with_and_without_the_command() {
+        let Some(Command::Stream(args)) = Cli::parse_from(["ctpulse", "stream"]).command else {
+            panic!("stream was parsed as another command")
+        };
+        assert_eq!(format!("{args:?}"), format!("{:?}", StreamArgs::default()));
+    }
+}

@@ -1,0 +1,9 @@
+//! The commands: the ties between sources, model and output.
+
+pub mod attachment;
+pub mod doctor;
+pub mod events;
+pub mod notices;
+pub mod session;
+pub mod stream;
+pub mod watched;

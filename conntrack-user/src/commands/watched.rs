@@ -1,0 +1,168 @@
+//! One watched instance: a namespace, its source and its monitor.
+
+use std::{io, rc::Rc, thread::sleep, time::Duration};
+
+use super::notices::Notices;
+use crate::{
+    clock::Clock,
+    model::{
+        monitor::{Monitor, Observation},
+        origin::Coverage,
+        record::Instance,
+    },
+    source::{
+        counter_maps::CounterMaps,
+        instance::{Extent, ProbeFeed, Reading, Source},
+        namespaces::Namespace,
+    },
+};
+
+/// How often the kernel is read again when it disagrees with the probes, before that is believed.
+const SECOND_LOOKS: u32 = 3;
+
+/// Time between those.
+const SECOND_LOOK_AFTER: Duration = Duration::from_millis(2);
+
+/// A watched instance.
+pub struct Watched {
+    /// Its namespace; `None` for a directory of files.
+    pub namespace: Option<Namespace>,
+    /// Its slot in the probes' maps.
+    pub slot: u32,
+    /// What is known of it.
+    pub monitor: Monitor,
+    source: Source,
+    name: String,
+    notices: Notices,
+}
+
+/// What a reading found besides its observation.
+pub struct Looked {
+    /// What is to be reported.
+    pub observation: Option<Observation>,
+    /// Whether nf_conntrack is there.
+    pub conntrack: bool,
+    /// When.
+    pub at: crate::clock::Instant,
+}
+
+impl Watched {
+    /// An instance that nothing is known of yet.
+    pub fn new(
+        name: String,
+        namespace: Option<Namespace>,
+        slot: u32,
+        source: Source,
+        monitor: Monitor,
+    ) -> Self {
+        Self {
+            namespace,
+            slot,
+            monitor,
+            source,
+            name,
+            notices: Notices::default(),
+        }
+    }
+
+    /// For the report.
+    #[must_use]
+    pub fn instance(&self) -> Instance {
+        Instance {
+            name: self.name.clone(),
+            netns: self.namespace.as_ref().map(|namespace| namespace.inode),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes the first reading: differences count from it on. Its buckets are all those that were
+    /// counted before it, and go with it.
+    pub fn begin(
+        &mut self,
+        maps: Option<Rc<CounterMaps>>,
+        missed: Option<u64>,
+        clock: &impl Clock,
+    ) -> io::Result<Looked> {
+        self.set_feed(maps, clock);
+        self.look(clock, missed, Extent::All)
+    }
+
+    fn set_feed(&mut self, maps: Option<Rc<CounterMaps>>, clock: &impl Clock) {
+        self.source
+            .set_feed(maps.map(|maps| ProbeFeed::new(maps, self.slot, clock)));
+    }
+
+    /// Probes were attached (`maps`) or lost. Reads where their counts start from.
+    pub fn set_probes(
+        &mut self,
+        maps: Option<Rc<CounterMaps>>,
+        coverage: Coverage,
+        missed: Option<u64>,
+        clock: &impl Clock,
+    ) -> io::Result<()> {
+        let attached = maps.is_some();
+        self.set_feed(maps, clock);
+        let baseline = if attached {
+            Some(self.read(clock, missed, Extent::All)?.snapshot)
+        } else {
+            None
+        };
+        self.monitor.set_coverage(coverage, baseline.as_ref());
+        Ok(())
+    }
+
+    /// Takes a reading in. An error means that the namespace cannot be entered any more.
+    pub fn look(
+        &mut self,
+        clock: &impl Clock,
+        missed: Option<u64>,
+        extent: Extent,
+    ) -> io::Result<Looked> {
+        let mut reading = self.read(clock, missed, extent)?;
+        for _ in 0..SECOND_LOOKS {
+            if !self.monitor.disagrees(&reading.snapshot) {
+                break;
+            }
+            sleep(SECOND_LOOK_AFTER);
+            let source = &mut self.source;
+            within(self.namespace.as_ref(), || {
+                source.read_again(&mut reading.snapshot, clock);
+            })?;
+        }
+        let source = &mut self.source;
+        let remarks = within(self.namespace.as_ref(), || source.remarks(&reading))?;
+        self.notices.errors(&reading.errors);
+        for remark in remarks {
+            self.notices.say(&remark);
+        }
+        Ok(Looked {
+            observation: self.monitor.observe(&reading.snapshot),
+            conntrack: reading.snapshot.kernel.entries().is_some(),
+            at: reading.snapshot.at,
+        })
+    }
+
+    fn read(
+        &mut self,
+        clock: &impl Clock,
+        missed: Option<u64>,
+        extent: Extent,
+    ) -> io::Result<Reading> {
+        let source = &mut self.source;
+        within(self.namespace.as_ref(), || {
+            source.read(clock, missed, extent)
+        })
+    }
+}
+
+fn within<T>(namespace: Option<&Namespace>, work: impl FnOnce() -> T) -> io::Result<T> {
+    match namespace {
+        Some(namespace) => namespace.within(work),
+        None => Ok(work()),
+    }
+}

@@ -1,0 +1,62 @@
+//! The `ctpulse` binary: arguments in, exit status out.
+
+use std::{io, pin::Pin, process::ExitCode};
+
+use clap::Parser;
+use conntrack_user::{
+    cli::{Cli, Command, EventsArgs, StreamArgs},
+    clock::SystemClock,
+    commands::{doctor, events, stream},
+    probes::diagnostics,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    diagnostics::init(cli.verbose);
+    let result = match cli.command {
+        None => run_stream(&Default::default()),
+        Some(Command::Stream(args)) => run_stream(&args),
+        Some(Command::Events(args)) => run_events(&args),
+        Some(Command::Doctor(args)) => doctor::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ctpulse: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_stream(args: &StreamArgs) -> io::Result<()> {
+    until_signalled(async |shutdown| {
+        stream::run(args, SystemClock, &mut *stream::sink(args.format), shutdown).await
+    })
+}
+
+fn run_events(args: &EventsArgs) -> io::Result<()> {
+    until_signalled(async |shutdown| events::run(args, SystemClock, shutdown).await)
+}
+
+/// Runs something that ends cleanly on SIGINT or SIGTERM.
+fn until_signalled(
+    run: impl AsyncFnOnce(Pin<Box<dyn Future<Output = ()>>>) -> io::Result<()>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let shutdown = Box::pin(async move {
+            tokio::select! {
+                _ = interrupt.recv() => (),
+                _ = terminate.recv() => (),
+            }
+        });
+        run(shutdown).await
+    })
+}

@@ -1,0 +1,17 @@
+//! From snapshots to what is shown: pure functions and state machines, no IO and no clock.
+
+pub mod alert;
+pub mod charts;
+pub mod counters;
+pub mod crosscheck;
+pub mod delta;
+pub mod era;
+pub mod event;
+pub mod filter;
+pub mod histogram;
+pub mod monitor;
+pub mod origin;
+pub mod record;
+pub mod series;
+pub mod snapshot;
+pub mod tracking;

@@ -1,0 +1,92 @@
+//! The doctor's report.
+
+use serde::Serialize;
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Version of ctpulse.
+    pub version: &'static str,
+    /// Kernel release.
+    pub kernel: String,
+    /// Each requirement.
+    pub findings: Vec<Finding>,
+    /// Why no probe would be attached; `None` when some would.
+    pub blocked: Option<String>,
+    /// Where each counter would come from.
+    pub counters: Vec<CounterLine>,
+}
+
+/// One requirement.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// What is required.
+    pub name: &'static str,
+    /// Whether it is there.
+    pub status: Status,
+    /// How that was seen, and what to do about it.
+    pub detail: String,
+}
+
+/// Whether a requirement is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It is.
+    Ok,
+    /// It is not.
+    Missing,
+    /// It could not be found out.
+    Unknown,
+}
+
+/// Where a counter would come from.
+#[derive(Clone, Debug, Serialize)]
+pub struct CounterLine {
+    /// Its name.
+    pub name: &'static str,
+    /// `proc`, `probe` or `unavailable`.
+    pub source: &'static str,
+    /// What one event is.
+    pub meaning: &'static str,
+    /// Why it is unavailable.
+    pub reason: Option<String>,
+}
+
+/// The report for eyes.
+#[must_use]
+pub fn text(report: &Report) -> String {
+    let mut lines = vec![
+        format!("ctpulse {} on kernel {}", report.version, report.kernel),
+        String::new(),
+    ];
+    for finding in &report.findings {
+        let mark = match finding.status {
+            Status::Ok => "✓",
+            Status::Missing => "✗",
+            Status::Unknown => "?",
+        };
+        lines.push(format!("{mark} {:<17} {}", finding.name, finding.detail));
+    }
+    lines.push(String::new());
+    lines.push(match &report.blocked {
+        None => "Probes will be attached: the counters marked `probe` are live.".to_owned(),
+        Some(reason) => format!(
+            "No probes: {reason}.\nWhat the kernel counts by itself works; the counters marked `—` do not."
+        ),
+    });
+    lines.push(String::new());
+    for counter in &report.counters {
+        let source = if counter.reason.is_some() {
+            super::number::UNAVAILABLE
+        } else {
+            counter.source
+        };
+        lines.push(format!(
+            "{:<15} {source:<6} {}",
+            counter.name, counter.meaning
+        ));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}

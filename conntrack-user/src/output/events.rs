@@ -1,0 +1,70 @@
+//! Events for eyes: a line each.
+
+use std::io::{self, Write};
+
+use super::Sink;
+use crate::model::record::{Event, Hello, Record, Summary};
+
+/// Writes a line per event.
+pub struct EventLines<W> {
+    out: W,
+}
+
+impl<W: Write> EventLines<W> {
+    /// Onto `out`.
+    pub fn new(out: W) -> Self {
+        Self { out }
+    }
+
+    fn hello(&mut self, hello: &Hello) -> io::Result<()> {
+        match &hello.probes.reason {
+            Some(reason) => writeln!(self.out, "no events: no probes: {reason}"),
+            None => writeln!(
+                self.out,
+                "{:<12} {:<14} flow or packet (UTC; {} group of probes)",
+                "time", "event", hello.probes.group
+            ),
+        }
+    }
+
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        let time = event.time.0.strftime("%H:%M:%S%.3f");
+        write!(self.out, "{time} {:<14} ", event.kind)?;
+        match &event.tuple {
+            Some(tuple) => write!(self.out, "{tuple}")?,
+            None => write!(self.out, "unknown")?,
+        }
+        match &event.by {
+            Some(by) => writeln!(self.out, ", evicted for {by}"),
+            None => writeln!(self.out),
+        }
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        for (kind, totals) in &summary.events.0 {
+            if (totals.sent, totals.suppressed, totals.lost) != (0, 0, 0) {
+                writeln!(
+                    self.out,
+                    "{kind}: {} reported, {} over the rate limit, {} lost",
+                    totals.sent, totals.suppressed, totals.lost
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Sink for EventLines<W> {
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        match record {
+            Record::Hello(hello) => self.hello(hello),
+            Record::Event(event) => self.event(event),
+            Record::Summary(summary) => self.summary(summary),
+            Record::Sample(_) | Record::Crosscheck(_) | Record::Alert(_) => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

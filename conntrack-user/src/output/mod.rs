@@ -1,0 +1,22 @@
+//! The way out: records in the form somebody reads. No arithmetic on what they say.
+
+pub mod csv;
+pub mod doctor;
+pub mod events;
+pub mod json;
+pub mod number;
+pub mod terminal;
+pub mod text;
+
+use std::io;
+
+use crate::model::record::Record;
+
+/// Where records go.
+pub trait Sink {
+    /// Writes one record, or leaves it out where the format has no place for it.
+    fn write(&mut self, record: &Record) -> io::Result<()>;
+
+    /// Makes what was written visible to the reader.
+    fn flush(&mut self) -> io::Result<()>;
+}

@@ -1,0 +1,71 @@
+//! Numbers for eyes: three significant digits and a unit prefix, at most five characters wide.
+
+/// Shown where a value is unavailable.
+pub const UNAVAILABLE: &str = "—";
+
+/// A rate or an amount: `0`, `2.5`, `813`, `9.99k`, `12.5k`, `1.20M`.
+#[must_use]
+pub fn compact(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if value < 9.95 {
+        return format!("{value:.1}");
+    }
+    if value < 999.5 {
+        return format!("{value:.0}");
+    }
+    for (unit, suffix) in [(1e3, "k"), (1e6, "M"), (1e9, "G")] {
+        let scaled = value / unit;
+        if scaled < 9.995 {
+            return format!("{scaled:.2}{suffix}");
+        }
+        if scaled < 99.95 {
+            return format!("{scaled:.1}{suffix}");
+        }
+        if scaled < 999.5 {
+            return format!("{scaled:.0}{suffix}");
+        }
+    }
+    format!("{value:.0e}")
+}
+
+/// A value that may be unavailable.
+#[must_use]
+pub fn compact_or_dash(value: Option<f64>) -> String {
+    value.map_or_else(|| UNAVAILABLE.to_owned(), compact)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn forms() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.04, "0.0"),
+            (2.5, "2.5"),
+            (9.95, "10"),
+            (813.4, "813"),
+            (999.6, "1.00k"),
+            (9_990.0, "9.99k"),
+            (12_500.0, "12.5k"),
+            (262_144.0, "262k"),
+            (999_600.0, "1.00M"),
+            (1.2e9, "1.20G"),
+        ] {
+            assert_eq!(compact(value), text, "{value}");
+        }
+        assert_eq!(compact_or_dash(None), "—");
+    }
+
+    proptest! {
+        #[test]
+        fn never_wider_than_five(value in 0.0..9e11_f64) {
+            prop_assert!(compact(value).chars().count() <= 5, "{}", compact(value));
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The terminal that stdout may be.
+
+use std::io;
+
+use rustix::termios::{isatty, tcgetwinsize};
+
+/// The size of a terminal in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Columns.
+    pub columns: u16,
+    /// Rows.
+    pub rows: u16,
+}
+
+/// The size of the terminal on stdout; `None` when stdout is something else.
+#[must_use]
+pub fn size() -> Option<Size> {
+    let out = io::stdout();
+    if !isatty(&out) {
+        return None;
+    }
+    match tcgetwinsize(&out) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => Some(Size {
+            columns: size.ws_col,
+            rows: size.ws_row,
+        }),
+        // A terminal that does not tell is taken for the smallest common one.
+        _ => Some(Size {
+            columns: 80,
+            rows: 24,
+        }),
+    }
+}

@@ -1,0 +1,250 @@
+//! Loading the programs and attaching them as the plan says.
+
+use aya::{
+    Ebpf, EbpfLoader, VerifierLogLevel, include_bytes_aligned,
+    maps::{HashMap, Map, MapData},
+    programs::{KProbe, ProgramError},
+};
+use aya_log::EbpfLogger;
+use conntrack_ebpf::{BUCKETS_MAP, NETNS_SLOTS_MAP, TOTALS_MAP, globals};
+
+use super::{
+    diagnostics::Diagnostics,
+    events::Events,
+    missed::Missed,
+    plan::{self, Attachment, Group, MissingProbe, Plan, PlannedProbe},
+};
+use crate::{
+    model::{origin::Coverage, record::Probes, snapshot::EventCounts},
+    source::counter_maps::{CounterMaps, Shape},
+};
+
+/// The eBPF object, or nothing where the build did not embed one.
+pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ctpulse.bpf.o"));
+
+/// Instances counted apart, at most, when there may be several.
+const SLOTS: u32 = 64;
+
+/// What is attached. Dropping it detaches everything.
+pub struct Attached {
+    /// Keeps the programs loaded and attached.
+    _ebpf: Ebpf,
+    logger: Option<EbpfLogger<Diagnostics>>,
+    events: Events,
+    slots: HashMap<MapData, u32, u32>,
+    functions: Vec<&'static str>,
+    missing: Vec<MissingProbe>,
+    missed: Missed,
+}
+
+/// The outcome of following a plan.
+pub struct Outcome {
+    group: Group,
+    /// The programs and their counters, unless nothing could be attached.
+    pub attached: Option<(Attached, CounterMaps)>,
+    /// What is not attached, and why.
+    pub missing: Vec<MissingProbe>,
+}
+
+impl Outcome {
+    /// Which counters are counted.
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        plan::coverage(&self.missing)
+    }
+
+    /// For the report.
+    #[must_use]
+    pub fn report(&self) -> Probes {
+        let functions = self.attached.as_ref().map(|(a, _)| a.functions.as_slice());
+        plan::report(self.group, functions.unwrap_or_default(), &self.missing)
+    }
+}
+
+/// Follows a plan with the programs in `object`. What fails on the way is missing, with its reason.
+#[must_use]
+pub fn attach(plan: &Plan, kernel: &str, object: &[u8]) -> Outcome {
+    let nothing = |missing| Outcome {
+        group: plan.group,
+        attached: None,
+        missing,
+    };
+    if plan.probes.is_empty() {
+        return nothing(plan.missing.clone());
+    }
+    match try_attach(plan, kernel, object) {
+        Ok((attached, maps)) if !attached.functions.is_empty() => Outcome {
+            group: plan.group,
+            missing: attached.missing.clone(),
+            attached: Some((attached, maps)),
+        },
+        Ok((attached, _)) => nothing(attached.missing),
+        Err(reason) => {
+            let failed = plan.probes.iter().map(|probe| missing(probe, &reason));
+            nothing(plan.missing.iter().cloned().chain(failed).collect())
+        }
+    }
+}
+
+fn try_attach(plan: &Plan, kernel: &str, object: &[u8]) -> Result<(Attached, CounterMaps), String> {
+    let shape = Shape::new(plan.cpus, if plan.netns.is_some() { 1 } else { SLOTS });
+    let mut ebpf = load(plan, shape, object)?;
+    let maps = CounterMaps::new(
+        array(&ebpf, TOTALS_MAP)?.fd(),
+        array(&ebpf, BUCKETS_MAP)?.fd(),
+        shape,
+    )
+    .map_err(|e| format!("cannot map the probes' counters: {}", chain(&e)))?;
+    // Diagnostics only: counting goes on without them. After loading, because the logger takes the
+    // map away from `ebpf`, and before attaching, so that nothing is lost.
+    let mut functions = Vec::new();
+    let mut missing = plan.missing.clone();
+    for probe in &plan.probes {
+        match attach_all(&mut ebpf, probe) {
+            Ok(()) => {
+                functions.extend(probe.attachments.iter().map(|a| a.function));
+                functions.dedup();
+            }
+            Err(reason) => missing.push(self::missing(probe, &reason)),
+        }
+    }
+    let logger = EbpfLogger::init_with_logger(&mut ebpf, Diagnostics)
+        .inspect_err(|e| log::warn!("no diagnostics from the eBPF programs: {}", chain(e)))
+        .ok();
+    let slots = ebpf
+        .take_map(NETNS_SLOTS_MAP)
+        .ok_or_else(|| format!("the eBPF object has no map {NETNS_SLOTS_MAP}"))?
+        .try_into()
+        .map_err(|e| format!("{NETNS_SLOTS_MAP}: {}", chain(&e)))?;
+    let events = Events::new(&mut ebpf)
+        .map_err(|e| format!("cannot read the probes' events: {}", chain(&e)))?;
+    let missed = Missed::new(&ebpf, kernel);
+    let attached = Attached {
+        _ebpf: ebpf,
+        logger,
+        events,
+        slots,
+        functions,
+        missing,
+        missed,
+    };
+    Ok((attached, maps))
+}
+
+fn load(plan: &Plan, shape: Shape, object: &[u8]) -> Result<Ebpf, String> {
+    // 0 is no namespace's inode number.
+    let netns = plan.netns.unwrap_or_default();
+    let slots = shape.slots;
+    let mut loader = EbpfLoader::new();
+    loader
+        .verifier_log_level(VerifierLogLevel::DISABLE)
+        .map_max_entries(TOTALS_MAP, shape.cells())
+        .map_max_entries(BUCKETS_MAP, shape.buckets())
+        .override_global(globals::RING_BITS, &shape.ring_bits, true)
+        .override_global(globals::EVENT_RATE, &plan.event_rate, true)
+        .override_global(globals::NETNS, &netns, true)
+        .override_global(globals::SLOTS, &slots, true)
+        .override_global(aya_log::LEVEL, &super::diagnostics::EBPF_LEVEL, false);
+    for (name, value) in &plan.globals {
+        loader.override_global(name, value, true);
+    }
+    loader
+        .load(object)
+        .map_err(|e| format!("the kernel refused the eBPF object: {}", chain(&e)))
+}
+
+fn array<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData, String> {
+    match ebpf.map(name) {
+        Some(Map::Array(data)) => Ok(data),
+        _ => Err(format!("the eBPF object has no array {name}")),
+    }
+}
+
+fn attach_all(ebpf: &mut Ebpf, probe: &PlannedProbe) -> Result<(), String> {
+    probe
+        .attachments
+        .iter()
+        .try_for_each(|&attachment| attach_one(ebpf, attachment))
+}
+
+fn attach_one(ebpf: &mut Ebpf, attachment: Attachment) -> Result<(), String> {
+    let Attachment { program, function } = attachment;
+    let kprobe: &mut KProbe = ebpf
+        .program_mut(program)
+        .ok_or_else(|| format!("the eBPF object has no program {program}"))?
+        .try_into()
+        .map_err(|e| format!("program {program}: {}", chain(&e)))?;
+    match kprobe.load() {
+        // One program may go on several functions.
+        Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
+        Err(e) => {
+            return Err(format!(
+                "the kernel refused program {program}: {}",
+                chain(&e)
+            ));
+        }
+    }
+    kprobe
+        .attach(function, 0)
+        .map_err(|e| format!("the kernel refused a probe on {function}: {}", chain(&e)))?;
+    Ok(())
+}
+
+fn missing(probe: &PlannedProbe, reason: &str) -> MissingProbe {
+    MissingProbe {
+        function: probe.attachments[0].function,
+        counters: probe.counters,
+        reason: reason.to_owned(),
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl Attached {
+    /// Writes what the eBPF programs had to say since last time.
+    pub fn flush_diagnostics(&mut self) {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+    }
+
+    /// Has a namespace counted in a slot from now on.
+    pub fn assign(&mut self, inode: u32, slot: u32) -> Result<(), String> {
+        self.slots
+            .insert(&inode, &slot, 0)
+            .map_err(|e| format!("cannot assign a slot to a network namespace: {}", chain(&e)))
+    }
+
+    /// No longer.
+    pub fn release(&mut self, inode: u32) {
+        if let Err(error) = self.slots.remove(&inode) {
+            log::debug!("release the slot of {inode}: {}", chain(&error));
+        }
+    }
+
+    /// The events since last time, oldest first.
+    pub fn events(&mut self) -> Vec<conntrack_ebpf::Event> {
+        self.events.drain()
+    }
+
+    /// What became of the events of each kind since attach.
+    #[must_use]
+    pub fn event_counts(&self) -> EventCounts {
+        self.events.counts()
+    }
+
+    /// Probe hits the kernel skipped since attach; `None` where it does not tell.
+    #[must_use]
+    pub fn missed(&self) -> Option<u64> {
+        self.missed.read()
+    }
+}

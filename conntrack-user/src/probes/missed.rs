@@ -1,0 +1,183 @@
+//! Probe hits that the kernel skipped.
+//!
+//! Two things can keep a probe from being counted: the kprobe itself does not fire (it nests in
+//! another one, or all return instances are in use), or it fires but the program does not run
+//! (another kprobe program is running on this CPU: `bpf_prog_active`). The kernel counts the first
+//! per link (`bpf_link_info.perf_event.kprobe.missed`) and the second per program
+//! (`recursion_misses`), both for kprobes since 6.7. Before, it does not tell.
+
+use std::{
+    fs,
+    os::fd::{AsFd, AsRawFd, RawFd},
+};
+
+use aya::Ebpf;
+
+/// Release since which the kernel counts skipped kprobe hits: commits "bpf: Count missed stats in
+/// trace_call_bpf" and "bpf: Add missed value to kprobe perf link info".
+const SINCE: (u32, u32) = (6, 7);
+
+/// Where the counts are.
+pub struct Missed {
+    /// Descriptors of the programs and links; they live as long as the programs are attached.
+    sources: Option<Vec<Source>>,
+}
+
+enum Source {
+    Program(RawFd),
+    Link(RawFd),
+}
+
+impl Missed {
+    /// Finds the descriptors of all loaded programs and of their links.
+    pub fn new(ebpf: &Ebpf, kernel: &str) -> Self {
+        if release(kernel).is_none_or(|release| release < SINCE) {
+            return Self { sources: None };
+        }
+        let mut sources = Vec::new();
+        let mut ids = Vec::new();
+        for (_, program) in ebpf.programs() {
+            let Ok(fd) = program.fd() else { continue };
+            let fd = fd.as_fd().as_raw_fd();
+            sources.push(Source::Program(fd));
+            ids.extend(fdinfo(fd, "prog_id"));
+        }
+        // aya keeps the links' descriptors to itself; fdinfo tells which they are.
+        let links = open_descriptors().into_iter().filter(|&fd| {
+            fdinfo_text(fd).is_some_and(|text| {
+                field(&text, "link_id").is_some()
+                    && field(&text, "prog_id").is_some_and(|id| ids.contains(&id))
+            })
+        });
+        sources.extend(links.map(Source::Link));
+        Self {
+            sources: Some(sources),
+        }
+    }
+
+    /// The sum; `None` where the kernel does not tell.
+    #[must_use]
+    pub fn read(&self) -> Option<u64> {
+        self.sources.as_ref()?.iter().try_fold(0, |sum, source| {
+            let missed = match *source {
+                Source::Program(fd) => fdinfo(fd, "recursion_misses")?,
+                Source::Link(fd) => link::missed(fd)?,
+            };
+            Some(sum + missed)
+        })
+    }
+}
+
+/// Major and minor number of a release such as `6.12.117+deb12-cloud-amd64`.
+fn release(kernel: &str) -> Option<(u32, u32)> {
+    let mut numbers = kernel.split(['.', '-', '+']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn open_descriptors() -> Vec<RawFd> {
+    let Ok(entries) = fs::read_dir("/proc/self/fd") else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+fn fdinfo_text(fd: RawFd) -> Option<String> {
+    fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()
+}
+
+fn fdinfo(fd: RawFd, name: &str) -> Option<u64> {
+    field(&fdinfo_text(fd)?, name)
+}
+
+/// A number from lines like `recursion_misses:\t0`.
+fn field(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key == name).then(|| value.trim().parse().ok())?
+    })
+}
+
+mod link {
+    //! `BPF_OBJ_GET_INFO_BY_FD` of a kprobe's link, which aya does not offer.
+
+    use std::os::fd::RawFd;
+
+    /// `BPF_OBJ_GET_INFO_BY_FD` of `enum bpf_cmd`: uapi.
+    const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
+    /// `BPF_LINK_TYPE_PERF_EVENT` of `enum bpf_link_type`: uapi.
+    const LINK_TYPE_PERF_EVENT: u32 = 7;
+    /// `BPF_PERF_EVENT_KPROBE` and `BPF_PERF_EVENT_KRETPROBE` of `enum bpf_perf_event_type`: uapi.
+    const PERF_EVENT_KPROBES: [u32; 2] = [3, 4];
+
+    /// `struct bpf_link_info` as far as a kprobe's: uapi.
+    #[repr(C)]
+    #[derive(Default)]
+    struct LinkInfo {
+        link_type: u32,
+        id: u32,
+        prog_id: u32,
+        _pad: u32,
+        event_type: u32,
+        _pad2: u32,
+        func_name: u64,
+        name_len: u32,
+        offset: u32,
+        addr: u64,
+        missed: u64,
+        cookie: u64,
+    }
+
+    /// The `info` member of `union bpf_attr`: uapi.
+    #[repr(C)]
+    struct InfoAttr {
+        bpf_fd: u32,
+        info_len: u32,
+        info: u64,
+    }
+
+    /// Hits of this probe that did not fire; `None` when the kernel does not tell.
+    pub(super) fn missed(fd: RawFd) -> Option<u64> {
+        let mut info = LinkInfo::default();
+        let mut attr = InfoAttr {
+            bpf_fd: u32::try_from(fd).ok()?,
+            info_len: u32::try_from(size_of::<LinkInfo>()).ok()?,
+            info: (&raw mut info) as u64,
+        };
+        // SAFETY: the kernel reads `attr` and writes at most `info_len` bytes to `info`, all plain
+        // integers; both outlive the call. `func_name` is null with length 0: no name is written.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_bpf,
+                BPF_OBJ_GET_INFO_BY_FD,
+                &raw mut attr,
+                size_of::<InfoAttr>(),
+            )
+        };
+        let kprobe =
+            info.link_type == LINK_TYPE_PERF_EVENT && PERF_EVENT_KPROBES.contains(&info.event_type);
+        (result == 0 && kprobe).then_some(info.missed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases() {
+        assert_eq!(release("6.12.117+deb12-cloud-amd64"), Some((6, 12)));
+        assert_eq!(release("6.1.0-56-cloud-amd64"), Some((6, 1)));
+        assert_eq!(release("7.0-rc1"), Some((7, 0)));
+        assert_eq!(release("?"), None);
+    }
+
+    #[test]
+    fn fdinfo_fields() {
+        let text = "pos:\t0\nprog_type:\t2\nrecursion_misses:\t17\nverified_insns:\t99\n";
+        assert_eq!(field(text, "recursion_misses"), Some(17));
+        assert_eq!(field(text, "prog_type"), Some(2));
+        assert_eq!(field(text, "absent"), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! The kernel's own counters through ctnetlink: for kernels without `/proc/net/stat/nf_conntrack`
+//! (CONFIG_NF_CONNTRACK_PROCFS, off by default since 5.15.65).
+//!
+//! It is the same memory, and so the same counts, but it takes CAP_NET_ADMIN, and three questions.
+//! The kernel loads its module nf_conntrack_netlink to answer, and nf_conntrack with it: ask only where
+//! nf_conntrack is loaded, or looking would change what is looked at.
+
+mod stats;
+
+use self::stats::{CPU, EXPECT_CPU, GLOBAL, cpu_counters, global, table};
+use super::{
+    nfnetlink::{
+        message::{Malformed, Object, Request},
+        socket::{Error, Socket},
+    },
+    proc_stat::ProcStat,
+};
+
+/// How often a question is asked whose answer does not arrive whole.
+const TRIES: u32 = 3;
+
+/// Reads counters through ctnetlink.
+///
+/// They are those of the network namespace of the thread that reads first, and after an error, of the
+/// thread that reads next: a socket belongs to the namespace it was opened in, is kept open, and is
+/// replaced after an error. While it is open the namespace stays, even when everybody else has left.
+#[derive(Debug, Default)]
+pub struct Ctnetlink {
+    socket: Option<Socket>,
+}
+
+/// What ctnetlink tells.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    /// Counters per CPU, and the number of entries.
+    pub stat: ProcStat,
+    /// `nf_conntrack_max`; older kernels (before 4.18) do not tell.
+    pub max: Option<u32>,
+}
+
+impl Ctnetlink {
+    /// Reads everything. Like procfs, not in one moment: CPUs count on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; without CAP_NET_ADMIN, [`Error::NotPermitted`].
+    pub fn read(&mut self) -> Result<Counters, Error> {
+        let global = self
+            .ask(&GLOBAL, global)?
+            .pop()
+            .ok_or_else(|| nothing(&GLOBAL))?;
+        let cpus = self.ask(&CPU, cpu_counters)?;
+        let expect = self.ask(&EXPECT_CPU, cpu_counters)?;
+        Ok(Counters {
+            stat: table(&cpus, &expect, global.entries).map_err(|e| Error::Malformed(CPU, e))?,
+            max: global.max,
+        })
+    }
+
+    fn ask<T>(
+        &mut self,
+        request: &Request,
+        decode: impl Fn(&Object<'_>) -> Result<T, Malformed>,
+    ) -> Result<Vec<T>, Error> {
+        for _ in 0..TRIES {
+            let mut socket = match self.socket.take() {
+                Some(socket) => socket,
+                None => Socket::open()?,
+            };
+            if let Some((items, interrupted)) = socket.ask(request, &decode)? {
+                self.socket = Some(socket);
+                if !interrupted {
+                    return Ok(items);
+                }
+            }
+        }
+        Err(Error::Incomplete(*request, TRIES))
+    }
+}
+
+fn nothing(request: &Request) -> Error {
+    Error::Malformed(*request, Malformed::Content("it is empty".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::proc_fs::{PROC, ProcRoot};
+
+    /// Where this machine has both, and lets us.
+    #[test]
+    fn this_kernel_says_the_same_through_procfs() {
+        let proc = ProcRoot::new(PROC);
+        let mut ctnetlink = Ctnetlink::default();
+        // It counts on while we read: compare what stands between two equal readings of procfs.
+        for _ in 0..100 {
+            let Some(before) = proc.read().kernel.stat else {
+                eprintln!("skipped: {} cannot be read", proc.stat_path().display());
+                return;
+            };
+            let counters = match ctnetlink.read() {
+                Ok(counters) => counters,
+                Err(error) => {
+                    eprintln!("skipped: {error}");
+                    return;
+                }
+            };
+            let after = proc.read().kernel;
+            if after.stat.as_ref() != Some(&before) {
+                continue;
+            }
+            let stat = counters.stat;
+            assert_eq!(stat.entries(), before.entries());
+            assert_eq!(counters.max.map(u64::from).or(after.max), after.max);
+            assert_eq!(stat.row_count(), before.row_count());
+            for (row, proc_row) in stat.rows().zip(before.rows()) {
+                for (column, cell) in stat.columns().iter().zip(row) {
+                    let at = before.column_index(column).expect("a column of procfs");
+                    assert_eq!(*cell, proc_row[at], "{column}");
+                }
+            }
+            return;
+        }
+        eprintln!("skipped: this kernel counts without a pause");
+    }
+}

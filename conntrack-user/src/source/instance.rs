@@ -1,0 +1,155 @@
+//! One instance: its kernel counters and its probes, read together.
+
+use std::rc::Rc;
+
+use super::{
+    buckets::BucketFollower,
+    counter_maps::CounterMaps,
+    hooks,
+    kernel::{Choice, KernelCounters},
+    proc_fs::{ProcRoot, ReadError},
+};
+use crate::{
+    clock::Clock,
+    model::{
+        snapshot::{ProbeReading, ProbeTotals, Snapshot},
+        tracking::Tracking,
+    },
+};
+
+/// What a reading of the buckets covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Buckets that are complete.
+    Settled,
+    /// Everything so far: the last reading of a run.
+    All,
+}
+
+/// A snapshot, and what could not be read for it.
+#[derive(Debug)]
+pub struct Reading {
+    /// What was read.
+    pub snapshot: Snapshot,
+    /// What could not be.
+    pub errors: Vec<ReadError>,
+    /// Whether the kernel's counters are from ctnetlink, and not from procfs.
+    pub via_ctnetlink: bool,
+}
+
+/// The probes' counters of one instance.
+pub struct ProbeFeed {
+    maps: Rc<CounterMaps>,
+    slot: u32,
+    follower: BucketFollower,
+}
+
+impl ProbeFeed {
+    /// Follows a slot of the maps from now on.
+    pub fn new(maps: Rc<CounterMaps>, slot: u32, clock: &impl Clock) -> Self {
+        let follower = BucketFollower::new(&maps.ring(slot), clock.now().monotonic);
+        Self {
+            maps,
+            slot,
+            follower,
+        }
+    }
+
+    fn totals(&self) -> (ProbeTotals, u64) {
+        self.maps.totals(self.slot)
+    }
+}
+
+/// One instance.
+pub struct Source {
+    kernel: KernelCounters,
+    feed: Option<ProbeFeed>,
+    tracking: Tracking,
+    /// Whether the last reading was through ctnetlink.
+    via_ctnetlink: bool,
+}
+
+impl Source {
+    /// An instance whose kernel counters are below `proc`, or where `choice` says.
+    #[must_use]
+    pub fn new(proc: ProcRoot, choice: Choice) -> Self {
+        Self {
+            // What was asked for needs no remark.
+            via_ctnetlink: choice == Choice::Ctnetlink,
+            kernel: KernelCounters::new(proc, choice),
+            feed: None,
+            tracking: Tracking::default(),
+        }
+    }
+
+    /// Sets or takes away the probes' counters.
+    pub fn set_feed(&mut self, feed: Option<ProbeFeed>) {
+        self.feed = feed;
+    }
+
+    /// Reads everything. `missed` is the number of probe hits the kernel has skipped.
+    pub fn read(&mut self, clock: &impl Clock, missed: Option<u64>, extent: Extent) -> Reading {
+        let before = self.feed.as_ref().map(ProbeFeed::totals);
+        let reading = self.kernel.read();
+        let at = clock.now();
+        let probes = self.feed.as_mut().zip(before).map(|(feed, (before, _))| {
+            let (after, faults) = feed.totals();
+            let ring = feed.maps.ring(feed.slot);
+            let now = clock.now().monotonic;
+            let buckets = match extent {
+                Extent::Settled => feed.follower.settled(&ring, now),
+                Extent::All => feed.follower.all(&ring, now),
+            };
+            ProbeReading {
+                before,
+                after,
+                buckets,
+                missed,
+                faults,
+            }
+        });
+        Reading {
+            snapshot: Snapshot {
+                at,
+                kernel: reading.kernel,
+                probes,
+            },
+            errors: reading.errors,
+            via_ctnetlink: reading.via_ctnetlink,
+        }
+    }
+
+    /// What a user should be told about a reading besides its numbers; each is told once. May ask the
+    /// kernel about the calling thread's network namespace.
+    pub fn remarks(&mut self, reading: &Reading) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if reading.via_ctnetlink && !self.via_ctnetlink {
+            remarks.push(format!(
+                "the kernel's counters are read through ctnetlink: {} does not exist",
+                self.kernel.proc().stat_path().display()
+            ));
+        }
+        self.via_ctnetlink = reading.via_ctnetlink;
+        if self.kernel.proc().is_this_kernel() {
+            let entries = reading.snapshot.kernel.entries();
+            let now = reading.snapshot.at.monotonic;
+            remarks.extend(self.tracking.observe(entries, now, hooks::read));
+        }
+        remarks
+    }
+
+    /// Reads the kernel's counters and the totals around them again, and keeps the buckets.
+    pub fn read_again(&mut self, snapshot: &mut Snapshot, clock: &impl Clock) {
+        let Some((feed, probes)) = self.feed.as_ref().zip(snapshot.probes.as_mut()) else {
+            return;
+        };
+        let (before, _) = feed.totals();
+        let Some(stat) = self.kernel.read().kernel.stat else {
+            return;
+        };
+        snapshot.at = clock.now();
+        snapshot.kernel.stat = Some(stat);
+        probes.before = before;
+        (probes.after, probes.faults) = feed.totals();
+    }
+}

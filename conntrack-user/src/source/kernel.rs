@@ -1,0 +1,164 @@
+//! The kernel's own counters, from where they can be had.
+
+use std::path::Path;
+
+use super::{
+    ctnetlink::{Counters, Ctnetlink},
+    proc_fs::{ProcRoot, ReadError, Reading},
+};
+use crate::model::snapshot::KernelReading;
+
+/// Where to take the kernel's counters from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// From procfs, or from ctnetlink where procfs does not have them.
+    Auto,
+    /// From procfs.
+    Procfs,
+    /// From ctnetlink.
+    Ctnetlink,
+}
+
+/// Reads the kernel's own counters.
+#[derive(Debug)]
+pub struct KernelCounters {
+    proc: ProcRoot,
+    choice: Choice,
+    ctnetlink: Ctnetlink,
+}
+
+impl KernelCounters {
+    /// Counters below `proc`, or from ctnetlink. Below another directory than procfs only
+    /// [`Choice::Procfs`] makes sense: ctnetlink is always of this kernel.
+    #[must_use]
+    pub fn new(proc: ProcRoot, choice: Choice) -> Self {
+        Self {
+            proc,
+            choice,
+            ctnetlink: Ctnetlink::default(),
+        }
+    }
+
+    /// The directory laid out like procfs.
+    #[must_use]
+    pub fn proc(&self) -> &ProcRoot {
+        &self.proc
+    }
+
+    /// Reads all counters. What cannot be read is absent, and its error is told.
+    pub fn read(&mut self) -> Reading {
+        match self.choice {
+            Choice::Procfs => self.proc.read(),
+            Choice::Ctnetlink => self.through_ctnetlink(),
+            Choice::Auto => {
+                let reading = self.proc.read();
+                // Where nf_conntrack is not loaded other files are missing too.
+                match &reading.errors[..] {
+                    [ReadError::NotFound(path)] if *path == self.proc.stat_path() => {
+                        self.instead_of_stat(reading)
+                    }
+                    _ => reading,
+                }
+            }
+        }
+    }
+
+    fn instead_of_stat(&mut self, mut reading: Reading) -> Reading {
+        match self.ctnetlink.read() {
+            Ok(counters) => {
+                reading.kernel.stat = Some(counters.stat);
+                reading.errors.clear();
+                reading.via_ctnetlink = true;
+            }
+            Err(error) => reading.errors.push(ReadError::Ctnetlink(error)),
+        }
+        reading
+    }
+
+    fn through_ctnetlink(&mut self) -> Reading {
+        if !self.conntrack_is_loaded() {
+            return Reading {
+                errors: vec![ReadError::NotLoaded],
+                ..Reading::default()
+            };
+        }
+        match self.ctnetlink.read() {
+            Ok(Counters { stat, max }) => Reading {
+                kernel: KernelReading {
+                    stat: Some(stat),
+                    count: None,
+                    max: max.map(u64::from).or_else(|| self.proc.max().ok()),
+                },
+                errors: Vec::new(),
+                via_ctnetlink: true,
+            },
+            Err(error) => {
+                // The size of the table is worth having even so.
+                let kernel = KernelReading {
+                    stat: None,
+                    count: self.proc.count().ok(),
+                    max: self.proc.max().ok(),
+                };
+                Reading {
+                    kernel,
+                    errors: vec![ReadError::Ctnetlink(error)],
+                    via_ctnetlink: false,
+                }
+            }
+        }
+    }
+
+    /// Asking ctnetlink where it is not would load it.
+    fn conntrack_is_loaded(&self) -> bool {
+        self.proc.count().is_ok() || Path::new("/sys/module/nf_conntrack").exists()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(tree: &str, choice: Choice) -> Reading {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../tests/fixtures")
+            .join(tree);
+        KernelCounters::new(ProcRoot::new(root), choice).read()
+    }
+
+    #[test]
+    fn procfs_comes_first() {
+        for choice in [Choice::Auto, Choice::Procfs] {
+            let reading = read("proc/6.18/t1", choice);
+            assert!(reading.kernel.stat.is_some() && reading.errors.is_empty());
+            assert!(!reading.via_ctnetlink);
+        }
+    }
+
+    #[test]
+    fn ctnetlink_is_asked_where_only_the_statistics_are_missing() {
+        const TREE: &str = "ctnetlink/proc-without-stat";
+        let reading = read(TREE, Choice::Auto);
+        assert_eq!(reading.kernel.max, Some(262_144));
+        // Whether it answers depends on this machine and on who we are.
+        if reading.via_ctnetlink {
+            assert!(reading.kernel.stat.is_some() && reading.errors.is_empty());
+        } else {
+            assert_eq!(reading.kernel.entries(), Some(7));
+            assert!(matches!(
+                reading.errors[..],
+                [ReadError::NotFound(_), ReadError::Ctnetlink(_)]
+            ));
+        }
+        let reading = read(TREE, Choice::Procfs);
+        assert!(matches!(reading.errors[..], [ReadError::NotFound(_)]));
+        assert_eq!(reading.kernel.entries(), Some(7));
+    }
+
+    #[test]
+    fn ctnetlink_is_not_asked_where_everything_is_missing() {
+        let reading = read("no/such/tree", Choice::Auto);
+        assert_eq!(reading.errors.len(), 3);
+        assert!(reading.errors.iter().all(ReadError::is_not_found));
+        assert_eq!(reading.kernel.entries(), None);
+    }
+}

@@ -1,0 +1,13 @@
+//! The way in: from the kernel to snapshots. The only reading of the outside world besides
+//! [`crate::probes`], which looks once at what the host offers.
+
+pub mod buckets;
+pub mod counter_maps;
+pub mod ctnetlink;
+pub mod hooks;
+pub mod instance;
+pub mod kernel;
+pub mod namespaces;
+pub mod nfnetlink;
+pub mod proc_fs;
+pub mod proc_stat;
