@@ -1,0 +1,151 @@
+//! The guest, prepared: rounds under a condition, timed or with every hit counted.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    probes::{self, At, Probe},
+    programs::{self, ByTag, Counting},
+    table,
+    traffic::Flood,
+    watcher::{Condition, Watcher},
+};
+
+/// What all rounds share.
+pub(crate) struct Lab {
+    flood: Flood,
+    /// Flows in a round.
+    pub(crate) flows: u32,
+    /// ctpulse's flow group, and bpftrace's probes.
+    pub(crate) flow: Group,
+    /// ctpulse's all group, or why there is none.
+    pub(crate) all: Result<Group, String>,
+}
+
+/// Where the probes of a group are.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    /// As kprobes.
+    pub(crate) probes: BTreeSet<Probe>,
+    /// Functions on which ctpulse has something else than a kprobe (fentry); bpftrace gets a kprobe
+    /// there.
+    pub(crate) otherwise: BTreeSet<String>,
+}
+
+/// A timed round.
+pub(crate) struct Timed {
+    /// From the first packet to the last.
+    pub(crate) making: Duration,
+    /// From the request to remove all flows to its end.
+    pub(crate) removing: Duration,
+    /// New flows that the watcher counted, where it does.
+    pub(crate) seen: Option<u64>,
+    /// Events that the kernel could not deliver to the watcher, where it takes events.
+    pub(crate) lost: Option<u64>,
+}
+
+/// What BPF programs did in a round.
+pub(crate) struct Counted {
+    /// While flows were made.
+    pub(crate) made: ByTag,
+    /// While they were removed.
+    pub(crate) removed: ByTag,
+    /// The programs' names by tag.
+    pub(crate) names: BTreeMap<String, Vec<String>>,
+}
+
+impl Lab {
+    /// Prepares the table, and finds out where ctpulse's probes are.
+    pub(crate) fn prepare(flows: u32) -> Result<Self> {
+        probes::require_none()?;
+        table::prepare(flows)?;
+        Ok(Self {
+            flood: Flood::new()?,
+            flows,
+            flow: Group::of(Condition::Flow)?,
+            all: Group::of(Condition::All).map_err(|error| format!("{error:#}")),
+        })
+    }
+
+    /// Number of CPUs that make flows.
+    pub(crate) fn cpus(&self) -> usize {
+        self.flood.cpus()
+    }
+
+    /// Those of some conditions that can be had.
+    pub(crate) fn available(&self, conditions: &[Condition]) -> Vec<Condition> {
+        let can = |&condition: &Condition| condition != Condition::All || self.all.is_ok();
+        conditions.iter().copied().filter(can).collect()
+    }
+
+    /// A round as it is.
+    pub(crate) fn timed(&self, condition: Condition) -> Result<Timed> {
+        let round = || -> Result<_> {
+            let watcher = self.watcher(condition)?;
+            let making = self.make()?;
+            let lost = watcher.lost_events()?;
+            let removing = table::empty()?;
+            let seen = watcher.stop()?;
+            Ok(Timed {
+                making,
+                removing,
+                seen,
+                lost,
+            })
+        };
+        round().with_context(|| format!("a round with {}", condition.name()))
+    }
+
+    /// A round in which the kernel counts and times BPF programs.
+    pub(crate) fn counted(&self, condition: Condition) -> Result<Counted> {
+        let round = || -> Result<_> {
+            let _counting = Counting::start()?;
+            let watcher = self.watcher(condition)?;
+            let before = watcher.programs()?;
+            self.make()?;
+            let full = watcher.programs()?;
+            table::empty()?;
+            let counted = Counted {
+                made: programs::since(&full, &before),
+                removed: programs::since(&watcher.programs()?, &full),
+                names: programs::names()?,
+            };
+            watcher.stop()?;
+            Ok(counted)
+        };
+        round().with_context(|| format!("a counted round with {}", condition.name()))
+    }
+
+    fn watcher(&self, condition: Condition) -> Result<Watcher> {
+        Watcher::start(condition, &self.flow.probes)
+    }
+
+    fn make(&self) -> Result<Duration> {
+        let elapsed = self.flood.make(self.flows)?;
+        table::holds(self.flows)?;
+        Ok(elapsed)
+    }
+}
+
+impl Group {
+    /// Where ctpulse puts probes, as the kernel sees them.
+    fn of(condition: Condition) -> Result<Self> {
+        let watcher = Watcher::start(condition, &BTreeSet::new())?;
+        let mut probes = probes::attached()?;
+        let functions = watcher.functions()?;
+        watcher.stop()?;
+        let otherwise: BTreeSet<_> = functions
+            .into_iter()
+            .filter(|function| !probes.iter().any(|probe| probe.function == *function))
+            .collect();
+        probes.extend(otherwise.iter().map(|function| Probe {
+            function: function.clone(),
+            at: At::Entry,
+        }));
+        Ok(Self { probes, otherwise })
+    }
+}

@@ -1,0 +1,54 @@
+//! Measures what watching conntrack costs the kernel: a flood of new flows from every CPU, with
+//! nothing watching, with ctpulse, and with the tools it is compared to.
+//!
+//! Only in a guest, as root: it loads rules, resizes the table and flushes it again and again.
+//!
+//! [`traffic`] makes the flows in the kernel's [`table`], while a [`watcher`] runs, whose place in
+//! the kernel is read from [`probes`] and [`programs`]. A [`lab`] has all that; [`bench`] and
+//! [`profile`] are the two experiments in it, each with its report.
+
+mod bench;
+mod lab;
+mod markdown;
+mod probes;
+mod process;
+mod profile;
+mod programs;
+mod report;
+mod sample;
+mod table;
+mod traffic;
+mod watcher;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use lab::Lab;
+
+/// Measures what watching conntrack costs a flood of new flows.
+#[derive(Parser)]
+struct Options {
+    /// Flows in a round
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1_000..=4_000_000))]
+    flows: u32,
+    /// Rounds of each condition
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    repetitions: u32,
+    /// Measure the BPF programs themselves, instead of the flood
+    #[arg(long)]
+    profile: bool,
+}
+
+fn main() -> Result<ExitCode> {
+    let options = Options::parse();
+    let lab = Lab::prepare(options.flows)?;
+    let text = if options.profile {
+        profile::run(&lab, options.repetitions)?
+    } else {
+        bench::run(&lab, options.repetitions)?
+    };
+    print!("{text}");
+    Ok(ExitCode::SUCCESS)
+}

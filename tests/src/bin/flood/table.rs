@@ -1,0 +1,54 @@
+//! The kernel's conntrack table: room for a round's flows, and empty again after it.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use ctpulse_tests::kernel::{flush, sysctl, tracking};
+
+use crate::process::wait_until;
+
+/// Starts tracking, with room for twice a round's flows and chains of one element on average: a flow
+/// is in the table twice, once per direction.
+pub(crate) fn prepare(flows: u32) -> Result<()> {
+    tracking()?;
+    sysctl("net/netfilter/nf_conntrack_max", flows * 2)?;
+    sysctl(
+        "net/netfilter/nf_conntrack_buckets",
+        (flows * 2).next_power_of_two(),
+    )?;
+    // No flow is to end by itself, however slow the round.
+    sysctl("net/netfilter/nf_conntrack_udp_timeout", 3_600)?;
+    empty().map(drop)
+}
+
+/// Requires that a round's flows are all there: one that was refused or left out made the round
+/// cheaper.
+pub(crate) fn holds(flows: u32) -> Result<()> {
+    let entries = entries()?;
+    ensure!(
+        entries == flows,
+        "{flows} flows were made, and {entries} are in the table"
+    );
+    Ok(())
+}
+
+/// Empties it, and waits until the kernel has freed every entry. Gives the time it took to take
+/// them out.
+pub(crate) fn empty() -> Result<Duration> {
+    let start = Instant::now();
+    flush()?;
+    let elapsed = start.elapsed();
+    wait_until("the table is empty", || Ok(entries()? == 0))?;
+    Ok(elapsed)
+}
+
+fn entries() -> Result<u32> {
+    const PATH: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
+    let text = fs::read_to_string(PATH).with_context(|| format!("read {PATH}"))?;
+    text.trim()
+        .parse()
+        .with_context(|| format!("{PATH} is {text:?}"))
+}

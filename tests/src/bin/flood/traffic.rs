@@ -1,0 +1,103 @@
+//! The flood: UDP packets that each make a flow, sent from every CPU at once.
+
+use std::{
+    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    sync::{
+        Barrier,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// The first destination; every flow of a round has one of its own from here on.
+const FIRST: u32 = u32::from_be_bytes([127, 1, 0, 0]);
+
+/// Flows that a sender takes at a time: all senders are done at nearly the same time, however
+/// unequal the CPUs' shares of other work are.
+const BATCH: u32 = 64;
+
+/// A sender on each CPU, and one socket for what they send. Nobody reads it: once it is full the
+/// kernel drops packets there, behind conntrack, and no ICMP error comes back.
+pub(crate) struct Flood {
+    senders: Vec<(usize, UdpSocket)>,
+    sink: UdpSocket,
+}
+
+impl Flood {
+    /// On every CPU this process may use. The sockets stay for all rounds, so that all rounds make
+    /// the same flows, on the same chains of the table.
+    pub(crate) fn new() -> Result<Self> {
+        let allowed = sched_getaffinity(None).context("read the CPUs to run on")?;
+        let bind = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("bind a UDP socket");
+        Ok(Self {
+            senders: (0..CpuSet::MAX_CPU)
+                .filter(|&cpu| allowed.is_set(cpu))
+                .map(|cpu| Ok((cpu, bind()?)))
+                .collect::<Result<_>>()?,
+            sink: bind()?,
+        })
+    }
+
+    /// Number of CPUs that send.
+    pub(crate) fn cpus(&self) -> usize {
+        self.senders.len()
+    }
+
+    /// Makes flows as fast as it goes; gives the time from the first packet to the last.
+    pub(crate) fn make(&self, flows: u32) -> Result<Duration> {
+        let port = self.sink.local_addr()?.port();
+        let next = AtomicU32::new(0);
+        let start_line = Barrier::new(self.cpus());
+        let times = thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .senders
+                .iter()
+                .map(|(cpu, socket)| {
+                    let (next, start_line) = (&next, &start_line);
+                    scope.spawn(move || {
+                        let pinned = pin(*cpu);
+                        // Waits even when not pinned: the others must not wait for ever.
+                        start_line.wait();
+                        pinned?;
+                        let start = Instant::now();
+                        send(socket, port, next, flows)?;
+                        Ok((start, Instant::now()))
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().map_err(|_| anyhow!("a sender panicked"))?)
+                .collect::<Result<Vec<(Instant, Instant)>>>()
+        })?;
+        let start = times.iter().map(|&(start, _)| start).min();
+        let end = times.iter().map(|&(_, end)| end).max();
+        let (start, end) = start.zip(end).context("no CPU to send from")?;
+        Ok(end - start)
+    }
+}
+
+fn pin(cpu: usize) -> Result<()> {
+    let mut only = CpuSet::new();
+    only.set(cpu);
+    sched_setaffinity(None, &only).with_context(|| format!("move to CPU {cpu}"))
+}
+
+fn send(socket: &UdpSocket, port: u16, next: &AtomicU32, flows: u32) -> Result<()> {
+    loop {
+        let first = next.fetch_add(BATCH, Ordering::Relaxed);
+        if first >= flows {
+            return Ok(());
+        }
+        for flow in first..flows.min(first + BATCH) {
+            let to = SocketAddrV4::new(Ipv4Addr::from(FIRST + flow), port);
+            socket
+                .send_to(b"ctpulse", to)
+                .with_context(|| format!("send to {to}"))?;
+        }
+    }
+}

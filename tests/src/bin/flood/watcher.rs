@@ -1,0 +1,251 @@
+//! What watches conntrack while flows are made: how it is started, when it is ready, what it saw.
+
+use std::{collections::BTreeSet, fs, thread, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::{
+    probes::{self, Probe},
+    process::{Process, wait_until},
+    programs::{self, ByTag},
+};
+
+/// How long a watcher that is ready is left alone before it counts: what it did to get ready ends.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// Who watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Condition {
+    /// Nobody.
+    Nothing,
+    /// ctpulse with the probes that hit per flow.
+    Flow,
+    /// ctpulse with all its probes, those that hit per packet included.
+    All,
+    /// conntrack(8), which has the kernel send a message for each new flow.
+    Conntrack,
+    /// bpftrace, which counts calls of the functions on which ctpulse's flow group is, and no more.
+    Bpftrace,
+}
+
+impl Condition {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Nothing,
+        Self::Flow,
+        Self::All,
+        Self::Conntrack,
+        Self::Bpftrace,
+    ];
+
+    /// Those that run BPF programs.
+    pub(crate) const BPF: [Self; 3] = [Self::Flow, Self::All, Self::Bpftrace];
+
+    /// As the report names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Flow => "ctpulse, flow group",
+            Self::All => "ctpulse, all group",
+            Self::Conntrack => "conntrack -E -e NEW",
+            Self::Bpftrace => "bpftrace, same functions",
+        }
+    }
+}
+
+/// A watcher at work.
+pub(crate) struct Watcher {
+    condition: Condition,
+    process: Option<Process>,
+}
+
+impl Watcher {
+    /// Starts it, and waits until nothing escapes it any more. `probes` are those that bpftrace
+    /// sets.
+    pub(crate) fn start(condition: Condition, probes: &BTreeSet<Probe>) -> Result<Self> {
+        let process = match condition {
+            Condition::Nothing => None,
+            Condition::Flow => Some(ctpulse("flow")?),
+            Condition::All => Some(ctpulse("all")?),
+            Condition::Conntrack => {
+                let mut process = Process::start_silent(&["conntrack", "-E", "-e", "NEW"])?;
+                process.until("conntrack listens", |_| Ok(lost_events()?.is_some()))?;
+                Some(process)
+            }
+            Condition::Bpftrace => {
+                let mut process = Process::start(&["bpftrace", "-e", &script(probes)])?;
+                process.until("bpftrace has attached its probes", |_| {
+                    Ok(probes::attached()? == *probes)
+                })?;
+                Some(process)
+            }
+        };
+        thread::sleep(SETTLE);
+        Ok(Self { condition, process })
+    }
+
+    /// The functions that ctpulse says it has probes on; none for others.
+    pub(crate) fn functions(&self) -> Result<Vec<String>> {
+        match (&self.process, self.condition) {
+            (Some(process), Condition::Flow | Condition::All) => {
+                let hello = first_record(&process.stdout()?)?.context("ctpulse said nothing")?;
+                Ok(strings(&hello["probes"]["attached"]))
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// What its BPF programs did so far.
+    pub(crate) fn programs(&self) -> Result<ByTag> {
+        match &self.process {
+            Some(process) => programs::of(process.id()),
+            None => Ok(ByTag::new()),
+        }
+    }
+
+    /// Events that the kernel could not deliver to it so far, where it takes events.
+    pub(crate) fn lost_events(&self) -> Result<Option<u64>> {
+        match self.condition {
+            Condition::Conntrack => lost_events(),
+            _ => Ok(None),
+        }
+    }
+
+    /// Ends it, and waits until it has left no trace in the kernel. Gives the number of new flows
+    /// it counted, where it does.
+    pub(crate) fn stop(self) -> Result<Option<u64>> {
+        let Some(process) = self.process else {
+            return Ok(None);
+        };
+        let said = process.stop()?;
+        probes::until_none()?;
+        wait_until("nobody listens to events", || Ok(lost_events()?.is_none()))?;
+        match self.condition {
+            Condition::Flow | Condition::All => {
+                let last = said.lines().next_back().context("ctpulse said nothing")?;
+                let summary: Value = serde_json::from_str(last)
+                    .with_context(|| format!("the last line of ctpulse is {last:?}"))?;
+                Ok(summary["instances"][0]["totals"]["new"]["probe"].as_u64())
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Starts ctpulse with a group of probes, and waits for the line that says that they are attached.
+fn ctpulse(group: &str) -> Result<Process> {
+    let mut process = Process::start(&[
+        "ctpulse",
+        "stream",
+        "--interval",
+        "1s",
+        "--format",
+        "json",
+        "--probes",
+        group,
+    ])?;
+    process.until("ctpulse has attached its probes", |process| {
+        let Some(hello) = first_record(&process.stdout()?)? else {
+            return Ok(false);
+        };
+        if hello["probes"]["mode"] == "off" {
+            bail!("ctpulse has no probes: {}", hello["probes"]["reason"]);
+        }
+        Ok(true)
+    })?;
+    Ok(process)
+}
+
+/// The first record of a stream, once its line is complete.
+fn first_record(output: &str) -> Result<Option<Value>> {
+    match output.split_once('\n') {
+        None => Ok(None),
+        Some((line, _)) => serde_json::from_str(line)
+            .map(Some)
+            .with_context(|| format!("not JSON: {line}")),
+    }
+}
+
+fn strings(array: &Value) -> Vec<String> {
+    let texts = array.as_array().into_iter().flatten();
+    texts.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The cheapest count bpftrace has: without a key, so that the map is an array per CPU.
+fn script(probes: &BTreeSet<Probe>) -> String {
+    let count = |(i, probe): (usize, &Probe)| format!("{probe} {{ @p{i} = count(); }}");
+    let counts: Vec<_> = probes.iter().enumerate().map(count).collect();
+    counts.join(" ")
+}
+
+/// Events lost to the listener of new connections, or nothing when there is none.
+fn lost_events() -> Result<Option<u64>> {
+    const PATH: &str = "/proc/net/netlink";
+    let text = fs::read_to_string(PATH).with_context(|| format!("read {PATH}"))?;
+    Ok(text.lines().find_map(listener))
+}
+
+/// The dropped messages of a socket, when it listens to new connections:
+///
+/// ```text
+/// sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode
+/// 00000000e0b1f5a4 12  212        00000001 0        0        0     2        7        3094
+/// ```
+fn listener(line: &str) -> Option<u64> {
+    const NETLINK_NETFILTER: &str = "12";
+    /// The first group, `NFNLGRP_CONNTRACK_NEW`.
+    const NEW: u32 = 1;
+    let words: Vec<_> = line.split_whitespace().collect();
+    let groups = u32::from_str_radix(words.get(3)?, 16).ok()?;
+    let listens = words.get(1) == Some(&NETLINK_NETFILTER) && groups & NEW != 0;
+    if listens {
+        words.get(8)?.parse().ok()
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_and_its_losses() {
+        let socket = "00000000e0b1f5a4 12  212        00000001 0        0        0     2        7        3094";
+        assert_eq!(listener(socket), Some(7));
+        // Nobody's, another protocol's, and the title.
+        for other in [
+            "00000000e0b1f5a4 12  0          00000000 0        0        0     2        0        21",
+            "00000000e0b1f5a4 0   212        00000001 0        0        0     2        0        3094",
+            "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode",
+        ] {
+            assert_eq!(listener(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_complete_with_its_line() -> Result<()> {
+        assert_eq!(first_record("{\"a\":")?, None);
+        assert_eq!(first_record("{\"a\":1}")?, None);
+        let record = first_record("{\"a\":1}\n{\"b\"")?;
+        assert_eq!(record, Some(serde_json::json!({"a": 1})));
+        Ok(())
+    }
+
+    #[test]
+    fn bpftrace_counts_each_probe_by_itself() {
+        let probe = |function: &str, at| Probe {
+            function: function.to_owned(),
+            at,
+        };
+        let probes = [
+            probe("f", probes::At::Entry),
+            probe("f", probes::At::Return),
+        ];
+        assert_eq!(
+            script(&BTreeSet::from(probes)),
+            "kprobe:f { @p0 = count(); } kretprobe:f { @p1 = count(); }"
+        );
+    }
+}

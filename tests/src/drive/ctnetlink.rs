@@ -1,0 +1,229 @@
+//! Flows and expectations made over ctnetlink, without a packet.
+//!
+//! The messages are those of linux/netfilter/nfnetlink_conntrack.h. A socket of our own, where the
+//! `conntrack` tool would do, because thousands of requests are wanted, and what becomes of each.
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Context, Result, ensure};
+use rustix::{
+    fd::OwnedFd,
+    io::Errno,
+    net::{
+        AddressFamily, RecvFlags, SendFlags, SocketType,
+        netlink::{self, SocketAddrNetlink},
+        recv, sendto, socket,
+    },
+};
+
+/// Message types: the subsystem, then the message.
+const CT_NEW: u16 = 1 << 8;
+const EXP_NEW: u16 = 2 << 8;
+const EXP_DELETE: u16 = 2 << 8 | 2;
+/// The answer to every request that wants one.
+const NLMSG_ERROR: u16 = 2;
+
+/// Flags of a request: that it is one, that it wants an answer, and that it makes something new.
+const REQUEST: u16 = 0x1 | 0x4;
+const CREATE: u16 = EXCLUSIVE | 0x400;
+const EXCLUSIVE: u16 = 0x200;
+
+const IPPROTO_TCP: u8 = 6;
+
+/// Bits of a flow's status.
+pub mod status {
+    /// It has seen a reply.
+    pub const SEEN_REPLY: u32 = 1 << 1;
+    /// A full table does not evict it.
+    pub const ASSURED: u32 = 1 << 2;
+}
+
+/// One direction of a flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuple {
+    /// The protocol's number.
+    pub protocol: u8,
+    /// Source.
+    pub from: (Ipv4Addr, u16),
+    /// Destination.
+    pub to: (Ipv4Addr, u16),
+}
+
+impl Tuple {
+    /// What answers it.
+    pub fn reply(self) -> Self {
+        Self {
+            from: self.to,
+            to: self.from,
+            ..self
+        }
+    }
+
+    fn attribute(&self, kind: u16) -> Vec<u8> {
+        let addresses = [
+            attribute(1, &self.from.0.octets()),
+            attribute(2, &self.to.0.octets()),
+        ];
+        let protocol = [
+            attribute(1, &[self.protocol]),
+            attribute(2, &self.from.1.to_be_bytes()),
+            attribute(3, &self.to.1.to_be_bytes()),
+        ];
+        nested(kind, &[nested(1, &addresses), nested(2, &protocol)])
+    }
+}
+
+/// A flow to make.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    /// Of the packets that would have begun it.
+    pub original: Tuple,
+    /// Of those that would answer.
+    pub reply: Tuple,
+    /// See [`status`].
+    pub status: u32,
+    /// The helper that reads it.
+    pub helper: Option<&'static str>,
+}
+
+impl Flow {
+    /// A flow of which nothing has been seen yet.
+    pub fn of(original: Tuple) -> Self {
+        Self {
+            original,
+            reply: original.reply(),
+            status: 0,
+            helper: None,
+        }
+    }
+}
+
+/// An answered request: done, or why not.
+pub type Answer = std::result::Result<(), Errno>;
+
+/// A connection to ctnetlink.
+pub struct Ctnetlink {
+    socket: OwnedFd,
+}
+
+impl Ctnetlink {
+    /// Needs CAP_NET_ADMIN.
+    pub fn open() -> Result<Self> {
+        let socket = socket(
+            AddressFamily::NETLINK,
+            SocketType::RAW,
+            Some(netlink::NETFILTER),
+        )
+        .context("open a netlink socket")?;
+        Ok(Self { socket })
+    }
+
+    /// Makes a flow; refused when either direction exists already.
+    pub fn insert(&self, flow: &Flow) -> Result<Answer> {
+        let mut attributes = vec![
+            flow.original.attribute(1),
+            flow.reply.attribute(2),
+            // Its timeout, in seconds.
+            attribute(7, &600_u32.to_be_bytes()),
+        ];
+        if flow.status != 0 {
+            attributes.push(attribute(3, &flow.status.to_be_bytes()));
+        }
+        if let Some(helper) = flow.helper {
+            attributes.push(nested(5, &[attribute(1, &zero_terminated(helper))]));
+        }
+        if flow.original.protocol == IPPROTO_TCP {
+            const ESTABLISHED: u8 = 3;
+            attributes.push(nested(4, &[nested(1, &[attribute(1, &[ESTABLISHED])])]));
+        }
+        self.request(CT_NEW, CREATE, &attributes)
+    }
+
+    /// Announces a flow on behalf of another, which must have a helper.
+    pub fn expect(&self, master: &Tuple, expected: &Tuple) -> Result<Answer> {
+        self.announce(master, expected, CREATE)
+    }
+
+    /// Makes an announced flow expire.
+    pub fn expire(&self, master: &Tuple, expected: &Tuple) -> Result<Answer> {
+        self.announce(master, expected, CREATE & !EXCLUSIVE)
+    }
+
+    fn announce(&self, master: &Tuple, expected: &Tuple, flags: u16) -> Result<Answer> {
+        let mask = Tuple {
+            protocol: expected.protocol,
+            from: (Ipv4Addr::BROADCAST, 0),
+            to: (Ipv4Addr::BROADCAST, u16::MAX),
+        };
+        let attributes = [
+            master.attribute(1),
+            expected.attribute(2),
+            mask.attribute(3),
+            // The seconds it has left. Of a new one its helper decides.
+            attribute(4, &0_u32.to_be_bytes()),
+        ];
+        self.request(EXP_NEW, flags, &attributes)
+    }
+
+    /// Withdraws an announced flow.
+    pub fn forget(&self, expected: &Tuple) -> Result<Answer> {
+        self.request(EXP_DELETE, 0, &[expected.attribute(2)])
+    }
+
+    /// Withdraws all announced flows.
+    pub fn forget_all(&self) -> Result<Answer> {
+        self.request(EXP_DELETE, 0, &[])
+    }
+
+    fn request(&self, kind: u16, flags: u16, attributes: &[Vec<u8>]) -> Result<Answer> {
+        // struct nlmsghdr, its length yet unknown, and struct nfgenmsg.
+        let mut message = vec![0; 4];
+        message.extend(kind.to_ne_bytes());
+        message.extend((REQUEST | flags).to_ne_bytes());
+        message.extend([0; 8]);
+        const AF_INET: u8 = 2;
+        message.extend([AF_INET, 0, 0, 0]);
+        message.extend(attributes.concat());
+        let length = message.len() as u32;
+        message[..4].copy_from_slice(&length.to_ne_bytes());
+        sendto(
+            &self.socket,
+            &message,
+            SendFlags::empty(),
+            &SocketAddrNetlink::new(0, 0),
+        )
+        .context("ask ctnetlink")?;
+
+        let mut answer = [0; 4096];
+        let (length, _) = recv(&self.socket, &mut answer[..], RecvFlags::empty())
+            .context("read ctnetlink's answer")?;
+        ensure!(
+            length >= 20 && answer[4..6] == NLMSG_ERROR.to_ne_bytes(),
+            "an odd answer of ctnetlink: {:?}",
+            &answer[..length.min(20)]
+        );
+        let error = i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]);
+        Ok(match error {
+            0 => Ok(()),
+            error => Err(Errno::from_raw_os_error(-error)),
+        })
+    }
+}
+
+/// An attribute: length, type, value, and padding to a multiple of four.
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = 4 + value.len() as u16;
+    let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+fn nested(kind: u16, attributes: &[Vec<u8>]) -> Vec<u8> {
+    const NESTED: u16 = 1 << 15;
+    attribute(kind | NESTED, &attributes.concat())
+}
+
+fn zero_terminated(text: &str) -> Vec<u8> {
+    [text.as_bytes(), &[0]].concat()
+}

@@ -1,0 +1,101 @@
+//! Two CPUs that make the same flow at the same moment.
+
+use std::{
+    hint, io,
+    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+};
+
+use anyhow::{Context, Result, ensure};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use super::packet::{Addresses, Packet, RawSockets, flag};
+use crate::traffic::Offered;
+
+/// How often to look whether the other has arrived before letting others run.
+const SPINS: u32 = 10_000;
+
+/// Races `rounds` times to make one UDP flow to `network`.0.0 and up. The packet that is second on
+/// its way out joins the flow of the first, or, if its source was rewritten to another port, keeps a
+/// flow that only replies can find.
+pub fn udp(network: [u8; 2], rounds: u32) -> Result<Offered> {
+    let sink = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("bind")?;
+    let port = sink.local_addr()?.port();
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("bind")?;
+    run(rounds, |round| {
+        socket.send_to(b"ctpulse", SocketAddrV4::new(nth(network, round), port))
+    })
+}
+
+/// Races `rounds` times to make one TCP flow to `network`.0.0 and up. TCP flows do not join: the
+/// second packet is dropped.
+pub fn tcp(network: [u8; 2], rounds: u32) -> Result<Offered> {
+    let sockets = RawSockets::open()?;
+    run(rounds, |round| {
+        let to = Addresses::V4(Ipv4Addr::LOCALHOST, nth(network, round));
+        sockets.send(&Packet::tcp(to, (10_001, 9), flag::SYN))
+    })
+}
+
+fn nth(network: [u8; 2], round: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from_be_bytes([network[0], network[1], 0, 0]) + round)
+}
+
+/// Does the same on two CPUs, `rounds` times at the same moment each.
+fn run(rounds: u32, send: impl Fn(u32) -> io::Result<usize> + Sync) -> Result<Offered> {
+    let cpus = cpus()?;
+    ensure!(cpus.len() >= 2, "a race needs two CPUs");
+    let arrived = AtomicU32::new(0);
+    let runner = |cpu: usize| {
+        let mut outcome = pin(cpu);
+        let mut offered = Offered::default();
+        for round in 0..rounds {
+            // An error must not leave the other waiting.
+            arrived.fetch_add(1, Ordering::AcqRel);
+            let mut spins = 0;
+            while arrived.load(Ordering::Acquire) < 2 * (round + 1) {
+                spins += 1;
+                // The other may wait for this CPU.
+                if spins > SPINS {
+                    thread::yield_now();
+                } else {
+                    hint::spin_loop();
+                }
+            }
+            if outcome.is_ok() {
+                outcome = offered.count(send(round)).context("send");
+            }
+        }
+        outcome.map(|()| offered)
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(|| runner(cpus[1]));
+        // A thread of its own for the first as well: the pinning goes with it.
+        let one = scope.spawn(|| runner(cpus[0]));
+        let mut total = Offered::default();
+        for runner in [one, other] {
+            let offered = runner
+                .join()
+                .map_err(|_| anyhow::anyhow!("a racing thread panicked"))??;
+            total.accepted += offered.accepted;
+            total.refused += offered.refused;
+        }
+        Ok(total)
+    })
+}
+
+/// The CPUs this process may use.
+fn cpus() -> Result<Vec<usize>> {
+    let allowed = sched_getaffinity(None).context("read the CPUs to run on")?;
+    Ok((0..CpuSet::MAX_CPU)
+        .filter(|&cpu| allowed.is_set(cpu))
+        .collect())
+}
+
+/// Keeps this thread on a CPU.
+fn pin(cpu: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    sched_setaffinity(None, &set).with_context(|| format!("run on CPU {cpu}"))
+}

@@ -1,0 +1,90 @@
+//! Two packets that begin the same flow at the same moment.
+
+use anyhow::{Result, ensure};
+
+use super::proof::{ALL, FLOW, Proof, about, prove};
+use crate::{
+    drive::{faulty, nat, race},
+    kernel::tracking,
+    traffic::Offered,
+};
+
+const ROUNDS: u32 = 2_000;
+/// How many times so many rounds, at most, until two packets have met.
+const ATTEMPTS: u32 = 10;
+
+/// Races until at least one was as wanted, and gives the last experiment.
+fn race_until(
+    met: &str,
+    group: &[&str],
+    race: impl Fn() -> Result<Offered>,
+) -> Result<Proof<Offered>> {
+    for attempt in 1..=ATTEMPTS {
+        let proof = prove(group, &race)?;
+        let times = proof.kernel(met);
+        if times > 0 {
+            println!("{met}: {times} of {ROUNDS} races, at attempt {attempt}");
+            return Ok(proof);
+        }
+        tracking()?;
+    }
+    anyhow::bail!("{met}: never in {} races", ROUNDS * ATTEMPTS)
+}
+
+/// UDP: the second packet joins the first one's flow.
+pub(super) fn joined() -> Result<()> {
+    tracking()?;
+    let proof = race_until("clash_resolve", FLOW, || race::udp([127, 2], ROUNDS))?;
+    ensure!(proof.driven.refused == 0, "{:?}", proof.driven);
+    let clashes = proof.kernel("clash_resolve");
+    proof
+        .moves_only(&["clash_resolve"])?
+        .agrees("clash_resolve")?
+        .events("clash", clashes, about("udp", "127.2."))?
+        .probed("inserted", ROUNDS.into())?
+        .probed("new", u64::from(ROUNDS) + clashes)?
+        .probed("deleted", clashes)?
+        .balanced()?;
+    Ok(())
+}
+
+/// UDP behind NAT that gave each another port: the second keeps a flow for its replies.
+pub(super) fn kept_for_replies() -> Result<()> {
+    tracking()?;
+    nat::rules()?;
+    let proof = race_until("clash_resolve", FLOW, || {
+        nat::rules()?;
+        race::udp([127, 4], ROUNDS)
+    })?;
+    ensure!(proof.driven.refused == 0, "{:?}", proof.driven);
+    let clashes = proof.kernel("clash_resolve");
+    proof
+        .agrees("clash_resolve")?
+        .events("clash", clashes, about("udp", "127.4."))?
+        .probed("inserted", ROUNDS.into())?
+        .probed("new", u64::from(ROUNDS) + clashes)?
+        .balanced()?;
+    tracking()
+}
+
+/// TCP: the second packet is dropped.
+pub(super) fn lost() -> Result<()> {
+    tracking()?;
+    faulty::silence()?;
+    let proof = race_until("insert_failed", ALL, || {
+        faulty::silence()?;
+        race::tcp([127, 5], ROUNDS)
+    });
+    faulty::unsilence()?;
+    let proof = proof?;
+    let refused = proof.driven.refused;
+    proof
+        .moves_only(&["insert_failed", "drop"])?
+        .counted("insert_failed", refused)?
+        .counted("drop", refused)?
+        .events("insert_failed", refused, about("tcp", "127.5."))?
+        .counted("chaintoolong", 0)?
+        .probed("inserted", ROUNDS.into())?
+        .balanced()?;
+    tracking()
+}

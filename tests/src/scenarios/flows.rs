@@ -1,0 +1,115 @@
+//! Counters of the flow group, each against what the kernel says.
+
+use std::{thread, time::Duration};
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    ctpulse::Stream,
+    kernel::{flush, proc_columns, table_max, tracking},
+    traffic::UdpFlows,
+};
+
+/// Enough for every CPU to take part, and for the table to fill many chains.
+const FLOWS: u32 = 50_000;
+
+/// The columns that the packet path no longer counts.
+const DEAD: [&str; 3] = ["new", "insert", "delete"];
+
+pub(super) fn made_and_flushed() -> Result<()> {
+    tracking()?;
+    let stream = Stream::start(&["--interval", "100ms"])?;
+    UdpFlows::new()?.send(FLOWS)?;
+    flush()?;
+    // The last entries are freed after an RCU grace period.
+    thread::sleep(Duration::from_millis(500));
+    let columns = proc_columns()?;
+    let ended = stream.stop()?;
+    ended.no_mismatch()?;
+
+    for counter in ["new", "inserted", "deleted", "delete_list", "alloc", "free"] {
+        let counted = ended.probe(counter)?;
+        ensure!(
+            counted == u64::from(FLOWS),
+            "{counter}: {counted} instead of {FLOWS}"
+        );
+    }
+    let balance = ended.check("entries_balance")?;
+    ensure!(
+        balance["residual"] == 0 && balance["verdict"] == "exact",
+        "{balance}"
+    );
+    for column in DEAD {
+        ensure!(
+            columns[column] == 0,
+            "the kernel counts {column}: {}",
+            columns[column]
+        );
+    }
+    for (chart, dimension) in [
+        ("netfilter.conntrack_new", "new"),
+        ("netfilter.conntrack_changes", "inserted"),
+        ("netfilter.conntrack_changes", "deleted"),
+    ] {
+        let total: f64 = ended
+            .of("sample")
+            .filter_map(|s| {
+                Some(s["charts"][chart][dimension].as_f64()? * s["interval_s"].as_f64()?)
+            })
+            .sum();
+        ensure!(
+            (total - f64::from(FLOWS)).abs() < 0.5,
+            "the rates of {dimension} add up to {total} instead of {FLOWS}"
+        );
+    }
+    Ok(())
+}
+
+/// On kernels that inline `__nf_ct_delete_from_lists`, `nf_ct_delete` stands in for it.
+pub(super) fn substitute() -> Result<()> {
+    tracking()?;
+    let stream = Stream::start(&["--without-function", "__nf_ct_delete_from_lists"])?;
+    let attached = stream.records[0]["probes"]["attached"].to_string();
+    ensure!(
+        attached.contains("\"nf_ct_delete\""),
+        "attached: {attached}"
+    );
+    ensure!(
+        !attached.contains("__nf_ct_delete_from_lists"),
+        "attached: {attached}"
+    );
+    UdpFlows::new()?.send(2_000)?;
+    flush()?;
+    thread::sleep(Duration::from_millis(300));
+    let ended = stream.stop()?;
+    ended.no_mismatch()?;
+    let counted = ended.probe("delete_list")?;
+    ensure!(counted == 2_000, "delete_list: {counted}");
+    Ok(())
+}
+
+pub(super) fn alert() -> Result<()> {
+    tracking()?;
+    table_max(1_000)?;
+    UdpFlows::new()?.send(930)?;
+    let mut stream = Stream::start(&[])?;
+    let alert = stream.wait_for("an alert", |record| record["type"] == "alert")?;
+    let told = |alert: &serde_json::Value| {
+        format!(
+            "{} {} from {}",
+            alert["name"], alert["status"], alert["previous"]
+        )
+    };
+    ensure!(
+        told(&alert) == "\"netfilter_conntrack_full\" \"WARNING\" from \"CLEAR\"",
+        "{alert}"
+    );
+    UdpFlows::new()?.send(40)?;
+    let alert = stream.wait_for("a second alert", |record| record["type"] == "alert")?;
+    ensure!(
+        told(&alert) == "\"netfilter_conntrack_full\" \"CRITICAL\" from \"WARNING\"",
+        "{alert}"
+    );
+    stream.stop()?;
+    tracking()
+}

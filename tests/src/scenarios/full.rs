@@ -1,0 +1,109 @@
+//! A full table: what is evicted, and what is refused.
+
+use anyhow::{Result, ensure};
+
+use super::proof::{ALL, FLOW, about, prove};
+use crate::{
+    drive::{
+        ctnetlink::{Ctnetlink, Flow, Tuple},
+        ipv6,
+        packet::protocol,
+        tcp::Connections,
+    },
+    kernel::{FEWEST_BUCKETS, table_buckets, table_max, tracking},
+    traffic::{Offered, UdpFlows},
+};
+
+const ASSURED: u32 = 100;
+const REFUSED: u32 = 500;
+
+/// Assured flows stay: every further packet is dropped.
+pub(super) fn refuses() -> Result<()> {
+    tracking()?;
+    table_max(ASSURED)?;
+    let _assured = Connections::establish(ASSURED as usize)?;
+    let mut flows = UdpFlows::new()?;
+    let proof = prove(ALL, || flows.offer(REFUSED))?;
+    tracking()?;
+    let refused = u64::from(REFUSED);
+    ensure!(proof.driven.refused == refused, "{:?}", proof.driven);
+    proof
+        .moves_only(&["drop"])?
+        .counted("drop", refused)?
+        .probed("table_full", refused)?
+        .events("table_full", refused, about("udp", "127.1."))?
+        .probed("new", 0)?
+        .balanced()?;
+    Ok(())
+}
+
+/// ctnetlink is refused as well, but that drops no packet.
+pub(super) fn refuses_ctnetlink() -> Result<()> {
+    const REQUESTS: u16 = 50;
+    tracking()?;
+    table_max(ASSURED)?;
+    let _assured = Connections::establish(ASSURED as usize)?;
+    let ctnetlink = Ctnetlink::open()?;
+    let proof = prove(ALL, || {
+        for port in 1..=REQUESTS {
+            let answer = ctnetlink.insert(&Flow::of(Tuple {
+                protocol: protocol::UDP,
+                from: ([127, 9, 0, 1].into(), port),
+                to: ([127, 9, 0, 2].into(), 53),
+            }))?;
+            ensure!(answer.is_err(), "there was room");
+        }
+        Ok(())
+    })?;
+    tracking()?;
+    proof
+        .moves_only(&[])?
+        .probed("table_full", REQUESTS.into())?
+        .events("table_full", REQUESTS.into(), about("udp", "127.9."))?
+        .counted("drop", 0)?
+        .counted("insert", 0)?
+        .balanced()?;
+    Ok(())
+}
+
+/// More flows than there is room for.
+const FLOWS: u32 = 20_000;
+
+/// Flows that nobody has answered make room for new ones.
+pub(super) fn evicts() -> Result<()> {
+    let mut flows = UdpFlows::new()?;
+    evicted_by(|| flows.offer(FLOWS), "127.1.")
+}
+
+/// IPv6 as well.
+pub(super) fn evicts_ipv6() -> Result<()> {
+    ipv6::accept()?;
+    evicted_by(|| ipv6::udp(FLOWS), "fd00:c7:")
+}
+
+/// With few buckets the kernel always finds a flow to evict near the new one's.
+fn evicted_by(offer: impl FnOnce() -> Result<Offered>, to: &str) -> Result<()> {
+    const ROOM: u32 = 1_000;
+    tracking()?;
+    table_buckets(FEWEST_BUCKETS)?;
+    table_max(ROOM)?;
+    let proof = prove(FLOW, offer)?;
+    let left = proof.kernel("entries");
+    tracking()?;
+    ensure!(proof.driven.refused == 0, "{:?}", proof.driven);
+    ensure!(left <= u64::from(ROOM), "{left} entries are left");
+    let evicted = u64::from(FLOWS) - left;
+    proof
+        .moves_only(&["early_drop"])?
+        .counted("early_drop", evicted)?
+        .events("early_drop", evicted, |event| {
+            about("udp", to)(event)
+                && event["by"]["proto"] == "udp"
+                && event["by"] != event["tuple"]
+        })?
+        .probed("table_full", 0)?
+        .probed("new", FLOWS.into())?
+        .probed("delete_list", evicted)?
+        .balanced()?;
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! nf_conntrack as a module that comes and goes.
+
+use std::{fs, thread, time::Duration};
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    ctpulse::Stream,
+    kernel::{flush, run, tracking},
+    traffic::UdpFlows,
+};
+
+const FLOWS: u32 = 1_000;
+
+pub(super) fn comes_and_goes() -> Result<()> {
+    unload()?;
+    let mut stream = Stream::start(&[])?;
+    stream.wait_for("a sample without a table", |record| {
+        record["type"] == "sample" && record["entries"].is_null()
+    })?;
+    for _ in 0..2 {
+        tracking()?;
+        stream.wait_for("probes", |record| {
+            record["type"] == "hello" && record["probes"]["mode"] == "kprobe"
+        })?;
+        UdpFlows::new()?.send(FLOWS)?;
+        flush()?;
+        thread::sleep(Duration::from_millis(300));
+        unload()?;
+        stream.wait_for("the loss of the probes", |record| {
+            record["type"] == "hello" && record["probes"]["mode"] == "off"
+        })?;
+    }
+    tracking()?;
+    stream.wait_for("probes", |record| {
+        record["type"] == "hello" && record["probes"]["mode"] == "kprobe"
+    })?;
+    let ended = stream.stop()?;
+    ended.no_mismatch()?;
+    for counter in ["new", "inserted", "deleted"] {
+        let counted = ended.probe(counter)?;
+        ensure!(counted == u64::from(2 * FLOWS), "{counter}: {counted}");
+    }
+    ensure!(
+        ended.stderr.contains("waiting for nf_conntrack"),
+        "stderr: {}",
+        ended.stderr
+    );
+    Ok(())
+}
+
+/// Unloads nf_conntrack and whatever uses it.
+fn unload() -> Result<()> {
+    run(&["nft", "flush", "ruleset"])?;
+    // References go one after another as entries are freed; a module in use is tried again.
+    for _ in 0..50 {
+        let modules = fs::read_to_string("/proc/modules")?;
+        let uses = |line: &&str| {
+            let mut fields = line.split_whitespace();
+            let name = fields.next().unwrap_or_default();
+            let used_by = fields.nth(2).unwrap_or_default();
+            name == "nf_conntrack"
+                || used_by.is_empty()
+                || line.contains("nf_")
+                || line.contains("nft_")
+        };
+        let names: Vec<&str> = modules
+            .lines()
+            .filter(uses)
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|name| name.starts_with("nf") && !name.starts_with("nfnetlink"))
+            .collect();
+        if !names.contains(&"nf_conntrack") {
+            return Ok(());
+        }
+        for name in names {
+            // Those still in use refuse; they go in a later round.
+            let _ = run(&["rmmod", name]);
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    ensure!(
+        !fs::read_to_string("/proc/modules")?.contains("nf_conntrack "),
+        "nf_conntrack cannot be unloaded: {}",
+        fs::read_to_string("/proc/modules")?
+    );
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! Network namespaces.
+
+use std::{collections::BTreeMap, thread, time::Duration};
+
+use anyhow::{Result, anyhow, ensure};
+use serde_json::Value;
+
+use crate::{
+    ctpulse::{Ended, Stream},
+    kernel::{
+        FEWEST_BUCKETS, TRACK, gained, proc_columns, proc_columns_in, run, run_in, table_buckets,
+        table_max, tracking,
+    },
+    traffic::UdpFlows,
+};
+
+const OTHER: &str = "other";
+
+/// Does something while there is another namespace that tracks connections.
+fn with_another<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    run(&["ip", "netns", "add", OTHER])?;
+    let result = prepare(OTHER).and_then(|()| work());
+    run(&["ip", "netns", "delete", OTHER])?;
+    result
+}
+
+fn prepare(netns: &str) -> Result<()> {
+    run(&["ip", "-n", netns, "link", "set", "lo", "up"])?;
+    run_in(netns, &["nft", TRACK]).map(drop)
+}
+
+/// Makes flows in another namespace.
+fn flows_in(netns: &str, flows: u32) -> Result<()> {
+    run_in(netns, &["ctgen", "--flows", &flows.to_string()]).map(drop)
+}
+
+pub(super) fn not_ours() -> Result<()> {
+    tracking()?;
+    with_another(|| {
+        let stream = Stream::start(&[])?;
+        flows_in(OTHER, 1_000)?;
+        UdpFlows::new()?.send(300)?;
+        thread::sleep(Duration::from_millis(200));
+        let there = run_in(
+            OTHER,
+            &["cat", "/proc/sys/net/netfilter/nf_conntrack_count"],
+        )?;
+        ensure!(there.trim() == "1000", "the other namespace tracks {there}");
+        let ended = stream.stop()?;
+        ended.no_mismatch()?;
+        for counter in ["new", "inserted", "alloc"] {
+            let counted = ended.probe(counter)?;
+            ensure!(counted == 300, "{counter}: {counted}");
+        }
+        Ok(())
+    })
+}
+
+/// Both are flooded at once, by different numbers of flows, and each evicts its own: what each
+/// counts must be what its kernel counts.
+pub(super) fn both_at_once() -> Result<()> {
+    const HERE: u32 = 8_000;
+    const THERE: u32 = 12_000;
+    const ROOM: u32 = 1_000;
+    tracking()?;
+    table_buckets(FEWEST_BUCKETS)?;
+    table_max(ROOM)?;
+    let result = with_another(|| {
+        let before = [proc_columns()?, proc_columns_in(OTHER)?];
+        let stream = Stream::start(&["--probes", "flow", "--netns", "all"])?;
+        let there = thread::spawn(|| flows_in(OTHER, THERE));
+        UdpFlows::new()?.send(HERE)?;
+        there.join().map_err(|_| anyhow!("a sender panicked"))??;
+        thread::sleep(Duration::from_millis(500));
+        let here = gained(&before[0], &proc_columns()?)?;
+        let there = gained(&before[1], &proc_columns_in(OTHER)?)?;
+        let ended = stream.stop()?;
+        ended.no_mismatch()?;
+        evicted(&ended, "self", HERE, &here)?;
+        evicted(&ended, OTHER, THERE, &there)?;
+        told(&ended, here["early_drop"] + there["early_drop"])
+    });
+    tracking()?;
+    result
+}
+
+fn evicted(ended: &Ended, name: &str, flows: u32, columns: &BTreeMap<String, u64>) -> Result<()> {
+    let instance = ended.instance(name)?;
+    let evicted = columns["early_drop"];
+    ensure!(
+        evicted == u64::from(flows) - columns["entries"],
+        "{name}: {columns:?}"
+    );
+    let totals = &instance["totals"];
+    ensure!(
+        totals["early_drop"]["probe"] == evicted && totals["early_drop"]["kernel"] == evicted,
+        "{name}: {evicted} evicted, ctpulse says {}",
+        totals["early_drop"]
+    );
+    for (counter, expected) in [
+        ("new", flows.into()),
+        ("inserted", flows.into()),
+        ("delete_list", evicted),
+        ("table_full", 0),
+    ] {
+        ensure!(
+            totals[counter]["probe"] == expected,
+            "{name}: {counter} is {} instead of {expected}",
+            totals[counter]["probe"]
+        );
+    }
+    println!("{name}: {flows} flows, {evicted} evicted");
+    Ok(())
+}
+
+/// Every eviction was told or counted, those told by the namespace they happened in.
+fn told(ended: &Ended, evicted: u64) -> Result<()> {
+    let totals = &ended.last()?["events"]["early_drop"];
+    let sum: u64 = ["sent", "suppressed", "lost"]
+        .iter()
+        .filter_map(|name| totals[name].as_u64())
+        .sum();
+    ensure!(sum == evicted, "{evicted} evicted, told of {totals}");
+    for event in ended.of("event") {
+        ensure!(
+            event["instance"] == "self" || event["instance"] == OTHER,
+            "{event}"
+        );
+    }
+    Ok(())
+}
+
+/// A namespace made while watching is an instance of its own until it is gone.
+pub(super) fn appears_and_vanishes() -> Result<()> {
+    const FLOWS: u32 = 700;
+    tracking()?;
+    let mut stream = Stream::start(&["--probes", "flow", "--netns", "all"])?;
+    ensure!(!watches(&stream.records[0], OTHER), "it is there already");
+    with_another(|| {
+        stream.wait_for("the new namespace", |record| watches(record, OTHER))?;
+        flows_in(OTHER, FLOWS)?;
+        UdpFlows::new()?.send(300)?;
+        let sample = stream.wait_for("its flows", |record| {
+            record["type"] == "sample"
+                && record["instance"] == OTHER
+                && record["counters"]["new"] == FLOWS
+        })?;
+        ensure!(sample["entries"] == FLOWS, "{sample}");
+        Ok(())
+    })?;
+    stream.wait_for("its end", |record| {
+        record["type"] == "hello" && !watches(record, OTHER)
+    })?;
+    let ended = stream.stop()?;
+    ended.no_mismatch()?;
+    let new = &ended.instance("self")?["totals"]["new"]["probe"];
+    ensure!(*new == 300, "new here: {new}");
+    Ok(())
+}
+
+/// Whether a record says that a namespace is watched.
+fn watches(record: &Value, name: &str) -> bool {
+    let instances = record["instances"].as_array();
+    record["type"] == "hello"
+        && instances
+            .into_iter()
+            .flatten()
+            .any(|instance| instance["name"] == name)
+}

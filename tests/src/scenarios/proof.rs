@@ -1,0 +1,200 @@
+//! One experiment: something moves the kernel's counters under a stream, and three readings of each
+//! must agree — what the probes counted, what ctpulse read of the kernel, and what we read of it.
+
+use std::{collections::BTreeMap, thread, time::Duration};
+
+use anyhow::{Result, bail, ensure};
+use serde_json::Value;
+
+use crate::{
+    ctpulse::{Ended, Stream},
+    kernel::{gained, proc_columns},
+};
+
+/// The probes that cost something per flow.
+pub(super) const FLOW: &[&str] = &["--probes", "flow"];
+/// Those that cost something per packet as well.
+pub(super) const ALL: &[&str] = &["--probes", "all"];
+/// The same, and every event is told.
+pub(super) const ALL_TOLD: &[&str] = &["--probes", "all", "--event-rate", "100000"];
+
+/// How long what is under way in softirqs and after RCU grace periods may take to be done.
+const SETTLED: Duration = Duration::from_millis(500);
+
+/// The columns of the proc file that count something that a driver can leave unmoved. A lookup may
+/// be restarted whenever an entry's memory is used again meanwhile.
+const COLUMNS: [&str; 12] = [
+    "clashres",
+    "found",
+    "invalid",
+    "chainlength",
+    "insert",
+    "insert_failed",
+    "drop",
+    "early_drop",
+    "icmp_error",
+    "expect_new",
+    "expect_create",
+    "expect_delete",
+];
+
+/// What came of an experiment.
+pub(super) struct Proof<T> {
+    /// What ctpulse said.
+    pub(super) ended: Ended,
+    /// What the driver said.
+    pub(super) driven: T,
+    /// How far each column rose, by our own reading.
+    columns: BTreeMap<String, u64>,
+}
+
+/// Drives the kernel under a stream, whose cross-check must find no mismatch.
+pub(super) fn prove<T>(args: &[&str], drive: impl FnOnce() -> Result<T>) -> Result<Proof<T>> {
+    let before = proc_columns()?;
+    let stream = Stream::start(args)?;
+    let driven = drive()?;
+    thread::sleep(SETTLED);
+    let columns = gained(&before, &proc_columns()?)?;
+    let ended = stream.stop()?;
+    let proof = Proof {
+        ended,
+        driven,
+        columns,
+    };
+    proof
+        .ended
+        .no_mismatch()
+        .map_err(|mismatch| mismatch.context(format!("the kernel moved {}", proof.moved())))?;
+    Ok(proof)
+}
+
+impl<T> Proof<T> {
+    /// By how much the kernel moved a counter, by our own reading.
+    pub(super) fn kernel(&self, counter: &str) -> u64 {
+        self.columns[column(counter)]
+    }
+
+    /// That the kernel moved these columns and no others: the experiment was what it should be.
+    pub(super) fn moves_only(&self, counters: &[&str]) -> Result<&Self> {
+        for name in COLUMNS {
+            let expected = counters.iter().any(|counter| column(counter) == name);
+            ensure!(
+                (self.columns[name] > 0) == expected,
+                "the kernel should have moved {counters:?}, and moved {}",
+                self.moved()
+            );
+        }
+        Ok(self)
+    }
+
+    /// That the kernel moved a counter by this much, and that the probes counted exactly that.
+    pub(super) fn counted(&self, counter: &str, expected: u64) -> Result<&Self> {
+        let kernel = self.kernel(counter);
+        ensure!(
+            kernel == expected,
+            "{counter}: the kernel counted {kernel} instead of {expected}; it moved {}",
+            self.moved()
+        );
+        self.agrees(counter)
+    }
+
+    /// That the probes counted what the kernel counted.
+    pub(super) fn agrees(&self, counter: &str) -> Result<&Self> {
+        let kernel = self.kernel(counter);
+        let totals = &self.ended.summary()?["totals"][counter];
+        ensure!(
+            totals["kernel"] == kernel && totals["probe"] == kernel,
+            "{counter}: the kernel counted {kernel}, ctpulse says {totals}"
+        );
+        let check = self.ended.check(counter)?;
+        ensure!(
+            check["verdict"] == "exact" || check["verdict"] == "within_bracket",
+            "{check}"
+        );
+        println!("{counter}: kernel {kernel}, probe {kernel}");
+        Ok(self)
+    }
+
+    /// That the probes counted this much of what the kernel has no column for.
+    pub(super) fn probed(&self, counter: &str, expected: u64) -> Result<&Self> {
+        let probe = self.ended.probe(counter)?;
+        ensure!(
+            probe == expected,
+            "{counter}: {probe} instead of {expected}; the kernel moved {}",
+            self.moved()
+        );
+        println!("{counter}: probe {probe}");
+        Ok(self)
+    }
+
+    /// That ctpulse told of this many events of a kind, each about a flow or packet that is as it
+    /// should be, and counted those it did not tell of.
+    pub(super) fn events(
+        &self,
+        kind: &str,
+        expected: u64,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Result<&Self> {
+        let totals = &self.ended.last()?["events"][kind];
+        let counts =
+            ["sent", "suppressed", "lost"].map(|name| totals[name].as_u64().unwrap_or_default());
+        let told: Vec<_> = self
+            .ended
+            .of("event")
+            .filter(|event| event["kind"] == kind)
+            .collect();
+        ensure!(
+            counts.iter().sum::<u64>() == expected && counts[0] == told.len() as u64,
+            "{kind}: {} events told, {totals} of {expected}",
+            told.len()
+        );
+        if let Some(odd) = told.iter().find(|event| !fits(event)) {
+            bail!("{odd}");
+        }
+        println!("{kind}: {} of {expected} events told", told.len());
+        Ok(self)
+    }
+
+    /// That entries changed by what was allocated less what was freed.
+    pub(super) fn balanced(&self) -> Result<&Self> {
+        let balance = self.ended.check("entries_balance")?;
+        ensure!(
+            balance["residual"] == 0
+                && (balance["verdict"] == "exact" || balance["verdict"] == "within_bracket"),
+            "{balance}"
+        );
+        Ok(self)
+    }
+
+    /// The columns that moved, for people.
+    fn moved(&self) -> String {
+        let moved: Vec<_> = COLUMNS
+            .iter()
+            .filter(|name| self.columns[**name] > 0)
+            .map(|name| format!("{name} by {}", self.columns[*name]))
+            .collect();
+        if moved.is_empty() {
+            "nothing".to_owned()
+        } else {
+            moved.join(", ")
+        }
+    }
+}
+
+/// The column of the proc file (5.15 and later) that counts the same.
+fn column(counter: &str) -> &str {
+    match counter {
+        "clash_resolve" => "clashres",
+        "chaintoolong" => "chainlength",
+        same => same,
+    }
+}
+
+/// Whether an event is about a packet of a protocol to addresses that begin like this.
+pub(super) fn about(protocol: &str, to: &str) -> impl Fn(&Value) -> bool {
+    move |event| {
+        let tuple = &event["tuple"];
+        let destination = tuple["dst"].as_str().unwrap_or_default();
+        tuple["proto"] == protocol && destination.starts_with(to)
+    }
+}

@@ -1,0 +1,128 @@
+//! Traffic that makes conntrack work, on loopback only.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+};
+
+use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
+
+/// When traffic was sent, by the sender's clock. A sender may be held up anywhere, also between
+/// looking at the clock and sending: so each end is a span, just before to just after the call that
+/// sent its packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// Around the first packet.
+    pub first: [Timestamp; 2],
+    /// Around the last.
+    pub last: [Timestamp; 2],
+}
+
+impl Sent {
+    /// Just before the first packet.
+    #[must_use]
+    pub fn start(&self) -> Timestamp {
+        self.first[0]
+    }
+
+    /// Just after the last.
+    #[must_use]
+    pub fn end(&self) -> Timestamp {
+        self.last[1]
+    }
+}
+
+/// What became of packets that the kernel may refuse.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offered {
+    /// Sent.
+    pub accepted: u64,
+    /// Dropped by netfilter on their way out.
+    pub refused: u64,
+}
+
+impl Offered {
+    /// Counts what came of sending a packet; only netfilter's refusal is no error.
+    pub fn count(&mut self, sent: io::Result<usize>) -> io::Result<()> {
+        match sent {
+            Ok(_) => self.accepted += 1,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.refused += 1,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// A sender of UDP flows. Each packet goes to an address of its own in 127.0.0.0/8, so each makes a
+/// flow; all arrive at one socket that nobody reads, so that no ICMP error answers them.
+pub struct UdpFlows {
+    socket: UdpSocket,
+    _sink: UdpSocket,
+    port: u16,
+    next: u32,
+}
+
+/// The first destination; the addresses below are left to everybody else.
+const FIRST: u32 = u32::from_be_bytes([127, 1, 0, 0]);
+
+impl UdpFlows {
+    /// Binds a source port that no earlier sender's flows have while it lives.
+    pub fn new() -> Result<Self> {
+        let bind = |what| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context(what);
+        let sink = bind("bind the socket that takes the flows")?;
+        let port = sink.local_addr()?.port();
+        Ok(Self {
+            socket: bind("bind the sender's socket")?,
+            _sink: sink,
+            port,
+            next: FIRST,
+        })
+    }
+
+    /// Sends `flows` packets, each making a new flow, as fast as it goes.
+    pub fn send(&mut self, flows: u32) -> Result<Sent> {
+        let first = self.send_one()?;
+        let offered = self.offer(flows.saturating_sub(2))?;
+        ensure!(offered.refused == 0, "{offered:?}");
+        let last = if flows > 1 { self.send_one()? } else { first };
+        Ok(Sent { first, last })
+    }
+
+    /// Sends one, and tells between which moments.
+    fn send_one(&mut self) -> Result<[Timestamp; 2]> {
+        let before = Timestamp::now();
+        let offered = self.offer(1)?;
+        let after = Timestamp::now();
+        ensure!(offered.refused == 0, "{offered:?}");
+        Ok([before, after])
+    }
+
+    /// The same where the kernel may drop them.
+    pub fn offer(&mut self, flows: u32) -> Result<Offered> {
+        let mut offered = Offered::default();
+        for _ in 0..flows {
+            let to = self.destination();
+            offered
+                .count(self.socket.send_to(b"ctpulse", to))
+                .with_context(|| format!("send to {to}"))?;
+            self.next += 1;
+        }
+        Ok(offered)
+    }
+
+    /// Starts again at the first flow.
+    pub fn rewind(&mut self) {
+        self.next = FIRST;
+    }
+
+    /// Where the next flow goes.
+    fn destination(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(Ipv4Addr::from(self.next), self.port)
+    }
+
+    /// The port that all flows go to.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}

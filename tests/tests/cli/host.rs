@@ -1,0 +1,138 @@
+//! The program on this machine's own kernel, whatever that offers.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::program::{Running, count_lines, run};
+
+/// Whether this kernel can be probed at all; says so, because a test is skipped then.
+fn has_kprobes() -> bool {
+    let kprobes = Path::new("/sys/bus/event_source/devices/kprobe").exists();
+    if kprobes {
+        eprintln!("skipped: this kernel has kprobes; the guests' scenarios test those");
+    }
+    kprobes
+}
+
+#[test]
+fn without_arguments_and_a_terminal_it_streams_text() -> Result<()> {
+    let mut program = Running::start(&[])?;
+    assert!(program.next_line()?.starts_with("ctpulse "));
+    program.wait_for_text("titles", |line| line.starts_with("time "))?;
+    for _ in 0..3 {
+        program.next_line()?;
+    }
+    let ended = program.stop()?;
+    assert!(
+        ended.lines.iter().any(|line| line.starts_with("self, ")),
+        "no summary"
+    );
+    assert!(
+        !ended.lines.concat().contains('\u{1b}'),
+        "escapes in a pipe"
+    );
+    Ok(())
+}
+
+#[test]
+fn it_says_once_why_there_are_no_probes() -> Result<()> {
+    if has_kprobes() {
+        return Ok(());
+    }
+    let output = run(&["stream", "--duration", "300ms"])?
+        .success()
+        .get_output()
+        .clone();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said)?;
+    assert_eq!(count_lines(&said, "probes: off, "), 1, "{said}");
+    // Whichever it lacks first: the right to probe, or the probes.
+    let why = said
+        .lines()
+        .find(|line| line.contains("probes: off, "))
+        .unwrap_or_default();
+    let reasons = [
+        "no kprobes",
+        "run as root",
+        "locked down",
+        "without its eBPF programs",
+    ];
+    assert!(reasons.iter().any(|reason| why.contains(reason)), "{why}");
+    Ok(())
+}
+
+#[test]
+fn probes_turned_off_are_off() -> Result<()> {
+    let args = [
+        "stream",
+        "--format",
+        "json",
+        "--probes",
+        "off",
+        "--duration",
+        "100ms",
+    ];
+    let ended = Running::start(&args)?.wait()?.successful()?;
+    let hello = ended.of("hello")?.pop_front().context("no hello")?;
+    assert_eq!(
+        (&hello["probes"]["mode"], &hello["probes"]["group"]),
+        (&"off".into(), &"off".into())
+    );
+    let reason = hello["probes"]["reason"].as_str().context("no reason")?;
+    assert!(reason.contains("--probes off"), "{reason}");
+    assert!(ended.of("crosscheck")?.is_empty(), "nothing to compare");
+    Ok(())
+}
+
+#[test]
+fn the_host_is_described_as_it_is() -> Result<()> {
+    let args = [
+        "stream",
+        "--format",
+        "json",
+        "--probes",
+        "off",
+        "--duration",
+        "100ms",
+    ];
+    let ended = Running::start(&args)?.wait()?.successful()?;
+    let hello = ended.of("hello")?.pop_front().context("no hello")?;
+    let uname = rustix::system::uname();
+    assert_eq!(
+        hello["kernel"].as_str(),
+        Some(&*uname.release().to_string_lossy())
+    );
+    assert_eq!(
+        hello["hostname"].as_str(),
+        Some(&*uname.nodename().to_string_lossy())
+    );
+    let netns = std::fs::read_link("/proc/self/ns/net")?;
+    let inode = hello["instances"][0]["netns"]
+        .as_u64()
+        .context("no netns")?;
+    assert_eq!(netns.to_str(), Some(format!("net:[{inode}]").as_str()));
+    Ok(())
+}
+
+#[test]
+fn doctor_agrees_with_the_stream_about_the_sources() -> Result<()> {
+    if has_kprobes() {
+        return Ok(());
+    }
+    let output = run(&["doctor", "--format", "json"])?
+        .success()
+        .get_output()
+        .clone();
+    let doctor: Value = serde_json::from_slice(&output.stdout)?;
+    let args = ["stream", "--format", "json", "--duration", "100ms"];
+    let ended = Running::start(&args)?.wait()?.successful()?;
+    let hello = ended.of("hello")?.pop_front().context("no hello")?;
+    assert_eq!(doctor["blocked"], hello["probes"]["reason"]);
+    for counter in doctor["counters"].as_array().context("no counters")? {
+        let name = counter["name"].as_str().context("no name")?;
+        assert_eq!(counter["reason"], hello["unavailable"][name], "{name}");
+    }
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! The whole program on this machine: its command line, and what it makes of `/proc` trees of every
+//! kernel era that change while it runs.
+//!
+//! No test needs a kernel with probes: those are the guests' scenarios. `CTPULSE_BIN` names the
+//! program under test; `cargo xtask test` builds it and sets that.
+
+mod alerts;
+mod ends;
+mod eras;
+mod formats;
+mod host;
+mod program;
+mod stream;
+mod tree;
+mod trouble;
+mod usage;
