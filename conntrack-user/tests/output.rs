@@ -15,7 +15,7 @@ use conntrack_user::{
         event::{Family, Protocol, Tuple},
         histogram::Percentiles,
         record::{
-            Alert, AlertState, Buckets, Crosscheck, Event, EventTotals, Hello, Instance,
+            Alert, AlertState, Buckets, Burst, Crosscheck, Event, EventTotals, Hello, Instance,
             InstanceSummary, Missing, Ordered, Peak, Probes, Record, SCHEMA, Sample, SourceKind,
             Summary, Time, Total,
         },
@@ -89,7 +89,7 @@ fn unavailable(probes: &Probes) -> PerCounter<String> {
 fn hello(probes: Probes) -> Record {
     Record::Hello(Box::new(Hello {
         schema: SCHEMA,
-        version: "0.1.0",
+        version: "0.1.0".into(),
         kernel: "6.12.117+deb12-amd64".to_owned(),
         hostname: "gateway".to_owned(),
         interval_ms: 100.0,
@@ -104,8 +104,8 @@ fn hello(probes: Probes) -> Record {
 
 fn probes_on() -> Probes {
     Probes {
-        mode: "kprobe",
-        group: "flow",
+        mode: "kprobe".into(),
+        group: "flow".into(),
         reason: None,
         attached: [
             "__nf_conntrack_alloc",
@@ -132,8 +132,8 @@ fn probes_on_but_one() -> Probes {
 
 fn probes_off() -> Probes {
     Probes {
-        mode: "off",
-        group: "off",
+        mode: "off".into(),
+        group: "off".into(),
         reason: Some("this kernel has no kprobes".to_owned()),
         attached: Vec::new(),
         missing: vec![Missing {
@@ -182,7 +182,7 @@ fn sample(ms: u64, probes: bool, entries: u64, rates: &[(Counter, f64)]) -> Samp
         buckets: None,
         buckets_lost_ms: 0.0,
         alerts: Ordered(vec![(
-            ConntrackFull::NAME,
+            ConntrackFull::NAME.into(),
             AlertState {
                 status: AlertStatus::Clear,
                 value: Some(entries as f64 * 100.0 / max as f64),
@@ -199,13 +199,13 @@ fn charts<T>(value: impl Fn(Quantity) -> T) -> Ordered<Ordered<T>> {
         chart
             .dimensions
             .iter()
-            .map(|d| (d.name, value(d.quantity)))
+            .map(|d| (d.name.into(), value(d.quantity)))
             .collect()
     };
     Ordered(
         CHARTS
             .iter()
-            .map(|chart| (chart.name, Ordered(dimensions(chart))))
+            .map(|chart| (chart.name.into(), Ordered(dimensions(chart))))
             .collect(),
     )
 }
@@ -264,7 +264,7 @@ fn lossy() -> Sample {
 fn check(name: &'static str, probe: i64, kernel: [i64; 2], verdict: Verdict) -> Check {
     let [low, high] = kernel;
     Check {
-        name,
+        name: name.into(),
         probe: Some(probe),
         kernel_low: Some(low),
         kernel_high: Some(high),
@@ -280,7 +280,7 @@ fn check(name: &'static str, probe: i64, kernel: [i64; 2], verdict: Verdict) -> 
 
 fn not_comparable(name: &'static str, probe: i64, reason: &str) -> Check {
     Check {
-        name,
+        name: name.into(),
         probe: Some(probe),
         kernel_low: None,
         kernel_high: None,
@@ -317,10 +317,10 @@ fn alert(ms: u64, previous: AlertStatus, status: AlertStatus, value: f64) -> Rec
     Record::Alert(Alert {
         time: time(ms),
         instance: "self".to_owned(),
-        name: ConntrackFull::NAME,
+        name: ConntrackFull::NAME.into(),
         status,
         value,
-        unit: ConntrackFull::UNIT,
+        unit: ConntrackFull::UNIT.into(),
         previous,
     })
 }
@@ -329,7 +329,7 @@ fn event() -> Record {
     Record::Event(Box::new(Event {
         time: time(250),
         instance: "self".to_owned(),
-        kind: "insert_failed",
+        kind: "insert_failed".into(),
         tuple: Some(Tuple {
             family: Some(Family::Ipv4),
             proto: Some(Protocol(17)),
@@ -371,7 +371,7 @@ fn summary(crosscheck: Vec<Check>) -> Record {
     Record::Summary(Box::new(Summary {
         duration_s: 12.345,
         events: Ordered(vec![(
-            "early_drop",
+            "early_drop".into(),
             EventTotals {
                 sent: 100,
                 suppressed: 9_900,
@@ -407,11 +407,28 @@ fn as_csv(records: &[Record]) -> io::Result<String> {
     String::from_utf8(out).map_err(io::Error::other)
 }
 
+fn burst() -> Record {
+    Record::Burst(Burst {
+        instance: "self".to_owned(),
+        counter: "new".into(),
+        start: time(1_000),
+        end: time(1_040),
+        duration_ms: 40.0,
+        count: 500,
+        peak_rate: 53_000.0,
+        window_ms: 1.048_576,
+    })
+}
+
 fn as_json(record: Record) -> io::Result<(String, Value)> {
     let mut out = Vec::new();
-    write(&mut Json::new(&mut out), &[record])?;
+    write(&mut Json::new(&mut out), std::slice::from_ref(&record))?;
     let line = String::from_utf8(out).map_err(io::Error::other)?;
     assert_eq!(line.matches('\n').count(), 1, "one line: {line}");
+    // What is kept as JSON is not changed by being read again.
+    let again: Record = serde_json::from_str(&line)?;
+    assert_eq!(again, record);
+    assert_eq!(serde_json::to_string(&again)?, line.trim_end());
     let value = serde_json::from_str(&line)?;
     Ok((line, value))
 }
@@ -708,6 +725,22 @@ fn json_has_the_contracts_fields() -> TestResult {
         (&Value::from("udp"), &Value::Null)
     );
 
+    let (_, burst) = as_json(burst())?;
+    has_keys(
+        &burst,
+        &[
+            "type",
+            "instance",
+            "counter",
+            "start",
+            "end",
+            "duration_ms",
+            "count",
+            "peak_rate",
+            "window_ms",
+        ],
+    );
+
     let (_, summary) = as_json(summary(good_checks()))?;
     has_keys(&summary, &["type", "duration_s", "instances"]);
     let instance = &summary["instances"][0];
@@ -871,7 +904,7 @@ fn report(blocked: Option<&str>) -> Report {
     };
     let unavailable = unavailable(&probes);
     Report {
-        version: "0.1.0",
+        version: "0.1.0".into(),
         kernel: "6.12.117+deb12-amd64".to_owned(),
         findings: vec![
             finding(

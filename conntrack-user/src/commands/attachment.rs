@@ -164,7 +164,7 @@ impl Attachment {
             Some(Event {
                 time: Time(at.wall(Duration::from_nanos(raw.time))),
                 instance: name(raw.slot),
-                kind: kind_name(kind),
+                kind: kind_name(kind).into(),
                 tuple: tuple(raw.has_tuple, raw.tuple),
                 by: tuple(raw.has_by, raw.by),
             })
@@ -189,7 +189,7 @@ impl Attachment {
                         suppressed,
                         lost,
                     };
-                    (kind_name(kind), totals)
+                    (kind_name(kind).into(), totals)
                 })
                 .collect(),
         )

@@ -62,10 +62,14 @@ impl Sink for Wanted {
         let wanted = match record {
             Record::Hello(_) | Record::Summary(_) => true,
             Record::Event(event) => {
-                (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+                (self.kinds.is_empty() || self.kinds.iter().any(|kind| event.kind == *kind))
                     && self.filter.matches(event.tuple.as_ref())
             }
-            Record::Sample(_) | Record::Crosscheck(_) | Record::Alert(_) => false,
+            Record::Sample(_)
+            | Record::Crosscheck(_)
+            | Record::Alert(_)
+            | Record::Burst(_)
+            | Record::Top(_) => false,
         };
         if wanted {
             self.inner.write(record)

@@ -187,7 +187,7 @@ impl<C: Clock> Session<C> {
         }
         let hello = Hello {
             schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").into(),
             kernel: self.kernel.clone().unwrap_or_else(|| "unknown".to_owned()),
             hostname: self.hostname.clone(),
             interval_ms: self.args.interval.as_secs_f64() * 1e3,

@@ -387,6 +387,12 @@ impl Counter {
     }
 }
 
+/// The row of a counter by its name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static CounterSpec> {
+    COUNTERS.iter().find(|spec| spec.name == name)
+}
+
 /// A value for each counter that has one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PerCounter<T>([Option<T>; COUNT]);

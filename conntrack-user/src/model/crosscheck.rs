@@ -5,11 +5,12 @@
 //! lie in it. Where nothing moved the range is one number, and the agreement exact.
 
 use conntrack_ebpf::ProbeCounter;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     counters::{COUNTERS, CounterSpec, ProbeSource, Verify},
     origin::Coverage,
+    record::Name,
     snapshot::{ProbeReading, ProbeTotals},
 };
 
@@ -17,7 +18,7 @@ use super::{
 pub const ENTRIES_BALANCE: &str = "entries_balance";
 
 /// What a check found, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// There is nothing to compare with; the reason says why.
@@ -47,10 +48,10 @@ impl Verdict {
 }
 
 /// One check: differences since the probes were attached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// The counter's name, or [`ENTRIES_BALANCE`].
-    pub name: &'static str,
+    pub name: Name,
     /// What the probes counted.
     pub probe: Option<i64>,
     /// The least the kernel can have counted.
@@ -152,7 +153,7 @@ impl Comparison<'_> {
             Ok(kernel) => kernel,
             Err(reason) => {
                 return Check {
-                    name,
+                    name: name.into(),
                     probe: Some(probe),
                     kernel_low: None,
                     kernel_high: None,
@@ -177,7 +178,7 @@ impl Comparison<'_> {
             judge(probe, low, high, residual, self.missed)
         };
         Check {
-            name,
+            name: name.into(),
             probe: Some(probe),
             kernel_low: Some(low),
             kernel_high: Some(high),

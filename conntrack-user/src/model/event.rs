@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use conntrack_ebpf::{EventKind, TUPLE_SIZE};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Name of a kind in the contract.
 #[must_use]
@@ -29,7 +29,7 @@ pub fn kind_named(name: &str) -> Option<EventKind> {
 
 /// A flow or packet, in its original direction. A field is `None` where it is unknown or has no
 /// meaning for the protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tuple {
     /// Address family.
     pub family: Option<Family>,
@@ -52,7 +52,7 @@ pub struct Tuple {
 }
 
 /// Address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// IPv4.
@@ -106,6 +106,13 @@ impl std::fmt::Display for Protocol {
 impl Serialize for Protocol {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Protocol {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::named(&text).ok_or_else(|| de::Error::custom(format!("no such protocol: {text}")))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The distribution of a counter's per-bucket rate.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::series::{BUCKET_SECONDS, Series};
 
@@ -9,7 +9,7 @@ use super::series::{BUCKET_SECONDS, Series};
 const DIGITS: u8 = 3;
 
 /// Percentiles of the per-bucket rate, in events per second.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Percentiles {
     /// Median.
     pub p50: f64,

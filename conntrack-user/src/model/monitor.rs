@@ -460,7 +460,10 @@ impl Monitor {
                 .probes
                 .as_ref()
                 .map_or(0.0, |reading| reading.buckets.lost as f64 * BUCKET_MS),
-            alerts: Ordered(vec![(ConntrackFull::NAME, self.alert_state(started))]),
+            alerts: Ordered(vec![(
+                ConntrackFull::NAME.into(),
+                self.alert_state(started),
+            )]),
             verdict: worst(&self.checks),
             counters,
         }
@@ -482,10 +485,10 @@ impl Monitor {
         Alert {
             time,
             instance: self.config.instance.clone(),
-            name: ConntrackFull::NAME,
+            name: ConntrackFull::NAME.into(),
             status: notification.status,
             value: notification.value,
-            unit: ConntrackFull::UNIT,
+            unit: ConntrackFull::UNIT.into(),
             previous: notification.previous,
         }
     }
@@ -508,14 +511,14 @@ fn by_dimension<T>(value: impl Fn(Quantity) -> T) -> Ordered<Ordered<T>> {
             chart
                 .dimensions
                 .iter()
-                .map(|dimension| (dimension.name, value(dimension.quantity)))
+                .map(|dimension| (dimension.name.into(), value(dimension.quantity)))
                 .collect(),
         )
     };
     Ordered(
         CHARTS
             .iter()
-            .map(|chart| (chart.name, dimensions(chart)))
+            .map(|chart| (chart.name.into(), dimensions(chart)))
             .collect(),
     )
 }

@@ -1,11 +1,16 @@
 //! What is reported: the objects of the JSON contract, and the input of every other output format.
 //!
-//! Everything a renderer needs is here, computed: renderers do no arithmetic.
+//! Everything a renderer needs is here, computed: renderers do no arithmetic. What was written as JSON
+//! can be read again, and is then the same to every renderer.
 
-use std::fmt;
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, Visitor},
+    ser::SerializeMap,
+};
 
 use super::{
     alert::AlertStatus, counters::PerCounter, crosscheck::Check, event::Tuple,
@@ -15,8 +20,11 @@ use super::{
 /// Version of the contract.
 pub const SCHEMA: u32 = 1;
 
+/// A word of the contract: one of ours, or one read from a report.
+pub type Name = Cow<'static, str>;
+
 /// A line of the report.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
     /// What is watched, and how. Said first, and again when it changes.
@@ -29,6 +37,10 @@ pub enum Record {
     Event(Box<Event>),
     /// A notification.
     Alert(Alert),
+    /// Far more of something than before, for a short time.
+    Burst(Burst),
+    /// Who causes what: the leaders by several measures.
+    Top(Top),
     /// The whole run. The last line.
     Summary(Box<Summary>),
 }
@@ -49,9 +61,16 @@ impl Serialize for Time {
     }
 }
 
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(de::Error::custom)
+    }
+}
+
 /// A map that keeps its order: chart dimensions are documented in one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ordered<V>(pub Vec<(&'static str, V)>);
+pub struct Ordered<V>(pub Vec<(Name, V)>);
 
 impl<V> Ordered<V> {
     /// The value of a key.
@@ -65,6 +84,56 @@ impl<V: Serialize> Serialize for Ordered<V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(k, v)| (k, v)))
     }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Ordered<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        entries(deserializer).map(Self)
+    }
+}
+
+/// The entries of a map, in their order.
+fn entries<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(Name, V)>, D::Error> {
+    struct Entries<V>(PhantomData<V>);
+
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for Entries<V> {
+        type Value = Vec<(Name, V)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut entries = Vec::new();
+            while let Some(entry) = map.next_entry()? {
+                entries.push(entry);
+            }
+            Ok(entries)
+        }
+    }
+
+    deserializer.deserialize_map(Entries(PhantomData))
+}
+
+/// The values of counters by name. Counters this version does not know are left out.
+fn from_names<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<PerCounter<V>, D::Error> {
+    let mut values = PerCounter::default();
+    for (name, value) in entries::<Option<V>, D>(deserializer)? {
+        if let Some(spec) = super::counters::named(&name) {
+            values.set(spec.id, value);
+        }
+    }
+    Ok(values)
+}
+
+fn optional_from_names<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PerCounter<V>>, D::Error> {
+    from_names(deserializer).map(Some)
 }
 
 fn by_name<T: Serialize, S: Serializer>(
@@ -91,12 +160,12 @@ fn all_by_name<T: Serialize, S: Serializer>(
 }
 
 /// What is watched, and how.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`SCHEMA`].
     pub schema: u32,
     /// Version of ctpulse.
-    pub version: &'static str,
+    pub version: Name,
     /// Kernel release.
     pub kernel: String,
     /// Host name.
@@ -108,17 +177,17 @@ pub struct Hello {
     /// What is watched.
     pub instances: Vec<Instance>,
     /// Why a counter is unavailable.
-    #[serde(serialize_with = "by_name")]
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub unavailable: PerCounter<String>,
 }
 
 /// What is attached to the kernel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probes {
     /// `kprobe`, `fentry` or `off`.
-    pub mode: &'static str,
+    pub mode: Name,
     /// `flow`, `all` or `off`.
-    pub group: &'static str,
+    pub group: Name,
     /// Why no probe is attached, when none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -129,7 +198,7 @@ pub struct Probes {
 }
 
 /// A function that could not be probed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// The function.
     pub function: String,
@@ -138,7 +207,7 @@ pub struct Missing {
 }
 
 /// A watched network namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     /// Its name here.
     pub name: String,
@@ -147,7 +216,7 @@ pub struct Instance {
 }
 
 /// One interval of one instance.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// The interval's end.
     pub time: Time,
@@ -166,24 +235,25 @@ pub struct Sample {
     /// Where each dimension comes from.
     pub sources: Ordered<Ordered<SourceKind>>,
     /// Totals since the start.
-    #[serde(serialize_with = "all_by_name")]
+    #[serde(serialize_with = "all_by_name", deserialize_with = "from_names")]
     pub counters: PerCounter<u64>,
     /// The busiest bucket of the interval.
-    #[serde(serialize_with = "by_name")]
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub peaks: PerCounter<Peak>,
     /// The buckets of the interval.
     #[serde(
         serialize_with = "optional_by_name",
+        deserialize_with = "optional_from_names",
+        default,
         skip_serializing_if = "Option::is_none"
     )]
     pub buckets: Option<PerCounter<Buckets>>,
     /// Milliseconds of buckets that had been overwritten before they could be read.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub buckets_lost_ms: f64,
     /// The alerts as they stand, whether or not anybody was notified.
     pub alerts: Ordered<AlertState>,
-    /// Worst verdict of the cross-check; not serialized, the `crosscheck` object says it.
-    #[serde(skip)]
+    /// Worst verdict of the cross-check; the `crosscheck` object that follows says the rest.
     pub verdict: Option<super::crosscheck::Verdict>,
 }
 
@@ -202,7 +272,7 @@ fn optional_by_name<T: Serialize, S: Serializer>(
 }
 
 /// Where a dimension comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceKind {
     /// The kernel's own counter.
@@ -214,7 +284,7 @@ pub enum SourceKind {
 }
 
 /// The busiest bucket of an interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peak {
     /// Events per second in that bucket.
     pub rate: f64,
@@ -225,7 +295,7 @@ pub struct Peak {
 }
 
 /// A series of buckets, without leading and trailing zeros.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Buckets {
     /// When the first bucket began.
     pub start: Time,
@@ -236,7 +306,7 @@ pub struct Buckets {
 }
 
 /// How an alert stands.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlertState {
     /// Its status now.
     pub status: AlertStatus,
@@ -249,7 +319,7 @@ pub struct AlertState {
 }
 
 /// The cross-check of one instance.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Crosscheck {
     /// When.
     pub time: Time,
@@ -260,14 +330,14 @@ pub struct Crosscheck {
 }
 
 /// A single event.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// When.
     pub time: Time,
     /// The instance.
     pub instance: String,
     /// `table_full`, `early_drop`, `clash`, `insert_failed`, `chain_too_long`, `invalid`, `icmp_error`.
-    pub kind: &'static str,
+    pub kind: Name,
     /// The flow or packet it is about.
     pub tuple: Option<Tuple>,
     /// The flow that took its place, for `early_drop`.
@@ -276,7 +346,7 @@ pub struct Event {
 }
 
 /// What became of the events of a kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventTotals {
     /// Reported.
     pub sent: u64,
@@ -287,26 +357,87 @@ pub struct EventTotals {
 }
 
 /// A notification: a raise at once, a recovery after its delay.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// When.
     pub time: Time,
     /// The instance.
     pub instance: String,
     /// The alert's name.
-    pub name: &'static str,
+    pub name: Name,
     /// The status now.
     pub status: AlertStatus,
     /// The value it was judged by.
     pub value: f64,
     /// Unit of the value.
-    pub unit: &'static str,
+    pub unit: Name,
     /// The status notified before.
     pub previous: AlertStatus,
 }
 
+/// Far more events of one counter than before, for a short time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Burst {
+    /// The instance.
+    pub instance: String,
+    /// The counter's name.
+    pub counter: Name,
+    /// Begin of its first bucket.
+    pub start: Time,
+    /// End of its last bucket.
+    pub end: Time,
+    /// From start to end, in milliseconds.
+    pub duration_ms: f64,
+    /// Events in it.
+    pub count: u64,
+    /// Events per second in its busiest bucket.
+    pub peak_rate: f64,
+    /// Length of a bucket.
+    pub window_ms: f64,
+}
+
+/// Who causes what: leaders by several measures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Top {
+    /// When.
+    pub time: Time,
+    /// The instance.
+    pub instance: String,
+    /// Seconds that the counts cover, up to `time`; 0 for what is held at `time`.
+    pub window_s: f64,
+    /// One for each measure and kind of key.
+    pub tables: Vec<TopTable>,
+}
+
+/// The leaders by one measure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TopTable {
+    /// What is counted: `new`, `dropped`, `evicted`, `entries`.
+    pub by: Name,
+    /// What it is counted for: `src`, `dst`, `dport`, and for entries also `proto`, `state`, `zone`, `mark`.
+    pub of: Name,
+    /// The sum over everybody.
+    pub total: u64,
+    /// No count is further from the truth than this; 0 where all are exact.
+    pub error: u64,
+    /// The leaders, most first.
+    pub rows: Vec<TopRow>,
+}
+
+/// One leader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopRow {
+    /// An address or prefix, a port, …
+    pub key: String,
+    /// How many.
+    pub count: u64,
+    /// The process or container behind it, where a local socket makes it knowable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
+}
+
 /// The whole run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Time from the first to the last reading.
     pub duration_s: f64,
@@ -317,12 +448,12 @@ pub struct Summary {
 }
 
 /// The whole run of one instance.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InstanceSummary {
     /// The instance.
     pub name: String,
     /// What was counted, by probe and by kernel.
-    #[serde(serialize_with = "by_name")]
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub totals: PerCounter<Total>,
     /// The final checks.
     pub crosscheck: Vec<Check>,
@@ -333,12 +464,12 @@ pub struct InstanceSummary {
     /// Milliseconds of buckets that had been overwritten before they could be read.
     pub buckets_lost_ms: f64,
     /// Distribution of the per-bucket rate.
-    #[serde(serialize_with = "by_name")]
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub histograms: PerCounter<Percentiles>,
 }
 
 /// A counter over the whole run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Total {
     /// By the probes.
     pub probe: Option<u64>,

@@ -60,7 +60,11 @@ impl<W: Write> Sink for EventLines<W> {
             Record::Hello(hello) => self.hello(hello),
             Record::Event(event) => self.event(event),
             Record::Summary(summary) => self.summary(summary),
-            Record::Sample(_) | Record::Crosscheck(_) | Record::Alert(_) => Ok(()),
+            Record::Sample(_)
+            | Record::Crosscheck(_)
+            | Record::Alert(_)
+            | Record::Burst(_)
+            | Record::Top(_) => Ok(()),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::model::{
     counters::Counter,
     crosscheck::{Check, ENTRIES_BALANCE, Verdict},
     histogram::Percentiles,
-    record::{Alert, Crosscheck, Hello, InstanceSummary, Peak, Record, Sample, Summary},
+    record::{Alert, Crosscheck, Hello, InstanceSummary, Name, Peak, Record, Sample, Summary},
 };
 
 /// Writes text.
@@ -26,7 +26,7 @@ pub struct Text<W> {
     columns: Vec<Column>,
     since_header: u16,
     /// Verdicts that were already explained.
-    explained: Vec<(&'static str, Verdict)>,
+    explained: Vec<(Name, Verdict)>,
 }
 
 /// What stands in a column.
@@ -270,7 +270,7 @@ impl<W: Write> Text<W> {
     /// Explains a verdict that is not good, once for each check.
     fn crosscheck(&mut self, crosscheck: &Crosscheck) -> io::Result<()> {
         for check in &crosscheck.checks {
-            let known = (check.name, check.verdict);
+            let known = (check.name.clone(), check.verdict);
             if check.verdict < Verdict::Undercount || self.explained.contains(&known) {
                 continue;
             }
@@ -381,6 +381,7 @@ impl<W: Write> Sink for Text<W> {
             Record::Alert(alert) => self.alert(alert),
             // `ctpulse events` has a line for each; here they would drown the rates.
             Record::Event(_) => Ok(()),
+            Record::Burst(_) | Record::Top(_) => Ok(()),
             Record::Summary(summary) => self.summary(summary),
         }
     }

@@ -528,8 +528,8 @@ pub fn report(group: Group, attached: &[&'static str], missing: &[MissingProbe])
     let mut reasons: Vec<&str> = missing.iter().map(|m| m.reason.as_str()).collect();
     reasons.dedup();
     Probes {
-        mode: if off { "off" } else { "kprobe" },
-        group: if off { "off" } else { group.name() },
+        mode: if off { "off" } else { "kprobe" }.into(),
+        group: if off { "off" } else { group.name() }.into(),
         reason: (off && !reasons.is_empty()).then(|| reasons.join("; ")),
         attached: attached
             .iter()

@@ -656,7 +656,10 @@ fn a_table_full_from_the_start_is_told_with_the_first_sample() -> TestResult {
         (alert.status, alert.previous),
         (AlertStatus::Warning, AlertStatus::Clear)
     );
-    assert_eq!((alert.name, alert.unit), ("netfilter_conntrack_full", "%"));
+    assert_eq!(
+        (&*alert.name, &*alert.unit),
+        ("netfilter_conntrack_full", "%")
+    );
     assert!((alert.value - 92.3).abs() < 1e-9, "{}", alert.value);
     assert_eq!(alert.time, Time(at(100).realtime));
 
