@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::process::{self, say};
 
@@ -62,7 +62,7 @@ pub(crate) fn kernel_package(series: &str) -> Result<String> {
         format!("linux-image-{series}-cloud-amd64"),
         "linux-image-cloud-amd64".to_owned(),
     ];
-    let resolve = || {
+    with_fresh_lists(|| {
         let mut others = Vec::new();
         for meta in &metas {
             // A package that apt does not know is an error of apt-cache, and for us one that was
@@ -70,19 +70,16 @@ pub(crate) fn kernel_package(series: &str) -> Result<String> {
             let depends = process::capture(Command::new("apt-cache").args(["depends", meta]))
                 .unwrap_or_default();
             match kernel_dependency(&depends) {
-                Some(package) if is_of_series(package, series) => {
-                    return Ok(Ok(package.to_owned()));
-                }
+                Some(package) if is_of_series(package, series) => return Ok(package.to_owned()),
                 other => others.extend(other.map(str::to_owned)),
             }
         }
+        // Fresh lists may have what outdated ones have not.
         if others.is_empty() {
             bail!("apt knows no package {}", metas.join(" or "));
         }
-        // Fresh lists would not help: they are there.
-        Ok(Err(others))
-    };
-    with_fresh_lists(resolve)?.map_err(|others| anyhow!("apt only has {}", others.join(", ")))
+        bail!("apt only has {}", others.join(", "))
+    })
 }
 
 /// Downloads a package's file into a directory.
