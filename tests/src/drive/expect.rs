@@ -119,12 +119,15 @@ impl Master {
             .context("announce a flow")
     }
 
-    /// Lets it expire. The kernel notices when it next comes across it: here, when a packet comes
-    /// that it would have announced.
-    pub fn expire(&self, port: u16, sockets: &RawSockets) -> Result<()> {
+    /// Makes it expire. The kernel may notice only when it next comes across it.
+    pub fn expire(&self, port: u16) -> Result<()> {
         self.ctnetlink
             .expire(&self.tuple, &tcp(0, port))?
-            .context("make an announced flow expire")?;
+            .context("make an announced flow expire")
+    }
+
+    /// Sends the packet that was announced.
+    pub fn come(&self, port: u16, sockets: &RawSockets) -> Result<()> {
         let (from, to) = (tcp(0, port).from.0, tcp(0, port).to.0);
         sockets
             .send(&Packet::tcp(
@@ -132,8 +135,8 @@ impl Master {
                 (10_002, port),
                 flag::SYN,
             ))
-            .context("send what was announced")?;
-        Ok(())
+            .map(drop)
+            .context("send what was announced")
     }
 
     /// Withdraws it again.
