@@ -890,6 +890,8 @@ fn report(blocked: Option<&str>) -> Report {
         name,
         status,
         detail: detail.to_owned(),
+        consequence: (status == Status::Missing).then(|| "no probes".to_owned()),
+        fix: (status == Status::Missing).then(|| "another kernel".to_owned()),
     };
     let (kprobes, detail) = match blocked {
         None => (Status::Ok, "offered by this kernel"),

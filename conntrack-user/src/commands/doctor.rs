@@ -3,12 +3,20 @@
 
 use std::io::{self, Write};
 
+use conntrack_ebpf::ProbeCounter;
+
 use crate::{
     cli::{DoctorArgs, DoctorFormat},
-    model::{era::Era, origin, origin::Origin, tracking::Hooks},
+    model::{
+        counters::Counter,
+        era::Era,
+        origin::{self, Origin, Origins},
+        tracking::Hooks,
+    },
     output::doctor::{Finding, Report, Status, text},
     probes::{
         facts::{HostFacts, Support},
+        missed::skipped_hits_are_told,
         plan::{Group, Plan, Request, coverage},
     },
     source::{
@@ -43,41 +51,29 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
     );
     let mut findings = vec![
         kernel_counters(&reading, proc),
-        finding("nf_conntrack", "loaded", &facts.conntrack),
-        finding("eBPF programs", "embedded in this binary", &facts.object),
-        finding(
-            "privileges",
-            "may load and attach probes",
-            &facts.capabilities,
-        ),
-        finding("lockdown", "kernel memory may be read", &facts.lockdown),
-        finding("kprobes", "offered by this kernel", &facts.kprobes),
-        result(
-            "kernel functions",
-            "/proc/kallsyms is readable",
-            &facts.symbols,
-        ),
-        result(
-            "type information",
-            "/sys/kernel/btf/vmlinux has the fields",
-            &facts.layout,
-        ),
+        requirement(&CONNTRACK, &facts.conntrack),
+        requirement(&OBJECT, &facts.object),
+        requirement(&PRIVILEGES, &facts.capabilities),
+        requirement(&LOCKDOWN, &facts.lockdown),
+        requirement(&KPROBES, &facts.kprobes),
+        requirement(&FUNCTIONS, &support(&facts.symbols)),
+        requirement(&TYPES, &support(&facts.layout)),
+        requirement(&SKIPPED_HITS, &skipped_hits_are_told(&facts.kernel)),
     ];
     findings.extend(reading.kernel.entries().map(tracking));
-    findings.extend(plan.probes.iter().map(|probe| Finding {
-        name: "probe",
-        status: Status::Ok,
-        detail: {
-            let mut functions: Vec<&str> = probe.attachments.iter().map(|a| a.function).collect();
-            functions.dedup();
-            functions.join(", ")
-        },
+    findings.extend(plan.probes.iter().map(|probe| {
+        let mut functions: Vec<&str> = probe.attachments.iter().map(|a| a.function).collect();
+        functions.dedup();
+        ok("probe", functions.join(", "))
     }));
     if plan.blocked.is_none() {
-        findings.extend(plan.missing.iter().map(|missing| Finding {
-            name: "probe",
-            status: Status::Missing,
-            detail: format!("{}: {}", missing.function, missing.reason),
+        findings.extend(plan.missing.iter().map(|missing| {
+            let reason = &missing.reason;
+            Finding {
+                status: Status::Missing,
+                consequence: Some(lost(&origins, missing.counters)),
+                ..ok("probe", format!("{}: {reason}", missing.function))
+            }
         }));
     }
     Report {
@@ -105,26 +101,32 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
 }
 
 fn kernel_counters(reading: &Reading, proc: &ProcRoot) -> Finding {
-    let errors: Vec<_> = reading.errors.iter().map(ToString::to_string).collect();
-    let (status, detail) = match &reading.kernel.stat {
-        None => (Status::Missing, errors.join("; ")),
-        Some(stat) => {
-            let file = proc.stat_path();
-            let source = if reading.via_ctnetlink {
-                format!("ctnetlink, as {} does not exist", file.display())
-            } else {
-                file.display().to_string()
-            };
-            let (columns, cpus) = (stat.columns().len(), stat.row_count());
-            let detail = format!("{source}: {columns} columns, {cpus} CPUs");
-            (Status::Ok, detail)
-        }
+    let name = "kernel counters";
+    let Some(stat) = &reading.kernel.stat else {
+        let errors: Vec<_> = reading.errors.iter().map(ToString::to_string).collect();
+        return Finding {
+            name,
+            status: Status::Missing,
+            detail: errors.join("; "),
+            consequence: Some(
+                "no counter of the kernel's own, and nothing to check the probes against"
+                    .to_owned(),
+            ),
+            fix: Some(
+                "modprobe nf_conntrack; where the file still does not exist, run ctpulse as root: it \
+                 then asks ctnetlink"
+                    .to_owned(),
+            ),
+        };
     };
-    Finding {
-        name: "kernel counters",
-        status,
-        detail,
-    }
+    let file = proc.stat_path();
+    let source = if reading.via_ctnetlink {
+        format!("ctnetlink, as {} does not exist", file.display())
+    } else {
+        file.display().to_string()
+    };
+    let (columns, cpus) = (stat.columns().len(), stat.row_count());
+    ok(name, format!("{source}: {columns} columns, {cpus} CPUs"))
 }
 
 /// Whether anything is tracked in our network namespace, with this many entries in its table.
@@ -133,38 +135,142 @@ fn tracking(entries: u64) -> Finding {
         0 => hooks::read(),
         _ => Hooks::Registered,
     };
+    let status = match hooks {
+        Hooks::Registered => Status::Ok,
+        Hooks::Absent => Status::Missing,
+        Hooks::Unknown(_) => Status::Unknown,
+    };
+    let missing = |text: &str| (status == Status::Missing).then(|| text.to_owned());
     Finding {
-        name: "tracking",
-        status: match hooks {
-            Hooks::Registered => Status::Ok,
-            Hooks::Absent => Status::Missing,
-            Hooks::Unknown(_) => Status::Unknown,
-        },
-        detail: hooks
-            .explain_empty_table()
-            .unwrap_or_else(|| format!("in this network namespace: {entries} entries")),
+        status,
+        consequence: missing("every rate stays 0: that is not the same as idle"),
+        fix: missing(
+            "a rule that looks at connections: nft 'add table inet ctpulse; \
+             add chain inet ctpulse out { type filter hook output priority 0; }; \
+             add rule inet ctpulse out ct state new counter'",
+        ),
+        ..ok(
+            "tracking",
+            hooks
+                .explain_empty_table()
+                .unwrap_or_else(|| format!("in this network namespace: {entries} entries")),
+        )
     }
 }
 
-fn finding(name: &'static str, yes: &str, support: &Support) -> Finding {
-    let (status, detail) = match support {
-        Support::Yes => (Status::Ok, yes.to_owned()),
-        Support::No(reason) => (Status::Missing, reason.clone()),
-        Support::Unknown(reason) => (
-            Status::Unknown,
-            format!("cannot be told ({reason}); attaching will be tried"),
-        ),
-    };
+/// Something probing needs.
+struct Requirement {
+    name: &'static str,
+    /// What is said when it is there.
+    met: &'static str,
+    /// What goes without it.
+    consequence: &'static str,
+    /// What mends it.
+    fix: &'static str,
+}
+
+const NO_PROBES: &str =
+    "no probes: no new, inserted, deleted, no milliseconds, no events, no check";
+
+const CONNTRACK: Requirement = Requirement {
+    name: "nf_conntrack",
+    met: "loaded",
+    consequence: "nothing to count yet; a stream waits for it and goes on when it comes",
+    fix: "modprobe nf_conntrack",
+};
+const OBJECT: Requirement = Requirement {
+    name: "eBPF programs",
+    met: "embedded in this binary",
+    consequence: NO_PROBES,
+    fix: "cargo xtask build",
+};
+const PRIVILEGES: Requirement = Requirement {
+    name: "privileges",
+    met: "may load and attach probes",
+    consequence: NO_PROBES,
+    fix: "sudo ctpulse …; in a container also --cap-add SYS_ADMIN (or BPF and PERFMON) and NET_ADMIN",
+};
+const LOCKDOWN: Requirement = Requirement {
+    name: "lockdown",
+    met: "kernel memory may be read",
+    consequence: NO_PROBES,
+    fix: "boot with lockdown=integrity; it cannot be lifted while the kernel runs",
+};
+const KPROBES: Requirement = Requirement {
+    name: "kprobes",
+    met: "offered by this kernel",
+    consequence: NO_PROBES,
+    fix: "a kernel with CONFIG_KPROBE_EVENTS=y, as distributions have; it cannot be added while the kernel runs",
+};
+const FUNCTIONS: Requirement = Requirement {
+    name: "kernel functions",
+    met: "/proc/kallsyms is readable",
+    consequence: NO_PROBES,
+    fix: "mount -t proc proc /proc, or a kernel with CONFIG_KALLSYMS=y",
+};
+const TYPES: Requirement = Requirement {
+    name: "type information",
+    met: "/sys/kernel/btf/vmlinux has the fields",
+    consequence: NO_PROBES,
+    fix: "a kernel with CONFIG_DEBUG_INFO_BTF=y; in a container, mount the host's /sys",
+};
+const SKIPPED_HITS: Requirement = Requirement {
+    name: "skipped hits",
+    met: "this kernel tells how many probe hits it skipped",
+    consequence: "a count that falls short is shown as WRONG!, though skipped hits may be the cause",
+    fix: "a kernel from 6.7 on",
+};
+
+fn ok(name: &'static str, detail: String) -> Finding {
     Finding {
         name,
-        status,
+        status: Status::Ok,
         detail,
+        consequence: None,
+        fix: None,
     }
 }
 
-fn result<T>(name: &'static str, yes: &str, fact: &Result<T, String>) -> Finding {
+fn requirement(requirement: &Requirement, support: &Support) -> Finding {
+    let Requirement { name, met, .. } = *requirement;
+    match support {
+        Support::Yes => ok(name, met.to_owned()),
+        Support::No(reason) => Finding {
+            status: Status::Missing,
+            consequence: Some(requirement.consequence.to_owned()),
+            fix: Some(requirement.fix.to_owned()),
+            ..ok(name, reason.clone())
+        },
+        Support::Unknown(reason) => Finding {
+            status: Status::Unknown,
+            ..ok(
+                name,
+                format!("cannot be told ({reason}); attaching will be tried"),
+            )
+        },
+    }
+}
+
+fn support<T>(fact: &Result<T, String>) -> Support {
     match fact {
-        Ok(_) => finding(name, yes, &Support::Yes),
-        Err(reason) => finding(name, yes, &Support::No(reason.clone())),
+        Ok(_) => Support::Yes,
+        Err(reason) => Support::No(reason.clone()),
+    }
+}
+
+/// The counters that are unavailable without these probes.
+fn lost(origins: &Origins, probes: &[ProbeCounter]) -> String {
+    let needs = |counter: Counter| {
+        let source = counter.spec().probe;
+        source.is_some_and(|source| source.parts().any(|part| probes.contains(&part)))
+    };
+    let names: Vec<&str> = origin::unavailable(origins)
+        .filter(|(counter, _)| needs(*counter))
+        .map(|(counter, _)| counter.spec().name)
+        .collect();
+    if names.is_empty() {
+        "no counter; what this probe would have verified is not".to_owned()
+    } else {
+        format!("no {}", names.join(", "))
     }
 }

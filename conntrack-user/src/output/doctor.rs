@@ -24,8 +24,12 @@ pub struct Finding {
     pub name: &'static str,
     /// Whether it is there.
     pub status: Status,
-    /// How that was seen, and what to do about it.
+    /// How that was seen.
     pub detail: String,
+    /// What goes without it; `None` where nothing is missing.
+    pub consequence: Option<String>,
+    /// The command that mends it, or what else does.
+    pub fix: Option<String>,
 }
 
 /// Whether a requirement is met.
@@ -67,6 +71,12 @@ pub fn text(report: &Report) -> String {
             Status::Unknown => "?",
         };
         lines.push(format!("{mark} {:<17} {}", finding.name, finding.detail));
+        let indent = " ".repeat("✓ ".chars().count() + 17 + 1);
+        for (title, text) in [("costs", &finding.consequence), ("mend", &finding.fix)] {
+            if let Some(text) = text {
+                lines.push(format!("{indent}{title}: {text}"));
+            }
+        }
     }
     lines.push(String::new());
     lines.push(match &report.blocked {

@@ -13,9 +13,23 @@ use std::{
 
 use aya::Ebpf;
 
+use super::facts::Support;
+
 /// Release since which the kernel counts skipped kprobe hits: commits "bpf: Count missed stats in
 /// trace_call_bpf" and "bpf: Add missed value to kprobe perf link info".
 const SINCE: (u32, u32) = (6, 7);
+
+/// Whether a kernel of this release tells how many probe hits it skipped.
+#[must_use]
+pub fn skipped_hits_are_told(kernel: &str) -> Support {
+    match release(kernel) {
+        Some(release) if release >= SINCE => Support::Yes,
+        Some(_) => {
+            Support::No("this kernel does not tell how many probe hits it skipped".to_owned())
+        }
+        None => Support::Unknown(format!("odd release {kernel:?}")),
+    }
+}
 
 /// Where the counts are.
 pub struct Missed {
@@ -31,7 +45,7 @@ enum Source {
 impl Missed {
     /// Finds the descriptors of all loaded programs and of their links.
     pub fn new(ebpf: &Ebpf, kernel: &str) -> Self {
-        if release(kernel).is_none_or(|release| release < SINCE) {
+        if skipped_hits_are_told(kernel) != Support::Yes {
             return Self { sources: None };
         }
         let mut sources = Vec::new();
