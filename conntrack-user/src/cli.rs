@@ -7,6 +7,7 @@ use conntrack_ebpf::EventKind;
 
 use crate::{
     model::{
+        bursts::Settings,
         event::{kind_name, kind_named},
         filter::Filter,
     },
@@ -92,6 +93,9 @@ pub struct StreamArgs {
     /// Events reported of one kind in a second; 0 for none
     #[arg(long, value_name = "N", default_value_t = EVENT_RATE)]
     pub event_rate: u32,
+    /// What counts as a burst
+    #[command(flatten)]
+    pub bursts: BurstArgs,
     /// Read the kernel's counters from a directory laid out like /proc, without probes
     #[arg(long, value_name = "DIR")]
     pub proc_root: Option<PathBuf>,
@@ -101,6 +105,47 @@ pub struct StreamArgs {
     /// Do as if the kernel had no such function: to try out what takes its place
     #[arg(long, value_name = "FUNCTION", hide = true)]
     pub without_function: Vec<String>,
+}
+
+/// What counts as a burst.
+#[derive(Args, Clone, Debug)]
+pub struct BurstArgs {
+    /// A burst has at least so many times the usual rate: more than 1, up to 1000
+    #[arg(long, value_name = "TIMES", default_value_t = Settings::default().threshold, value_parser = multiple)]
+    pub burst_threshold: f64,
+    /// A burst has at least so many events more than usual
+    #[arg(long, value_name = "N", default_value_t = Settings::default().least, value_parser = clap::value_parser!(u64).range(1..))]
+    pub burst_min: u64,
+    /// What lasts longer is no burst but a new level: 300ms to 10s
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = longest_burst)]
+    pub burst_longest: Duration,
+}
+
+impl BurstArgs {
+    /// As the detector takes it.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            threshold: self.burst_threshold,
+            least: self.burst_min,
+            longest: self.burst_longest,
+        }
+    }
+}
+
+impl Default for BurstArgs {
+    fn default() -> Self {
+        let Settings {
+            threshold,
+            least,
+            longest,
+        } = Settings::default();
+        Self {
+            burst_threshold: threshold,
+            burst_min: least,
+            burst_longest: longest,
+        }
+    }
 }
 
 /// Options of `events`.
@@ -231,6 +276,7 @@ impl Default for StreamArgs {
             netns: vec![Netns::This],
             source: SourceArg::Auto,
             event_rate: EVENT_RATE,
+            bursts: BurstArgs::default(),
             proc_root: None,
             object: None,
             without_function: Vec::new(),
@@ -264,6 +310,22 @@ fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn multiple(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(times) if times > 1.0 && times <= 1000.0 => Ok(times),
+        _ => Err("must be a number above 1, up to 1000".to_owned()),
+    }
+}
+
+fn longest_burst(text: &str) -> Result<Duration, String> {
+    let longest = positive(text)?;
+    if (Duration::from_millis(300)..=Duration::from_secs(10)).contains(&longest) {
+        Ok(longest)
+    } else {
+        Err("must be from 300ms to 10s".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,6 +345,17 @@ mod tests {
         assert!(positive("0s").is_err());
         assert!(positive("-1s").is_err());
         assert!(positive("5").is_err());
+        assert_eq!(longest_burst("2s"), Ok(Duration::from_secs(2)));
+        assert!(longest_burst("100ms").is_err());
+        assert!(longest_burst("1m").is_err());
+    }
+
+    #[test]
+    fn thresholds() {
+        assert_eq!(multiple("1.5"), Ok(1.5));
+        for wrong in ["1", "0", "-3", "NaN", "inf", "1001", "x"] {
+            assert!(multiple(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

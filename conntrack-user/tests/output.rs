@@ -179,6 +179,7 @@ fn sample(ms: u64, probes: bool, entries: u64, rates: &[(Counter, f64)]) -> Samp
                 at: (rate > 0.0).then(|| time(ms)),
             })
         }),
+        histograms: None,
         buckets: None,
         buckets_lost_ms: 0.0,
         alerts: Ordered(vec![(
@@ -351,6 +352,7 @@ fn summary(crosscheck: Vec<Check>) -> Record {
         p99: max / 50.0,
         p999: max / 2.0,
         max,
+        dispersion: (max > 0.0).then_some(41.7),
     };
 
     let probed = !crosscheck.is_empty();
@@ -386,6 +388,7 @@ fn summary(crosscheck: Vec<Check>) -> Record {
             lost_events: probe(0),
             buckets_lost_ms: 0.0,
             histograms: per_counter(&histograms),
+            bursts: PerCounter::default(),
         }],
     }))
 }
@@ -417,6 +420,7 @@ fn burst() -> Record {
         count: 500,
         peak_rate: 53_000.0,
         window_ms: 1.048_576,
+        usual_rate: 0.0,
     })
 }
 
@@ -906,7 +910,7 @@ fn report(blocked: Option<&str>) -> Report {
     };
     let unavailable = unavailable(&probes);
     Report {
-        version: "0.1.0".into(),
+        version: "0.1.0",
         kernel: "6.12.117+deb12-amd64".to_owned(),
         findings: vec![
             finding(

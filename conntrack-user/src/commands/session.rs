@@ -162,10 +162,11 @@ impl<C: Clock> Session<C> {
                 samples.push(Record::Sample(Box::new(observation.sample)));
                 samples.extend(observation.crosscheck.map(Record::Crosscheck));
                 samples.extend(observation.alert.map(Record::Alert));
+                samples.extend(observation.bursts.into_iter().map(Record::Burst));
             }
         }
         for i in gone.into_iter().rev() {
-            self.unwatch(i);
+            samples.extend(self.unwatch(i));
         }
         self.attachment.flush_diagnostics();
         let events = self.events();
@@ -200,6 +201,15 @@ impl<C: Clock> Session<C> {
         }
         self.said = Some(hello.clone());
         Some(Record::Hello(Box::new(hello)))
+    }
+
+    /// What has not come to its end, and ends with the run.
+    pub fn finish(&mut self) -> Vec<Record> {
+        let watched = self.watched.iter_mut();
+        watched
+            .flat_map(|watched| watched.monitor.finish())
+            .map(Record::Burst)
+            .collect()
     }
 
     /// The whole run.
@@ -260,6 +270,7 @@ impl<C: Clock> Session<C> {
             instance: name.clone(),
             kernel_release: self.kernel.clone(),
             buckets: self.args.buckets,
+            bursts: self.args.bursts.settings(),
         };
         if let Some(namespace) = namespace.as_ref().filter(|_| self.slots > 0) {
             self.attachment
@@ -296,14 +307,17 @@ impl<C: Clock> Session<C> {
             })
     }
 
-    fn unwatch(&mut self, i: usize) {
-        let watched = self.watched.remove(i);
+    /// Gives what there is still to report of it.
+    fn unwatch(&mut self, i: usize) -> Vec<Record> {
+        let mut watched = self.watched.remove(i);
         if let Some(namespace) = &watched.namespace {
             self.attachment.release(namespace.inode);
         }
         self.notices
             .say(&format!("network namespace {} is gone", watched.name()));
+        let bursts = watched.monitor.finish();
         self.ended.push(watched.monitor.summary());
+        bursts.into_iter().map(Record::Burst).collect()
     }
 
     /// With `--netns all`: watches namespaces that have appeared.

@@ -42,6 +42,7 @@ pub async fn run(
         write(sink, session.tick(Extent::Settled)?)?;
     }
     write(sink, session.tick(Extent::All)?)?;
+    write(sink, session.finish())?;
     write(sink, [session.summary()])
 }
 

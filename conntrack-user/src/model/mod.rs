@@ -1,6 +1,7 @@
 //! From snapshots to what is shown: pure functions and state machines, no IO and no clock.
 
 pub mod alert;
+pub mod bursts;
 pub mod charts;
 pub mod counters;
 pub mod crosscheck;
@@ -9,9 +10,11 @@ pub mod era;
 pub mod event;
 pub mod filter;
 pub mod histogram;
+pub mod inside;
 pub mod monitor;
 pub mod origin;
 pub mod record;
 pub mod series;
+pub mod settling;
 pub mod snapshot;
 pub mod tracking;

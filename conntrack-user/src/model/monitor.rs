@@ -6,16 +6,17 @@ use conntrack_ebpf::COUNTER_SLOTS;
 
 use super::{
     alert::{AlertStatus, ConntrackFull, Notification},
+    bursts,
     charts::{CHARTS, Quantity},
     counters::{Counter, CounterSpec, PerCounter, ProbeSource},
     crosscheck::{Bracket, Check, Comparison, Verdict, worst},
     delta::Accumulator,
     era::Era,
-    histogram::BucketHistogram,
+    inside::{Inside, of_batch},
     origin::{Coverage, Origin, Origins, live_column, origins, probed},
     record::{
-        Alert, AlertState, Buckets, Crosscheck, InstanceSummary, Ordered, Peak, Sample, SourceKind,
-        Time, Total,
+        Alert, AlertState, Buckets, Burst, BurstTotals, Crosscheck, InstanceSummary, Ordered, Peak,
+        Sample, SourceKind, Time, Total,
     },
     series::{BUCKET_MS, BUCKET_SECONDS, Series, SeriesMaker, start_of},
     snapshot::{ProbeReading, ProbeTotals, Snapshot},
@@ -31,6 +32,8 @@ pub struct Config {
     pub kernel_release: Option<String>,
     /// Whether samples carry their buckets.
     pub buckets: bool,
+    /// What counts as a burst.
+    pub bursts: bursts::Settings,
 }
 
 /// What one interval gives.
@@ -42,6 +45,8 @@ pub struct Observation {
     pub crosscheck: Option<Crosscheck>,
     /// A notification, when one is due.
     pub alert: Option<Alert>,
+    /// The bursts that are over.
+    pub bursts: Vec<Burst>,
 }
 
 /// One instance over time.
@@ -57,7 +62,8 @@ pub struct Monitor {
     /// The counters that some attachment counted.
     counted: PerCounter<ProbeSource>,
     series: SeriesMaker,
-    histograms: PerCounter<BucketHistogram>,
+    inside: Inside,
+    bursts: PerCounter<BurstTotals>,
     alert: ConntrackFull,
     started: Option<Instant>,
     previous: Option<Previous>,
@@ -92,6 +98,8 @@ impl Monitor {
         Self {
             origins: origins(None, &coverage),
             probed: probed(&coverage),
+            inside: Inside::new(config.bursts),
+            bursts: PerCounter::default(),
             config,
             coverage,
             kernel: Accumulator::default(),
@@ -99,7 +107,6 @@ impl Monitor {
             carried: [0; COUNTER_SLOTS],
             counted: PerCounter::default(),
             series: SeriesMaker::default(),
-            histograms: PerCounter::default(),
             alert: ConntrackFull::new(),
             started: None,
             previous: None,
@@ -179,7 +186,7 @@ impl Monitor {
         let notification =
             entries.and_then(|entries| self.alert.observe(since, entries, snapshot.kernel.max));
         let counters = PerCounter::from_fn(|spec| self.risen(spec));
-        let series = self.take_series(snapshot);
+        let (series, bursts) = self.take_series(snapshot);
         self.checks = self.check(snapshot);
 
         let previous = self.previous.replace(Previous {
@@ -197,6 +204,7 @@ impl Monitor {
                 checks: self.checks.clone(),
             }),
             alert: notification.map(|n| self.notify(&n, time)),
+            bursts,
         })
     }
 
@@ -216,12 +224,41 @@ impl Monitor {
             missed: self.missed,
             lost_events: self.faults,
             buckets_lost_ms: self.buckets_lost as f64 * BUCKET_MS,
-            histograms: PerCounter::from_fn(|spec| {
-                self.histograms
-                    .get(spec.id)
-                    .and_then(BucketHistogram::percentiles)
-            }),
+            histograms: PerCounter::from_fn(|spec| self.inside.percentiles(spec.id)),
+            bursts: self.bursts.clone(),
         }
+    }
+
+    /// No more snapshots will come: the bursts that were not over end here, and are in the summary.
+    pub fn finish(&mut self) -> Vec<Burst> {
+        let Some(last) = self.previous.as_ref().map(|previous| previous.at) else {
+            return Vec::new();
+        };
+        let found = self.inside.finish();
+        self.report(found, last)
+    }
+
+    /// The bursts as records, which the summary sums up. `at` places them on the wall clock.
+    fn report(&mut self, found: Vec<(Counter, bursts::Burst)>, at: Instant) -> Vec<Burst> {
+        let time = |epoch| Time(at.wall(start_of(epoch)));
+        let record = |(counter, burst): (Counter, bursts::Burst)| {
+            let record = Burst {
+                instance: self.config.instance.clone(),
+                counter: counter.spec().name.into(),
+                start: time(burst.first),
+                end: time(burst.end),
+                duration_ms: (burst.end - burst.first) as f64 * BUCKET_MS,
+                count: burst.count,
+                peak_rate: burst.peak as f64 / BUCKET_SECONDS,
+                window_ms: BUCKET_MS,
+                usual_rate: burst.usual / BUCKET_SECONDS,
+            };
+            self.bursts
+                .get_or_insert_with(counter, || BurstTotals::none(&record))
+                .add(&record);
+            record
+        };
+        found.into_iter().map(record).collect()
     }
 
     /// Time from the first reading to the last.
@@ -311,20 +348,16 @@ impl Monitor {
         Some(sum(source.plus).saturating_sub(sum(source.minus)))
     }
 
-    fn take_series(&mut self, snapshot: &Snapshot) -> PerCounter<Series> {
+    fn take_series(&mut self, snapshot: &Snapshot) -> (PerCounter<Series>, Vec<Burst>) {
         let Some(reading) = &snapshot.probes else {
-            return PerCounter::default();
+            return (PerCounter::default(), Vec::new());
         };
         let batch = &reading.buckets;
         let series = self.series.series(batch, &self.probed);
-        let span = batch.end.saturating_sub(batch.first + batch.lost);
         self.buckets_lost += batch.lost;
-        for (counter, series) in series.iter() {
-            let mut histogram = self.histograms.get(counter).cloned().unwrap_or_default();
-            histogram.record(series, span);
-            self.histograms.set(counter, Some(histogram));
-        }
-        series
+        let found = self.inside.take(batch, &series);
+        let bursts = self.report(found, snapshot.at);
+        (series, bursts)
     }
 
     fn check(&self, snapshot: &Snapshot) -> Vec<Check> {
@@ -446,6 +479,12 @@ impl Monitor {
                     at: busiest.map(|(epoch, _)| time(start_of(epoch))),
                 })
             }),
+            histograms: snapshot.probes.as_ref().map(|reading| {
+                PerCounter::from_fn(|spec| {
+                    let percentiles = of_batch(&reading.buckets, series.get(spec.id)?)?;
+                    percentiles.dispersion.is_some().then_some(percentiles)
+                })
+            }),
             buckets: (self.config.buckets && snapshot.probes.is_some()).then(|| {
                 PerCounter::from_fn(|spec| {
                     let series = series.get(spec.id)?;
@@ -523,5 +562,7 @@ fn by_dimension<T>(value: impl Fn(Quantity) -> T) -> Ordered<Ordered<T>> {
     )
 }
 
+#[cfg(test)]
+mod inside_tests;
 #[cfg(test)]
 mod tests;

@@ -240,6 +240,14 @@ pub struct Sample {
     /// The busiest bucket of the interval.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub peaks: PerCounter<Peak>,
+    /// Distribution of the per-bucket rate in the interval, of counters that moved; `None` without probes.
+    #[serde(
+        serialize_with = "optional_by_name",
+        deserialize_with = "optional_from_names",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub histograms: Option<PerCounter<Percentiles>>,
     /// The buckets of the interval.
     #[serde(
         serialize_with = "optional_by_name",
@@ -394,6 +402,41 @@ pub struct Burst {
     pub peak_rate: f64,
     /// Length of a bucket.
     pub window_ms: f64,
+    /// Events per second that were usual before.
+    #[serde(default)]
+    pub usual_rate: f64,
+}
+
+/// The bursts of one counter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BurstTotals {
+    /// How many there were.
+    pub number: u64,
+    /// Events in them together.
+    pub count: u64,
+    /// The one with the most events, the first of equals.
+    pub largest: Burst,
+}
+
+impl BurstTotals {
+    /// None so far; `first` will be the first.
+    #[must_use]
+    pub fn none(first: &Burst) -> Self {
+        Self {
+            number: 0,
+            count: 0,
+            largest: first.clone(),
+        }
+    }
+
+    /// And one more.
+    pub fn add(&mut self, burst: &Burst) {
+        self.number += 1;
+        self.count += burst.count;
+        if burst.count > self.largest.count {
+            self.largest = burst.clone();
+        }
+    }
 }
 
 /// Who causes what: leaders by several measures.
@@ -466,6 +509,9 @@ pub struct InstanceSummary {
     /// Distribution of the per-bucket rate.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub histograms: PerCounter<Percentiles>,
+    /// The bursts, of counters that had any.
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names", default)]
+    pub bursts: PerCounter<BurstTotals>,
 }
 
 /// A counter over the whole run.

@@ -12,6 +12,10 @@ pub const BUCKET_SECONDS: f64 = BUCKET_NS as f64 / 1e9;
 /// Length of a bucket in milliseconds.
 pub const BUCKET_MS: f64 = BUCKET_NS as f64 / 1e6;
 
+/// How many buckets back a late count is still found: a CPU may be held up (by an interrupt, or by
+/// its hypervisor) between reading the clock and counting.
+pub const LATE: u64 = 64;
+
 /// Number of a bucket: `CLOCK_MONOTONIC` in nanoseconds, shifted by [`conntrack_ebpf::BUCKET_SHIFT`].
 pub type Epoch = u64;
 

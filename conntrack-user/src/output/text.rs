@@ -6,17 +6,19 @@ use std::{
 };
 
 use super::{
-    Sink,
+    Sink, bursts,
     number::{UNAVAILABLE, compact_or_dash},
     terminal::Size,
 };
 use crate::model::{
     alert::AlertStatus,
     charts::{CHARTS, Dimension, Quantity},
-    counters::Counter,
+    counters::{Counter, named},
     crosscheck::{Check, ENTRIES_BALANCE, Verdict},
     histogram::Percentiles,
-    record::{Alert, Crosscheck, Hello, InstanceSummary, Name, Peak, Record, Sample, Summary},
+    record::{
+        Alert, Burst, Crosscheck, Hello, InstanceSummary, Name, Peak, Record, Sample, Summary,
+    },
 };
 
 /// Writes text.
@@ -24,6 +26,8 @@ pub struct Text<W> {
     out: W,
     terminal: Option<Size>,
     columns: Vec<Column>,
+    /// Whether there are several instances.
+    instances: bool,
     since_header: u16,
     /// Verdicts that were already explained.
     explained: Vec<(Name, Verdict)>,
@@ -163,16 +167,18 @@ impl<W: Write> Text<W> {
             out,
             terminal,
             columns: fitting(terminal, Shown::default()),
+            instances: false,
             since_header: 0,
             explained: Vec::new(),
         }
     }
 
     fn hello(&mut self, hello: &Hello) -> io::Result<()> {
+        self.instances = hello.instances.len() > 1;
         self.columns = fitting(
             self.terminal,
             Shown {
-                instances: hello.instances.len() > 1,
+                instances: self.instances,
                 peaks: hello.probes.mode != "off",
             },
         );
@@ -297,6 +303,14 @@ impl<W: Write> Text<W> {
         )
     }
 
+    /// Only of what has a column: `alloc` and `free` rise with others.
+    fn burst(&mut self, burst: &Burst) -> io::Result<()> {
+        if named(&burst.counter).is_some_and(|spec| is_charted(spec.id)) {
+            writeln!(self.out, "{}", bursts::line(burst, self.instances))?;
+        }
+        Ok(())
+    }
+
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         for instance in &summary.instances {
             self.instance_summary(summary.duration_s, instance)?;
@@ -308,7 +322,7 @@ impl<W: Write> Text<W> {
         writeln!(self.out)?;
         writeln!(
             self.out,
-            "{:<17} {:>10} {:>10}  {:<14} {:>6} {:>6} {:>6}",
+            "{:<16} {:>10} {:>10}  {:<14} {:>5} {:>5} {:>5} {:>5}",
             format!("{}, {duration_s:.1} s", instance.name),
             "probe",
             "kernel",
@@ -316,12 +330,13 @@ impl<W: Write> Text<W> {
             "p50/s",
             "p99/s",
             "max/s",
+            "disp.",
         )?;
         for check in &instance.crosscheck {
             if check.name == ENTRIES_BALANCE {
                 writeln!(
                     self.out,
-                    "{:<17} {:>10} {:>10}  {}",
+                    "{:<16} {:>10} {:>10}  {}",
                     check.name,
                     optional(check.probe),
                     range(check),
@@ -341,17 +356,21 @@ impl<W: Write> Text<W> {
             let rate = |of: fn(&Percentiles) -> f64| compact_or_dash(percentiles.map(of));
             writeln!(
                 self.out,
-                "{name:<17} {:>10} {:>10}  {:<14} {:>6} {:>6} {:>6}",
+                "{name:<16} {:>10} {:>10}  {:<14} {:>5} {:>5} {:>5} {:>5}",
                 optional(total.probe),
                 optional(total.kernel),
                 check.map_or(UNAVAILABLE, |c| c.verdict.name()),
                 rate(|p| p.p50),
                 rate(|p| p.p99),
                 rate(|p| p.max),
+                compact_or_dash(percentiles.and_then(|p| p.dispersion)),
             )?;
         }
         if !still.is_empty() {
             writeln!(self.out, "nothing counted: {}", still.join(" "))?;
+        }
+        for line in bursts::table(&instance.bursts) {
+            writeln!(self.out, "{line}")?;
         }
         for check in &instance.crosscheck {
             if check.verdict >= Verdict::Undercount {
@@ -381,7 +400,8 @@ impl<W: Write> Sink for Text<W> {
             Record::Alert(alert) => self.alert(alert),
             // `ctpulse events` has a line for each; here they would drown the rates.
             Record::Event(_) => Ok(()),
-            Record::Burst(_) | Record::Top(_) => Ok(()),
+            Record::Burst(burst) => self.burst(burst),
+            Record::Top(_) => Ok(()),
             Record::Summary(summary) => self.summary(summary),
         }
     }

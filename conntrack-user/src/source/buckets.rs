@@ -5,15 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use conntrack_ebpf::COUNTER_SLOTS;
 
-use crate::model::series::{BucketBatch, BucketCounts, Epoch, epoch_of};
+use crate::model::series::{BucketBatch, BucketCounts, Epoch, LATE, epoch_of};
 
 /// Buckets at the end that may still be counting: the current one, and one more for a program that
 /// read the clock just before its end.
 const UNSETTLED: u64 = 2;
-
-/// How many buckets back a late count is still found: a CPU may be held up (by an interrupt, or by
-/// its hypervisor) between reading the clock and counting.
-const LATE: u64 = 64;
 
 /// Buckets closer than this to being overwritten are not trusted to be read in time.
 const MARGIN: u64 = 8;

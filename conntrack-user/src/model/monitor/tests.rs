@@ -22,7 +22,7 @@ type TestResult = Result<(), Box<dyn std::error::Error>>;
 const MAX: u64 = 1000;
 
 /// `ms` milliseconds into the test. The boot was 1000 s before it.
-fn at(ms: u64) -> Instant {
+pub(super) fn at(ms: u64) -> Instant {
     let realtime = Timestamp::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     Instant {
         monotonic: Duration::from_secs(1000) + Duration::from_millis(ms),
@@ -64,7 +64,7 @@ fn stat(columns: &[&str], entries: u32, cells: &[(&str, u32)]) -> Result<ProcSta
     ProcStat::parse(&kernel_text(&header, &[row]))
 }
 
-fn totals(counts: &[(ProbeCounter, u64)]) -> ProbeTotals {
+pub(super) fn totals(counts: &[(ProbeCounter, u64)]) -> ProbeTotals {
     let mut totals = [0; COUNTER_SLOTS];
     for (counter, count) in counts {
         totals[counter.index()] = *count;
@@ -73,7 +73,7 @@ fn totals(counts: &[(ProbeCounter, u64)]) -> ProbeTotals {
 }
 
 /// A reading during which nothing moved, without buckets.
-fn reading(totals: ProbeTotals) -> ProbeReading {
+pub(super) fn reading(totals: ProbeTotals) -> ProbeReading {
     ProbeReading {
         before: totals,
         after: totals,
@@ -84,7 +84,7 @@ fn reading(totals: ProbeTotals) -> ProbeReading {
 }
 
 /// Buckets of one counter, by their number.
-fn batch(
+pub(super) fn batch(
     span: std::ops::Range<Epoch>,
     counter: ProbeCounter,
     rows: &[(Epoch, u64)],
@@ -100,7 +100,7 @@ fn batch(
     }
 }
 
-fn snapshot(ms: u64, stat: Option<ProcStat>, probes: Option<ProbeReading>) -> Snapshot {
+pub(super) fn snapshot(ms: u64, stat: Option<ProcStat>, probes: Option<ProbeReading>) -> Snapshot {
     Snapshot {
         at: at(ms),
         kernel: KernelReading {
@@ -112,25 +112,26 @@ fn snapshot(ms: u64, stat: Option<ProcStat>, probes: Option<ProbeReading>) -> Sn
     }
 }
 
-fn everything() -> Coverage {
+pub(super) fn everything() -> Coverage {
     Coverage::except(Vec::new())
 }
 
-fn monitor(coverage: Coverage) -> Monitor {
+pub(super) fn monitor(coverage: Coverage) -> Monitor {
     let config = Config {
         instance: "self".to_owned(),
         kernel_release: None,
         buckets: true,
+        bursts: bursts::Settings::default(),
     };
     Monitor::new(config, coverage)
 }
 
-fn unprobed() -> Monitor {
+pub(super) fn unprobed() -> Monitor {
     monitor(Coverage::none("no probes in this test"))
 }
 
 /// The next observation, which there must be.
-fn next(monitor: &mut Monitor, snapshot: &Snapshot) -> Result<Observation, String> {
+pub(super) fn next(monitor: &mut Monitor, snapshot: &Snapshot) -> Result<Observation, String> {
     monitor
         .observe(snapshot)
         .ok_or_else(|| "a later snapshot yielded nothing".to_owned())

@@ -1,0 +1,202 @@
+//! What is usual: the rate of the last two seconds and how unsteady it is, without the bursts in it.
+
+use std::collections::VecDeque;
+
+/// Buckets in a block: 33.6 ms.
+const BLOCK: usize = 32;
+
+/// Blocks remembered: 2.15 s. What fills less than half of them leaves the baseline alone.
+const BLOCKS: usize = 64;
+
+/// A block further above the median than so many of its standard deviations does not count.
+const CLIP: f64 = 3.0;
+
+/// A robust estimate of the mean per bucket, and of its index of dispersion.
+///
+/// The mean is that of the blocks within three standard deviations of their median: as robust
+/// against bursts as the median, and, unlike it, right for a handful of events a second, most
+/// blocks of which are empty.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Baseline {
+    blocks: VecDeque<Block>,
+    /// Blocks with events in them.
+    busy: usize,
+    open: Moments,
+    mean: f64,
+    dispersion: f64,
+}
+
+/// A block that is complete.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    mean: f64,
+    /// Variance by mean; `None` without events.
+    dispersion: Option<f64>,
+}
+
+/// The sums that a mean and a variance are made from.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moments {
+    buckets: usize,
+    sum: u64,
+    squares: f64,
+}
+
+impl Moments {
+    fn add(&mut self, count: u64) {
+        self.buckets += 1;
+        self.sum += count;
+        self.squares += count as f64 * count as f64;
+    }
+
+    fn block(&self) -> Block {
+        let n = self.buckets as f64;
+        let mean = self.sum as f64 / n;
+        let variance = self.squares / n - mean * mean;
+        Block {
+            mean,
+            dispersion: (self.sum > 0).then(|| variance / mean),
+        }
+    }
+}
+
+impl Baseline {
+    /// The baseline of counts that are all there is to go by, however few.
+    pub(super) fn of(counts: &[u64]) -> Self {
+        let mut baseline = Self::default();
+        let length = (counts.len() / 8).clamp(1, BLOCK);
+        for chunk in counts.chunks_exact(length) {
+            let mut block = Moments::default();
+            chunk.iter().for_each(|&count| block.add(count));
+            baseline.push(block);
+        }
+        baseline.estimate();
+        baseline
+    }
+
+    /// Mean per bucket.
+    pub(super) fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// Variance by mean, of a bucket; at least 1, that of independent events.
+    pub(super) fn dispersion(&self) -> f64 {
+        self.dispersion.max(1.0)
+    }
+
+    /// Takes in the next bucket, and tells whether the estimate may have changed.
+    pub(super) fn add(&mut self, count: u64) -> bool {
+        self.open.add(count);
+        if self.open.buckets < BLOCK {
+            return false;
+        }
+        let block = std::mem::take(&mut self.open);
+        let idle = self.busy == 0 && block.sum == 0;
+        self.push(block);
+        if !idle {
+            self.estimate();
+        }
+        !idle
+    }
+
+    fn push(&mut self, moments: Moments) {
+        self.busy += usize::from(moments.sum > 0);
+        self.blocks.push_back(moments.block());
+        if self.blocks.len() > BLOCKS
+            && let Some(oldest) = self.blocks.pop_front()
+        {
+            self.busy -= usize::from(oldest.dispersion.is_some());
+        }
+    }
+
+    fn estimate(&mut self) {
+        // A block without events says as much as one with independent ones: where most are empty, what
+        // stands in the others are bursts.
+        let dispersions = self.blocks.iter().map(|block| block.dispersion);
+        let dispersions = dispersions.map(|dispersion| dispersion.unwrap_or(1.0));
+        self.dispersion = median(dispersions.collect()).unwrap_or(1.0);
+        let middle = median(self.blocks.iter().map(|block| block.mean).collect());
+        let middle = middle.unwrap_or_default();
+        let length = BLOCK as f64;
+        let deviation = (self.dispersion() * middle.max(1.0 / length) / length).sqrt();
+        let kept = |block: &&Block| block.mean <= middle + CLIP * deviation;
+        let (sum, number) = self
+            .blocks
+            .iter()
+            .filter(kept)
+            .fold((0.0, 0.0), |(sum, number), block| {
+                (sum + block.mean, number + 1.0)
+            });
+        self.mean = if number > 0.0 { sum / number } else { 0.0 };
+    }
+}
+
+/// The lower median; `None` of nothing.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    let middle = values.len().checked_sub(1)? / 2;
+    let (_, median, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    Some(*median)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fed(counts: impl IntoIterator<Item = u64>) -> Baseline {
+        let mut baseline = Baseline::default();
+        for count in counts {
+            baseline.add(count);
+        }
+        baseline
+    }
+
+    #[test]
+    fn a_constant_is_its_own_baseline() {
+        for count in [0, 1, 7, 1000] {
+            for baseline in [fed(vec![count; 3000]), Baseline::of(&vec![count; 500])] {
+                assert_eq!(baseline.mean(), count as f64);
+                assert_eq!(baseline.dispersion(), 1.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_few_events_a_second_are_not_none() {
+        // One in 50 buckets: 19 a second.
+        let baseline = fed((0..4096).map(|i| u64::from(i % 50 == 0)));
+        assert!(
+            (baseline.mean() - 0.02).abs() < 0.002,
+            "{}",
+            baseline.mean()
+        );
+    }
+
+    #[test]
+    fn bursts_in_less_than_half_of_it_leave_it_alone() {
+        // 40 of 400 buckets at 100, the others at 2.
+        let baseline = fed((0..4096).map(|i| if i % 400 < 40 { 100 } else { 2 }));
+        assert_eq!(baseline.mean(), 2.0);
+        assert_eq!(baseline.dispersion(), 1.0);
+    }
+
+    #[test]
+    fn bursts_in_an_idle_time_leave_it_idle() {
+        let baseline = fed((0..4096).map(|i| if i % 400 < 40 { 100 } else { 0 }));
+        assert_eq!((baseline.mean(), baseline.dispersion()), (0.0, 1.0));
+    }
+
+    #[test]
+    fn it_follows_a_new_level_within_the_seconds_it_remembers() {
+        let step = |after: usize| fed((0..4096 + after).map(|i| if i < 4096 { 2 } else { 50 }));
+        assert_eq!(step(BLOCK * BLOCKS / 2 - BLOCK).mean(), 2.0);
+        assert_eq!(step(BLOCK * BLOCKS).mean(), 50.0);
+    }
+
+    #[test]
+    fn clumps_are_dispersion() {
+        // 40 in every fourth bucket.
+        let baseline = fed((0..4096).map(|i| if i % 4 == 0 { 40 } else { 0 }));
+        assert_eq!(baseline.mean(), 10.0);
+        assert_eq!(baseline.dispersion(), 30.0);
+    }
+}

@@ -1,0 +1,94 @@
+//! Bursts and distributions, from snapshots on.
+
+use conntrack_ebpf::ProbeCounter;
+
+use super::{tests::*, *};
+use crate::model::series::{Epoch, epoch_of};
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+/// Two seconds in which 40 flows are inserted in each of two buckets, across the end of an interval; then
+/// as many in one bucket, at the very end.
+#[test]
+fn a_burst_straddles_intervals_and_one_may_be_open_at_the_end() -> TestResult {
+    let mut monitor = monitor(everything());
+    let start = epoch_of(at(0).monotonic);
+    let (burst, last) = (start + 1049, start + 2090);
+    let spans = [
+        (start, start + 1050, vec![(burst, 40)]),
+        (start + 1050, start + 1100, vec![(burst + 1, 40)]),
+        (start + 1100, start + 2000, vec![]),
+        (start + 2000, start + 2095, vec![(last, 60)]),
+    ];
+    let mut bursts = Vec::new();
+    let mut inserted = 0;
+    for (first, end, rows) in spans {
+        inserted += rows.iter().map(|row| row.1).sum::<u64>();
+        let mut probes = reading(totals(&[(ProbeCounter::Inserted, inserted)]));
+        probes.buckets = batch(first..end, ProbeCounter::Inserted, &rows);
+        let ms = ((end - start) as f64 * BUCKET_MS) as u64;
+        if let Some(observation) = monitor.observe(&snapshot(ms, None, Some(probes))) {
+            bursts.push(observation.bursts);
+        }
+    }
+    let told: Vec<usize> = bursts.iter().map(Vec::len).collect();
+    assert_eq!(told, [0, 1, 0]);
+    let wall = |epoch: Epoch| Time(at(0).realtime + (start_of(epoch) - at(0).monotonic));
+    let expected = Burst {
+        instance: "self".to_owned(),
+        counter: "inserted".into(),
+        start: wall(burst),
+        end: wall(burst + 2),
+        duration_ms: 2.0 * BUCKET_MS,
+        count: 80,
+        peak_rate: 40.0 / BUCKET_SECONDS,
+        window_ms: BUCKET_MS,
+        usual_rate: 0.0,
+    };
+    assert_eq!(bursts.concat(), std::slice::from_ref(&expected));
+
+    let open = monitor.finish();
+    assert_eq!(open.len(), 1);
+    assert_eq!(
+        (open[0].start, open[0].end, open[0].count),
+        (wall(last), wall(last + 1), 60)
+    );
+    let summary = monitor.summary();
+    let totals = summary.bursts.get(Counter::Inserted).ok_or("no bursts")?;
+    assert_eq!((totals.number, totals.count), (2, 140));
+    assert_eq!(totals.largest, expected);
+    assert_eq!(summary.bursts.iter().count(), 1);
+    assert!(monitor.finish().is_empty(), "told twice");
+    Ok(())
+}
+
+#[test]
+fn a_sample_has_the_distribution_of_what_moved() -> TestResult {
+    let mut monitor = monitor(everything());
+    monitor.observe(&snapshot(0, None, Some(reading(totals(&[])))));
+    let mut probes = reading(totals(&[(ProbeCounter::Inserted, 13)]));
+    probes.buckets = batch(
+        1000..1100,
+        ProbeCounter::Inserted,
+        // The first is late.
+        &[(990, 7), (1000, 2), (1001, 4)],
+    );
+    let sample = next(&mut monitor, &snapshot(100, None, Some(probes)))?.sample;
+    let histograms = sample.histograms.ok_or("no histograms")?;
+    assert_eq!(histograms.iter().count(), 1);
+    let inserted = histograms.get(Counter::Inserted).ok_or("no histogram")?;
+    assert_eq!((inserted.p50, inserted.p90), (0.0, 0.0));
+    assert_eq!(
+        (inserted.p99, inserted.max),
+        (2.0 / BUCKET_SECONDS, 4.0 / BUCKET_SECONDS)
+    );
+    // Mean 0.06, mean of squares 0.2.
+    let dispersion = inserted.dispersion.ok_or("no dispersion")?;
+    assert!((dispersion - (0.2 - 0.0036) / 0.06).abs() < 1e-9);
+
+    let mut unprobed = unprobed();
+    unprobed.observe(&snapshot(0, None, None));
+    let sample = next(&mut unprobed, &snapshot(100, None, None))?.sample;
+    assert_eq!(sample.histograms, None);
+    Ok(())
+}
