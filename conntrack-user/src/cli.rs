@@ -35,6 +35,22 @@ pub struct Cli {
     pub verbose: bool,
 }
 
+impl Cli {
+    /// What cannot be asked for together, beyond what the definition says.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and what to do instead.
+    pub fn check(&self) -> Result<(), &'static str> {
+        match &self.command {
+            Some(Command::Stream(args)) if args.per_cpu && args.format == Format::Csv => {
+                Err("--per-cpu has no place in CSV, whose columns are fixed; use --format json")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -75,6 +91,9 @@ pub struct StreamArgs {
     /// Add the in-kernel time series of each interval to JSON samples
     #[arg(long)]
     pub buckets: bool,
+    /// Also show each CPU by itself: uneven loads are a classic cause of drops (text and JSON)
+    #[arg(long)]
+    pub per_cpu: bool,
     /// Which kernel functions to probe
     #[arg(long, value_enum, default_value_t = ProbesArg::Auto)]
     pub probes: ProbesArg,
@@ -272,6 +291,7 @@ impl Default for StreamArgs {
             duration: None,
             format: Format::Text,
             buckets: false,
+            per_cpu: false,
             probes: ProbesArg::Auto,
             netns: vec![Netns::This],
             source: SourceArg::Auto,
@@ -348,6 +368,15 @@ mod tests {
         assert_eq!(longest_burst("2s"), Ok(Duration::from_secs(2)));
         assert!(longest_burst("100ms").is_err());
         assert!(longest_burst("1m").is_err());
+    }
+
+    #[test]
+    fn csv_has_no_place_for_cpus() {
+        let check =
+            |args: &[&str]| Cli::parse_from([&["ctpulse", "stream"], args].concat()).check();
+        assert!(check(&["--per-cpu", "--format", "csv"]).is_err());
+        assert!(check(&["--per-cpu", "--format", "json"]).is_ok());
+        assert!(check(&["--format", "csv"]).is_ok());
     }
 
     #[test]

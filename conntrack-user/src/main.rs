@@ -2,7 +2,7 @@
 
 use std::{io, pin::Pin, process::ExitCode};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser, error::ErrorKind};
 use conntrack_user::{
     cli::{Cli, Command, EventsArgs, StreamArgs},
     clock::SystemClock,
@@ -13,6 +13,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Err(problem) = cli.check() {
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, problem)
+            .exit();
+    }
     diagnostics::init(cli.verbose);
     let result = match cli.command {
         None => run_stream(&Default::default()),

@@ -181,6 +181,7 @@ fn sample(ms: u64, probes: bool, entries: u64, rates: &[(Counter, f64)]) -> Samp
         }),
         histograms: None,
         buckets: None,
+        per_cpu: None,
         buckets_lost_ms: 0.0,
         alerts: Ordered(vec![(
             ConntrackFull::NAME.into(),

@@ -1,9 +1,14 @@
 //! Traffic that makes conntrack work, on loopback only.
 
 use std::{
-    io,
+    hint, io,
     net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    thread,
+    time::{Duration, Instant},
 };
+
+/// How long before a packet is due its sender no longer sleeps.
+const SPIN: Duration = Duration::from_millis(5);
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
@@ -87,6 +92,29 @@ impl UdpFlows {
         ensure!(offered.refused == 0, "{offered:?}");
         let last = if flows > 1 { self.send_one()? } else { first };
         Ok(Sent { first, last })
+    }
+
+    /// Sends a packet after each of these pauses, and tells between which moments each was sent. A
+    /// sender that was held up does not catch up: it goes on as late as it is.
+    pub fn send_paced(
+        &mut self,
+        pauses: impl IntoIterator<Item = Duration>,
+    ) -> Result<Vec<[Timestamp; 2]>> {
+        let mut sent = Vec::new();
+        let mut due = Instant::now();
+        for pause in pauses {
+            due = Instant::now().max(due + pause);
+            // Sleeping wakes up too late for short pauses.
+            while Instant::now() < due {
+                let left = due.saturating_duration_since(Instant::now());
+                match left.checked_sub(SPIN) {
+                    Some(sleep) => thread::sleep(sleep),
+                    None => hint::spin_loop(),
+                }
+            }
+            sent.push(self.send_one()?);
+        }
+        Ok(sent)
     }
 
     /// Sends one, and tells between which moments.

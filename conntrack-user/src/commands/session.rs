@@ -21,6 +21,7 @@ use crate::{
         plan::{Group, Request},
     },
     source::{
+        cpus::CpuDir,
         instance::{Extent, Source},
         kernel::Choice,
         namespaces::Namespace,
@@ -277,11 +278,15 @@ impl<C: Clock> Session<C> {
                 .assign(namespace.inode, slot)
                 .map_err(io::Error::other)?;
         }
+        let cpus = self.args.per_cpu.then(|| match self.args.proc_root {
+            None => CpuDir::of_this_machine(),
+            Some(_) => CpuDir::unknown(),
+        });
         let mut watched = Watched::new(
             name,
             namespace,
             slot,
-            Source::new(proc, choice),
+            Source::new(proc, choice).per_cpu(cpus),
             Monitor::new(config, self.attachment.coverage()),
         );
         let missed = self.attachment.missed();

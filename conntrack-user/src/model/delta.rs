@@ -52,36 +52,68 @@ impl StatDelta {
 /// change while it runs.
 #[must_use]
 pub fn delta(prev: &ProcStat, cur: &ProcStat) -> StatDelta {
-    let shared = shared_counters(prev, cur);
-    let mut events = vec![0_u64; shared.len()];
-    let mut resets = 0;
-    for (before, after) in prev.rows().zip(cur.rows()) {
-        let row = || {
-            shared
-                .iter()
-                .map(|column| (cell(before, column.prev), cell(after, column.cur)))
-        };
-        // One CPU's counters are one struct, made and freed as a whole: where one of them was set
-        // back, the others were too, even if they have since overtaken their old values.
-        let reset = row().any(|(before, after)| after.wrapping_sub(before) >= BACKWARDS);
-        resets += usize::from(reset);
-        for (sum, (before, after)) in events.iter_mut().zip(row()) {
-            *sum += u64::from(if reset {
-                after
-            } else {
-                after.wrapping_sub(before)
-            });
-        }
-    }
+    let rows = RowDelta::new(prev, cur);
+    let sum = |column: &Shared| rows.of(column).sum();
     StatDelta {
-        columns: shared
-            .into_iter()
-            .map(|column| column.name.to_owned())
-            .zip(events)
+        columns: rows
+            .shared
+            .iter()
+            .map(|column| (column.name.to_owned(), sum(column)))
             .collect(),
         rows_appeared: cur.row_count().saturating_sub(prev.row_count()),
         rows_vanished: prev.row_count().saturating_sub(cur.row_count()),
-        resets,
+        resets: rows.reset.iter().filter(|&&reset| reset).count(),
+    }
+}
+
+/// Differences of two snapshots by row: what each possible CPU counted, in the order of their ids.
+pub struct RowDelta<'a> {
+    prev: &'a ProcStat,
+    cur: &'a ProcStat,
+    shared: Vec<Shared<'a>>,
+    /// Of each row both snapshots have, whether it ran backwards.
+    reset: Vec<bool>,
+}
+
+impl<'a> RowDelta<'a> {
+    /// Differences `prev` to `cur`.
+    #[must_use]
+    pub fn new(prev: &'a ProcStat, cur: &'a ProcStat) -> Self {
+        let shared = shared_counters(prev, cur);
+        // One CPU's counters are one struct, made and freed as a whole: where one of them was set
+        // back, the others were too, even if they have since overtaken their old values.
+        let backwards = |(before, after): (&[u32], &[u32])| {
+            shared.iter().any(|column| {
+                cell(after, column.cur).wrapping_sub(cell(before, column.prev)) >= BACKWARDS
+            })
+        };
+        let reset = prev.rows().zip(cur.rows()).map(backwards).collect();
+        Self {
+            prev,
+            cur,
+            shared,
+            reset,
+        }
+    }
+
+    /// Events that `column` counted, by row; `None` where either snapshot lacks the column.
+    #[must_use]
+    pub fn get(&self, column: &str) -> Option<Vec<u64>> {
+        let column = self.shared.iter().find(|shared| shared.name == column)?;
+        Some(self.of(column).collect())
+    }
+
+    fn of(&self, column: &Shared<'_>) -> impl Iterator<Item = u64> {
+        let rows = self.prev.rows().zip(self.cur.rows()).zip(&self.reset);
+        let (prev, cur) = (column.prev, column.cur);
+        rows.map(move |((before, after), &reset)| {
+            let (before, after) = (cell(before, prev), cell(after, cur));
+            u64::from(if reset {
+                after
+            } else {
+                after.wrapping_sub(before)
+            })
+        })
     }
 }
 

@@ -13,6 +13,7 @@ pub mod histogram;
 pub mod inside;
 pub mod monitor;
 pub mod origin;
+pub mod per_cpu;
 pub mod record;
 pub mod series;
 pub mod settling;

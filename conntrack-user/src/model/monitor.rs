@@ -14,6 +14,7 @@ use super::{
     era::Era,
     inside::{Inside, of_batch},
     origin::{Coverage, Origin, Origins, live_column, origins, probed},
+    per_cpu::Cpus,
     record::{
         Alert, AlertState, Buckets, Burst, BurstTotals, Crosscheck, InstanceSummary, Ordered, Peak,
         Sample, SourceKind, Time, Total,
@@ -62,6 +63,7 @@ pub struct Monitor {
     /// The counters that some attachment counted.
     counted: PerCounter<ProbeSource>,
     series: SeriesMaker,
+    cpus: Cpus,
     inside: Inside,
     bursts: PerCounter<BurstTotals>,
     alert: ConntrackFull,
@@ -107,6 +109,7 @@ impl Monitor {
             carried: [0; COUNTER_SLOTS],
             counted: PerCounter::default(),
             series: SeriesMaker::default(),
+            cpus: Cpus::default(),
             alert: ConntrackFull::new(),
             started: None,
             previous: None,
@@ -131,9 +134,13 @@ impl Monitor {
         }
         self.probed = probed(&coverage);
         self.coverage = coverage;
+        self.cpus.detach();
         if let Some(snapshot) = baseline {
             if let Some(stat) = &snapshot.kernel.stat {
                 self.kernel.add(stat);
+            }
+            if let Some(cpus) = &snapshot.cpus {
+                self.cpus.add(cpus, snapshot.kernel.stat.as_ref());
             }
             self.attach_or_follow(snapshot);
         }
@@ -188,13 +195,22 @@ impl Monitor {
         let counters = PerCounter::from_fn(|spec| self.risen(spec));
         let (series, bursts) = self.take_series(snapshot);
         self.checks = self.check(snapshot);
+        let interval_s = self.previous.as_ref().map_or(0.0, |previous| {
+            let interval = snapshot.at.monotonic.saturating_sub(previous.at.monotonic);
+            interval.as_secs_f64()
+        });
+        let per_cpu = snapshot
+            .cpus
+            .as_ref()
+            .map(|cpus| self.cpus.observe(cpus, stat, &self.origins, interval_s));
 
         let previous = self.previous.replace(Previous {
             at: snapshot.at,
             counters: counters.clone(),
             origins: self.origins.clone(),
         })?;
-        let sample = self.sample(snapshot, &previous, counters, series, started);
+        let mut sample = self.sample(snapshot, &previous, interval_s, counters, series, started);
+        sample.per_cpu = per_cpu;
         let time = Time(snapshot.at.realtime);
         Some(Observation {
             sample,
@@ -434,15 +450,11 @@ impl Monitor {
         &self,
         snapshot: &Snapshot,
         previous: &Previous,
+        interval_s: f64,
         counters: PerCounter<u64>,
         series: PerCounter<Series>,
         started: Instant,
     ) -> Sample {
-        let interval_s = snapshot
-            .at
-            .monotonic
-            .saturating_sub(previous.at.monotonic)
-            .as_secs_f64();
         let entries = snapshot.kernel.entries();
         let max = snapshot.kernel.max;
         let rate = |spec: &CounterSpec| {
@@ -495,6 +507,7 @@ impl Monitor {
                     })
                 })
             }),
+            per_cpu: None,
             buckets_lost_ms: snapshot
                 .probes
                 .as_ref()

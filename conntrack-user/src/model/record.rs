@@ -256,6 +256,9 @@ pub struct Sample {
         skip_serializing_if = "Option::is_none"
     )]
     pub buckets: Option<PerCounter<Buckets>>,
+    /// Each CPU by itself, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_cpu: Option<PerCpu>,
     /// Milliseconds of buckets that had been overwritten before they could be read.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub buckets_lost_ms: f64,
@@ -311,6 +314,37 @@ pub struct Buckets {
     pub width_ms: f64,
     /// Events per bucket. Buckets of the same time in two samples add up.
     pub counts: Vec<u64>,
+}
+
+/// Each CPU by itself. All lists are in the order of `cpus`: one entry per possible CPU.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PerCpu {
+    /// The CPUs' ids; `None` where they are not known. Then the lists are in the order of the kernel's
+    /// rows, which have no ids.
+    pub cpus: Option<Vec<u32>>,
+    /// Why something is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
+    /// Events per second, of counters that moved in the interval.
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
+    pub rates: PerCounter<Vec<f64>>,
+    /// Totals since the start, of counters that have moved.
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
+    pub totals: PerCounter<Vec<u64>>,
+    /// How uneven the rates are.
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
+    pub skew: PerCounter<Skew>,
+}
+
+/// How uneven a counter's rates are over the CPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Skew {
+    /// Position of the busiest CPU in the lists.
+    pub busiest: usize,
+    /// Its share of all events, in percent.
+    pub share: f64,
+    /// Its rate by the mean of the CPUs that are online: 1 when all do the same.
+    pub ratio: f64,
 }
 
 /// How an alert stands.

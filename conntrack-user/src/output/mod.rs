@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod events;
 pub mod json;
 pub mod number;
+pub mod per_cpu;
 pub mod terminal;
 pub mod text;
 

@@ -8,6 +8,7 @@ use std::{
 use super::{
     Sink, bursts,
     number::{UNAVAILABLE, compact_or_dash},
+    per_cpu,
     terminal::Size,
 };
 use crate::model::{
@@ -17,7 +18,8 @@ use crate::model::{
     crosscheck::{Check, ENTRIES_BALANCE, Verdict},
     histogram::Percentiles,
     record::{
-        Alert, Burst, Crosscheck, Hello, InstanceSummary, Name, Peak, Record, Sample, Summary,
+        Alert, Burst, Crosscheck, Hello, InstanceSummary, Name, Peak, PerCpu, Record, Sample,
+        Summary,
     },
 };
 
@@ -29,6 +31,9 @@ pub struct Text<W> {
     /// Whether there are several instances.
     instances: bool,
     since_header: u16,
+    per_cpu_explained: bool,
+    /// What was said not to be known of CPUs.
+    unknown_cpus: Option<String>,
     /// Verdicts that were already explained.
     explained: Vec<(Name, Verdict)>,
 }
@@ -169,6 +174,8 @@ impl<W: Write> Text<W> {
             columns: fitting(terminal, Shown::default()),
             instances: false,
             since_header: 0,
+            per_cpu_explained: false,
+            unknown_cpus: None,
             explained: Vec::new(),
         }
     }
@@ -262,6 +269,9 @@ impl<W: Write> Text<W> {
             .map(|column| pad(&cell(sample, column.cell), column))
             .collect();
         writeln!(self.out, "{}", line.join(" ").trim_end())?;
+        if let Some(per_cpu) = &sample.per_cpu {
+            self.per_cpu(per_cpu)?;
+        }
         if sample.buckets_lost_ms > 0.0 {
             writeln!(
                 self.out,
@@ -269,6 +279,25 @@ impl<W: Write> Text<W> {
                  unknown, totals are not affected",
                 sample.buckets_lost_ms
             )?;
+        }
+        Ok(())
+    }
+
+    fn per_cpu(&mut self, per_cpu: &PerCpu) -> io::Result<()> {
+        if per_cpu.unknown != self.unknown_cpus {
+            if let Some(unknown) = &per_cpu.unknown {
+                writeln!(self.out, "! by CPU, not all is known: {unknown}")?;
+            }
+            self.unknown_cpus.clone_from(&per_cpu.unknown);
+        }
+        let width = self.terminal.map(|size| usize::from(size.columns));
+        for line in per_cpu::lines(per_cpu, is_charted, width) {
+            if !self.per_cpu_explained {
+                self.per_cpu_explained = true;
+                writeln!(self.out, "  {}", per_cpu::LEGEND)?;
+            }
+            writeln!(self.out, "{line}")?;
+            self.since_header += 1;
         }
         Ok(())
     }

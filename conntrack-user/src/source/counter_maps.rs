@@ -94,31 +94,32 @@ impl CounterMaps {
         self.shape.slots
     }
 
-    /// The totals of an instance, summed over CPUs, and the faults of all instances.
+    /// The totals of an instance by CPU id, and the faults of all instances.
     #[must_use]
-    pub fn totals(&self, slot: u32) -> (ProbeTotals, u64) {
-        let mut sum = [0; COUNTER_SLOTS];
-        let mut faults = 0;
+    pub fn totals_by_cpu(&self, slot: u32) -> (Vec<ProbeTotals>, u64) {
+        let mut cpus = Vec::with_capacity(self.shape.cpus as usize);
         for cpu in 0..self.shape.cpus {
-            let Some(cell) = self.totals.element((slot * self.shape.cpus + cpu) as usize) else {
-                continue;
-            };
-            // SAFETY: `cell` points into the mapping, at an initialised Totals. Volatile because
-            // the programs write meanwhile; each field is one aligned u64.
-            unsafe {
-                let counts = (&raw const (*cell.as_ptr()).counts).cast::<u64>();
-                for (i, sum) in sum.iter_mut().enumerate() {
-                    *sum += counts.add(i).read_volatile();
+            let mut totals = [0; COUNTER_SLOTS];
+            if let Some(cell) = self.totals.element((slot * self.shape.cpus + cpu) as usize) {
+                // SAFETY: `cell` points into the mapping, at an initialised Totals. Volatile because
+                // the programs write meanwhile; each field is one aligned u64.
+                unsafe {
+                    let counts = (&raw const (*cell.as_ptr()).counts).cast::<u64>();
+                    for (i, total) in totals.iter_mut().enumerate() {
+                        *total = counts.add(i).read_volatile();
+                    }
                 }
             }
+            cpus.push(totals);
         }
+        let mut faults = 0;
         for cell in 0..self.shape.cells() {
             if let Some(cell) = self.totals.element(cell as usize) {
                 // SAFETY: as above.
                 faults += unsafe { (&raw const (*cell.as_ptr()).faults).read_volatile() };
             }
         }
-        (sum, faults)
+        (cpus, faults)
     }
 
     /// The rings of an instance.

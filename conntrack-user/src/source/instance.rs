@@ -2,9 +2,12 @@
 
 use std::rc::Rc;
 
+use conntrack_ebpf::COUNTER_SLOTS;
+
 use super::{
     buckets::BucketFollower,
     counter_maps::CounterMaps,
+    cpus::CpuDir,
     hooks,
     kernel::{Choice, KernelCounters},
     proc_fs::{ProcRoot, ReadError},
@@ -12,7 +15,7 @@ use super::{
 use crate::{
     clock::Clock,
     model::{
-        snapshot::{ProbeReading, ProbeTotals, Snapshot},
+        snapshot::{CpuReading, ProbeReading, ProbeTotals, Snapshot},
         tracking::Tracking,
     },
 };
@@ -55,9 +58,22 @@ impl ProbeFeed {
         }
     }
 
-    fn totals(&self) -> (ProbeTotals, u64) {
-        self.maps.totals(self.slot)
+    fn totals(&self) -> Totals {
+        let (cpus, faults) = self.maps.totals_by_cpu(self.slot);
+        let mut sum = [0; COUNTER_SLOTS];
+        for totals in &cpus {
+            sum.iter_mut().zip(totals).for_each(|(sum, n)| *sum += n);
+        }
+        Totals { sum, cpus, faults }
     }
+}
+
+/// What the probes have counted.
+struct Totals {
+    sum: ProbeTotals,
+    /// By CPU id.
+    cpus: Vec<ProbeTotals>,
+    faults: u64,
 }
 
 /// One instance.
@@ -65,6 +81,8 @@ pub struct Source {
     kernel: KernelCounters,
     feed: Option<ProbeFeed>,
     tracking: Tracking,
+    /// Where to read which CPUs there are, when they are to be told apart.
+    cpus: Option<CpuDir>,
     /// Whether the last reading was through ctnetlink.
     via_ctnetlink: bool,
 }
@@ -78,8 +96,15 @@ impl Source {
             via_ctnetlink: choice == Choice::Ctnetlink,
             kernel: KernelCounters::new(proc, choice),
             feed: None,
+            cpus: None,
             tracking: Tracking::default(),
         }
+    }
+
+    /// Tells CPUs apart from now on.
+    #[must_use]
+    pub fn per_cpu(self, cpus: Option<CpuDir>) -> Self {
+        Self { cpus, ..self }
     }
 
     /// Sets or takes away the probes' counters.
@@ -92,8 +117,10 @@ impl Source {
         let before = self.feed.as_ref().map(ProbeFeed::totals);
         let reading = self.kernel.read();
         let at = clock.now();
-        let probes = self.feed.as_mut().zip(before).map(|(feed, (before, _))| {
-            let (after, faults) = feed.totals();
+        let mut by_cpu = None;
+        let probes = self.feed.as_mut().zip(before).map(|(feed, before)| {
+            let after = feed.totals();
+            by_cpu = Some(after.cpus);
             let ring = feed.maps.ring(feed.slot);
             let now = clock.now().monotonic;
             let buckets = match extent {
@@ -101,18 +128,23 @@ impl Source {
                 Extent::All => feed.follower.all(&ring, now),
             };
             ProbeReading {
-                before,
-                after,
+                before: before.sum,
+                after: after.sum,
                 buckets,
                 missed,
-                faults,
+                faults: after.faults,
             }
+        });
+        let cpus = self.cpus.as_ref().map(|cpus| CpuReading {
+            ids: cpus.read(),
+            probes: by_cpu,
         });
         Reading {
             snapshot: Snapshot {
                 at,
                 kernel: reading.kernel,
                 probes,
+                cpus,
             },
             errors: reading.errors,
             via_ctnetlink: reading.via_ctnetlink,
@@ -143,13 +175,18 @@ impl Source {
         let Some((feed, probes)) = self.feed.as_ref().zip(snapshot.probes.as_mut()) else {
             return;
         };
-        let (before, _) = feed.totals();
+        let before = feed.totals();
         let Some(stat) = self.kernel.read().kernel.stat else {
             return;
         };
         snapshot.at = clock.now();
         snapshot.kernel.stat = Some(stat);
-        probes.before = before;
-        (probes.after, probes.faults) = feed.totals();
+        let after = feed.totals();
+        probes.before = before.sum;
+        probes.after = after.sum;
+        probes.faults = after.faults;
+        if let Some(cpus) = &mut snapshot.cpus {
+            cpus.probes = Some(after.cpus);
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod buckets;
 pub mod counter_maps;
+pub mod cpus;
 pub mod ctnetlink;
 pub mod hooks;
 pub mod instance;

@@ -15,6 +15,7 @@ mod module;
 mod nat;
 mod netns;
 mod proof;
+mod pulses;
 mod refused;
 mod restart;
 mod selector;
@@ -72,6 +73,7 @@ pub const ALL: &[Scenario] = &[
     ("chains_grow_too_long_for_ctnetlink", chain::of_ctnetlink),
     ("lookups_are_restarted", restart::told_by_the_kernel),
     ("a_cpu_goes_and_comes_back", cpus::offline_and_online),
+    ("cpus_are_told_apart", cpus::told_apart),
     ("a_wrong_selector_is_a_mismatch", selector::wrong),
     ("a_storm_of_everything", storm::all_at_once),
     ("a_burst_is_placed_and_counted", bursts::placed),
@@ -79,6 +81,11 @@ pub const ALL: &[Scenario] = &[
         "a_burst_is_seen_by_a_monitor_that_was_stopped",
         bursts::while_stopped,
     ),
+    ("a_square_pulse_is_a_burst", pulses::square),
+    ("a_ramp_is_a_burst", pulses::ramp),
+    ("two_pulses_30_ms_apart_are_two_bursts", pulses::two),
+    ("a_pulse_in_background_noise_is_a_burst", pulses::in_noise),
+    ("a_steady_load_is_no_burst", pulses::steady),
     ("another_namespace_is_not_counted", netns::not_ours),
     ("two_namespaces_are_counted_apart", netns::both_at_once),
     (

@@ -3,7 +3,10 @@
 use conntrack_ebpf::ProbeCounter;
 
 use super::{tests::*, *};
-use crate::model::series::{Epoch, epoch_of};
+use crate::model::{
+    series::{Epoch, epoch_of},
+    snapshot::{CpuIds, CpuReading},
+};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -90,5 +93,37 @@ fn a_sample_has_the_distribution_of_what_moved() -> TestResult {
     unprobed.observe(&snapshot(0, None, None));
     let sample = next(&mut unprobed, &snapshot(100, None, None))?.sample;
     assert_eq!(sample.histograms, None);
+    Ok(())
+}
+
+#[test]
+fn cpus_are_told_apart_when_they_were_read() -> TestResult {
+    let mut monitor = monitor(everything());
+    let look = |ms, inserted: [u64; 2]| {
+        let sum = totals(&[(ProbeCounter::Inserted, inserted.iter().sum())]);
+        let mut snapshot = snapshot(ms, None, Some(reading(sum)));
+        let cell = |n| totals(&[(ProbeCounter::Inserted, n)]);
+        snapshot.cpus = Some(CpuReading {
+            ids: Ok(CpuIds {
+                possible: vec![0, 1],
+                online: vec![0, 1],
+            }),
+            probes: Some(inserted.map(cell).to_vec()),
+        });
+        snapshot
+    };
+    monitor.observe(&look(0, [5, 7]));
+    let sample = next(&mut monitor, &look(100, [5, 10]))?.sample;
+    let per_cpu = sample.per_cpu.ok_or("no CPUs")?;
+    assert_eq!(per_cpu.rates.get(Counter::Inserted), Some(&vec![0.0, 30.0]));
+    // Probes were lost and attached: the kernel's cells begin at 0 again.
+    monitor.set_coverage(everything(), Some(&look(150, [1, 1])));
+    let sample = next(&mut monitor, &look(200, [2, 1]))?.sample;
+    let per_cpu = sample.per_cpu.ok_or("no CPUs")?;
+    assert_eq!(per_cpu.rates.get(Counter::Inserted), Some(&vec![10.0, 0.0]));
+    assert_eq!(per_cpu.totals.get(Counter::Inserted), Some(&vec![1, 3]));
+
+    let sample = next(&mut monitor, &snapshot(300, None, None))?.sample;
+    assert_eq!(sample.per_cpu, None);
     Ok(())
 }

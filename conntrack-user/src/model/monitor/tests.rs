@@ -109,6 +109,7 @@ pub(super) fn snapshot(ms: u64, stat: Option<ProcStat>, probes: Option<ProbeRead
             max: Some(MAX),
         },
         probes,
+        cpus: None,
     }
 }
 
@@ -288,6 +289,7 @@ fn with_nothing_to_read_everything_is_null() -> TestResult {
         at: at(ms),
         kernel: KernelReading::default(),
         probes: None,
+        cpus: None,
     };
     monitor.observe(&nothing(0));
     let observation = next(&mut monitor, &nothing(100))?;

@@ -1,0 +1,309 @@
+//! Bursts that ctpulse must find by itself, and loads in which it must find none.
+//!
+//! A sender in a guest, which may be emulated and share its CPUs, is held up now and then: what is sent
+//! is then not what was planned. So each packet is timed by its sender, ctpulse's bursts are compared
+//! with those times, and a sending whose pauses were far from the plan is done again.
+
+use std::{thread, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::{
+    ctpulse::{Ended, Stream},
+    kernel::tracking,
+    traffic::UdpFlows,
+};
+
+/// How far ctpulse may place a burst from where its sender saw it.
+const TOLERANCE_US: i64 = 2_000;
+
+/// A packet that leaves so much later after the one before than planned makes a sending another one.
+const HELD_UP: Duration = Duration::from_millis(3);
+
+/// How often a sending is tried.
+const ATTEMPTS: usize = 20;
+
+/// Counters that must all tell the same.
+const COUNTERS: [&str; 3] = ["alloc", "new", "inserted"];
+
+/// When a packet was sent: just before and just after.
+type Packet = [Timestamp; 2];
+
+/// What to send: a pause before each packet, and the first packet of each burst and the one after its
+/// last.
+struct Plan {
+    pauses: Vec<Duration>,
+    bursts: Vec<(usize, usize)>,
+}
+
+/// What was sent as planned, and all that was sent before in vain.
+struct Sending {
+    packets: Vec<Packet>,
+    in_vain: Vec<Vec<Packet>>,
+}
+
+pub(super) fn square() -> Result<()> {
+    found(&Plan {
+        pauses: even(500, Duration::from_millis(40)),
+        bursts: vec![(0, 500)],
+    })
+}
+
+/// Ten times as fast at its end as after its first packets.
+pub(super) fn ramp() -> Result<()> {
+    // A rate that rises in proportion to time: the nth packet is due at the root of n.
+    let due = |n: u32| Duration::from_millis(100).mul_f64((f64::from(n) / 500.0).sqrt());
+    found(&Plan {
+        pauses: (1..=500).map(|n| due(n) - due(n - 1)).collect(),
+        bursts: vec![(0, 500)],
+    })
+}
+
+pub(super) fn two() -> Result<()> {
+    let mut pauses = even(200, Duration::from_millis(12));
+    pauses.push(Duration::from_millis(30));
+    pauses.extend(even(199, Duration::from_millis(12)));
+    found(&Plan {
+        pauses,
+        bursts: vec![(0, 200), (200, 400)],
+    })
+}
+
+pub(super) fn in_noise() -> Result<()> {
+    let mut noise = Noise(1);
+    let mut pauses: Vec<Duration> = (0..500).map(|_| noise.pause(300.0)).collect();
+    pauses.extend(even(500, Duration::from_millis(40)));
+    pauses.extend((0..150).map(|_| noise.pause(300.0)));
+    found(&Plan {
+        pauses,
+        bursts: vec![(500, 1000)],
+    })
+}
+
+/// Loads that begin, go on and end, and one that was there before ctpulse.
+pub(super) fn steady() -> Result<()> {
+    tracking()?;
+    let mut flows = UdpFlows::new()?;
+    for (rate, seconds) in [(1_000, 4), (5_000, 3)] {
+        let plan = Plan {
+            pauses: even(rate * seconds, Duration::from_secs(seconds.into())),
+            bursts: Vec::new(),
+        };
+        // What is held up while nobody knows yet that it will last is a burst, and then a load.
+        let onset = rate as usize * 3 / 2;
+        let stream = learned()?;
+        let sending = as_planned(&mut flows, &plan, 0..onset)?;
+        thread::sleep(Duration::from_millis(300));
+        let ended = stream.stop()?;
+        let span = span(&sending.packets);
+        for counter in COUNTERS {
+            let bursts = bursts(&ended, counter)?;
+            let false_ones: Vec<_> = bursts.iter().filter(|b| b.overlaps(span)).collect();
+            ensure!(false_ones.is_empty(), "{counter}: {false_ones:?}");
+        }
+    }
+
+    let load = thread::spawn(move || flows.send_paced(even(8_000, Duration::from_secs(8))));
+    thread::sleep(Duration::from_millis(100));
+    let mut stream = Stream::start(&[])?;
+    for _ in 0..20 {
+        stream.wait_for("a sample", |record| record["type"] == "sample")?;
+    }
+    let ended = stream.stop()?;
+    let sent = load
+        .join()
+        .map_err(|_| anyhow::anyhow!("the sender panicked"))??;
+    let last = ended.of("sample").last().context("no sample")?;
+    let last: Timestamp = last["time"].as_str().context("time")?.parse()?;
+    ensure!(
+        sent.last().is_some_and(|packet| packet[1] > last),
+        "the load ended before ctpulse"
+    );
+    for counter in COUNTERS {
+        let bursts = bursts(&ended, counter)?;
+        ensure!(bursts.is_empty(), "{counter}: {bursts:?}");
+    }
+    Ok(())
+}
+
+/// Has the bursts of a plan sent, and requires that they are found, and nothing else.
+fn found(plan: &Plan) -> Result<()> {
+    tracking()?;
+    let mut stream = learned()?;
+    let sending = as_planned(&mut UdpFlows::new()?, plan, 0..plan.pauses.len())?;
+    let last = sending.packets.last().context("nothing was sent")?[1];
+    stream.wait_for("a sample well after the burst", |record| {
+        let time = record["time"].as_str().and_then(|time| time.parse().ok());
+        let after = |time: Timestamp| time.as_millisecond() > last.as_millisecond() + 300;
+        record["type"] == "sample" && time.is_some_and(after)
+    })?;
+    let ended = stream.stop()?;
+    ended.no_mismatch()?;
+    for counter in COUNTERS {
+        let all = bursts(&ended, counter)?;
+        let elsewhere = |burst: &&Burst| {
+            let mut sent = sending.in_vain.iter().chain([&sending.packets]);
+            !sent.any(|packets| burst.overlaps(span(packets)))
+        };
+        let false_ones: Vec<&Burst> = all.iter().filter(elsewhere).collect();
+        ensure!(false_ones.is_empty(), "{counter}: {false_ones:?}");
+        let found: Vec<&Burst> = all
+            .iter()
+            .filter(|burst| burst.overlaps(span(&sending.packets)))
+            .collect();
+        ensure!(
+            found.len() == plan.bursts.len(),
+            "{counter}: {} bursts instead of {}: {found:?}",
+            found.len(),
+            plan.bursts.len()
+        );
+        for (burst, &(first, end)) in found.into_iter().zip(&plan.bursts) {
+            burst
+                .is(&sending.packets, first..end)
+                .with_context(|| format!("{counter}: {burst:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// ctpulse, when it knows what is usual.
+fn learned() -> Result<Stream> {
+    let mut stream = Stream::start(&[])?;
+    for _ in 0..10 {
+        stream.wait_for("a sample", |record| record["type"] == "sample")?;
+    }
+    Ok(stream)
+}
+
+/// Sends until none of the packets that matter was held up.
+fn as_planned(
+    flows: &mut UdpFlows,
+    plan: &Plan,
+    matter: std::ops::Range<usize>,
+) -> Result<Sending> {
+    let mut in_vain = Vec::new();
+    for attempt in 1..=ATTEMPTS {
+        let packets = flows.send_paced(plan.pauses.iter().copied())?;
+        let late = |i: usize| {
+            let pause = packets[i][0].duration_since(packets[i - 1][1]);
+            Duration::try_from(pause).unwrap_or_default() > plan.pauses[i] + HELD_UP
+        };
+        let held_up = matter.clone().skip(1).filter(|&i| late(i)).count();
+        if held_up == 0 {
+            println!(
+                "{} packets in {:?}, as planned at attempt {attempt}",
+                packets.len(),
+                span(&packets)[1].duration_since(span(&packets)[0])
+            );
+            return Ok(Sending { packets, in_vain });
+        }
+        println!("attempt {attempt}: {held_up} packets were held up");
+        in_vain.push(packets);
+        // So that the next is a burst of its own, and bursts do not become usual.
+        thread::sleep(Duration::from_millis(1500));
+    }
+    bail!("the sender was held up in each of {ATTEMPTS} attempts")
+}
+
+/// So many packets, evenly over a time.
+fn even(packets: u32, time: Duration) -> Vec<Duration> {
+    vec![time / packets; packets as usize]
+}
+
+/// Independent events.
+struct Noise(u64);
+
+impl Noise {
+    /// The pause before the next of so many a second.
+    fn pause(&mut self, rate: f64) -> Duration {
+        // Knuth's MMIX generator; its upper bits are good enough.
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let uniform = ((self.0 >> 33) as f64 + 1.0) / f64::from(1_u32 << 31);
+        Duration::from_secs_f64(-uniform.ln() / rate)
+    }
+}
+
+/// From before the first packet to after the last.
+fn span(packets: &[Packet]) -> Packet {
+    let edge = |packet: Option<&Packet>, i: usize| packet.map_or(Timestamp::UNIX_EPOCH, |p| p[i]);
+    [edge(packets.first(), 0), edge(packets.last(), 1)]
+}
+
+/// A burst that ctpulse told.
+#[derive(Debug)]
+struct Burst {
+    start: Timestamp,
+    end: Timestamp,
+    count: u64,
+}
+
+fn bursts(ended: &Ended, counter: &str) -> Result<Vec<Burst>> {
+    let burst = |record: &Value| {
+        let time = |key: &str| -> Result<Timestamp> {
+            Ok(record[key]
+                .as_str()
+                .context("a burst without times")?
+                .parse()?)
+        };
+        Ok(Burst {
+            start: time("start")?,
+            end: time("end")?,
+            count: record["count"].as_u64().context("count")?,
+        })
+    };
+    ended
+        .of("burst")
+        .filter(|record| record["counter"] == counter)
+        .map(burst)
+        .collect()
+}
+
+impl Burst {
+    fn overlaps(&self, [from, to]: Packet) -> bool {
+        self.start <= to && self.end >= from
+    }
+
+    /// That it is where those packets were sent, and has all that were sent in it.
+    fn is(&self, packets: &[Packet], expected: std::ops::Range<usize>) -> Result<()> {
+        let inside = &packets[expected];
+        let (first, last) = inside.first().zip(inside.last()).context("no packets")?;
+        let off = [outside(self.start, *first), outside(self.end, *last)];
+        println!(
+            "placed {} us from its start and {} us from its end",
+            off[0], off[1]
+        );
+        ensure!(
+            off.iter().all(|off| off.abs() <= TOLERANCE_US),
+            "off by {off:?} us"
+        );
+        // Of packets at its very edges nobody can tell by the sender's clock whether they are in it.
+        let near = SignedDuration::from_micros(200);
+        let overlapping = |near: SignedDuration| {
+            let burst = Burst {
+                start: self.start - near,
+                end: self.end + near,
+                ..*self
+            };
+            packets
+                .iter()
+                .filter(|packet| burst.overlaps(**packet))
+                .count() as u64
+        };
+        let (least, most) = (overlapping(-near), overlapping(near));
+        println!("{} counted, {least}..{most} sent", self.count);
+        ensure!((least..=most).contains(&self.count), "not {least}..{most}");
+        ensure!(self.count >= inside.len() as u64, "less than were sent");
+        Ok(())
+    }
+}
+
+/// How far a moment lies outside a span, in microseconds: negative before it.
+fn outside(moment: Timestamp, [from, to]: Packet) -> i64 {
+    let moment = moment.as_microsecond();
+    moment - moment.clamp(from.as_microsecond(), to.as_microsecond())
+}
