@@ -212,6 +212,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         /// However a run is cut into batches, and whatever is counted late, the bursts are the same, and
         /// so is the distribution.
         #[test]
