@@ -176,6 +176,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         /// Both ways give what the definition says: one exactly, the other to its precision.
         #[test]
         fn percentiles_are_what_an_exact_computation_gives(

@@ -19,8 +19,15 @@ use crate::{
 /// How far ctpulse may place a burst from where its sender saw it.
 const TOLERANCE_US: i64 = 2_000;
 
-/// A packet that leaves so much later after the one before than planned makes a sending another one.
-const HELD_UP: Duration = Duration::from_millis(3);
+/// A pause so much longer than planned makes a burst another one, or two. Where nothing else happens, a
+/// burst's first packet belongs to it for 9 ms, and the others for 17 ms.
+const HELD_UP: Duration = Duration::from_millis(7);
+
+/// The same in noise, of which a few packets must stand out.
+const HELD_UP_IN_NOISE: Duration = Duration::from_millis(3);
+
+/// The same for a load that begins: after 17 ms it has ended and begins again.
+const HELD_UP_LOAD: Duration = Duration::from_millis(14);
 
 /// How often a sending is tried.
 const ATTEMPTS: usize = 20;
@@ -31,11 +38,15 @@ const COUNTERS: [&str; 3] = ["alloc", "new", "inserted"];
 /// When a packet was sent: just before and just after.
 type Packet = [Timestamp; 2];
 
-/// What to send: a pause before each packet, and the first packet of each burst and the one after its
-/// last.
+/// What to send.
 struct Plan {
+    /// Before each packet.
     pauses: Vec<Duration>,
+    /// The first packet of each burst, and the one after its last.
     bursts: Vec<(usize, usize)>,
+    /// The packets that may not be held up for longer than this.
+    matter: std::ops::Range<usize>,
+    held_up: Duration,
 }
 
 /// What was sent as planned, and all that was sent before in vain.
@@ -48,16 +59,20 @@ pub(super) fn square() -> Result<()> {
     found(&Plan {
         pauses: even(500, Duration::from_millis(40)),
         bursts: vec![(0, 500)],
+        matter: 0..500,
+        held_up: HELD_UP,
     })
 }
 
 /// Ten times as fast at its end as after its first packets.
 pub(super) fn ramp() -> Result<()> {
     // A rate that rises in proportion to time: the nth packet is due at the root of n.
-    let due = |n: u32| Duration::from_millis(100).mul_f64((f64::from(n) / 500.0).sqrt());
+    let due = |n: u32| Duration::from_millis(60).mul_f64((f64::from(n) / 500.0).sqrt());
     found(&Plan {
         pauses: (1..=500).map(|n| due(n) - due(n - 1)).collect(),
         bursts: vec![(0, 500)],
+        matter: 0..500,
+        held_up: HELD_UP,
     })
 }
 
@@ -68,6 +83,8 @@ pub(super) fn two() -> Result<()> {
     found(&Plan {
         pauses,
         bursts: vec![(0, 200), (200, 400)],
+        matter: 0..400,
+        held_up: HELD_UP,
     })
 }
 
@@ -79,6 +96,8 @@ pub(super) fn in_noise() -> Result<()> {
     found(&Plan {
         pauses,
         bursts: vec![(500, 1000)],
+        matter: 500..1000,
+        held_up: HELD_UP_IN_NOISE,
     })
 }
 
@@ -86,15 +105,16 @@ pub(super) fn in_noise() -> Result<()> {
 pub(super) fn steady() -> Result<()> {
     tracking()?;
     let mut flows = UdpFlows::new()?;
-    for (rate, seconds) in [(1_000, 4), (5_000, 3)] {
+    for rate in [1_000, 5_000] {
         let plan = Plan {
-            pauses: even(rate * seconds, Duration::from_secs(seconds.into())),
+            pauses: even(rate * 5 / 2, Duration::from_millis(2_500)),
             bursts: Vec::new(),
+            // What is held up while nobody knows yet that it will last is a burst, and then a load.
+            matter: 0..rate as usize * 11 / 10,
+            held_up: HELD_UP_LOAD,
         };
-        // What is held up while nobody knows yet that it will last is a burst, and then a load.
-        let onset = rate as usize * 3 / 2;
         let stream = learned()?;
-        let sending = as_planned(&mut flows, &plan, 0..onset)?;
+        let sending = as_planned(&mut flows, &plan)?;
         thread::sleep(Duration::from_millis(300));
         let ended = stream.stop()?;
         let span = span(&sending.packets);
@@ -132,7 +152,7 @@ pub(super) fn steady() -> Result<()> {
 fn found(plan: &Plan) -> Result<()> {
     tracking()?;
     let mut stream = learned()?;
-    let sending = as_planned(&mut UdpFlows::new()?, plan, 0..plan.pauses.len())?;
+    let sending = as_planned(&mut UdpFlows::new()?, plan)?;
     let last = sending.packets.last().context("nothing was sent")?[1];
     stream.wait_for("a sample well after the burst", |record| {
         let time = record["time"].as_str().and_then(|time| time.parse().ok());
@@ -178,19 +198,15 @@ fn learned() -> Result<Stream> {
 }
 
 /// Sends until none of the packets that matter was held up.
-fn as_planned(
-    flows: &mut UdpFlows,
-    plan: &Plan,
-    matter: std::ops::Range<usize>,
-) -> Result<Sending> {
+fn as_planned(flows: &mut UdpFlows, plan: &Plan) -> Result<Sending> {
     let mut in_vain = Vec::new();
     for attempt in 1..=ATTEMPTS {
         let packets = flows.send_paced(plan.pauses.iter().copied())?;
         let late = |i: usize| {
             let pause = packets[i][0].duration_since(packets[i - 1][1]);
-            Duration::try_from(pause).unwrap_or_default() > plan.pauses[i] + HELD_UP
+            Duration::try_from(pause).unwrap_or_default() > plan.pauses[i] + plan.held_up
         };
-        let held_up = matter.clone().skip(1).filter(|&i| late(i)).count();
+        let held_up = plan.matter.clone().skip(1).filter(|&i| late(i)).count();
         if held_up == 0 {
             println!(
                 "{} packets in {:?}, as planned at attempt {attempt}",
@@ -199,7 +215,10 @@ fn as_planned(
             );
             return Ok(Sending { packets, in_vain });
         }
-        println!("attempt {attempt}: {held_up} packets were held up");
+        println!(
+            "attempt {attempt}: {held_up} packets were held up for more than {:?}",
+            plan.held_up
+        );
         in_vain.push(packets);
         // So that the next is a burst of its own, and bursts do not become usual.
         thread::sleep(Duration::from_millis(1500));

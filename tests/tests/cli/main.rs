@@ -9,6 +9,7 @@ mod ends;
 mod eras;
 mod formats;
 mod host;
+mod per_cpu;
 mod program;
 mod stream;
 mod tree;

@@ -31,6 +31,11 @@ fn bad_usage_is_status_2_and_says_what_is_bad() -> Result<()> {
     refused(&["stream", "--duration=-1s"], "--duration")?;
     refused(&["stream", "--duration", "0s"], "--duration")?;
     refused(&["stream", "--probes", "most"], "most")?;
+    refused(&["stream", "--burst-threshold", "1"], "above 1")?;
+    refused(&["stream", "--burst-threshold", "NaN"], "above 1")?;
+    refused(&["stream", "--burst-min", "0"], "--burst-min")?;
+    refused(&["stream", "--burst-longest", "1m"], "10s")?;
+    refused(&["stream", "--per-cpu", "--format", "csv"], "--per-cpu")?;
     refused(&["stream", "--proc-root"], "--proc-root")?;
     refused(&["doctor", "--format", "csv"], "csv")
 }
