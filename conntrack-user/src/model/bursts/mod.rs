@@ -21,7 +21,9 @@
 //!   once in e²³ ≈ 10¹⁰ buckets (118 days) or less often (G. Lorden, *Procedures for reacting to a
 //!   change in distribution*, 1971). Dividing by φ is quasi-likelihood: events that come in clumps are
 //!   less evidence each.
-//! - **Size**: and there must be at least `least` more events than usual.
+//! - **Size**: there must be at least `least` more events than usual.
+//! - **Rate**: and on the whole at least `threshold · a + φ / 2` events per bucket. So where nothing was
+//!   usual, a load of less than 477 events a second is no burst, however it is broken up.
 //!
 //! # What it decides
 //!
@@ -141,21 +143,23 @@ struct Limits {
     fall: f64,
     /// How high it must have been.
     evidence: f64,
+    /// Events per bucket that a burst has on the whole.
+    rate: f64,
 }
 
 impl Limits {
     fn new(baseline: &Baseline, settings: &Settings) -> Self {
         let usual = baseline.mean().max(IDLE);
         let dispersion = baseline.dispersion();
-        let burst = settings.threshold * usual
-            + DEVIATIONS * (usual * dispersion).sqrt()
-            + FLOOR * dispersion;
+        let rate = settings.threshold * usual + FLOOR * dispersion;
+        let burst = rate + DEVIATIONS * (usual * dispersion).sqrt();
         let slope = (burst / usual).ln();
         let reference = (burst - usual) / slope;
         Self {
             reference,
             fall: GAP * (reference - usual),
             evidence: dispersion * EVIDENCE / slope,
+            rate,
         }
     }
 }
@@ -257,8 +261,11 @@ impl Detector {
         let first = self.next - counts.len() as Epoch;
         let count: u64 = risen.iter().sum();
         let usual = self.baseline.mean();
-        let more = count as f64 - usual * risen.len() as f64;
-        if top >= self.limits.evidence && more >= self.settings.least as f64 {
+        let length = risen.len() as f64;
+        if top >= self.limits.evidence
+            && count as f64 - usual * length >= self.settings.least as f64
+            && count as f64 >= self.limits.rate * length
+        {
             self.found.push(Burst {
                 first,
                 end: first + risen.len() as Epoch,

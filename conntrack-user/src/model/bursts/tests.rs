@@ -278,6 +278,13 @@ proptest! {
         prop_assert_eq!(bursts_from(ORIGIN, settings(1), &counts), vec![]);
     }
 
+    /// Also not when they begin: a load so low has gaps that end a burst.
+    #[test]
+    fn a_low_load_that_begins_has_no_burst(mean in 0.0..0.3, seed in any::<u64>()) {
+        let counts = [series(&[(2000, 0)]), poisson(mean, 4000, seed)].concat();
+        prop_assert_eq!(found(&counts), vec![]);
+    }
+
     /// Events that come a clump at a time are no bursts where that is usual.
     #[test]
     fn steady_clumps_have_no_burst(
