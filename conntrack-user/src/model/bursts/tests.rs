@@ -179,7 +179,7 @@ fn after_bursts_the_first_event_of_the_next_is_still_seen() {
     assert!(bursts.iter().all(|b| b.2 == 481), "{bursts:?}");
 }
 
-/// What that comes to: pulses of 500 events in 40 buckets, in noise of some hundreds of events a second.
+/// What that comes to: pulses of 480 events in 40 buckets, in noise of some hundreds of events a second.
 #[test]
 fn edges_in_noise_are_nearly_always_within_a_bucket() {
     for (mean, certain) in [(0.1, 0.97), (0.3, 0.96), (1.0, 0.95)] {
