@@ -4,9 +4,17 @@
 //! is then not what was planned. So each packet is timed by its sender, ctpulse's bursts are compared
 //! with those times, and a sending whose pauses were far from the plan is done again.
 
-use std::{thread, time::Duration};
+use std::{
+    iter,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -125,22 +133,22 @@ pub(super) fn steady() -> Result<()> {
         }
     }
 
-    let load = thread::spawn(move || flows.send_paced(even(8_000, Duration::from_secs(8))));
-    thread::sleep(Duration::from_millis(100));
-    let mut stream = Stream::start(&[])?;
-    for _ in 0..20 {
-        stream.wait_for("a sample", |record| record["type"] == "sample")?;
-    }
-    let ended = stream.stop()?;
-    let sent = load
-        .join()
-        .map_err(|_| anyhow::anyhow!("the sender panicked"))??;
-    let last = ended.of("sample").last().context("no sample")?;
-    let last: Timestamp = last["time"].as_str().context("time")?.parse()?;
-    ensure!(
-        sent.last().is_some_and(|packet| packet[1] > last),
-        "the load ended before ctpulse"
-    );
+    let over = Arc::new(AtomicBool::new(false));
+    let load = thread::spawn({
+        let over = Arc::clone(&over);
+        let pause = move || (!over.load(Ordering::Relaxed)).then_some(Duration::from_millis(1));
+        move || flows.send_paced(iter::from_fn(pause))
+    });
+    let ended = Stream::start(&[]).and_then(|mut stream| {
+        for _ in 0..20 {
+            stream.wait_for("a sample", |record| record["type"] == "sample")?;
+        }
+        stream.stop()
+    });
+    over.store(true, Ordering::Relaxed);
+    let sent = load.join().map_err(|_| anyhow!("the sender panicked"))??;
+    let ended = ended?;
+    println!("{} packets before, during and after", sent.len());
     for counter in COUNTERS {
         let bursts = bursts(&ended, counter)?;
         ensure!(bursts.is_empty(), "{counter}: {bursts:?}");
