@@ -173,7 +173,8 @@ fn nothing_is_said_of_what_is_not_known() {
 
 #[test]
 fn a_table_that_does_not_fill_has_no_forecast() {
-    let courses: [(&str, fn(f64) -> f64); 4] = [
+    type Course = fn(f64) -> f64;
+    let courses: [(&str, Course); 4] = [
         ("idle", |_| 5_000.0),
         ("empties", |now_s| 90_000.0 - 500.0 * now_s),
         ("swings", |now_s| 5_000.0 + 800.0 * (now_s * 9.0).sin()),
