@@ -11,7 +11,6 @@ use crate::{
     cli::{Format, Netns, ProbesArg, SourceArg, StreamArgs},
     clock::{Clock, Instant},
     model::{
-        alert::AlertSettings,
         counters::PerCounter,
         monitor::{Config, Monitor},
         origin::unavailable,
@@ -272,7 +271,7 @@ impl<C: Clock> Session<C> {
             kernel_release: self.kernel.clone(),
             buckets: self.args.buckets,
             bursts: self.args.bursts.settings(),
-            alerts: AlertSettings::default(),
+            alerts: self.args.alerts.settings.clone(),
         };
         if let Some(namespace) = namespace.as_ref().filter(|_| self.slots > 0) {
             self.attachment
