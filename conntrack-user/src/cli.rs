@@ -87,7 +87,7 @@ pub struct AlertArgs {
     pub on_alert: Option<String>,
     /// What the file says, once it was read.
     #[arg(skip)]
-    pub settings: AlertSettings,
+    pub settings: Box<AlertSettings>,
 }
 
 /// Options of `stream`.

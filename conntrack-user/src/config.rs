@@ -80,11 +80,8 @@ impl Config {
             Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => {
                 Ok(Self::default())
             }
-            Err(error) => Err(io::Error::new(
-                // A kind of its own would be taken for that of the output.
-                io::ErrorKind::Other,
-                format!("{}: {error}", path.display()),
-            )),
+            // Of no kind: a broken pipe here would be taken for one of the output.
+            Err(error) => Err(io::Error::other(format!("{}: {error}", path.display()))),
         }
     }
 

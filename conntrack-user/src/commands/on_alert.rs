@@ -41,7 +41,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A configuration that is refused, or no thread.
 pub fn prepare(args: &mut AlertArgs) -> io::Result<Option<OnAlert>> {
     let config = Config::load(args.config.as_deref())?;
-    args.settings = config.alerts;
+    *args.settings = config.alerts;
     let start = |command: &String| OnAlert::start(command, config.on_alert);
     args.on_alert.as_ref().map(start).transpose()
 }

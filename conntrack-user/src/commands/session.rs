@@ -271,7 +271,7 @@ impl<C: Clock> Session<C> {
             kernel_release: self.kernel.clone(),
             buckets: self.args.buckets,
             bursts: self.args.bursts.settings(),
-            alerts: self.args.alerts.settings.clone(),
+            alerts: (*self.args.alerts.settings).clone(),
         };
         if let Some(namespace) = namespace.as_ref().filter(|_| self.slots > 0) {
             self.attachment
