@@ -7,6 +7,7 @@ use conntrack_ebpf::EventKind;
 
 use crate::{
     model::{
+        alert::AlertSettings,
         bursts::Settings,
         event::{kind_name, kind_named},
         filter::Filter,
@@ -74,6 +75,35 @@ pub enum Command {
     Events(EventsArgs),
     /// Tell what this host offers, what would be attached, and what is missing
     Doctor(DoctorArgs),
+    /// Print the configuration in effect, with every key explained
+    #[command(after_help = "Examples:\n  \
+        ctpulse config > /etc/ctpulse.toml        something to start from\n  \
+        ctpulse config --config FILE              whether a file is right, and what it comes to")]
+    Config(ConfigArgs),
+}
+
+/// Options of `config`.
+#[derive(Args, Clone, Debug)]
+pub struct ConfigArgs {
+    /// File to read; without it, /etc/ctpulse.toml if it exists
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Options of whatever raises alerts.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AlertArgs {
+    /// How alerts are judged (`ctpulse config` prints a file); without it, /etc/ctpulse.toml if it
+    /// exists
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Run `sh -c CMD` for each notification: as JSON on its stdin, and in CTPULSE_ALERT_NAME,
+    /// _STATUS, _PREVIOUS, _VALUE, _UNIT, _INSTANCE and _TIME
+    #[arg(long, value_name = "CMD")]
+    pub on_alert: Option<String>,
+    /// What the file says, once it was read.
+    #[arg(skip)]
+    pub settings: Box<AlertSettings>,
 }
 
 /// Options of `stream`.
@@ -109,6 +139,9 @@ pub struct StreamArgs {
     /// Where to read the kernel's own counters from
     #[arg(long, value_enum, default_value_t = SourceArg::Auto, conflicts_with = "proc_root")]
     pub source: SourceArg,
+    /// Alerts.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
     /// Events reported of one kind in a second; 0 for none
     #[arg(long, value_name = "N", default_value_t = EVENT_RATE)]
     pub event_rate: u32,
@@ -295,6 +328,7 @@ impl Default for StreamArgs {
             probes: ProbesArg::Auto,
             netns: vec![Netns::This],
             source: SourceArg::Auto,
+            alerts: AlertArgs::default(),
             event_rate: EVENT_RATE,
             bursts: BurstArgs::default(),
             proc_root: None,

@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, error::ErrorKind};
 use conntrack_user::{
     cli::{Cli, Command, EventsArgs, StreamArgs},
     clock::SystemClock,
-    commands::{doctor, events, stream},
+    commands::{config, doctor, events, on_alert, stream},
     probes::diagnostics,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,10 +20,11 @@ fn main() -> ExitCode {
     }
     diagnostics::init(cli.verbose);
     let result = match cli.command {
-        None => run_stream(&Default::default()),
-        Some(Command::Stream(args)) => run_stream(&args),
+        None => run_stream(StreamArgs::default()),
+        Some(Command::Stream(args)) => run_stream(args),
         Some(Command::Events(args)) => run_events(&args),
         Some(Command::Doctor(args)) => doctor::run(&args),
+        Some(Command::Config(args)) => config::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,9 +37,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_stream(args: &StreamArgs) -> io::Result<()> {
+fn run_stream(mut args: StreamArgs) -> io::Result<()> {
+    let hook = on_alert::prepare(&mut args.alerts)?;
     until_signalled(async |shutdown| {
-        stream::run(args, SystemClock, &mut *stream::sink(args.format), shutdown).await
+        let mut sink = on_alert::hooked(stream::sink(args.format), hook);
+        stream::run(&args, SystemClock, &mut *sink, shutdown).await
     })
 }
 

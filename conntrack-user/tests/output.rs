@@ -13,6 +13,7 @@ use conntrack_user::{
         counters::{COUNT, COUNTERS, Counter, PerCounter},
         crosscheck::{Check, ENTRIES_BALANCE, Verdict},
         event::{Family, Protocol, Tuple},
+        forecast::TimeToFull,
         histogram::Percentiles,
         record::{
             Alert, AlertState, Buckets, Burst, Crosscheck, Event, EventTotals, Hello, Instance,
@@ -161,6 +162,7 @@ fn sample(ms: u64, probes: bool, entries: u64, rates: &[(Counter, f64)]) -> Samp
         entries: Some(entries),
         max: Some(max),
         utilization: Some(entries as f64 * 100.0 / max as f64),
+        time_to_full_s: None,
         charts: charts(|quantity| match quantity {
             Quantity::Entries => Some(entries as f64),
             Quantity::Rate(counter) => rate(counter),
@@ -192,6 +194,7 @@ fn sample(ms: u64, probes: bool, entries: u64, rates: &[(Counter, f64)]) -> Samp
                 notify_at: None,
             },
         )]),
+        alerts_unavailable: Ordered::default(),
         verdict: probes.then_some(Verdict::Exact),
     }
 }
@@ -232,6 +235,11 @@ fn busy() -> Sample {
         (Counter::EarlyDrop, 99_949.0),
     ];
     let mut sample = sample(100, true, 262_144, &rates);
+    sample.time_to_full_s = Some(TimeToFull {
+        estimate: 42.25,
+        low: 35.0,
+        high: 55.5,
+    });
     sample.verdict = Some(Verdict::WithinBracket);
     sample
 }
@@ -250,6 +258,11 @@ fn blind() -> Sample {
         sources: charts(|_| SourceKind::Unavailable),
         counters: PerCounter::default(),
         peaks: PerCounter::default(),
+        alerts: Ordered::default(),
+        alerts_unavailable: Ordered(vec![(
+            ConntrackFull::NAME.into(),
+            "the number of entries cannot be read".to_owned(),
+        )]),
         verdict: None,
         ..sample(300, false, 0, &[])
     }
@@ -868,7 +881,12 @@ fn csv_has_as_many_cells_on_every_line() -> TestResult {
         })
         .collect();
     expected.extend(dimensions.iter().map(String::as_str));
-    expected.push("crosscheck");
+    expected.extend([
+        "crosscheck",
+        "time_to_full_s",
+        "time_to_full_low_s",
+        "time_to_full_high_s",
+    ]);
     assert_eq!(header, expected);
     for line in lines {
         assert_eq!(line.split(',').count(), header.len(), "{line}");

@@ -1,9 +1,11 @@
 //! The commands: the ties between sources, model and output.
 
 pub mod attachment;
+pub mod config;
 pub mod doctor;
 pub mod events;
 pub mod notices;
+pub mod on_alert;
 pub mod session;
 pub mod stream;
 pub mod watched;

@@ -162,8 +162,8 @@ impl<C: Clock> Session<C> {
             if let Some(observation) = looked.observation {
                 samples.push(Record::Sample(Box::new(observation.sample)));
                 samples.extend(observation.crosscheck.map(Record::Crosscheck));
-                samples.extend(observation.alert.map(Record::Alert));
                 samples.extend(observation.bursts.into_iter().map(Record::Burst));
+                samples.extend(observation.alerts.into_iter().map(Record::Alert));
             }
         }
         for i in gone.into_iter().rev() {
@@ -272,6 +272,7 @@ impl<C: Clock> Session<C> {
             kernel_release: self.kernel.clone(),
             buckets: self.args.buckets,
             bursts: self.args.bursts.settings(),
+            alerts: (*self.args.alerts.settings).clone(),
         };
         if let Some(namespace) = namespace.as_ref().filter(|_| self.slots > 0) {
             self.attachment

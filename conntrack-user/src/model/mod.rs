@@ -9,6 +9,7 @@ pub mod delta;
 pub mod era;
 pub mod event;
 pub mod filter;
+pub mod forecast;
 pub mod histogram;
 pub mod inside;
 pub mod monitor;

@@ -5,13 +5,14 @@ use std::time::Duration;
 use conntrack_ebpf::COUNTER_SLOTS;
 
 use super::{
-    alert::{AlertStatus, ConntrackFull, Notification},
+    alert::{AlertSettings, AlertStatus, Alerts},
     bursts,
     charts::{CHARTS, Quantity},
     counters::{Counter, CounterSpec, PerCounter, ProbeSource},
     crosscheck::{Bracket, Check, Comparison, Verdict, worst},
     delta::Accumulator,
     era::Era,
+    forecast::{Forecast, Outlook},
     inside::{Inside, of_batch},
     origin::{Coverage, Origin, Origins, live_column, origins, probed},
     per_cpu::Cpus,
@@ -24,6 +25,8 @@ use super::{
 };
 use crate::{clock::Instant, source::proc_stat::ProcStat};
 
+mod alerts;
+
 /// What does not change about an instance.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -35,6 +38,8 @@ pub struct Config {
     pub buckets: bool,
     /// What counts as a burst.
     pub bursts: bursts::Settings,
+    /// How its alerts are judged.
+    pub alerts: AlertSettings,
 }
 
 /// What one interval gives.
@@ -44,10 +49,10 @@ pub struct Observation {
     pub sample: Sample,
     /// The cross-check, while probes are attached.
     pub crosscheck: Option<Crosscheck>,
-    /// A notification, when one is due.
-    pub alert: Option<Alert>,
     /// The bursts that are over.
     pub bursts: Vec<Burst>,
+    /// The notifications that are due.
+    pub alerts: Vec<Alert>,
 }
 
 /// One instance over time.
@@ -66,7 +71,9 @@ pub struct Monitor {
     cpus: Cpus,
     inside: Inside,
     bursts: PerCounter<BurstTotals>,
-    alert: ConntrackFull,
+    alerts: Alerts,
+    forecast: Forecast,
+    outlook: Outlook,
     started: Option<Instant>,
     previous: Option<Previous>,
     checks: Vec<Check>,
@@ -102,6 +109,9 @@ impl Monitor {
             probed: probed(&coverage),
             inside: Inside::new(config.bursts),
             bursts: PerCounter::default(),
+            alerts: Alerts::new(&config.alerts),
+            forecast: Forecast::new(),
+            outlook: Outlook::Unknown("no reading yet"),
             config,
             coverage,
             kernel: Accumulator::default(),
@@ -110,7 +120,6 @@ impl Monitor {
             counted: PerCounter::default(),
             series: SeriesMaker::default(),
             cpus: Cpus::default(),
-            alert: ConntrackFull::new(),
             started: None,
             previous: None,
             checks: Vec::new(),
@@ -184,14 +193,13 @@ impl Monitor {
         let started = *self.started.get_or_insert(snapshot.at);
         self.attach_or_follow(snapshot);
 
-        let since = snapshot.at.monotonic.saturating_sub(started.monotonic);
-        // Not from the first snapshot: it yields nothing that a notification could go out with.
-        let entries = self
-            .previous
-            .as_ref()
-            .and_then(|_| snapshot.kernel.entries());
-        let notification =
-            entries.and_then(|entries| self.alert.observe(since, entries, snapshot.kernel.max));
+        if let Some(entries) = snapshot.kernel.entries() {
+            let since = snapshot.at.monotonic.saturating_sub(started.monotonic);
+            self.forecast.observe(since, entries);
+        }
+        self.outlook = self
+            .forecast
+            .outlook(snapshot.kernel.entries(), snapshot.kernel.max);
         let counters = PerCounter::from_fn(|spec| self.risen(spec));
         let (series, bursts) = self.take_series(snapshot);
         self.checks = self.check(snapshot);
@@ -209,6 +217,7 @@ impl Monitor {
             counters: counters.clone(),
             origins: self.origins.clone(),
         })?;
+        let alerts = self.judge(snapshot, &previous, &counters, started);
         let mut sample = self.sample(snapshot, &previous, interval_s, counters, series, started);
         sample.per_cpu = per_cpu;
         let time = Time(snapshot.at.realtime);
@@ -219,8 +228,8 @@ impl Monitor {
                 instance: self.config.instance.clone(),
                 checks: self.checks.clone(),
             }),
-            alert: notification.map(|n| self.notify(&n, time)),
             bursts,
+            alerts,
         })
     }
 
@@ -458,11 +467,11 @@ impl Monitor {
         let entries = snapshot.kernel.entries();
         let max = snapshot.kernel.max;
         let rate = |spec: &CounterSpec| {
-            let same = previous.origins.get(spec.id) == self.origins.get(spec.id);
-            let (now, before) = counters.get(spec.id).zip(previous.counters.get(spec.id))?;
-            (same && interval_s > 0.0).then(|| now.saturating_sub(*before) as f64 / interval_s)
+            let risen = alerts::risen(spec, &self.origins, previous, &counters)?;
+            (interval_s > 0.0).then(|| risen as f64 / interval_s)
         };
         let time = |monotonic| Time(snapshot.at.wall(monotonic));
+        let (alerts, alerts_unavailable) = self.standing(started);
         Sample {
             time: Time(snapshot.at.realtime),
             interval_s,
@@ -470,6 +479,7 @@ impl Monitor {
             entries,
             max,
             utilization: utilization(entries, max),
+            time_to_full_s: self.outlook.time_to_full(),
             charts: by_dimension(|quantity| match quantity {
                 Quantity::Entries => entries.map(|n| n as f64),
                 Quantity::Rate(counter) => rate(counter.spec()),
@@ -512,43 +522,11 @@ impl Monitor {
                 .probes
                 .as_ref()
                 .map_or(0.0, |reading| reading.buckets.lost as f64 * BUCKET_MS),
-            alerts: Ordered(vec![(
-                ConntrackFull::NAME.into(),
-                self.alert_state(started),
-            )]),
+            alerts,
+            alerts_unavailable,
             verdict: worst(&self.checks),
             counters,
         }
-    }
-
-    fn alert_state(&self, started: Instant) -> AlertState {
-        AlertState {
-            status: self.alert.status(),
-            value: self.alert.value(),
-            notified: self.alert.told(),
-            notify_at: self
-                .alert
-                .pending()
-                .map(|(_, due)| Time(started.wall(started.monotonic + due))),
-        }
-    }
-
-    fn notify(&self, notification: &Notification, time: Time) -> Alert {
-        Alert {
-            time,
-            instance: self.config.instance.clone(),
-            name: ConntrackFull::NAME.into(),
-            status: notification.status,
-            value: notification.value,
-            unit: ConntrackFull::UNIT.into(),
-            previous: notification.previous,
-        }
-    }
-
-    /// The alert's status, for an exit message.
-    #[must_use]
-    pub fn alert_status(&self) -> AlertStatus {
-        self.alert.status()
     }
 }
 

@@ -14,7 +14,7 @@ use serde::{
 
 use super::{
     alert::AlertStatus, counters::PerCounter, crosscheck::Check, event::Tuple,
-    histogram::Percentiles,
+    forecast::TimeToFull, histogram::Percentiles,
 };
 
 /// Version of the contract.
@@ -72,7 +72,19 @@ impl<'de> Deserialize<'de> for Time {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ordered<V>(pub Vec<(Name, V)>);
 
+impl<V> Default for Ordered<V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 impl<V> Ordered<V> {
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&V> {
@@ -230,6 +242,10 @@ pub struct Sample {
     pub max: Option<u64>,
     /// `entries` in percent of `max`.
     pub utilization: Option<f64>,
+    /// Seconds until the table is full, if it goes on filling as it does; `None` where it does not fill,
+    /// or where nothing can be said.
+    #[serde(default)]
+    pub time_to_full_s: Option<TimeToFull>,
     /// The six charts: rates per second, and entries.
     pub charts: Ordered<Ordered<Option<f64>>>,
     /// Where each dimension comes from.
@@ -264,6 +280,9 @@ pub struct Sample {
     pub buckets_lost_ms: f64,
     /// The alerts as they stand, whether or not anybody was notified.
     pub alerts: Ordered<AlertState>,
+    /// Alerts that do not stand anywhere, because what they are judged by is unavailable, and why.
+    #[serde(default, skip_serializing_if = "Ordered::is_empty")]
+    pub alerts_unavailable: Ordered<String>,
     /// Worst verdict of the cross-check; the `crosscheck` object that follows says the rest.
     pub verdict: Option<super::crosscheck::Verdict>,
 }
@@ -352,7 +371,7 @@ pub struct Skew {
 pub struct AlertState {
     /// Its status now.
     pub status: AlertStatus,
-    /// The value it was last judged by, in percent.
+    /// The value it was last judged by, in the alert's unit.
     pub value: Option<f64>,
     /// The status last notified.
     pub notified: AlertStatus,

@@ -32,7 +32,10 @@ impl<W: Write> Csv<W> {
                 write!(self.out, ",{name}.{}", dimension.name)?;
             }
         }
-        writeln!(self.out, ",crosscheck")
+        writeln!(
+            self.out,
+            ",crosscheck,time_to_full_s,time_to_full_low_s,time_to_full_high_s"
+        )
     }
 
     fn sample(&mut self, sample: &Sample) -> io::Result<()> {
@@ -54,7 +57,15 @@ impl<W: Write> Csv<W> {
                 write!(self.out, ",{}", cell(*value))?;
             }
         }
-        writeln!(self.out, ",{}", sample.verdict.map_or("", |v| v.name()))
+        let full = sample.time_to_full_s;
+        writeln!(
+            self.out,
+            ",{},{},{},{}",
+            sample.verdict.map_or("", |v| v.name()),
+            cell(full.map(|time| time.estimate)),
+            cell(full.map(|time| time.low)),
+            cell(full.map(|time| time.high)),
+        )
     }
 }
 

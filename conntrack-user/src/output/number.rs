@@ -30,6 +30,23 @@ pub fn compact(value: f64) -> String {
     format!("{value:.0e}")
 }
 
+/// Seconds, at most five characters wide: `4.2s`, `42s`, `9m30s`, `42m`, `5h`.
+#[must_use]
+pub fn compact_time(seconds: f64) -> String {
+    let whole = seconds.round();
+    if seconds < 9.95 {
+        format!("{seconds:.1}s")
+    } else if whole < 100.0 {
+        format!("{whole}s")
+    } else if whole < 600.0 {
+        format!("{}m{:02}s", (whole / 60.0).floor(), whole % 60.0)
+    } else if whole < 5_970.0 {
+        format!("{:.0}m", whole / 60.0)
+    } else {
+        format!("{:.0}h", whole / 3600.0)
+    }
+}
+
 /// A value that may be unavailable.
 #[must_use]
 pub fn compact_or_dash(value: Option<f64>) -> String {
@@ -62,7 +79,34 @@ mod tests {
         assert_eq!(compact_or_dash(None), "—");
     }
 
+    #[test]
+    fn times() {
+        for (seconds, text) in [
+            (0.0, "0.0s"),
+            (4.24, "4.2s"),
+            (9.96, "10s"),
+            (42.4, "42s"),
+            (99.4, "99s"),
+            (99.6, "1m40s"),
+            (301.0, "5m01s"),
+            (599.4, "9m59s"),
+            (599.6, "10m"),
+            (5_969.0, "99m"),
+            (5_970.0, "2h"),
+            (86_400.0, "24h"),
+            (4.0 * 86_400.0, "96h"),
+        ] {
+            assert_eq!(compact_time(seconds), text, "{seconds}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn times_are_never_wider_than_five(seconds in 0.0..4.0 * 86_400.0) {
+            let text = compact_time(seconds);
+            prop_assert!(text.chars().count() <= 5, "{}", text);
+        }
+
         #[test]
         fn never_wider_than_five(value in 0.0..9e11_f64) {
             prop_assert!(compact(value).chars().count() <= 5, "{}", compact(value));

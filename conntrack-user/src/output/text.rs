@@ -7,15 +7,16 @@ use std::{
 
 use super::{
     Sink, bursts,
-    number::{UNAVAILABLE, compact_or_dash},
+    number::{UNAVAILABLE, compact_or_dash, compact_time},
     per_cpu,
     terminal::Size,
 };
 use crate::model::{
-    alert::AlertStatus,
+    alert::{AlertId, AlertStatus},
     charts::{CHARTS, Dimension, Quantity},
     counters::{Counter, named},
     crosscheck::{Check, ENTRIES_BALANCE, Verdict},
+    forecast::TimeToFull,
     histogram::Percentiles,
     record::{
         Alert, Burst, Crosscheck, Hello, InstanceSummary, Name, Peak, PerCpu, Record, Sample,
@@ -34,6 +35,8 @@ pub struct Text<W> {
     per_cpu_explained: bool,
     /// What was said not to be known of CPUs.
     unknown_cpus: Option<String>,
+    /// Of the last sample, which the notifications of its instance follow.
+    time_to_full: Option<TimeToFull>,
     /// Verdicts that were already explained.
     explained: Vec<(Name, Verdict)>,
 }
@@ -46,6 +49,8 @@ enum Cell {
     Entries,
     Max,
     Utilization,
+    TimeToFull,
+    TimeToFullRange,
     Rate(usize, usize),
     Peak(Counter),
     Verdict,
@@ -72,6 +77,9 @@ struct Column {
 
 /// Characters shown of an instance's name.
 const INSTANCE: usize = 14;
+
+/// Width of two compact times with a dash.
+const RANGE: usize = 11;
 
 /// Width of a compact number.
 const NUMBER: usize = 5;
@@ -119,6 +127,8 @@ fn all_columns(shown: Shown) -> Vec<Column> {
         column("table", "entries", 7, 0, Cell::Entries),
         column("table", "max", 7, 4, Cell::Max),
         column("table", "used", "100.0%".len(), 0, Cell::Utilization),
+        column("table", "full", NUMBER, 1, Cell::TimeToFull),
+        column("table", "between", RANGE, 6, Cell::TimeToFullRange),
     ];
     if shown.instances {
         columns.insert(1, column("netns", "instance", INSTANCE, 0, Cell::Instance));
@@ -176,6 +186,7 @@ impl<W: Write> Text<W> {
             since_header: 0,
             per_cpu_explained: false,
             unknown_cpus: None,
+            time_to_full: None,
             explained: Vec::new(),
         }
     }
@@ -263,6 +274,7 @@ impl<W: Write> Text<W> {
             self.header()?;
         }
         self.since_header += 1;
+        self.time_to_full = sample.time_to_full_s;
         let line: Vec<String> = self
             .columns
             .iter()
@@ -316,18 +328,24 @@ impl<W: Write> Text<W> {
     }
 
     fn alert(&mut self, alert: &Alert) -> io::Result<()> {
+        let raised = alert.status > AlertStatus::Clear;
+        let value = match self.time_to_full {
+            Some(time) if raised && alert.name == AlertId::TimeToFull.spec().name => {
+                format!("full in {}", time_and_range(time))
+            }
+            _ => format!("{:.1} {}", alert.value, alert.unit),
+        };
         writeln!(
             self.out,
-            "{} {} {}: {:.1} {} (was {})",
-            if alert.status > AlertStatus::Clear {
-                "!"
-            } else {
-                " "
-            },
+            "{} {} {}{}: {value} (was {})",
+            if raised { "!" } else { " " },
             alert.status,
             alert.name,
-            alert.value,
-            alert.unit,
+            if self.instances {
+                format!(" in {}", alert.instance)
+            } else {
+                String::new()
+            },
             alert.previous,
         )
     }
@@ -494,6 +512,8 @@ fn cell(sample: &Sample, cell: Cell) -> String {
             || UNAVAILABLE.to_owned(),
             |percent| format!("{percent:.1}%"),
         ),
+        Cell::TimeToFull => foretold(sample, |time| compact_time(time.estimate)),
+        Cell::TimeToFullRange => foretold(sample, time_range),
         Cell::Rate(chart, dimension) => {
             let value = sample
                 .charts
@@ -511,6 +531,24 @@ fn cell(sample: &Sample, cell: Cell) -> String {
             None => UNAVAILABLE.to_owned(),
         },
     }
+}
+
+/// A table that does not fill is another thing than one that nothing is known of.
+fn foretold(sample: &Sample, text: impl Fn(TimeToFull) -> String) -> String {
+    match (sample.time_to_full_s, sample.utilization) {
+        (Some(time), _) => text(time),
+        (None, Some(_)) => "-".to_owned(),
+        (None, None) => UNAVAILABLE.to_owned(),
+    }
+}
+
+fn time_range(time: TimeToFull) -> String {
+    format!("{}-{}", compact_time(time.low), compact_time(time.high))
+}
+
+/// As in `42s (35s-55s)`.
+fn time_and_range(time: TimeToFull) -> String {
+    format!("{} ({})", compact_time(time.estimate), time_range(time))
 }
 
 fn optional<T: ToString>(value: Option<T>) -> String {

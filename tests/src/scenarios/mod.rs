@@ -3,6 +3,7 @@
 //! They run one after another, as root, in a guest of their own: they load rules, flush the table
 //! and unload modules.
 
+mod alerts;
 mod bursts;
 mod chain;
 mod clash;
@@ -39,6 +40,12 @@ pub const ALL: &[Scenario] = &[
     ),
     ("an_inlined_function_has_a_substitute", flows::substitute),
     ("a_full_table_raises_the_alert", flows::alert),
+    ("alert_on_a_full_table", alerts::full),
+    ("alert_on_refused_flows", alerts::table_full),
+    ("alert_on_failed_inserts", alerts::insert_failed),
+    ("alert_on_evictions", alerts::early_drop),
+    ("alert_on_the_time_to_full", alerts::time_to_full),
+    ("alert_on_a_mismatch", alerts::probe_mismatch),
     ("a_full_table_drops_packets", full::refuses),
     ("a_full_table_refuses_ctnetlink", full::refuses_ctnetlink),
     ("a_full_table_evicts_unassured_flows", full::evicts),

@@ -50,7 +50,7 @@ pub(super) fn comes_and_goes() -> Result<()> {
 }
 
 /// Unloads nf_conntrack and whatever uses it.
-fn unload() -> Result<()> {
+pub(super) fn unload() -> Result<()> {
     run(&["nft", "flush", "ruleset"])?;
     // References go one after another as entries are freed; a module in use is tried again.
     for _ in 0..50 {

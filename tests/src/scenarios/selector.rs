@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// eBPF programs one of which only counts the allocations that packets cause.
-const WRONG: &str = "/lib/ctpulse/wrong-selector.o";
+pub(super) const WRONG: &str = "/lib/ctpulse/wrong-selector.o";
 
 /// Packets alone do not show the error; flows made over ctnetlink do, each of them.
 pub(super) fn wrong() -> Result<()> {

@@ -51,6 +51,8 @@ fn a_dead_dimension_is_a_dash_and_an_idle_one_a_zero() -> Result<()> {
         ("entries", "200000"),
         ("max", "262144"),
         ("used", "76.3%"),
+        ("full", "-"),
+        ("between", "-"),
         ("new", "—"),
         ("ignore", "—"),
         ("invalid", "0"),
@@ -134,7 +136,15 @@ fn csv_has_a_cell_for_every_name_in_its_header() -> Result<()> {
         .map(str::to_owned)
         .into_iter()
         .chain(dimensions)
-        .chain(["crosscheck".to_owned()])
+        .chain(
+            [
+                "crosscheck",
+                "time_to_full_s",
+                "time_to_full_low_s",
+                "time_to_full_high_s",
+            ]
+            .map(str::to_owned),
+        )
         .collect();
     assert_eq!(header, expected);
 

@@ -4,11 +4,13 @@
 //! No test needs a kernel with probes: those are the guests' scenarios. `CTPULSE_BIN` names the
 //! program under test; `cargo xtask test` builds it and sets that.
 
+mod alert_config;
 mod alerts;
 mod ends;
 mod eras;
 mod formats;
 mod host;
+mod on_alert;
 mod per_cpu;
 mod program;
 mod stream;

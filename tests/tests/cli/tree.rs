@@ -100,4 +100,17 @@ impl Tree {
         let path = self.path(file);
         fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))
     }
+
+    /// Lets the first CPU count `more` in a column of the statistics.
+    pub(crate) fn count(&self, column: &str, more: u32) -> Result<()> {
+        let stat = fs::read_to_string(self.path(STAT))?;
+        let mut lines: Vec<String> = stat.lines().map(str::to_owned).collect();
+        let at = lines[0].split_whitespace().position(|name| name == column);
+        let at = at.with_context(|| format!("no column {column}"))?;
+        let mut cells: Vec<String> = lines[1].split_whitespace().map(str::to_owned).collect();
+        let counted = u32::from_str_radix(&cells[at], 16)?;
+        cells[at] = format!("{:08x}", counted.wrapping_add(more));
+        lines[1] = cells.join(" ");
+        self.write(STAT, &(lines.join("\n") + "\n"))
+    }
 }

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     model::{
+        alert::ConntrackFull,
         counters::Counter,
         series::{BucketBatch, Epoch, epoch_of},
         snapshot::KernelReading,
@@ -123,6 +124,7 @@ pub(super) fn monitor(coverage: Coverage) -> Monitor {
         kernel_release: None,
         buckets: true,
         bursts: bursts::Settings::default(),
+        alerts: AlertSettings::default(),
     };
     Monitor::new(config, coverage)
 }
@@ -311,7 +313,7 @@ fn with_nothing_to_read_everything_is_null() -> TestResult {
             .all(|(_, rate)| rate.is_none())
     );
     assert_eq!(sample.counters.iter().count(), 0);
-    assert!(observation.crosscheck.is_none() && observation.alert.is_none());
+    assert!(observation.crosscheck.is_none() && observation.alerts.is_empty());
     assert_eq!(monitor.summary().totals.iter().count(), 0);
     Ok(())
 }
@@ -654,7 +656,11 @@ fn a_table_full_from_the_start_is_told_with_the_first_sample() -> TestResult {
     };
     monitor.observe(&full(0, 923)?);
     let observation = next(&mut monitor, &full(100, 923)?)?;
-    let alert = observation.alert.ok_or("nothing was told")?;
+    let alert = observation
+        .alerts
+        .first()
+        .cloned()
+        .ok_or("nothing was told")?;
     assert_eq!(
         (alert.status, alert.previous),
         (AlertStatus::Warning, AlertStatus::Clear)
@@ -667,7 +673,7 @@ fn a_table_full_from_the_start_is_told_with_the_first_sample() -> TestResult {
     assert_eq!(alert.time, Time(at(100).realtime));
 
     let observation = next(&mut monitor, &full(200, 923)?)?;
-    assert!(observation.alert.is_none(), "told once");
+    assert!(observation.alerts.is_empty(), "told once");
     let state = observation
         .sample
         .alerts
@@ -690,7 +696,9 @@ fn a_recovery_stands_in_the_sample_before_it_is_told() -> TestResult {
     };
     monitor.observe(&full(0, 960)?);
     let alert = next(&mut monitor, &full(1, 960)?)?
-        .alert
+        .alerts
+        .first()
+        .cloned()
         .ok_or("nothing was told")?;
     assert_eq!(alert.status, AlertStatus::Critical);
 
@@ -699,7 +707,7 @@ fn a_recovery_stands_in_the_sample_before_it_is_told() -> TestResult {
     for second in 1..=21 {
         let observation = next(&mut monitor, &full(second * 1000, 100)?)?;
         assert!(
-            observation.alert.is_none(),
+            observation.alerts.is_empty(),
             "a recovery waits for 5 minutes"
         );
         state = observation.sample.alerts.get(ConntrackFull::NAME).copied();
@@ -718,7 +726,11 @@ fn a_recovery_stands_in_the_sample_before_it_is_told() -> TestResult {
     );
 
     let observation = next(&mut monitor, &full(330_000, 100)?)?;
-    let alert = observation.alert.ok_or("the recovery was not told")?;
+    let alert = observation
+        .alerts
+        .first()
+        .cloned()
+        .ok_or("the recovery was not told")?;
     assert_eq!(
         (alert.status, alert.previous),
         (AlertStatus::Clear, AlertStatus::Critical)

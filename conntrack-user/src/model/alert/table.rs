@@ -1,0 +1,192 @@
+//! The alerts there are, with their defaults, and what may be set of them.
+
+use std::{ops::Index, time::Duration};
+
+use super::{ConntrackFull, Delay, Level, Thresholds, Worse};
+use crate::model::forecast::HORIZON_S;
+
+/// A row of [`ALERTS`].
+#[repr(usize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "ALERTS holds the meaning of each")]
+pub enum AlertId {
+    Full,
+    TableFull,
+    InsertFailed,
+    EarlyDrop,
+    TimeToFull,
+    ProbeMismatch,
+}
+
+impl AlertId {
+    /// Its row.
+    #[must_use]
+    pub fn spec(self) -> &'static AlertSpec {
+        &ALERTS[self as usize]
+    }
+}
+
+/// One alert: what it is about, and how it is judged unless set otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct AlertSpec {
+    /// Which one.
+    pub id: AlertId,
+    /// Its name.
+    pub name: &'static str,
+    /// Unit of its value and thresholds.
+    pub unit: &'static str,
+    /// What its value is.
+    pub meaning: &'static str,
+    /// The greatest threshold that can be set.
+    pub most: f64,
+    /// How it is judged by default.
+    pub defaults: Settings,
+}
+
+/// How an alert is judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Whether it is judged at all.
+    pub enabled: bool,
+    /// Its levels.
+    pub thresholds: Thresholds,
+    /// How long its notifications wait.
+    pub delay: Delay,
+    /// The time its value is taken over; `None` where it has one of its own.
+    pub window: Option<Duration>,
+}
+
+/// Alerts.
+pub const COUNT: usize = 6;
+
+const WINDOW: Option<Duration> = Some(ConntrackFull::EVERY);
+
+const fn level(raise: f64, hold: f64) -> Option<Level> {
+    Some(Level { raise, hold })
+}
+
+const fn settings(
+    worse: Worse,
+    warning: Option<Level>,
+    critical: Option<Level>,
+    window: Option<Duration>,
+) -> Settings {
+    Settings {
+        enabled: true,
+        thresholds: Thresholds {
+            worse,
+            warning,
+            critical,
+        },
+        delay: ConntrackFull::DELAY,
+        window,
+    }
+}
+
+/// Every alert, in the order of [`AlertId`].
+pub const ALERTS: [AlertSpec; COUNT] = [
+    AlertSpec {
+        id: AlertId::Full,
+        name: ConntrackFull::NAME,
+        unit: ConntrackFull::UNIT,
+        meaning: "most entries in the window, in percent of nf_conntrack_max",
+        most: 100.0,
+        defaults: ConntrackFull::SETTINGS,
+    },
+    AlertSpec {
+        id: AlertId::TableFull,
+        name: "conntrack_table_full",
+        unit: "events/s",
+        meaning: "flows refused because the table was full",
+        most: 1e9,
+        defaults: settings(Worse::Above, level(0.0, 0.0), level(10.0, 5.0), WINDOW),
+    },
+    AlertSpec {
+        id: AlertId::InsertFailed,
+        name: "conntrack_insert_failed",
+        unit: "events/s",
+        meaning: "flows that could not be put into the table",
+        most: 1e9,
+        defaults: settings(Worse::Above, level(1.0, 0.5), level(100.0, 50.0), WINDOW),
+    },
+    AlertSpec {
+        id: AlertId::EarlyDrop,
+        name: "conntrack_early_drop",
+        unit: "events/s",
+        meaning: "unassured flows evicted from a full table",
+        most: 1e9,
+        defaults: settings(Worse::Above, level(0.0, 0.0), level(100.0, 50.0), WINDOW),
+    },
+    AlertSpec {
+        id: AlertId::TimeToFull,
+        name: "conntrack_time_to_full",
+        unit: "s",
+        meaning: "seconds until the table is full; 86400 for a day or more, or not filling",
+        most: HORIZON_S,
+        defaults: settings(Worse::Below, level(300.0, 450.0), level(60.0, 90.0), None),
+    },
+    AlertSpec {
+        id: AlertId::ProbeMismatch,
+        name: "conntrack_probe_mismatch",
+        unit: "checks",
+        meaning: "checks of the probes against the kernel that end in mismatch",
+        most: 1e3,
+        defaults: settings(Worse::Above, level(0.0, 0.0), None, None),
+    },
+];
+
+/// The alert of a name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static AlertSpec> {
+    ALERTS.iter().find(|spec| spec.name == name)
+}
+
+/// How each alert is judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertSettings(pub [Settings; COUNT]);
+
+impl Default for AlertSettings {
+    fn default() -> Self {
+        Self(ALERTS.map(|spec| spec.defaults))
+    }
+}
+
+impl Index<AlertId> for AlertSettings {
+    type Output = Settings;
+
+    fn index(&self, id: AlertId) -> &Settings {
+        &self.0[id as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_at_their_ids() {
+        for (i, spec) in ALERTS.iter().enumerate() {
+            assert_eq!(spec.id as usize, i, "{}", spec.name);
+            assert_eq!(spec.id.spec().name, spec.name);
+            assert_eq!(named(spec.name).map(|named| named.id), Some(spec.id));
+        }
+    }
+
+    #[test]
+    fn defaults_are_in_order() {
+        for spec in &ALERTS {
+            let Thresholds {
+                worse,
+                warning,
+                critical,
+            } = spec.defaults.thresholds;
+            for level in warning.iter().chain(&critical) {
+                assert!(!worse.beyond(level.hold, level.raise), "{}", spec.name);
+                assert!(level.raise <= spec.most && level.hold <= spec.most);
+            }
+            if let Some((warning, critical)) = warning.zip(critical) {
+                assert!(worse.beyond(critical.raise, warning.raise), "{}", spec.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The recent past of a quantity.
+
+use std::{collections::VecDeque, time::Duration};
+
+/// Greatest of the values that are younger than a given age.
+#[derive(Debug, Clone, Default)]
+pub(super) struct WindowMax {
+    /// Values in order of time, without those a later one has equalled: so they fall.
+    samples: VecDeque<(Duration, u64)>,
+}
+
+impl WindowMax {
+    pub(super) fn push(&mut self, now: Duration, value: u64) {
+        while self.samples.pop_back_if(|(_, old)| *old <= value).is_some() {}
+        self.samples.push_back((now, value));
+    }
+
+    /// Forgets what is `age` old or older.
+    pub(super) fn forget(&mut self, now: Duration, age: Duration) {
+        while self
+            .samples
+            .pop_front_if(|(at, _)| now.saturating_sub(*at) >= age)
+            .is_some()
+        {}
+    }
+
+    pub(super) fn max(&self) -> Option<u64> {
+        self.samples.front().map(|(_, value)| *value)
+    }
+}
+
+/// Slots that a window of events is kept in: so exact are its ends.
+const SLOTS: u32 = 50;
+
+/// Events per second over the recent past.
+#[derive(Debug, Clone)]
+pub(super) struct WindowRate {
+    window: Duration,
+    /// Events by the time of their first sample, together where that is less than a slot apart. None
+    /// is without events.
+    events: VecDeque<(Duration, u64)>,
+}
+
+impl WindowRate {
+    pub(super) fn new(window: Duration) -> Self {
+        Self {
+            window,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Takes in the events of the `interval` before `now`, and gives the rate over the window, or over
+    /// the interval where that is longer.
+    pub(super) fn push(&mut self, now: Duration, interval: Duration, events: u64) -> f64 {
+        while self
+            .events
+            .pop_front_if(|(at, _)| now.saturating_sub(*at) >= self.window)
+            .is_some()
+        {}
+        if events > 0 {
+            match self.events.back_mut() {
+                Some((at, sum)) if now.saturating_sub(*at) < self.window / SLOTS => *sum += events,
+                _ => self.events.push_back((now, events)),
+            }
+        }
+        let sum: u64 = self.events.iter().map(|(_, events)| events).sum();
+        sum as f64 / self.window.max(interval).as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn events_count_until_the_window_has_passed() {
+        let mut rate = WindowRate::new(1000 * MS);
+        assert_eq!(rate.push(100 * MS, 100 * MS, 0), 0.0);
+        assert_eq!(rate.push(200 * MS, 100 * MS, 7), 7.0);
+        assert_eq!(rate.push(300 * MS, 100 * MS, 3), 10.0);
+        assert_eq!(rate.push(1199 * MS, 100 * MS, 0), 10.0);
+        assert_eq!(rate.push(1200 * MS, 100 * MS, 0), 3.0);
+        assert_eq!(rate.push(1300 * MS, 100 * MS, 0), 0.0);
+        assert!(rate.events.is_empty());
+    }
+
+    #[test]
+    fn an_interval_longer_than_the_window_is_its_own_window() {
+        let mut rate = WindowRate::new(1000 * MS);
+        assert_eq!(rate.push(10_000 * MS, 10_000 * MS, 50), 5.0);
+        assert_eq!(rate.push(20_000 * MS, 10_000 * MS, 0), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn a_steady_rate_is_that_rate_at_any_interval(interval_ms in 10..2_000_u32, per_s in 1..1000_u32) {
+            let mut rate = WindowRate::new(10_000 * MS);
+            let interval = MS * interval_ms;
+            let mut counted = 0;
+            let mut last = 0.0;
+            for i in 1..=(30_000 / interval_ms) {
+                let total = u64::from(i) * u64::from(interval_ms) * u64::from(per_s) / 1000;
+                last = rate.push(interval * i, interval, total - counted);
+                counted = total;
+                prop_assert!(rate.events.len() <= SLOTS as usize + 1);
+            }
+            // The window may hold an interval or a slot less or more.
+            let tolerance = f64::from(per_s) * (f64::from(interval_ms) / 1e4 + 0.02) + 0.2;
+            prop_assert!((last - f64::from(per_s)).abs() <= tolerance, "{}", last);
+        }
+    }
+}
