@@ -37,6 +37,12 @@ fn main() -> ExitCode {
 }
 
 fn run_stream(args: &StreamArgs) -> io::Result<()> {
+    if let Some(conflict) = args.conflict() {
+        // Says so, and ends the program with the status of bad usage.
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, conflict)
+            .exit();
+    }
     until_signalled(async |shutdown| {
         stream::run(args, SystemClock, &mut *stream::sink(args.format), shutdown).await
     })

@@ -1,9 +1,11 @@
 //! The commands: the ties between sources, model and output.
 
 pub mod attachment;
+pub mod culprits;
 pub mod doctor;
 pub mod events;
 pub mod notices;
 pub mod session;
 pub mod stream;
+pub mod survey;
 pub mod watched;
