@@ -1,4 +1,4 @@
-//! The memory that the eBPF programs and user space share: counter ids, the shape of the two
+//! The memory that the eBPF programs and user space share: counter ids, the shape of the
 //! memory-mapped maps, the names of the globals, and the programs with the functions they attach to.
 //!
 //! Nothing here depends on either side, so the crate builds for the host and for the bpf target.
@@ -16,6 +16,8 @@
 //!
 //! Only the programs write, and only ever to the cell of the CPU they run on.
 #![no_std]
+
+pub mod leaders;
 
 /// Length of one time bucket as a power of two of nanoseconds: 2^20 ns = 1.048576 ms.
 pub const BUCKET_SHIFT: u32 = 20;
@@ -194,6 +196,13 @@ pub const EVENTS_MAP: &str = "EVENTS";
 /// Name of the mapped array of [`EventStats`], one per [`EventKind`].
 pub const EVENT_STATS_MAP: &str = "EVENT_STATS";
 
+/// Name of the mapped array of [`leaders::Set`]s: set `((cpu * 2 + generation & 1) *`
+/// [`leaders::TABLES`]` + table) << set_bits | set`.
+pub const LEADERS_MAP: &str = "LEADERS";
+
+/// Name of the array whose only element is the generation of leaders that is being counted.
+pub const LEADERS_GENERATION_MAP: &str = "LEADERS_GENERATION";
+
 /// `sizeof(struct nf_conntrack_tuple)`: the same since 2.6.20; user space checks it against BTF.
 pub const TUPLE_SIZE: usize = 40;
 
@@ -282,6 +291,16 @@ pub mod globals {
     pub const RING_BITS: &str = "RING_BITS";
     /// Events of one kind sent in a second; 0 sends none.
     pub const EVENT_RATE: &str = "EVENT_RATE";
+    /// 1 to count leaders, 0 not to.
+    pub const TOP: &str = "TOP";
+    /// log2 of the number of sets in a table of leaders.
+    pub const TOP_SET_BITS: &str = "TOP_SET_BITS";
+    /// Seed of the hash that chooses a key's set.
+    pub const TOP_SEED: &str = "TOP_SEED";
+    /// Bits of IPv4 addresses that are told apart.
+    pub const TOP_PREFIX: &str = "TOP_PREFIX";
+    /// Bits of IPv6 addresses that are told apart.
+    pub const TOP_PREFIX6: &str = "TOP_PREFIX6";
     /// Inode number of the only network namespace to count, or 0: those in the map of slots.
     pub const NETNS: &str = "NETNS";
     /// Offset of `ct_net` (`possible_net_t`) in `struct nf_conn`.

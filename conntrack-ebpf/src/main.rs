@@ -1,7 +1,8 @@
 //! The eBPF object of ctpulse: programs that count, and nothing that decides.
 //!
 //! One file per family of functions under `probes/`; `count` owns the maps of counters, `event` the
-//! ring of events, `stash` what an entry leaves for a return, `kernel` and `tuple` the reads of kernel
+//! ring of events, `stash` what an entry leaves for a return, `top` the
+//! counts per source, destination and port, `kernel` and `tuple` the reads of kernel
 //! memory. Offsets of kernel fields come from BTF and are set as globals before loading.
 #![no_std]
 #![no_main]
@@ -15,6 +16,7 @@ mod instance;
 mod kernel;
 mod probes;
 mod stash;
+mod top;
 mod tuple;
 
 #[panic_handler]

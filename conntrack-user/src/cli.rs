@@ -60,6 +60,7 @@ pub enum Command {
         ctpulse stream                                  ten lines a second\n  \
         ctpulse stream --interval 1s --duration 1m      a minute, a line per second\n  \
         ctpulse stream --format json --buckets          with every millisecond, for other programs\n  \
+        ctpulse stream --top                            who fills the table\n  \
         ctpulse stream --probes off                     only what the kernel counts by itself")]
     Stream(StreamArgs),
     /// Report single events: what is dropped, evicted or refused, with its tuple
@@ -149,8 +150,11 @@ pub struct StreamArgs {
     #[command(flatten)]
     pub bursts: BurstArgs,
     /// Read the kernel's counters from a directory laid out like /proc, without probes
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "top")]
     pub proc_root: Option<PathBuf>,
+    /// Who fills the table
+    #[command(flatten)]
+    pub top: TopArgs,
     /// Load these eBPF programs instead of those embedded: to try out that a wrong one is caught
     #[arg(long, value_name = "FILE", hide = true)]
     pub object: Option<PathBuf>,
@@ -200,6 +204,39 @@ impl Default for BurstArgs {
     }
 }
 
+/// Options for who leads.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct TopArgs {
+    /// Report who fills the table: the N leading sources, destinations and ports by new flows, drops,
+    /// evictions and entries held [default N: 10]
+    #[arg(
+        long = "top",
+        value_name = "N",
+        num_args = 0..=1,
+        default_missing_value = "10",
+        value_parser = clap::value_parser!(u16).range(1..=100)
+    )]
+    pub top: Option<u16>,
+    /// Bits of IPv4 addresses that --top tells apart
+    #[arg(long, value_name = "BITS", default_value_t = 32, requires = "top",
+        value_parser = clap::value_parser!(u8).range(0..=32))]
+    pub top_prefix: u8,
+    /// Bits of IPv6 addresses that --top tells apart
+    #[arg(long, value_name = "BITS", default_value_t = 64, requires = "top",
+        value_parser = clap::value_parser!(u8).range(0..=128))]
+    pub top_prefix6: u8,
+}
+
+impl Default for TopArgs {
+    fn default() -> Self {
+        Self {
+            top: None,
+            top_prefix: 32,
+            top_prefix6: 64,
+        }
+    }
+}
+
 /// Options of `events`.
 #[derive(Args, Clone, Debug)]
 pub struct EventsArgs {
@@ -230,6 +267,9 @@ pub struct EventsArgs {
         default_value = "self"
     )]
     pub netns: Vec<Netns>,
+    /// Who fills the table
+    #[command(flatten)]
+    pub top: TopArgs,
 }
 
 /// Forms of the events.
@@ -332,9 +372,19 @@ impl Default for StreamArgs {
             event_rate: EVENT_RATE,
             bursts: BurstArgs::default(),
             proc_root: None,
+            top: TopArgs::default(),
             object: None,
             without_function: Vec::new(),
         }
+    }
+}
+
+impl StreamArgs {
+    /// What is wrong with the options together, which clap does not see.
+    #[must_use]
+    pub fn conflict(&self) -> Option<&'static str> {
+        (self.top.top.is_some() && self.format == Format::Csv)
+            .then_some("--top has no place in CSV; use --format text or json")
     }
 }
 
@@ -419,6 +469,30 @@ mod tests {
         for wrong in ["1", "0", "-3", "NaN", "inf", "1001", "x"] {
             assert!(multiple(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn top_takes_a_number_or_none() {
+        let parse = |args: &[&str]| {
+            let all = [&["ctpulse", "stream"], args].concat();
+            match Cli::try_parse_from(all).map(|cli| cli.command) {
+                Ok(Some(Command::Stream(args))) => Some(args.top),
+                _ => None,
+            }
+        };
+        let top = |args| parse(args).map(|top| top.top);
+        assert_eq!(top(&[]), Some(None));
+        assert_eq!(top(&["--top"]), Some(Some(10)));
+        assert_eq!(top(&["--top", "--buckets"]), Some(Some(10)));
+        assert_eq!(top(&["--top", "3"]), Some(Some(3)));
+        assert_eq!(top(&["--top", "0"]), None);
+        assert_eq!(top(&["--top-prefix", "24"]), None);
+        assert_eq!(top(&["--top", "--proc-root", "/x"]), None);
+        let prefixes = parse(&["--top", "--top-prefix", "24", "--top-prefix6", "48"]);
+        assert_eq!(
+            prefixes.map(|top| (top.top_prefix, top.top_prefix6)),
+            Some((24, 48))
+        );
     }
 
     #[test]

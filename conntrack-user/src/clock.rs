@@ -25,6 +25,16 @@ impl Instant {
     }
 }
 
+/// CPU time that the calling thread has taken, in the kernel too.
+#[must_use]
+pub fn thread_cpu_time() -> Duration {
+    let t = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(t.tv_sec).unwrap_or_default(),
+        u32::try_from(t.tv_nsec).unwrap_or_default(),
+    )
+}
+
 /// Tells the time.
 pub trait Clock {
     /// Now.

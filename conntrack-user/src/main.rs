@@ -38,6 +38,12 @@ fn main() -> ExitCode {
 }
 
 fn run_stream(mut args: StreamArgs) -> io::Result<()> {
+    if let Some(conflict) = args.conflict() {
+        // Says so, and ends the program with the status of bad usage.
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, conflict)
+            .exit();
+    }
     let hook = on_alert::prepare(&mut args.alerts)?;
     until_signalled(async |shutdown| {
         let mut sink = on_alert::hooked(stream::sink(args.format), hook);

@@ -2,7 +2,7 @@
 //! Δentries = alloc − free an independent check of the probes.
 
 use aya_ebpf::{macros::kprobe, programs::ProbeContext};
-use conntrack_ebpf::{Allocating, ProbeCounter};
+use conntrack_ebpf::{Allocating, ProbeCounter, leaders::Measure};
 
 use super::argument;
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     instance::slot_of,
     kernel::Net,
     stash::stack,
+    top,
 };
 
 /// Entry of `__nf_conntrack_alloc(net, zone, orig, repl, gfp, hash)`.
@@ -28,7 +29,8 @@ fn alloc(ctx: ProbeContext) -> u32 {
 
 #[inline(always)]
 fn try_alloc(ctx: &ProbeContext) -> Option<()> {
-    let hit = Hit::now(slot_of(ctx, Net::new(ctx.arg(0)?))?)?;
+    let slot = slot_of(ctx, Net::new(ctx.arg(0)?))?;
+    let hit = Hit::now(slot)?;
     // `unsigned int`: the upper half of the register is nobody's.
     let from_packet = ctx.arg::<u64>(5)? as u32 != 0;
     // As a probe would that only thinks of packets.
@@ -38,11 +40,15 @@ fn try_alloc(ctx: &ProbeContext) -> Option<()> {
     if from_packet {
         hit.add(ProbeCounter::AllocCallPacket);
     }
+    let tuple = ctx.arg(2)?;
     hit.set_allocating(Allocating {
         stack: stack(ctx.regs),
-        tuple: ctx.arg(2)?,
+        tuple,
         from_packet: u64::from(from_packet),
     });
+    if from_packet {
+        top::count(slot, Measure::New, tuple);
+    }
     Some(())
 }
 

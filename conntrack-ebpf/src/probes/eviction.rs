@@ -6,7 +6,7 @@ use aya_ebpf::{
     maps::Array,
     programs::{ProbeContext, RetProbeContext},
 };
-use conntrack_ebpf::{EventKind, ProbeCounter};
+use conntrack_ebpf::{EventKind, ProbeCounter, leaders::Measure};
 
 use super::Counted;
 use crate::{
@@ -14,8 +14,9 @@ use crate::{
     count::{Hit, count},
     event,
     instance::{Slot, slot_of},
-    kernel::Net,
+    kernel::{Net, conn_tuple_offset},
     stash::{Function, Stashed, leave, look, stack, take},
+    top,
     tuple::Tuple,
 };
 
@@ -95,6 +96,7 @@ fn try_early_drop_return(ctx: &RetProbeContext) -> Option<()> {
     if call.note != 0 {
         hit.add(ProbeCounter::TableFullPacket);
     }
+    top::count(slot, Measure::Dropped, call.pointer);
     event::send(
         slot,
         EventKind::TableFull,
@@ -125,6 +127,8 @@ pub(super) fn removed(ctx: &ProbeContext, removed: Counted) -> Option<()> {
         return None;
     }
     count(removed.slot, ProbeCounter::EarlyDrop);
+    let tuple = removed.ct.address() + u64::from(conn_tuple_offset());
+    top::count(removed.slot, Measure::Evicted, tuple);
     // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
     let by = unsafe { (*call).pointer };
     event::send(

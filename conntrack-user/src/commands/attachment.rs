@@ -14,7 +14,8 @@ use crate::{
     probes::{
         attach::{Attached, OBJECT, attach},
         facts::{HostFacts, Support},
-        plan::{Group, Plan, Request, all_missing, coverage, report},
+        leaders::KernelLeaders,
+        plan::{Group, Leading, Plan, Request, all_missing, coverage, report},
     },
     source::counter_maps::CounterMaps,
 };
@@ -31,6 +32,8 @@ pub struct Wanted {
     pub event_rate: u32,
     /// The namespace to count; `None`: those that are assigned a slot.
     pub netns: Option<u32>,
+    /// How leaders are counted, if they are.
+    pub top: Option<Leading>,
 }
 
 /// The probes over time.
@@ -72,6 +75,7 @@ impl Attachment {
         let mut plan = Plan::new(self.wanted.request, &facts);
         plan.event_rate = self.wanted.event_rate;
         plan.netns = self.wanted.netns;
+        plan.top = self.wanted.top;
         self.waiting = matches!(self.wanted.request, Request::Group(_))
             && matches!(facts.conntrack, Support::No(_));
         let object = self.wanted.object.as_deref();
@@ -142,6 +146,11 @@ impl Attachment {
     #[must_use]
     pub fn missed(&self) -> Option<u64> {
         self.attached.as_ref().and_then(Attached::missed)
+    }
+
+    /// Leaders, while probes are attached that count them.
+    pub fn leaders(&mut self) -> Option<&mut KernelLeaders> {
+        self.attached.as_mut().and_then(Attached::leaders)
     }
 
     /// Writes what the eBPF programs had to say since last time.

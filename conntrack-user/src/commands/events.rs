@@ -9,7 +9,7 @@ use crate::{
     cli::{EventsArgs, EventsFormat, ProbesArg, StreamArgs},
     clock::Clock,
     model::{event::kind_name, filter::Filter, record::Record},
-    output::{Sink, events::EventLines, json::Json},
+    output::{Sink, events::EventLines, json::Json, terminal},
 };
 
 /// Time from an event to its line, at most.
@@ -26,7 +26,7 @@ pub async fn run(
         kinds: args.kind.iter().copied().map(kind_name).collect(),
         filter: args.filter.clone(),
         inner: match args.format {
-            EventsFormat::Text => Box::new(EventLines::new(out)) as Box<dyn Sink>,
+            EventsFormat::Text => Box::new(EventLines::new(out, terminal::size())) as Box<dyn Sink>,
             EventsFormat::Json => Box::new(Json::new(out)),
         },
     };
@@ -46,6 +46,7 @@ fn stream_args(args: &EventsArgs) -> StreamArgs {
         probes: args.probes.unwrap_or(default),
         netns: args.netns.clone(),
         event_rate: args.event_rate,
+        top: args.top.clone(),
         ..StreamArgs::default()
     }
 }
@@ -60,16 +61,14 @@ struct Wanted {
 impl Sink for Wanted {
     fn write(&mut self, record: &Record) -> io::Result<()> {
         let wanted = match record {
-            Record::Hello(_) | Record::Summary(_) => true,
+            Record::Hello(_) | Record::Top(_) | Record::Summary(_) => true,
             Record::Event(event) => {
                 (self.kinds.is_empty() || self.kinds.iter().any(|kind| event.kind == *kind))
                     && self.filter.matches(event.tuple.as_ref())
             }
-            Record::Sample(_)
-            | Record::Crosscheck(_)
-            | Record::Alert(_)
-            | Record::Burst(_)
-            | Record::Top(_) => false,
+            Record::Sample(_) | Record::Crosscheck(_) | Record::Alert(_) | Record::Burst(_) => {
+                false
+            }
         };
         if wanted {
             self.inner.write(record)

@@ -2,10 +2,12 @@
 
 pub mod attachment;
 pub mod config;
+pub mod culprits;
 pub mod doctor;
 pub mod events;
 pub mod notices;
 pub mod on_alert;
 pub mod session;
 pub mod stream;
+pub mod survey;
 pub mod watched;

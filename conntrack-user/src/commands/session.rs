@@ -4,6 +4,7 @@ use std::{io, thread::sleep, time::Duration};
 
 use super::{
     attachment::{Attachment, Wanted},
+    culprits::{Culprits, Subject, leading},
     notices::Notices,
     watched::Watched,
 };
@@ -43,6 +44,8 @@ pub struct Session<C> {
     hostname: String,
     attachment: Attachment,
     watched: Vec<Watched>,
+    /// Who leads, when that was asked for.
+    culprits: Option<Culprits>,
     /// Summaries of namespaces that are gone.
     ended: Vec<InstanceSummary>,
     /// Slots for namespaces; 0 when there is only the one.
@@ -93,7 +96,9 @@ impl<C: Clock> Session<C> {
             without: args.without_function.clone(),
             event_rate: args.event_rate,
             netns: single,
+            top: leading(&args.top),
         };
+        let top = wanted.top;
         let attachment = Attachment::new(wanted, facts);
         let now = clock.now();
         let mut session = Self {
@@ -109,6 +114,7 @@ impl<C: Clock> Session<C> {
             },
             attachment,
             watched: Vec::new(),
+            culprits: Culprits::new(&args.top, top, now)?,
             ended: Vec::new(),
             conntrack_seen: false,
             looked_for_namespaces: now.monotonic,
@@ -132,6 +138,9 @@ impl<C: Clock> Session<C> {
         }
         for namespace in namespaces {
             session.watch(namespace)?;
+        }
+        if let Some(culprits) = &mut session.culprits {
+            culprits.begin(&session.clock, &mut session.attachment);
         }
         Ok(session)
     }
@@ -171,12 +180,30 @@ impl<C: Clock> Session<C> {
         }
         self.attachment.flush_diagnostics();
         let events = self.events();
+        let leaders = self.leaders(Culprits::tick);
         self.follow_module(conntrack)?;
 
         let mut records: Vec<Record> = self.greeting().into_iter().collect();
         records.extend(samples);
         records.extend(events);
+        records.extend(leaders);
         Ok(records)
+    }
+
+    /// Who led over the whole run.
+    pub fn whole_run_leaders(&mut self) -> Vec<Record> {
+        self.leaders(Culprits::finish)
+    }
+
+    fn leaders(
+        &mut self,
+        report: fn(&mut Culprits, &C, &mut Attachment, &[Subject<'_>]) -> Vec<Record>,
+    ) -> Vec<Record> {
+        let Some(culprits) = &mut self.culprits else {
+            return Vec::new();
+        };
+        let subjects: Vec<_> = self.watched.iter().filter_map(Watched::subject).collect();
+        report(culprits, &self.clock, &mut self.attachment, &subjects)
     }
 
     /// What is watched and how, when that has not been said yet.
@@ -322,6 +349,9 @@ impl<C: Clock> Session<C> {
         self.notices
             .say(&format!("network namespace {} is gone", watched.name()));
         let bursts = watched.monitor.finish();
+        if let Some((culprits, subject)) = self.culprits.as_mut().zip(watched.subject()) {
+            culprits.end(self.last, &subject, &self.attachment);
+        }
         self.ended.push(watched.monitor.summary());
         bursts.into_iter().map(Record::Burst).collect()
     }

@@ -43,6 +43,7 @@ pub async fn run(
     }
     write(sink, session.tick(Extent::All)?)?;
     write(sink, session.finish())?;
+    write(sink, session.whole_run_leaders())?;
     write(sink, [session.summary()])
 }
 

@@ -2,7 +2,7 @@
 
 use std::{io, rc::Rc, thread::sleep, time::Duration};
 
-use super::notices::Notices;
+use super::{culprits::Subject, notices::Notices};
 use crate::{
     clock::Clock,
     model::{
@@ -78,6 +78,16 @@ impl Watched {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// For who leads in it; `None` for a directory of files.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject<'_>> {
+        self.namespace.as_ref().map(|namespace| Subject {
+            name: &self.name,
+            slot: self.slot,
+            namespace,
+        })
     }
 
     /// Takes the first reading: differences count from it on. Its buckets are all those that were

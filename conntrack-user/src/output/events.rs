@@ -2,21 +2,29 @@
 
 use std::io::{self, Write};
 
-use super::Sink;
-use crate::model::record::{Event, Hello, Record, Summary};
+use super::{Sink, terminal::Size, top::lines};
+use crate::model::record::{Event, Hello, Record, Summary, Top};
 
 /// Writes a line per event.
 pub struct EventLines<W> {
     out: W,
+    terminal: Option<Size>,
+    /// Whether there are several instances.
+    instances: bool,
 }
 
 impl<W: Write> EventLines<W> {
-    /// Onto `out`.
-    pub fn new(out: W) -> Self {
-        Self { out }
+    /// Onto `out`, which may be a terminal.
+    pub fn new(out: W, terminal: Option<Size>) -> Self {
+        Self {
+            out,
+            terminal,
+            instances: false,
+        }
     }
 
     fn hello(&mut self, hello: &Hello) -> io::Result<()> {
+        self.instances = hello.instances.len() > 1;
         match &hello.probes.reason {
             Some(reason) => writeln!(self.out, "no events: no probes: {reason}"),
             None => writeln!(
@@ -40,6 +48,14 @@ impl<W: Write> EventLines<W> {
         }
     }
 
+    fn top(&mut self, top: &Top) -> io::Result<()> {
+        let width = self.terminal.map(|size| usize::from(size.columns));
+        for line in lines(top, width, self.instances) {
+            writeln!(self.out, "{line}")?;
+        }
+        Ok(())
+    }
+
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         for (kind, totals) in &summary.events.0 {
             if (totals.sent, totals.suppressed, totals.lost) != (0, 0, 0) {
@@ -60,11 +76,10 @@ impl<W: Write> Sink for EventLines<W> {
             Record::Hello(hello) => self.hello(hello),
             Record::Event(event) => self.event(event),
             Record::Summary(summary) => self.summary(summary),
-            Record::Sample(_)
-            | Record::Crosscheck(_)
-            | Record::Alert(_)
-            | Record::Burst(_)
-            | Record::Top(_) => Ok(()),
+            Record::Top(top) => self.top(top),
+            Record::Sample(_) | Record::Crosscheck(_) | Record::Alert(_) | Record::Burst(_) => {
+                Ok(())
+            }
         }
     }
 

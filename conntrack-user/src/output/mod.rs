@@ -9,6 +9,7 @@ pub mod number;
 pub mod per_cpu;
 pub mod terminal;
 pub mod text;
+pub mod top;
 
 use std::io;
 

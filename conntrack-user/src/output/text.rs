@@ -10,6 +10,7 @@ use super::{
     number::{UNAVAILABLE, compact_or_dash, compact_time},
     per_cpu,
     terminal::Size,
+    top::lines,
 };
 use crate::model::{
     alert::{AlertId, AlertStatus},
@@ -20,7 +21,7 @@ use crate::model::{
     histogram::Percentiles,
     record::{
         Alert, Burst, Crosscheck, Hello, InstanceSummary, Name, Peak, PerCpu, Record, Sample,
-        Summary,
+        Summary, Top,
     },
 };
 
@@ -358,6 +359,14 @@ impl<W: Write> Text<W> {
         Ok(())
     }
 
+    fn top(&mut self, top: &Top) -> io::Result<()> {
+        let width = self.terminal.map(|size| usize::from(size.columns));
+        for line in lines(top, width, self.instances) {
+            writeln!(self.out, "{line}")?;
+        }
+        Ok(())
+    }
+
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         for instance in &summary.instances {
             self.instance_summary(summary.duration_s, instance)?;
@@ -448,7 +457,7 @@ impl<W: Write> Sink for Text<W> {
             // `ctpulse events` has a line for each; here they would drown the rates.
             Record::Event(_) => Ok(()),
             Record::Burst(burst) => self.burst(burst),
-            Record::Top(_) => Ok(()),
+            Record::Top(top) => self.top(top),
             Record::Summary(summary) => self.summary(summary),
         }
     }

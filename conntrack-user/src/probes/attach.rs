@@ -6,17 +6,21 @@ use aya::{
     programs::{KProbe, ProgramError},
 };
 use aya_log::EbpfLogger;
-use conntrack_ebpf::{BUCKETS_MAP, NETNS_SLOTS_MAP, TOTALS_MAP, globals};
+use conntrack_ebpf::{BUCKETS_MAP, LEADERS_MAP, NETNS_SLOTS_MAP, TOTALS_MAP, globals};
 
 use super::{
     diagnostics::Diagnostics,
     events::Events,
+    leaders::KernelLeaders,
     missed::Missed,
     plan::{self, Attachment, Group, MissingProbe, Plan, PlannedProbe},
 };
 use crate::{
     model::{origin::Coverage, record::Probes, snapshot::EventCounts},
-    source::counter_maps::{CounterMaps, Shape},
+    source::{
+        counter_maps::{CounterMaps, Shape},
+        leader_maps::LeaderShape,
+    },
 };
 
 /// The eBPF object, or nothing where the build did not embed one.
@@ -32,6 +36,7 @@ pub struct Attached {
     logger: Option<EbpfLogger<Diagnostics>>,
     events: Events,
     slots: HashMap<MapData, u32, u32>,
+    leaders: Option<KernelLeaders>,
     functions: Vec<&'static str>,
     missing: Vec<MissingProbe>,
     missed: Missed,
@@ -88,13 +93,17 @@ pub fn attach(plan: &Plan, kernel: &str, object: &[u8]) -> Outcome {
 
 fn try_attach(plan: &Plan, kernel: &str, object: &[u8]) -> Result<(Attached, CounterMaps), String> {
     let shape = Shape::new(plan.cpus, if plan.netns.is_some() { 1 } else { SLOTS });
-    let mut ebpf = load(plan, shape, object)?;
+    let leaders = plan.top.map(|_| LeaderShape::new(plan.cpus));
+    let mut ebpf = load(plan, shape, leaders, object)?;
     let maps = CounterMaps::new(
         array(&ebpf, TOTALS_MAP)?.fd(),
         array(&ebpf, BUCKETS_MAP)?.fd(),
         shape,
     )
     .map_err(|e| format!("cannot map the probes' counters: {}", chain(&e)))?;
+    let leaders = leaders
+        .map(|shape| KernelLeaders::new(&mut ebpf, shape))
+        .transpose()?;
     // Diagnostics only: counting goes on without them. After loading, because the logger takes the
     // map away from `ebpf`, and before attaching, so that nothing is lost.
     let mut functions = Vec::new();
@@ -124,6 +133,7 @@ fn try_attach(plan: &Plan, kernel: &str, object: &[u8]) -> Result<(Attached, Cou
         logger,
         events,
         slots,
+        leaders,
         functions,
         missing,
         missed,
@@ -131,7 +141,12 @@ fn try_attach(plan: &Plan, kernel: &str, object: &[u8]) -> Result<(Attached, Cou
     Ok((attached, maps))
 }
 
-fn load(plan: &Plan, shape: Shape, object: &[u8]) -> Result<Ebpf, String> {
+fn load(
+    plan: &Plan,
+    shape: Shape,
+    leaders: Option<LeaderShape>,
+    object: &[u8],
+) -> Result<Ebpf, String> {
     // 0 is no namespace's inode number.
     let netns = plan.netns.unwrap_or_default();
     let slots = shape.slots;
@@ -145,6 +160,16 @@ fn load(plan: &Plan, shape: Shape, object: &[u8]) -> Result<Ebpf, String> {
         .override_global(globals::NETNS, &netns, true)
         .override_global(globals::SLOTS, &slots, true)
         .override_global(aya_log::LEVEL, &super::diagnostics::EBPF_LEVEL, false);
+    let counted = u32::from(leaders.is_some());
+    if let Some((shape, leading)) = leaders.as_ref().zip(plan.top.as_ref()) {
+        loader
+            .map_max_entries(LEADERS_MAP, shape.elements())
+            .override_global(globals::TOP, &counted, true)
+            .override_global(globals::TOP_SET_BITS, &shape.set_bits, true)
+            .override_global(globals::TOP_SEED, &leading.seed, true)
+            .override_global(globals::TOP_PREFIX, &leading.prefixes.ipv4, true)
+            .override_global(globals::TOP_PREFIX6, &leading.prefixes.ipv6, true);
+    }
     for (name, value) in &plan.globals {
         loader.override_global(name, value, true);
     }
@@ -234,6 +259,11 @@ impl Attached {
     /// The events since last time, oldest first.
     pub fn events(&mut self) -> Vec<conntrack_ebpf::Event> {
         self.events.drain()
+    }
+
+    /// Leaders, when they are counted.
+    pub fn leaders(&mut self) -> Option<&mut KernelLeaders> {
+        self.leaders.as_mut()
     }
 
     /// What became of the events of each kind since attach.

@@ -8,5 +8,6 @@ pub mod events;
 pub mod facts;
 pub mod kallsyms;
 pub mod layout;
+pub mod leaders;
 pub mod missed;
 pub mod plan;

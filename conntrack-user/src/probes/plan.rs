@@ -1,6 +1,6 @@
 //! What to attach, decided from host facts: pure.
 
-use conntrack_ebpf::{ProbeCounter, globals, programs};
+use conntrack_ebpf::{ProbeCounter, globals, leaders::Prefixes, programs};
 
 use super::facts::{HostFacts, Support};
 use crate::model::{
@@ -346,6 +346,17 @@ pub struct Plan {
     pub event_rate: u32,
     /// The namespace to count; `None`: those that are assigned a slot.
     pub netns: Option<u32>,
+    /// How leaders are counted, if they are.
+    pub top: Option<Leading>,
+}
+
+/// How leaders are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leading {
+    /// How much of an address is told apart.
+    pub prefixes: Prefixes,
+    /// Chooses which keys share a set; the same for the whole run, or its parts would not add up.
+    pub seed: u32,
 }
 
 /// Events of one kind sent in a second, unless asked otherwise.
@@ -371,6 +382,7 @@ impl Plan {
             cpus: 0,
             event_rate: EVENT_RATE,
             netns: None,
+            top: None,
         }
     }
 
@@ -384,6 +396,7 @@ impl Plan {
             cpus: ready.cpus,
             event_rate: EVENT_RATE,
             netns: None,
+            top: None,
         };
         plan.globals.push((globals::CPUS, ready.cpus));
         for spec in &PROBES {

@@ -16,6 +16,7 @@ const IPV4: Request = Request {
     subsystem: libc::NFNL_SUBSYS_HOOK as u8,
     answer_subsystem: libc::NFNL_SUBSYS_HOOK as u8,
     message: 0,
+    answer_message: None,
     family: libc::NFPROTO_IPV4 as u8,
     dump: true,
     // NFNLA_HOOK_HOOKNUM

@@ -113,6 +113,23 @@ impl Namespace {
         Ok(found)
     }
 
+    /// The same namespace once more, for another thread.
+    ///
+    /// # Errors
+    ///
+    /// When there are no more descriptors to be had.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            name: self.name.clone(),
+            inode: self.inode,
+            place: match &self.place {
+                Place::Here => Place::Here,
+                Place::Held(fd) => Place::Held(fd.try_clone()?),
+                Place::Visited(path) => Place::Visited(path.clone()),
+            },
+        })
+    }
+
     /// Does something with the calling thread in this namespace: `/proc/thread-self/net` and
     /// `/proc/sys/net` are then its, as are new sockets.
     pub fn within<T>(&self, work: impl FnOnce() -> T) -> io::Result<T> {

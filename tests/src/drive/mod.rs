@@ -13,3 +13,4 @@ pub mod nat;
 pub mod packet;
 pub mod race;
 pub mod tcp;
+pub mod zipf;

@@ -9,6 +9,7 @@ mod chain;
 mod clash;
 mod cpus;
 mod ctnetlink;
+mod culprits;
 mod expect;
 mod flows;
 mod full;
@@ -99,5 +100,10 @@ pub const ALL: &[Scenario] = &[
         "a_namespace_appears_and_vanishes",
         netns::appears_and_vanishes,
     ),
+    ("leaders_are_the_true_ones", culprits::zipf),
+    ("leaders_among_the_refused", culprits::dropped),
+    ("leaders_among_the_evicted", culprits::evicted_ipv6),
+    ("leaders_of_each_namespace", culprits::namespaces),
+    ("leaders_have_their_process_named", culprits::process_named),
     ("nf_conntrack_may_come_late_and_go", module::comes_and_goes),
 ];

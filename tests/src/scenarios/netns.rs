@@ -14,10 +14,10 @@ use crate::{
     traffic::UdpFlows,
 };
 
-const OTHER: &str = "other";
+pub(super) const OTHER: &str = "other";
 
 /// Does something while there is another namespace that tracks connections.
-fn with_another<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn with_another<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     run(&["ip", "netns", "add", OTHER])?;
     let result = prepare(OTHER).and_then(|()| work());
     run(&["ip", "netns", "delete", OTHER])?;
@@ -30,7 +30,7 @@ fn prepare(netns: &str) -> Result<()> {
 }
 
 /// Makes flows in another namespace.
-fn flows_in(netns: &str, flows: u32) -> Result<()> {
+pub(super) fn flows_in(netns: &str, flows: u32) -> Result<()> {
     run_in(netns, &["ctgen", "--flows", &flows.to_string()]).map(drop)
 }
 

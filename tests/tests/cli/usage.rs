@@ -37,6 +37,12 @@ fn bad_usage_is_status_2_and_says_what_is_bad() -> Result<()> {
     refused(&["stream", "--burst-longest", "1m"], "10s")?;
     refused(&["stream", "--per-cpu", "--format", "csv"], "--per-cpu")?;
     refused(&["stream", "--proc-root"], "--proc-root")?;
+    refused(&["stream", "--top", "0"], "--top")?;
+    refused(&["stream", "--top-prefix", "24"], "--top")?;
+    refused(&["stream", "--top", "--top-prefix", "33"], "--top-prefix")?;
+    refused(&["stream", "--top", "--format", "csv"], "--top")?;
+    refused(&["stream", "--top", "--proc-root", "/x"], "--top")?;
+    refused(&["events", "--top", "101"], "--top")?;
     refused(&["doctor", "--format", "csv"], "csv")
 }
 

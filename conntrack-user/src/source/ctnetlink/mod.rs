@@ -5,9 +5,15 @@
 //! The kernel loads its module nf_conntrack_netlink to answer, and nf_conntrack with it: ask only where
 //! nf_conntrack is loaded, or looking would change what is looked at.
 
+pub mod entries;
 mod stats;
 
-use self::stats::{CPU, EXPECT_CPU, GLOBAL, cpu_counters, global, table};
+use std::cell::RefCell;
+
+use self::{
+    entries::{ENTRIES, Entry},
+    stats::{CPU, EXPECT_CPU, GLOBAL, cpu_counters, global, table},
+};
 use super::{
     nfnetlink::{
         message::{Malformed, Object, Request},
@@ -27,6 +33,17 @@ const TRIES: u32 = 3;
 #[derive(Debug, Default)]
 pub struct Ctnetlink {
     socket: Option<Socket>,
+}
+
+/// How a listing of entries ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// Whole.
+    Whole,
+    /// Whole, but the kernel says that it changed underneath (`NLM_F_DUMP_INTR`).
+    Changed,
+    /// The kernel lost a part of it (`ENOBUFS`).
+    Partial,
 }
 
 /// What ctnetlink tells.
@@ -54,6 +71,35 @@ impl Ctnetlink {
         Ok(Counters {
             stat: table(&cpus, &expect, global.entries).map_err(|e| Error::Malformed(CPU, e))?,
             max: global.max,
+        })
+    }
+
+    /// Goes through all entries of the namespace, and tells whether they changed so much meanwhile that
+    /// the kernel says so. Entries that come and go while it is listed may or may not be told of.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; without CAP_NET_ADMIN, [`Error::NotPermitted`]. `each` may have been told a part.
+    pub fn entries(&mut self, each: impl FnMut(Entry)) -> Result<Listing, Error> {
+        let mut socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => Socket::open()?,
+        };
+        let each = RefCell::new(each);
+        let answer = socket.ask(&ENTRIES, |object| {
+            each.borrow_mut()(Entry::read(object)?);
+            Ok(())
+        })?;
+        Ok(match answer {
+            Some((_, changed)) => {
+                self.socket = Some(socket);
+                if changed {
+                    Listing::Changed
+                } else {
+                    Listing::Whole
+                }
+            }
+            None => Listing::Partial,
         })
     }
 

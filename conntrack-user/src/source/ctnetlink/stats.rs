@@ -18,6 +18,7 @@ pub(super) const CPU: Request = Request {
     subsystem: libc::NFNL_SUBSYS_CTNETLINK as u8,
     answer_subsystem: libc::NFNL_SUBSYS_CTNETLINK as u8,
     message: 4,
+    answer_message: None,
     family: libc::AF_UNSPEC as u8,
     dump: true,
     attributes: &[],

@@ -30,6 +30,8 @@ pub struct Request {
     pub answer_subsystem: u8,
     /// The message's number within the subsystem.
     pub message: u8,
+    /// That of the answer, where it is another.
+    pub answer_message: Option<u8>,
     /// `NFPROTO_*`.
     pub family: u8,
     /// Whether all objects of a kind are asked for, or one.
@@ -121,7 +123,10 @@ impl<T> Answer<T> {
     #[must_use]
     pub fn new(request: &Request, sequence: u32) -> Self {
         Self {
-            kind: kind(request.answer_subsystem, request.message),
+            kind: kind(
+                request.answer_subsystem,
+                request.answer_message.unwrap_or(request.message),
+            ),
             dump: request.dump,
             sequence,
             items: Vec::new(),
@@ -258,16 +263,19 @@ pub struct Object<'a> {
 impl<'a> Object<'a> {
     /// Its attributes, in order. Nothing follows an error.
     pub fn attributes(&self) -> impl Iterator<Item = Result<Attribute<'a>, Malformed>> + use<'a> {
-        let mut rest = self.attributes;
-        std::iter::from_fn(move || {
-            if rest.is_empty() {
-                return None;
-            }
-            let first = Attribute::first(rest);
-            rest = first.as_ref().map_or(&[], |&(_, next)| next);
-            Some(first.map(|(attribute, _)| attribute))
-        })
+        attributes(self.attributes)
     }
+}
+
+fn attributes(mut rest: &[u8]) -> impl Iterator<Item = Result<Attribute<'_>, Malformed>> + use<'_> {
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let first = Attribute::first(rest);
+        rest = first.as_ref().map_or(&[], |&(_, next)| next);
+        Some(first.map(|(attribute, _)| attribute))
+    })
 }
 
 /// An attribute of an object.
@@ -309,6 +317,11 @@ impl<'a> Attribute<'a> {
                 length: self.value.len(),
                 room: 4,
             })
+    }
+
+    /// The attributes that its value consists of, in order. Nothing follows an error.
+    pub fn nested(&self) -> impl Iterator<Item = Result<Attribute<'a>, Malformed>> + use<'a> {
+        attributes(self.value)
     }
 
     /// Its value as a string of C, without the 0 at its end.

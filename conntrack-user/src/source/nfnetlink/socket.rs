@@ -167,6 +167,7 @@ mod tests {
             subsystem: 1,
             answer_subsystem: 1,
             message: 5,
+            answer_message: None,
             family: 0,
             dump: false,
             attributes: &[],

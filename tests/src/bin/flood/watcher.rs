@@ -21,6 +21,8 @@ pub(crate) enum Condition {
     Nothing,
     /// ctpulse with the probes that hit per flow.
     Flow,
+    /// The same, and it counts who leads.
+    Top,
     /// ctpulse with all its probes, those that hit per packet included.
     All,
     /// conntrack(8), which has the kernel send a message for each new flow.
@@ -31,22 +33,24 @@ pub(crate) enum Condition {
 
 impl Condition {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Nothing,
         Self::Flow,
+        Self::Top,
         Self::All,
         Self::Conntrack,
         Self::Bpftrace,
     ];
 
     /// Those that run BPF programs.
-    pub(crate) const BPF: [Self; 3] = [Self::Flow, Self::All, Self::Bpftrace];
+    pub(crate) const BPF: [Self; 4] = [Self::Flow, Self::Top, Self::All, Self::Bpftrace];
 
     /// As the report names it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
             Self::Flow => "ctpulse, flow group",
+            Self::Top => "ctpulse, flow group, --top",
             Self::All => "ctpulse, all group",
             Self::Conntrack => "conntrack -E -e NEW",
             Self::Bpftrace => "bpftrace, same functions",
@@ -66,8 +70,9 @@ impl Watcher {
     pub(crate) fn start(condition: Condition, probes: &BTreeSet<Probe>) -> Result<Self> {
         let process = match condition {
             Condition::Nothing => None,
-            Condition::Flow => Some(ctpulse("flow")?),
-            Condition::All => Some(ctpulse("all")?),
+            Condition::Flow => Some(ctpulse(&["--probes", "flow"])?),
+            Condition::Top => Some(ctpulse(&["--probes", "flow", "--top"])?),
+            Condition::All => Some(ctpulse(&["--probes", "all"])?),
             Condition::Conntrack => {
                 let mut process = Process::start_silent(&["conntrack", "-E", "-e", "NEW"])?;
                 process.until("conntrack listens", |_| Ok(lost_events()?.is_some()))?;
@@ -88,7 +93,7 @@ impl Watcher {
     /// The functions that ctpulse says it has probes on; none for others.
     pub(crate) fn functions(&self) -> Result<Vec<String>> {
         match (&self.process, self.condition) {
-            (Some(process), Condition::Flow | Condition::All) => {
+            (Some(process), Condition::Flow | Condition::Top | Condition::All) => {
                 let hello = first_record(&process.stdout()?)?.context("ctpulse said nothing")?;
                 Ok(strings(&hello["probes"]["attached"]))
             }
@@ -122,7 +127,7 @@ impl Watcher {
         probes::until_none()?;
         wait_until("nobody listens to events", || Ok(lost_events()?.is_none()))?;
         match self.condition {
-            Condition::Flow | Condition::All => {
+            Condition::Flow | Condition::Top | Condition::All => {
                 let last = said.lines().next_back().context("ctpulse said nothing")?;
                 let summary: Value = serde_json::from_str(last)
                     .with_context(|| format!("the last line of ctpulse is {last:?}"))?;
@@ -133,18 +138,10 @@ impl Watcher {
     }
 }
 
-/// Starts ctpulse with a group of probes, and waits for the line that says that they are attached.
-fn ctpulse(group: &str) -> Result<Process> {
-    let mut process = Process::start(&[
-        "ctpulse",
-        "stream",
-        "--interval",
-        "1s",
-        "--format",
-        "json",
-        "--probes",
-        group,
-    ])?;
+/// Starts ctpulse with some options, and waits for the line that says that they are attached.
+fn ctpulse(options: &[&str]) -> Result<Process> {
+    let stream = ["ctpulse", "stream", "--interval", "1s", "--format", "json"];
+    let mut process = Process::start(&[&stream, options].concat())?;
     process.until("ctpulse has attached its probes", |process| {
         let Some(hello) = first_record(&process.stdout()?)? else {
             return Ok(false);

@@ -8,6 +8,7 @@ const DUMP: Request = Request {
     subsystem: 2,
     answer_subsystem: 1,
     message: 4,
+    answer_message: None,
     family: 0,
     dump: true,
     attributes: &[],

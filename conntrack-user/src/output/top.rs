@@ -1,0 +1,181 @@
+//! Leaders for eyes: one line per table while streaming, as many leaders as fit; all of them, in
+//! columns, for the whole run.
+
+use super::number::compact;
+use crate::model::record::{Top, TopRow, TopTable};
+
+/// Between two tables that stand side by side.
+const GAP: usize = 3;
+
+/// Lines for a record, no wider than `width` where there is one. `named`: which instance it is of is
+/// said.
+#[must_use]
+pub fn lines(top: &Top, width: Option<usize>, named: bool) -> Vec<String> {
+    let width = width.unwrap_or(usize::MAX);
+    if top.closing {
+        return closing(top, width);
+    }
+    let instance = if named {
+        format!("{} ", top.instance)
+    } else {
+        String::new()
+    };
+    let mut lines: Vec<String> = top
+        .tables
+        .iter()
+        .filter(|table| tells(table))
+        .map(|table| line(&format!("{} {instance}", when(top)), table, width))
+        .collect();
+    if !lines.is_empty() {
+        lines.extend(top.remark.iter().map(|remark| format!("! {remark}")));
+    }
+    lines
+}
+
+/// Whether a table says anything: something was counted, and not all of it is the one thing that
+/// everything has (no zone, no mark).
+fn tells(table: &TopTable) -> bool {
+    let unset = |row: &TopRow| row.key == "0" || row.key == "0x0";
+    let plain = matches!(&*table.of, "zone" | "mark") && table.rows.iter().all(unset);
+    table.total > 0 && !plain
+}
+
+/// Whether anybody does: of thousands that have one flow each, any ten would be as good.
+fn stands_out(table: &TopTable) -> bool {
+    table.rows.first().is_some_and(|row| row.share >= 1.0)
+}
+
+fn when(top: &Top) -> String {
+    if top.window_s > 0.0 {
+        format!("top {:.1} s", top.window_s)
+    } else {
+        "top now  ".to_owned()
+    }
+}
+
+/// `top 1.0 s new     48.2k src   10.0.0.1 45%  10.0.0.2 20%`.
+fn line(begin: &str, table: &TopTable, width: usize) -> String {
+    let total = compact(table.total as f64);
+    let mut line = format!("{begin}{:<7} {total:>5} {:<5}", table.by, table.of);
+    if !stands_out(table) {
+        line.push_str("  nobody stands out");
+        return line;
+    }
+    for (i, row) in table.rows.iter().enumerate() {
+        let more = format!("  {} {}", who(row), share(table, row));
+        // Cut short, the first still says more than nothing.
+        if i > 0 && chars(&line) + chars(&more) > width {
+            break;
+        }
+        line.push_str(&more);
+    }
+    line
+}
+
+fn closing(top: &Top, width: usize) -> Vec<String> {
+    let of = if top.window_s > 0.0 {
+        format!("top of {:.1} s", top.window_s)
+    } else {
+        format!("entries held at {}", top.time.0.strftime("%H:%M:%S"))
+    };
+    let mut lines = vec![String::new(), format!("{}, {of}", top.instance)];
+    let mut tables = top.tables.iter().filter(|table| tells(table)).peekable();
+    if tables.peek().is_none() {
+        lines.push("nothing was counted".to_owned());
+    }
+    while let Some(first) = tables.next() {
+        let mut group = vec![first];
+        while let Some(next) = tables.next_if(|next| next.by == first.by) {
+            group.push(next);
+        }
+        lines.push(format!("{}: {}", first.by, first.total));
+        let blocks = group.into_iter().map(block);
+        for beside in side_by_side(blocks, width) {
+            lines.extend(beside);
+        }
+    }
+    lines.extend(top.remark.iter().map(|remark| format!("! {remark}")));
+    lines
+}
+
+/// A table as lines of one length.
+fn block(table: &TopTable) -> Vec<String> {
+    let accuracy = match (table.error, table.certain) {
+        (0, true) => String::new(),
+        (0, false) => " (others may lead)".to_owned(),
+        (error, true) => format!(" (up to {error} more)"),
+        (error, false) => format!(" (up to {error} more; others may lead)"),
+    };
+    if !stands_out(table) {
+        return vec![format!("by {}: nobody stands out", table.of)];
+    }
+    let title = format!("by {}{accuracy}", table.of);
+    let rows: Vec<[String; 3]> = table
+        .rows
+        .iter()
+        .map(|row| [who(row), row.count.to_string(), share(table, row)])
+        .collect();
+    let widest = |column: usize| rows.iter().map(|r| chars(&r[column])).max().unwrap_or(0);
+    let [key, count, share] = [widest(0), widest(1), widest(2)];
+    let mut lines = vec![title];
+    lines.extend(
+        rows.iter()
+            .map(|[k, c, s]| format!("{k:<key$} {c:>count$} {s:>share$}")),
+    );
+    let width = lines.iter().map(|line| chars(line)).max().unwrap_or(0);
+    lines.iter().map(|line| format!("{line:<width$}")).collect()
+}
+
+/// Blocks beside each other while they fit, the others below.
+fn side_by_side(blocks: impl Iterator<Item = Vec<String>>, width: usize) -> Vec<Vec<String>> {
+    let mut rows: Vec<Vec<Vec<String>>> = Vec::new();
+    let mut used = 0;
+    for block in blocks {
+        let wide = block.first().map_or(0, |line| chars(line));
+        match rows.last_mut() {
+            Some(row) if used + GAP + wide <= width => {
+                row.push(block);
+                used += GAP + wide;
+            }
+            _ => {
+                rows.push(vec![block]);
+                used = wide;
+            }
+        }
+    }
+    rows.into_iter().map(join).collect()
+}
+
+fn join(blocks: Vec<Vec<String>>) -> Vec<String> {
+    let height = blocks.iter().map(Vec::len).max().unwrap_or(0);
+    let cell = |block: &Vec<String>, i: usize| match block.get(i) {
+        Some(line) => line.clone(),
+        None => " ".repeat(block.first().map_or(0, |line| chars(line))),
+    };
+    (0..height)
+        .map(|i| {
+            let cells: Vec<String> = blocks.iter().map(|block| cell(block, i)).collect();
+            cells.join(&" ".repeat(GAP)).trim_end().to_owned()
+        })
+        .collect()
+}
+
+fn who(row: &TopRow) -> String {
+    match &row.process {
+        Some(process) => format!("{} {process}", row.key),
+        None => row.key.clone(),
+    }
+}
+
+/// In percent; at least so many, where counts are not exact.
+fn share(table: &TopTable, row: &TopRow) -> String {
+    let at_least = if table.error > 0 { "≥" } else { "" };
+    match row.share {
+        share if share < 9.95 => format!("{at_least}{share:.1}%"),
+        share => format!("{at_least}{share:.0}%"),
+    }
+}
+
+fn chars(text: &str) -> usize {
+    text.chars().count()
+}

@@ -1,0 +1,105 @@
+//! The processes that hold sockets, and the containers they run in.
+
+use std::{collections::HashMap, fs, path::Path, rc::Rc};
+
+use crate::model::owners::{Process, Program};
+
+/// The process behind each socket, by the socket's inode number. What cannot be looked at (a process
+/// that has ended, or one of somebody else without the right to look) is left out.
+#[must_use]
+pub fn by_socket(proc: &Path) -> HashMap<u64, Rc<Process>> {
+    let mut found = HashMap::new();
+    for entry in fs::read_dir(proc).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let path = entry.path();
+        let mut process: Option<Rc<Process>> = None;
+        for fd in fs::read_dir(path.join("fd"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let Some(inode) = fs::read_link(fd.path())
+                .ok()
+                .and_then(|link| socket(link.to_str()?))
+            else {
+                continue;
+            };
+            let process = process.get_or_insert_with(|| describe(&path, pid).into());
+            // Of those that share one, the first will do.
+            found.entry(inode).or_insert_with(|| Rc::clone(process));
+        }
+    }
+    found
+}
+
+/// `socket:[12345]`.
+fn socket(link: &str) -> Option<u64> {
+    link.strip_prefix("socket:[")?
+        .strip_suffix(']')?
+        .parse()
+        .ok()
+}
+
+fn describe(path: &Path, pid: u32) -> Process {
+    let comm = fs::read_to_string(path.join("comm")).unwrap_or_default();
+    let cgroup = fs::read_to_string(path.join("cgroup")).unwrap_or_default();
+    Process {
+        pid,
+        program: Program {
+            name: comm.trim().to_owned(),
+            container: container(&cgroup).map(str::to_owned),
+        },
+    }
+}
+
+/// The container whose name (64 hexadecimal digits, as Docker, containerd, CRI-O and Podman choose it)
+/// is part of a cgroup's path: its first 12 digits, as their tools show it.
+///
+/// ```text
+/// 0::/system.slice/docker-<id>.scope
+/// 0::/kubepods.slice/…/cri-containerd-<id>.scope
+/// ```
+#[must_use]
+pub fn container(cgroup: &str) -> Option<&str> {
+    cgroup
+        .split(|c: char| !c.is_ascii_hexdigit())
+        .find(|part| part.len() == 64)
+        .and_then(|id| id.get(..12))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::UdpSocket, os::fd::AsRawFd};
+
+    use super::*;
+
+    #[test]
+    fn containers() {
+        let id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        for path in [
+            format!("0::/system.slice/docker-{id}.scope\n"),
+            format!("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope\n"),
+            format!("12:cpu:/docker/{id}\n"),
+            format!("0::/machine.slice/libpod-{id}.scope/container\n"),
+        ] {
+            assert_eq!(container(&path), Some("0123456789ab"), "{path}");
+        }
+        assert_eq!(
+            container("0::/user.slice/user-1000.slice/session-1.scope\n"),
+            None
+        );
+        assert_eq!(container(""), None);
+    }
+
+    #[test]
+    fn our_own_socket_is_ours() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let link = fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd())).unwrap();
+        let inode = super::socket(link.to_str().unwrap()).unwrap();
+        let found = by_socket(Path::new("/proc"));
+        assert_eq!(found[&inode].pid, std::process::id());
+    }
+}
