@@ -12,6 +12,7 @@ use crate::{
         event::{kind_name, kind_named},
         filter::Filter,
     },
+    output::text::{ChartName, ColumnName, Numbers, Selection, View},
     probes::plan::EVENT_RATE,
 };
 
@@ -119,6 +120,9 @@ pub struct StreamArgs {
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// What the text shows
+    #[command(flatten)]
+    pub view: ViewArgs,
     /// Add the in-kernel time series of each interval to JSON samples
     #[arg(long)]
     pub buckets: bool,
@@ -272,6 +276,75 @@ pub struct EventsArgs {
     pub top: TopArgs,
 }
 
+/// Options of text.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ViewArgs {
+    /// Show these columns, in this order: time, entries, used, new.new, new.new.peak, errors.drop …
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        value_delimiter = ',',
+        conflicts_with = "chart"
+    )]
+    pub columns: Vec<ColumnName>,
+    /// Show only these charts: sockets, new, changes, expect, search, errors
+    #[arg(long, value_name = "CHART", value_delimiter = ',')]
+    pub chart: Vec<ChartName>,
+    /// How to write rates
+    #[arg(long, value_enum, default_value_t = NumbersArg::Human)]
+    pub numbers: NumbersArg,
+    /// Whether to use colours
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
+    pub color: ColorArg,
+}
+
+/// Ways to write rates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum NumbersArg {
+    /// Three digits and a unit: 2.32k
+    #[default]
+    Human,
+    /// All digits: 2319.42
+    Exact,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorArg {
+    /// On a terminal that has them, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl ViewArgs {
+    /// What was asked for; `colours` is whether there may be any.
+    #[must_use]
+    pub fn view(&self, colours: impl FnOnce() -> bool) -> View {
+        View {
+            selection: if !self.columns.is_empty() {
+                Selection::Columns(self.columns.clone())
+            } else if !self.chart.is_empty() {
+                Selection::Charts(self.chart.clone())
+            } else {
+                Selection::Fitting
+            },
+            numbers: match self.numbers {
+                NumbersArg::Human => Numbers::Human,
+                NumbersArg::Exact => Numbers::Exact,
+            },
+            colours: match self.color {
+                ColorArg::Auto => colours(),
+                ColorArg::Always => true,
+                ColorArg::Never => false,
+            },
+        }
+    }
+}
+
 /// Forms of the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EventsFormat {
@@ -363,6 +436,7 @@ impl Default for StreamArgs {
             interval: Duration::from_millis(100),
             duration: None,
             format: Format::Text,
+            view: ViewArgs::default(),
             buckets: false,
             per_cpu: false,
             probes: ProbesArg::Auto,
@@ -383,8 +457,14 @@ impl StreamArgs {
     /// What is wrong with the options together, which clap does not see.
     #[must_use]
     pub fn conflict(&self) -> Option<&'static str> {
-        (self.top.top.is_some() && self.format == Format::Csv)
-            .then_some("--top has no place in CSV; use --format text or json")
+        let selects = !self.view.columns.is_empty() || !self.view.chart.is_empty();
+        if self.top.top.is_some() && self.format == Format::Csv {
+            Some("--top has no place in CSV; use --format text or json")
+        } else if selects && self.format != Format::Text {
+            Some("--columns and --chart are for text; the other formats always have everything")
+        } else {
+            None
+        }
     }
 }
 

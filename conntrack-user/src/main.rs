@@ -46,7 +46,7 @@ fn run_stream(mut args: StreamArgs) -> io::Result<()> {
     }
     let hook = on_alert::prepare(&mut args.alerts)?;
     until_signalled(async |shutdown| {
-        let mut sink = on_alert::hooked(stream::sink(args.format), hook);
+        let mut sink = on_alert::hooked(stream::sink(&args), hook);
         stream::run(&args, SystemClock, &mut *sink, shutdown).await
     })
 }

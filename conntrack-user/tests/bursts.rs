@@ -11,7 +11,12 @@ use conntrack_user::{
         },
         series::BUCKET_MS,
     },
-    output::{Sink, csv::Csv, json::Json, text::Text},
+    output::{
+        Sink,
+        csv::Csv,
+        json::Json,
+        text::{Text, View},
+    },
 };
 use jiff::Timestamp;
 
@@ -115,7 +120,11 @@ fn as_text(instances: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
     records.extend(bursts().into_iter().map(Record::Burst));
     records.push(summary());
     let mut out = Vec::new();
-    written(|out| Text::new(out, None), &mut out, &records)?;
+    written(
+        |out| Text::new(out, None, View::default()),
+        &mut out,
+        &records,
+    )?;
     Ok(String::from_utf8(out)?)
 }
 

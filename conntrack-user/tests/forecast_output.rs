@@ -7,7 +7,10 @@ use conntrack_user::{
         forecast::TimeToFull,
         record::{Alert, Ordered, Record, Sample, Time},
     },
-    output::{Sink, text::Text},
+    output::{
+        Sink,
+        text::{Text, View},
+    },
 };
 use jiff::Timestamp;
 
@@ -51,7 +54,7 @@ fn alert(status: AlertStatus, previous: AlertStatus, value: f64) -> Record {
 
 fn text(records: &[Record]) -> std::io::Result<String> {
     let mut out = Vec::new();
-    let mut sink = Text::new(&mut out, None);
+    let mut sink = Text::new(&mut out, None, View::default());
     records.iter().try_for_each(|record| sink.write(record))?;
     String::from_utf8(out).map_err(std::io::Error::other)
 }

@@ -28,7 +28,7 @@ use conntrack_user::{
         doctor::{CounterLine, Finding, Report, Status, text},
         json::Json,
         terminal::Size,
-        text::Text,
+        text::{Text, View},
     },
 };
 use jiff::Timestamp;
@@ -414,7 +414,7 @@ fn write<S: Sink>(sink: &mut S, records: &[Record]) -> io::Result<()> {
 
 fn as_text(terminal: Option<Size>, records: &[Record]) -> io::Result<String> {
     let mut out = Vec::new();
-    write(&mut Text::new(&mut out, terminal), records)?;
+    write(&mut Text::new(&mut out, terminal, View::default()), records)?;
     String::from_utf8(out).map_err(io::Error::other)
 }
 

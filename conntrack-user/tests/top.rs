@@ -8,7 +8,13 @@ use conntrack_user::{
         EventTotals, Hello, Instance, Ordered, Probes, Record, SCHEMA, Summary, Time, Top, TopRow,
         TopTable,
     },
-    output::{Sink, events::EventLines, json::Json, terminal::Size, text::Text},
+    output::{
+        Sink,
+        events::EventLines,
+        json::Json,
+        terminal::Size,
+        text::{Text, View},
+    },
 };
 use jiff::Timestamp;
 
@@ -208,7 +214,7 @@ fn as_text(
     records: &[Record],
 ) -> Result<String, Box<dyn std::error::Error>> {
     let mut out = Vec::new();
-    let mut text = Text::new(&mut out, terminal);
+    let mut text = Text::new(&mut out, terminal, View::default());
     for record in records {
         text.write(record)?;
     }

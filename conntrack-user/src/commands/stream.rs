@@ -9,7 +9,7 @@ use crate::{
     cli::{Format, StreamArgs},
     clock::Clock,
     model::record::Record,
-    output::{Sink, csv::Csv, json::Json, text::Text},
+    output::{Sink, csv::Csv, json::Json, terminal, text::Text},
     source::instance::Extent,
 };
 
@@ -61,14 +61,17 @@ fn write(sink: &mut dyn Sink, records: impl IntoIterator<Item = Record>) -> io::
     sink.flush()
 }
 
-/// The sink for a format, onto stdout.
+/// The sink that was asked for, onto stdout.
 #[must_use]
-pub fn sink(format: Format) -> Box<dyn Sink> {
+pub fn sink(args: &StreamArgs) -> Box<dyn Sink> {
     let out = io::BufWriter::new(io::stdout());
-    match format {
+    match args.format {
         Format::Json => Box::new(Json::new(out)),
         Format::Csv => Box::new(Csv::new(out)),
-        Format::Text => Box::new(Text::new(out, crate::output::terminal::size())),
+        Format::Text => {
+            let view = args.view.view(terminal::has_colours);
+            Box::new(Text::new(out, terminal::Stdout, view))
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Comma-separated values: a line per sample, `chart.dimension` columns in documented order. A cell
 //! is empty where the value is unavailable.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 use super::Sink;
 use crate::model::{
@@ -47,7 +50,7 @@ impl<W: Write> Csv<W> {
             "{},{},{},{},{},{}",
             sample.time,
             sample.interval_s,
-            sample.instance,
+            quoted(&sample.instance),
             cell(sample.entries),
             cell(sample.max),
             cell(sample.utilization),
@@ -69,6 +72,15 @@ impl<W: Write> Csv<W> {
     }
 }
 
+/// A name as a cell: in quotes where it would be read as something else.
+fn quoted(name: &str) -> Cow<'_, str> {
+    if name.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", name.replace('"', "\"\"")).into()
+    } else {
+        name.into()
+    }
+}
+
 impl<W: Write> Sink for Csv<W> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
         if !self.header_written {
@@ -83,5 +95,16 @@ impl<W: Write> Sink for Csv<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_names_are_quoted() {
+        assert_eq!(quoted("web"), "web");
+        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
     }
 }

@@ -53,6 +53,16 @@ pub fn compact_or_dash(value: Option<f64>) -> String {
     value.map_or_else(|| UNAVAILABLE.to_owned(), compact)
 }
 
+/// A rate to the hundredth that may be unavailable: `0`, `2319.42`.
+#[must_use]
+pub fn exact_or_dash(value: Option<f64>) -> String {
+    match value {
+        None => UNAVAILABLE.to_owned(),
+        Some(0.0) => "0".to_owned(),
+        Some(value) => format!("{value:.2}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

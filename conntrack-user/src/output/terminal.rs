@@ -13,6 +13,29 @@ pub struct Size {
     pub rows: u16,
 }
 
+/// What may be a terminal, and then has a size, which may change.
+pub trait Terminal {
+    /// Its size now; `None` when it is something else, which takes lines of any width.
+    fn size(&self) -> Option<Size>;
+}
+
+/// One that keeps its size.
+impl Terminal for Option<Size> {
+    fn size(&self) -> Option<Size> {
+        *self
+    }
+}
+
+/// Stdout.
+#[derive(Clone, Copy, Debug)]
+pub struct Stdout;
+
+impl Terminal for Stdout {
+    fn size(&self) -> Option<Size> {
+        size()
+    }
+}
+
 /// The size of the terminal on stdout; `None` when stdout is something else.
 #[must_use]
 pub fn size() -> Option<Size> {
@@ -31,4 +54,10 @@ pub fn size() -> Option<Size> {
             rows: 24,
         }),
     }
+}
+
+/// Whether stdout is a terminal with colours, and nobody asked for none (`NO_COLOR`, `TERM=dumb`).
+#[must_use]
+pub fn has_colours() -> bool {
+    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }

@@ -1,34 +1,56 @@
 //! Text for eyes: one aligned line per sample, as many columns as the terminal is wide.
 
+mod cells;
+mod columns;
+mod style;
+mod summary;
+
 use std::{
     collections::BTreeMap,
     io::{self, Write},
 };
 
+pub use self::columns::{ChartName, ColumnName, Numbers, Selection};
+use self::{
+    cells::{filled, pad, time_and_range, tone_of},
+    columns::{Column, Shown, chosen},
+    style::Tone,
+    summary::explanation,
+};
 use super::{
     Sink, bursts,
-    number::{UNAVAILABLE, compact_or_dash, compact_time},
+    number::UNAVAILABLE,
     per_cpu,
-    terminal::Size,
+    terminal::{Size, Terminal},
     top::lines,
 };
 use crate::model::{
     alert::{AlertId, AlertStatus},
-    charts::{CHARTS, Dimension, Quantity},
+    charts::{CHARTS, Quantity},
     counters::{Counter, named},
-    crosscheck::{Check, ENTRIES_BALANCE, Verdict},
+    crosscheck::Verdict,
     forecast::TimeToFull,
-    histogram::Percentiles,
-    record::{
-        Alert, Burst, Crosscheck, Hello, InstanceSummary, Name, Peak, PerCpu, Record, Sample,
-        Summary, Top,
-    },
+    record::{Alert, Burst, Crosscheck, Hello, Name, PerCpu, Record, Sample, Summary, Top},
 };
+
+/// What is shown, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// Which columns.
+    pub selection: Selection,
+    /// How numbers are written.
+    pub numbers: Numbers,
+    /// Whether there are colours.
+    pub colours: bool,
+}
 
 /// Writes text.
 pub struct Text<W> {
     out: W,
-    terminal: Option<Size>,
+    view: View,
+    terminal: Box<dyn Terminal>,
+    size: Option<Size>,
+    shown: Shown,
     columns: Vec<Column>,
     /// Whether there are several instances.
     instances: bool,
@@ -42,147 +64,17 @@ pub struct Text<W> {
     explained: Vec<(Name, Verdict)>,
 }
 
-/// What stands in a column.
-#[derive(Clone, Copy)]
-enum Cell {
-    Time,
-    Instance,
-    Entries,
-    Max,
-    Utilization,
-    TimeToFull,
-    TimeToFullRange,
-    Rate(usize, usize),
-    Peak(Counter),
-    Verdict,
-}
-
-/// What there is to show besides what is always there.
-#[derive(Clone, Copy, Default)]
-struct Shown {
-    /// Several instances.
-    instances: bool,
-    /// Probes, and with them the busiest millisecond.
-    peaks: bool,
-}
-
-struct Column {
-    /// Columns of one group stand side by side under its name.
-    group: &'static str,
-    title: &'static str,
-    width: usize,
-    /// Lower stays longer when the terminal is narrow.
-    rank: u8,
-    cell: Cell,
-}
-
-/// Characters shown of an instance's name.
-const INSTANCE: usize = 14;
-
-/// Width of two compact times with a dash.
-const RANGE: usize = 11;
-
-/// Width of a compact number.
-const NUMBER: usize = 5;
-
-/// Dimensions with their short titles and ranks, by chart, in the order of [`CHARTS`].
-const TITLES: [(&str, &[(&str, u8)]); 6] = [
-    ("table", &[("entries", 0)]),
-    ("new/s", &[("new", 0), ("ignore", 7), ("invalid", 3)]),
-    (
-        "changes/s",
-        &[("inserted", 1), ("deleted", 0), ("del_list", 5)],
-    ),
-    (
-        "expectations/s",
-        &[("created", 6), ("deleted", 6), ("new", 6)],
-    ),
-    (
-        "searches/s",
-        &[("searched", 7), ("restart", 6), ("found", 6)],
-    ),
-    (
-        "errors/s",
-        &[("icmp", 4), ("failed", 2), ("drop", 0), ("early", 1)],
-    ),
-];
-
-/// Counters whose busiest millisecond stands beside their average, with the rank of that column.
-const PEAKS: [(Counter, u8); 4] = [
-    (Counter::New, 0),
-    (Counter::Inserted, 3),
-    (Counter::Deleted, 1),
-    (Counter::DeleteList, 5),
-];
-
-fn all_columns(shown: Shown) -> Vec<Column> {
-    let column = |group, title: &'static str, width: usize, rank, cell| Column {
-        group,
-        title,
-        width: width.max(title.len()),
-        rank,
-        cell,
-    };
-    let mut columns = vec![
-        column("UTC", "time", "00:00:00.000".len(), 0, Cell::Time),
-        column("table", "entries", 7, 0, Cell::Entries),
-        column("table", "max", 7, 4, Cell::Max),
-        column("table", "used", "100.0%".len(), 0, Cell::Utilization),
-        column("table", "full", NUMBER, 1, Cell::TimeToFull),
-        column("table", "between", RANGE, 6, Cell::TimeToFullRange),
-    ];
-    if shown.instances {
-        columns.insert(1, column("netns", "instance", INSTANCE, 0, Cell::Instance));
-    }
-    for (c, (chart, (group, titles))) in CHARTS.iter().zip(TITLES).enumerate().skip(1) {
-        for (d, (dimension, (title, rank))) in chart.dimensions.iter().zip(titles).enumerate() {
-            columns.push(column(group, title, NUMBER, *rank, Cell::Rate(c, d)));
-            if let Some((counter, rank)) = peak_of(dimension).filter(|_| shown.peaks) {
-                columns.push(column(group, "peak", NUMBER, rank, Cell::Peak(counter)));
-            }
-        }
-    }
-    columns.push(column("probes", "check", "within".len(), 0, Cell::Verdict));
-    columns
-}
-
-fn peak_of(dimension: &Dimension) -> Option<(Counter, u8)> {
-    PEAKS
-        .into_iter()
-        .find(|(counter, _)| dimension.quantity == Quantity::Rate(*counter))
-}
-
-/// The columns that fit, the least important left out first.
-fn fitting(terminal: Option<Size>, shown: Shown) -> Vec<Column> {
-    let mut columns = all_columns(shown);
-    let Some(size) = terminal else {
-        return columns;
-    };
-    let width = |columns: &[Column]| columns.iter().map(|c| c.width + 1).sum::<usize>() - 1;
-    while width(&columns) > usize::from(size.columns) {
-        let Some(last) = columns
-            .iter()
-            .map(|c| c.rank)
-            .max()
-            .filter(|&rank| rank > 0)
-        else {
-            break;
-        };
-        // Of equals, the rightmost goes first.
-        if let Some(at) = columns.iter().rposition(|c| c.rank == last) {
-            columns.remove(at);
-        }
-    }
-    columns
-}
-
 impl<W: Write> Text<W> {
     /// Onto `out`, which may be a terminal.
-    pub fn new(out: W, terminal: Option<Size>) -> Self {
+    pub fn new(out: W, terminal: impl Terminal + 'static, view: View) -> Self {
+        let (size, shown) = (terminal.size(), Shown::default());
         Self {
             out,
-            terminal,
-            columns: fitting(terminal, Shown::default()),
+            columns: chosen(&view.selection, view.numbers, shown, size),
+            view,
+            terminal: Box::new(terminal),
+            size,
+            shown,
             instances: false,
             since_header: 0,
             per_cpu_explained: false,
@@ -194,13 +86,9 @@ impl<W: Write> Text<W> {
 
     fn hello(&mut self, hello: &Hello) -> io::Result<()> {
         self.instances = hello.instances.len() > 1;
-        self.columns = fitting(
-            self.terminal,
-            Shown {
-                instances: self.instances,
-                peaks: hello.probes.mode != "off",
-            },
-        );
+        self.shown = hello.into();
+        self.size = self.terminal.size();
+        self.choose();
         let instances: Vec<String> = hello
             .instances
             .iter()
@@ -244,6 +132,17 @@ impl<W: Write> Text<W> {
         self.header()
     }
 
+    fn choose(&mut self) {
+        let View {
+            selection, numbers, ..
+        } = &self.view;
+        self.columns = chosen(selection, *numbers, self.shown, self.size);
+    }
+
+    fn line(&mut self, text: &str, tone: Tone) -> io::Result<()> {
+        writeln!(self.out, "{}", tone.paint(text, self.view.colours))
+    }
+
     fn header(&mut self) -> io::Result<()> {
         let mut groups = String::new();
         let mut titles = String::new();
@@ -263,35 +162,44 @@ impl<W: Write> Text<W> {
             titles.push_str(&pad(column.title, column));
         }
         push_group(&mut groups, group, room);
-        writeln!(self.out, "{}\n{}", groups.trim_end(), titles.trim_end())?;
+        self.line(groups.trim_end(), Tone::Dim)?;
+        self.line(titles.trim_end(), Tone::Title)?;
         self.since_header = 0;
         Ok(())
     }
 
     fn sample(&mut self, sample: &Sample) -> io::Result<()> {
+        let size = self.terminal.size();
+        if size != self.size {
+            self.size = size;
+            self.choose();
+            self.header()?;
+        }
         // Two lines of header, and one left over from the screen before.
-        let screenful = self.terminal.map(|size| size.rows.saturating_sub(3).max(1));
+        let screenful = size.map(|size| size.rows.saturating_sub(3).max(1));
         if screenful.is_some_and(|rows| self.since_header >= rows) {
             self.header()?;
         }
         self.since_header += 1;
         self.time_to_full = sample.time_to_full_s;
-        let line: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| pad(&cell(sample, column.cell), column))
-            .collect();
-        writeln!(self.out, "{}", line.join(" ").trim_end())?;
+        let mut line = Vec::with_capacity(self.columns.len());
+        for (i, column) in self.columns.iter().enumerate() {
+            let (text, tone) = filled(sample, column, self.view.numbers);
+            let last = i + 1 == self.columns.len();
+            let text = if last { text.trim_end() } else { &text };
+            line.push(tone.paint(text, self.view.colours));
+        }
+        writeln!(self.out, "{}", line.join(" "))?;
         if let Some(per_cpu) = &sample.per_cpu {
             self.per_cpu(per_cpu)?;
         }
         if sample.buckets_lost_ms > 0.0 {
-            writeln!(
-                self.out,
+            let lost = format!(
                 "! {:.0} ms of buckets were overwritten before they could be read: peaks there are \
                  unknown, totals are not affected",
                 sample.buckets_lost_ms
-            )?;
+            );
+            self.line(&lost, Tone::Warning)?;
         }
         Ok(())
     }
@@ -299,11 +207,14 @@ impl<W: Write> Text<W> {
     fn per_cpu(&mut self, per_cpu: &PerCpu) -> io::Result<()> {
         if per_cpu.unknown != self.unknown_cpus {
             if let Some(unknown) = &per_cpu.unknown {
-                writeln!(self.out, "! by CPU, not all is known: {unknown}")?;
+                self.line(
+                    &format!("! by CPU, not all is known: {unknown}"),
+                    Tone::Warning,
+                )?;
             }
             self.unknown_cpus.clone_from(&per_cpu.unknown);
         }
-        let width = self.terminal.map(|size| usize::from(size.columns));
+        let width = self.size.map(|size| usize::from(size.columns));
         for line in per_cpu::lines(per_cpu, is_charted, width) {
             if !self.per_cpu_explained {
                 self.per_cpu_explained = true;
@@ -323,7 +234,10 @@ impl<W: Write> Text<W> {
                 continue;
             }
             self.explained.push(known);
-            writeln!(self.out, "! {}", explanation(check))?;
+            self.line(
+                &format!("! {}", explanation(check)),
+                summary::tone(check.verdict),
+            )?;
         }
         Ok(())
     }
@@ -336,8 +250,7 @@ impl<W: Write> Text<W> {
             }
             _ => format!("{:.1} {}", alert.value, alert.unit),
         };
-        writeln!(
-            self.out,
+        let line = format!(
             "{} {} {}{}: {value} (was {})",
             if raised { "!" } else { " " },
             alert.status,
@@ -348,19 +261,20 @@ impl<W: Write> Text<W> {
                 String::new()
             },
             alert.previous,
-        )
+        );
+        self.line(&line, tone_of(alert.status))
     }
 
     /// Only of what has a column: `alloc` and `free` rise with others.
     fn burst(&mut self, burst: &Burst) -> io::Result<()> {
         if named(&burst.counter).is_some_and(|spec| is_charted(spec.id)) {
-            writeln!(self.out, "{}", bursts::line(burst, self.instances))?;
+            self.line(&bursts::line(burst, self.instances), Tone::News)?;
         }
         Ok(())
     }
 
     fn top(&mut self, top: &Top) -> io::Result<()> {
-        let width = self.terminal.map(|size| usize::from(size.columns));
+        let width = self.size.map(|size| usize::from(size.columns));
         for line in lines(top, width, self.instances) {
             writeln!(self.out, "{line}")?;
         }
@@ -369,79 +283,9 @@ impl<W: Write> Text<W> {
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         for instance in &summary.instances {
-            self.instance_summary(summary.duration_s, instance)?;
-        }
-        Ok(())
-    }
-
-    fn instance_summary(&mut self, duration_s: f64, instance: &InstanceSummary) -> io::Result<()> {
-        writeln!(self.out)?;
-        writeln!(
-            self.out,
-            "{:<16} {:>10} {:>10}  {:<14} {:>5} {:>5} {:>5} {:>5}",
-            format!("{}, {duration_s:.1} s", instance.name),
-            "probe",
-            "kernel",
-            "check",
-            "p50/s",
-            "p99/s",
-            "max/s",
-            "disp.",
-        )?;
-        for check in &instance.crosscheck {
-            if check.name == ENTRIES_BALANCE {
-                writeln!(
-                    self.out,
-                    "{:<16} {:>10} {:>10}  {}",
-                    check.name,
-                    optional(check.probe),
-                    range(check),
-                    check.verdict.name(),
-                )?;
+            for (line, tone) in summary::lines(summary.duration_s, instance) {
+                self.line(&line, tone)?;
             }
-        }
-        let mut still = Vec::new();
-        for (counter, total) in instance.totals.iter() {
-            let name = counter.spec().name;
-            if total.probe.is_none() && total.kernel == Some(0) {
-                still.push(name);
-                continue;
-            }
-            let check = instance.crosscheck.iter().find(|c| c.name == name);
-            let percentiles = instance.histograms.get(counter);
-            let rate = |of: fn(&Percentiles) -> f64| compact_or_dash(percentiles.map(of));
-            writeln!(
-                self.out,
-                "{name:<16} {:>10} {:>10}  {:<14} {:>5} {:>5} {:>5} {:>5}",
-                optional(total.probe),
-                optional(total.kernel),
-                check.map_or(UNAVAILABLE, |c| c.verdict.name()),
-                rate(|p| p.p50),
-                rate(|p| p.p99),
-                rate(|p| p.max),
-                compact_or_dash(percentiles.and_then(|p| p.dispersion)),
-            )?;
-        }
-        if !still.is_empty() {
-            writeln!(self.out, "nothing counted: {}", still.join(" "))?;
-        }
-        for line in bursts::table(&instance.bursts) {
-            writeln!(self.out, "{line}")?;
-        }
-        for check in &instance.crosscheck {
-            if check.verdict >= Verdict::Undercount {
-                writeln!(self.out, "! {}", explanation(check))?;
-            }
-        }
-        if !instance.crosscheck.is_empty() {
-            let missed = instance
-                .missed
-                .map_or_else(|| "this kernel does not tell".to_owned(), |n| n.to_string());
-            writeln!(
-                self.out,
-                "probe hits the kernel skipped: {missed}; events lost: {}",
-                optional(instance.lost_events)
-            )?;
         }
         Ok(())
     }
@@ -500,85 +344,4 @@ fn push_group(line: &mut String, group: &str, room: usize) {
     }
     let name: String = group.chars().take(room).collect();
     line.push_str(&format!("{name:-^room$}"));
-}
-
-/// Text that stands at the left of its column: the time and the verdict.
-fn pad(text: &str, column: &Column) -> String {
-    let width = column.width;
-    match column.cell {
-        Cell::Time | Cell::Instance | Cell::Verdict => format!("{text:<width$}"),
-        _ => format!("{text:>width$}"),
-    }
-}
-
-fn cell(sample: &Sample, cell: Cell) -> String {
-    match cell {
-        Cell::Time => format!("{}", sample.time.0.strftime("%H:%M:%S%.3f")),
-        Cell::Instance => sample.instance.chars().take(INSTANCE).collect(),
-        Cell::Entries => optional(sample.entries),
-        Cell::Max => optional(sample.max),
-        Cell::Utilization => sample.utilization.map_or_else(
-            || UNAVAILABLE.to_owned(),
-            |percent| format!("{percent:.1}%"),
-        ),
-        Cell::TimeToFull => foretold(sample, |time| compact_time(time.estimate)),
-        Cell::TimeToFullRange => foretold(sample, time_range),
-        Cell::Rate(chart, dimension) => {
-            let value = sample
-                .charts
-                .0
-                .get(chart)
-                .and_then(|(_, d)| d.0.get(dimension));
-            compact_or_dash(value.and_then(|(_, value)| *value))
-        }
-        Cell::Peak(counter) => compact_or_dash(sample.peaks.get(counter).map(|p: &Peak| p.rate)),
-        Cell::Verdict => match sample.verdict {
-            Some(Verdict::WithinBracket) => "within".to_owned(),
-            Some(Verdict::Undercount) => "UNDER!".to_owned(),
-            Some(Verdict::Mismatch) => "WRONG!".to_owned(),
-            Some(verdict) => verdict.name().to_owned(),
-            None => UNAVAILABLE.to_owned(),
-        },
-    }
-}
-
-/// A table that does not fill is another thing than one that nothing is known of.
-fn foretold(sample: &Sample, text: impl Fn(TimeToFull) -> String) -> String {
-    match (sample.time_to_full_s, sample.utilization) {
-        (Some(time), _) => text(time),
-        (None, Some(_)) => "-".to_owned(),
-        (None, None) => UNAVAILABLE.to_owned(),
-    }
-}
-
-fn time_range(time: TimeToFull) -> String {
-    format!("{}-{}", compact_time(time.low), compact_time(time.high))
-}
-
-/// As in `42s (35s-55s)`.
-fn time_and_range(time: TimeToFull) -> String {
-    format!("{} ({})", compact_time(time.estimate), time_range(time))
-}
-
-fn optional<T: ToString>(value: Option<T>) -> String {
-    value.map_or_else(|| UNAVAILABLE.to_owned(), |value| value.to_string())
-}
-
-fn range(check: &Check) -> String {
-    match (check.kernel_low, check.kernel_high) {
-        (Some(low), Some(high)) if low == high => low.to_string(),
-        (Some(low), Some(high)) => format!("{low}..{high}"),
-        _ => UNAVAILABLE.to_owned(),
-    }
-}
-
-fn explanation(check: &Check) -> String {
-    let reason = check.reason.as_deref().unwrap_or("no reason known");
-    format!(
-        "{} {}: probes {}, kernel {}: {reason}",
-        check.verdict.name(),
-        check.name,
-        optional(check.probe),
-        range(check),
-    )
 }

@@ -43,6 +43,14 @@ fn bad_usage_is_status_2_and_says_what_is_bad() -> Result<()> {
     refused(&["stream", "--top", "--format", "csv"], "--top")?;
     refused(&["stream", "--top", "--proc-root", "/x"], "--top")?;
     refused(&["events", "--top", "101"], "--top")?;
+    refused(&["stream", "--chart", "error"], "errors")?;
+    refused(&["stream", "--columns", "drop"], "errors.drop")?;
+    refused(
+        &["stream", "--columns", "time", "--chart", "new"],
+        "--chart",
+    )?;
+    refused(&["stream", "--chart", "new", "--format", "csv"], "--chart")?;
+    refused(&["stream", "--color", "some"], "--color")?;
     refused(&["doctor", "--format", "csv"], "csv")
 }
 

@@ -1,0 +1,349 @@
+//! Which columns there are, and which are shown.
+
+use std::str::FromStr;
+
+use crate::{
+    model::{
+        charts::{CHARTS, Dimension, Quantity},
+        counters::Counter,
+        record::Hello,
+    },
+    output::terminal::Size,
+};
+
+/// What stands in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cell {
+    Time,
+    Instance,
+    Entries,
+    Max,
+    Utilization,
+    TimeToFull,
+    TimeToFullRange,
+    /// A dimension of a chart, by their indices in [`CHARTS`].
+    Rate(usize, usize),
+    Peak(Counter),
+    Verdict,
+}
+
+/// A column.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    /// Columns of one group stand side by side under its name.
+    pub(super) group: &'static str,
+    pub(super) title: &'static str,
+    pub(super) width: usize,
+    /// Lower stays longer when the terminal is narrow.
+    rank: u8,
+    pub(super) cell: Cell,
+}
+
+/// What a user wants to see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Selection {
+    /// All columns; of a narrow terminal, the most important.
+    #[default]
+    Fitting,
+    /// Those of some charts, likewise.
+    Charts(Vec<ChartName>),
+    /// These, in this order, however wide that gets.
+    Columns(Vec<ColumnName>),
+}
+
+/// A chart, named without its prefix: `errors` is netfilter.conntrack_errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChartName(usize);
+
+/// A column, named as in CSV: `entries`, `errors.drop`; `new.new.peak` is the busiest bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnName(Cell);
+
+/// How wide numbers may get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Numbers {
+    /// Three significant digits and a unit prefix.
+    #[default]
+    Human,
+    /// All digits.
+    Exact,
+}
+
+impl Numbers {
+    fn width(self) -> usize {
+        match self {
+            Self::Human => "1.23k".len(),
+            // A hundred million a second and two decimals.
+            Self::Exact => "123456789.12".len(),
+        }
+    }
+}
+
+/// Characters shown of an instance's name.
+pub(super) const INSTANCE: usize = 14;
+
+/// Width of a compact time.
+const TIME: usize = 5;
+
+/// Width of two compact times with a dash.
+const RANGE: usize = 11;
+
+/// Dimensions with their short titles and ranks, by chart, in the order of [`CHARTS`].
+const TITLES: [(&str, &[(&str, u8)]); 6] = [
+    ("table", &[("entries", 0)]),
+    ("new/s", &[("new", 0), ("ignore", 7), ("invalid", 3)]),
+    (
+        "changes/s",
+        &[("inserted", 1), ("deleted", 0), ("del_list", 5)],
+    ),
+    (
+        "expectations/s",
+        &[("created", 6), ("deleted", 6), ("new", 6)],
+    ),
+    (
+        "searches/s",
+        &[("searched", 7), ("restart", 6), ("found", 6)],
+    ),
+    (
+        "errors/s",
+        &[("icmp", 4), ("failed", 2), ("drop", 0), ("early", 1)],
+    ),
+];
+
+/// Counters whose busiest millisecond stands beside their average, with the rank of that column.
+const PEAKS: [(Counter, u8); 4] = [
+    (Counter::New, 0),
+    (Counter::Inserted, 3),
+    (Counter::Deleted, 1),
+    (Counter::DeleteList, 5),
+];
+
+/// What there is to show.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    /// Several instances.
+    instances: bool,
+    /// Probes, and with them the busiest millisecond.
+    peaks: bool,
+}
+
+impl From<&Hello> for Shown {
+    fn from(hello: &Hello) -> Self {
+        Self {
+            instances: hello.instances.len() > 1,
+            peaks: hello.probes.mode != "off",
+        }
+    }
+}
+
+/// All columns that there can be, in their order.
+fn all(numbers: Numbers) -> Vec<Column> {
+    let column = |group, title: &'static str, width: usize, rank, cell| Column {
+        group,
+        title,
+        width: width.max(title.len()),
+        rank,
+        cell,
+    };
+    let mut columns = vec![
+        column("UTC", "time", "00:00:00.000".len(), 0, Cell::Time),
+        column("netns", "instance", INSTANCE, 0, Cell::Instance),
+        column("table", "entries", 7, 0, Cell::Entries),
+        column("table", "max", 7, 4, Cell::Max),
+        column("table", "used", "100.0%".len(), 0, Cell::Utilization),
+        column("table", "full", TIME, 1, Cell::TimeToFull),
+        column("table", "between", RANGE, 6, Cell::TimeToFullRange),
+    ];
+    for (c, (chart, (group, titles))) in CHARTS.iter().zip(TITLES).enumerate().skip(1) {
+        for (d, (dimension, (title, rank))) in chart.dimensions.iter().zip(titles).enumerate() {
+            let width = numbers.width();
+            columns.push(column(group, title, width, *rank, Cell::Rate(c, d)));
+            if let Some((counter, rank)) = peak_of(dimension) {
+                columns.push(column(group, "peak", width, rank, Cell::Peak(counter)));
+            }
+        }
+    }
+    columns.push(column("probes", "check", "within".len(), 0, Cell::Verdict));
+    columns
+}
+
+fn peak_of(dimension: &Dimension) -> Option<(Counter, u8)> {
+    PEAKS
+        .into_iter()
+        .find(|(counter, _)| dimension.quantity == Quantity::Rate(*counter))
+}
+
+impl Cell {
+    /// The chart it is of; `None` for what frames them.
+    fn chart(self) -> Option<usize> {
+        match self {
+            Self::Entries | Self::Max | Self::TimeToFull | Self::TimeToFullRange => Some(0),
+            Self::Rate(chart, _) => Some(chart),
+            Self::Peak(counter) => CHARTS.iter().position(|chart| {
+                let mut dimensions = chart.dimensions.iter();
+                dimensions.any(|d| d.quantity == Quantity::Rate(counter))
+            }),
+            Self::Time | Self::Instance | Self::Utilization | Self::Verdict => None,
+        }
+    }
+
+    fn name(self) -> String {
+        let dimension = |chart: usize, dimension: usize| {
+            let name = short(CHARTS[chart].name);
+            format!("{name}.{}", CHARTS[chart].dimensions[dimension].name)
+        };
+        match self {
+            Self::Time => "time".to_owned(),
+            Self::Instance => "instance".to_owned(),
+            Self::Entries => "entries".to_owned(),
+            Self::Max => "max".to_owned(),
+            Self::Utilization => "used".to_owned(),
+            Self::TimeToFull => "full".to_owned(),
+            Self::TimeToFullRange => "between".to_owned(),
+            Self::Verdict => "check".to_owned(),
+            Self::Rate(c, d) => dimension(c, d),
+            Self::Peak(counter) => {
+                let of = |c: usize| {
+                    let mut dimensions = CHARTS[c].dimensions.iter();
+                    dimensions.position(|d| d.quantity == Quantity::Rate(counter))
+                };
+                let found = (0..CHARTS.len()).find_map(|c| Some((c, of(c)?)));
+                found.map_or_else(String::new, |(c, d)| format!("{}.peak", dimension(c, d)))
+            }
+        }
+    }
+}
+
+/// A chart's name without its prefix.
+fn short(name: &str) -> &str {
+    name.trim_start_matches("netfilter.conntrack_")
+}
+
+impl FromStr for ChartName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = short(text);
+        let found = CHARTS.iter().position(|chart| short(chart.name) == wanted);
+        found.map(Self).ok_or_else(|| {
+            let names: Vec<_> = CHARTS.iter().map(|chart| short(chart.name)).collect();
+            format!("no such chart; there are {}", names.join(", "))
+        })
+    }
+}
+
+impl FromStr for ColumnName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let columns = all(Numbers::Human);
+        let found = columns.iter().find(|column| column.cell.name() == text);
+        found.map(|column| Self(column.cell)).ok_or_else(|| {
+            let names: Vec<_> = columns.iter().map(|column| column.cell.name()).collect();
+            format!("no such column; there are {}", names.join(", "))
+        })
+    }
+}
+
+/// The columns to show on a terminal of this size; `None` is as wide as it takes.
+pub(super) fn chosen(
+    selection: &Selection,
+    numbers: Numbers,
+    shown: Shown,
+    terminal: Option<Size>,
+) -> Vec<Column> {
+    let mut columns = all(numbers);
+    match selection {
+        Selection::Columns(names) => {
+            return names
+                .iter()
+                .filter_map(|name| columns.iter().find(|column| column.cell == name.0).cloned())
+                .collect();
+        }
+        Selection::Charts(charts) => columns.retain(|column| {
+            let chart = column.cell.chart();
+            chart.is_none_or(|chart| charts.contains(&ChartName(chart)))
+        }),
+        Selection::Fitting => {}
+    }
+    columns.retain(|column| match column.cell {
+        Cell::Instance => shown.instances,
+        Cell::Peak(_) => shown.peaks,
+        _ => true,
+    });
+    fit(&mut columns, terminal);
+    columns
+}
+
+/// Leaves the least important out until the others fit.
+fn fit(columns: &mut Vec<Column>, terminal: Option<Size>) {
+    let Some(size) = terminal else {
+        return;
+    };
+    let width = |columns: &[Column]| columns.iter().map(|c| c.width + 1).sum::<usize>() - 1;
+    while width(columns) > usize::from(size.columns) {
+        let ranks = columns.iter().map(|c| c.rank);
+        let Some(last) = ranks.max().filter(|&rank| rank > 0) else {
+            break;
+        };
+        // Of equals, the rightmost goes first.
+        if let Some(at) = columns.iter().rposition(|c| c.rank == last) {
+            columns.remove(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_has_a_name_of_its_own_and_is_found_by_it() {
+        let columns = all(Numbers::Human);
+        for column in &columns {
+            let name = column.cell.name();
+            assert_eq!(name.parse(), Ok(ColumnName(column.cell)), "{name}");
+        }
+        assert_eq!(
+            "new.new.peak".parse(),
+            Ok(ColumnName(Cell::Peak(Counter::New)))
+        );
+        assert!(
+            "drop"
+                .parse::<ColumnName>()
+                .is_err_and(|e| e.contains("errors.drop"))
+        );
+    }
+
+    #[test]
+    fn charts_are_found_with_and_without_their_prefix() {
+        assert_eq!("errors".parse(), Ok(ChartName(5)));
+        assert_eq!("netfilter.conntrack_errors".parse(), Ok(ChartName(5)));
+        assert!(
+            "error"
+                .parse::<ChartName>()
+                .is_err_and(|e| e.contains("sockets, new"))
+        );
+    }
+
+    #[test]
+    fn a_chart_is_shown_whole_where_it_fits() {
+        let size = |columns| Some(Size { columns, rows: 24 });
+        let of = |columns| {
+            let selection = Selection::Charts(vec![ChartName(5)]);
+            let columns = chosen(&selection, Numbers::Human, Shown::default(), size(columns));
+            columns
+                .iter()
+                .map(|column| column.title)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of(80),
+            ["time", "used", "icmp", "failed", "drop", "early", "check"]
+        );
+        assert_eq!(
+            of(40),
+            ["time", "used", "drop", "early", "check"][..].to_vec()
+        );
+    }
+}
