@@ -9,7 +9,10 @@ use ratatui::{
 
 use super::{super::app::App, pieces};
 use crate::{
-    model::{alert::AlertStatus, history::samples::Point},
+    model::{
+        alert::{AlertStatus, ConntrackFull},
+        history::{nanos, samples::Point},
+    },
     output::number::{UNAVAILABLE, compact_time},
 };
 
@@ -99,12 +102,11 @@ fn extras(app: &App, point: &Point) -> Vec<Span<'static>> {
         extras.push(Span::styled(format!("full in {estimate}"), style));
         extras.push(Span::styled(format!("({low}-{high})"), app.theme.muted()));
     }
-    for (_, alert) in &sample.alerts.0 {
-        if let Some(at) = alert.notify_at {
-            let time = pieces::clock(crate::model::history::nanos(at), 0);
-            let text = format!("{} told at {time}", alert.status);
-            extras.push(Span::styled(text, app.theme.muted()));
-        }
+    let alert = sample.alerts.get(ConntrackFull::NAME);
+    if let Some((alert, at)) = alert.and_then(|alert| Some((alert, alert.notify_at?))) {
+        let time = pieces::clock(nanos(at), 0);
+        let text = format!("{} told at {time}", alert.status);
+        extras.push(Span::styled(text, app.theme.muted()));
     }
     extras
 }
