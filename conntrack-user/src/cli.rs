@@ -483,7 +483,10 @@ impl Default for StreamArgs {
 
 /// Hides options of a stream that mean nothing to the live view.
 fn hide_for_live(arg: clap::Arg) -> clap::Arg {
-    let hide = ["format", "buckets", "per_cpu"].contains(&arg.get_id().as_str());
+    let hide = [
+        "format", "buckets", "per_cpu", "columns", "chart", "numbers", "color",
+    ]
+    .contains(&arg.get_id().as_str());
     if hide { arg.hide(true) } else { arg }
 }
 
