@@ -24,7 +24,7 @@ use crate::{
 #[command(
     name = "ctpulse",
     version,
-    after_help = "Without a command, ctpulse streams as `ctpulse stream` does.\n\
+    after_help = "Without a command, ctpulse shows the live view on a terminal, else it streams.\n\
         Data goes to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 bad usage."
 )]
 pub struct Cli {
@@ -55,6 +55,16 @@ impl Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Watch it live: charts, bursts to the millisecond, events and culprits, until q is pressed
+    #[command(
+        after_help = "Keys: ? shows them all; q quits, space pauses, arrows scroll and zoom.\n\
+        Colours: NO_COLOR=1 for none. Without Unicode: --ascii.\n\n\
+        Examples:\n  \
+        ctpulse live                                     this network namespace\n  \
+        ctpulse live --netns all                         every one; i chooses\n  \
+        ctpulse live --probes all                        with invalid, drops and lookups: costs every packet"
+    )]
+    Live(LiveArgs),
     /// Stream rates, one line per interval, until interrupted
     #[command(after_help = "Examples:\n  \
         ctpulse stream                                  ten lines a second\n  \
@@ -202,6 +212,24 @@ impl Default for BurstArgs {
             burst_longest: longest,
         }
     }
+}
+
+/// Options of `live`: those of a stream, and how it is drawn.
+#[derive(Args, Clone, Debug, Default)]
+#[command(mut_args(hide_for_live))]
+pub struct LiveArgs {
+    /// What is watched, and how.
+    #[command(flatten)]
+    pub stream: StreamArgs,
+    /// Do without who fills the table: without its cost to each new flow
+    #[arg(long, conflicts_with = "top")]
+    pub no_top: bool,
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub ascii: bool,
+    /// Panic when this key is pressed: to try out that the terminal is given back
+    #[arg(long, value_name = "KEY", hide = true)]
+    pub panic_on_key: Option<char>,
 }
 
 /// Options for who leads.
@@ -379,6 +407,12 @@ impl Default for StreamArgs {
     }
 }
 
+/// Hides options of a stream that mean nothing to the live view.
+fn hide_for_live(arg: clap::Arg) -> clap::Arg {
+    let hide = ["format", "buckets", "per_cpu"].contains(&arg.get_id().as_str());
+    if hide { arg.hide(true) } else { arg }
+}
+
 impl StreamArgs {
     /// What is wrong with the options together, which clap does not see.
     #[must_use]
@@ -501,5 +535,9 @@ mod tests {
             panic!("stream was parsed as another command")
         };
         assert_eq!(format!("{args:?}"), format!("{:?}", StreamArgs::default()));
+        let Some(Command::Live(args)) = Cli::parse_from(["ctpulse", "live"]).command else {
+            panic!("live was parsed as another command")
+        };
+        assert_eq!(format!("{args:?}"), format!("{:?}", LiveArgs::default()));
     }
 }

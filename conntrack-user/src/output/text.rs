@@ -560,11 +560,11 @@ fn time_and_range(time: TimeToFull) -> String {
     format!("{} ({})", compact_time(time.estimate), time_range(time))
 }
 
-fn optional<T: ToString>(value: Option<T>) -> String {
+pub(super) fn optional<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| UNAVAILABLE.to_owned(), |value| value.to_string())
 }
 
-fn range(check: &Check) -> String {
+pub(super) fn range(check: &Check) -> String {
     match (check.kernel_low, check.kernel_high) {
         (Some(low), Some(high)) if low == high => low.to_string(),
         (Some(low), Some(high)) => format!("{low}..{high}"),
@@ -572,7 +572,8 @@ fn range(check: &Check) -> String {
     }
 }
 
-fn explanation(check: &Check) -> String {
+/// A check in words.
+pub(super) fn explanation(check: &Check) -> String {
     let reason = check.reason.as_deref().unwrap_or("no reason known");
     format!(
         "{} {}: probes {}, kernel {}: {reason}",
