@@ -259,7 +259,7 @@ pub async fn show(
 fn pressed(app: &mut App, feed: &mut impl Feed) -> io::Result<()> {
     while event::poll(Duration::ZERO)? {
         match event::read()? {
-            Event::Key(key) if feed.key(key) => app.update(Input::Resized),
+            Event::Key(key) if !app.is_typing() && feed.key(key) => app.update(Input::Resized),
             Event::Key(key) => app.update(Input::Key(key)),
             _ => app.update(Input::Resized),
         }

@@ -241,6 +241,12 @@ impl App {
         Duration::from_nanos(frame.unsigned_abs())
     }
 
+    /// Whether keys are text.
+    #[must_use]
+    pub fn is_typing(&self) -> bool {
+        self.view.prompt.is_some()
+    }
+
     /// What is asked since this was asked last.
     pub fn take_request(&mut self) -> Option<Request> {
         self.request.take()
