@@ -25,7 +25,7 @@ use crate::{
 #[command(
     name = "ctpulse",
     version,
-    after_help = "Without a command, ctpulse streams as `ctpulse stream` does.\n\
+    after_help = "Without a command, ctpulse shows the live view on a terminal, else it streams.\n\
         Data goes to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 bad usage."
 )]
 pub struct Cli {
@@ -45,8 +45,9 @@ impl Cli {
     /// What is wrong, and what to do instead.
     pub fn check(&self) -> Result<(), &'static str> {
         match &self.command {
-            Some(Command::Stream(args)) if args.per_cpu && args.format == Format::Csv => {
-                Err("--per-cpu has no place in CSV, whose columns are fixed; use --format json")
+            Some(Command::Stream(args)) => args.check(),
+            Some(Command::Live(args)) if args.stream.view != ViewArgs::default() => {
+                Err("--columns, --chart, --numbers and --color are for `ctpulse stream`")
             }
             _ => Ok(()),
         }
@@ -56,6 +57,16 @@ impl Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Watch it live: charts, bursts to the millisecond, events and culprits, until q is pressed
+    #[command(
+        after_help = "Keys: ? shows them all; q quits, space pauses, arrows scroll and zoom.\n\
+        Colours: NO_COLOR=1 for none. Without Unicode: --ascii.\n\n\
+        Examples:\n  \
+        ctpulse live                                     this network namespace\n  \
+        ctpulse live --netns all                         every one; i chooses\n  \
+        ctpulse live --probes all                        with invalid, drops and lookups: costs every packet"
+    )]
+    Live(LiveArgs),
     /// Stream rates, one line per interval, until interrupted
     #[command(after_help = "Examples:\n  \
         ctpulse stream                                  ten lines a second\n  \
@@ -208,6 +219,24 @@ impl Default for BurstArgs {
     }
 }
 
+/// Options of `live`: those of a stream, and how it is drawn.
+#[derive(Args, Clone, Debug, Default)]
+#[command(mut_args(hide_for_live))]
+pub struct LiveArgs {
+    /// What is watched, and how.
+    #[command(flatten)]
+    pub stream: StreamArgs,
+    /// Do without who fills the table: without its cost to each new flow
+    #[arg(long, conflicts_with = "top")]
+    pub no_top: bool,
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub ascii: bool,
+    /// Panic when this key is pressed: to try out that the terminal is given back
+    #[arg(long, value_name = "KEY", hide = true)]
+    pub panic_on_key: Option<char>,
+}
+
 /// Options for who leads.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct TopArgs {
@@ -277,7 +306,7 @@ pub struct EventsArgs {
 }
 
 /// Options of text.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ViewArgs {
     /// Show these columns, in this order: time, entries, used, new.new, new.new.peak, errors.drop …
     #[arg(
@@ -453,17 +482,29 @@ impl Default for StreamArgs {
     }
 }
 
+/// Hides options of a stream that mean nothing to the live view.
+fn hide_for_live(arg: clap::Arg) -> clap::Arg {
+    let hide = [
+        "format", "buckets", "per_cpu", "columns", "chart", "numbers", "color",
+    ]
+    .contains(&arg.get_id().as_str());
+    if hide { arg.hide(true) } else { arg }
+}
+
 impl StreamArgs {
-    /// What is wrong with the options together, which clap does not see.
-    #[must_use]
-    pub fn conflict(&self) -> Option<&'static str> {
+    fn check(&self) -> Result<(), &'static str> {
         let selects = !self.view.columns.is_empty() || !self.view.chart.is_empty();
-        if self.top.top.is_some() && self.format == Format::Csv {
-            Some("--top has no place in CSV; use --format text or json")
-        } else if selects && self.format != Format::Text {
-            Some("--columns and --chart are for text; the other formats always have everything")
-        } else {
-            None
+        match self.format {
+            Format::Csv if self.per_cpu => {
+                Err("--per-cpu has no place in CSV, whose columns are fixed; use --format json")
+            }
+            Format::Csv if self.top.top.is_some() => {
+                Err("--top has no place in CSV; use --format text or json")
+            }
+            Format::Csv | Format::Json if selects => {
+                Err("--columns and --chart are for text; the other formats always have everything")
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -581,5 +622,9 @@ mod tests {
             panic!("stream was parsed as another command")
         };
         assert_eq!(format!("{args:?}"), format!("{:?}", StreamArgs::default()));
+        let Some(Command::Live(args)) = Cli::parse_from(["ctpulse", "live"]).command else {
+            panic!("live was parsed as another command")
+        };
+        assert_eq!(format!("{args:?}"), format!("{:?}", LiveArgs::default()));
     }
 }

@@ -4,9 +4,10 @@ use std::{io, pin::Pin, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use conntrack_user::{
-    cli::{Cli, Command, EventsArgs, StreamArgs},
+    cli::{Cli, Command, EventsArgs, LiveArgs, StreamArgs},
     clock::SystemClock,
-    commands::{config, doctor, events, on_alert, stream},
+    commands::{config, doctor, events, live, on_alert, stream, terminal},
+    output::Nowhere,
     probes::diagnostics,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,13 +15,16 @@ use tokio::signal::unix::{SignalKind, signal};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Err(problem) = cli.check() {
+        // Says so, and ends the program with the status of bad usage.
         Cli::command()
             .error(ErrorKind::ArgumentConflict, problem)
             .exit();
     }
     diagnostics::init(cli.verbose);
     let result = match cli.command {
+        None if terminal::is_interactive() => run_live(LiveArgs::default()),
         None => run_stream(StreamArgs::default()),
+        Some(Command::Live(args)) => run_live(args),
         Some(Command::Stream(args)) => run_stream(args),
         Some(Command::Events(args)) => run_events(&args),
         Some(Command::Doctor(args)) => doctor::run(&args),
@@ -38,16 +42,18 @@ fn main() -> ExitCode {
 }
 
 fn run_stream(mut args: StreamArgs) -> io::Result<()> {
-    if let Some(conflict) = args.conflict() {
-        // Says so, and ends the program with the status of bad usage.
-        Cli::command()
-            .error(ErrorKind::ArgumentConflict, conflict)
-            .exit();
-    }
     let hook = on_alert::prepare(&mut args.alerts)?;
     until_signalled(async |shutdown| {
         let mut sink = on_alert::hooked(stream::sink(&args), hook);
         stream::run(&args, SystemClock, &mut *sink, shutdown).await
+    })
+}
+
+fn run_live(mut args: LiveArgs) -> io::Result<()> {
+    let hook = on_alert::prepare(&mut args.stream.alerts)?;
+    until_signalled(async |shutdown| {
+        let mut also = on_alert::hooked(Box::new(Nowhere), hook);
+        live::run(&args, SystemClock, &mut *also, shutdown).await
     })
 }
 

@@ -34,6 +34,7 @@ fn sample(time_to_full_s: Option<TimeToFull>) -> Record {
         per_cpu: None,
         buckets_lost_ms: 0.0,
         alerts: Ordered::default(),
+        untracked: None,
         alerts_unavailable: Ordered::default(),
         verdict: None,
     }))

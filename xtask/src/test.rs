@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::apt::{self, Needed};
 use crate::build::{self, Artifacts};
 use crate::process;
 use crate::report::Report;
@@ -78,6 +79,12 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     Ok(report.finish())
 }
 
+/// The live view is tested on a terminal of tmux's.
+const TMUX: Needed = Needed {
+    program: "tmux",
+    package: "tmux",
+};
+
 /// The workspace's own tests, unit and whole-program.
 fn host(report: &mut Report, toolchain: &Toolchain, artifacts: &Artifacts, filters: &[String]) {
     let cargo = |selection: &[&str]| -> Command {
@@ -91,6 +98,7 @@ fn host(report: &mut Report, toolchain: &Toolchain, artifacts: &Artifacts, filte
         cargo
     };
     report.step("host tests", || {
+        apt::ensure(&[TMUX])?;
         process::pass(&mut cargo(&["--workspace", "--exclude", "conntrack-ebpf"]))
     });
     // Its library is the host's as well as the kernel's; its programs are the kernel's only.

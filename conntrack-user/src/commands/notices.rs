@@ -1,19 +1,55 @@
-//! What a user should know besides the data: lines on stderr, each said once until it changes.
+//! What a user should know besides the data: lines on stderr (or in the live view), each said once
+//! until it changes.
 
-use std::collections::BTreeSet;
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
 use crate::source::proc_fs::ReadError;
 
-/// Says things on stderr.
+/// Where notices go: stderr, unless they are to be kept.
+#[derive(Clone, Debug, Default)]
+pub struct Voice(Option<Rc<RefCell<Vec<String>>>>);
+
+impl Voice {
+    /// Keeps them, for whoever takes them: the live view has stderr's terminal for itself.
+    #[must_use]
+    pub fn kept() -> Self {
+        Self(Some(Rc::default()))
+    }
+
+    /// What was kept since last time.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        self.0.as_ref().map(|kept| kept.take()).unwrap_or_default()
+    }
+
+    fn say(&self, message: &str) {
+        match &self.0 {
+            Some(kept) => kept.borrow_mut().push(message.to_owned()),
+            None => eprintln!("ctpulse: {message}"),
+        }
+    }
+}
+
+/// Says things.
 #[derive(Debug, Default)]
 pub struct Notices {
+    voice: Voice,
     standing: BTreeSet<String>,
 }
 
 impl Notices {
+    /// With this voice.
+    #[must_use]
+    pub fn new(voice: Voice) -> Self {
+        Self {
+            voice,
+            standing: BTreeSet::new(),
+        }
+    }
+
     /// Says something once.
     pub fn say(&self, message: &str) {
-        eprintln!("ctpulse: {message}");
+        self.voice.say(message);
     }
 
     /// Says what can no longer be read, and what can again.
@@ -39,6 +75,15 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+
+    #[test]
+    fn what_is_kept_is_taken_once() {
+        let voice = Voice::kept();
+        Notices::new(voice.clone()).say("one");
+        Notices::new(voice.clone()).say("two");
+        assert_eq!(voice.take(), ["one", "two"]);
+        assert!(voice.take().is_empty());
+    }
 
     #[test]
     fn each_is_said_once_until_it_changes() {

@@ -5,7 +5,7 @@ use std::{io, thread::sleep, time::Duration};
 use super::{
     attachment::{Attachment, Wanted},
     culprits::{Culprits, Subject, leading},
-    notices::Notices,
+    notices::{Notices, Voice},
     watched::Watched,
 };
 use crate::{
@@ -57,6 +57,7 @@ pub struct Session<C> {
     started: Instant,
     last: Instant,
     said: Option<Hello>,
+    voice: Voice,
     notices: Notices,
 }
 
@@ -67,6 +68,15 @@ impl<C: Clock> Session<C> {
     ///
     /// When a namespace that was asked for cannot be had.
     pub fn start(args: &StreamArgs, clock: C) -> io::Result<Self> {
+        Self::start_with(args, clock, Voice::default())
+    }
+
+    /// The same, with what is to be said besides the data going to `voice`.
+    ///
+    /// # Errors
+    ///
+    /// When a namespace that was asked for cannot be had.
+    pub fn start_with(args: &StreamArgs, clock: C, voice: Voice) -> io::Result<Self> {
         let facts = HostFacts::probe();
         let kernel = match &args.proc_root {
             Some(root) => ProcRoot::new(root).kernel_release().ok(),
@@ -122,7 +132,8 @@ impl<C: Clock> Session<C> {
             started: now,
             last: now,
             said: None,
-            notices: Notices::default(),
+            notices: Notices::new(voice.clone()),
+            voice,
             clock,
         };
         if session.attachment.is_waiting() {
@@ -316,6 +327,7 @@ impl<C: Clock> Session<C> {
             slot,
             Source::new(proc, choice).per_cpu(cpus),
             Monitor::new(config, self.attachment.coverage()),
+            Notices::new(self.voice.clone()),
         );
         let missed = self.attachment.missed();
         let first = watched.begin(self.attachment.maps(), missed, &self.clock);

@@ -48,7 +48,7 @@ pub async fn run(
 }
 
 /// The next moment to read at: on the grid of intervals, later ones skipped when time was lost.
-fn after(last: Instant, interval: std::time::Duration, now: Instant) -> Instant {
+pub(super) fn after(last: Instant, interval: std::time::Duration, now: Instant) -> Instant {
     let behind = now.saturating_duration_since(last).as_nanos() / interval.as_nanos();
     let steps = u32::try_from(behind).unwrap_or(u32::MAX).saturating_add(1);
     last + interval * steps

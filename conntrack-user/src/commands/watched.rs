@@ -54,6 +54,7 @@ impl Watched {
         slot: u32,
         source: Source,
         monitor: Monitor,
+        notices: Notices,
     ) -> Self {
         Self {
             namespace,
@@ -61,7 +62,7 @@ impl Watched {
             monitor,
             source,
             name,
-            notices: Notices::default(),
+            notices,
         }
     }
 
@@ -150,8 +151,12 @@ impl Watched {
         for remark in remarks {
             self.notices.say(&remark);
         }
+        let mut observation = self.monitor.observe(&reading.snapshot);
+        if let Some(observation) = &mut observation {
+            observation.sample.untracked = self.source.untracked();
+        }
         Ok(Looked {
-            observation: self.monitor.observe(&reading.snapshot),
+            observation,
             conntrack: reading.snapshot.kernel.entries().is_some(),
             at: reading.snapshot.at,
         })

@@ -522,6 +522,7 @@ impl Monitor {
                 .probes
                 .as_ref()
                 .map_or(0.0, |reading| reading.buckets.lost as f64 * BUCKET_MS),
+            untracked: None,
             alerts,
             alerts_unavailable,
             verdict: worst(&self.checks),

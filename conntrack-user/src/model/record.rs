@@ -278,6 +278,9 @@ pub struct Sample {
     /// Milliseconds of buckets that had been overwritten before they could be read.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub buckets_lost_ms: f64,
+    /// Why the table is empty, where that is not for lack of traffic: nothing tracks here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untracked: Option<String>,
     /// The alerts as they stand, whether or not anybody was notified.
     pub alerts: Ordered<AlertState>,
     /// Alerts that do not stand anywhere, because what they are judged by is unavailable, and why.

@@ -45,6 +45,13 @@ pub struct Tracking {
 }
 
 impl Tracking {
+    /// What explains an empty table, as far as is known by now; `None` when it is not empty, or only
+    /// quiet.
+    #[must_use]
+    pub fn untracked(&self) -> Option<String> {
+        self.hooks.as_ref().and_then(Hooks::explain_empty_table)
+    }
+
     /// Takes in the number of entries (`None`: no nf_conntrack) at a time since boot. `hooks` is asked
     /// now and then, while there are none. Gives what a user should be told, once.
     pub fn observe(

@@ -5,6 +5,7 @@ pub mod csv;
 pub mod doctor;
 pub mod events;
 pub mod json;
+pub mod live;
 pub mod number;
 pub mod per_cpu;
 pub mod terminal;
@@ -14,6 +15,19 @@ pub mod top;
 use std::io;
 
 use crate::model::record::Record;
+
+/// A sink that keeps nothing.
+pub struct Nowhere;
+
+impl Sink for Nowhere {
+    fn write(&mut self, _: &Record) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Where records go.
 pub trait Sink {

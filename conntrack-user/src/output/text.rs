@@ -11,11 +11,14 @@ use std::{
 };
 
 pub use self::columns::{ChartName, ColumnName, Numbers, Selection};
+pub(super) use self::{
+    cells::optional,
+    summary::{explanation, range},
+};
 use self::{
     cells::{filled, pad, time_and_range, tone_of},
     columns::{Column, Shown, chosen},
     style::Tone,
-    summary::explanation,
 };
 use super::{
     Sink, bursts,

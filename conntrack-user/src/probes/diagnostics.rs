@@ -1,6 +1,10 @@
-//! Where the eBPF programs' diagnostics and this program's own go: stderr, a line each.
+//! Where the eBPF programs' diagnostics and this program's own go: stderr, a line each, unless that is
+//! a terminal with something else on it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -16,6 +20,28 @@ pub struct Diagnostics;
 
 static WRITTEN: AtomicU32 = AtomicU32::new(0);
 static GLOBAL: Diagnostics = Diagnostics;
+
+/// Lines that are kept, while they are not written.
+static KEPT: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+/// Keeps what is said from now on, for [`take`]; or writes it again.
+pub fn keep(keep: bool) {
+    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = keep.then(Vec::new);
+}
+
+/// What was kept since last time.
+#[must_use]
+pub fn take() -> Vec<String> {
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.as_mut().map(std::mem::take).unwrap_or_default()
+}
+
+fn say(line: String) {
+    match &mut *KEPT.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(kept) => kept.push(line),
+        None => eprintln!("ctpulse: {line}"),
+    }
+}
 
 /// Makes it the logger of this program and its libraries. The first call counts.
 pub fn init(verbose: bool) {
@@ -40,9 +66,9 @@ impl Log for Diagnostics {
         }
         let written = WRITTEN.fetch_add(1, Ordering::Relaxed);
         if record.level() > Level::Warn || written < LINES {
-            eprintln!("ctpulse: {}: {}", record.target(), record.args());
+            say(format!("{}: {}", record.target(), record.args()));
         } else if written == LINES {
-            eprintln!("ctpulse: more diagnostics are not shown");
+            say("more diagnostics are not shown".to_owned());
         }
     }
 

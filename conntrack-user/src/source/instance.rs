@@ -170,6 +170,12 @@ impl Source {
         remarks
     }
 
+    /// What explains an empty table, besides that nothing happens. Known once `remarks` asked.
+    #[must_use]
+    pub fn untracked(&self) -> Option<String> {
+        self.tracking.untracked()
+    }
+
     /// Reads the kernel's counters and the totals around them again, and keeps the buckets.
     pub fn read_again(&mut self, snapshot: &mut Snapshot, clock: &impl Clock) {
         let Some((feed, probes)) = self.feed.as_ref().zip(snapshot.probes.as_mut()) else {

@@ -11,6 +11,7 @@ pub mod kernel;
 pub mod leader_maps;
 pub mod namespaces;
 pub mod nfnetlink;
+pub mod own_usage;
 pub mod proc_fs;
 pub mod proc_stat;
 pub mod processes;

@@ -125,6 +125,6 @@ pub(super) fn time_and_range(time: TimeToFull) -> String {
 }
 
 /// A value that may be unavailable, in full.
-pub(super) fn optional<T: ToString>(value: Option<T>) -> String {
+pub(in crate::output) fn optional<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| UNAVAILABLE.to_owned(), |value| value.to_string())
 }

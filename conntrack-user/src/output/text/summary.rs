@@ -90,7 +90,8 @@ pub(super) fn tone(verdict: Verdict) -> Tone {
     }
 }
 
-fn range(check: &Check) -> String {
+/// What the kernel can have counted.
+pub(in crate::output) fn range(check: &Check) -> String {
     match (check.kernel_low, check.kernel_high) {
         (Some(low), Some(high)) if low == high => low.to_string(),
         (Some(low), Some(high)) => format!("{low}..{high}"),
@@ -99,7 +100,7 @@ fn range(check: &Check) -> String {
 }
 
 /// What a check compared, and why it ended as it did.
-pub(super) fn explanation(check: &Check) -> String {
+pub(in crate::output) fn explanation(check: &Check) -> String {
     let reason = check.reason.as_deref().unwrap_or("no reason known");
     format!(
         "{} {}: probes {}, kernel {}: {reason}",

@@ -1,0 +1,349 @@
+//! The in-kernel buckets of one instance, kept as they were counted, for as long as memory allows.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use super::Nanos;
+use crate::model::{
+    counters::{COUNT, Counter},
+    series::BUCKET_MS,
+};
+
+/// Length of a bucket.
+pub const SLOT: Nanos = conntrack_ebpf::BUCKET_NS as Nanos;
+
+/// Buckets stored together: 1.07 s.
+const CHUNK: usize = 1024;
+
+/// Buckets summed up together, for windows in which single ones cannot be seen: 67 ms.
+const CELL: usize = 64;
+
+const CELLS: usize = CHUNK / CELL;
+
+/// How fine a series is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resolution {
+    /// Each bucket.
+    Bucket,
+    /// 64 buckets at once.
+    Cell,
+    /// 1,024 buckets at once.
+    Chunk,
+}
+
+impl Resolution {
+    /// The coarsest that still gives a column of this length several values.
+    #[must_use]
+    pub fn for_step(step: Nanos) -> Self {
+        let [bucket, cell] = [Self::Cell, Self::Chunk].map(|coarser| coarser.length() * 4);
+        if step < bucket {
+            Self::Bucket
+        } else if step < cell {
+            Self::Cell
+        } else {
+            Self::Chunk
+        }
+    }
+
+    /// Buckets in one.
+    #[must_use]
+    pub const fn slots(self) -> u64 {
+        match self {
+            Self::Bucket => 1,
+            Self::Cell => CELL as u64,
+            Self::Chunk => CHUNK as u64,
+        }
+    }
+
+    const fn length(self) -> Nanos {
+        self.slots() as Nanos * SLOT
+    }
+
+    /// Its length in milliseconds.
+    #[must_use]
+    pub fn milliseconds(self) -> f64 {
+        self.slots() as f64 * BUCKET_MS
+    }
+}
+
+/// The counts of one or more buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// When the first of them began.
+    pub at: Nanos,
+    /// Their sum.
+    pub sum: u64,
+    /// The busiest.
+    pub max: u32,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    sum: u64,
+    max: u32,
+}
+
+impl Cell {
+    fn add(&mut self, more: u32, bucket: u32) {
+        self.sum += u64::from(more);
+        self.max = self.max.max(bucket);
+    }
+}
+
+struct Chunk {
+    buckets: [u32; CHUNK],
+    cells: [Cell; CELLS],
+    whole: Cell,
+}
+
+impl Chunk {
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            buckets: [0; CHUNK],
+            cells: [Cell::default(); CELLS],
+            whole: Cell::default(),
+        })
+    }
+
+    fn add(&mut self, at: usize, count: u32) {
+        let bucket = &mut self.buckets[at];
+        *bucket = bucket.saturating_add(count);
+        self.cells[at / CELL].add(count, *bucket);
+        self.whole.add(count, *bucket);
+    }
+}
+
+type Row = [Option<Box<Chunk>>; COUNT];
+
+/// Buckets by counter and time.
+#[derive(Default)]
+pub struct BucketStore {
+    /// Where buckets begin: their number times [`SLOT`], plus this. `None` before the first.
+    phase: Option<Nanos>,
+    rows: BTreeMap<i64, Row>,
+    chunks: usize,
+}
+
+impl BucketStore {
+    /// Prepares for buckets of which one begins at `start`. Buckets of one sample lie on one grid, but
+    /// the wall clock moves against the kernel's, so that the grid has to be followed: otherwise two
+    /// buckets would meet in one, and make a rate that never was.
+    fn align(&mut self, start: Nanos) {
+        match self.phase {
+            None => self.phase = Some(start.rem_euclid(SLOT)),
+            Some(phase) => {
+                let off = start - self.start_of(self.slot_of(start));
+                if off.abs() > SLOT / 4 {
+                    self.phase = Some(phase + off);
+                }
+            }
+        }
+    }
+
+    fn slot_of(&self, time: Nanos) -> i64 {
+        (time - self.phase.unwrap_or_default() + SLOT / 2).div_euclid(SLOT)
+    }
+
+    fn start_of(&self, slot: i64) -> Nanos {
+        slot * SLOT + self.phase.unwrap_or_default()
+    }
+
+    /// Buckets that begin in a span of time.
+    #[must_use]
+    pub fn slots_in(&self, range: &Range<Nanos>) -> u64 {
+        u64::try_from(self.first_in(range.end) - self.first_in(range.start)).unwrap_or_default()
+    }
+
+    /// The first bucket that begins at or after a time.
+    fn first_in(&self, time: Nanos) -> i64 {
+        let from_phase = time - self.phase.unwrap_or_default();
+        -(-from_phase).div_euclid(SLOT)
+    }
+
+    /// Adds buckets. Those of one time add up.
+    pub fn add(&mut self, counter: Counter, start: Nanos, counts: &[u64]) {
+        if counts.is_empty() {
+            return;
+        }
+        self.align(start);
+        let first = self.slot_of(start);
+        for (slot, &count) in (first..).zip(counts) {
+            if count == 0 {
+                continue;
+            }
+            let row = self.rows.entry(slot.div_euclid(CHUNK as i64)).or_default();
+            let chunk = row[counter as usize].get_or_insert_with(|| {
+                self.chunks += 1;
+                Chunk::new()
+            });
+            let at = usize::try_from(slot.rem_euclid(CHUNK as i64)).unwrap_or_default();
+            chunk.add(at, u32::try_from(count).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// The count of the bucket that a moment lies in.
+    #[must_use]
+    pub fn at(&self, counter: Counter, time: Nanos) -> u32 {
+        let slot = self.first_in(time + 1) - 1;
+        let row = self.rows.get(&slot.div_euclid(CHUNK as i64));
+        let at = usize::try_from(slot.rem_euclid(CHUNK as i64)).unwrap_or_default();
+        row.and_then(|row| row[counter as usize].as_ref())
+            .map_or(0, |chunk| chunk.buckets[at])
+    }
+
+    /// Everything counted in what begins within a span of time, in order; what is 0 is left out.
+    pub fn visit(
+        &self,
+        counter: Counter,
+        range: &Range<Nanos>,
+        resolution: Resolution,
+        mut visit: impl FnMut(Counts),
+    ) {
+        if range.is_empty() {
+            return;
+        }
+        let chunk_of = |slot: i64| slot.div_euclid(CHUNK as i64);
+        let (first, end) = (self.first_in(range.start), self.first_in(range.end));
+        for (&number, row) in self.rows.range(chunk_of(first)..=chunk_of(end)) {
+            let Some(chunk) = &row[counter as usize] else {
+                continue;
+            };
+            let base = number * CHUNK as i64;
+            let mut tell = |slot: i64, sum: u64, max: u32| {
+                if sum > 0 && (first..end).contains(&slot) {
+                    let at = self.start_of(slot);
+                    visit(Counts { at, sum, max });
+                }
+            };
+            match resolution {
+                Resolution::Bucket => {
+                    for (slot, &count) in (base..).zip(&chunk.buckets) {
+                        tell(slot, u64::from(count), count);
+                    }
+                }
+                Resolution::Cell => {
+                    for (slot, cell) in (base..).step_by(CELL).zip(&chunk.cells) {
+                        tell(slot, cell.sum, cell.max);
+                    }
+                }
+                Resolution::Chunk => tell(base, chunk.whole.sum, chunk.whole.max),
+            }
+        }
+    }
+
+    /// Bytes it takes, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.chunks * size_of::<Chunk>() + self.rows.len() * size_of::<Row>()
+    }
+
+    /// Forgets the oldest until no more than `bytes` are taken.
+    pub fn shrink(&mut self, bytes: usize) {
+        while self.bytes() > bytes {
+            let Some((_, row)) = self.rows.pop_first() else {
+                return;
+            };
+            self.chunks -= row.iter().flatten().count();
+        }
+    }
+
+    /// Forgets what lies at or after a time, to within a chunk.
+    pub fn truncate(&mut self, time: Nanos) {
+        let from = self.slot_of(time).div_euclid(CHUNK as i64);
+        let gone = self.rows.split_off(&from);
+        self.chunks -= gone.values().flatten().flatten().count();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all(store: &BucketStore, resolution: Resolution) -> Vec<(Nanos, u64, u32)> {
+        let mut seen = Vec::new();
+        let range = 0..Nanos::MAX / 2;
+        store.visit(Counter::New, &range, resolution, |c| {
+            seen.push((c.at, c.sum, c.max));
+        });
+        seen
+    }
+
+    #[test]
+    fn buckets_of_one_time_add_up() {
+        let mut store = BucketStore::default();
+        store.add(Counter::New, 7, &[1, 0, 3]);
+        store.add(Counter::New, 7 + 2 * SLOT, &[4]);
+        assert_eq!(
+            all(&store, Resolution::Bucket),
+            [(7, 1, 1), (7 + 2 * SLOT, 7, 7)]
+        );
+        assert_eq!(all(&store, Resolution::Chunk), [(7, 8, 7)]);
+        assert_eq!(store.at(Counter::New, 7 + 3 * SLOT - 1), 7);
+        assert_eq!(store.at(Counter::New, 7 + 3 * SLOT), 0);
+    }
+
+    #[test]
+    fn a_clock_that_drifts_never_merges_neighbours() {
+        let mut store = BucketStore::default();
+        // 500 ppm, a bucket per sample: after 2,000 a whole bucket off.
+        for n in 0..5000_i64 {
+            store.add(Counter::New, n * (SLOT + SLOT / 2000), &[1]);
+        }
+        let seen = all(&store, Resolution::Bucket);
+        assert_eq!(seen.iter().map(|c| c.2).max(), Some(1));
+        assert_eq!(seen.len(), 5000);
+    }
+
+    #[test]
+    fn the_oldest_goes_first() {
+        let mut store = BucketStore::default();
+        for second in 0..100 {
+            store.add(Counter::New, second * CHUNK as i64 * SLOT, &[1]);
+        }
+        let limit = store.bytes() / 2;
+        store.shrink(limit);
+        assert!(store.bytes() <= limit);
+        let left = all(&store, Resolution::Chunk);
+        assert_eq!(left.len(), 50);
+        assert_eq!(left.last().map(|c| c.0), Some(99 * CHUNK as i64 * SLOT));
+        store.truncate(60 * CHUNK as i64 * SLOT);
+        assert_eq!(all(&store, Resolution::Chunk).len(), 10);
+        store.shrink(0);
+        assert_eq!(store.bytes(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn every_resolution_has_the_same_sum_and_peak(
+            phase in 0..SLOT,
+            counts in prop::collection::btree_map(0..10_000_i64, 1..1000_u64, 1..200),
+        ) {
+            let mut store = BucketStore::default();
+            for (slot, count) in &counts {
+                store.add(Counter::New, phase + slot * SLOT, &[*count]);
+            }
+            let sum: u64 = counts.values().sum();
+            let max = counts.values().max().copied();
+            for resolution in [Resolution::Bucket, Resolution::Cell, Resolution::Chunk] {
+                let seen = all(&store, resolution);
+                prop_assert_eq!(seen.iter().map(|c| c.1).sum::<u64>(), sum);
+                prop_assert_eq!(seen.iter().map(|c| u64::from(c.2)).max(), max);
+            }
+        }
+
+        #[test]
+        fn spans_that_meet_share_no_bucket(phase in 0..SLOT, cuts in prop::collection::btree_set(0..50 * SLOT, 2..10)) {
+            let mut store = BucketStore::default();
+            store.add(Counter::New, phase, &[1; 50]);
+            let cuts: Vec<Nanos> = cuts.into_iter().collect();
+            let whole = cuts[0]..cuts[cuts.len() - 1];
+            let parts: u64 = cuts.windows(2).map(|w| store.slots_in(&(w[0]..w[1]))).sum();
+            prop_assert_eq!(parts, store.slots_in(&whole));
+            let mut seen = 0;
+            store.visit(Counter::New, &whole, Resolution::Bucket, |_| seen += 1);
+            // Buckets outside of the fifty hold nothing.
+            prop_assert!(seen <= parts);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What watching costs: this process's own share of a CPU and its memory.
+
+use std::time::Duration;
+
+/// What this process has used by a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The moment, on the monotonic clock.
+    pub at: Duration,
+    /// CPU time, of user and system, of all its threads.
+    pub cpu: Duration,
+    /// Memory it occupies, in bytes.
+    pub memory: Option<u64>,
+}
+
+/// What watching costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Overhead {
+    /// Percent of one CPU.
+    pub cpu_percent: f64,
+    /// Memory it occupies, in bytes.
+    pub memory: Option<u64>,
+}
+
+/// Time over which CPU use is averaged.
+const OVER: Duration = Duration::from_secs(2);
+
+/// Follows what this process uses.
+#[derive(Debug, Default)]
+pub struct Meter {
+    last: Option<Usage>,
+}
+
+impl Meter {
+    /// Whether it is time to look again.
+    #[must_use]
+    pub fn is_due(&self, now: Duration) -> bool {
+        self.last
+            .is_none_or(|last| now.saturating_sub(last.at) >= OVER)
+    }
+
+    /// Takes in what was used by now; gives what it costs since last time.
+    pub fn observe(&mut self, usage: Usage) -> Option<Overhead> {
+        let last = self.last.replace(usage)?;
+        let elapsed = usage.at.saturating_sub(last.at).as_secs_f64();
+        (elapsed > 0.0).then(|| Overhead {
+            cpu_percent: usage.cpu.saturating_sub(last.cpu).as_secs_f64() * 100.0 / elapsed,
+            memory: usage.memory,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_one_cpu() {
+        let usage = |at, cpu| Usage {
+            at: Duration::from_millis(at),
+            cpu: Duration::from_millis(cpu),
+            memory: Some(7),
+        };
+        let mut meter = Meter::default();
+        assert!(meter.is_due(Duration::ZERO));
+        assert_eq!(meter.observe(usage(1000, 50)), None);
+        assert!(!meter.is_due(Duration::from_millis(2999)));
+        assert!(meter.is_due(Duration::from_millis(3000)));
+        assert_eq!(
+            meter.observe(usage(3000, 60)),
+            Some(Overhead {
+                cpu_percent: 0.5,
+                memory: Some(7),
+            })
+        );
+        assert_eq!(meter.observe(usage(3000, 60)), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! What keys do. One table: the keyboard, the help and the line at the bottom all go by it.
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::model::charts::CHARTS;
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// End.
+    Quit,
+    /// Leave what is on top, or else end.
+    Leave,
+    /// Stop, to be continued by the shell.
+    Suspend,
+    /// Draw everything anew.
+    Redraw,
+    /// Stop the picture, or follow time again.
+    Pause,
+    /// Back in time by a quarter of the window.
+    Back,
+    /// Forth by as much.
+    Forth,
+    /// Back by a whole window.
+    PageBack,
+    /// Forth by as much.
+    PageForth,
+    /// Back by a fiftieth of the window.
+    NudgeBack,
+    /// Forth by as much.
+    NudgeForth,
+    /// To the begin of what is kept.
+    Oldest,
+    /// To now, and follow.
+    Newest,
+    /// A shorter window.
+    ZoomIn,
+    /// A longer window.
+    ZoomOut,
+    /// To the burst before.
+    PreviousBurst,
+    /// To the burst after.
+    NextBurst,
+    /// One chart alone, or all again.
+    Focus(usize),
+    /// The next chart alone.
+    NextChart,
+    /// Averages or peaks.
+    Measure,
+    /// The next layout.
+    Layout,
+    /// The next instance.
+    NextInstance,
+    /// The previous instance.
+    PreviousInstance,
+    /// A list of instances to choose from.
+    Instances,
+    /// The cross-check in full.
+    Checks,
+    /// Asks for a filter.
+    Filter,
+    /// The lines that must be read, in full.
+    Notices,
+    /// The help.
+    Help,
+    /// Leaves what is on top.
+    Close,
+}
+
+/// A line of the help.
+pub struct Help {
+    /// The keys, for eyes.
+    pub keys: &'static str,
+    /// What they do.
+    pub does: &'static str,
+}
+
+const fn help(keys: &'static str, does: &'static str) -> Help {
+    Help { keys, does }
+}
+
+/// The help, in the order of what is needed first.
+pub const HELP: [Help; 20] = [
+    help("q, Ctrl-C", "quit"),
+    help("space", "pause; go on"),
+    help("← →", "scroll back and forth through what is kept"),
+    help("PgUp PgDn", "scroll by a whole window"),
+    help(", .", "scroll by a fiftieth of it"),
+    help("Home End", "to the oldest; to now"),
+    help("+ − (↑ ↓)", "zoom the time axis, 50 ms to 1 h"),
+    help("b B", "to the burst before; after"),
+    help("1 … 6", "one chart alone, with sources and reasons"),
+    help("Tab", "the next chart alone"),
+    help("m", "plot the average of a column, or its busiest ms"),
+    help("l", "layout: overview, charts, events"),
+    help("i", "choose the instance"),
+    help("[ ]", "previous, next instance"),
+    help(
+        "/",
+        "filter events: words, or proto=udp,dport=53,src=10.0.0.0/8",
+    ),
+    help("c", "the cross-check in full"),
+    help("n", "the lines below the gauge in full"),
+    help("? h F1", "this help"),
+    help("Esc", "leave what is on top"),
+    help("Ctrl-Z Ctrl-L", "suspend; draw anew"),
+];
+
+/// What a key does outside of a prompt; `None`: nothing.
+#[must_use]
+pub fn action(key: KeyEvent) -> Option<Action> {
+    if key.modifiers.contains(KeyModifiers::CONTROL) {
+        return match key.code {
+            KeyCode::Char('c') => Some(Action::Quit),
+            KeyCode::Char('z') => Some(Action::Suspend),
+            KeyCode::Char('l') => Some(Action::Redraw),
+            _ => None,
+        };
+    }
+    Some(match key.code {
+        KeyCode::Char('q') => Action::Leave,
+        KeyCode::Char(' ' | 'p') => Action::Pause,
+        KeyCode::Left => Action::Back,
+        KeyCode::Right => Action::Forth,
+        KeyCode::PageUp => Action::PageBack,
+        KeyCode::PageDown => Action::PageForth,
+        KeyCode::Char(',') => Action::NudgeBack,
+        KeyCode::Char('.') => Action::NudgeForth,
+        KeyCode::Home => Action::Oldest,
+        KeyCode::End => Action::Newest,
+        KeyCode::Char('+' | '=') | KeyCode::Up => Action::ZoomIn,
+        KeyCode::Char('-') | KeyCode::Down => Action::ZoomOut,
+        KeyCode::Char('b') => Action::PreviousBurst,
+        KeyCode::Char('B') => Action::NextBurst,
+        KeyCode::Char(digit @ '1'..='9') => {
+            let chart = (digit as usize).checked_sub(49)?;
+            return (chart < CHARTS.len()).then_some(Action::Focus(chart));
+        }
+        KeyCode::Tab => Action::NextChart,
+        KeyCode::Char('m') => Action::Measure,
+        KeyCode::Char('l') => Action::Layout,
+        KeyCode::Char(']') => Action::NextInstance,
+        KeyCode::Char('[') => Action::PreviousInstance,
+        KeyCode::Char('i') => Action::Instances,
+        KeyCode::Char('c') => Action::Checks,
+        KeyCode::Char('n') => Action::Notices,
+        KeyCode::Char('/') => Action::Filter,
+        KeyCode::Char('?' | 'h') | KeyCode::F(1) => Action::Help,
+        KeyCode::Esc | KeyCode::Char('0') => Action::Close,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_charts_as_far_as_there_are() {
+        let press = |c| action(KeyEvent::from(KeyCode::Char(c)));
+        assert_eq!(press('1'), Some(Action::Focus(0)));
+        assert_eq!(press('6'), Some(Action::Focus(5)));
+        assert_eq!(press('7'), None);
+        assert_eq!(press('0'), Some(Action::Close));
+    }
+
+    #[test]
+    fn control_is_not_the_letter() {
+        let control = |c| action(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL));
+        assert_eq!(control('c'), Some(Action::Quit));
+        assert_eq!(control('z'), Some(Action::Suspend));
+        assert_eq!(control('q'), None);
+    }
+}

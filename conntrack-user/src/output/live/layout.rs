@@ -1,0 +1,313 @@
+//! Where everything goes. Pure: a size and what there is to show, to rectangles.
+
+use ratatui::layout::Rect;
+
+use super::app::Layout;
+use crate::model::charts::CHARTS;
+
+/// What there is to show.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Lines that must be read.
+    pub notices: u16,
+    /// What the screen is for.
+    pub layout: Layout,
+    /// The chart that is shown alone.
+    pub focus: Option<usize>,
+    /// Whether leaders are known.
+    pub top: bool,
+    /// Number of instances.
+    pub instances: usize,
+}
+
+/// A chart's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChartArea {
+    /// Which one.
+    pub chart: usize,
+    /// Where.
+    pub area: Rect,
+}
+
+/// Where everything goes. What there is no room for has an empty area.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Areas {
+    /// Host, kernel, probes, verdict.
+    pub header: Rect,
+    /// The table and its alert.
+    pub gauge: Rect,
+    /// Lines that must be read.
+    pub notices: Rect,
+    /// Headings and the time axis, above each column of charts.
+    pub axes: Vec<Rect>,
+    /// The ribbon, below each axis.
+    pub ribbons: Vec<Rect>,
+    /// The charts.
+    pub charts: Vec<ChartArea>,
+    /// Whether each chart has a line for its title.
+    pub titles: bool,
+    /// What is said of the focused chart's dimensions.
+    pub details: Rect,
+    /// Events.
+    pub feed: Rect,
+    /// Leaders.
+    pub top: Rect,
+    /// Instances.
+    pub instances: Rect,
+    /// Keys.
+    pub footer: Rect,
+}
+
+/// Dimensions of all charts: rows that they take without titles.
+const DIMENSIONS: u16 = 17;
+
+/// Charts in the order they are given up in when there is not even a row for each, last first.
+const RANK: [usize; 6] = [1, 0, 5, 2, 4, 3];
+
+/// Divides an area.
+#[must_use]
+pub fn areas(area: Rect, wanted: &Wanted) -> Areas {
+    let mut rest = Rows(area);
+    let height = area.height;
+    let mut areas = Areas::default();
+    if height >= 2 {
+        areas.header = rest.top(1);
+    }
+    areas.gauge = rest.top(1);
+    if height >= 6 {
+        areas.footer = rest.bottom(1);
+    }
+    areas.notices = rest.top(wanted.notices.min(rest.0.height / 2));
+    let axis = rest.top(u16::from(height >= 9));
+    let ribbon = rest.top(u16::from(height >= 10));
+    if let Some(chart) = wanted.focus {
+        let dimensions = CHARTS.get(chart).map_or(0, |c| c.dimensions.len());
+        let details = u16::try_from(dimensions + 2).unwrap_or(0);
+        areas.details = rest.bottom(if rest.0.height >= details * 2 {
+            details
+        } else {
+            0
+        });
+        areas.titles = rest.0.height > 1;
+        areas.charts = vec![ChartArea {
+            chart,
+            area: rest.0,
+        }];
+        areas.axes = vec![axis];
+        areas.ribbons = vec![ribbon];
+        return areas;
+    }
+    let bottom = rest.bottom(feeds(rest.0.height, wanted.layout));
+    place_charts(&mut areas, rest.0, axis, ribbon);
+    place_feeds(&mut areas, bottom, wanted);
+    areas
+}
+
+/// Rows for events and culprits, of so many that are left.
+fn feeds(rows: u16, layout: Layout) -> u16 {
+    match layout {
+        Layout::Charts => 0,
+        Layout::Events => rows - (rows / 3).max(rows.min(6)),
+        Layout::Overview if rows <= DIMENSIONS => 0,
+        Layout::Overview if rows < 24 => rows - DIMENSIONS,
+        Layout::Overview => (rows / 4).max(7),
+    }
+}
+
+fn place_charts(areas: &mut Areas, area: Rect, axis: Rect, ribbon: Rect) {
+    let columns: u16 = match area.width {
+        240.. if area.height >= 12 => 3,
+        160.. if area.height >= 18 => 2,
+        _ => 1,
+    };
+    let split =
+        |line: Rect| -> Vec<Rect> { (0..columns).map(|i| column(line, i, columns)).collect() };
+    areas.axes = split(axis);
+    areas.ribbons = split(ribbon);
+    if columns == 1 {
+        let heights = heights(area.height);
+        areas.titles = CHARTS
+            .iter()
+            .zip(heights)
+            .all(|(chart, height)| usize::from(height) > chart.dimensions.len());
+        let mut rest = Rows(area);
+        for (chart, height) in heights.into_iter().enumerate() {
+            if height > 0 {
+                let area = rest.top(height);
+                areas.charts.push(ChartArea { chart, area });
+            }
+        }
+        return;
+    }
+    areas.titles = true;
+    let rows = u16::try_from(CHARTS.len()).unwrap_or(6) / columns;
+    for (chart, i) in (0..CHARTS.len()).zip(0_u16..) {
+        let (row, at) = (i / columns, i % columns);
+        let height = area.height / rows + u16::from(row < area.height % rows);
+        let above = area.height / rows * row + row.min(area.height % rows);
+        let line = Rect::new(area.x, area.y + above, area.width, height);
+        areas.charts.push(ChartArea {
+            chart,
+            area: column(line, at, columns),
+        });
+    }
+}
+
+/// Heights of the charts one above the other.
+fn heights(rows: u16) -> [u16; 6] {
+    let mut heights: [u16; 6] =
+        std::array::from_fn(|i| u16::try_from(CHARTS[i].dimensions.len()).unwrap_or(1));
+    let total = |heights: &[u16; 6]| heights.iter().sum::<u16>();
+    while total(&heights) > rows {
+        // From the tallest, of equals the least important; at last whole charts.
+        let tallest = heights.iter().copied().max().unwrap_or(0);
+        let least = RANK.iter().rev().find(|i| heights[**i] == tallest);
+        match least {
+            Some(i) => heights[*i] -= 1,
+            None => break,
+        }
+    }
+    if rows >= DIMENSIONS + 6 {
+        heights = heights.map(|height| height + 1);
+    }
+    let mut order = RANK.iter().cycle();
+    while total(&heights) < rows && heights.iter().all(|height| *height > 0) {
+        if let Some(i) = order.next() {
+            heights[*i] += 1;
+        }
+    }
+    heights
+}
+
+fn place_feeds(areas: &mut Areas, area: Rect, wanted: &Wanted) {
+    if area.is_empty() {
+        return;
+    }
+    let instances = wanted.instances > 1 && area.height >= 4;
+    let top = wanted.top && area.height >= 2;
+    let parts = 1 + u16::from(instances) + u16::from(top);
+    if area.width >= 50 * parts {
+        areas.feed = column(area, 0, parts);
+        if top {
+            areas.top = column(area, 1, parts);
+        }
+        if instances {
+            areas.instances = column(area, parts - 1, parts);
+        }
+        return;
+    }
+    // Too narrow to stand side by side: events below, each with its share of rows.
+    let mut rest = Rows(area);
+    let share = area.height / parts;
+    if instances {
+        areas.instances = rest.top(share);
+    }
+    if top {
+        // At least the leaders of the leaders, in a line.
+        areas.top = rest.top(if area.height < 6 { 1 } else { share });
+    }
+    areas.feed = rest.0;
+}
+
+/// The `i`th of `count` columns, with a blank between them.
+fn column(line: Rect, i: u16, count: u16) -> Rect {
+    let gaps = count - 1;
+    let width = line.width.saturating_sub(gaps) / count;
+    let x = line.x + (width + 1) * i;
+    let width = if i + 1 == count {
+        line.right().saturating_sub(x)
+    } else {
+        width
+    };
+    Rect::new(x, line.y, width, line.height)
+}
+
+/// Rows that are handed out.
+struct Rows(Rect);
+
+impl Rows {
+    fn top(&mut self, rows: u16) -> Rect {
+        let rows = rows.min(self.0.height);
+        let taken = Rect {
+            height: rows,
+            ..self.0
+        };
+        self.0.y += rows;
+        self.0.height -= rows;
+        taken
+    }
+
+    fn bottom(&mut self, rows: u16) -> Rect {
+        let rows = rows.min(self.0.height);
+        self.0.height -= rows;
+        Rect {
+            y: self.0.y + self.0.height,
+            height: rows,
+            ..self.0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wanted() -> Wanted {
+        Wanted {
+            notices: 0,
+            layout: Layout::Overview,
+            focus: None,
+            top: false,
+            instances: 1,
+        }
+    }
+
+    #[test]
+    fn the_smallest_common_terminal_shows_every_dimension() {
+        let areas = areas(Rect::new(0, 0, 80, 24), &wanted());
+        for ChartArea { chart, area } in &areas.charts {
+            assert_eq!(usize::from(area.height), CHARTS[*chart].dimensions.len());
+        }
+        assert_eq!(areas.charts.len(), 6);
+        assert_eq!((areas.feed.height, areas.titles), (2, false));
+    }
+
+    #[test]
+    fn a_row_for_each_chart_as_long_as_there_is_one() {
+        for rows in 6..60 {
+            let heights = heights(rows);
+            assert!(heights.iter().all(|h| *h > 0), "{rows}: {heights:?}");
+            assert_eq!(heights.iter().sum::<u16>(), rows);
+        }
+        assert_eq!(heights(1), [0, 1, 0, 0, 0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_overlaps_or_sticks_out(
+            width in 0..400_u16, height in 0..120_u16, notices in 0..4_u16,
+            layout in prop_oneof![Just(Layout::Overview), Just(Layout::Charts), Just(Layout::Events)],
+            focus in prop::option::of(0..6_usize), top in any::<bool>(), instances in 0..5_usize,
+        ) {
+            let area = Rect::new(0, 0, width, height);
+            let wanted = Wanted { notices, layout, focus, top, instances };
+            let areas = areas(area, &wanted);
+            let mut all = vec![
+                areas.header, areas.gauge, areas.notices, areas.details, areas.feed, areas.top,
+                areas.instances, areas.footer,
+            ];
+            all.extend(&areas.axes);
+            all.extend(&areas.ribbons);
+            all.extend(areas.charts.iter().map(|c| c.area));
+            all.retain(|a| !a.is_empty());
+            for (i, a) in all.iter().enumerate() {
+                prop_assert_eq!(a.intersection(area), *a);
+                for b in &all[i + 1..] {
+                    prop_assert!(!a.intersects(*b), "{:?} {:?}", a, b);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What there is to know of a focused chart's dimensions besides numbers.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{super::app::App, chart::Shape, pieces, views::Views};
+use crate::{
+    model::{
+        charts::{CHARTS, Dimension, Quantity},
+        record::SourceKind,
+    },
+    output::number::UNAVAILABLE,
+};
+
+/// Draws it.
+pub(super) fn draw(app: &App, area: Rect, views: &Views<'_>, buffer: &mut Buffer) {
+    let Some(chart) = app.view.focus else {
+        return;
+    };
+    let Some(spec) = CHARTS.get(chart).filter(|_| !area.is_empty()) else {
+        return;
+    };
+    let theme = app.theme;
+    let shape = Shape::new(area.width, true);
+    let views = views.of(chart, shape.columns(theme));
+    let heading = vec![Span::styled(spec.name, theme.title())];
+    pieces::title(buffer, area, theme, heading);
+    let mut lines = Vec::new();
+    for (place, (dimension, view)) in spec.dimensions.iter().zip(views.iter()).enumerate() {
+        let known = view.source != SourceKind::Unavailable;
+        let (source, text) = if known {
+            (source(view.source), meaning(dimension).to_owned())
+        } else {
+            (UNAVAILABLE, reason(app, dimension))
+        };
+        let style = if known {
+            theme.dimension(chart, place)
+        } else {
+            theme.muted()
+        };
+        lines.push(Line::from(vec![
+            Span::styled(
+                format!("{} {:<12} ", theme.mark(place), dimension.name),
+                style,
+            ),
+            Span::styled(format!("{source:<7}"), theme.strong()),
+            Span::styled(text, theme.muted()),
+        ]));
+    }
+    let over = views.iter().find_map(|view| view.resolution_ms);
+    let text = match over {
+        Some(ms) if ms < 2.0 => {
+            "peak: the busiest 1.05 ms; p99: of all spans of 1.05 ms".to_owned()
+        }
+        Some(ms) => format!("peak: the busiest 1.05 ms; p99: of all spans of {ms:.0} ms"),
+        None => "peak and p99: of intervals (no probe counts this in buckets)".to_owned(),
+    };
+    lines.push(Line::styled(text, theme.muted()));
+    let below = Rect {
+        y: area.y + 1,
+        height: area.height - 1,
+        ..area
+    };
+    pieces::lines(buffer, below, &lines);
+}
+
+const fn source(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::Proc => "kernel",
+        SourceKind::Probe => "probe",
+        SourceKind::Unavailable => UNAVAILABLE,
+    }
+}
+
+fn meaning(dimension: &Dimension) -> &'static str {
+    match dimension.quantity {
+        Quantity::Rate(counter) => counter.spec().meaning,
+        Quantity::Entries => "entries in the table, those not yet confirmed included",
+    }
+}
+
+fn reason(app: &App, dimension: &Dimension) -> String {
+    let Quantity::Rate(counter) = dimension.quantity else {
+        return "the number of entries cannot be read".to_owned();
+    };
+    let hello = app.history.hello();
+    hello
+        .and_then(|hello| hello.unavailable.get(counter).cloned())
+        .unwrap_or_else(|| "unavailable".to_owned())
+}

@@ -1,0 +1,76 @@
+//! The line at the bottom: keys, the filter being typed, and what the window is.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{
+    super::app::{App, Layout, Measure},
+    pieces,
+};
+
+/// Keys worth knowing, most useful first.
+const KEYS: [(&str, &str); 11] = [
+    ("q", "quit"),
+    ("?", "help"),
+    ("space", "pause"),
+    ("←→", "scroll"),
+    ("+-", "zoom"),
+    ("1-6", "chart"),
+    ("/", "filter"),
+    ("l", "layout"),
+    ("m", "peaks"),
+    ("c", "checks"),
+    ("b", "burst"),
+];
+
+/// Draws it.
+pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let theme = app.theme;
+    if let Some(prompt) = &app.view.prompt {
+        let mut line = Line::from(vec![
+            Span::styled("filter: ", theme.key()),
+            Span::raw(prompt.text.clone()),
+            Span::styled(" ", theme.chosen()),
+        ]);
+        let after = match &prompt.error {
+            Some(error) => Span::styled(format!("  {error}"), theme.critical()),
+            None => Span::styled("  words, or proto=udp,dport=53; Enter, Esc", theme.muted()),
+        };
+        line.push_span(after);
+        pieces::line(buffer, area, &line);
+        return;
+    }
+    let mut state = vec![format!(" {}", pieces::duration(app.view.span()))];
+    if app.view.measure == Measure::Peak {
+        state.push("peaks".to_owned());
+    }
+    match app.view.layout {
+        Layout::Overview => {}
+        Layout::Charts => state.push("charts".to_owned()),
+        Layout::Events => state.push("events".to_owned()),
+    }
+    let rest = pieces::at_right(
+        buffer,
+        area,
+        &Line::styled(state.join(" · "), theme.muted()),
+    );
+    let mut line = Line::default();
+    for (key, does) in KEYS {
+        let separator = if line.width() == 0 { "" } else { "  " };
+        if line.width() + separator.len() + key.chars().count() + 1 + does.len()
+            > usize::from(rest.width)
+        {
+            break;
+        }
+        line.push_span(Span::raw(separator));
+        line.push_span(Span::styled(key, theme.key()));
+        line.push_span(Span::styled(format!(" {does}"), theme.muted()));
+    }
+    pieces::line(buffer, rest, &line);
+}

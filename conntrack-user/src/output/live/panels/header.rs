@@ -1,0 +1,130 @@
+//! The line at the top: where this is, how it counts, whether the counts are right, what it costs.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{
+    super::{app::App, theme::Theme},
+    pieces,
+};
+use crate::{
+    model::{crosscheck::Verdict, history::InstanceHistory, overhead::Overhead},
+    output::number::{UNAVAILABLE, compact},
+};
+
+/// Draws it.
+pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let theme = app.theme;
+    let verdict = app.instance().and_then(InstanceHistory::verdict);
+    let wrong = verdict.is_some_and(|verdict| verdict >= Verdict::Undercount);
+    let rest = if wrong && area.width < 60 {
+        area
+    } else {
+        pieces::at_right(buffer, area, &right(app, area.width))
+    };
+    let Some(hello) = app.history.hello() else {
+        pieces::line(buffer, rest, &Line::styled("ctpulse", theme.title()));
+        return;
+    };
+    let name = app.instance_name().unwrap_or("self");
+    let probes = if hello.probes.mode == "off" {
+        Span::styled("probes off", theme.warning())
+    } else {
+        Span::raw(format!("{}/{}", hello.probes.mode, hello.probes.group))
+    };
+    // With how late each is given up.
+    let parts = [
+        (1, Span::styled("ctpulse", theme.title())),
+        (3, Span::styled(hello.hostname.clone(), theme.strong())),
+        (0, Span::styled(hello.kernel.clone(), theme.muted())),
+        (2, instance(app, name)),
+        (4, probes),
+        (
+            5,
+            Span::styled(check(theme, verdict), theme.verdict(verdict)),
+        ),
+    ];
+    let mut least = 0;
+    let fitting = loop {
+        let kept: Vec<&Span<'_>> = parts
+            .iter()
+            .filter(|(rank, part)| *rank >= least && !part.content.is_empty())
+            .map(|(_, part)| part)
+            .collect();
+        let width = kept.iter().map(|part| part.width() + 1).sum::<usize>();
+        if width <= usize::from(rest.width) + 1 || least == 5 {
+            break kept;
+        }
+        least += 1;
+    };
+    let mut line = Line::default();
+    for part in fitting {
+        if line.width() > 0 {
+            line.push_span(Span::raw(" "));
+        }
+        line.push_span(part.clone());
+    }
+    pieces::line(buffer, rest, &line);
+}
+
+fn instance(app: &App, name: &str) -> Span<'static> {
+    let count = app.history.names().len();
+    if count > 1 {
+        Span::styled(format!("netns {name} (of {count})"), app.theme.strong())
+    } else {
+        Span::raw(format!("netns {name}"))
+    }
+}
+
+fn check(theme: Theme, verdict: Option<Verdict>) -> String {
+    let mark = if theme.is_ascii() { "ok" } else { "✓" };
+    match verdict {
+        None => format!("check {UNAVAILABLE}"),
+        Some(Verdict::NotComparable) => "not comparable".to_owned(),
+        Some(Verdict::Exact) => format!("{mark} exact"),
+        Some(Verdict::WithinBracket) => format!("{mark} within"),
+        Some(Verdict::Undercount) => " UNDERCOUNT! ".to_owned(),
+        Some(Verdict::Mismatch) => " WRONG! ".to_owned(),
+    }
+}
+
+/// What it costs, and the time: shorter where there is less room.
+fn right(app: &App, width: u16) -> Line<'static> {
+    let theme = app.theme;
+    let mut line = Line::default();
+    if let Some(Overhead {
+        cpu_percent,
+        memory,
+    }) = app.overhead
+        && width >= 70
+    {
+        let memory = memory.map_or_else(|| UNAVAILABLE.to_owned(), |bytes| compact(bytes as f64));
+        let text = format!(" self {cpu_percent:.1}% {memory}B ");
+        line.push_span(Span::styled(text, theme.muted()));
+    }
+    if width < 30 {
+        return line;
+    }
+    let time = app.end();
+    if app.view.at.is_some() {
+        let text = format!(" PAUSED {} ", pieces::clock(time, 3));
+        line.push_span(Span::styled(text, theme.chosen()));
+    } else if app.history.summary().is_some() {
+        line.push_span(Span::styled(" END ", theme.chosen()));
+    } else if app.history.last().is_some() {
+        line.push_span(Span::styled(
+            format!(" {}", pieces::clock(time, 0)),
+            theme.strong(),
+        ));
+        if width >= 100 {
+            line.push_span(Span::styled(" UTC", theme.muted()));
+        }
+    }
+    line
+}

@@ -1,0 +1,26 @@
+//! The help.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{
+    super::{app::App, keys::HELP},
+    popup,
+};
+
+/// Draws it.
+pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
+    let lines: Vec<Line<'_>> = HELP
+        .iter()
+        .map(|help| {
+            Line::from(vec![
+                Span::styled(format!("{:<14}", help.keys), app.theme.key()),
+                Span::raw(help.does),
+            ])
+        })
+        .collect();
+    popup::draw(app, area, buffer, "Keys", &lines);
+}

@@ -1,0 +1,100 @@
+//! The instances beside each other, and the choice of one.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{super::app::App, pieces, popup};
+use crate::{
+    model::{
+        crosscheck::Verdict,
+        history::{InstanceHistory, samples::first_dimension},
+    },
+    output::number::{UNAVAILABLE, compact_or_dash},
+};
+
+/// Draws those that there is room for, the shown one among them.
+pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let names = app.history.names();
+    let title = vec![Span::styled("Namespaces", app.theme.title())];
+    pieces::title(buffer, area, app.theme, title);
+    let rows = Rect {
+        y: area.y + 1,
+        height: area.height - 1,
+        ..area
+    };
+    let shown = app.instance_name();
+    let at = names
+        .iter()
+        .position(|name| Some(*name) == shown)
+        .unwrap_or(0);
+    let first = (at + 1).saturating_sub(rows.height.into());
+    let lines: Vec<Line<'_>> = names
+        .iter()
+        .skip(first)
+        .map(|name| row(app, name, Some(*name) == shown))
+        .collect();
+    pieces::lines(buffer, rows, &lines);
+}
+
+/// Draws the list with a cursor.
+pub(super) fn choose(app: &App, area: Rect, buffer: &mut Buffer, cursor: usize) {
+    let names = app.history.names();
+    let room = usize::from(area.height.saturating_sub(3));
+    let first = (cursor + 1).saturating_sub(room);
+    let heading = format!(
+        "{:<20} {:>8} {:>7} {:>6}  {}",
+        "network namespace", "entries", "used", "new/s", "check"
+    );
+    let mut lines = vec![Line::styled(heading, app.theme.muted())];
+    let rows = names.iter().enumerate().skip(first).take(room);
+    lines.extend(rows.map(|(i, name)| row(app, name, i == cursor)));
+    popup::draw(app, area, buffer, "Choose: up, down, Enter", &lines);
+}
+
+fn row(app: &App, name: &str, chosen: bool) -> Line<'static> {
+    let theme = app.theme;
+    let instance = app.history.instance(name);
+    let point = instance.and_then(|instance| instance.at(app.end()));
+    let entries = point.and_then(|p| p.values[0]);
+    let entries = entries.map_or_else(|| UNAVAILABLE.to_owned(), |n| format!("{n:.0}"));
+    let used = point.and_then(|p| p.utilization);
+    let used = used.map_or_else(
+        || UNAVAILABLE.to_owned(),
+        |percent| format!("{percent:.1}%"),
+    );
+    let new = compact_or_dash(point.and_then(|p| p.values[first_dimension(1)]));
+    let verdict = instance.and_then(InstanceHistory::verdict);
+    let untracked = instance
+        .and_then(InstanceHistory::latest)
+        .is_some_and(|sample| sample.untracked.is_some());
+    let name: String = name.chars().take(20).collect();
+    let style = if chosen {
+        theme.chosen()
+    } else {
+        theme.strong()
+    };
+    let mut line = Line::from(vec![
+        Span::styled(format!("{name:<20}"), style),
+        Span::raw(format!(" {entries:>8}")),
+        Span::styled(
+            format!(" {used:>7}"),
+            point.map_or_else(|| theme.muted(), |p| theme.status(p.status.max(p.level))),
+        ),
+        Span::raw(format!(" {new:>6}  ")),
+    ]);
+    line.push_span(if untracked {
+        Span::styled("nothing tracks", theme.warning())
+    } else {
+        Span::styled(
+            verdict.map_or(UNAVAILABLE, Verdict::name),
+            theme.verdict(verdict),
+        )
+    });
+    line
+}

@@ -1,0 +1,394 @@
+//! Plots of high resolution, mirrored about zero: some dimensions grow up from it, others down.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::{Modifier, Style},
+};
+
+use super::theme::{Glyphs, Palette, Theme};
+
+/// A dimension to draw.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// Its values, one for each column of dots; `None` where nothing is known.
+    pub values: Vec<Option<f64>>,
+    /// Whether it grows down from zero.
+    pub down: bool,
+    /// Its place among the dimensions: says how it is drawn without colours.
+    pub place: usize,
+    /// Its colour.
+    pub style: Style,
+}
+
+impl Drawn {
+    fn highest(&self) -> f64 {
+        self.values.iter().flatten().copied().fold(0.0, f64::max)
+    }
+}
+
+/// Where zero lies and how much a dot stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    /// Dots above zero.
+    pub up: usize,
+    /// Dots below zero.
+    pub down: usize,
+    /// What the topmost dot stands for.
+    pub top: f64,
+    /// What the lowest dot stands for.
+    pub bottom: f64,
+}
+
+/// Columns of dots in a plot this wide.
+#[must_use]
+pub fn dots_across(theme: Theme, width: u16) -> usize {
+    usize::from(width) * across(theme.glyphs)
+}
+
+/// Columns of dots in a character.
+#[must_use]
+pub fn dots_in_character(theme: Theme) -> usize {
+    across(theme.glyphs)
+}
+
+fn across(glyphs: Glyphs) -> usize {
+    match glyphs {
+        Glyphs::Braille => 2,
+        Glyphs::Block | Glyphs::Ascii => 1,
+    }
+}
+
+fn down(glyphs: Glyphs) -> usize {
+    match glyphs {
+        Glyphs::Braille => 4,
+        Glyphs::Block => 8,
+        Glyphs::Ascii => 2,
+    }
+}
+
+/// The next number of the form 1, 2 or 5 × 10ⁿ that is no less.
+#[must_use]
+pub fn round_up(value: f64) -> f64 {
+    if value <= 0.0 || !value.is_finite() {
+        return 0.0;
+    }
+    let power = 10_f64.powf(value.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0];
+    let fits = |step: &&f64| **step * power >= value * (1.0 - 1e-9);
+    steps.iter().find(fits).unwrap_or(&10.0) * power
+}
+
+impl Scale {
+    /// One scale for both directions, so that what is up can be compared with what is down. `mirrored`
+    /// keeps room below zero even when nothing is there.
+    #[must_use]
+    pub fn new(theme: Theme, drawn: &[Drawn], rows: u16, mirrored: bool) -> Self {
+        let cell = down(theme.glyphs);
+        let rows = usize::from(rows);
+        let highest = |down: bool| {
+            let of = drawn.iter().filter(|d| d.down == down);
+            round_up(of.map(Drawn::highest).fold(0.0, f64::max))
+        };
+        let (above, below) = (highest(false), highest(true));
+        // Zero lies between two rows, so that no character has to show both sides.
+        let rows_up = if !mirrored || rows < 2 {
+            if above == 0.0 && below > 0.0 { 0 } else { rows }
+        } else if above + below == 0.0 {
+            rows.div_ceil(2)
+        } else {
+            let share = (above / (above + below) * rows as f64).round() as usize;
+            let least = usize::from(above > 0.0);
+            let most = rows - usize::from(below > 0.0);
+            share.clamp(least, most)
+        };
+        let (up, down) = (rows_up * cell, (rows - rows_up) * cell);
+        let per_dot = |most: f64, dots: usize| if dots > 0 { most / dots as f64 } else { 0.0 };
+        let dot = per_dot(above, up).max(per_dot(below, down));
+        Self {
+            up,
+            down,
+            top: dot * up as f64,
+            bottom: dot * down as f64,
+        }
+    }
+
+    /// Dots of a value: at least one when there is anything.
+    fn dots(self, value: f64, down: bool) -> usize {
+        let (room, most) = if down {
+            (self.down, self.bottom)
+        } else {
+            (self.up, self.top)
+        };
+        if value <= 0.0 || room == 0 || most <= 0.0 {
+            return 0;
+        }
+        ((value / most * room as f64).round() as usize).clamp(1, room)
+    }
+}
+
+/// Draws dimensions over each other, the largest behind, with a line at zero.
+pub fn draw(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scale: Scale) {
+    if area.is_empty() {
+        return;
+    }
+    let mut order: Vec<&Drawn> = drawn.iter().collect();
+    // Of equals, the first stays in front.
+    order.sort_by(|a, b| {
+        let by_size = b.highest().total_cmp(&a.highest());
+        by_size.then(b.place.cmp(&a.place))
+    });
+    zero_line(buffer, area, theme, drawn, scale);
+    match theme.glyphs {
+        Glyphs::Braille => braille(buffer, area, theme, &order, scale),
+        Glyphs::Block => columns(buffer, area, &order, scale, block),
+        Glyphs::Ascii => columns(buffer, area, &order, scale, ascii),
+    }
+}
+
+/// Only where something is known: no line is not zero.
+fn zero_line(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scale: Scale) {
+    let per_cell = across(theme.glyphs);
+    let known = |x: u16| {
+        let first = usize::from(x - area.x) * per_cell;
+        drawn.iter().any(|d| {
+            let dots = d.values.iter().skip(first).take(per_cell);
+            dots.flatten().next().is_some()
+        })
+    };
+    let rows_up = u16::try_from(scale.up / down(theme.glyphs)).unwrap_or(u16::MAX);
+    // The last row above zero, or the first below when there is none.
+    let y = area.y + rows_up.saturating_sub(1).min(area.height - 1);
+    for x in (area.left()..area.right()).filter(|x| known(*x)) {
+        if let Some(cell) = buffer.cell_mut((x, y)) {
+            cell.set_symbol(match theme.glyphs {
+                Glyphs::Ascii => "_",
+                Glyphs::Block => "▁",
+                Glyphs::Braille if rows_up == 0 => "⠉",
+                Glyphs::Braille => "⣀",
+            });
+            cell.set_style(theme.rule());
+        }
+    }
+}
+
+/// Bits of the dots of a Braille character, by row and column.
+const DOTS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
+
+fn braille(buffer: &mut Buffer, area: Rect, theme: Theme, order: &[&Drawn], scale: Scale) {
+    let width = usize::from(area.width);
+    let mut masks = vec![0_u32; width * usize::from(area.height)];
+    let mut styles = vec![Style::new(); masks.len()];
+    for dimension in order {
+        for (x, value) in dimension.values.iter().enumerate().take(width * 2) {
+            let dots = scale.dots(value.unwrap_or(0.0), dimension.down);
+            for dot in 0..dots {
+                let y = if dimension.down {
+                    scale.up + dot
+                } else {
+                    scale.up - 1 - dot
+                };
+                let cell = y / 4 * width + x / 2;
+                let (Some(mask), Some(style)) = (masks.get_mut(cell), styles.get_mut(cell)) else {
+                    continue;
+                };
+                let bit = DOTS[y % 4][x % 2];
+                if theme.palette != Palette::Mono || pattern(dimension.place, x, y, dot + 1 == dots)
+                {
+                    *mask |= bit;
+                } else {
+                    *mask &= !bit;
+                }
+                *style = dimension.style;
+            }
+        }
+    }
+    for (i, (mask, style)) in masks.into_iter().zip(styles).enumerate() {
+        let symbol = char::from_u32(0x2800 + mask).filter(|_| mask > 0);
+        let (x, y) = (i % width, i / width);
+        let at = |origin: u16, offset: usize| origin + u16::try_from(offset).unwrap_or(u16::MAX);
+        if let (Some(symbol), Some(cell)) =
+            (symbol, buffer.cell_mut((at(area.x, x), at(area.y, y))))
+        {
+            cell.set_char(symbol);
+            cell.set_style(Style::reset().patch(style));
+        }
+    }
+}
+
+/// Whether a dot is set, where only patterns tell dimensions apart: full, a chequered board with an
+/// edge, the edge alone, every second line.
+fn pattern(place: usize, x: usize, y: usize, edge: bool) -> bool {
+    match place {
+        0 => true,
+        1 => edge || (x + y).is_multiple_of(2),
+        2 => edge,
+        _ => x.is_multiple_of(2),
+    }
+}
+
+/// What a dimension puts into a character: `filled` of its steps, from the side of zero.
+type Put = fn(filled: usize, dimension: &Drawn, behind: Option<&Drawn>) -> (char, Style);
+
+fn columns(buffer: &mut Buffer, area: Rect, order: &[&Drawn], scale: Scale, put: Put) {
+    let rows = usize::from(area.height);
+    let steps = (scale.up + scale.down) / rows.max(1);
+    if steps == 0 {
+        return;
+    }
+    let zero = scale.up / steps;
+    for x in 0..usize::from(area.width) {
+        for row in 0..rows {
+            let down = row >= zero;
+            // How far this row's near side is from zero.
+            let near = if down { row - zero } else { zero - 1 - row } * steps;
+            let filled = |d: &&&Drawn| {
+                let value = d.values.get(x).copied().flatten().unwrap_or(0.0);
+                scale.dots(value, d.down).saturating_sub(near).min(steps)
+            };
+            let mut here = order
+                .iter()
+                .rev()
+                .filter(|d| d.down == down && filled(d) > 0);
+            let Some(front) = here.next() else {
+                continue;
+            };
+            let n = filled(&front);
+            let behind = here.find(|d| filled(d) == steps && n < steps);
+            let (symbol, style) = put(n, front, behind.copied());
+            let at = |origin: u16, offset: usize| origin + u16::try_from(offset).unwrap_or(0);
+            if let Some(cell) = buffer.cell_mut((at(area.x, x), at(area.y, row))) {
+                cell.set_char(symbol);
+                cell.set_style(Style::reset().patch(style));
+            }
+        }
+    }
+}
+
+fn block(filled: usize, dimension: &Drawn, behind: Option<&Drawn>) -> (char, Style) {
+    const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let mut style = dimension.style;
+    if let Some(colour) = behind.and_then(|d| d.style.fg) {
+        style = style.bg(colour);
+    }
+    if dimension.down && filled < 8 {
+        // There are no eighths that hang from above: the rest is drawn, inverted.
+        return (EIGHTHS[8 - filled], style.add_modifier(Modifier::REVERSED));
+    }
+    (EIGHTHS[filled.min(8)], style)
+}
+
+fn ascii(filled: usize, dimension: &Drawn, _: Option<&Drawn>) -> (char, Style) {
+    const FULL: [char; 4] = ['#', '*', '+', 'o'];
+    let symbol = match (filled, dimension.down) {
+        (1, false) => '.',
+        (1, true) => '\'',
+        _ => FULL[dimension.place.min(3)],
+    };
+    (symbol, dimension.style)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn theme(glyphs: Glyphs, palette: Palette) -> Theme {
+        Theme { palette, glyphs }
+    }
+
+    fn drawn(values: &[f64], down: bool, place: usize) -> Drawn {
+        Drawn {
+            values: values.iter().map(|v| Some(*v)).collect(),
+            down,
+            place,
+            style: Style::new(),
+        }
+    }
+
+    fn picture(theme: Theme, dimensions: &[Drawn], width: u16, height: u16) -> Vec<String> {
+        let area = Rect::new(0, 0, width, height);
+        let mut buffer = Buffer::empty(area);
+        let scale = Scale::new(theme, dimensions, height, true);
+        draw(&mut buffer, area, theme, dimensions, scale);
+        (0..height)
+            .map(|y| (0..width).map(|x| buffer[(x, y)].symbol()).collect())
+            .collect()
+    }
+
+    #[test]
+    fn numbers_are_rounded_up_to_1_2_and_5() {
+        for (value, rounded) in [
+            (0.0, 0.0),
+            (1.0, 1.0),
+            (1.1, 2.0),
+            (2.0, 2.0),
+            (4.9, 5.0),
+            (6.0, 10.0),
+            (49_600.0, 50_000.0),
+            (1e6, 1e6),
+            (0.003, 0.005),
+        ] {
+            let got = round_up(value);
+            assert!((got - rounded).abs() <= rounded * 1e-9, "{value}: {got}");
+        }
+    }
+
+    #[test]
+    fn what_goes_down_is_drawn_below_zero() {
+        let dimensions = [
+            drawn(&[0.0, 1.0, 2.5, 5.0], false, 0),
+            drawn(&[5.0, 2.5, 1.0, 0.0], true, 1),
+        ];
+        let check = |glyphs, width, expected: [&str; 4]| {
+            let theme = theme(glyphs, Palette::Ansi);
+            assert_eq!(picture(theme, &dimensions, width, 4), expected);
+        };
+        check(Glyphs::Ascii, 4, ["   #", "_.##", "**' ", "*   "]);
+        // What hangs from zero is drawn inverted.
+        check(Glyphs::Block, 4, ["   █", "▁▃██", "██▅ ", "█   "]);
+        check(Glyphs::Braille, 2, [" ⢸", "⢠⣿", "⣿⠃", "⡇ "]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_values_fit_any_area(
+            up in prop::collection::vec(prop_oneof![Just(0.0), 0.0..1e12_f64], 0..20),
+            down in prop::collection::vec(0.0..1e6_f64, 0..20),
+            width in 0..12_u16,
+            height in 0..9_u16,
+            mirrored in any::<bool>(),
+        ) {
+            for glyphs in [Glyphs::Braille, Glyphs::Block, Glyphs::Ascii] {
+                for palette in [Palette::Mono, Palette::Rich] {
+                    let theme = theme(glyphs, palette);
+                    let dimensions = [drawn(&up, false, 0), drawn(&down, true, 1)];
+                    let area = Rect::new(1, 1, width, height);
+                    let mut buffer = Buffer::empty(Rect::new(0, 0, width + 2, height + 2));
+                    let untouched = buffer.clone();
+                    let scale = Scale::new(theme, &dimensions, height, mirrored);
+                    draw(&mut buffer, area, theme, &dimensions, scale);
+                    for y in 0..height + 2 {
+                        for x in 0..width + 2 {
+                            if !area.contains((x, y).into()) {
+                                prop_assert_eq!(&buffer[(x, y)], &untouched[(x, y)]);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn whatever_is_not_zero_is_seen(value in 1e-3..1e9_f64, other in 1e-3..1e9_f64) {
+            for glyphs in [Glyphs::Braille, Glyphs::Block, Glyphs::Ascii] {
+                let theme = theme(glyphs, Palette::Ansi);
+                let dimensions = [drawn(&[value], false, 0), drawn(&[other], true, 1)];
+                let scale = Scale::new(theme, &dimensions, 3, true);
+                prop_assert!(scale.dots(value, false) > 0);
+                prop_assert!(scale.dots(other, true) > 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Which events are wanted: conditions on the tuple, and words that the line must contain.
+
+use std::str::FromStr;
+
+use crate::model::{event::Tuple, filter::Filter};
+
+/// Conditions that must all hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    tuple: Option<Filter>,
+    words: Vec<String>,
+}
+
+impl Search {
+    /// Whether something is wanted: its line, and the flow it is about.
+    #[must_use]
+    pub fn matches(&self, line: &str, tuple: Option<&Tuple>) -> bool {
+        let line = line.to_lowercase();
+        self.words.iter().all(|word| line.contains(word))
+            && self.tuple.as_ref().is_none_or(|f| f.matches(tuple))
+    }
+}
+
+impl FromStr for Search {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
+        let (conditions, words): (Vec<&str>, Vec<&str>) = parts.partition(|p| p.contains('='));
+        Ok(Self {
+            tuple: (!conditions.is_empty())
+                .then(|| conditions.join(",").parse())
+                .transpose()?,
+            words: words.into_iter().map(str::to_lowercase).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::Protocol;
+
+    #[test]
+    fn words_and_conditions_must_all_hold() {
+        let search: Search = "table_full proto=udp".parse().unwrap();
+        let udp = Tuple {
+            proto: Protocol::named("udp"),
+            ..Tuple::default()
+        };
+        assert!(search.matches("12:00 Table_Full x", Some(&udp)));
+        assert!(!search.matches("12:00 early_drop", Some(&udp)));
+        assert!(!search.matches("12:00 table_full", None));
+        assert!(Search::default().matches("anything", None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let error = "port=1".parse::<Search>().unwrap_err();
+        assert!(error.contains("no such key"), "{error}");
+    }
+}
