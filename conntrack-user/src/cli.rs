@@ -1,10 +1,17 @@
 //! The command line.
 
+pub mod check;
+pub mod recordings;
+
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use conntrack_ebpf::EventKind;
 
+use self::{
+    check::CheckArgs,
+    recordings::{RecordArgs, ReplayArgs},
+};
 use crate::{
     model::{
         alert::AlertSettings,
@@ -75,6 +82,40 @@ pub enum Command {
         ctpulse events --filter proto=tcp,dport=443,src=10.0.0.0/8 --format json"
     )]
     Events(EventsArgs),
+    /// Keep everything in a file, every millisecond included, for replay and report
+    #[command(
+        after_help = "FILE grows by a block a second. A crash, a kill or a full disk costs what came \
+        after the last block,\nand what is there can be read; `zcat FILE` gives its JSON lines. A FILE that \
+        exists is not touched\nwithout --append or --force.\n\n\
+        Examples:\n  \
+        ctpulse record incident.ctp                      until interrupted\n  \
+        ctpulse record incident.ctp --duration 1m --netns all\n  \
+        ctpulse record incident.ctp --show               and see it as `stream` does\n  \
+        ssh gateway ctpulse record - > gateway.ctp       without a file on the host"
+    )]
+    Record(RecordArgs),
+    /// Show a recording as `stream` showed what happened
+    #[command(
+        after_help = "JSON is given back exactly as it was. A part (--from, --to) has no summary: \
+        that is of the whole.\nWhat cannot be read is told on stderr, with where and why.\n\n\
+        Examples:\n  \
+        ctpulse replay incident.ctp                      all of it, as fast as it can be read\n  \
+        ctpulse replay incident.ctp --speed 1            as it happened\n  \
+        ctpulse replay incident.ctp --from 22:46:48 --to 22:46:50 --format json\n  \
+        ctpulse replay incident.ctp --from +30s --step   an interval for each Enter"
+    )]
+    Replay(ReplayArgs),
+    /// One look for scripts and monitors: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    #[command(
+        after_help = "One line on stdout: the status, then performance data as Nagios and Icinga \
+        read it. Needs no privileges\nin its own network namespace. Wrong usage is UNKNOWN, too.\n\n\
+        Examples:\n  \
+        ctpulse check                                    warns above 90 %, critical above 95 %\n  \
+        ctpulse check --warn 75% --crit 90%\n  \
+        ctpulse check --window 2s                        the fullest moment of two seconds\n  \
+        sudo ctpulse check --netns router                a namespace of `ip netns`"
+    )]
+    Check(CheckArgs),
     /// Tell what this host offers, what would be attached, and what is missing
     Doctor(DoctorArgs),
     /// Print the configuration in effect, with every key explained

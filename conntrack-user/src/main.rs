@@ -7,12 +7,13 @@ use conntrack_user::{
     cli::{Cli, Command, EventsArgs, StreamArgs},
     clock::SystemClock,
     commands::{config, doctor, events, on_alert, stream},
+    commands::{check, doctor, events, record, replay, stream},
     probes::diagnostics,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| check::refuse(&error));
     if let Err(problem) = cli.check() {
         Cli::command()
             .error(ErrorKind::ArgumentConflict, problem)
@@ -23,6 +24,13 @@ fn main() -> ExitCode {
         None => run_stream(StreamArgs::default()),
         Some(Command::Stream(args)) => run_stream(args),
         Some(Command::Events(args)) => run_events(&args),
+        Some(Command::Record(args)) => {
+            until_signalled(async |shutdown| record::run(&args, SystemClock, shutdown).await)
+        }
+        Some(Command::Replay(args)) => {
+            until_signalled(async |shutdown| replay::run(&args, shutdown).await)
+        }
+        Some(Command::Check(args)) => return check::run(&args, &SystemClock),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };

@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod bursts;
 pub mod charts;
+pub mod check;
 pub mod counters;
 pub mod crosscheck;
 pub mod delta;

@@ -1,6 +1,7 @@
 //! The way out: records in the form somebody reads. No arithmetic on what they say.
 
 pub mod bursts;
+pub mod check;
 pub mod csv;
 pub mod doctor;
 pub mod events;

@@ -6,6 +6,7 @@
 
 mod alert_config;
 mod alerts;
+mod checks;
 mod ends;
 mod eras;
 mod formats;
@@ -13,6 +14,7 @@ mod host;
 mod on_alert;
 mod per_cpu;
 mod program;
+mod recordings;
 mod stream;
 mod tree;
 mod trouble;
