@@ -10,7 +10,7 @@ use conntrack_ebpf::EventKind;
 
 use self::{
     check::CheckArgs,
-    recordings::{RecordArgs, ReplayArgs},
+    recordings::{RecordArgs, ReplayArgs, ReportArgs},
 };
 use crate::{
     model::{
@@ -105,6 +105,15 @@ pub enum Command {
         ctpulse replay incident.ctp --from +30s --step   an interval for each Enter"
     )]
     Replay(ReplayArgs),
+    /// Make a page of a recording: charts to the millisecond, bursts, events, culprits, cross-check
+    #[command(
+        after_help = "The page is one file that needs no network: send it, attach it, print it. Keys in it: \
+        + and - zoom,\narrows move, 0 shows all, B the busiest moment.\n\n\
+        Examples:\n  \
+        ctpulse report incident.ctp -o incident.html\n  \
+        ctpulse report incident.ctp -o part.html --from 22:46:48 --to 22:46:50 --title 'Ticket 4711'"
+    )]
+    Report(ReportArgs),
     /// One look for scripts and monitors: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     #[command(
         after_help = "One line on stdout: the status, then performance data as Nagios and Icinga \

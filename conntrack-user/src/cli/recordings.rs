@@ -57,3 +57,20 @@ pub struct ReplayArgs {
     #[arg(long, conflicts_with = "speed")]
     pub step: bool,
 }
+
+/// Options of `report`.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// The recording; - for stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Where to write the page; - for stdout
+    #[arg(long, short, value_name = "PAGE")]
+    pub output: PathBuf,
+    /// Which part.
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// The page's title
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+}

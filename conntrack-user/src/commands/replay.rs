@@ -33,6 +33,7 @@ pub struct Opened {
     /// Goes through the wanted part.
     pub player: Player<Box<dyn Read>>,
     name: String,
+    damages: Vec<String>,
 }
 
 impl Opened {
@@ -51,6 +52,7 @@ impl Opened {
         Ok(Self {
             player: Player::new(input, part.from, part.to),
             name,
+            damages: Vec::new(),
         })
     }
 
@@ -63,7 +65,10 @@ impl Opened {
         loop {
             match self.player.next() {
                 Ok(Some(Step::Entry(entry))) => return Ok(Some(*entry)),
-                Ok(Some(Step::Damage(damage))) => eprintln!("ctpulse: {}: {damage}", self.name),
+                Ok(Some(Step::Damage(damage))) => {
+                    eprintln!("ctpulse: {}: {damage}", self.name);
+                    self.damages.push(damage.to_string());
+                }
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(self.error(&error)),
             }
@@ -74,26 +79,39 @@ impl Opened {
         io::Error::other(format!("{}: {error}", self.name))
     }
 
-    /// Tells on stderr how it ends, unless as it should.
-    pub fn tell_ending(&self) {
-        let name = &self.name;
+    /// What is to be known of the recording, once it was gone through: what could not be read, how it ends
+    /// unless as it should, and what is not understood.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        self.damages.iter().cloned().chain(self.ending()).collect()
+    }
+
+    fn ending(&self) -> Vec<String> {
         let last = self
             .player
             .latest()
             .map_or_else(|| "nothing".to_owned(), |time| format!("{time:.6}"));
+        let mut remarks = Vec::new();
         match self.player.ending() {
             Ending::Complete => {}
-            Ending::Open => eprintln!(
-                "ctpulse: {name}: ends at {last}, without a summary: its recorder was stopped short, or is \
-                 still at it"
-            ),
-            Ending::Damaged => eprintln!("ctpulse: {name}: what can be read ends at {last}"),
+            Ending::Open => remarks.push(format!(
+                "ends at {last}, without a summary: its recorder was stopped short, or is still at it"
+            )),
+            Ending::Damaged => remarks.push(format!("what can be read ends at {last}")),
         }
         match self.player.unknown() {
             0 => {}
-            n => eprintln!(
-                "ctpulse: {name}: {n} records are of kinds this version does not know; --format json has them"
-            ),
+            n => remarks.push(format!(
+                "{n} records are of kinds this version does not know; replay --format json has them"
+            )),
+        }
+        remarks
+    }
+
+    /// Tells on stderr how it ends, unless as it should.
+    pub fn tell_ending(&self) {
+        for remark in self.ending() {
+            eprintln!("ctpulse: {}: {remark}", self.name);
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod owners;
 pub mod pace;
 pub mod per_cpu;
 pub mod record;
+pub mod report;
 pub mod series;
 pub mod settling;
 pub mod snapshot;

@@ -8,6 +8,7 @@ pub mod events;
 pub mod json;
 pub mod number;
 pub mod per_cpu;
+pub mod report;
 pub mod terminal;
 pub mod text;
 pub mod top;
