@@ -126,6 +126,12 @@ pub enum Command {
     )]
     Check(CheckArgs),
     /// Tell what this host offers, what would be attached, and what is missing
+    #[command(
+        after_help = "Changes nothing. Each thing that is missing comes with what that costs.\n\n\
+        Examples:\n  \
+        ctpulse doctor                                   before anything else, on a new host\n  \
+        ctpulse doctor --format json                     for programs"
+    )]
     Doctor(DoctorArgs),
     /// Print the configuration in effect, with every key explained
     #[command(after_help = "Examples:\n  \
@@ -156,6 +162,17 @@ pub struct AlertArgs {
     /// What the file says, once it was read.
     #[arg(skip)]
     pub settings: Box<AlertSettings>,
+    /// Write shell completions and man pages
+    #[command(hide = true)]
+    Generate(GenerateArgs),
+}
+
+/// Options of `generate`.
+#[derive(Args, Clone, Debug)]
+pub struct GenerateArgs {
+    /// Where to: into its directories completions and man
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
 }
 
 /// Options of `stream`.

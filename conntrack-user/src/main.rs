@@ -9,6 +9,7 @@ use conntrack_user::{
     commands::{config, doctor, events, on_alert, stream},
     commands::{check, doctor, events, record, replay, stream},
     commands::{check, doctor, events, record, replay, report, stream},
+    commands::{check, doctor, events, generate, record, replay, report, stream},
     probes::diagnostics,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
             until_signalled(async |shutdown| replay::run(&args, shutdown).await)
         }
         Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Generate(args)) => generate::run(&args),
         Some(Command::Check(args)) => return check::run(&args, &SystemClock),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Config(args)) => config::run(&args),

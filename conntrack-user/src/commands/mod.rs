@@ -10,6 +10,7 @@ pub mod on_alert;
 pub mod check;
 pub mod doctor;
 pub mod events;
+pub mod generate;
 pub mod notices;
 pub mod record;
 pub mod replay;

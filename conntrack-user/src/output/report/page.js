@@ -123,7 +123,8 @@
     }
     for (const v of down > 0 ? [up, up / 2, 0, -down] : [up, up / 2, 0]) {
       svg.append(make("path", { class: v === 0 ? "zero" : "grid", d: `M${LEFT} ${y(v).toFixed(1)}H${width - RIGHT}` }));
-      if (v >= 0 || down > up * 0.15)
+      const side = v < 0 ? down : up, room = side / (up + down);
+      if (v === 0 || room > (Math.abs(v) < side ? 0.3 : 0.13))
         svg.append(make("text", { x: LEFT - 5, y: (y(v) + 3.5).toFixed(1), "text-anchor": "end" }, compact(Math.abs(v))));
     }
     const marks = width > 520 ? 4 : 2;

@@ -194,8 +194,19 @@ fn grid(svg: &mut String, report: &Report, scale: &Scale) {
             if value == 0.0 { "zero" } else { "grid" },
             WIDTH - RIGHT
         );
-        // The small side of an axis has no room for a number of its own.
-        if value >= 0.0 || scale.down > scale.up * 0.15 {
+        // The small side of an axis has no room for numbers of its own.
+        let (side, other) = if value < 0.0 {
+            (scale.down, scale.up)
+        } else {
+            (scale.up, scale.down)
+        };
+        let room = side / (side + other);
+        let has_room = if value.abs() < side {
+            room > 0.3
+        } else {
+            room > 0.13
+        };
+        if value == 0.0 || has_room {
             let _ = write!(
                 svg,
                 "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",

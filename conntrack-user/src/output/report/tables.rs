@@ -83,7 +83,15 @@ fn bursts(page: &mut String, report: &Report, instance: &InstanceReport) -> std:
         return Ok(());
     }
     let text = "Far more of something than before, for a short time.";
-    let columns = ["counter", "start", "lasted", "events", "peak", ""];
+    let columns = [
+        "counter",
+        "start",
+        "lasted",
+        "events",
+        "peak",
+        "usual before",
+        "",
+    ];
     open(
         page,
         &format!("Bursts ({})", instance.bursts.len()),
@@ -94,11 +102,12 @@ fn bursts(page: &mut String, report: &Report, instance: &InstanceReport) -> std:
         let start = clock(&burst.start);
         write!(
             page,
-            "<tr class=\"burst-row\"><td>{}</td><td>{start}</td><td>{:.1} ms</td><td>{}</td><td>{}/s</td>",
+            "<tr class=\"burst-row\"><td>{}</td><td>{start}</td><td>{:.1} ms</td><td>{}</td><td>{}/s</td><td>{}/s</td>",
             Escaped(&burst.counter),
             burst.duration_ms,
             burst.count,
-            compact(burst.peak_rate)
+            compact(burst.peak_rate),
+            compact(burst.usual_rate)
         )?;
         let [from, to] = [burst.start, burst.end].map(|time| report.micros(time.0));
         show(
