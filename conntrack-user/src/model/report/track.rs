@@ -22,7 +22,9 @@ pub struct Column {
 /// Events by time: buckets, without those that are empty.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cells {
-    /// By number of the cell, counted from the origin: events, and those of its busiest bucket.
+    /// When the first bucket that was added begins: cells are numbered from there.
+    phase: Option<Micros>,
+    /// By number of the cell: events, and those of its busiest bucket.
     cells: BTreeMap<i64, (u64, u64)>,
     /// A cell is 2^this buckets long.
     doublings: u32,
@@ -35,7 +37,8 @@ impl Cells {
             return;
         }
         // Recorded starts are rounded to microseconds, and clocks are trimmed: the nearest one.
-        let bucket = (start as f64 / BUCKET_US).round() as i64;
+        let phase = *self.phase.get_or_insert(start);
+        let bucket = ((start - phase) as f64 / BUCKET_US).round() as i64;
         let cell = self.cells.entry(bucket >> self.doublings).or_default();
         cell.0 += count;
         // What comes late adds to a bucket that was told of before.
@@ -44,7 +47,8 @@ impl Cells {
         } else {
             cell.1.max(count)
         };
-        while self.cells.len() > limit {
+        // What lies before cell 0 never joins it, however long cells get.
+        while self.cells.len() > limit.max(2) {
             self.coarsen();
         }
     }
@@ -77,6 +81,17 @@ impl Cells {
         BUCKET_US * (1_u64 << self.doublings.min(62)) as f64
     }
 
+    /// When cell 0 begins.
+    #[must_use]
+    pub fn phase(&self) -> Micros {
+        self.phase.unwrap_or_default()
+    }
+
+    /// When a cell begins.
+    fn start(&self, cell: i64) -> f64 {
+        self.phase() as f64 + cell as f64 * self.width_us()
+    }
+
     /// The cells in order: number, events, events of the busiest bucket.
     pub fn iter(&self) -> impl Iterator<Item = (i64, u64, u64)> {
         self.cells
@@ -88,7 +103,7 @@ impl Cells {
     #[must_use]
     pub fn busiest(&self) -> Option<(Micros, f64)> {
         let (cell, _, max) = self.iter().max_by_key(|(cell, _, max)| (*max, -cell))?;
-        let at = (cell as f64 * self.width_us()).round() as Micros;
+        let at = self.start(cell).round() as Micros;
         Some((at, max as f64 * 1e6 / BUCKET_US))
     }
 
@@ -105,7 +120,7 @@ impl Cells {
         let length = (to - from) as f64 / count as f64;
         let width = self.width_us();
         for (cell, sum, max) in self.iter() {
-            let begin = (cell as f64 * width - from as f64) / length;
+            let begin = (self.start(cell) - from as f64) / length;
             let end = begin + width / length;
             let rate = max as f64 * 1e6 / BUCKET_US;
             let first = begin.floor().max(0.0) as usize;
@@ -238,7 +253,7 @@ mod tests {
                 cells.add(start, count, limit);
                 total += count;
             }
-            prop_assert!(cells.len() <= limit);
+            prop_assert!(cells.len() <= limit.max(2));
             prop_assert_eq!(cells.total(), total);
         }
 
@@ -253,9 +268,9 @@ mod tests {
                 cells.add((bucket as f64 * BUCKET_US) as i64, n, usize::MAX);
                 *busiest.entry(bucket).or_default() += n;
             }
-            let to = (1001.0 * BUCKET_US).ceil() as i64;
-            let columns = cells.columns(0, to, count);
-            let seconds = to as f64 / 1e6 / count as f64;
+            let (from, to) = (-1000, (1001.0 * BUCKET_US).ceil() as i64 + 1000);
+            let columns = cells.columns(from, to, count);
+            let seconds = (to - from) as f64 / 1e6 / count as f64;
             let sum: f64 = columns.iter().map(|column| column.mean * seconds).sum();
             prop_assert!((sum - cells.total() as f64).abs() < 1e-6 * sum);
             let max = columns.iter().map(|column| column.max).fold(0.0, f64::max);
@@ -269,8 +284,14 @@ mod tests {
         let mut cells = Cells::default();
         cells.add(104_858, 7, 10);
         let columns = cells.columns(0, 1_048_576, 1000);
-        let busy: Vec<usize> = (0..1000).filter(|i| columns[*i].max > 0.0).collect();
-        assert_eq!(busy, [100]);
+        // All but what rounding to microseconds puts into the next column.
+        let seconds = BUCKET_US / 1e6;
+        assert!(
+            (columns[100].mean * seconds - 7.0).abs() < 0.01,
+            "{:?}",
+            columns[100]
+        );
+        assert_eq!(columns[99], Column::default());
         assert_eq!(cells.busiest(), Some((104_858, 7.0 * 1e6 / BUCKET_US)));
     }
 

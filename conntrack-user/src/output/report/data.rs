@@ -28,6 +28,8 @@ struct Dimension<'a> {
     below: bool,
     /// From, length, mean and, where it is another, greatest value; one after the other.
     steps: Vec<[f64; 4]>,
+    /// When cell 0 begins.
+    phase: i64,
     /// Length of a cell in microseconds.
     width: f64,
     /// Number less that of the cell before, events, events of the busiest bucket.
@@ -84,6 +86,7 @@ fn dimension(dimension: &crate::model::report::DimensionReport) -> Dimension<'_>
                 ]
             })
             .collect(),
+        phase: dimension.cells.phase(),
         width: dimension.cells.width_us(),
         cells: dimension
             .cells

@@ -6,12 +6,15 @@
   const LEAST = 2 * data.bucket; // microseconds that are shown at least
   let view = { from: data.from, to: data.to };
 
-  // Cells are stored by their distance from the one before.
+  // Cells are stored by their distance from the one before; from here on by when they begin.
   for (const instance of data.instances)
     for (const chart of instance.charts)
       for (const dimension of chart) {
         let at = 0;
-        for (const cell of dimension.cells) { at += cell[0]; cell[0] = at; }
+        for (const cell of dimension.cells) {
+          at += cell[0];
+          cell[0] = dimension.phase + at * dimension.width;
+        }
       }
 
   const clock = (us) => {
@@ -74,8 +77,8 @@
     }
     if (fine) {
       if (time > 0) peak = 0;
-      for (let k = first(cells, (x) => (x[0] + 1) * width, from); k < cells.length && cells[k][0] * width < to; k++) {
-        const begin = cells[k][0] * width, rate = cells[k][2] * 1e6 / data.bucket;
+      for (let k = first(cells, (x) => x[0] + width, from); k < cells.length && cells[k][0] < to; k++) {
+        const begin = cells[k][0], rate = cells[k][2] * 1e6 / data.bucket;
         each(begin, begin + width, (i, share, whole) => {
           const c = out[i] || (out[i] = { mean: 0, max: 0, weight: share });
           c.mean += cells[k][1] * share / whole * 1e6 / length;
@@ -163,7 +166,7 @@
   }
 
   const figures = [...document.querySelectorAll("figure")];
-  let pending = 0;
+  let pending = 0, naming = 0;
   function redraw() {
     if (pending) return;
     pending = requestAnimationFrame(() => {
@@ -183,10 +186,14 @@
     view = { from: begin, to: begin + length };
     redraw();
     if (quiet) return;
-    const whole = length >= all;
-    try {
-      history.replaceState(null, "", whole ? location.pathname : `#${Math.round(view.from)},${Math.round(view.to)}`);
-    } catch (error) { /* Some viewers of local files do not allow it; nothing depends on it. */ }
+    // Browsers complain when the address changes with every repetition of a key.
+    clearTimeout(naming);
+    naming = setTimeout(() => {
+      const part = length >= all ? location.pathname : `#${Math.round(view.from)},${Math.round(view.to)}`;
+      try {
+        history.replaceState(null, "", part);
+      } catch (error) { /* Some viewers of local files do not allow it; nothing depends on it. */ }
+    }, 250);
   }
   const zoom = (factor) => {
     const middle = (view.from + view.to) / 2, half = (view.to - view.from) * factor / 2;
@@ -203,9 +210,9 @@
     const dimensions = figure ? charts[figure.dataset.chart] : charts[1];
     let best = null;
     for (const { cells, width, steps } of dimensions) {
-      for (const [cell, , max] of cells) {
+      for (const [from, , max] of cells) {
         const rate = max * 1e6 / data.bucket;
-        if (!best || rate > best.rate) best = { rate, from: cell * width, to: (cell + 1) * width };
+        if (!best || rate > best.rate) best = { rate, from, to: from + width };
       }
       if (!cells.length)
         for (const [from, length, , max] of steps)

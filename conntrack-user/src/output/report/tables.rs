@@ -90,7 +90,7 @@ fn bursts(page: &mut String, report: &Report, instance: &InstanceReport) -> std:
         "events",
         "peak",
         "usual before",
-        "",
+        "chart",
     ];
     open(
         page,
@@ -136,7 +136,7 @@ fn peaks(page: &mut String, report: &Report, instance: &InstanceReport) -> std::
         page,
         "Busiest moments",
         text,
-        &["counter", "one event is", "peak", "at", ""],
+        &["counter", "one event is", "peak", "at", "chart"],
     )?;
     for (spec, peak, at) in busy {
         let time = clock(&at);
@@ -168,7 +168,7 @@ fn alerts(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
     open(
         page,
         &title,
-        "",
+        "chart",
         &["time", "alert", "status", "value", "was"],
     )?;
     for alert in &instance.alerts {
@@ -205,7 +205,7 @@ fn events(page: &mut String, report: &Report, instance: &InstanceReport) -> std:
         page,
         &format!("Events ({total})"),
         &text,
-        &["time", "event", "flow or packet", ""],
+        &["time", "event", "flow or packet", "chart"],
     )?;
     for event in &instance.events {
         let time = clock(&event.time);
