@@ -61,9 +61,9 @@ impl Opened {
     /// # Errors
     ///
     /// When there is no telling what comes next, with the file's name.
-    pub fn next(&mut self) -> io::Result<Option<Entry>> {
+    pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         loop {
-            match self.player.next() {
+            match self.player.next_step() {
                 Ok(Some(Step::Entry(entry))) => return Ok(Some(*entry)),
                 Ok(Some(Step::Damage(damage))) => {
                     eprintln!("ctpulse: {}: {damage}", self.name);
@@ -129,7 +129,7 @@ pub async fn run(args: &ReplayArgs, shutdown: impl Future<Output = ()>) -> io::R
     let mut stepper = args.step.then(Stepper::default);
     let begin = Instant::now();
     let mut interval: Option<Timestamp> = None;
-    while let Some(entry) = opened.next()? {
+    while let Some(entry) = opened.next_entry()? {
         if let Some(Record::Sample(sample)) = &entry.record
             && interval != Some(sample.time.0)
         {

@@ -17,7 +17,7 @@ use crate::{cli::recordings::ReportArgs, model::report::Builder, output::report:
 pub fn run(args: &ReportArgs) -> io::Result<()> {
     let mut opened = Opened::open(&args.file, &args.part)?;
     let mut builder = Builder::default();
-    while let Some(entry) = opened.next()? {
+    while let Some(entry) = opened.next_entry()? {
         if let Some(record) = &entry.record {
             builder.add(record);
         }

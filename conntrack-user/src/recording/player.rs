@@ -190,7 +190,7 @@ impl<R: Read> Player<R> {
     /// # Errors
     ///
     /// As [`Reader::next`].
-    pub fn next(&mut self) -> Result<Option<Step>, ReadError> {
+    pub fn next_step(&mut self) -> Result<Option<Step>, ReadError> {
         loop {
             if let Some(step) = self.ahead.pop_front() {
                 return Ok(Some(step));

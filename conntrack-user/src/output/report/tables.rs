@@ -34,9 +34,9 @@ pub(super) fn write(
 
 /// The beginning of a table; `summary` says what is in it.
 fn open(page: &mut String, title: &str, text: &str, columns: &[&str]) -> std::fmt::Result {
-    write!(
+    writeln!(
         page,
-        "<details open><summary><h3>{}</h3></summary>\n",
+        "<details open><summary><h3>{}</h3></summary>",
         Escaped(title)
     )?;
     if !text.is_empty() {
