@@ -119,9 +119,11 @@ fn what_the_script_draws_from() {
     // 50 ms after the origin, and the second bucket after that.
     assert_eq!(new["phase"], 50_000);
     assert_eq!(new["cells"], json!([[0, 2, 2], [2, 5, 5]]));
+    assert_eq!(new["steps"], json!([[0.0, 2e5, 0.0, 0.0]]));
+    let entries = &data["instances"][0]["charts"][0][0];
     assert_eq!(
-        new["steps"],
-        json!([[0.0, 1e5, 70.0, 70.0], [1e5, 1e5, 70.0, 70.0]])
+        entries["steps"],
+        json!([[0.0, 1e5, 1500.0, 1500.0], [1e5, 1e5, 1500.0, 1500.0]])
     );
     assert_eq!(data["instances"][0]["bursts"], json!([[50_000, 53_146]]));
     assert_eq!(data["to"], 200_000);

@@ -18,7 +18,7 @@ use crate::model::{
 const SERIES: usize = 30_000;
 
 /// Values that all series of a report keep together.
-const TOTAL: usize = 250_000;
+const TOTAL: usize = 150_000;
 
 /// Events that are shown of one instance; all are counted.
 const EVENTS: usize = 300;

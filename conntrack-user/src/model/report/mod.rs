@@ -114,7 +114,11 @@ impl DimensionReport {
     /// The average.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
-        self.steps.mean()
+        if self.cells.is_empty() {
+            return self.steps.mean();
+        }
+        let seconds = self.steps.time() as f64 / 1e6;
+        (seconds > 0.0).then(|| self.cells.total() as f64 / seconds)
     }
 }
 

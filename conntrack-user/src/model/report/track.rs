@@ -156,6 +156,11 @@ pub struct Steps {
     steps: Vec<Step>,
 }
 
+/// Whether a step begins where another ended, give or take what clocks are apart.
+fn follows(end: Micros, step: &Step) -> bool {
+    step.from - end <= (step.to - step.from) / 2
+}
+
 impl Steps {
     /// Adds the value of an interval.
     pub fn add(&mut self, from: Micros, to: Micros, value: f64, limit: usize) {
@@ -173,7 +178,7 @@ impl Steps {
     /// Joins each two that follow each other.
     pub fn coarsen(&mut self) {
         let joined = self.steps.chunks(2).flat_map(|pair| match *pair {
-            [a, b] if b.from - a.to <= (a.to - a.from) / 2 => {
+            [a, b] if follows(a.to, &b) => {
                 let (long, short) = ((a.to - a.from) as f64, (b.to - b.from) as f64);
                 vec![Step {
                     from: a.from,
@@ -199,6 +204,25 @@ impl Steps {
         let first_greatest = |a: &Step, b: &Step| a.max.total_cmp(&b.max).then(b.to.cmp(&a.to));
         let step = self.steps.iter().copied().max_by(first_greatest)?;
         Some((step.to, step.max))
+    }
+
+    /// All the time there is a value for.
+    #[must_use]
+    pub fn time(&self) -> Micros {
+        self.steps.iter().map(|step| step.to - step.from).sum()
+    }
+
+    /// The spans without a gap in them.
+    #[must_use]
+    pub fn spans(&self) -> Vec<(Micros, Micros)> {
+        let mut spans: Vec<(Micros, Micros)> = Vec::new();
+        for step in &self.steps {
+            match spans.last_mut() {
+                Some(last) if follows(last.1, step) => last.1 = step.to,
+                _ => spans.push((step.from, step.to)),
+            }
+        }
+        spans
     }
 
     /// The average over all time there is a value for.
@@ -308,6 +332,10 @@ mod tests {
         assert_eq!(means, [Some(4.0), None, None, Some(8.0)]);
         assert_eq!(steps.greatest(), Some((400, 8.0)));
         assert_eq!(steps.mean(), Some(6.0));
+        assert_eq!(
+            (steps.time(), steps.spans()),
+            (200, vec![(0, 100), (300, 400)])
+        );
         steps.coarsen();
         assert_eq!(steps.as_slice().len(), 2, "a gap is not bridged");
     }

@@ -26,7 +26,7 @@ struct Instance<'a> {
 struct Dimension<'a> {
     name: &'a str,
     below: bool,
-    /// From, length, mean and, where it is another, greatest value; one after the other.
+    /// From, length, mean, greatest value; where there are buckets, only when there is a value.
     steps: Vec<[f64; 4]>,
     /// When cell 0 begins.
     phase: i64,
@@ -73,19 +73,26 @@ fn dimension(dimension: &crate::model::report::DimensionReport) -> Dimension<'_>
     Dimension {
         name: dimension.name,
         below: dimension.below,
-        steps: dimension
-            .steps
-            .as_slice()
-            .iter()
-            .map(|step| {
-                [
-                    step.from as f64,
-                    (step.to - step.from) as f64,
-                    short(step.mean),
-                    short(step.max),
-                ]
-            })
-            .collect(),
+        steps: if dimension.cells.is_empty() {
+            let steps = dimension.steps.as_slice().iter();
+            steps
+                .map(|step| {
+                    let (from, length) = (step.from, step.to - step.from);
+                    [
+                        from as f64,
+                        length as f64,
+                        short(step.mean),
+                        short(step.max),
+                    ]
+                })
+                .collect()
+        } else {
+            // Where there are buckets, intervals say only when there were any.
+            let spans = dimension.steps.spans().into_iter();
+            spans
+                .map(|(from, to)| [from as f64, (to - from) as f64, 0.0, 0.0])
+                .collect()
+        },
         phase: dimension.cells.phase(),
         width: dimension.cells.width_us(),
         cells: dimension

@@ -36,7 +36,7 @@
   const nice = (v) => {
     if (v <= 0) return 0;
     const unit = 10 ** Math.floor(Math.log10(v));
-    return [1, 2, 2.5, 5, 10].map((s) => s * unit).find((n) => n >= v * 0.999999) || 10 * unit;
+    return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((s) => s * unit).find((n) => n >= v * 0.999999) || 10 * unit;
   };
   // The first of a sorted list whose end lies after a moment.
   const first = (list, end, moment) => {

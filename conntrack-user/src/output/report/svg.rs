@@ -42,13 +42,13 @@ impl Scale {
     }
 }
 
-/// The least of 1, 2, 2.5, 5, 10, … that is not less.
+/// The least round number that is not less.
 fn nice(value: f64) -> f64 {
     if value <= 0.0 {
         return 0.0;
     }
     let unit = 10_f64.powf(value.log10().floor());
-    [1.0, 2.0, 2.5, 5.0, 10.0]
+    [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
         .into_iter()
         .map(|step| step * unit)
         .find(|nice| *nice >= value * 0.999_999)
@@ -243,8 +243,8 @@ mod tests {
             (0.0, 0.0),
             (1.0, 1.0),
             (49_600.0, 50_000.0),
-            (23.0, 25.0),
-            (0.3, 0.5),
+            (23.0, 30.0),
+            (0.35, 0.4),
         ] {
             assert!(
                 (nice(value) - expected).abs() < 1e-9,
