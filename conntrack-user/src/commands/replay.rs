@@ -123,6 +123,11 @@ impl Opened {
 /// When the recording cannot be read, or the output not be written.
 pub async fn run(args: &ReplayArgs, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let mut shutdown = pin!(shutdown);
+    if args.step && args.file == Path::new(STDIN) {
+        return Err(io::Error::other(
+            "--step asks stdin, which the recording comes from; name a file",
+        ));
+    }
     let mut opened = Opened::open(&args.file, &args.part)?;
     let mut out = Shown::new(args.format);
     let mut pace = Pace::new(args.speed);

@@ -299,6 +299,7 @@ fn steps_are_asked_for() -> Result<()> {
         .success()
         .get_output()
         .clone();
+    assert!(stderr_of_failure(&["replay", "-", "--step"])?.contains("--step asks stdin"));
     // The header, the first interval, one, and three more.
     assert_eq!(String::from_utf8(output.stdout)?.lines().count(), 6);
     Ok(())
