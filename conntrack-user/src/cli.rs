@@ -33,7 +33,13 @@ use crate::{
     name = "ctpulse",
     version,
     after_help = "Without a command, ctpulse streams as `ctpulse stream` does.\n\
-        Data goes to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 bad usage."
+        Data goes to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 bad usage\n\
+        (`check` has those of monitors).\n\n\
+        Examples:\n  \
+        ctpulse doctor                                   what this host offers, and what that costs\n  \
+        ctpulse stream --interval 1s                     watch\n  \
+        ctpulse record incident.ctp                      keep\n  \
+        ctpulse report incident.ctp -o incident.html     show"
 )]
 pub struct Cli {
     /// What to do.
