@@ -144,6 +144,9 @@ pub enum Command {
         ctpulse config > /etc/ctpulse.toml        something to start from\n  \
         ctpulse config --config FILE              whether a file is right, and what it comes to")]
     Config(ConfigArgs),
+    /// Write shell completions and man pages
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 /// Options of `config`.
@@ -168,9 +171,6 @@ pub struct AlertArgs {
     /// What the file says, once it was read.
     #[arg(skip)]
     pub settings: Box<AlertSettings>,
-    /// Write shell completions and man pages
-    #[command(hide = true)]
-    Generate(GenerateArgs),
 }
 
 /// Options of `generate`.

@@ -4,12 +4,9 @@ use std::{io, pin::Pin, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use conntrack_user::{
-    cli::{Cli, Command, EventsArgs, StreamArgs},
+    cli::{Cli, Command, EventsArgs, StreamArgs, recordings::RecordArgs},
     clock::SystemClock,
-    commands::{config, doctor, events, on_alert, stream},
-    commands::{check, doctor, events, record, replay, stream},
-    commands::{check, doctor, events, record, replay, report, stream},
-    commands::{check, doctor, events, generate, record, replay, report, stream},
+    commands::{check, config, doctor, events, generate, on_alert, record, replay, report, stream},
     probes::diagnostics,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,9 +23,7 @@ fn main() -> ExitCode {
         None => run_stream(StreamArgs::default()),
         Some(Command::Stream(args)) => run_stream(args),
         Some(Command::Events(args)) => run_events(&args),
-        Some(Command::Record(args)) => {
-            until_signalled(async |shutdown| record::run(&args, SystemClock, shutdown).await)
-        }
+        Some(Command::Record(args)) => run_record(args),
         Some(Command::Replay(args)) => {
             until_signalled(async |shutdown| replay::run(&args, shutdown).await)
         }
@@ -61,6 +56,16 @@ fn run_stream(mut args: StreamArgs) -> io::Result<()> {
         let mut sink = on_alert::hooked(stream::sink(&args), hook);
         stream::run(&args, SystemClock, &mut *sink, shutdown).await
     })
+}
+
+fn run_record(mut args: RecordArgs) -> io::Result<()> {
+    if let Some(conflict) = args.stream.conflict().filter(|_| args.show) {
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, conflict)
+            .exit();
+    }
+    let hook = on_alert::prepare(&mut args.stream.alerts)?;
+    until_signalled(async |shutdown| record::run(&args, hook, SystemClock, shutdown).await)
 }
 
 fn run_events(args: &EventsArgs) -> io::Result<()> {

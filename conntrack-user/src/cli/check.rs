@@ -5,18 +5,18 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 
 use super::{Netns, positive};
-use crate::model::alert::ConntrackFull;
+use crate::model::check::Limits;
 
 /// Options of `check`.
 #[derive(Args, Clone, Debug)]
 pub struct CheckArgs {
     /// WARNING above this much of nf_conntrack_max
     #[arg(long, short, value_name = "PERCENT", value_parser = percent,
-          default_value_t = ConntrackFull::THRESHOLDS.warning.raise)]
+          default_value_t = Limits::DEFAULT.warn)]
     pub warn: f64,
     /// CRITICAL above this much of nf_conntrack_max
     #[arg(long, short, value_name = "PERCENT", value_parser = percent,
-          default_value_t = ConntrackFull::THRESHOLDS.critical.raise)]
+          default_value_t = Limits::DEFAULT.crit)]
     pub crit: f64,
     /// Look for this long and judge the fullest moment; without it, look once
     #[arg(long, value_name = "TIME", value_parser = positive)]

@@ -11,7 +11,10 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::stream;
+use super::{
+    on_alert::{self, OnAlert},
+    stream,
+};
 use crate::{
     cli::{ProbesArg, StreamArgs, recordings::RecordArgs},
     clock::Clock,
@@ -29,13 +32,14 @@ pub const STDOUT: &str = "-";
 /// Time between two updates of the line that tells of progress.
 const PROGRESS: Duration = Duration::from_secs(1);
 
-/// Records until the duration is over or `shutdown` completes.
+/// Records until the duration is over or `shutdown` completes; alerts are also told to `hook`.
 ///
 /// # Errors
 ///
 /// When the file cannot be had, or not all could be written: with what is kept.
 pub async fn run(
     args: &RecordArgs,
+    hook: Option<OnAlert>,
     clock: impl Clock + Clone,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -48,6 +52,7 @@ pub async fn run(
     let mut sink = Recording {
         recorder: Recorder::new(file, clock.clone(), stream_args.interval),
         shown: args.show.then(|| stream::sink(stream_args.format)),
+        alerts: hook.map(|hook| on_alert::hooked(Box::new(Nowhere), Some(hook))),
         progress: Progress::new(clock.clone()),
         probes_expected: stream_args.probes != ProbesArg::Off && stream_args.proc_root.is_none(),
     };
@@ -134,6 +139,8 @@ fn standard_output(args: &RecordArgs) -> io::Result<Appended> {
 struct Recording<C> {
     recorder: Recorder<C>,
     shown: Option<Box<dyn Sink>>,
+    /// Where alerts are told, too.
+    alerts: Option<Box<dyn Sink>>,
     progress: Progress<C>,
     /// Whether it is news when there are none.
     probes_expected: bool,
@@ -159,6 +166,9 @@ impl<C> Recording<C> {
 impl<C: Clock> Sink for Recording<C> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
         self.recorder.write(record)?;
+        if let Some(alerts) = &mut self.alerts {
+            alerts.write(record)?;
+        }
         match record {
             // The recording has its place for it; whoever waits for it should know now.
             Record::Hello(hello) if self.shown.is_none() && self.probes_expected => {
@@ -179,6 +189,19 @@ impl<C: Clock> Sink for Recording<C> {
             self.progress.tell();
         }
         self.show(|sink| sink.flush())
+    }
+}
+
+/// Takes everything and keeps nothing.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn write(&mut self, _: &Record) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,6 +1,10 @@
 //! One judgement of how full a table is, for monitors that look now and then.
 
-use super::{counters::Counter, snapshot::KernelReading};
+use super::{
+    alert::{ConntrackFull, Level},
+    counters::Counter,
+    snapshot::KernelReading,
+};
 
 /// A status of a check. The number is the exit status of plugins of Nagios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,22 @@ pub struct Limits {
     pub warn: f64,
     /// For [`Status::Critical`].
     pub crit: f64,
+}
+
+impl Limits {
+    /// Those at which the alert netfilter_conntrack_full is raised.
+    pub const DEFAULT: Self = Self {
+        warn: raise(ConntrackFull::THRESHOLDS.warning),
+        crit: raise(ConntrackFull::THRESHOLDS.critical),
+    };
+}
+
+/// A status without a level is never reached.
+const fn raise(level: Option<Level>) -> f64 {
+    match level {
+        Some(level) => level.raise,
+        None => 100.0,
+    }
 }
 
 /// What a look, or several, found.
@@ -112,10 +132,7 @@ pub fn judge(readings: &[KernelReading], limits: Limits) -> Result<Verdict, &'st
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
-        warn: 90.0,
-        crit: 95.0,
-    };
+    const LIMITS: Limits = Limits::DEFAULT;
 
     fn reading(entries: u64, max: u64) -> KernelReading {
         KernelReading {
