@@ -83,7 +83,7 @@ fn report(name: &str) -> Report {
             "window_ms": 1.048576}),
         json!({"type": "top", "time": "2026-01-02T03:04:05.1Z", "instance": name, "window_s": 10.0, "tables": [
             {"by": "new", "of": "src", "total": 7, "error": 0, "rows": [
-                {"key": "10.0.0.1", "count": 6, "process": name}, {"key": name, "count": 1}]}]}),
+                {"key": "10.0.0.1", "count": 6, "share": 85.7, "process": name}, {"key": name, "count": 1}]}]}),
     ] {
         builder.add(&record(other));
     }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    ChartReport, DimensionReport, InstanceReport, Report,
+    ChartReport, DimensionReport, InstanceReport, Leaders, Report,
     track::{Cells, Micros, Steps},
 };
 use crate::model::{
     charts::{CHARTS, Quantity},
     counters::{COUNTERS, PerCounter},
-    record::{Hello, Instance, Record, Sample, SourceKind},
+    record::{Hello, Instance, Record, Sample, SourceKind, Top},
 };
 
 /// Values that one series keeps.
@@ -100,7 +100,7 @@ impl Builder {
             }
             Record::Top(top) => {
                 let at = self.at(&top.instance);
-                self.instances[at].top = Some(top.clone());
+                self.instances[at].take_leaders(top);
             }
             Record::Summary(summary) => {
                 for instance in &summary.instances {
@@ -263,6 +263,25 @@ fn gap(gaps: &mut Vec<(Micros, Micros)>, from: Micros, to: Micros) {
 }
 
 impl InstanceReport {
+    /// Keeps what is said last; what is said at the end is of the whole run.
+    fn take_leaders(&mut self, top: &Top) {
+        for table in top.tables.iter().filter(|table| !table.rows.is_empty()) {
+            let now = Leaders {
+                time: top.time,
+                window_s: top.window_s,
+                closing: top.closing,
+                table: table.clone(),
+            };
+            let same =
+                |known: &&mut Leaders| (&known.table.by, &known.table.of) == (&table.by, &table.of);
+            match self.leaders.iter_mut().find(same) {
+                Some(known) if top.closing || !known.closing => *known = now,
+                Some(_) => {}
+                None => self.leaders.push(now),
+            }
+        }
+    }
+
     fn new(name: &str) -> Self {
         Self {
             instance: Instance {
@@ -302,7 +321,7 @@ impl InstanceReport {
             events: Vec::new(),
             event_counts: Vec::new(),
             alerts: Vec::new(),
-            top: None,
+            leaders: Vec::new(),
             checks: Vec::new(),
             worst: None,
             summary: None,

@@ -11,7 +11,9 @@ use super::{
     charts::Chart,
     counters::{Counter, PerCounter},
     crosscheck::{Check, Verdict},
-    record::{Alert, Burst, Event, Hello, Instance, InstanceSummary, Peak, SourceKind, Top},
+    record::{
+        Alert, Burst, Event, Hello, Instance, InstanceSummary, Peak, SourceKind, Time, TopTable,
+    },
 };
 
 /// The page's contents.
@@ -54,8 +56,8 @@ pub struct InstanceReport {
     pub event_counts: Vec<(String, u64)>,
     /// Notifications, in order.
     pub alerts: Vec<Alert>,
-    /// The leaders, as said last.
-    pub top: Option<Top>,
+    /// The leaders by each measure and kind of key, as said last.
+    pub leaders: Vec<Leaders>,
     /// The cross-check, as said last.
     pub checks: Vec<Check>,
     /// The worst verdict of any moment, and when it was first given.
@@ -64,6 +66,19 @@ pub struct InstanceReport {
     pub summary: Option<InstanceSummary>,
     /// Milliseconds of buckets that could not be read in time.
     pub buckets_lost_ms: f64,
+}
+
+/// The leaders by one measure.
+#[derive(Clone, Debug)]
+pub struct Leaders {
+    /// When that was said.
+    pub time: Time,
+    /// Seconds it covers; 0 for what is held at `time`.
+    pub window_s: f64,
+    /// Whether it was said at the end, of the whole run.
+    pub closing: bool,
+    /// Who they are.
+    pub table: TopTable,
 }
 
 /// A chart.

@@ -6,7 +6,7 @@ use super::html::Escaped;
 use crate::{
     model::{
         crosscheck::Check,
-        record::{Time, TopTable},
+        record::Time,
         report::{InstanceReport, Report},
         series::BUCKET_MS,
     },
@@ -231,38 +231,34 @@ fn events(page: &mut String, report: &Report, instance: &InstanceReport) -> std:
 }
 
 fn top(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
-    let Some(top) = &instance.top else {
-        return Ok(());
-    };
-    let tables: Vec<&TopTable> = top
-        .tables
-        .iter()
-        .filter(|table| !table.rows.is_empty())
-        .collect();
-    if tables.is_empty() {
+    if instance.leaders.is_empty() {
         return Ok(());
     }
-    let text = format!("Who causes it, as of {}.", clock(&top.time));
-    open(
-        page,
-        "Culprits",
-        &text,
-        &["most", "by", "who", "count", "process"],
-    )?;
-    for table in tables {
+    let text = "Who causes it. Counts are at least that many.";
+    let columns = ["most", "by", "over", "who", "count", "share", "process"];
+    open(page, "Culprits", text, &columns)?;
+    for leaders in &instance.leaders {
+        let over = match (leaders.window_s, leaders.closing) {
+            (0.0, _) => format!("held at {}", clock(&leaders.time)),
+            (_, true) => "the whole run".to_owned(),
+            (window, false) => format!("{window:.1} s up to {}", clock(&leaders.time)),
+        };
+        let table = &leaders.table;
         for (i, row) in table.rows.iter().take(LEADERS).enumerate() {
-            let (by, of) = match i {
-                0 => (table.by.as_ref(), table.of.as_ref()),
-                _ => ("", ""),
+            let [by, of, over] = match i {
+                0 => [table.by.as_ref(), table.of.as_ref(), &over],
+                _ => [""; 3],
             };
             writeln!(
                 page,
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{} of {}</td><td>{}</td></tr>",
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{} of {}</td><td>{:.1} %</td><td>{}</td></tr>",
                 Escaped(by),
                 Escaped(of),
+                Escaped(over),
                 Escaped(&row.key),
                 row.count,
                 table.total,
+                row.share,
                 Escaped(row.process.as_deref().unwrap_or(""))
             )?;
         }
