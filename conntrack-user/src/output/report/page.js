@@ -130,7 +130,7 @@
       if (v === 0 || room > (Math.abs(v) < side ? 0.3 : 0.13))
         svg.append(make("text", { x: LEFT - 5, y: (y(v) + 3.5).toFixed(1), "text-anchor": "end" }, compact(Math.abs(v))));
     }
-    const marks = width > 520 ? 4 : 2;
+    const marks = width > 640 ? 4 : 2;
     for (let i = 0; i <= marks; i++) {
       const at = view.from + (view.to - view.from) * i / marks;
       const anchor = i === 0 ? "start" : i === marks ? "end" : "middle";
