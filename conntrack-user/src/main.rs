@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Some(Command::Events(args)) => run_events(&args),
         Some(Command::Record(args)) => run_record(args),
         Some(Command::Replay(args)) => {
+            refuse(args.shown().conflict());
             until_signalled(async |shutdown| replay::run(&args, shutdown).await)
         }
         Some(Command::Report(args)) => report::run(&args),
@@ -44,13 +45,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_stream(mut args: StreamArgs) -> io::Result<()> {
-    if let Some(conflict) = args.conflict() {
-        // Says so, and ends the program with the status of bad usage.
+/// Where options do not go together: says so, and ends the program with the status of bad usage.
+fn refuse(conflict: Option<&str>) {
+    if let Some(conflict) = conflict {
         Cli::command()
             .error(ErrorKind::ArgumentConflict, conflict)
             .exit();
     }
+}
+
+fn run_stream(mut args: StreamArgs) -> io::Result<()> {
+    refuse(args.conflict());
     let hook = on_alert::prepare(&mut args.alerts)?;
     until_signalled(async |shutdown| {
         let mut sink = on_alert::hooked(stream::sink(&args), hook);
@@ -59,11 +64,7 @@ fn run_stream(mut args: StreamArgs) -> io::Result<()> {
 }
 
 fn run_record(mut args: RecordArgs) -> io::Result<()> {
-    if let Some(conflict) = args.stream.conflict().filter(|_| args.show) {
-        Cli::command()
-            .error(ErrorKind::ArgumentConflict, conflict)
-            .exit();
-    }
+    refuse(args.stream.conflict().filter(|_| args.show));
     let hook = on_alert::prepare(&mut args.stream.alerts)?;
     until_signalled(async |shutdown| record::run(&args, hook, SystemClock, shutdown).await)
 }

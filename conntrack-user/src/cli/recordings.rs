@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, StreamArgs};
+use super::{Format, StreamArgs, ViewArgs};
 use crate::recording::player::{Position, Speed};
 
 /// Options of `record`.
@@ -47,6 +47,9 @@ pub struct ReplayArgs {
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// What the text shows
+    #[command(flatten)]
+    pub view: ViewArgs,
     /// How fast: so many times as it happened, or max
     #[arg(long, value_name = "1|10|max", default_value = "max")]
     pub speed: Speed,
@@ -56,6 +59,18 @@ pub struct ReplayArgs {
     /// Show one interval for each Enter; a number and Enter shows as many, q ends
     #[arg(long, conflicts_with = "speed")]
     pub step: bool,
+}
+
+impl ReplayArgs {
+    /// The stream that is shown like this.
+    #[must_use]
+    pub fn shown(&self) -> StreamArgs {
+        StreamArgs {
+            format: self.format,
+            view: self.view.clone(),
+            ..StreamArgs::default()
+        }
+    }
 }
 
 /// Options of `report`.

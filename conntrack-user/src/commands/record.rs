@@ -51,7 +51,7 @@ pub async fn run(
     };
     let mut sink = Recording {
         recorder: Recorder::new(file, clock.clone(), stream_args.interval),
-        shown: args.show.then(|| stream::sink(stream_args.format)),
+        shown: args.show.then(|| stream::sink(&stream_args)),
         alerts: hook.map(|hook| on_alert::hooked(Box::new(Nowhere), Some(hook))),
         progress: Progress::new(clock.clone()),
         probes_expected: stream_args.probes != ProbesArg::Off && stream_args.proc_root.is_none(),

@@ -129,7 +129,7 @@ pub async fn run(args: &ReplayArgs, shutdown: impl Future<Output = ()>) -> io::R
         ));
     }
     let mut opened = Opened::open(&args.file, &args.part)?;
-    let mut out = Shown::new(args.format);
+    let mut out = Shown::new(args);
     let mut pace = Pace::new(args.speed);
     let mut stepper = args.step.then(Stepper::default);
     let begin = Instant::now();
@@ -171,10 +171,11 @@ enum Shown {
 }
 
 impl Shown {
-    fn new(format: Format) -> Self {
-        match format {
+    fn new(args: &ReplayArgs) -> Self {
+        let args = args.shown();
+        match args.format {
             Format::Json => Self::Lines(io::BufWriter::new(io::stdout())),
-            Format::Text | Format::Csv => Self::Sink(stream::sink(format)),
+            Format::Text | Format::Csv => Self::Sink(stream::sink(&args)),
         }
     }
 
