@@ -1,10 +1,17 @@
 //! The command line.
 
+pub mod check;
+pub mod recordings;
+
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use conntrack_ebpf::EventKind;
 
+use self::{
+    check::CheckArgs,
+    recordings::{RecordArgs, ReplayArgs, ReportArgs},
+};
 use crate::{
     model::{
         alert::AlertSettings,
@@ -26,7 +33,14 @@ use crate::{
     name = "ctpulse",
     version,
     after_help = "Without a command, ctpulse shows the live view on a terminal, else it streams.\n\
-        Data goes to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 bad usage."
+        Data goes to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 bad usage\n\
+        (`check` has those of monitors).\n\n\
+        Examples:\n  \
+        ctpulse doctor                                   what this host offers, and what that costs\n  \
+        ctpulse                                          watch it live\n  \
+        ctpulse stream --interval 1s                     a line per second\n  \
+        ctpulse record incident.ctp                      keep\n  \
+        ctpulse report incident.ctp -o incident.html     show"
 )]
 pub struct Cli {
     /// What to do.
@@ -45,8 +59,11 @@ impl Cli {
     /// What is wrong, and what to do instead.
     pub fn check(&self) -> Result<(), &'static str> {
         match &self.command {
-            Some(Command::Stream(args)) if args.per_cpu && args.format == Format::Csv => {
-                Err("--per-cpu has no place in CSV, whose columns are fixed; use --format json")
+            Some(Command::Stream(args)) => args.check(),
+            Some(Command::Record(args)) if args.show => args.stream.check(),
+            Some(Command::Replay(args)) => args.shown().check(),
+            Some(Command::Live(args)) if args.stream.view != ViewArgs::default() => {
+                Err("--columns, --chart, --numbers and --color are for `ctpulse stream`")
             }
             _ => Ok(()),
         }
@@ -85,13 +102,65 @@ pub enum Command {
         ctpulse events --filter proto=tcp,dport=443,src=10.0.0.0/8 --format json"
     )]
     Events(EventsArgs),
+    /// Keep everything in a file, every millisecond included, for replay and report
+    #[command(
+        after_help = "FILE grows by a block a second. A crash, a kill or a full disk costs what came \
+        after the last block,\nand what is there can be read; `zcat FILE` gives its JSON lines. A FILE that \
+        exists is not touched\nwithout --append or --force.\n\n\
+        Examples:\n  \
+        ctpulse record incident.ctp                      until interrupted\n  \
+        ctpulse record incident.ctp --duration 1m --netns all\n  \
+        ctpulse record incident.ctp --show               and see it as `stream` does\n  \
+        ssh gateway ctpulse record - > gateway.ctp       without a file on the host"
+    )]
+    Record(RecordArgs),
+    /// Show a recording as `stream` showed what happened
+    #[command(
+        after_help = "JSON is given back exactly as it was. A part (--from, --to) has no summary: \
+        that is of the whole.\nWhat cannot be read is told on stderr, with where and why.\n\n\
+        Examples:\n  \
+        ctpulse replay incident.ctp                      all of it, as fast as it can be read\n  \
+        ctpulse replay incident.ctp --speed 1            as it happened\n  \
+        ctpulse replay incident.ctp --from 22:46:48 --to 22:46:50 --format json\n  \
+        ctpulse replay incident.ctp --from +30s --step   an interval for each Enter"
+    )]
+    Replay(ReplayArgs),
+    /// Make a page of a recording: charts to the millisecond, bursts, events, culprits, cross-check
+    #[command(
+        after_help = "The page is one file that needs no network: send it, attach it, print it. Keys in it: \
+        + and - zoom,\narrows move, 0 shows all, B the busiest moment.\n\n\
+        Examples:\n  \
+        ctpulse report incident.ctp -o incident.html\n  \
+        ctpulse report incident.ctp -o part.html --from 22:46:48 --to 22:46:50 --title 'Ticket 4711'"
+    )]
+    Report(ReportArgs),
+    /// One look for scripts and monitors: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    #[command(
+        after_help = "One line on stdout: the status, then performance data as Nagios and Icinga \
+        read it. Needs no privileges\nin its own network namespace. Wrong usage is UNKNOWN, too.\n\n\
+        Examples:\n  \
+        ctpulse check                                    warns above 90 %, critical above 95 %\n  \
+        ctpulse check --warn 75% --crit 90%\n  \
+        ctpulse check --window 2s                        the fullest moment of two seconds\n  \
+        sudo ctpulse check --netns router                a namespace of `ip netns`"
+    )]
+    Check(CheckArgs),
     /// Tell what this host offers, what would be attached, and what is missing
+    #[command(
+        after_help = "Changes nothing. Each thing that is missing comes with what that costs.\n\n\
+        Examples:\n  \
+        ctpulse doctor                                   before anything else, on a new host\n  \
+        ctpulse doctor --format json                     for programs"
+    )]
     Doctor(DoctorArgs),
     /// Print the configuration in effect, with every key explained
     #[command(after_help = "Examples:\n  \
         ctpulse config > /etc/ctpulse.toml        something to start from\n  \
         ctpulse config --config FILE              whether a file is right, and what it comes to")]
     Config(ConfigArgs),
+    /// Write shell completions and man pages
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 /// Options of `config`.
@@ -116,6 +185,14 @@ pub struct AlertArgs {
     /// What the file says, once it was read.
     #[arg(skip)]
     pub settings: Box<AlertSettings>,
+}
+
+/// Options of `generate`.
+#[derive(Args, Clone, Debug)]
+pub struct GenerateArgs {
+    /// Where to: into its directories completions and man
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
 }
 
 /// Options of `stream`.
@@ -305,7 +382,7 @@ pub struct EventsArgs {
 }
 
 /// Options of text.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ViewArgs {
     /// Show these columns, in this order: time, entries, used, new.new, new.new.peak, errors.drop …
     #[arg(
@@ -491,16 +568,19 @@ fn hide_for_live(arg: clap::Arg) -> clap::Arg {
 }
 
 impl StreamArgs {
-    /// What is wrong with the options together, which clap does not see.
-    #[must_use]
-    pub fn conflict(&self) -> Option<&'static str> {
+    fn check(&self) -> Result<(), &'static str> {
         let selects = !self.view.columns.is_empty() || !self.view.chart.is_empty();
-        if self.top.top.is_some() && self.format == Format::Csv {
-            Some("--top has no place in CSV; use --format text or json")
-        } else if selects && self.format != Format::Text {
-            Some("--columns and --chart are for text; the other formats always have everything")
-        } else {
-            None
+        match self.format {
+            Format::Csv if self.per_cpu => {
+                Err("--per-cpu has no place in CSV, whose columns are fixed; use --format json")
+            }
+            Format::Csv if self.top.top.is_some() => {
+                Err("--top has no place in CSV; use --format text or json")
+            }
+            Format::Csv | Format::Json if selects => {
+                Err("--columns and --chart are for text; the other formats always have everything")
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! The layout is the flow of data: [`source`] reads the kernel into snapshots, [`model`] turns two
 //! snapshots into rates, charts, checks and alerts (pure: no IO, no clock), [`output`] writes what
 //! the model made (no arithmetic). [`probes`] decides from host facts what to attach, attaches it,
-//! and is the only module that names aya. [`commands`] ties them together for the command line.
+//! and is the only module that names aya. [`recording`] keeps records
+//! in a file. [`commands`] ties them together for the command line.
 
 pub mod cli;
 pub mod clock;
@@ -12,4 +13,5 @@ pub mod config;
 pub mod model;
 pub mod output;
 pub mod probes;
+pub mod recording;
 pub mod source;

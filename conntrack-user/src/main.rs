@@ -4,17 +4,21 @@ use std::{io, pin::Pin, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use conntrack_user::{
-    cli::{Cli, Command, EventsArgs, LiveArgs, StreamArgs},
+    cli::{Cli, Command, EventsArgs, LiveArgs, StreamArgs, recordings::RecordArgs},
     clock::SystemClock,
-    commands::{config, doctor, events, live, on_alert, stream, terminal},
+    commands::{
+        check, config, doctor, events, generate, live, on_alert, record, replay, report, stream,
+        terminal,
+    },
     output::Nowhere,
     probes::diagnostics,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| check::refuse(&error));
     if let Err(problem) = cli.check() {
+        // Says so, and ends the program with the status of bad usage.
         Cli::command()
             .error(ErrorKind::ArgumentConflict, problem)
             .exit();
@@ -26,6 +30,13 @@ fn main() -> ExitCode {
         Some(Command::Live(args)) => run_live(args),
         Some(Command::Stream(args)) => run_stream(args),
         Some(Command::Events(args)) => run_events(&args),
+        Some(Command::Record(args)) => run_record(args),
+        Some(Command::Replay(args)) => {
+            until_signalled(async |shutdown| replay::run(&args, shutdown).await)
+        }
+        Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Generate(args)) => generate::run(&args),
+        Some(Command::Check(args)) => return check::run(&args, &SystemClock),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };
@@ -41,12 +52,6 @@ fn main() -> ExitCode {
 }
 
 fn run_stream(mut args: StreamArgs) -> io::Result<()> {
-    if let Some(conflict) = args.conflict() {
-        // Says so, and ends the program with the status of bad usage.
-        Cli::command()
-            .error(ErrorKind::ArgumentConflict, conflict)
-            .exit();
-    }
     let hook = on_alert::prepare(&mut args.alerts)?;
     until_signalled(async |shutdown| {
         let mut sink = on_alert::hooked(stream::sink(&args), hook);
@@ -60,6 +65,11 @@ fn run_live(mut args: LiveArgs) -> io::Result<()> {
         let mut also = on_alert::hooked(Box::new(Nowhere), hook);
         live::run(&args, SystemClock, &mut *also, shutdown).await
     })
+}
+
+fn run_record(mut args: RecordArgs) -> io::Result<()> {
+    let hook = on_alert::prepare(&mut args.stream.alerts)?;
+    until_signalled(async |shutdown| record::run(&args, hook, SystemClock, shutdown).await)
 }
 
 fn run_events(args: &EventsArgs) -> io::Result<()> {

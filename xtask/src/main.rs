@@ -7,6 +7,7 @@
 mod apt;
 mod bench;
 mod build;
+mod dist;
 mod lint;
 mod paths;
 mod process;
@@ -36,6 +37,7 @@ enum Command {
     Lint(lint::Args),
     Vm(vm::Args),
     Bench(bench::Args),
+    Dist(dist::Args),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Lint(args) => lint::main(&args),
         Command::Vm(args) => vm::main(args),
         Command::Bench(args) => bench::main(args),
+        Command::Dist(args) => dist::main(&args),
     };
     outcome.unwrap_or_else(|error| {
         process::say(format_args!("{error:#}"));

@@ -43,11 +43,25 @@ pub(crate) struct Args {
     filters: Vec<String>,
 }
 
+/// The browser that the report is tested in, and what drives it.
+const BROWSER: &[Needed] = &[
+    Needed {
+        program: "chromium",
+        package: "chromium",
+    },
+    Needed {
+        program: "chromedriver",
+        package: "chromium-driver",
+    },
+];
+
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
     let toolchain = Toolchain::ensure()?;
     let mut report = Report::default();
     let artifacts = report.step("build", || build::all(&toolchain));
     if !args.guest {
+        // Without it the tests of the report fail, and say what to install.
+        report.step("browser", || apt::ensure(BROWSER));
         match &artifacts {
             Some(artifacts) => host(&mut report, &toolchain, artifacts, &args.filters),
             None => report.skip("host tests", "the build failed"),

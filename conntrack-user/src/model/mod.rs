@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod bursts;
 pub mod charts;
+pub mod check;
 pub mod counters;
 pub mod crosscheck;
 pub mod delta;
@@ -21,6 +22,7 @@ pub mod owners;
 pub mod pace;
 pub mod per_cpu;
 pub mod record;
+pub mod report;
 pub mod series;
 pub mod settling;
 pub mod snapshot;

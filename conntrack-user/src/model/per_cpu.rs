@@ -165,8 +165,8 @@ fn skew(rates: &[f64], online: Option<usize>) -> Option<Skew> {
     let cpus = online.filter(|&n| n > 0).unwrap_or(rates.len());
     (sum > 0.0).then(|| Skew {
         busiest,
-        share: most * 100.0 / sum,
-        ratio: most * cpus as f64 / sum,
+        share: most / sum * 100.0,
+        ratio: most / sum * cpus as f64,
     })
 }
 

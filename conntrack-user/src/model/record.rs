@@ -45,6 +45,22 @@ pub enum Record {
     Summary(Box<Summary>),
 }
 
+impl Record {
+    /// The moment it is about, where it is about one: the end of an interval or burst.
+    #[must_use]
+    pub fn time(&self) -> Option<Time> {
+        match self {
+            Self::Sample(sample) => Some(sample.time),
+            Self::Crosscheck(crosscheck) => Some(crosscheck.time),
+            Self::Event(event) => Some(event.time),
+            Self::Alert(alert) => Some(alert.time),
+            Self::Burst(burst) => Some(burst.end),
+            Self::Top(top) => Some(top.time),
+            Self::Hello(_) | Self::Summary(_) => None,
+        }
+    }
+}
+
 /// A moment, written as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub Timestamp);

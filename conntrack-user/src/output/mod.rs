@@ -1,6 +1,7 @@
 //! The way out: records in the form somebody reads. No arithmetic on what they say.
 
 pub mod bursts;
+pub mod check;
 pub mod csv;
 pub mod doctor;
 pub mod events;
@@ -8,6 +9,7 @@ pub mod json;
 pub mod live;
 pub mod number;
 pub mod per_cpu;
+pub mod report;
 pub mod terminal;
 pub mod text;
 pub mod top;

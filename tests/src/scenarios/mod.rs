@@ -18,6 +18,7 @@ mod nat;
 mod netns;
 mod proof;
 mod pulses;
+mod recording;
 mod refused;
 mod restart;
 mod selector;
@@ -94,6 +95,9 @@ pub const ALL: &[Scenario] = &[
     ("two_pulses_30_ms_apart_are_two_bursts", pulses::two),
     ("a_pulse_in_background_noise_is_a_burst", pulses::in_noise),
     ("a_steady_load_is_no_burst", pulses::steady),
+    ("a_recording_is_what_was_seen", recording::exact),
+    ("a_killed_recorder_leaves_a_recording", recording::killed),
+    ("a_full_disk_leaves_a_recording", recording::full_disk),
     ("another_namespace_is_not_counted", netns::not_ours),
     ("two_namespaces_are_counted_apart", netns::both_at_once),
     (

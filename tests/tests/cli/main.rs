@@ -6,6 +6,7 @@
 
 mod alert_config;
 mod alerts;
+mod checks;
 mod ends;
 mod eras;
 mod formats;
@@ -14,6 +15,7 @@ mod live;
 mod on_alert;
 mod per_cpu;
 mod program;
+mod recordings;
 mod stream;
 mod tmux;
 mod tree;

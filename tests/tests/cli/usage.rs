@@ -51,6 +51,13 @@ fn bad_usage_is_status_2_and_says_what_is_bad() -> Result<()> {
     )?;
     refused(&["stream", "--chart", "new", "--format", "csv"], "--chart")?;
     refused(&["stream", "--color", "some"], "--color")?;
+    refused(&["record"], "FILE")?;
+    refused(&["record", "f", "--append", "--force"], "--force")?;
+    refused(&["replay"], "FILE")?;
+    refused(&["replay", "f", "--speed", "0"], "above 0")?;
+    refused(&["replay", "f", "--from", "soon"], "+2.5s")?;
+    refused(&["replay", "f", "--step", "--speed", "1"], "--step")?;
+    refused(&["report", "f"], "--output")?;
     refused(&["doctor", "--format", "csv"], "csv")
 }
 

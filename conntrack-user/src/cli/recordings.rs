@@ -1,0 +1,91 @@
+//! Options of `record`, `replay` and `report`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Format, StreamArgs, ViewArgs};
+use crate::recording::player::{Position, Speed};
+
+/// Options of `record`.
+#[derive(Args, Clone, Debug)]
+pub struct RecordArgs {
+    /// Where to record to; - for stdout
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Go on at the end of FILE, if it is there, instead of refusing to touch it
+    #[arg(long, conflicts_with = "force")]
+    pub append: bool,
+    /// Overwrite FILE, if it is there, instead of refusing to touch it
+    #[arg(long)]
+    pub force: bool,
+    /// Also stream to stdout, in the form --format gives
+    #[arg(long)]
+    pub show: bool,
+    /// What to watch, and how.
+    #[command(flatten)]
+    pub stream: StreamArgs,
+}
+
+/// Which part of a recording.
+#[derive(Args, Clone, Debug)]
+pub struct PartArgs {
+    /// Begin here: +2.5s (after the recording's begin), 22:46:48.5 (UTC), or 2026-01-02T22:46:48.5Z
+    #[arg(long, value_name = "TIME|+OFFSET")]
+    pub from: Option<Position>,
+    /// End here
+    #[arg(long, value_name = "TIME|+OFFSET")]
+    pub to: Option<Position>,
+}
+
+/// Options of `replay`.
+#[derive(Args, Clone, Debug)]
+pub struct ReplayArgs {
+    /// The recording; - for stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// What the text shows
+    #[command(flatten)]
+    pub view: ViewArgs,
+    /// How fast: so many times as it happened, or max
+    #[arg(long, value_name = "1|10|max", default_value = "max")]
+    pub speed: Speed,
+    /// Which part.
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// Show one interval for each Enter; a number and Enter shows as many, q ends
+    #[arg(long, conflicts_with = "speed")]
+    pub step: bool,
+}
+
+impl ReplayArgs {
+    /// The stream that is shown like this.
+    #[must_use]
+    pub fn shown(&self) -> StreamArgs {
+        StreamArgs {
+            format: self.format,
+            view: self.view.clone(),
+            ..StreamArgs::default()
+        }
+    }
+}
+
+/// Options of `report`.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// The recording; - for stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Where to write the page; - for stdout
+    #[arg(long, short, value_name = "PAGE")]
+    pub output: PathBuf,
+    /// Which part.
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// The page's title
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+}

@@ -1,0 +1,328 @@
+//! Reads recordings, damaged ones included: all that is there, and where and why something is not.
+
+use std::{
+    fmt,
+    io::{self, Read},
+};
+
+use jiff::Timestamp;
+
+use super::block::{self, Fault, Header, MAGIC};
+
+/// How many bytes are searched for a first block before a file is said to be no recording.
+const SEARCHED: u64 = 1 << 20;
+
+/// How many bytes are asked for at once.
+const CHUNK: usize = 64 << 10;
+
+/// Why there is nothing (more) to read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Reading failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// There is nothing in it.
+    #[error("is empty: nothing was recorded")]
+    Empty,
+    /// It begins as something else.
+    #[error("is not a recording of ctpulse")]
+    NotARecording,
+    /// A version that is not known yet.
+    #[error("was recorded in version {0} of the format, by a newer ctpulse; this one reads up to {max}", max = block::VERSION)]
+    Newer(u8),
+}
+
+/// A part that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Where in the file it begins.
+    pub offset: u64,
+    /// Its length in bytes; 0 where blocks are missing without a trace.
+    pub bytes: u64,
+    /// The greatest time read before it.
+    pub after: Option<Timestamp>,
+    /// What is wrong.
+    pub kind: DamageKind,
+}
+
+/// What is wrong with a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DamageKind {
+    /// The file ends in the middle of a block.
+    Torn,
+    /// The bytes are not what was written.
+    Corrupt(Fault),
+    /// So many blocks are not there.
+    Missing(u32),
+    /// Blocks begin without the segment's first one.
+    Headless,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { offset, bytes, .. } = self;
+        match self.kind {
+            DamageKind::Torn => write!(
+                f,
+                "it breaks off in the middle of a block: the last {bytes} bytes, from byte {offset} on, \
+                 were being written when it was cut off"
+            )?,
+            DamageKind::Corrupt(fault) => {
+                write!(
+                    f,
+                    "{bytes} bytes from byte {offset} on are left out: {fault}"
+                )?;
+            }
+            DamageKind::Missing(blocks) => {
+                write!(f, "{blocks} blocks are missing at byte {offset}")?;
+            }
+            DamageKind::Headless => write!(f, "its beginning is missing at byte {offset}")?,
+        }
+        match self.after {
+            Some(time) => write!(f, " (after {time:.6})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How a recording ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With its summary.
+    Complete,
+    /// Between blocks: the recorder was killed, or is still at it.
+    Open,
+    /// In damage.
+    Damaged,
+}
+
+/// What a reader comes upon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A block's lines.
+    Lines(Header, String),
+    /// A part that cannot be read.
+    Damage(Damage),
+}
+
+/// Reads blocks one after the other.
+pub struct Reader<R> {
+    input: R,
+    /// Bytes that were read and not yet used.
+    window: Vec<u8>,
+    used: usize,
+    /// Where in the file the unused bytes begin.
+    offset: u64,
+    exhausted: bool,
+    /// The block read last.
+    last: Option<Header>,
+    latest: Option<Timestamp>,
+    damaged_last: bool,
+}
+
+impl<R: Read> Reader<R> {
+    /// From a recording's beginning.
+    pub fn new(input: R) -> Self {
+        Self {
+            input,
+            window: Vec::new(),
+            used: 0,
+            offset: 0,
+            exhausted: false,
+            last: None,
+            latest: None,
+            damaged_last: false,
+        }
+    }
+
+    /// The next block that is wanted, or damage; `None` at the end. Of blocks that are not wanted only
+    /// the header is read.
+    ///
+    /// # Errors
+    ///
+    /// When reading fails, the file is no recording, or it is one of a newer version.
+    pub fn next(
+        &mut self,
+        mut wanted: impl FnMut(&Header) -> bool,
+    ) -> Result<Option<Item>, ReadError> {
+        loop {
+            self.fill(block::HEADER)?;
+            if self.unused().is_empty() {
+                return if self.offset == 0 {
+                    Err(ReadError::Empty)
+                } else {
+                    Ok(None)
+                };
+            }
+            let header = match block::header(self.unused()) {
+                Ok(header) => header,
+                Err(Fault::Newer(version)) => return Err(ReadError::Newer(version)),
+                Err(fault) => return self.damage(fault).map(|damage| Some(Item::Damage(damage))),
+            };
+            if let Some(damage) = self.gap(&header) {
+                // What comes next is this header again, as if it were expected.
+                self.expect(&header);
+                return Ok(Some(Item::Damage(damage)));
+            }
+            let len = header.header_len + header.body_len;
+            self.fill(len)?;
+            if self.unused().len() < len {
+                // The end of the file, or of a segment that another was appended to.
+                return self
+                    .damage(Fault::Short)
+                    .map(|damage| Some(Item::Damage(damage)));
+            }
+            let body = &self.unused()[header.header_len..len];
+            let lines = if wanted(&header) {
+                match block::contents(&header, body) {
+                    Ok(lines) => Some(lines),
+                    // Its length is of no use: if the block is torn, others may have been appended within.
+                    Err(fault) => {
+                        return self.damage(fault).map(|damage| Some(Item::Damage(damage)));
+                    }
+                }
+            } else {
+                None
+            };
+            self.consume(len);
+            self.last = Some(header);
+            self.damaged_last = false;
+            self.latest = self.latest.max(header.times.map(|(_, last)| last));
+            if let Some(lines) = lines {
+                return Ok(Some(Item::Lines(header, lines)));
+            }
+        }
+    }
+
+    /// How it ends; to be asked when there is nothing more to read.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        match self.last {
+            _ if self.damaged_last => Ending::Damaged,
+            Some(last) if last.ends => Ending::Complete,
+            _ => Ending::Open,
+        }
+    }
+
+    /// The greatest time of what was read.
+    #[must_use]
+    pub fn latest(&self) -> Option<Timestamp> {
+        self.latest
+    }
+
+    /// Bytes up to the end of what was read.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Blocks that should have come before this one.
+    fn gap(&self, header: &Header) -> Option<Damage> {
+        // Damaged bytes have been told of: they account for blocks that are missing after them.
+        if header.starts || self.damaged_last {
+            return None;
+        }
+        let kind = match self.last {
+            None => DamageKind::Headless,
+            Some(last) if header.sequence == last.sequence.wrapping_add(1) => return None,
+            Some(last) => match header.sequence.checked_sub(last.sequence.wrapping_add(1)) {
+                Some(missing) => DamageKind::Missing(missing),
+                None => DamageKind::Headless,
+            },
+        };
+        Some(Damage {
+            offset: self.offset,
+            bytes: 0,
+            after: self.latest,
+            kind,
+        })
+    }
+
+    fn expect(&mut self, header: &Header) {
+        self.last = Some(Header {
+            sequence: header.sequence.wrapping_sub(1),
+            ..*header
+        });
+    }
+
+    /// Goes on to the next header that is sound, or to the end.
+    fn damage(&mut self, fault: Fault) -> Result<Damage, ReadError> {
+        let first = self.last.is_none() && !self.damaged_last;
+        let begin = self.offset;
+        if first && fault == Fault::Short && !self.unused().starts_with(&MAGIC) {
+            return Err(ReadError::NotARecording);
+        }
+        loop {
+            // Past the byte where the trouble begins.
+            self.consume(1);
+            let at = self
+                .unused()
+                .windows(MAGIC.len())
+                .position(|bytes| bytes == MAGIC);
+            match at {
+                Some(at) => {
+                    self.consume(at);
+                    self.fill(block::HEADER)?;
+                    match block::header(self.unused()) {
+                        Ok(_) => break,
+                        Err(Fault::Newer(version)) => return Err(ReadError::Newer(version)),
+                        Err(_) => {}
+                    }
+                }
+                None => {
+                    // All but what may be the beginning of one.
+                    let keep = self.unused().len().min(MAGIC.len() - 1);
+                    self.consume(self.unused().len() - keep);
+                    let before = self.unused().len();
+                    self.fill(before + 1)?;
+                    if self.unused().len() == before {
+                        self.consume(before);
+                        break;
+                    }
+                }
+            }
+            if first && fault != Fault::Short && self.offset > SEARCHED {
+                return Err(ReadError::NotARecording);
+            }
+        }
+        let at_end = self.unused().is_empty();
+        if first && at_end && fault != Fault::Short {
+            return Err(ReadError::NotARecording);
+        }
+        self.damaged_last = true;
+        Ok(Damage {
+            offset: begin,
+            bytes: self.offset - begin,
+            after: self.latest,
+            kind: match fault {
+                Fault::Short if at_end => DamageKind::Torn,
+                fault => DamageKind::Corrupt(fault),
+            },
+        })
+    }
+
+    fn unused(&self) -> &[u8] {
+        &self.window[self.used..]
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.unused().len());
+        self.used += bytes;
+        self.offset += bytes as u64;
+    }
+
+    /// Reads on until there are so many unused bytes, or no more.
+    fn fill(&mut self, bytes: usize) -> io::Result<()> {
+        if self.unused().len() >= bytes || self.exhausted {
+            return Ok(());
+        }
+        self.window.drain(..self.used);
+        self.used = 0;
+        while self.window.len() < bytes && !self.exhausted {
+            let room = CHUNK.max(bytes - self.window.len()).min(1 << 20) as u64;
+            let read = (&mut self.input).take(room).read_to_end(&mut self.window)?;
+            self.exhausted = read == 0;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! `cargo xtask dist`: what is handed to users: the static binary, shell completions, man pages.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result};
+
+use crate::toolchain::Toolchain;
+use crate::{build, paths, process};
+
+/// Build the static binary, its shell completions and man pages; their directory is the last line on
+/// standard output.
+///
+/// Completions and man pages come from the definition of the command line: the binary writes them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
+    let artifacts = build::all(&Toolchain::ensure()?)?;
+    let dist = paths::target().join("dist");
+    // Nothing of an earlier build stays.
+    match fs::remove_dir_all(&dist) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove {}", dist.display()));
+        }
+        _ => {}
+    }
+    fs::create_dir_all(&dist).with_context(|| format!("cannot create {}", dist.display()))?;
+    process::run(Command::new(&artifacts.binary).arg("generate").arg(&dist))?;
+    let binary = dist.join("ctpulse");
+    fs::copy(&artifacts.binary, &binary)
+        .with_context(|| format!("cannot copy to {}", binary.display()))?;
+    writeln!(io::stdout(), "{}", dist.display()).context("cannot write to standard output")?;
+    Ok(ExitCode::SUCCESS)
+}
