@@ -7,8 +7,8 @@ use conntrack_user::{
     cli::{Cli, Command, EventsArgs, LiveArgs, StreamArgs, recordings::RecordArgs},
     clock::SystemClock,
     commands::{
-        check, config, doctor, events, generate, live, on_alert, record, replay, report, stream,
-        terminal,
+        check, config, doctor, events, generate, live, on_alert, record, replay, replay_live,
+        report, stream, terminal,
     },
     output::Nowhere,
     probes::diagnostics,
@@ -31,6 +31,9 @@ fn main() -> ExitCode {
         Some(Command::Stream(args)) => run_stream(args),
         Some(Command::Events(args)) => run_events(&args),
         Some(Command::Record(args)) => run_record(args),
+        Some(Command::Replay(args)) if args.live => {
+            until_signalled(async |shutdown| replay_live::run(&args, shutdown).await)
+        }
         Some(Command::Replay(args)) => {
             until_signalled(async |shutdown| replay::run(&args, shutdown).await)
         }

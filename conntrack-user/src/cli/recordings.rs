@@ -59,6 +59,12 @@ pub struct ReplayArgs {
     /// Show one interval for each Enter; a number and Enter shows as many, q ends
     #[arg(long, conflicts_with = "speed")]
     pub step: bool,
+    /// In the live view: all its keys, and s for an interval more, g to go on, < and > for the speed
+    #[arg(long, conflicts_with_all = ["format", "step"])]
+    pub live: bool,
+    /// In the live view: draw with ASCII characters only
+    #[arg(long, requires = "live")]
+    pub ascii: bool,
 }
 
 impl ReplayArgs {

@@ -12,6 +12,7 @@ pub mod notices;
 pub mod on_alert;
 pub mod record;
 pub mod replay;
+pub mod replay_live;
 pub mod report;
 pub mod session;
 pub mod stream;

@@ -34,6 +34,8 @@ pub struct Opened {
     pub player: Player<Box<dyn Read>>,
     name: String,
     damages: Vec<String>,
+    /// Whether damages are told on stderr as they are met.
+    tells: bool,
 }
 
 impl Opened {
@@ -53,6 +55,7 @@ impl Opened {
             player: Player::new(input, part.from, part.to),
             name,
             damages: Vec::new(),
+            tells: true,
         })
     }
 
@@ -66,7 +69,9 @@ impl Opened {
             match self.player.next_step() {
                 Ok(Some(Step::Entry(entry))) => return Ok(Some(*entry)),
                 Ok(Some(Step::Damage(damage))) => {
-                    eprintln!("ctpulse: {}: {damage}", self.name);
+                    if self.tells {
+                        eprintln!("ctpulse: {}: {damage}", self.name);
+                    }
                     self.damages.push(damage.to_string());
                 }
                 Ok(None) => return Ok(None),
@@ -77,6 +82,15 @@ impl Opened {
 
     fn error(&self, error: &ReadError) -> io::Error {
         io::Error::other(format!("{}: {error}", self.name))
+    }
+
+    /// Keeps damages for [`Opened::remarks`]: stderr's terminal shows something else.
+    #[must_use]
+    pub fn silent(self) -> Self {
+        Self {
+            tells: false,
+            ..self
+        }
     }
 
     /// What is to be known of the recording, once it was gone through: what could not be read, how it ends

@@ -185,6 +185,35 @@ fn without_colours_and_without_unicode() -> Result<()> {
 }
 
 #[test]
+fn a_recording_is_shown_the_same_way() -> Result<()> {
+    let tree = Tree::of("6.1/t0")?;
+    let root = tree.root();
+    let root = root.to_str().context("the path is no UTF-8")?;
+    let file = tree.path("recording.ctp");
+    let file = file.to_str().context("the path is no UTF-8")?;
+    program::run(&["record", file, "--proc-root", root, "--duration", "1s"])?.success();
+    let terminal = Terminal::open(100, 30, PLAIN)?;
+    let program = program::path()?;
+    terminal.type_line(&format!(
+        "{} replay --live {file}; echo status $?",
+        program.display()
+    ))?;
+    // All of it was read, and can be looked at.
+    terminal.wait_for_text(" END")?;
+    terminal.press("6")?;
+    terminal.wait_for_text("netfilter.conntrack_errors")?;
+    // Where it is typed, s is a letter.
+    terminal.press("/")?;
+    terminal.wait_for_text("filter: ")?;
+    terminal.type_line("sgs")?;
+    terminal.press("6")?;
+    terminal.wait_for_text("filter: sgs")?;
+    terminal.press("q")?;
+    terminal.wait_for_text("status 0")?;
+    terminal.wait_until_given_back()
+}
+
+#[test]
 fn without_a_terminal_it_says_what_to_do() -> Result<()> {
     program::run(&["live"])?
         .code(1)
