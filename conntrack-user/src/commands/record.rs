@@ -19,7 +19,7 @@ use crate::{
     cli::{ProbesArg, StreamArgs, recordings::RecordArgs},
     clock::Clock,
     model::record::Record,
-    output::Sink,
+    output::{Nowhere, Sink},
     recording::{
         reader::Reader,
         writer::{Appended, Kept, Recorder},
@@ -189,19 +189,6 @@ impl<C: Clock> Sink for Recording<C> {
             self.progress.tell();
         }
         self.show(|sink| sink.flush())
-    }
-}
-
-/// Takes everything and keeps nothing.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn write(&mut self, _: &Record) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
