@@ -14,7 +14,7 @@ use crate::{
     model::{
         counters::PerCounter,
         monitor::{Config, Monitor},
-        origin::unavailable,
+        origin::{Coverage, unavailable},
         record::{Hello, InstanceSummary, Record, SCHEMA, Summary},
     },
     probes::{
@@ -344,12 +344,18 @@ impl<C: Clock> Session<C> {
     }
 
     fn free_slot(&self) -> Option<u32> {
-        // One namespace alone has slot 0; of many, the last slot is for those without one.
-        (0..self.slots.saturating_sub(1).max(1))
-            .find(|slot| !self.watched.iter().any(|watched| watched.slot == *slot))
-            .filter(|_| {
-                self.slots > 0 || self.watched.is_empty() || self.attachment.maps().is_none()
-            })
+        let room = match self.attachment.maps() {
+            Some(_) => self.room(),
+            // Nothing is counted in slots.
+            None => u32::MAX,
+        };
+        (0..room).find(|slot| !self.watched.iter().any(|watched| watched.slot == *slot))
+    }
+
+    /// How many namespaces are counted apart: one alone, or all slots but the last, which is for those
+    /// without one.
+    fn room(&self) -> u32 {
+        self.slots.saturating_sub(1).max(1)
     }
 
     /// Gives what there is still to report of it.
@@ -429,7 +435,14 @@ impl<C: Clock> Session<C> {
     /// Gives every instance the probes as they are now.
     fn spread_probes(&mut self) -> io::Result<()> {
         let missed = self.attachment.missed();
+        let room = self.room();
         for watched in &mut self.watched {
+            if watched.slot >= room {
+                // It was found while there were no probes, and as many slots as namespaces.
+                let reason = "there are more network namespaces than can be counted apart";
+                watched.set_probes(None, Coverage::none(reason), missed, &self.clock)?;
+                continue;
+            }
             if let Some(namespace) = watched.namespace.as_ref().filter(|_| self.slots > 0) {
                 self.attachment
                     .assign(namespace.inode, watched.slot)

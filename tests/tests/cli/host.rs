@@ -136,3 +136,72 @@ fn doctor_agrees_with_the_stream_about_the_sources() -> Result<()> {
     }
     Ok(())
 }
+
+/// A process in a network namespace of its own, which ends with it.
+struct Elsewhere(std::process::Child);
+
+impl Elsewhere {
+    /// `None` where that takes privileges we do not have.
+    fn start() -> Result<Option<Self>> {
+        let own = std::fs::read_link("/proc/self/ns/net")?;
+        let child = std::process::Command::new("unshare")
+            .args(["--net", "sleep", "60"])
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .context("run unshare")?;
+        let mut elsewhere = Self(child);
+        let theirs = format!("/proc/{}/ns/net", elsewhere.0.id());
+        loop {
+            if elsewhere.0.try_wait()?.is_some() {
+                return Ok(None);
+            }
+            if std::fs::read_link(&theirs).is_ok_and(|theirs| theirs != own) {
+                return Ok(Some(elsewhere));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn several_namespaces_are_watched_without_probes() -> Result<()> {
+    let Some(elsewhere) = Elsewhere::start()? else {
+        eprintln!("skipped: a network namespace can only be made by root");
+        return Ok(());
+    };
+    let netns = format!("self,{}", elsewhere.0.id());
+    let args = [
+        "stream",
+        "--format",
+        "json",
+        "--probes",
+        "off",
+        "--netns",
+        &netns,
+        "--duration",
+        "300ms",
+    ];
+    let ended = Running::start(&args)?.wait()?.successful()?;
+    let hello = ended.of("hello")?.pop_front().context("no hello")?;
+    assert_eq!(
+        hello["instances"].as_array().map(Vec::len),
+        Some(2),
+        "{hello}"
+    );
+    for name in ["self", &elsewhere.0.id().to_string()] {
+        let samples = ended.of("sample")?;
+        assert!(
+            samples.iter().any(|sample| sample["instance"] == name),
+            "no sample of {name}"
+        );
+    }
+    Ok(())
+}
