@@ -7,8 +7,9 @@ use clap::Args;
 use super::{Format, StreamArgs, ViewArgs};
 use crate::recording::player::{Position, Speed};
 
-/// Options of `record`.
+/// Options of `record`: those of a stream, whose buckets are always recorded.
 #[derive(Args, Clone, Debug)]
+#[command(mut_arg("buckets", |arg| arg.hide(true)))]
 pub struct RecordArgs {
     /// Where to record to; - for stdout
     #[arg(value_name = "FILE")]
