@@ -70,7 +70,7 @@ pub(super) fn all_at_once() -> Result<()> {
     verdicts(&proof.ended)
 }
 
-/// Hits that a kernel may skip in a storm without telling. Those that tell have told of up to 8.
+/// Hits that a kernel may skip in a storm without telling. Those that tell have told of up to 4.
 const HIDDEN: u64 = 8;
 
 /// Every check, at all times, is as it should be, or short by no more than the kernel says it skipped.

@@ -259,6 +259,12 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_of_instructions_needs_one_thread() {
+        let arguments = Accelerator::Counted.arguments();
+        assert!(arguments.contains(&"tcg,thread=single") && arguments.contains(&"-icount"));
+    }
+
+    #[test]
     fn commas_in_paths_are_doubled() {
         assert_eq!(escaped(Path::new("/a,b/c")), "/a,,b/c");
     }
