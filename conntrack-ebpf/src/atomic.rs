@@ -1,13 +1,45 @@
-//! Words that several CPUs add to.
+//! Words that all CPUs share.
 
-use core::arch::asm;
+use core::{arch::asm, cell::UnsafeCell};
+
+/// A word of the programs' own data, which all CPUs read and write whole. Unlike an element of a map
+/// it is reached without a lookup.
+#[repr(transparent)]
+pub(crate) struct Word(UnsafeCell<u64>);
+
+// SAFETY: every access is one load, store or atomic addition of an aligned word.
+unsafe impl Sync for Word {}
+
+impl Word {
+    pub(crate) const fn zero() -> Self {
+        Self(UnsafeCell::new(0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn load(&self) -> u64 {
+        // SAFETY: a static of this program.
+        unsafe { self.0.get().read_volatile() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn store(&self, value: u64) {
+        // SAFETY: as above.
+        unsafe { self.0.get().write_volatile(value) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn add(&self, n: u64) {
+        // SAFETY: as above.
+        unsafe { add(self.0.get(), n) }
+    }
+}
 
 /// Adds to a word in a map, atomically. Rust's bpf target has no read-modify-write atomics; the
 /// instruction (`BPF_ATOMIC | BPF_ADD`) is as old as eBPF.
 ///
 /// # Safety
 ///
-/// `word` must point to an aligned word of a map element.
+/// `word` must point to an aligned word of a map element or static.
 #[inline(always)]
 pub(crate) unsafe fn add(word: *mut u64, n: u64) {
     // SAFETY: by contract.

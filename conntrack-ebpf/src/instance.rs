@@ -1,12 +1,11 @@
 //! Which instance an event belongs to.
 
-use aya_ebpf::{
-    EbpfContext, Global,
-    macros::map,
-    maps::{Array, HashMap},
-};
+use aya_ebpf::{EbpfContext, Global, macros::map, maps::HashMap};
 
-use crate::kernel::{Net, read};
+use crate::{
+    atomic::Word,
+    kernel::{Net, read},
+};
 
 #[unsafe(no_mangle)]
 static NETNS: Global<u32> = Global::new(0);
@@ -19,8 +18,8 @@ static NET_INUM: Global<u32> = Global::new(0);
 ///
 /// A cache of one: user space lives in that namespace, or holds a descriptor of it, so the address
 /// cannot come to mean another one.
-#[map]
-static WATCHED: Array<u64> = Array::with_max_entries(1, 0);
+#[unsafe(no_mangle)]
+static WATCHED: Word = Word::zero();
 
 /// An instance.
 #[derive(Clone, Copy)]
@@ -50,17 +49,13 @@ fn assigned(inum: u32) -> Slot {
 /// Whether it is the only namespace that is watched.
 #[inline(always)]
 fn is<C: EbpfContext>(ctx: &C, net: Net, only: u32) -> bool {
-    let Some(watched) = WATCHED.get_ptr_mut(0) else {
-        return false;
-    };
-    // SAFETY: a checked map element, one aligned word: every CPU writes the same value.
-    if unsafe { watched.read_volatile() } == net.address() {
+    if WATCHED.load() == net.address() {
         return true;
     }
     if read(ctx, net.address(), NET_INUM.load()) != Some(only) {
         return false;
     }
-    // SAFETY: as above.
-    unsafe { watched.write_volatile(net.address()) };
+    // Every CPU that gets here writes the same value.
+    WATCHED.store(net.address());
     true
 }

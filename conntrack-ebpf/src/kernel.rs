@@ -89,6 +89,18 @@ impl Conn {
         read(ctx, self.0, NF_CONN_STATUS.load()).map(Status)
     }
 
+    /// Its namespace and how it stands: one read where they are side by side, as they are in every
+    /// kernel so far.
+    #[inline(always)]
+    pub(crate) fn net_and_status<C: EbpfContext>(self, ctx: &C) -> Option<(Net, Status)> {
+        if NF_CONN_NET.load() == NF_CONN_STATUS.load() + size_of::<u64>() as u32 {
+            let [status, net]: [u64; 2] = read(ctx, self.0, NF_CONN_STATUS.load())?;
+            Some((Net(net), Status(status)))
+        } else {
+            Some((self.net(ctx)?, self.status(ctx)?))
+        }
+    }
+
     /// `nf_ct_is_expired`. The low half of jiffies64 is jiffies, and `timeout` is absolute once
     /// the conntrack is confirmed.
     #[inline(always)]

@@ -157,8 +157,8 @@ pub struct Totals {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Allocating {
-    /// The stack it runs on.
-    pub stack: u64,
+    /// The stack pointer at its entry.
+    pub frame: u64,
     /// Its `orig` argument: the tuple of the flow to be made.
     pub tuple: u64,
     /// 1 when the packet path called it.

@@ -13,8 +13,8 @@ use aya_ebpf::{
 
 use crate::count::count_fault;
 
-/// `THREAD_SIZE` of x86-64 (`IRQ_STACK_SIZE` is the same), both aligned to it. KASAN doubles it,
-/// which only splits one stack in two.
+/// `THREAD_SIZE` of x86-64; `IRQ_STACK_SIZE` is the same. Stacks of tasks are aligned to it; those of
+/// softirqs only to pages, so that one may lie in two windows of this size. (KASAN doubles both.)
 const THREAD_SIZE: u64 = 16 << 10;
 
 /// The functions that leave something.
@@ -53,17 +53,23 @@ pub(crate) struct Stashed {
 #[map]
 static STASH: LruHashMap<Key, Stashed> = LruHashMap::with_max_entries(8192, 0);
 
-/// The stack a probed function runs on.
+/// The stack pointer at the entry of a probed function.
 #[inline(always)]
-pub(crate) fn stack(regs: *mut pt_regs) -> u64 {
+pub(crate) fn frame(regs: *mut pt_regs) -> u64 {
     // SAFETY: the context of a kprobe program, readable as a whole.
-    unsafe { (*regs).rsp & !(THREAD_SIZE - 1) }
+    unsafe { (*regs).rsp }
+}
+
+/// Whether a call is further down on the stack of another that it may be part of.
+#[inline(always)]
+pub(crate) fn is_below(frame: u64, caller: u64) -> bool {
+    caller.wrapping_sub(frame) < THREAD_SIZE
 }
 
 #[inline(always)]
-fn key(regs: *mut pt_regs, function: Function) -> Key {
+fn key(frame: u64, function: Function) -> Key {
     Key {
-        stack: stack(regs),
+        stack: frame & !(THREAD_SIZE - 1),
         function: function as u64,
     }
 }
@@ -72,7 +78,7 @@ fn key(regs: *mut pt_regs, function: Function) -> Key {
 #[inline(always)]
 pub(crate) fn leave(regs: *mut pt_regs, function: Function, stashed: Stashed) {
     if STASH
-        .insert(&key(regs, function), &stashed, u64::from(BPF_ANY))
+        .insert(&key(frame(regs), function), &stashed, u64::from(BPF_ANY))
         .is_err()
     {
         count_fault();
@@ -82,13 +88,18 @@ pub(crate) fn leave(regs: *mut pt_regs, function: Function, stashed: Stashed) {
 /// Looks at what a function further up on this stack has left.
 #[inline(always)]
 pub(crate) fn look(regs: *mut pt_regs, function: Function) -> Option<*mut Stashed> {
-    STASH.get_ptr_mut(&key(regs, function))
+    let frame = frame(regs);
+    // Further up may be in the next window.
+    STASH
+        .get_ptr_mut(&key(frame, function))
+        .or_else(|| STASH.get_ptr_mut(&key(frame + THREAD_SIZE, function)))
 }
 
 /// Takes what the function's entry left.
 #[inline(always)]
 pub(crate) fn take(regs: *mut pt_regs, function: Function) -> Option<Stashed> {
-    let key = key(regs, function);
+    // The return address has been taken off the stack.
+    let key = key(frame(regs) - size_of::<u64>() as u64, function);
     // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
     let stashed = unsafe { STASH.get(&key).copied() };
     if stashed.is_some() {

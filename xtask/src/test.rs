@@ -132,6 +132,7 @@ fn guest(kernel: &str, files: &[(PathBuf, PathBuf)], args: &Args) -> Result<()> 
         append: String::new(),
         files: files.to_vec(),
         no_modules: false,
+        instructions: false,
         command: Some(command),
     };
     match guest.run()? {

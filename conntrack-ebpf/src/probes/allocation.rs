@@ -9,7 +9,7 @@ use crate::{
     count::{Hit, count},
     instance::slot_of,
     kernel::Net,
-    stash::stack,
+    stash::frame,
     top,
 };
 
@@ -42,7 +42,7 @@ fn try_alloc(ctx: &ProbeContext) -> Option<()> {
     }
     let tuple = ctx.arg(2)?;
     hit.set_allocating(Allocating {
-        stack: stack(ctx.regs),
+        frame: frame(ctx.regs),
         tuple,
         from_packet: u64::from(from_packet),
     });

@@ -2,52 +2,27 @@
 
 use aya_ebpf::{
     bindings::pt_regs,
-    macros::{kprobe, kretprobe, map},
-    maps::Array,
+    macros::{kprobe, kretprobe},
     programs::{ProbeContext, RetProbeContext},
 };
 use conntrack_ebpf::{EventKind, ProbeCounter, leaders::Measure};
 
 use super::Counted;
 use crate::{
-    atomic,
+    atomic::Word,
     count::{Hit, count},
     event,
     instance::{Slot, slot_of},
     kernel::{Net, conn_tuple_offset},
-    stash::{Function, Stashed, leave, look, stack, take},
+    stash::{Function, Stashed, frame, is_below, leave, look, take},
     top,
     tuple::Tuple,
 };
 
 /// Calls of `early_drop` under way, so that every removal need not look for one. If a return probe
 /// is lost it stays too high, which costs a lookup and no more.
-#[map]
-static EVICTING: Array<u64> = Array::with_max_entries(1, 0);
-
-#[inline(always)]
-fn begin_evicting() {
-    if let Some(calls) = EVICTING.get_ptr_mut(0) {
-        // SAFETY: a checked map element.
-        unsafe { atomic::add(calls, 1) };
-    }
-}
-
-#[inline(always)]
-fn end_evicting() {
-    if let Some(calls) = EVICTING.get_ptr_mut(0) {
-        // SAFETY: a checked map element.
-        unsafe { atomic::add(calls, u64::MAX) };
-    }
-}
-
-#[inline(always)]
-fn is_evicting() -> bool {
-    // SAFETY: a checked map element, read whole.
-    EVICTING
-        .get_ptr(0)
-        .is_some_and(|calls| unsafe { calls.read_volatile() } != 0)
-}
+#[unsafe(no_mangle)]
+static EVICTING: Word = Word::zero();
 
 /// Entry of `early_drop(struct net *net, unsigned int hash)`, called by `__nf_conntrack_alloc`.
 #[kprobe]
@@ -61,7 +36,7 @@ fn try_early_drop(ctx: &ProbeContext) -> Option<()> {
     let slot = slot_of(ctx, Net::new(ctx.arg(0)?))?;
     let allocating = Hit::now(slot)?.allocating();
     // On another stack it is not the allocation that called us: this task has changed CPU since.
-    let ours = allocating.stack == stack(ctx.regs);
+    let ours = is_below(frame(ctx.regs), allocating.frame);
     leave(
         ctx.regs,
         Function::EarlyDrop,
@@ -71,7 +46,7 @@ fn try_early_drop(ctx: &ProbeContext) -> Option<()> {
             note: u64::from(!ours || allocating.from_packet != 0),
         },
     );
-    begin_evicting();
+    EVICTING.add(1);
     Some(())
 }
 
@@ -85,7 +60,7 @@ fn early_drop_return(ctx: RetProbeContext) -> u32 {
 #[inline(always)]
 fn try_early_drop_return(ctx: &RetProbeContext) -> Option<()> {
     let call = take(ctx.regs, Function::EarlyDrop)?;
-    end_evicting();
+    EVICTING.add(u64::MAX);
     // `bool`: the low byte of the register.
     if ctx.ret::<u64>() as u8 != 0 {
         return None;
@@ -118,7 +93,7 @@ fn displacer<C: aya_ebpf::EbpfContext>(ctx: &C, tuple: u64) -> Option<Tuple> {
 /// removes flows that have expired, without counting them.
 #[inline(always)]
 pub(super) fn removed(ctx: &ProbeContext, removed: Counted) -> Option<()> {
-    if !is_evicting() {
+    if EVICTING.load() == 0 {
         return None;
     }
     let regs: *mut pt_regs = ctx.regs;

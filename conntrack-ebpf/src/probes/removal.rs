@@ -4,18 +4,19 @@ use aya_ebpf::{macros::kprobe, programs::ProbeContext};
 use conntrack_ebpf::ProbeCounter;
 
 use super::{argument, eviction};
-use crate::count::count;
+use crate::{count::count, instance::slot_of, kernel::Conn};
 
 /// Entry of `nf_ct_destroy(struct nf_conntrack *)`, before 5.15 `destroy_conntrack`: the argument is
 /// the first member of `struct nf_conn`. Never-confirmed conntracks come by here as well, as they
 /// did when the kernel's own `delete` column was alive (up to 4.8).
 #[kprobe]
 fn destroy(ctx: ProbeContext) -> u32 {
-    if let Some(removed) = argument(&ctx, 0)
-        && let Some(status) = removed.ct.status(&ctx)
+    if let Some(ct) = ctx.arg(0)
+        && let Some((net, status)) = Conn::new(ct).net_and_status(&ctx)
         && !status.is_template()
+        && let Some(slot) = slot_of(&ctx, net)
     {
-        count(removed.slot, ProbeCounter::Deleted);
+        count(slot, ProbeCounter::Deleted);
     }
     0
 }

@@ -2,6 +2,8 @@
 
 use std::{io, thread::sleep, time::Duration};
 
+use rustix::thread::{MembarrierCommand, membarrier};
+
 use super::{
     attachment::{Attachment, Wanted},
     culprits::{Culprits, Subject, leading},
@@ -30,7 +32,8 @@ use crate::{
     },
 };
 
-/// Time for calls that were under way when the probes were attached to end.
+/// Time for calls that were under way when the probes were attached to end, where they cannot be
+/// waited for.
 const SETTLE: Duration = Duration::from_millis(20);
 
 /// How often namespaces are looked for with `--netns all`.
@@ -140,7 +143,7 @@ impl<C: Clock> Session<C> {
             session.notices.say("waiting for nf_conntrack to be loaded");
         }
         match &session.attachment.probes().reason {
-            _ if session.attachment.maps().is_some() => sleep(SETTLE),
+            _ if session.attachment.maps().is_some() => until_calls_end(),
             // The other formats have a place of their own for it.
             Some(reason) if args.format == Format::Csv && matches!(request, Request::Group(_)) => {
                 session.notices.say(&format!("probes: off, {reason}"));
@@ -169,7 +172,8 @@ impl<C: Clock> Session<C> {
         let mut conntrack = false;
         let mut gone = Vec::new();
         for (i, watched) in self.watched.iter_mut().enumerate() {
-            let looked = match watched.look(&self.clock, missed, extent) {
+            let missed_now = || self.attachment.missed();
+            let looked = match watched.look(&self.clock, missed, &missed_now, extent) {
                 Ok(looked) => looked,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     gone.push(i);
@@ -425,7 +429,7 @@ impl<C: Clock> Session<C> {
                     self.slots = maps.slots();
                 }
                 self.notices.say("nf_conntrack is loaded; probes attached");
-                sleep(SETTLE);
+                until_calls_end();
             }
             self.spread_probes()?;
         }
@@ -456,6 +460,15 @@ impl<C: Clock> Session<C> {
             )?;
         }
         Ok(())
+    }
+}
+
+/// Waits until the calls under way when the probes were attached have ended: packets go through
+/// conntrack in RCU's read-side critical sections, the end of which the kernel's global memory
+/// barrier waits for.
+fn until_calls_end() {
+    if membarrier(MembarrierCommand::Global).is_err() {
+        sleep(SETTLE);
     }
 }
 

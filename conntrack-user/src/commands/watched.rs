@@ -17,8 +17,13 @@ use crate::{
     },
 };
 
-/// How often the kernel is read again when it disagrees with the probes, before that is believed.
+/// How often the kernel is read again when it disagrees with the probes. Most calls under way have
+/// ended by then; what remains is weighed.
 const SECOND_LOOKS: u32 = 3;
+
+/// How often before that is believed at the end of a run, when no later reading can tell: for as long
+/// as a difference has to stand otherwise.
+const LAST_LOOKS: u32 = 500;
 
 /// Time between those.
 const SECOND_LOOK_AFTER: Duration = Duration::from_millis(2);
@@ -100,7 +105,8 @@ impl Watched {
         clock: &impl Clock,
     ) -> io::Result<Looked> {
         self.set_feed(maps, clock);
-        self.look(clock, missed, Extent::All)
+        let reading = self.read(clock, missed, Extent::All)?;
+        self.take(&reading)
     }
 
     fn set_feed(&mut self, maps: Option<Rc<CounterMaps>>, clock: &impl Clock) {
@@ -127,26 +133,39 @@ impl Watched {
         Ok(())
     }
 
-    /// Takes a reading in. An error means that the namespace cannot be entered any more.
+    /// Takes a reading in; [`Extent::All`] is the last. `missed` is what the kernel skipped up to now,
+    /// `missed_now` asks it again. An error means that the namespace cannot be entered any more.
     pub fn look(
         &mut self,
         clock: &impl Clock,
         missed: Option<u64>,
+        missed_now: &dyn Fn() -> Option<u64>,
         extent: Extent,
     ) -> io::Result<Looked> {
+        let looks = match extent {
+            Extent::Settled => SECOND_LOOKS,
+            Extent::All => LAST_LOOKS,
+        };
         let mut reading = self.read(clock, missed, extent)?;
-        for _ in 0..SECOND_LOOKS {
+        for _ in 0..looks {
             if !self.monitor.disagrees(&reading.snapshot) {
                 break;
             }
             sleep(SECOND_LOOK_AFTER);
             let source = &mut self.source;
             within(self.namespace.as_ref(), || {
-                source.read_again(&mut reading.snapshot, clock);
+                source.read_again(&mut reading.snapshot, clock, missed_now, extent);
             })?;
         }
+        if extent == Extent::All {
+            self.monitor.conclude();
+        }
+        self.take(&reading)
+    }
+
+    fn take(&mut self, reading: &Reading) -> io::Result<Looked> {
         let source = &mut self.source;
-        let remarks = within(self.namespace.as_ref(), || source.remarks(&reading))?;
+        let remarks = within(self.namespace.as_ref(), || source.remarks(reading))?;
         self.notices.errors(&reading.errors);
         for remark in remarks {
             self.notices.say(&remark);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     counters::{COUNTERS, CounterSpec, ProbeSource, Verify},
+    doubt::Doubts,
     origin::Coverage,
     record::Name,
     snapshot::{ProbeReading, ProbeTotals},
@@ -102,6 +103,8 @@ pub struct Comparison<'a> {
     /// Drops the kernel counted and the probes cannot explain: among them are allocations that found
     /// no memory, which the probe on the allocation's entry does not know of.
     pub unexplained_drops: u64,
+    /// What is known about the first reading.
+    pub doubts: &'a Doubts,
 }
 
 impl Comparison<'_> {
@@ -150,7 +153,7 @@ impl Comparison<'_> {
     ) -> Check {
         let probe = value(source, &self.now.after) - value(source, &self.base.after);
         let kernel = match kernel {
-            Ok(kernel) => kernel,
+            Ok(kernel) => kernel + self.doubts.offset(name),
             Err(reason) => {
                 return Check {
                     name: name.into(),
@@ -290,6 +293,7 @@ mod tests {
             coverage: &Coverage::except(Vec::new()),
             missed,
             unexplained_drops: 0,
+            doubts: &Doubts::default(),
         }
         .checks()
         .remove(0)
@@ -348,6 +352,7 @@ mod tests {
             coverage: &Coverage::except(Vec::new()),
             missed: Some(0),
             unexplained_drops: 0,
+            doubts: &Doubts::default(),
         };
         let checks = comparison.checks();
         let inserted = checks.iter().find(|c| c.name == "inserted").unwrap();

@@ -7,6 +7,7 @@ pub mod check;
 pub mod counters;
 pub mod crosscheck;
 pub mod delta;
+pub mod doubt;
 pub mod era;
 pub mod event;
 pub mod filter;

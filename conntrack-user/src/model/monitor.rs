@@ -11,6 +11,7 @@ use super::{
     counters::{Counter, CounterSpec, PerCounter, ProbeSource},
     crosscheck::{Bracket, Check, Comparison, Verdict, worst},
     delta::Accumulator,
+    doubt::Doubts,
     era::Era,
     forecast::{Forecast, Outlook},
     inside::{Inside, of_batch},
@@ -77,6 +78,7 @@ pub struct Monitor {
     started: Option<Instant>,
     previous: Option<Previous>,
     checks: Vec<Check>,
+    doubts: Doubts,
     missed: Option<u64>,
     faults: Option<u64>,
     buckets_lost: u64,
@@ -123,6 +125,7 @@ impl Monitor {
             started: None,
             previous: None,
             checks: Vec::new(),
+            doubts: Doubts::default(),
             missed: None,
             faults: None,
             buckets_lost: 0,
@@ -141,6 +144,7 @@ impl Monitor {
                 *carried += last.saturating_sub(*base);
             }
         }
+        self.doubts = Doubts::default();
         self.probed = probed(&coverage);
         self.coverage = coverage;
         self.cpus.detach();
@@ -183,6 +187,12 @@ impl Monitor {
         worst(&checks).is_some_and(|verdict| verdict > Verdict::WithinBracket)
     }
 
+    /// The next snapshot is the last: a difference in it that may be no more than a call under way is
+    /// believed.
+    pub fn conclude(&mut self) {
+        self.doubts.conclude();
+    }
+
     /// Takes in a snapshot. The first one is where differences start: it yields nothing.
     pub fn observe(&mut self, snapshot: &Snapshot) -> Option<Observation> {
         let stat = snapshot.kernel.stat.as_ref();
@@ -203,6 +213,11 @@ impl Monitor {
         let counters = PerCounter::from_fn(|spec| self.risen(spec));
         let (series, bursts) = self.take_series(snapshot);
         self.checks = self.check(snapshot);
+        // The first reading agrees with itself, which says nothing about it.
+        if let Some(reading) = snapshot.probes.as_ref().filter(|_| self.previous.is_some()) {
+            let now = snapshot.at.monotonic;
+            self.doubts.weigh(&mut self.checks, now, reading.under_way);
+        }
         let interval_s = self.previous.as_ref().map_or(0.0, |previous| {
             let interval = snapshot.at.monotonic.saturating_sub(previous.at.monotonic);
             interval.as_secs_f64()
@@ -426,6 +441,7 @@ impl Monitor {
             coverage: &self.coverage,
             missed: reading.missed,
             unexplained_drops: self.unexplained_drops(attachment, reading, kernel),
+            doubts: &self.doubts,
         }
         .checks()
     }

@@ -48,6 +48,20 @@ pub struct BucketBatch {
     pub lost: u64,
 }
 
+impl BucketBatch {
+    /// Adds what was read right after it.
+    pub fn append(&mut self, later: Self) {
+        self.end = later.end;
+        self.lost += later.lost;
+        for (epoch, more) in later.counts {
+            let counts = self.counts.entry(epoch).or_insert([0; COUNTER_SLOTS]);
+            for (count, more) in counts.iter_mut().zip(more) {
+                *count += more;
+            }
+        }
+    }
+}
+
 /// The series of one counter in one batch, without its leading and trailing zeros.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Series {
@@ -142,6 +156,17 @@ mod tests {
             counts,
             lost: 0,
         }
+    }
+
+    #[test]
+    fn batches_read_one_after_the_other_add_up() {
+        let mut whole = batch(100, &[(150, 1, 0), (199, 2, 1)]);
+        let mut later = batch(200, &[(199, 3, 0), (250, 4, 0)]);
+        later.lost = 5;
+        whole.append(later);
+        let mut expected = batch(100, &[(150, 1, 0), (199, 5, 1), (250, 4, 0)]);
+        (expected.end, expected.lost) = (300, 5);
+        assert_eq!(whole, expected);
     }
 
     fn new_and_expected() -> PerCounter<ProbeSource> {

@@ -91,6 +91,9 @@ pub struct ProbeReading {
     pub missed: Option<u64>,
     /// Events lost because kernel memory could not be read, since attach.
     pub faults: u64,
+    /// Calls of a probed function that may be under way at once: counted by its probe and not yet by
+    /// the kernel, or the reverse.
+    pub under_way: u64,
 }
 
 /// By kind: events sent, suppressed by the rate limit, and lost because the ring was full.

@@ -5,6 +5,8 @@
 //! (another kprobe program is running on this CPU: `bpf_prog_active`). The kernel counts the first
 //! per link (`bpf_link_info.perf_event.kprobe.missed`) and the second per program
 //! (`recursion_misses`), both for kprobes since 6.7. Before, it does not tell.
+//! (It adds to the first without a lock: two CPUs that skip a hit of one probe at the same moment may
+//! be counted as one.)
 
 use std::{
     fs,

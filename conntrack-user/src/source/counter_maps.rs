@@ -94,6 +94,12 @@ impl CounterMaps {
         self.shape.slots
     }
 
+    /// Number of CPU ids.
+    #[must_use]
+    pub fn cpus(&self) -> u32 {
+        self.shape.cpus
+    }
+
     /// The totals of an instance by CPU id, and the faults of all instances.
     #[must_use]
     pub fn totals_by_cpu(&self, slot: u32) -> (Vec<ProbeTotals>, u64) {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     clock::Clock,
     model::{
+        series::BucketBatch,
         snapshot::{CpuReading, ProbeReading, ProbeTotals, Snapshot},
         tracking::Tracking,
     },
@@ -66,7 +67,19 @@ impl ProbeFeed {
         }
         Totals { sum, cpus, faults }
     }
+
+    fn buckets(&mut self, clock: &impl Clock, extent: Extent) -> BucketBatch {
+        let ring = self.maps.ring(self.slot);
+        let now = clock.now().monotonic;
+        match extent {
+            Extent::Settled => self.follower.settled(&ring, now),
+            Extent::All => self.follower.all(&ring, now),
+        }
+    }
 }
+
+/// On each CPU a task may be inside a probed function, and a softirq that interrupts it in another.
+const CALLS_PER_CPU: u64 = 2;
 
 /// What the probes have counted.
 struct Totals {
@@ -121,18 +134,13 @@ impl Source {
         let probes = self.feed.as_mut().zip(before).map(|(feed, before)| {
             let after = feed.totals();
             by_cpu = Some(after.cpus);
-            let ring = feed.maps.ring(feed.slot);
-            let now = clock.now().monotonic;
-            let buckets = match extent {
-                Extent::Settled => feed.follower.settled(&ring, now),
-                Extent::All => feed.follower.all(&ring, now),
-            };
             ProbeReading {
                 before: before.sum,
                 after: after.sum,
-                buckets,
+                buckets: feed.buckets(clock, extent),
                 missed,
                 faults: after.faults,
+                under_way: CALLS_PER_CPU * u64::from(feed.maps.cpus()),
             }
         });
         let cpus = self.cpus.as_ref().map(|cpus| CpuReading {
@@ -176,9 +184,16 @@ impl Source {
         self.tracking.untracked()
     }
 
-    /// Reads the kernel's counters and the totals around them again, and keeps the buckets.
-    pub fn read_again(&mut self, snapshot: &mut Snapshot, clock: &impl Clock) {
-        let Some((feed, probes)) = self.feed.as_ref().zip(snapshot.probes.as_mut()) else {
+    /// Reads the kernel's counters and the totals around them again, and adds to the buckets. What was
+    /// missed is read last, so that it covers all that the totals lack.
+    pub fn read_again(
+        &mut self,
+        snapshot: &mut Snapshot,
+        clock: &impl Clock,
+        missed: &dyn Fn() -> Option<u64>,
+        extent: Extent,
+    ) {
+        let Some((feed, probes)) = self.feed.as_mut().zip(snapshot.probes.as_mut()) else {
             return;
         };
         let before = feed.totals();
@@ -194,5 +209,7 @@ impl Source {
         if let Some(cpus) = &mut snapshot.cpus {
             cpus.probes = Some(after.cpus);
         }
+        probes.buckets.append(feed.buckets(clock, extent));
+        probes.missed = missed();
     }
 }

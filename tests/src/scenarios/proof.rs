@@ -50,22 +50,27 @@ pub(super) struct Proof<T> {
 
 /// Drives the kernel under a stream, whose cross-check must find no mismatch.
 pub(super) fn prove<T>(args: &[&str], drive: impl FnOnce() -> Result<T>) -> Result<Proof<T>> {
+    let proof = watch(args, drive)?;
+    proof
+        .ended
+        .no_mismatch()
+        .map_err(|mismatch| mismatch.context(format!("the kernel moved {}", proof.moved())))?;
+    Ok(proof)
+}
+
+/// Drives the kernel under a stream, and leaves it to the caller to judge the cross-check.
+pub(super) fn watch<T>(args: &[&str], drive: impl FnOnce() -> Result<T>) -> Result<Proof<T>> {
     let before = proc_columns()?;
     let stream = Stream::start(args)?;
     let driven = drive()?;
     thread::sleep(SETTLED);
     let columns = gained(&before, &proc_columns()?)?;
     let ended = stream.stop()?;
-    let proof = Proof {
+    Ok(Proof {
         ended,
         driven,
         columns,
-    };
-    proof
-        .ended
-        .no_mismatch()
-        .map_err(|mismatch| mismatch.context(format!("the kernel moved {}", proof.moved())))?;
-    Ok(proof)
+    })
 }
 
 impl<T> Proof<T> {

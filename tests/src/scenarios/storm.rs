@@ -4,7 +4,7 @@ use std::thread;
 
 use anyhow::{Result, anyhow, ensure};
 
-use super::proof::{ALL, prove};
+use super::proof::{ALL, watch};
 use crate::{
     ctpulse::Ended,
     drive::{
@@ -23,13 +23,13 @@ const CALM: u32 = 95_000;
 /// Flows of each while chains are too long, and then while the table is full.
 const PRESSED: u32 = 10_000;
 
-/// Every counter that can be driven is driven, and every check must hold.
+/// Every counter that can be driven is driven, and every check must hold, all the time.
 pub(super) fn all_at_once() -> Result<()> {
     tracking()?;
     faulty::silence()?;
     expect::helpers()?;
     nat::rules()?;
-    let proof = prove(ALL, || {
+    let proof = watch(ALL, || {
         let mut total = with_room()?;
         table_buckets(FEWEST_BUCKETS)?;
         add(&mut total, under_pressure()?);
@@ -70,21 +70,27 @@ pub(super) fn all_at_once() -> Result<()> {
     verdicts(&proof.ended)
 }
 
-/// Every final check is as it should be, or short by no more than the kernel says it skipped.
+/// Hits that a kernel may skip in a storm without telling. Those that tell have told of up to 4.
+const HIDDEN: u64 = 8;
+
+/// Every check, at all times, is as it should be, or short by no more than the kernel says it skipped.
+/// A kernel that does not say may have skipped a few.
 fn verdicts(ended: &Ended) -> Result<()> {
     let summary = ended.summary()?;
-    println!("missed: {}", summary["missed"]);
-    let checks = summary["crosscheck"].as_array();
-    for check in checks.into_iter().flatten() {
-        let verdict = check["verdict"].as_str().unwrap_or_default();
-        ensure!(
-            matches!(
-                verdict,
-                "exact" | "within_bracket" | "undercount" | "not_comparable"
-            ),
-            "{check}"
-        );
-        if verdict == "undercount" {
+    let missed = &summary["missed"];
+    println!("missed: {missed}");
+    let last = summary["crosscheck"].as_array();
+    let checks = ended
+        .of("crosscheck")
+        .filter_map(|record| record["checks"].as_array())
+        .chain(last);
+    for check in checks.flatten() {
+        let off = check["residual"].as_i64().unwrap_or_default();
+        let hidden = missed.is_null() && off.unsigned_abs() <= HIDDEN;
+        ensure!(check["verdict"] != "mismatch" || hidden, "{check}");
+    }
+    for check in last.into_iter().flatten() {
+        if check["verdict"] == "undercount" || check["verdict"] == "mismatch" {
             println!("{check}");
         }
     }

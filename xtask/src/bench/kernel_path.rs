@@ -49,6 +49,15 @@ pub(crate) struct Args {
     #[arg(long)]
     profile: bool,
 
+    /// Measure instructions instead of time: the guest's clock goes by instructions, one nanosecond
+    /// each, so that the figures are the same however busy this machine is
+    #[arg(long, conflicts_with = "profile")]
+    instructions: bool,
+
+    /// Measure only these besides nothing: flow, all, conntrack, bpftrace
+    #[arg(long, value_delimiter = ',', value_name = "WATCHERS")]
+    only: Vec<String>,
+
     /// How long it may take in a guest
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
@@ -80,6 +89,12 @@ fn guest(kernel: &str, programs: &[PathBuf], args: &Args) -> Guest {
     if args.profile {
         command.push("--profile".to_owned());
     }
+    if args.instructions {
+        command.push("--instructions".to_owned());
+    }
+    if !args.only.is_empty() {
+        command.push(format!("--only={}", args.only.join(",")));
+    }
     Guest {
         kernel: kernel.to_owned(),
         size: Size {
@@ -90,6 +105,7 @@ fn guest(kernel: &str, programs: &[PathBuf], args: &Args) -> Guest {
         append: String::new(),
         files: vm::in_bin(programs).collect(),
         no_modules: false,
+        instructions: args.instructions,
         command: Some(command),
     }
 }

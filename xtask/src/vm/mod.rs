@@ -95,6 +95,8 @@ pub(crate) struct Guest {
     pub(crate) files: Vec<(PathBuf, PathBuf)>,
     /// Leave it to the command to load conntrack's modules.
     pub(crate) no_modules: bool,
+    /// Have its clock go by instructions.
+    pub(crate) instructions: bool,
     /// Without one there is a shell on the console.
     pub(crate) command: Option<Vec<String>>,
 }
@@ -117,6 +119,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
         append: args.append.join(" "),
         files,
         no_modules: args.no_modules,
+        instructions: false,
         command: (!args.command.is_empty()).then_some(args.command),
     };
     Ok(ExitCode::from(guest.run()?))
@@ -143,7 +146,11 @@ impl Guest {
     pub(crate) fn run(self) -> Result<u8> {
         let dir = TemporaryDir::create()?;
         let kernel = Kernel::locate(&self.kernel)?;
-        let accelerator = Accelerator::best(&dir.0)?;
+        let accelerator = if self.instructions {
+            Accelerator::Counted
+        } else {
+            Accelerator::best(&dir.0)?
+        };
         let contents = Contents {
             files: self.files,
             command: self.command,

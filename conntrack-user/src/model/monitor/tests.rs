@@ -81,6 +81,7 @@ pub(super) fn reading(totals: ProbeTotals) -> ProbeReading {
         buckets: BucketBatch::default(),
         missed: Some(0),
         faults: 0,
+        under_way: 0,
     }
 }
 
@@ -815,4 +816,86 @@ proptest! {
         let off = (from_rates - dropped as f64).abs();
         prop_assert!(off <= 1e-9 * dropped as f64 + 1e-9, "{} {}", from_rates, dropped);
     }
+}
+
+/// An allocation that the kernel has not counted yet, seen by a reading.
+fn under_way(ms: u64, allocated: u64, entries: u32) -> Result<Snapshot, ParseError> {
+    let mut probes = reading(totals(&[(ProbeCounter::AllocCall, allocated)]));
+    probes.under_way = 2;
+    Ok(snapshot(
+        ms,
+        Some(stat(MODERN, 100 + entries, &[])?),
+        Some(probes),
+    ))
+}
+
+fn balance(monitor: &mut Monitor, snapshot: &Snapshot) -> Result<Check, String> {
+    let crosscheck = next(monitor, snapshot)?.crosscheck;
+    let checks = crosscheck.ok_or("no cross-check")?.checks;
+    checks
+        .into_iter()
+        .next()
+        .ok_or_else(|| "no checks".to_owned())
+}
+
+#[test]
+fn a_call_under_way_is_no_mismatch_and_a_lost_hit_becomes_one() -> TestResult {
+    let mut monitor = monitor(everything());
+    monitor.observe(&under_way(0, 0, 0)?);
+    let late = under_way(200, 3, 2)?;
+    assert!(monitor.disagrees(&late), "worth another look");
+    let check = balance(&mut monitor, &late)?;
+    assert_eq!(
+        (check.verdict, check.residual),
+        (Verdict::WithinBracket, Some(1))
+    );
+    assert_eq!(check.reason.as_deref(), Some("1 call may be under way"));
+    assert_eq!(
+        balance(&mut monitor, &under_way(400, 3, 3)?)?.verdict,
+        Verdict::Exact
+    );
+
+    for (ms, verdict) in [
+        (600, Verdict::WithinBracket),
+        (1500, Verdict::WithinBracket),
+        (1600, Verdict::Mismatch),
+    ] {
+        let check = balance(&mut monitor, &under_way(ms, 4, 5)?)?;
+        assert_eq!(check.verdict, verdict, "{ms} ms: {check:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_last_reading_leaves_no_doubt() -> TestResult {
+    let mut monitor = monitor(everything());
+    monitor.observe(&under_way(0, 0, 0)?);
+    assert_eq!(
+        balance(&mut monitor, &under_way(200, 1, 1)?)?.verdict,
+        Verdict::Exact
+    );
+    monitor.conclude();
+    assert_eq!(
+        balance(&mut monitor, &under_way(400, 2, 3)?)?.verdict,
+        Verdict::Mismatch
+    );
+    Ok(())
+}
+
+#[test]
+fn a_call_under_way_at_the_first_reading_is_allowed_for() -> TestResult {
+    let mut monitor = monitor(everything());
+    // Counted by the probe, and not yet by the kernel.
+    monitor.observe(&under_way(0, 1, 0)?);
+    for ms in [200, 1200] {
+        let check = balance(&mut monitor, &under_way(ms, 1, 1)?)?;
+        assert_eq!(check.verdict, Verdict::WithinBracket, "{ms} ms: {check:?}");
+    }
+    let check = balance(&mut monitor, &under_way(1400, 5, 5)?)?;
+    assert_eq!(check.verdict, Verdict::Exact, "{check:?}");
+    assert_eq!(
+        check.reason.as_deref(),
+        Some("1 call was under way at the first reading")
+    );
+    Ok(())
 }

@@ -32,9 +32,26 @@ struct Times<'a> {
     flows: u32,
 }
 
+/// What is measured, and how often.
+pub(crate) struct Experiment {
+    pub(crate) repetitions: u32,
+    /// Whether a nanosecond is an instruction here.
+    pub(crate) instructions: bool,
+    /// Conditions to measure besides nothing; empty: all.
+    pub(crate) only: Vec<Condition>,
+}
+
+impl Experiment {
+    fn wants(&self, condition: Condition) -> bool {
+        condition == Condition::Nothing || self.only.is_empty() || self.only.contains(&condition)
+    }
+}
+
 /// Runs it and gives the report.
-pub(crate) fn run(lab: &Lab, repetitions: u32) -> Result<String> {
-    let conditions = lab.available(&Condition::ALL);
+pub(crate) fn run(lab: &Lab, experiment: &Experiment) -> Result<String> {
+    let repetitions = experiment.repetitions;
+    let mut conditions = lab.available(&Condition::ALL);
+    conditions.retain(|&condition| experiment.wants(condition));
     // Counted rounds come first: they also warm up what the timed ones use.
     let mut series = Vec::new();
     for &condition in &conditions {
@@ -62,7 +79,7 @@ pub(crate) fn run(lab: &Lab, repetitions: u32) -> Result<String> {
     }
     Ok([
         report::header(lab)?,
-        explanation(lab, repetitions),
+        explanation(lab, experiment),
         table(&series, lab.flows),
         goals(&series, lab.flows),
         report::groups(lab),
@@ -79,9 +96,15 @@ fn hits_per_flow(counted: &Counted, flows: u32) -> (f64, f64) {
     (hits(&counted.made), hits(&counted.removed))
 }
 
-fn explanation(lab: &Lab, repetitions: u32) -> String {
+fn explanation(lab: &Lab, experiment: &Experiment) -> String {
+    let unit = if experiment.instructions {
+        "The clock goes by instructions: 1 µs is 1,000 of them, in every process and in the kernel.\n"
+    } else {
+        ""
+    };
+    let repetitions = experiment.repetitions;
     format!(
-        "{repetitions} rounds of {} new UDP flows from {} CPUs at once under each condition, \
+        "{unit}{repetitions} rounds of {} new UDP flows from {} CPUs at once under each condition, \
          interleaved.\n\
          flows/s: median. µs/flow: time of a round by its flows. added: the difference to nothing in\n\
          the same repetition; median. Goals and multiples are of that. hits: runs of BPF programs\n\
@@ -181,8 +204,10 @@ impl<'a> Times<'a> {
 fn goals(series: &[Series], flows: u32) -> String {
     let times = Times::of(series, |round| round.making, flows);
     let ours = times.added(Condition::Flow);
+    let measured = |other| series.iter().any(|series| series.condition == other);
     GOALS
         .iter()
+        .filter(|&&(other, _)| measured(Condition::Flow) && measured(other))
         .map(|&(other, goal)| goal_line(other, goal, &ours, &times.added(other)) + "\n")
         .collect()
 }

@@ -26,6 +26,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use lab::Lab;
+use watcher::Condition;
 
 /// Measures what watching conntrack costs a flood of new flows.
 #[derive(Parser)]
@@ -39,6 +40,12 @@ struct Options {
     /// Measure the BPF programs themselves, instead of the flood
     #[arg(long)]
     profile: bool,
+    /// Say that a nanosecond of this machine's clock is one instruction
+    #[arg(long)]
+    instructions: bool,
+    /// Only these besides nothing
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Condition>,
 }
 
 fn main() -> Result<ExitCode> {
@@ -47,7 +54,12 @@ fn main() -> Result<ExitCode> {
     let text = if options.profile {
         profile::run(&lab, options.repetitions)?
     } else {
-        bench::run(&lab, options.repetitions)?
+        let experiment = bench::Experiment {
+            repetitions: options.repetitions,
+            instructions: options.instructions,
+            only: options.only,
+        };
+        bench::run(&lab, &experiment)?
     };
     print!("{text}");
     Ok(ExitCode::SUCCESS)

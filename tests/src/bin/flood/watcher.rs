@@ -15,7 +15,7 @@ use crate::{
 const SETTLE: Duration = Duration::from_millis(300);
 
 /// Who watches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Condition {
     /// Nobody.
     Nothing,
