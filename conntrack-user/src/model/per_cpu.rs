@@ -79,7 +79,7 @@ impl Cpus {
             };
             Some((origin.clone(), totals))
         });
-        let rates: PerCounter<Vec<f64>> = PerCounter::from_fn(|spec| {
+        let moved: PerCounter<Vec<u64>> = PerCounter::from_fn(|spec| {
             let (origin, now) = totals.get(spec.id)?;
             let (same, before) = self.previous.get(spec.id)?;
             if same != origin || before.len() != now.len() || interval_s <= 0.0 {
@@ -90,15 +90,15 @@ impl Cpus {
                 .zip(before)
                 .map(|(now, before)| now.saturating_sub(*before))
                 .collect();
-            let rate = |&events: &u64| events as f64 / interval_s;
-            (moved.iter().any(|&n| n > 0)).then(|| moved.iter().map(rate).collect())
+            moved.iter().any(|&n| n > 0).then_some(moved)
         });
+        let rate = |&events: &u64| events as f64 / interval_s;
         let online = reading.ids.as_ref().map(|ids| ids.online.len()).ok();
         let shown = PerCpu {
             cpus: reading.ids.as_ref().ok().map(|ids| ids.possible.clone()),
             unknown,
-            skew: PerCounter::from_fn(|spec| skew(rates.get(spec.id)?, online)),
-            rates,
+            skew: PerCounter::from_fn(|spec| skew(moved.get(spec.id)?, online)),
+            rates: PerCounter::from_fn(|spec| Some(moved.get(spec.id)?.iter().map(rate).collect())),
             totals: PerCounter::from_fn(|spec| {
                 let (_, totals) = totals.get(spec.id)?;
                 totals.iter().any(|&n| n > 0).then(|| totals.clone())
@@ -154,19 +154,19 @@ fn made(source: &ProbeSource, totals: &ProbeTotals) -> u64 {
 }
 
 /// `online`: CPUs that run, where that is known; else all do.
-fn skew(rates: &[f64], online: Option<usize>) -> Option<Skew> {
-    let (busiest, most) = rates
+fn skew(moved: &[u64], online: Option<usize>) -> Option<Skew> {
+    let (busiest, most) = moved
         .iter()
         .copied()
         .enumerate()
         .rev()
-        .max_by(|a, b| a.1.total_cmp(&b.1))?;
-    let sum: f64 = rates.iter().sum();
-    let cpus = online.filter(|&n| n > 0).unwrap_or(rates.len());
+        .max_by_key(|&(_, events)| events)?;
+    let (most, sum) = (most as f64, moved.iter().sum::<u64>() as f64);
+    let cpus = online.filter(|&n| n > 0).unwrap_or(moved.len());
     (sum > 0.0).then(|| Skew {
         busiest,
-        share: most / sum * 100.0,
-        ratio: most / sum * cpus as f64,
+        share: most * 100.0 / sum,
+        ratio: most * cpus as f64 / sum,
     })
 }
 

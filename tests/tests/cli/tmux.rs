@@ -30,7 +30,8 @@ impl Terminal {
             socket: format!("ctpulse-test-{}-{number}", std::process::id()),
         };
         let (columns, rows) = (columns.to_string(), rows.to_string());
-        let mut shell = "exec env PS1='ready> '".to_owned();
+        // A backtrace would push what is looked for off the screen.
+        let mut shell = "exec env RUST_BACKTRACE=0 PS1='ready> '".to_owned();
         for (name, value) in environment {
             shell.push_str(&format!(" {name}={value}"));
         }
