@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Instant};
 
 use clap::Parser;
-use ctpulse_tests::scenarios::{ALL, ON_REQUEST, Scenario};
+use ctpulse_tests::scenarios::{ALL, Scenario};
 use libtest_mimic::{Arguments, Trial};
 
 /// Runs the guest scenarios, one after another. Only in a guest: they unload modules and flush the
@@ -35,10 +35,7 @@ fn main() -> ExitCode {
     let trials = ALL
         .iter()
         .filter(|(name, _)| options.want(name))
-        .map(|&scenario| {
-            let unasked = options.filters.is_empty() && ON_REQUEST.contains(&scenario.0);
-            Trial::test(scenario.0, move || run(scenario)).with_ignored_flag(unasked)
-        })
+        .map(|&scenario| Trial::test(scenario.0, move || run(scenario)))
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -29,11 +29,6 @@ use anyhow::Result;
 /// A scenario and its name.
 pub type Scenario = (&'static str, fn() -> Result<()>);
 
-/// Those that run only when a filter names them. The storm has passed 6 of 6 times on 6.12 and on 6.1
-/// since the cross-check allows for calls under way; 20 in a row, on which it may join the others, have
-/// not been run.
-pub const ON_REQUEST: &[&str] = &["a_storm_of_everything"];
-
 /// All of them, in the order they run.
 pub const ALL: &[Scenario] = &[
     (
