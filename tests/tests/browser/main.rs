@@ -2,5 +2,6 @@
 //!
 //! Needs Chromium and its driver; `cargo xtask test` sees to them. `CTPULSE_BIN` names the program under test.
 
+mod bursts;
 mod driver;
 mod report;

@@ -10,13 +10,13 @@ use tempfile::TempDir;
 use crate::driver::Browser;
 
 /// Length of a bucket.
-const BUCKET_US: f64 = 1048.576;
+pub(crate) const BUCKET_US: f64 = 1048.576;
 
 fn recording() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/recordings/flush-6.12.ctp")
 }
 
-fn ctpulse(args: &[&str]) -> Result<String> {
+pub(crate) fn ctpulse(args: &[&str]) -> Result<String> {
     let path = std::env::var_os("CTPULSE_BIN").context(
         "CTPULSE_BIN does not name the program under test: run `cargo xtask test`, which builds it",
     )?;
@@ -30,16 +30,21 @@ fn ctpulse(args: &[&str]) -> Result<String> {
 }
 
 /// A report in a file of its own.
-struct Page {
+pub(crate) struct Page {
     dir: TempDir,
 }
 
 impl Page {
     fn new(args: &[&str]) -> Result<Self> {
+        Self::of(&recording(), args)
+    }
+
+    /// The report of a recording.
+    pub(crate) fn of(recording: &Path, args: &[&str]) -> Result<Self> {
         let page = Self {
             dir: tempfile::tempdir()?,
         };
-        let (file, recording) = (page.path(), recording());
+        let file = page.path();
         let file = file.to_str().context("the path is no UTF-8")?;
         let recording = recording.to_str().context("the path is no UTF-8")?;
         ctpulse(&[&["report", recording, "-o", file], args].concat())?;
@@ -55,7 +60,7 @@ impl Page {
     }
 
     /// Opens it and waits until its script has drawn.
-    fn open(&self, browser: &Browser) -> Result<()> {
+    pub(crate) fn open(&self, browser: &Browser) -> Result<()> {
         browser.open(&self.url())?;
         browser.wait_for("drawing", "document.documentElement.dataset.drawn")
     }
@@ -98,7 +103,7 @@ const CHART: &str = r#"document.querySelector('figure[data-chart="2"]')"#;
 const PATH: &str = "path.peak.d1";
 
 /// What part is drawn, in microseconds since the origin.
-fn view(browser: &Browser) -> Result<[f64; 2]> {
+pub(crate) fn view(browser: &Browser) -> Result<[f64; 2]> {
     let drawn =
         browser.script("return document.documentElement.dataset.drawn.split(',').map(Number)")?;
     Ok(serde_json::from_value(drawn)?)
@@ -201,7 +206,7 @@ fn the_burst_is_where_it_was() -> Result<()> {
     Ok(())
 }
 
-fn data(browser: &Browser) -> Result<Value> {
+pub(crate) fn data(browser: &Browser) -> Result<Value> {
     let text = browser.script("return document.getElementById('data').textContent")?;
     Ok(serde_json::from_str(text.as_str().context("text")?)?)
 }

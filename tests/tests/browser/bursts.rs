@@ -1,0 +1,136 @@
+//! What a browser shows of the bursts and leaders of `fixtures/recordings/bursts-6.12.ctp`, which was recorded in a guest.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    driver::Browser,
+    report::{BUCKET_US, Page, ctpulse, data, view},
+};
+
+/// Where new connections are drawn.
+const NEW: &str = r#"document.querySelector('figure[data-chart="1"]')"#;
+
+fn recording() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/recordings/bursts-6.12.ctp")
+}
+
+/// The records of a type, as `replay` gives them.
+fn records(kind: &str) -> Result<Vec<Value>> {
+    let recording = recording();
+    let recording = recording.to_str().context("the path is no UTF-8")?;
+    let mut records = Vec::new();
+    for line in ctpulse(&["replay", recording, "--format", "json"])?.lines() {
+        let record: Value = serde_json::from_str(line)?;
+        if record["type"] == kind {
+            records.push(record);
+        }
+    }
+    ensure!(!records.is_empty(), "the recording has no {kind}");
+    Ok(records)
+}
+
+fn time(record: &Value, name: &str) -> Result<Timestamp> {
+    Ok(record[name].as_str().context("a time is text")?.parse()?)
+}
+
+#[test]
+fn every_recorded_burst_is_listed_and_can_be_jumped_to() -> Result<()> {
+    let page = Page::of(&recording(), &[])?;
+    let browser = Browser::start(1200)?;
+    page.open(&browser)?;
+    let bursts = records("burst")?;
+    let listed = browser.script(
+        "return [...document.querySelectorAll('.burst-row')].map((row) => [row.cells[0].textContent, row.cells[1].textContent, row.cells[3].textContent])",
+    )?;
+    let listed: Vec<[String; 3]> = serde_json::from_value(listed)?;
+    assert_eq!(listed.len(), bursts.len());
+    let origin = data(&browser)?["origin"].as_f64().context("origin")?;
+    for burst in &bursts {
+        let [start, end] = [time(burst, "start")?, time(burst, "end")?];
+        let counter = burst["counter"].as_str().context("counter")?;
+        let row = [
+            counter.to_owned(),
+            start.strftime("%H:%M:%S%.3f").to_string(),
+            burst["count"].to_string(),
+        ];
+        let at = listed.iter().position(|listed| *listed == row);
+        let at = at.with_context(|| format!("{row:?} is not listed: {listed:?}"))?;
+        browser.script("document.documentElement.dataset.drawn = ''")?;
+        browser.script(&format!(
+            "document.querySelectorAll('.burst-row')[{at}].querySelector('button').click()"
+        ))?;
+        browser.wait_for("burst", "document.documentElement.dataset.drawn")?;
+        let [from, to] = view(&browser)?;
+        let [start, end] = [start, end].map(|time| time.as_microsecond() as f64 - origin);
+        assert!(from <= start && end <= to, "{from} {start} {end} {to}");
+
+        // The band that marks it, from its edges back to times; it is at least 1.5 wide, else to 0.1.
+        let bands = browser.script(&format!(
+            "const width = {NEW}.querySelector('svg').viewBox.baseVal.width - 58;
+             return [...{NEW}.querySelectorAll('rect.burst')].map((band) => {{
+               const x = +band.getAttribute('x') - 48;
+               return [x / width, (x + +band.getAttribute('width')) / width, 2 / width];
+             }})"
+        ))?;
+        let bands: Vec<[f64; 3]> = serde_json::from_value(bands)?;
+        let marked = bands.iter().any(|&[left, right, column]| {
+            let [left, right] = [left, right].map(|share| from + share * (to - from));
+            let off = BUCKET_US.min(column * (to - from));
+            (left - start).abs() <= off && (right - end).abs() <= off
+        });
+        assert!(marked, "no band from {start} to {end}: {bands:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_culprits_are_those_of_the_closing_record() -> Result<()> {
+    let page = Page::of(&recording(), &[])?;
+    let browser = Browser::start(1200)?;
+    page.open(&browser)?;
+    let mut expected = BTreeMap::<[String; 2], Vec<[String; 3]>>::new();
+    for top in records("top")? {
+        if top["closing"] != true {
+            continue;
+        }
+        for table in top["tables"].as_array().context("tables")? {
+            let name = |key: &str| table[key].as_str().unwrap_or_default().to_owned();
+            for row in table["rows"].as_array().context("rows")? {
+                expected.entry([name("by"), name("of")]).or_default().push([
+                    row["key"].as_str().context("key")?.to_owned(),
+                    format!("{} of {}", row["count"], table["total"]),
+                    format!("{:.1} %", row["share"].as_f64().context("share")?),
+                ]);
+            }
+        }
+    }
+    for by in ["new", "dropped", "evicted"] {
+        assert!(expected.keys().any(|[of, _]| of == by), "nobody by {by}");
+    }
+    let rows = browser.script(
+        "const heading = [...document.querySelectorAll('h3')].find((h3) => h3.textContent === 'Culprits');
+         return [...heading.closest('details').querySelectorAll('tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent))",
+    )?;
+    let rows: Vec<[String; 7]> = serde_json::from_value(rows)?;
+    let mut shown = BTreeMap::<[String; 2], Vec<[String; 3]>>::new();
+    let mut table = Default::default();
+    for [by, of, _, who, count, share, _] in rows {
+        // Named in the first row of each.
+        if !by.is_empty() {
+            table = [by, of];
+        }
+        shown
+            .entry(table.clone())
+            .or_default()
+            .push([who, count, share]);
+    }
+    assert_eq!(shown, expected);
+    Ok(())
+}
