@@ -24,16 +24,7 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts one that is so wide.
     pub(crate) fn start(width: u32) -> Result<Self> {
-        let mut driver = Command::new(DRIVER)
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context(
-                "no chromedriver: as root run: apt-get install -y --no-install-recommends chromium \
-                 chromium-driver",
-            )?;
-        let stdout = driver.stdout.take().context("stdout is piped")?;
+        let (driver, port) = start_driver()?;
         let profile = tempfile::tempdir()?;
         let mut browser = Self {
             driver,
@@ -44,20 +35,6 @@ impl Browser {
                 .into(),
             _profile: profile,
         };
-        // "ChromeDriver was started successfully on port 41234."
-        let mut said = String::new();
-        let port: u16 = BufReader::new(stdout)
-            .lines()
-            .map_while(Result::ok)
-            .inspect(|line| said.push_str(line))
-            .find_map(|line| {
-                line.strip_suffix('.')?
-                    .split_once("started successfully on port ")?
-                    .1
-                    .parse()
-                    .ok()
-            })
-            .with_context(|| format!("chromedriver does not tell its port: {said}"))?;
         let mut args: Vec<String> = [
             "--headless",
             "--no-sandbox",
@@ -172,6 +149,47 @@ impl Browser {
         }
         Ok(urls)
     }
+}
+
+/// Attempts to find a port.
+const ATTEMPTS: u32 = 20;
+
+/// Starts the driver, and gives the port it listens on.
+///
+/// It takes a free port of IPv6, wants the same of IPv4, and ends where somebody else has that.
+fn start_driver() -> Result<(Child, u16)> {
+    let mut said = String::new();
+    for _ in 0..ATTEMPTS {
+        let mut driver = Command::new(DRIVER)
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context(
+                "no chromedriver: as root run: apt-get install -y --no-install-recommends chromium \
+                 chromium-driver",
+            )?;
+        let stdout = driver.stdout.take().context("stdout is piped")?;
+        // "ChromeDriver was started successfully on port 41234."
+        said.clear();
+        let port = BufReader::new(stdout)
+            .lines()
+            .map_while(Result::ok)
+            .inspect(|line| said.push_str(line))
+            .find_map(|line| {
+                line.strip_suffix('.')?
+                    .split_once("started successfully on port ")?
+                    .1
+                    .parse()
+                    .ok()
+            });
+        if let Some(port) = port {
+            return Ok((driver, port));
+        }
+        driver.kill()?;
+        driver.wait()?;
+    }
+    bail!("chromedriver does not tell its port: {said}")
 }
 
 impl Drop for Browser {
