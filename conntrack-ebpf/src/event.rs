@@ -4,9 +4,13 @@ use aya_ebpf::{
     Global, bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array,
     maps::RingBuf,
 };
-use conntrack_ebpf::{Event, EventKind, EventStats, TUPLE_SIZE};
+use conntrack_ebpf::{Event, EventKind, EventStats};
 
-use crate::{atomic, instance::Slot, tuple::Tuple};
+use crate::{
+    atomic,
+    instance::Slot,
+    tuple::{MaybeTuple, Tuple},
+};
 
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(512 << 10, 0);
@@ -22,10 +26,11 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// Sends an event, or counts that it was not sent. All CPUs share the allowance of a kind; as they
 /// do not wait for each other, a few more may get through at the turn of a second.
 #[inline(always)]
-pub(crate) fn send(slot: Slot, kind: EventKind, tuple: Option<Tuple>, by: Option<Tuple>) {
+pub(crate) fn send(slot: Slot, kind: EventKind, tuple: impl Into<MaybeTuple>, by: Option<Tuple>) {
     if EVENT_RATE.load() == 0 {
         return;
     }
+    let (tuple, by): (MaybeTuple, MaybeTuple) = (tuple.into(), by.into());
     let Some(stats) = EVENT_STATS.get_ptr_mut(kind as u32) else {
         return;
     };
@@ -55,10 +60,10 @@ pub(crate) fn send(slot: Slot, kind: EventKind, tuple: Option<Tuple>, by: Option
         time,
         slot: slot.0,
         kind: kind as u32,
-        has_tuple: u32::from(tuple.is_some()),
-        has_by: u32::from(by.is_some()),
-        tuple: tuple.map_or([0; TUPLE_SIZE], |tuple| tuple.0),
-        by: by.map_or([0; TUPLE_SIZE], |tuple| tuple.0),
+        has_tuple: u32::from(tuple.known),
+        has_by: u32::from(by.known),
+        tuple: tuple.bytes,
+        by: by.bytes,
     });
     entry.submit(0);
     // SAFETY: as above.

@@ -22,6 +22,33 @@ const ICMPV6: u8 = 58;
 #[derive(Clone, Copy)]
 pub(crate) struct Tuple(pub(crate) [u8; TUPLE_SIZE]);
 
+/// A tuple, if it is known. Its bytes always have values: what an `Option` holds of a `None` has none, and
+/// the verifier refuses programs that move such a register about.
+#[derive(Clone, Copy)]
+pub(crate) struct MaybeTuple {
+    pub(crate) known: bool,
+    /// Of no meaning where it is not known.
+    pub(crate) bytes: [u8; TUPLE_SIZE],
+}
+
+impl MaybeTuple {
+    /// None.
+    pub(crate) const UNKNOWN: Self = Self {
+        known: false,
+        bytes: [0; TUPLE_SIZE],
+    };
+}
+
+impl From<Option<Tuple>> for MaybeTuple {
+    #[inline(always)]
+    fn from(tuple: Option<Tuple>) -> Self {
+        tuple.map_or(Self::UNKNOWN, |tuple| Self {
+            known: true,
+            bytes: tuple.0,
+        })
+    }
+}
+
 /// Offsets in it (include/net/netfilter/nf_conntrack_tuple.h).
 const SRC: usize = 0;
 const SRC_PORT: usize = 16;
@@ -42,16 +69,28 @@ impl Tuple {
     pub(crate) fn of<C: EbpfContext>(ctx: &C, ct: Conn) -> Option<Self> {
         read(ctx, ct.address(), conn_tuple_offset()).map(Self)
     }
+}
 
+impl MaybeTuple {
     /// A packet's, from its headers: for packets that got no conntrack. Ports are those behind an
     /// IPv4 header, or behind an IPv6 header without extensions.
     #[inline(always)]
-    pub(crate) fn in_packet<C: EbpfContext>(ctx: &C, packet: Packet) -> Option<Self> {
+    pub(crate) fn in_packet<C: EbpfContext>(ctx: &C, packet: Packet) -> Self {
+        let mut tuple = Self::UNKNOWN;
+        tuple.known = Self::read_packet(ctx, packet, &mut tuple.bytes).is_some();
+        tuple
+    }
+
+    #[inline(always)]
+    fn read_packet<C: EbpfContext>(
+        ctx: &C,
+        packet: Packet,
+        tuple: &mut [u8; TUPLE_SIZE],
+    ) -> Option<()> {
         let head: u64 = read(ctx, packet.address(), SKB_HEAD.load())?;
         let offset: u16 = read(ctx, packet.address(), SKB_NETWORK_HEADER.load())?;
         let header = head + u64::from(offset);
         let first: u8 = read(ctx, header, 0)?;
-        let mut tuple = [0; TUPLE_SIZE];
         let (protocol, transport) = match first >> 4 {
             4 => {
                 let protocol: u8 = read(ctx, header, 9)?;
@@ -85,6 +124,6 @@ impl Tuple {
             tuple[DST_PORT] = words[2];
             tuple[DST_PORT + 1] = words[3];
         }
-        Some(Self(tuple))
+        Some(())
     }
 }

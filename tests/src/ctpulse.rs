@@ -95,6 +95,21 @@ impl Stream {
         }
     }
 
+    /// That the kernel took every program that was to be loaded, so that none of the counts is of the
+    /// kernel alone.
+    pub fn nothing_refused(&self) -> Result<()> {
+        let hello = self.records.first().context("no hello")?;
+        let missing = hello["probes"]["missing"].as_array().context("missing")?;
+        let reason = |probe: &Value| probe["reason"].as_str().unwrap_or_default().to_owned();
+        match missing
+            .iter()
+            .find(|probe| reason(probe).contains("refused"))
+        {
+            Some(probe) => bail!("{probe}"),
+            None => Ok(()),
+        }
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let pid = Pid::from_child(&self.child);

@@ -12,7 +12,7 @@ use crate::{
     instance::{Slot, slot_of},
     kernel::{Packet, hook_net},
     stash::{Function, Stashed, leave, look, take},
-    tuple::Tuple,
+    tuple::MaybeTuple,
 };
 
 /// Entry of `nf_conntrack_icmpv4_error` and of `nf_conntrack_icmpv6_error(tmpl, skb, dataoff, state)`.
@@ -49,7 +49,7 @@ fn icmp_error_return(ctx: RetProbeContext) -> u32 {
             // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
             unsafe { (*packet).note = 1 };
         }
-        let tuple = Tuple::in_packet(&ctx, Packet::new(call.pointer));
+        let tuple = MaybeTuple::in_packet(&ctx, Packet::new(call.pointer));
         event::send(slot, EventKind::IcmpError, tuple, None);
     }
     0

@@ -12,7 +12,7 @@ use crate::{
     instance::{Slot, slot_of},
     kernel::{Packet, hook_net},
     stash::{Function, Stashed, leave, take},
-    tuple::Tuple,
+    tuple::MaybeTuple,
 };
 
 /// `NF_DROP` and `NF_ACCEPT`.
@@ -74,7 +74,7 @@ fn try_conntrack_in_return(ctx: &RetProbeContext) -> Option<()> {
             if packet.nfct(ctx)?.is_none() {
                 count(slot, ProbeCounter::InUntracked);
                 if call.note == 0 {
-                    let tuple = Tuple::in_packet(ctx, packet);
+                    let tuple = MaybeTuple::in_packet(ctx, packet);
                     event::send(slot, EventKind::Invalid, tuple, None);
                 }
             }

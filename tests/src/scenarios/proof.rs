@@ -62,6 +62,7 @@ pub(super) fn prove<T>(args: &[&str], drive: impl FnOnce() -> Result<T>) -> Resu
 pub(super) fn watch<T>(args: &[&str], drive: impl FnOnce() -> Result<T>) -> Result<Proof<T>> {
     let before = proc_columns()?;
     let stream = Stream::start(args)?;
+    stream.nothing_refused()?;
     let driven = drive()?;
     thread::sleep(SETTLED);
     let columns = gained(&before, &proc_columns()?)?;
