@@ -16,7 +16,7 @@ use crate::{
 /// Enough for long chains in the smallest table, and few enough to be moved quickly.
 const FLOWS: u32 = 2_000;
 /// A lookup has to be under way on a chain while that chain is moved, which cannot be forced.
-const MOST_RESIZES: u32 = 20_000;
+const MOST_RESIZES: u32 = 60_000;
 
 /// Resizes the table while packets are looked up. Only the kernel counts restarts: the function is
 /// inlined wherever it is used. ctpulse reads the column, and says that there is no probe.
