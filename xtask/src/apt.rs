@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::process::{self, say};
 
-/// A program needed on the host, and the Debian package that has it.
+/// A program needed on the host (by name, or the path of a file), and the Debian package that has it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Needed {
     pub(crate) program: &'static str,
@@ -80,6 +80,32 @@ pub(crate) fn kernel_package(series: &str) -> Result<String> {
         }
         bail!("apt only has {}", others.join(", "))
     })
+}
+
+/// The version of a package that apt would install.
+///
+/// # Errors
+/// When apt knows none.
+pub(crate) fn version(package: &str) -> Result<String> {
+    with_fresh_lists(|| {
+        let policy = process::capture(Command::new("apt-cache").args(["policy", package]))?;
+        candidate(&policy)
+            .map(str::to_owned)
+            .with_context(|| format!("apt knows no package {package}"))
+    })
+}
+
+/// The candidate's version, from the output of `apt-cache policy`:
+///
+/// ```text
+/// linux-source-6.12:
+///   Installed: (none)
+///   Candidate: 6.12.117-1~deb12u1
+/// ```
+fn candidate(policy: &str) -> Option<&str> {
+    let mut lines = policy.lines();
+    let version = lines.find_map(|line| line.trim().strip_prefix("Candidate: "))?;
+    (version != "(none)").then_some(version)
 }
 
 /// Downloads a package's file into a directory.
@@ -166,6 +192,14 @@ mod tests {
         let depends = "linux-image-x\n  PreDepends: linux-image-no\n |Depends: kmod\n  Depends: <linux-initramfs-tool>\n    dracut\n";
         assert_eq!(kernel_dependency(depends), None);
         assert_eq!(kernel_dependency(""), None);
+    }
+
+    #[test]
+    fn the_version_that_would_be_installed() {
+        let policy = "p:\n  Installed: (none)\n  Candidate: 6.12.117-1~deb12u1\n  Version table:\n";
+        assert_eq!(candidate(policy), Some("6.12.117-1~deb12u1"));
+        assert_eq!(candidate("p:\n  Candidate: (none)\n"), None);
+        assert_eq!(candidate(""), None);
     }
 
     #[test]

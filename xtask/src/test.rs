@@ -14,7 +14,8 @@ use crate::report::Report;
 use crate::toolchain::Toolchain;
 use crate::vm::{self, Guest, Size};
 
-/// Run the tests on this machine and in guests with Linux 6.1 and 6.12.
+/// Run the tests on this machine and in guests with Linux 6.1 and 6.12 (twice: as Debian has it, and with
+/// nf_conntrack built in).
 ///
 /// All of them run, whatever fails; a summary comes last.
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,7 @@ pub(crate) struct Args {
     guest: bool,
 
     /// The guests' kernels, as for `vm`
-    #[arg(long = "kernel", value_name = "KERNEL", default_values = ["6.1", "6.12"])]
+    #[arg(long = "kernel", value_name = "KERNEL", default_values = ["6.1", "6.12", "6.12-built-in"])]
     kernels: Vec<String>,
 
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Guest kernels: found through apt, in a .deb, or in an unpacked tree of one.
+//! Guest kernels: found through apt, built, in a .deb, or in an unpacked tree of one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,7 @@ use std::process::{self as std_process, Command};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::built_in;
 use crate::process::{self, say};
 use crate::{apt, paths};
 
@@ -21,7 +22,8 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// Finds the kernel that a user named: a series ("6.12", a Debian cloud kernel through apt),
+    /// Finds the kernel that a user named: a series ("6.12", a Debian cloud kernel through apt;
+    /// "6.12-built-in", one that is built with nf_conntrack in it),
     /// the path of a .deb, or the path of a directory that one was unpacked to.
     ///
     /// # Errors
@@ -30,10 +32,13 @@ impl Kernel {
         if is_series(spec) {
             return Self::in_tree(&from_apt(spec)?);
         }
+        if let Some(series) = built_in::series(spec).filter(|series| is_series(series)) {
+            return Self::in_tree(&built_in::tree(series)?);
+        }
         let path = Path::new(spec);
         let metadata = fs::metadata(path).with_context(|| {
             format!(
-                "--kernel {spec}: neither a series such as 6.12 nor a .deb or its unpacked tree"
+                "--kernel {spec}: neither a series such as 6.12 (or 6.12-built-in) nor a .deb or its unpacked tree"
             )
         })?;
         if metadata.is_dir() {
@@ -105,7 +110,7 @@ fn is_series(spec: &str) -> bool {
         .is_some_and(|(major, minor)| number(major) && number(minor))
 }
 
-fn kernels() -> PathBuf {
+pub(super) fn kernels() -> PathBuf {
     paths::guest().join("kernels")
 }
 
@@ -151,7 +156,7 @@ fn unpacked_of_series(series: &str) -> Option<PathBuf> {
 }
 
 /// The one file in a directory.
-fn only_file(dir: &Path) -> Result<PathBuf> {
+pub(super) fn only_file(dir: &Path) -> Result<PathBuf> {
     let mut files = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
     let file = files
         .next()
@@ -162,7 +167,7 @@ fn only_file(dir: &Path) -> Result<PathBuf> {
 }
 
 /// Unpacks a .deb to a tree, which is there in full or not at all.
-fn unpack(deb: &Path, tree: &Path) -> Result<()> {
+pub(super) fn unpack(deb: &Path, tree: &Path) -> Result<()> {
     let partial = tree.with_added_extension(format!("partial-{}", std_process::id()));
     fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
     let unpacked =

@@ -1,9 +1,10 @@
 //! `cargo xtask vm`: boots a kernel in QEMU and runs a command in it.
 //!
-//! [`kernel`] finds what to boot, [`initramfs`] makes the guest's file system (a [`tree`] of files,
+//! [`kernel`] finds what to boot ([`built_in`] makes it), [`initramfs`] makes the guest's file system (a [`tree`] of files,
 //! with the [`modules`] it needs), [`qemu`] starts it, and [`session`] follows it to its end, of
 //! which [`console`] is the evidence.
 
+mod built_in;
 mod console;
 mod initramfs;
 mod kernel;
@@ -35,8 +36,8 @@ use crate::{build, paths};
 /// guest crashes or hangs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The series of a Debian cloud kernel (6.1, 6.12), or the path of a .deb or of a tree it was
-    /// unpacked to
+    /// The series of a Debian cloud kernel (6.1, 6.12); 6.12-built-in to build one from Debian's source
+    /// that has nf_conntrack built in; or the path of a .deb or of a tree it was unpacked to
     #[arg(long, default_value = "6.12")]
     kernel: String,
 

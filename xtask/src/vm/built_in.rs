@@ -1,0 +1,177 @@
+//! Guest kernels that no distribution has: built from Debian's source of a series, with nf_conntrack
+//! built in (`built_in.config`). Some minutes of work, so the outcome is kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{self as std_process, Command};
+use std::thread;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::kernel::{kernels, only_file, unpack};
+use crate::apt::{self, Needed};
+use crate::process::{self, say};
+
+const CONFIG: &str = include_str!("built_in.config");
+
+/// What the names of these kernels have after their series.
+const SUFFIX: &str = "-built-in";
+
+/// Says in a tree what it was made of.
+const RECIPE: &str = "recipe";
+
+/// What is needed on the host to build a kernel.
+const NEEDED: [Needed; 9] = [
+    needed("gcc", "gcc"),
+    needed("make", "make"),
+    needed("flex", "flex"),
+    needed("bison", "bison"),
+    needed("bc", "bc"),
+    needed("perl", "perl"),
+    needed("pahole", "dwarves"),
+    needed("xz", "xz-utils"),
+    // Not a program, but its place does not change.
+    needed("/usr/include/libelf.h", "libelf-dev"),
+];
+
+const fn needed(program: &'static str, package: &'static str) -> Needed {
+    Needed { program, package }
+}
+
+/// The series in a name such as `6.12-built-in`.
+pub(super) fn series(spec: &str) -> Option<&str> {
+    spec.strip_suffix(SUFFIX)
+}
+
+/// The tree of a series' kernel with nf_conntrack built in: the one that is there, if it was made of
+/// what would be taken now, else it is built.
+///
+/// # Errors
+/// When the source or a program cannot be had, or the build fails.
+pub(super) fn tree(series: &str) -> Result<PathBuf> {
+    let package = format!("linux-source-{series}");
+    let tree = kernels().join(format!("linux-{series}{SUFFIX}"));
+    let made_of = fs::read_to_string(tree.join(RECIPE)).ok();
+    let recipe = match apt::version(&package) {
+        Ok(version) => format!("{package} {version}\n{CONFIG}"),
+        // Without apt's lists one that was built before still serves.
+        Err(_) if made_of.is_some() => return Ok(tree),
+        Err(error) => return Err(error),
+    };
+    if made_of.as_ref() == Some(&recipe) {
+        return Ok(tree);
+    }
+    apt::ensure(&NEEDED)?;
+    say(format_args!(
+        "building a kernel from {package}, with nf_conntrack built in: some minutes"
+    ));
+    let work = kernels().join(format!("build-{}", std_process::id()));
+    let built = build(&package, &recipe, &work).and_then(|built| {
+        if tree.exists() {
+            fs::remove_dir_all(&tree)
+                .with_context(|| format!("cannot replace {}", tree.display()))?;
+        }
+        fs::rename(&built, &tree).with_context(|| format!("cannot create {}", tree.display()))
+    });
+    // Gigabytes.
+    let _ = fs::remove_dir_all(&work);
+    built.with_context(|| format!("cannot build a kernel from {package}"))?;
+    Ok(tree)
+}
+
+/// Downloads, configures and builds below a directory; returns a tree like that of a package.
+fn build(package: &str, recipe: &str, work: &Path) -> Result<PathBuf> {
+    let create = |dir: &Path| {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
+    };
+    let (downloads, deb) = (work.join("download"), work.join("deb"));
+    create(&downloads)?;
+    apt::download(package, &downloads)?;
+    unpack(&only_file(&downloads)?, &deb)?;
+    let archive = deb.join(format!("usr/src/{package}.tar.xz"));
+    process::run(
+        Command::new("tar")
+            .arg("-xf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(work),
+    )?;
+    let source = work.join(package);
+    let config = work.join("config");
+    write(&config, CONFIG)?;
+    let make = |target: &str| {
+        let mut make = Command::new("make");
+        make.arg("-s").arg("-C").arg(&source).arg(target);
+        // Of the kernel's own parameters, none but these.
+        make.env("KCONFIG_ALLCONFIG", &config)
+            .env_remove("MAKEFLAGS");
+        make
+    };
+    process::capture(&mut make("allnoconfig"))?;
+    check(&fs::read_to_string(source.join(".config"))?)?;
+    let jobs = thread::available_parallelism().map_or(1, usize::from);
+    process::run(make("bzImage").arg(format!("-j{jobs}")))?;
+    let release = source.join("include/config/kernel.release");
+    let release = fs::read_to_string(&release)
+        .with_context(|| format!("cannot read {}", release.display()))?;
+    let release = release.trim();
+
+    let tree = work.join("tree");
+    let modules = tree.join("lib/modules").join(release);
+    create(&modules)?;
+    create(&tree.join("boot"))?;
+    let image = tree.join("boot").join(format!("vmlinuz-{release}"));
+    fs::copy(source.join("arch/x86/boot/bzImage"), &image)
+        .with_context(|| format!("cannot create {}", image.display()))?;
+    // depmod wants these; there is no module.
+    for list in ["modules.order", "modules.builtin"] {
+        write(&modules.join(list), "")?;
+    }
+    write(&tree.join(RECIPE), recipe)?;
+    Ok(tree)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// What is wanted is taken without a word when the kernel has no such option, or it depends on another:
+/// says so instead.
+fn check(config: &str) -> Result<()> {
+    let wanted = CONFIG.lines().filter(|line| line.starts_with("CONFIG_"));
+    let missing: Vec<&str> = wanted
+        .filter(|wanted| !config.lines().any(|line| line == *wanted))
+        .collect();
+    if !missing.is_empty() {
+        bail!(
+            "this kernel cannot be configured with {}",
+            missing.join(" ")
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_kernels_that_are_built() {
+        assert_eq!(series("6.12-built-in"), Some("6.12"));
+        assert_eq!(series("6.12"), None);
+    }
+
+    #[test]
+    fn options_that_are_not_taken_are_named() {
+        assert!(check(CONFIG).is_ok());
+        let without = CONFIG.replace(
+            "CONFIG_NF_CONNTRACK=y\n",
+            "# CONFIG_NF_CONNTRACK is not set\n",
+        );
+        let error = check(&without).map_err(|e| e.to_string());
+        assert_eq!(
+            error,
+            Err("this kernel cannot be configured with CONFIG_NF_CONNTRACK=y".to_owned())
+        );
+    }
+}
