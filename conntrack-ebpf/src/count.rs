@@ -7,9 +7,11 @@ use aya_ebpf::{
     macros::map,
     maps::Array,
 };
-use conntrack_ebpf::{Allocating, BUCKET_SHIFT, Bucket, COUNTER_SLOTS, ProbeCounter, Totals};
+use conntrack_ebpf::{
+    Allocating, BUCKET_SHIFT, Bucket, ProbeCounter, Totals, bucket_count, bucket_word,
+};
 
-use crate::instance::Slot;
+use crate::{atomic, instance::Slot};
 
 // User space sets the number of elements when it loads the object.
 #[map]
@@ -24,17 +26,16 @@ static RING_BITS: Global<u32> = Global::new(0);
 
 /// The totals and the current bucket of this CPU, for one event.
 ///
-/// Plain loads and stores suffice: a cell belongs to one CPU, and a kprobe program neither migrates
-/// nor nests (`trace_call_bpf` runs with preemption off and skips a nested hit on the same CPU; the
-/// kernel counts those as missed).
+/// Plain loads and stores suffice: a cell belongs to one CPU, which a program does not leave, and each
+/// counter to one program, which does not interrupt itself (see the crate's documentation).
 pub(crate) struct Hit {
     totals: *mut Totals,
     bucket: *mut Bucket,
+    epoch: u64,
 }
 
 impl Hit {
-    /// Finds the cell of this CPU and the bucket of this moment, clearing the bucket if it still
-    /// holds an earlier turn of the ring.
+    /// Finds the cell of this CPU and the bucket of this moment.
     #[inline(always)]
     pub(crate) fn now(slot: Slot) -> Option<Self> {
         let cell = cell(slot);
@@ -44,13 +45,11 @@ impl Hit {
         let ring_bits = RING_BITS.load();
         let turn = (epoch as u32) & ((1 << ring_bits) - 1);
         let bucket = BUCKETS.get_ptr_mut((cell << ring_bits) | turn)?;
-        // SAFETY: the verifier has checked the pointer of the map element.
-        unsafe {
-            if (&raw const (*bucket).epoch).read_volatile() != epoch {
-                reset(bucket, epoch);
-            }
-        }
-        Some(Self { totals, bucket })
+        Some(Self {
+            totals,
+            bucket,
+            epoch,
+        })
     }
 
     /// Counts one event.
@@ -62,8 +61,9 @@ impl Hit {
         unsafe {
             let total = (&raw mut (*self.totals).counts).cast::<u64>().add(i);
             total.write_volatile(total.read_volatile() + 1);
-            let count = (&raw mut (*self.bucket).counts).cast::<u32>().add(i);
-            count.write_volatile(count.read_volatile() + 1);
+            let word = (&raw mut (*self.bucket).words).cast::<u64>().add(i);
+            let before = bucket_count(word.read_volatile(), self.epoch);
+            word.write_volatile(bucket_word(self.epoch, before + 1));
         }
     }
 }
@@ -76,11 +76,21 @@ impl Hit {
         unsafe { (*self.totals).allocating = allocating };
     }
 
-    /// The allocation this CPU entered last.
+    /// The allocation this CPU entered last. Its frame is read last, because that tells whose it is:
+    /// an allocation that interrupts the reading leaves another.
     #[inline(always)]
     pub(crate) fn allocating(&self) -> Allocating {
-        // SAFETY: a checked map element.
-        unsafe { (*self.totals).allocating }
+        // SAFETY: a checked map element, of aligned words.
+        unsafe {
+            let allocating = &raw const (*self.totals).allocating;
+            let tuple = (&raw const (*allocating).tuple).read_volatile();
+            let from_packet = (&raw const (*allocating).from_packet).read_volatile();
+            Allocating {
+                frame: (&raw const (*allocating).frame).read_volatile(),
+                tuple,
+                from_packet,
+            }
+        }
     }
 }
 
@@ -99,8 +109,8 @@ pub(crate) fn count_fault() {
     if let Some(totals) = TOTALS.get_ptr_mut(cell(Slot(0))) {
         // SAFETY: a checked map element.
         unsafe {
-            let faults = &raw mut (*totals).faults;
-            faults.write_volatile(faults.read_volatile() + 1);
+            // All programs share it.
+            atomic::add(&raw mut (*totals).faults, 1);
         }
     }
 }
@@ -110,22 +120,4 @@ fn cell(slot: Slot) -> u32 {
     // SAFETY: a helper without arguments.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     slot.0 * CPUS.load() + cpu
-}
-
-/// Clears a row for `epoch`, in an order that lets a concurrent reader see that it must not trust it.
-#[inline(always)]
-unsafe fn reset(bucket: *mut Bucket, epoch: u64) {
-    // SAFETY: the caller passes a checked map element.
-    unsafe {
-        let tag = &raw mut (*bucket).epoch;
-        tag.write_volatile(Bucket::RESETTING);
-        // As u64 words: half the stores. COUNTER_SLOTS is even and `counts` is 8-aligned.
-        let words = (&raw mut (*bucket).counts).cast::<u64>();
-        let mut i = 0;
-        while i < COUNTER_SLOTS / 2 {
-            words.add(i).write_volatile(0);
-            i += 1;
-        }
-        tag.write_volatile(epoch);
-    }
 }

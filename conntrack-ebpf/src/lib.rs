@@ -14,7 +14,10 @@
 //! | [`TOTALS_MAP`] | [`Totals`] | `cell` |
 //! | [`BUCKETS_MAP`] | [`Bucket`] | `cell << ring_bits \| epoch & (2^ring_bits - 1)` |
 //!
-//! Only the programs write, and only ever to the cell of the CPU they run on.
+//! Only the programs write, and only ever to the cell of the CPU they run on. Each counter belongs to
+//! one program. A program never interrupts itself on a CPU (the kernel skips such a hit, and counts it
+//! as missed), but programs attached by fentry do interrupt each other: with one writer for every word
+//! that needs no care.
 #![no_std]
 
 pub mod leaders;
@@ -25,8 +28,9 @@ pub const BUCKET_SHIFT: u32 = 20;
 /// Length of one time bucket in nanoseconds.
 pub const BUCKET_NS: u64 = 1 << BUCKET_SHIFT;
 
-/// Counters a cell has room for. 30 × u32 and the epoch make a [`Bucket`] of exactly two cache lines.
-pub const COUNTER_SLOTS: usize = 30;
+/// Counters a cell has room for: a [`Bucket`] of exactly four cache lines, of which all that every flow
+/// touches is in the first.
+pub const COUNTER_SLOTS: usize = 32;
 
 /// Name of the map of running totals.
 pub const TOTALS_MAP: &str = "TOTALS";
@@ -71,9 +75,9 @@ pub enum ProbeCounter {
     CheckChainTooLong = 13,
     /// `nf_conntrack_tuple_taken` said yes.
     TupleTaken = 14,
-    /// `nf_conntrack_icmpv4_error` or `nf_conntrack_icmpv6_error` found the packet at fault.
+    /// `nf_conntrack_icmpv4_error` found the packet at fault.
     IcmpError = 15,
-    /// An expectation was made (`nf_ct_expect_related_report`, `…_pair` counts two).
+    /// An expectation was made (`nf_ct_expect_related_report`).
     ExpectCreate = 16,
     /// An expectation was removed (`nf_ct_unlink_expect_report`).
     ExpectDelete = 17,
@@ -96,11 +100,15 @@ pub enum ProbeCounter {
     Lookup = 25,
     /// `__nf_conntrack_find_get` found something.
     LookupFound = 26,
+    /// `nf_conntrack_icmpv6_error` found the packet at fault.
+    Icmpv6Error = 27,
+    /// An expectation was made as one of a pair (`nf_ct_expect_related_pair`, which counts two).
+    ExpectCreatePair = 28,
 }
 
 impl ProbeCounter {
     /// All counters, in the order of their discriminants.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::AllocCall,
         Self::AllocCallPacket,
         Self::Free,
@@ -128,6 +136,8 @@ impl ProbeCounter {
         Self::InUntracked,
         Self::Lookup,
         Self::LookupFound,
+        Self::Icmpv6Error,
+        Self::ExpectCreatePair,
     ];
 
     /// Index into [`Totals::counts`] and [`Bucket::counts`].
@@ -150,7 +160,7 @@ pub struct Totals {
     /// The programs' own: the allocation that this CPU entered last.
     pub allocating: Allocating,
     /// Room to keep the element a multiple of a cache line.
-    pub reserved: [u64; 6],
+    pub reserved: [u64; 4],
 }
 
 /// What the entry of `__nf_conntrack_alloc` leaves for `early_drop`, which it may call.
@@ -165,27 +175,45 @@ pub struct Allocating {
     pub from_packet: u64,
 }
 
-/// One time bucket of one cell. 128 bytes: two cache lines.
+/// One time bucket of one cell. 256 bytes: four cache lines.
 ///
-/// A reader takes `epoch`, then `counts`, then `epoch` again, and trusts the counts only when both
-/// epochs are the one it asked for: the writer sets `epoch` to [`Bucket::RESETTING`] while it
-/// clears a row for reuse.
+/// Each word is the count of a [`ProbeCounter`] together with the epoch it was counted in, see
+/// [`bucket_word`]: a row of the ring need not be cleared before it is used again, and one load tells a
+/// reader whether a count is of the epoch it asked for.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Bucket {
-    /// `bpf_ktime_get_ns() >> BUCKET_SHIFT` of the events in this row.
-    pub epoch: u64,
-    /// Events per [`ProbeCounter`] in this bucket.
-    pub counts: [u32; COUNTER_SLOTS],
+    /// One word per [`ProbeCounter`].
+    pub words: [u64; COUNTER_SLOTS],
 }
 
-impl Bucket {
-    /// Value of [`Bucket::epoch`] while a row is being cleared. No clock reaches it.
-    pub const RESETTING: u64 = u64::MAX;
+/// Bits of a word of a [`Bucket`] that count. The others are the low 40 bits of the epoch, which come
+/// round after 36 years.
+const COUNT_BITS: u32 = 24;
+
+/// A word of a [`Bucket`]: `count`, below 2^24, of what happened in `epoch`
+/// (`bpf_ktime_get_ns() >> BUCKET_SHIFT`).
+#[inline(always)]
+#[must_use]
+pub const fn bucket_word(epoch: u64, count: u32) -> u64 {
+    (epoch << COUNT_BITS) | count as u64
+}
+
+/// What a word of a [`Bucket`] says about an epoch: 0 when it is of another.
+#[inline(always)]
+#[must_use]
+pub const fn bucket_count(word: u64, epoch: u64) -> u32 {
+    let count = word ^ (epoch << COUNT_BITS);
+    if count >> COUNT_BITS == 0 {
+        count as u32
+    } else {
+        0
+    }
 }
 
 const _: () = assert!(size_of::<Totals>() == 320);
-const _: () = assert!(size_of::<Bucket>() == 128);
+const _: () = assert!(size_of::<Bucket>() == 256);
+const _: () = assert!(ProbeCounter::ALL.len() <= COUNTER_SLOTS);
 
 /// Name of the hash of slots by inode number of the namespace, for when there may be several.
 pub const NETNS_SLOTS_MAP: &str = "NETNS_SLOTS";
@@ -331,43 +359,107 @@ pub mod globals {
     pub const HOOK_STATE_NET: &str = "HOOK_STATE_NET";
 }
 
-/// The names of the programs in the object file; see their sources for what they count. Those with
-/// `_return` go on the return of the function whose entry the one without goes on.
+/// A program in the object file, in the two ways it can be attached; both have the same body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Name of the one for a kprobe, or a kretprobe.
+    pub kprobe: &'static str,
+    /// Name of the one for fentry, or fexit.
+    pub fentry: &'static str,
+    /// Whether it goes on the return of the function.
+    pub at_return: bool,
+}
+
+/// The programs in the object file; see their sources for what they count. Those with `_RETURN` go on
+/// the return of the function whose entry the one without goes on.
 #[expect(
     missing_docs,
     reason = "each names the kernel function, less its prefix"
 )]
 pub mod programs {
-    pub const ALLOC: &str = "alloc";
-    pub const FREE: &str = "free";
-    pub const HASH_INSERT: &str = "hash_insert";
-    pub const DESTROY: &str = "destroy";
-    pub const DELETE_FROM_LISTS: &str = "delete_from_lists";
+    use super::Program;
+
+    const fn entry(kprobe: &'static str, fentry: &'static str) -> Program {
+        Program {
+            kprobe,
+            fentry,
+            at_return: false,
+        }
+    }
+
+    const fn exit(kprobe: &'static str, fentry: &'static str) -> Program {
+        Program {
+            kprobe,
+            fentry,
+            at_return: true,
+        }
+    }
+
+    pub const ALLOC: Program = entry("alloc", "alloc_fentry");
+    pub const FREE: Program = entry("free", "free_fentry");
+    pub const HASH_INSERT: Program = entry("hash_insert", "hash_insert_fentry");
+    pub const DESTROY: Program = entry("destroy", "destroy_fentry");
+    pub const DELETE_FROM_LISTS: Program = entry("delete_from_lists", "delete_from_lists_fentry");
     /// For `nf_ct_delete`, where `__nf_ct_delete_from_lists` is not to be had.
-    pub const DELETE: &str = "delete";
-    pub const FIND_EXPECTATION_RETURN: &str = "find_expectation_return";
-    pub const EARLY_DROP: &str = "early_drop";
-    pub const EARLY_DROP_RETURN: &str = "early_drop_return";
-    pub const RESOLVE_CLASH: &str = "resolve_clash";
-    pub const RESOLVE_CLASH_RETURN: &str = "resolve_clash_return";
-    pub const CHECK_INSERT: &str = "check_insert";
-    pub const CHECK_INSERT_RETURN: &str = "check_insert_return";
-    pub const TUPLE_TAKEN: &str = "tuple_taken";
-    pub const TUPLE_TAKEN_RETURN: &str = "tuple_taken_return";
-    /// For both `nf_conntrack_icmpv4_error` and `nf_conntrack_icmpv6_error`.
-    pub const ICMP_ERROR: &str = "icmp_error";
-    pub const ICMP_ERROR_RETURN: &str = "icmp_error_return";
-    pub const EXPECT_RELATED: &str = "expect_related";
-    pub const EXPECT_RELATED_RETURN: &str = "expect_related_return";
-    pub const EXPECT_RELATED_PAIR: &str = "expect_related_pair";
-    pub const EXPECT_RELATED_PAIR_RETURN: &str = "expect_related_pair_return";
-    pub const UNLINK_EXPECT: &str = "unlink_expect";
-    pub const SEQ_ADJUST: &str = "seq_adjust";
-    pub const SEQ_ADJUST_RETURN: &str = "seq_adjust_return";
-    pub const CONFIRM: &str = "confirm";
-    pub const CONFIRM_RETURN: &str = "confirm_return";
-    pub const CONNTRACK_IN: &str = "conntrack_in";
-    pub const CONNTRACK_IN_RETURN: &str = "conntrack_in_return";
-    pub const FIND_GET: &str = "find_get";
-    pub const FIND_GET_RETURN: &str = "find_get_return";
+    pub const DELETE: Program = entry("delete", "delete_fentry");
+    pub const FIND_EXPECTATION_RETURN: Program =
+        exit("find_expectation_return", "find_expectation_fexit");
+    pub const EARLY_DROP: Program = entry("early_drop", "early_drop_fentry");
+    pub const EARLY_DROP_RETURN: Program = exit("early_drop_return", "early_drop_fexit");
+    pub const RESOLVE_CLASH: Program = entry("resolve_clash", "resolve_clash_fentry");
+    pub const RESOLVE_CLASH_RETURN: Program = exit("resolve_clash_return", "resolve_clash_fexit");
+    pub const CHECK_INSERT: Program = entry("check_insert", "check_insert_fentry");
+    pub const CHECK_INSERT_RETURN: Program = exit("check_insert_return", "check_insert_fexit");
+    pub const TUPLE_TAKEN: Program = entry("tuple_taken", "tuple_taken_fentry");
+    pub const TUPLE_TAKEN_RETURN: Program = exit("tuple_taken_return", "tuple_taken_fexit");
+    pub const ICMP_ERROR: Program = entry("icmp_error", "icmp_error_fentry");
+    pub const ICMP_ERROR_RETURN: Program = exit("icmp_error_return", "icmp_error_fexit");
+    pub const ICMPV6_ERROR: Program = entry("icmpv6_error", "icmpv6_error_fentry");
+    pub const ICMPV6_ERROR_RETURN: Program = exit("icmpv6_error_return", "icmpv6_error_fexit");
+    pub const EXPECT_RELATED: Program = entry("expect_related", "expect_related_fentry");
+    pub const EXPECT_RELATED_RETURN: Program =
+        exit("expect_related_return", "expect_related_fexit");
+    pub const EXPECT_RELATED_PAIR: Program =
+        entry("expect_related_pair", "expect_related_pair_fentry");
+    pub const EXPECT_RELATED_PAIR_RETURN: Program =
+        exit("expect_related_pair_return", "expect_related_pair_fexit");
+    pub const UNLINK_EXPECT: Program = entry("unlink_expect", "unlink_expect_fentry");
+    pub const SEQ_ADJUST: Program = entry("seq_adjust", "seq_adjust_fentry");
+    pub const SEQ_ADJUST_RETURN: Program = exit("seq_adjust_return", "seq_adjust_fexit");
+    pub const CONFIRM: Program = entry("confirm", "confirm_fentry");
+    pub const CONFIRM_RETURN: Program = exit("confirm_return", "confirm_fexit");
+    pub const CONNTRACK_IN: Program = entry("conntrack_in", "conntrack_in_fentry");
+    pub const CONNTRACK_IN_RETURN: Program = exit("conntrack_in_return", "conntrack_in_fexit");
+    pub const FIND_GET: Program = entry("find_get", "find_get_fentry");
+    pub const FIND_GET_RETURN: Program = exit("find_get_return", "find_get_fexit");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_counts_in_one_epoch_only() {
+        let epoch = 0x12_3456_789a;
+        let word = bucket_word(epoch, 7);
+        assert_eq!(bucket_count(word, epoch), 7);
+        assert_eq!(bucket_count(word, epoch + 1), 0);
+        assert_eq!(bucket_count(word, epoch - (1 << 12)), 0);
+        assert_eq!(bucket_count(0, epoch), 0);
+        // One more is one more in the same epoch.
+        assert_eq!(bucket_count(word + 1, epoch), 8);
+        // The largest: 2^44 epochs are all that 64 bits of nanoseconds hold.
+        let last = u64::MAX >> BUCKET_SHIFT;
+        assert_eq!(
+            bucket_count(bucket_word(last, (1 << 24) - 1), last),
+            (1 << 24) - 1
+        );
+    }
+
+    #[test]
+    fn counters_are_numbered_in_their_order() {
+        for (i, counter) in ProbeCounter::ALL.into_iter().enumerate() {
+            assert_eq!(counter.index(), i);
+        }
+    }
 }

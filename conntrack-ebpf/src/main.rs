@@ -1,7 +1,8 @@
 //! The eBPF object of ctpulse: programs that count, and nothing that decides.
 //!
 //! One file per family of functions under `probes/`; `count` owns the maps of counters, `event` the
-//! ring of events, `stash` what an entry leaves for a return, `top` the
+//! ring of events, `call` makes kprobes and
+//! fentry look the same to them, `stash` is what an entry leaves for a return, `top` the
 //! counts per source, destination and port, `kernel` and `tuple` the reads of kernel
 //! memory. Offsets of kernel fields come from BTF and are set as globals before loading.
 #![no_std]
@@ -10,6 +11,7 @@
 #![feature(asm_experimental_arch)]
 
 mod atomic;
+mod call;
 mod count;
 mod event;
 mod instance;

@@ -5,13 +5,9 @@
 //! neither preemption, migration nor nesting confuses them (a task id alone would be ambiguous). A
 //! probed function that called itself would; none of them does.
 
-use aya_ebpf::{
-    bindings::{BPF_ANY, pt_regs},
-    macros::map,
-    maps::LruHashMap,
-};
+use aya_ebpf::{bindings::BPF_ANY, macros::map, maps::LruHashMap};
 
-use crate::count::count_fault;
+use crate::{call::Call, count::count_fault};
 
 /// `THREAD_SIZE` of x86-64; `IRQ_STACK_SIZE` is the same. Stacks of tasks are aligned to it; those of
 /// softirqs only to pages, so that one may lie in two windows of this size. (KASAN doubles both.)
@@ -26,6 +22,7 @@ pub(crate) enum Function {
     CheckInsert,
     TupleTaken,
     IcmpError,
+    Icmpv6Error,
     ExpectRelated,
     ExpectRelatedPair,
     SeqAdjust,
@@ -53,17 +50,14 @@ pub(crate) struct Stashed {
 #[map]
 static STASH: LruHashMap<Key, Stashed> = LruHashMap::with_max_entries(8192, 0);
 
-/// The stack pointer at the entry of a probed function.
-#[inline(always)]
-pub(crate) fn frame(regs: *mut pt_regs) -> u64 {
-    // SAFETY: the context of a kprobe program, readable as a whole.
-    unsafe { (*regs).rsp }
-}
+/// How much higher than its caller's frame a call's may be: trampolines have theirs below the function's
+/// own, as far as it has arguments.
+const TRAMPOLINE: u64 = 512;
 
 /// Whether a call is further down on the stack of another that it may be part of.
 #[inline(always)]
 pub(crate) fn is_below(frame: u64, caller: u64) -> bool {
-    caller.wrapping_sub(frame) < THREAD_SIZE
+    (caller + TRAMPOLINE).wrapping_sub(frame) < THREAD_SIZE
 }
 
 #[inline(always)]
@@ -76,9 +70,9 @@ fn key(frame: u64, function: Function) -> Key {
 
 /// Leaves something at a function's entry.
 #[inline(always)]
-pub(crate) fn leave(regs: *mut pt_regs, function: Function, stashed: Stashed) {
+pub(crate) fn leave<C: Call>(ctx: &C, function: Function, stashed: Stashed) {
     if STASH
-        .insert(&key(frame(regs), function), &stashed, u64::from(BPF_ANY))
+        .insert(&key(ctx.frame(), function), &stashed, u64::from(BPF_ANY))
         .is_err()
     {
         count_fault();
@@ -87,8 +81,8 @@ pub(crate) fn leave(regs: *mut pt_regs, function: Function, stashed: Stashed) {
 
 /// Looks at what a function further up on this stack has left.
 #[inline(always)]
-pub(crate) fn look(regs: *mut pt_regs, function: Function) -> Option<*mut Stashed> {
-    let frame = frame(regs);
+pub(crate) fn look<C: Call>(ctx: &C, function: Function) -> Option<*mut Stashed> {
+    let frame = ctx.frame();
     // Further up may be in the next window.
     STASH
         .get_ptr_mut(&key(frame, function))
@@ -97,9 +91,8 @@ pub(crate) fn look(regs: *mut pt_regs, function: Function) -> Option<*mut Stashe
 
 /// Takes what the function's entry left.
 #[inline(always)]
-pub(crate) fn take(regs: *mut pt_regs, function: Function) -> Option<Stashed> {
-    // The return address has been taken off the stack.
-    let key = key(frame(regs) - size_of::<u64>() as u64, function);
+pub(crate) fn take<C: Call>(ctx: &C, function: Function) -> Option<Stashed> {
+    let key = key(ctx.frame(), function);
     // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
     let stashed = unsafe { STASH.get(&key).copied() };
     if stashed.is_some() {

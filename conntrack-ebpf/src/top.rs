@@ -33,9 +33,11 @@ static TOP_PREFIX: Global<u32> = Global::new(32);
 #[unsafe(no_mangle)]
 static TOP_PREFIX6: Global<u32> = Global::new(64);
 
-/// A tuple being counted. In a map, because the programs' stacks have no room left for it.
+/// Tuples being counted, one per measure, and so per program. In a map, because the programs' stacks
+/// have no room left for it.
 #[map]
-static LEADER_TUPLE: PerCpuArray<[u8; TUPLE_SIZE]> = PerCpuArray::with_max_entries(1, 0);
+static LEADER_TUPLE: PerCpuArray<[u8; TUPLE_SIZE]> =
+    PerCpuArray::with_max_entries(Measure::ALL.len() as u32, 0);
 
 /// Counts a flow by the source, destination and port of the tuple at an address of the kernel; 0 where
 /// that is not known. A cell belongs to one CPU, as in `count`.
@@ -44,9 +46,10 @@ pub(crate) fn count(slot: Slot, measure: Measure, tuple: u64) {
     if TOP.load() == 0 {
         return;
     }
-    if let (Some(generation), Some(copy)) =
-        (LEADERS_GENERATION.get_ptr(0), LEADER_TUPLE.get_ptr_mut(0))
-    {
+    if let (Some(generation), Some(copy)) = (
+        LEADERS_GENERATION.get_ptr(0),
+        LEADER_TUPLE.get_ptr_mut(measure as u32),
+    ) {
         // SAFETY: checked map elements, one an aligned word, the other this CPU's own.
         let (generation, copy) = unsafe { (generation.read_volatile(), &mut *copy) };
         count_in(slot, measure, generation, tuple, copy);

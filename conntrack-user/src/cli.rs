@@ -219,6 +219,16 @@ pub struct StreamArgs {
     /// Which kernel functions to probe
     #[arg(long, value_enum, default_value_t = ProbesArg::Auto)]
     pub probes: ProbesArg,
+    /// Use kprobes also where fentry can be had (nf_conntrack built into the kernel): for all functions,
+    /// or for these
+    #[arg(
+        long,
+        value_name = "FUNCTION",
+        num_args = 0..,
+        require_equals = true,
+        value_delimiter = ','
+    )]
+    pub no_fentry: Option<Vec<String>>,
     /// Network namespaces to watch, each as an instance: self, all, a name of `ip netns`, a process
     /// id, or a path; several separated by commas
     #[arg(
@@ -545,6 +555,7 @@ impl Default for StreamArgs {
             buckets: false,
             per_cpu: false,
             probes: ProbesArg::Auto,
+            no_fentry: None,
             netns: vec![Netns::This],
             source: SourceArg::Auto,
             alerts: AlertArgs::default(),

@@ -54,6 +54,7 @@ fn hello(names: &[&str]) -> Record {
             group: "flow".into(),
             reason: None,
             attached: vec!["__nf_conntrack_alloc".to_owned()],
+            by_kprobe: Vec::new(),
             missing: Vec::new(),
         },
         instances: names

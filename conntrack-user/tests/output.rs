@@ -118,6 +118,7 @@ fn probes_on() -> Probes {
         ]
         .map(str::to_owned)
         .into(),
+        by_kprobe: Vec::new(),
         missing: Vec::new(),
     }
 }
@@ -137,6 +138,7 @@ fn probes_off() -> Probes {
         group: "off".into(),
         reason: Some("this kernel has no kprobes".to_owned()),
         attached: Vec::new(),
+        by_kprobe: Vec::new(),
         missing: vec![Missing {
             function: "__nf_conntrack_alloc".to_owned(),
             reason: "this kernel has no kprobes".to_owned(),

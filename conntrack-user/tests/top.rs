@@ -185,6 +185,7 @@ fn hello(instances: &[&str]) -> Record {
             group: "flow".into(),
             reason: None,
             attached: vec!["__nf_conntrack_alloc".to_owned()],
+            by_kprobe: Vec::new(),
             missing: Vec::new(),
         },
         instances: instances

@@ -1,15 +1,14 @@
 //! Where a namespace's entry count changes: nowhere else (5.4 to 6.18), which is what makes
 //! Δentries = alloc − free an independent check of the probes.
 
-use aya_ebpf::{macros::kprobe, programs::ProbeContext};
 use conntrack_ebpf::{Allocating, ProbeCounter, leaders::Measure};
 
 use super::argument;
 use crate::{
+    call::{Entry, entry},
     count::{Hit, count},
     instance::slot_of,
     kernel::Net,
-    stash::frame,
     top,
 };
 
@@ -21,18 +20,12 @@ use crate::{
 ///
 /// The packet path passes the tuple's hash, to use it again when the flow is confirmed; the wrapper
 /// that ctnetlink and BPF call passes 0.
-#[kprobe]
-fn alloc(ctx: ProbeContext) -> u32 {
-    try_alloc(&ctx);
-    0
-}
-
 #[inline(always)]
-fn try_alloc(ctx: &ProbeContext) -> Option<()> {
-    let slot = slot_of(ctx, Net::new(ctx.arg(0)?))?;
+fn allocating<C: Entry>(ctx: &C) -> Option<()> {
+    let slot = slot_of(ctx, Net::new(ctx.argument(0)?))?;
     let hit = Hit::now(slot)?;
     // `unsigned int`: the upper half of the register is nobody's.
-    let from_packet = ctx.arg::<u64>(5)? as u32 != 0;
+    let from_packet = ctx.argument(5)? as u32 != 0;
     // As a probe would that only thinks of packets.
     if from_packet || !cfg!(feature = "wrong-selector") {
         hit.add(ProbeCounter::AllocCall);
@@ -40,9 +33,9 @@ fn try_alloc(ctx: &ProbeContext) -> Option<()> {
     if from_packet {
         hit.add(ProbeCounter::AllocCallPacket);
     }
-    let tuple = ctx.arg(2)?;
+    let tuple = ctx.argument(2)?;
     hit.set_allocating(Allocating {
-        frame: frame(ctx.regs),
+        frame: ctx.frame(),
         tuple,
         from_packet: u64::from(from_packet),
     });
@@ -52,11 +45,13 @@ fn try_alloc(ctx: &ProbeContext) -> Option<()> {
     Some(())
 }
 
+entry!(alloc, alloc_fentry => allocating);
+
 /// Entry of `nf_conntrack_free(struct nf_conn *ct)`. At its return `ct` is gone.
-#[kprobe]
-fn free(ctx: ProbeContext) -> u32 {
-    if let Some(freed) = argument(&ctx, 0) {
-        count(freed.slot, ProbeCounter::Free);
-    }
-    0
+#[inline(always)]
+fn freeing<C: Entry>(ctx: &C) -> Option<()> {
+    count(argument(ctx, 0)?.slot, ProbeCounter::Free);
+    Some(())
 }
+
+entry!(free, free_fentry => freeing);

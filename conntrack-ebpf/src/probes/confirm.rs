@@ -1,13 +1,10 @@
 //! The end of a new flow's first packet: it gets into the table, or is dropped.
 
-use aya_ebpf::{
-    macros::{kprobe, kretprobe},
-    programs::{ProbeContext, RetProbeContext},
-};
 use conntrack_ebpf::{EventKind, ProbeCounter};
 
 use super::{argument, counted};
 use crate::{
+    call::{Entry, Return, entry, exit},
     count::{Hit, count},
     event,
     instance::Slot,
@@ -21,18 +18,12 @@ const DROP: u32 = 0;
 const ACCEPT: u32 = 1;
 
 /// Entry of `nf_ct_resolve_clash(struct sk_buff *skb, …)`: another packet was first.
-#[kprobe]
-fn resolve_clash(ctx: ProbeContext) -> u32 {
-    try_resolve_clash(&ctx);
-    0
-}
-
 #[inline(always)]
-fn try_resolve_clash(ctx: &ProbeContext) -> Option<()> {
-    let packet = Packet::new(ctx.arg(0)?);
+fn clashing<C: Entry>(ctx: &C) -> Option<()> {
+    let packet = Packet::new(ctx.argument(0)?);
     let loser = counted(ctx, packet.nfct(ctx)?.conn()?)?;
     leave(
-        ctx.regs,
+        ctx,
         Function::ResolveClash,
         Stashed {
             slot: u64::from(loser.slot.0),
@@ -43,24 +34,20 @@ fn try_resolve_clash(ctx: &ProbeContext) -> Option<()> {
     Some(())
 }
 
-/// Its return. After a merge the packet belongs to the winner, whose original tuple is the same.
-#[kretprobe]
-fn resolve_clash_return(ctx: RetProbeContext) -> u32 {
-    try_resolve_clash_return(&ctx);
-    0
-}
+entry!(resolve_clash, resolve_clash_fentry => clashing);
 
+/// Its return. After a merge the packet belongs to the winner, whose original tuple is the same.
 #[inline(always)]
-fn try_resolve_clash_return(ctx: &RetProbeContext) -> Option<()> {
-    let call = take(ctx.regs, Function::ResolveClash)?;
+fn clashed<C: Return>(ctx: &C) -> Option<()> {
+    let call = take(ctx, Function::ResolveClash)?;
     let slot = Slot(call.slot as u32);
-    let (counter, kind) = match ctx.ret::<u64>() as u32 {
+    let (counter, kind) = match ctx.returned()? as u32 {
         ACCEPT => (ProbeCounter::ClashResolved, EventKind::Clash),
         DROP => (ProbeCounter::ClashFailed, EventKind::InsertFailed),
         _ => return None,
     };
     count(slot, counter);
-    if let Some(confirm) = look(ctx.regs, Function::Confirm) {
+    if let Some(confirm) = look(ctx, Function::Confirm) {
         // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
         unsafe { (*confirm).note = 1 };
     }
@@ -72,19 +59,15 @@ fn try_resolve_clash_return(ctx: &RetProbeContext) -> Option<()> {
     Some(())
 }
 
-/// Entry of `__nf_conntrack_confirm(struct sk_buff *skb)`.
-#[kprobe]
-fn confirm(ctx: ProbeContext) -> u32 {
-    try_confirm(&ctx);
-    0
-}
+exit!(resolve_clash_return, resolve_clash_fexit => clashed);
 
+/// Entry of `__nf_conntrack_confirm(struct sk_buff *skb)`.
 #[inline(always)]
-fn try_confirm(ctx: &ProbeContext) -> Option<()> {
-    let packet = Packet::new(ctx.arg(0)?);
+fn confirming<C: Entry>(ctx: &C) -> Option<()> {
+    let packet = Packet::new(ctx.argument(0)?);
     let flow = counted(ctx, packet.nfct(ctx)?.conn()?)?;
     leave(
-        ctx.regs,
+        ctx,
         Function::Confirm,
         Stashed {
             slot: u64::from(flow.slot.0),
@@ -95,18 +78,14 @@ fn try_confirm(ctx: &ProbeContext) -> Option<()> {
     Some(())
 }
 
+entry!(confirm, confirm_fentry => confirming);
+
 /// Its return. A dropped packet still holds its conntrack, whose status tells why; `note` is set
 /// when a clash was resolved inside.
-#[kretprobe]
-fn confirm_return(ctx: RetProbeContext) -> u32 {
-    try_confirm_return(&ctx);
-    0
-}
-
 #[inline(always)]
-fn try_confirm_return(ctx: &RetProbeContext) -> Option<()> {
-    let call = take(ctx.regs, Function::Confirm)?;
-    if ctx.ret::<u64>() as u32 != DROP {
+fn confirmed<C: Return>(ctx: &C) -> Option<()> {
+    let call = take(ctx, Function::Confirm)?;
+    if ctx.returned()? as u32 != DROP {
         return None;
     }
     let slot = Slot(call.slot as u32);
@@ -135,30 +114,34 @@ fn try_confirm_return(ctx: &RetProbeContext) -> Option<()> {
     Some(())
 }
 
+exit!(confirm_return, confirm_fexit => confirmed);
+
 /// Entry of `nf_ct_seq_adjust(skb, struct nf_conn *ct, …)`: sequence numbers that a helper moved.
-#[kprobe]
-fn seq_adjust(ctx: ProbeContext) -> u32 {
-    if let Some(flow) = argument(&ctx, 1) {
-        leave(
-            ctx.regs,
-            Function::SeqAdjust,
-            Stashed {
-                slot: u64::from(flow.slot.0),
-                pointer: 0,
-                note: 0,
-            },
-        );
-    }
-    0
+#[inline(always)]
+fn adjusting<C: Entry>(ctx: &C) -> Option<()> {
+    let flow = argument(ctx, 1)?;
+    leave(
+        ctx,
+        Function::SeqAdjust,
+        Stashed {
+            slot: u64::from(flow.slot.0),
+            pointer: 0,
+            note: 0,
+        },
+    );
+    Some(())
 }
 
+entry!(seq_adjust, seq_adjust_fentry => adjusting);
+
 /// Its return: 0 when it failed, and the packet is dropped.
-#[kretprobe]
-fn seq_adjust_return(ctx: RetProbeContext) -> u32 {
-    if let Some(call) = take(ctx.regs, Function::SeqAdjust)
-        && ctx.ret::<u64>() as i32 == 0
-    {
+#[inline(always)]
+fn adjusted<C: Return>(ctx: &C) -> Option<()> {
+    let call = take(ctx, Function::SeqAdjust)?;
+    if ctx.returned()? as i32 == 0 {
         count(Slot(call.slot as u32), ProbeCounter::SeqAdjustFailed);
     }
-    0
+    Some(())
 }
+
+exit!(seq_adjust_return, seq_adjust_fexit => adjusted);

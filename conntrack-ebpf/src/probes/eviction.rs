@@ -1,20 +1,16 @@
 //! A full table: eviction of unassured flows, and refusal where none is found.
 
-use aya_ebpf::{
-    bindings::pt_regs,
-    macros::{kprobe, kretprobe},
-    programs::{ProbeContext, RetProbeContext},
-};
 use conntrack_ebpf::{EventKind, ProbeCounter, leaders::Measure};
 
 use super::Counted;
 use crate::{
     atomic::Word,
+    call::{Call, Entry, Return, entry, exit},
     count::{Hit, count},
     event,
     instance::{Slot, slot_of},
     kernel::{Net, conn_tuple_offset},
-    stash::{Function, Stashed, frame, is_below, leave, look, take},
+    stash::{Function, Stashed, is_below, leave, look, take},
     top,
     tuple::Tuple,
 };
@@ -25,20 +21,14 @@ use crate::{
 static EVICTING: Word = Word::zero();
 
 /// Entry of `early_drop(struct net *net, unsigned int hash)`, called by `__nf_conntrack_alloc`.
-#[kprobe]
-fn early_drop(ctx: ProbeContext) -> u32 {
-    try_early_drop(&ctx);
-    0
-}
-
 #[inline(always)]
-fn try_early_drop(ctx: &ProbeContext) -> Option<()> {
-    let slot = slot_of(ctx, Net::new(ctx.arg(0)?))?;
+fn evicting<C: Entry>(ctx: &C) -> Option<()> {
+    let slot = slot_of(ctx, Net::new(ctx.argument(0)?))?;
     let allocating = Hit::now(slot)?.allocating();
     // On another stack it is not the allocation that called us: this task has changed CPU since.
-    let ours = is_below(frame(ctx.regs), allocating.frame);
+    let ours = is_below(ctx.frame(), allocating.frame);
     leave(
-        ctx.regs,
+        ctx,
         Function::EarlyDrop,
         Stashed {
             slot: u64::from(slot.0),
@@ -50,19 +40,15 @@ fn try_early_drop(ctx: &ProbeContext) -> Option<()> {
     Some(())
 }
 
-/// Return of `early_drop`: false when nothing could be evicted, and the table is full.
-#[kretprobe]
-fn early_drop_return(ctx: RetProbeContext) -> u32 {
-    try_early_drop_return(&ctx);
-    0
-}
+entry!(early_drop, early_drop_fentry => evicting);
 
+/// Return of `early_drop`: false when nothing could be evicted, and the table is full.
 #[inline(always)]
-fn try_early_drop_return(ctx: &RetProbeContext) -> Option<()> {
-    let call = take(ctx.regs, Function::EarlyDrop)?;
+fn evicted<C: Return>(ctx: &C) -> Option<()> {
+    let call = take(ctx, Function::EarlyDrop)?;
     EVICTING.add(u64::MAX);
     // `bool`: the low byte of the register.
-    if ctx.ret::<u64>() as u8 != 0 {
+    if ctx.returned()? as u8 != 0 {
         return None;
     }
     let slot = Slot(call.slot as u32);
@@ -81,8 +67,10 @@ fn try_early_drop_return(ctx: &RetProbeContext) -> Option<()> {
     Some(())
 }
 
+exit!(early_drop_return, early_drop_fexit => evicted);
+
 #[inline(always)]
-fn displacer<C: aya_ebpf::EbpfContext>(ctx: &C, tuple: u64) -> Option<Tuple> {
+fn displacer<C: Call>(ctx: &C, tuple: u64) -> Option<Tuple> {
     if tuple == 0 {
         return None;
     }
@@ -92,12 +80,11 @@ fn displacer<C: aya_ebpf::EbpfContext>(ctx: &C, tuple: u64) -> Option<Tuple> {
 /// Counts a removal that `early_drop` does, for the flow it was called to make room for. It also
 /// removes flows that have expired, without counting them.
 #[inline(always)]
-pub(super) fn removed(ctx: &ProbeContext, removed: Counted) -> Option<()> {
+pub(super) fn removed<C: Entry>(ctx: &C, removed: Counted) -> Option<()> {
     if EVICTING.load() == 0 {
         return None;
     }
-    let regs: *mut pt_regs = ctx.regs;
-    let call = look(regs, Function::EarlyDrop)?;
+    let call = look(ctx, Function::EarlyDrop)?;
     if removed.ct.is_expired(ctx) {
         return None;
     }

@@ -1,14 +1,11 @@
 //! Expectations: flows that a helper (FTP, SIP, …) or ctnetlink announced.
 
-use aya_ebpf::{
-    EbpfContext,
-    macros::{kprobe, kretprobe},
-    programs::{ProbeContext, RetProbeContext},
-};
+use aya_ebpf::EbpfContext;
 use conntrack_ebpf::ProbeCounter;
 
 use super::counted;
 use crate::{
+    call::{Entry, Return, entry, exit},
     count::{Hit, count},
     instance::Slot,
     kernel::{expectation_master, is_err_or_null, read},
@@ -24,22 +21,23 @@ fn slot<C: EbpfContext>(ctx: &C, expectation: u64) -> Option<Slot> {
 
 /// Return of `nf_ct_find_expectation`: the expectation a new flow matches, or NULL. Its only caller,
 /// `init_conntrack`, counts `expect_new` for every one found.
-#[kretprobe]
-fn find_expectation_return(ctx: RetProbeContext) -> u32 {
-    let expectation: u64 = ctx.ret();
-    if !is_err_or_null(expectation)
-        && let Some(slot) = slot(&ctx, expectation)
-    {
-        count(slot, ProbeCounter::ExpectNew);
+#[inline(always)]
+fn found<C: Return>(ctx: &C) -> Option<()> {
+    let expectation = ctx.returned()?;
+    if is_err_or_null(expectation) {
+        return None;
     }
-    0
+    count(slot(ctx, expectation)?, ProbeCounter::ExpectNew);
+    Some(())
 }
 
+exit!(find_expectation_return, find_expectation_fexit => found);
+
 #[inline(always)]
-fn enter(ctx: &ProbeContext, function: Function, expectation: u64) -> Option<()> {
+fn enter<C: Entry>(ctx: &C, function: Function, expectation: u64) -> Option<()> {
     let slot = slot(ctx, expectation)?;
     leave(
-        ctx.regs,
+        ctx,
         function,
         Stashed {
             slot: u64::from(slot.0),
@@ -50,61 +48,69 @@ fn enter(ctx: &ProbeContext, function: Function, expectation: u64) -> Option<()>
     Some(())
 }
 
+/// The return of what was entered: 0 when the expectations were made.
 #[inline(always)]
-fn leave_with(ctx: &RetProbeContext, function: Function, made: u32) -> Option<()> {
-    let call = take(ctx.regs, function)?;
-    if ctx.ret::<u64>() as i32 == 0 {
+fn leave_with<C: Return>(
+    ctx: &C,
+    function: Function,
+    counter: ProbeCounter,
+    made: u32,
+) -> Option<()> {
+    let call = take(ctx, function)?;
+    if ctx.returned()? as i32 == 0 {
         let hit = Hit::now(Slot(call.slot as u32))?;
         for _ in 0..made {
-            hit.add(ProbeCounter::ExpectCreate);
+            hit.add(counter);
         }
     }
     Some(())
 }
 
 /// Entry of `nf_ct_expect_related_report(struct nf_conntrack_expect *expect, …)`.
-#[kprobe]
-fn expect_related(ctx: ProbeContext) -> u32 {
-    if let Some(expectation) = ctx.arg(0) {
-        enter(&ctx, Function::ExpectRelated, expectation);
-    }
-    0
+#[inline(always)]
+fn making<C: Entry>(ctx: &C) -> Option<()> {
+    enter(ctx, Function::ExpectRelated, ctx.argument(0)?)
 }
 
-/// Its return: 0 when the expectation was made.
-#[kretprobe]
-fn expect_related_return(ctx: RetProbeContext) -> u32 {
-    leave_with(&ctx, Function::ExpectRelated, 1);
-    0
+entry!(expect_related, expect_related_fentry => making);
+
+/// Its return.
+#[inline(always)]
+fn made<C: Return>(ctx: &C) -> Option<()> {
+    leave_with(ctx, Function::ExpectRelated, ProbeCounter::ExpectCreate, 1)
 }
+
+exit!(expect_related_return, expect_related_fexit => made);
 
 /// Entry of `nf_ct_expect_related_pair(struct nf_conntrack_expect *expect[], …)`, in some stable
 /// kernels (6.12.117): an array of two, of the same master.
-#[kprobe]
-fn expect_related_pair(ctx: ProbeContext) -> u32 {
-    if let Some(pair) = ctx.arg(0)
-        && let Some(first) = read(&ctx, pair, 0)
-    {
-        enter(&ctx, Function::ExpectRelatedPair, first);
-    }
-    0
+#[inline(always)]
+fn making_pair<C: Entry>(ctx: &C) -> Option<()> {
+    let first = read(ctx, ctx.argument(0)?, 0)?;
+    enter(ctx, Function::ExpectRelatedPair, first)
 }
 
+entry!(expect_related_pair, expect_related_pair_fentry => making_pair);
+
 /// Its return: 0 when both were made.
-#[kretprobe]
-fn expect_related_pair_return(ctx: RetProbeContext) -> u32 {
-    leave_with(&ctx, Function::ExpectRelatedPair, 2);
-    0
+#[inline(always)]
+fn made_pair<C: Return>(ctx: &C) -> Option<()> {
+    leave_with(
+        ctx,
+        Function::ExpectRelatedPair,
+        ProbeCounter::ExpectCreatePair,
+        2,
+    )
 }
+
+exit!(expect_related_pair_return, expect_related_pair_fexit => made_pair);
 
 /// Entry of `nf_ct_unlink_expect_report(struct nf_conntrack_expect *exp, …)`, which all removals
 /// pass through.
-#[kprobe]
-fn unlink_expect(ctx: ProbeContext) -> u32 {
-    if let Some(expectation) = ctx.arg(0)
-        && let Some(slot) = slot(&ctx, expectation)
-    {
-        count(slot, ProbeCounter::ExpectDelete);
-    }
-    0
+#[inline(always)]
+fn unlinking<C: Entry>(ctx: &C) -> Option<()> {
+    count(slot(ctx, ctx.argument(0)?)?, ProbeCounter::ExpectDelete);
+    Some(())
 }
+
+entry!(unlink_expect, unlink_expect_fentry => unlinking);

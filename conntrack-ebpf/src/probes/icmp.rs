@@ -1,12 +1,9 @@
 //! ICMP packets at fault.
 
-use aya_ebpf::{
-    macros::{kprobe, kretprobe},
-    programs::{ProbeContext, RetProbeContext},
-};
 use conntrack_ebpf::{EventKind, ProbeCounter};
 
 use crate::{
+    call::{Entry, Return, entry, exit},
     count::count,
     event,
     instance::{Slot, slot_of},
@@ -15,42 +12,67 @@ use crate::{
     tuple::MaybeTuple,
 };
 
-/// Entry of `nf_conntrack_icmpv4_error` and of `nf_conntrack_icmpv6_error(tmpl, skb, dataoff, state)`.
-#[kprobe]
-fn icmp_error(ctx: ProbeContext) -> u32 {
-    try_icmp_error(&ctx);
-    0
-}
-
 #[inline(always)]
-fn try_icmp_error(ctx: &ProbeContext) -> Option<()> {
-    let slot = slot_of(ctx, hook_net(ctx, ctx.arg(3)?)?)?;
+fn enter<C: Entry>(ctx: &C, function: Function) -> Option<()> {
+    let slot = slot_of(ctx, hook_net(ctx, ctx.argument(3)?)?)?;
     leave(
-        ctx.regs,
-        Function::IcmpError,
+        ctx,
+        function,
         Stashed {
             slot: u64::from(slot.0),
-            pointer: ctx.arg(1)?,
+            pointer: ctx.argument(1)?,
             note: 0,
         },
     );
     Some(())
 }
 
-/// Their return: not positive for a packet at fault (`nf_conntrack_handle_icmp` counts `error`).
-#[kretprobe]
-fn icmp_error_return(ctx: RetProbeContext) -> u32 {
-    if let Some(call) = take(ctx.regs, Function::IcmpError)
-        && ctx.ret::<u64>() as i32 <= 0
-    {
-        let slot = Slot(call.slot as u32);
-        count(slot, ProbeCounter::IcmpError);
-        if let Some(packet) = look(ctx.regs, Function::ConntrackIn) {
-            // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
-            unsafe { (*packet).note = 1 };
-        }
-        let tuple = MaybeTuple::in_packet(&ctx, Packet::new(call.pointer));
-        event::send(slot, EventKind::IcmpError, tuple, None);
+/// What they return is not positive for a packet at fault (`nf_conntrack_handle_icmp` counts `error`).
+#[inline(always)]
+fn leave_with<C: Return>(ctx: &C, function: Function, counter: ProbeCounter) -> Option<()> {
+    let call = take(ctx, function)?;
+    if ctx.returned()? as i32 > 0 {
+        return None;
     }
-    0
+    let slot = Slot(call.slot as u32);
+    count(slot, counter);
+    if let Some(packet) = look(ctx, Function::ConntrackIn) {
+        // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
+        unsafe { (*packet).note = 1 };
+    }
+    let tuple = MaybeTuple::in_packet(ctx, Packet::new(call.pointer));
+    event::send(slot, EventKind::IcmpError, tuple, None);
+    Some(())
 }
+
+/// Entry of `nf_conntrack_icmpv4_error(tmpl, skb, dataoff, state)`.
+#[inline(always)]
+fn looking_at_icmp<C: Entry>(ctx: &C) -> Option<()> {
+    enter(ctx, Function::IcmpError)
+}
+
+entry!(icmp_error, icmp_error_fentry => looking_at_icmp);
+
+/// Its return.
+#[inline(always)]
+fn looked_at_icmp<C: Return>(ctx: &C) -> Option<()> {
+    leave_with(ctx, Function::IcmpError, ProbeCounter::IcmpError)
+}
+
+exit!(icmp_error_return, icmp_error_fexit => looked_at_icmp);
+
+/// Entry of `nf_conntrack_icmpv6_error(tmpl, skb, dataoff, state)`.
+#[inline(always)]
+fn looking_at_icmpv6<C: Entry>(ctx: &C) -> Option<()> {
+    enter(ctx, Function::Icmpv6Error)
+}
+
+entry!(icmpv6_error, icmpv6_error_fentry => looking_at_icmpv6);
+
+/// Its return.
+#[inline(always)]
+fn looked_at_icmpv6<C: Return>(ctx: &C) -> Option<()> {
+    leave_with(ctx, Function::Icmpv6Error, ProbeCounter::Icmpv6Error)
+}
+
+exit!(icmpv6_error_return, icmpv6_error_fexit => looked_at_icmpv6);

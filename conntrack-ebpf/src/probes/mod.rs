@@ -1,8 +1,9 @@
 //! The programs, one file per family of functions.
 
-use aya_ebpf::{EbpfContext, programs::ProbeContext};
+use aya_ebpf::EbpfContext;
 
 use crate::{
+    call::Entry,
     instance::{Slot, slot_of},
     kernel::Conn,
 };
@@ -33,6 +34,6 @@ fn counted<C: EbpfContext>(ctx: &C, ct: Conn) -> Option<Counted> {
 
 /// The conntrack a function got as an argument, if its namespace is counted.
 #[inline(always)]
-fn argument(ctx: &ProbeContext, n: usize) -> Option<Counted> {
-    counted(ctx, Conn::new(ctx.arg(n)?))
+fn argument<C: Entry>(ctx: &C, n: usize) -> Option<Counted> {
+    counted(ctx, Conn::new(ctx.argument(n)?))
 }

@@ -1,12 +1,9 @@
 //! Every packet's way in: for what no function per flow sees.
 
-use aya_ebpf::{
-    macros::{kprobe, kretprobe},
-    programs::{ProbeContext, RetProbeContext},
-};
 use conntrack_ebpf::{EventKind, ProbeCounter};
 
 use crate::{
+    call::{Entry, Return, entry, exit},
     count::count,
     event,
     instance::{Slot, slot_of},
@@ -23,16 +20,10 @@ const ACCEPT: u32 = 1;
 ///
 /// A packet that has a conntrack already (loopback crosses twice), or is marked untracked, is
 /// passed by: the kernel counted that as `ignore` up to 5.9.
-#[kprobe]
-fn conntrack_in(ctx: ProbeContext) -> u32 {
-    try_conntrack_in(&ctx);
-    0
-}
-
 #[inline(always)]
-fn try_conntrack_in(ctx: &ProbeContext) -> Option<()> {
-    let packet = Packet::new(ctx.arg(0)?);
-    let slot = slot_of(ctx, hook_net(ctx, ctx.arg(1)?)?)?;
+fn packet_in<C: Entry>(ctx: &C) -> Option<()> {
+    let packet = Packet::new(ctx.argument(0)?);
+    let slot = slot_of(ctx, hook_net(ctx, ctx.argument(1)?)?)?;
     let nfct = packet.nfct(ctx)?;
     let ignored = match nfct.conn() {
         _ if nfct.is_untracked() => true,
@@ -44,7 +35,7 @@ fn try_conntrack_in(ctx: &ProbeContext) -> Option<()> {
         return None;
     }
     leave(
-        ctx.regs,
+        ctx,
         Function::ConntrackIn,
         Stashed {
             slot: u64::from(slot.0),
@@ -55,19 +46,15 @@ fn try_conntrack_in(ctx: &ProbeContext) -> Option<()> {
     Some(())
 }
 
+entry!(conntrack_in, conntrack_in_fentry => packet_in);
+
 /// Its return. Dropped: table full, no memory, or the tracker said so. Accepted without a conntrack:
 /// no tracker took it, or it is an ICMP packet at fault, which is counted and told there (`note`).
-#[kretprobe]
-fn conntrack_in_return(ctx: RetProbeContext) -> u32 {
-    try_conntrack_in_return(&ctx);
-    0
-}
-
 #[inline(always)]
-fn try_conntrack_in_return(ctx: &RetProbeContext) -> Option<()> {
-    let call = take(ctx.regs, Function::ConntrackIn)?;
+fn packet_done<C: Return>(ctx: &C) -> Option<()> {
+    let call = take(ctx, Function::ConntrackIn)?;
     let slot = Slot(call.slot as u32);
-    match ctx.ret::<u64>() as u32 {
+    match ctx.returned()? as u32 {
         DROP => count(slot, ProbeCounter::InDropped),
         ACCEPT => {
             let packet = Packet::new(call.pointer);
@@ -83,3 +70,5 @@ fn try_conntrack_in_return(ctx: &RetProbeContext) -> Option<()> {
     }
     Some(())
 }
+
+exit!(conntrack_in_return, conntrack_in_fexit => packet_done);

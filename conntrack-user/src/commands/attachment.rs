@@ -12,7 +12,7 @@ use crate::{
         record::{Event, EventTotals, Ordered, Probes, Time},
     },
     probes::{
-        attach::{Attached, OBJECT, attach},
+        attach::{Attached, OBJECT, Outcome, attach},
         facts::{HostFacts, Support},
         leaders::KernelLeaders,
         plan::{Group, Leading, Plan, Request, all_missing, coverage, report},
@@ -28,6 +28,8 @@ pub struct Wanted {
     pub object: Option<Vec<u8>>,
     /// Functions to do without.
     pub without: Vec<String>,
+    /// Functions to probe without fentry; empty: all.
+    pub no_fentry: Option<Vec<String>>,
     /// Events of one kind sent in a second.
     pub event_rate: u32,
     /// The namespace to count; `None`: those that are assigned a slot.
@@ -72,19 +74,38 @@ impl Attachment {
                 symbols.remove(function);
             }
         }
-        let mut plan = Plan::new(self.wanted.request, &facts);
-        plan.event_rate = self.wanted.event_rate;
-        plan.netns = self.wanted.netns;
-        plan.top = self.wanted.top;
+        match self.wanted.no_fentry.as_deref() {
+            None => {}
+            Some([]) => facts.fentry = Err("turned off with --no-fentry".to_owned()),
+            Some(without) => {
+                if let Ok(functions) = &mut facts.fentry {
+                    functions.retain(|function| !without.iter().any(|name| name == function));
+                }
+            }
+        }
         self.waiting = matches!(self.wanted.request, Request::Group(_))
             && matches!(facts.conntrack, Support::No(_));
-        let object = self.wanted.object.as_deref();
-        let outcome = attach(&plan, &facts.kernel, object.unwrap_or(OBJECT));
+        let mut outcome = self.follow(&facts);
+        if let Some(reason) = outcome.fentry_refused.take() {
+            log::warn!("{reason}; using kprobes");
+            facts.fentry = Err(reason);
+            outcome = self.follow(&facts);
+        }
         self.coverage = outcome.coverage();
         self.probes = outcome.report();
         let (attached, maps) = outcome.attached.unzip();
         self.attached = attached;
         self.maps = maps.map(Rc::new);
+    }
+
+    /// Makes a plan and follows it.
+    fn follow(&self, facts: &HostFacts) -> Outcome {
+        let mut plan = Plan::new(self.wanted.request, facts);
+        plan.event_rate = self.wanted.event_rate;
+        plan.netns = self.wanted.netns;
+        plan.top = self.wanted.top;
+        let object = self.wanted.object.as_deref();
+        attach(&plan, &facts.kernel, object.unwrap_or(OBJECT))
     }
 
     /// nf_conntrack is gone, and the probes with it.

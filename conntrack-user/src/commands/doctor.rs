@@ -17,7 +17,7 @@ use crate::{
     probes::{
         facts::{HostFacts, Support},
         missed::skipped_hits_are_told,
-        plan::{Group, Plan, Request, coverage},
+        plan::{Group, How, Plan, Request, coverage},
     },
     source::{
         hooks,
@@ -58,7 +58,11 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
         requirement(&KPROBES, &facts.kprobes),
         requirement(&FUNCTIONS, &support(&facts.symbols)),
         requirement(&TYPES, &support(&facts.layout)),
-        requirement(&SKIPPED_HITS, &skipped_hits_are_told(&facts.kernel)),
+        fentry(&plan, facts),
+        requirement(
+            &SKIPPED_HITS,
+            &skipped_hits_are_told(&facts.kernel, uses_kprobes(&plan)),
+        ),
     ];
     findings.extend(reading.kernel.entries().map(tracking));
     findings.extend(plan.probes.iter().map(|probe| {
@@ -98,6 +102,26 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
             })
             .collect(),
     }
+}
+
+/// Whether any probe would be a kprobe.
+fn uses_kprobes(plan: &Plan) -> bool {
+    !plan.uses_fentry() || plan.attachments().any(|a| a.how == How::Kprobe)
+}
+
+/// How many programs would be attached by fentry. That none would is no fault.
+fn fentry(plan: &Plan, facts: &HostFacts) -> Finding {
+    let detail = match &facts.fentry {
+        Err(reason) => format!("not used: {reason}"),
+        Ok(_) => {
+            let all = plan.attachments().count();
+            let own = plan.attachments().filter(|a| a.how == How::Fentry).count();
+            format!(
+                "to be used for {own} of {all} programs, kprobes where it is refused (tested on 6.12)"
+            )
+        }
+    };
+    ok("fentry", detail)
 }
 
 fn kernel_counters(reading: &Reading, proc: &ProcRoot) -> Finding {

@@ -107,6 +107,7 @@ impl<C: Clock> Session<C> {
                 })
                 .transpose()?,
             without: args.without_function.clone(),
+            no_fentry: args.no_fentry.clone(),
             event_rate: args.event_rate,
             netns: single,
             top: leading(&args.top),

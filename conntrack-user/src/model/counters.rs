@@ -258,7 +258,7 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
         "invalid",
         "packet that no tracker accepts",
     )
-    .and(ProbeSource::sum(&[P::InUntracked]).less(&[P::IcmpError]))
+    .and(ProbeSource::sum(&[P::InUntracked]).less(&[P::IcmpError, P::Icmpv6Error]))
     .per_packet(),
     kernel(
         Counter::Searched,
@@ -332,7 +332,7 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
         "icmp_error",
         "ICMP packet that is malformed or of no known type",
     )
-    .and(ProbeSource::sum(&[P::IcmpError])),
+    .and(ProbeSource::sum(&[P::IcmpError, P::Icmpv6Error])),
     kernel(
         Counter::ExpectNew,
         "expect_new",
@@ -346,7 +346,7 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
         "expect_create",
         "expectation made",
     )
-    .and(ProbeSource::sum(&[P::ExpectCreate])),
+    .and(ProbeSource::sum(&[P::ExpectCreate, P::ExpectCreatePair])),
     kernel(
         Counter::ExpectDelete,
         "expect_delete",

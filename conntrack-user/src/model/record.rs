@@ -221,6 +221,9 @@ pub struct Probes {
     pub reason: Option<String>,
     /// Kernel functions with a probe on them.
     pub attached: Vec<String>,
+    /// Those of them that have a kprobe although the mode is `fentry`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_kprobe: Vec<String>,
     /// Kernel functions without, and why.
     pub missing: Vec<Missing>,
 }

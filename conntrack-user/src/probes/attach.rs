@@ -1,9 +1,9 @@
 //! Loading the programs and attaching them as the plan says.
 
 use aya::{
-    Ebpf, EbpfLoader, VerifierLogLevel, include_bytes_aligned,
+    Btf, Ebpf, EbpfLoader, VerifierLogLevel, include_bytes_aligned,
     maps::{HashMap, Map, MapData},
-    programs::{KProbe, ProgramError},
+    programs::{FEntry, FExit, KProbe, Program, ProgramError},
 };
 use aya_log::EbpfLogger;
 use conntrack_ebpf::{BUCKETS_MAP, LEADERS_MAP, NETNS_SLOTS_MAP, TOTALS_MAP, globals};
@@ -13,7 +13,7 @@ use super::{
     events::Events,
     leaders::KernelLeaders,
     missed::Missed,
-    plan::{self, Attachment, Group, MissingProbe, Plan, PlannedProbe},
+    plan::{self, Attachment, Group, How, MissingProbe, Plan, PlannedProbe},
 };
 use crate::{
     model::{origin::Coverage, record::Probes, snapshot::EventCounts},
@@ -37,7 +37,7 @@ pub struct Attached {
     events: Events,
     slots: HashMap<MapData, u32, u32>,
     leaders: Option<KernelLeaders>,
-    functions: Vec<&'static str>,
+    attachments: Vec<Attachment>,
     missing: Vec<MissingProbe>,
     missed: Missed,
 }
@@ -49,6 +49,22 @@ pub struct Outcome {
     pub attached: Option<(Attached, CounterMaps)>,
     /// What is not attached, and why.
     pub missing: Vec<MissingProbe>,
+    /// Why the plan should be made again without fentry: nothing is attached then.
+    pub fentry_refused: Option<String>,
+}
+
+/// Why a plan could not be followed.
+enum Failure {
+    /// Nothing can be attached.
+    All(String),
+    /// Nothing can be attached by fentry.
+    Fentry(String),
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Self::All(reason)
+    }
 }
 
 impl Outcome {
@@ -61,8 +77,11 @@ impl Outcome {
     /// For the report.
     #[must_use]
     pub fn report(&self) -> Probes {
-        let functions = self.attached.as_ref().map(|(a, _)| a.functions.as_slice());
-        plan::report(self.group, functions.unwrap_or_default(), &self.missing)
+        let attached = self
+            .attached
+            .as_ref()
+            .map(|(a, _)| a.attachments.as_slice());
+        plan::report(self.group, attached.unwrap_or_default(), &self.missing)
     }
 }
 
@@ -73,25 +92,38 @@ pub fn attach(plan: &Plan, kernel: &str, object: &[u8]) -> Outcome {
         group: plan.group,
         attached: None,
         missing,
+        fentry_refused: None,
     };
     if plan.probes.is_empty() {
         return nothing(plan.missing.clone());
     }
     match try_attach(plan, kernel, object) {
-        Ok((attached, maps)) if !attached.functions.is_empty() => Outcome {
-            group: plan.group,
+        Ok((attached, maps)) if !attached.attachments.is_empty() => Outcome {
             missing: attached.missing.clone(),
             attached: Some((attached, maps)),
+            ..nothing(Vec::new())
         },
         Ok((attached, _)) => nothing(attached.missing),
-        Err(reason) => {
-            let failed = plan.probes.iter().map(|probe| missing(probe, &reason));
-            nothing(plan.missing.iter().cloned().chain(failed).collect())
+        Err(failure) => {
+            let (Failure::All(reason) | Failure::Fentry(reason)) = &failure;
+            let failed = plan.probes.iter().map(|probe| missing(probe, reason));
+            let missing = plan.missing.iter().cloned().chain(failed).collect();
+            Outcome {
+                fentry_refused: match failure {
+                    Failure::All(_) => None,
+                    Failure::Fentry(reason) => Some(reason),
+                },
+                ..nothing(missing)
+            }
         }
     }
 }
 
-fn try_attach(plan: &Plan, kernel: &str, object: &[u8]) -> Result<(Attached, CounterMaps), String> {
+fn try_attach(
+    plan: &Plan,
+    kernel: &str,
+    object: &[u8],
+) -> Result<(Attached, CounterMaps), Failure> {
     let shape = Shape::new(plan.cpus, if plan.netns.is_some() { 1 } else { SLOTS });
     let leaders = plan.top.map(|_| LeaderShape::new(plan.cpus));
     let mut ebpf = load(plan, shape, leaders, object)?;
@@ -106,15 +138,16 @@ fn try_attach(plan: &Plan, kernel: &str, object: &[u8]) -> Result<(Attached, Cou
         .transpose()?;
     // Diagnostics only: counting goes on without them. After loading, because the logger takes the
     // map away from `ebpf`, and before attaching, so that nothing is lost.
-    let mut functions = Vec::new();
+    let mut attachments: Vec<Attachment> = Vec::new();
     let mut missing = plan.missing.clone();
+    let types = plan.uses_fentry().then(Btf::from_sys_fs).transpose();
+    let types =
+        types.map_err(|e| Failure::Fentry(format!("no fentry without types: {}", chain(&e))))?;
     for probe in &plan.probes {
-        match attach_all(&mut ebpf, probe) {
-            Ok(()) => {
-                functions.extend(probe.attachments.iter().map(|a| a.function));
-                functions.dedup();
-            }
-            Err(reason) => missing.push(self::missing(probe, &reason)),
+        match attach_all(&mut ebpf, types.as_ref(), probe) {
+            Ok(()) => attachments.extend(&probe.attachments),
+            Err(Failure::All(reason)) => missing.push(self::missing(probe, &reason)),
+            Err(refused) => return Err(refused),
         }
     }
     let logger = EbpfLogger::init_with_logger(&mut ebpf, Diagnostics)
@@ -127,14 +160,15 @@ fn try_attach(plan: &Plan, kernel: &str, object: &[u8]) -> Result<(Attached, Cou
         .map_err(|e| format!("{NETNS_SLOTS_MAP}: {}", chain(&e)))?;
     let events = Events::new(&mut ebpf)
         .map_err(|e| format!("cannot read the probes' events: {}", chain(&e)))?;
-    let missed = Missed::new(&ebpf, kernel);
+    let kprobes = attachments.iter().any(|a| a.how == How::Kprobe);
+    let missed = Missed::new(&ebpf, kernel, kprobes);
     let attached = Attached {
         _ebpf: ebpf,
         logger,
         events,
         slots,
         leaders,
-        functions,
+        attachments,
         missing,
         missed,
     };
@@ -185,34 +219,59 @@ fn array<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData, String> {
     }
 }
 
-fn attach_all(ebpf: &mut Ebpf, probe: &PlannedProbe) -> Result<(), String> {
+fn attach_all(ebpf: &mut Ebpf, types: Option<&Btf>, probe: &PlannedProbe) -> Result<(), Failure> {
     probe
         .attachments
         .iter()
-        .try_for_each(|&attachment| attach_one(ebpf, attachment))
+        .try_for_each(|attachment| match (attachment.how, types) {
+            (How::Fentry, Some(types)) => attach_by_fentry(ebpf, types, *attachment),
+            _ => attach_by_kprobe(ebpf, *attachment).map_err(Failure::All),
+        })
 }
 
-fn attach_one(ebpf: &mut Ebpf, attachment: Attachment) -> Result<(), String> {
-    let Attachment { program, function } = attachment;
-    let kprobe: &mut KProbe = ebpf
-        .program_mut(program)
-        .ok_or_else(|| format!("the eBPF object has no program {program}"))?
+fn attach_by_kprobe(ebpf: &mut Ebpf, attachment: Attachment) -> Result<(), String> {
+    let function = attachment.function;
+    let name = attachment.program.kprobe;
+    let kprobe: &mut KProbe = program(ebpf, name)?
         .try_into()
-        .map_err(|e| format!("program {program}: {}", chain(&e)))?;
+        .map_err(|e| format!("program {name}: {}", chain(&e)))?;
     match kprobe.load() {
         // One program may go on several functions.
         Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
         Err(e) => {
-            return Err(format!(
-                "the kernel refused program {program}: {}",
-                chain(&e)
-            ));
+            return Err(format!("the kernel refused program {name}: {}", chain(&e)));
         }
     }
     kprobe
         .attach(function, 0)
         .map_err(|e| format!("the kernel refused a probe on {function}: {}", chain(&e)))?;
     Ok(())
+}
+
+fn attach_by_fentry(ebpf: &mut Ebpf, types: &Btf, attachment: Attachment) -> Result<(), Failure> {
+    let function = attachment.function;
+    let name = attachment.program.fentry;
+    let refused = |error| {
+        let reason = format!("the kernel refused {name} on {function}: {}", chain(&error));
+        Failure::Fentry(reason)
+    };
+    let wrong = |error| Failure::All(format!("program {name}: {}", chain(&error)));
+    let program = program(ebpf, name)?;
+    if attachment.program.at_return {
+        let fexit: &mut FExit = program.try_into().map_err(wrong)?;
+        fexit.load(function, types).map_err(refused)?;
+        fexit.attach().map_err(refused)?;
+    } else {
+        let fentry: &mut FEntry = program.try_into().map_err(wrong)?;
+        fentry.load(function, types).map_err(refused)?;
+        fentry.attach().map_err(refused)?;
+    }
+    Ok(())
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, String> {
+    ebpf.program_mut(name)
+        .ok_or_else(|| format!("the eBPF object has no program {name}"))
 }
 
 fn missing(probe: &PlannedProbe, reason: &str) -> MissingProbe {

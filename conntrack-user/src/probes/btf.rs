@@ -174,6 +174,13 @@ impl<'a> Btf<'a> {
         }
     }
 
+    /// Whether there is a function of that name: programs can be attached to it by its type.
+    pub fn has_function(&self, name: &str) -> bool {
+        let mut functions = self.types.iter().filter(|ty| ty.kind() == kind::FUNC);
+        functions.any(|ty| self.is_named(ty.name, name))
+            || self.base.is_some_and(|base| base.has_function(name))
+    }
+
     /// A member of a structure or union, looked for in anonymous members too.
     pub fn member(&self, id: TypeId, name: &str) -> Result<Part, Error> {
         let mut pending = vec![(self.resolve(id)?.1, 0_u32)];

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use rustix::thread::{CapabilitySet, capabilities};
 
-use super::{kallsyms::Symbols, layout::Layout, plan};
+use super::{kallsyms::Symbols, layout::Layout, spec::wanted_functions};
 
 /// Whether the host has something. Not knowing is not the same as no.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct HostFacts {
     pub symbols: Result<Symbols, String>,
     /// Offsets of kernel fields.
     pub layout: Result<Layout, String>,
+    /// The functions that fentry can be had for, at least one; or why it cannot be had.
+    pub fentry: Result<Vec<&'static str>, String>,
     /// Number of CPU ids: highest possible id + 1.
     pub cpus: Result<u32, String>,
 }
@@ -57,6 +59,8 @@ impl HostFacts {
     /// Looks at the host.
     #[must_use]
     pub fn probe() -> Self {
+        let wanted = wanted_functions();
+        let (layout, fentry) = types(&wanted);
         Self {
             kernel: rustix::system::uname()
                 .release()
@@ -67,9 +71,9 @@ impl HostFacts {
             lockdown: lockdown(read("/sys/kernel/security/lockdown")),
             kprobes: kprobes(),
             conntrack: conntrack(),
-            symbols: read("/proc/kallsyms")
-                .map(|text| Symbols::parse(&text, &plan::wanted_functions())),
-            layout: Layout::read(Path::new("/sys/kernel/btf")),
+            symbols: read("/proc/kallsyms").map(|text| Symbols::parse(&text, &wanted)),
+            layout,
+            fentry,
             cpus: read("/sys/devices/system/cpu/possible").and_then(|text| cpu_ids(&text)),
         }
     }
@@ -77,6 +81,18 @@ impl HostFacts {
 
 fn read(path: &str) -> Result<String, String> {
     fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))
+}
+
+/// Where the fields are, and which functions fentry can be had for.
+fn types(wanted: &[&'static str]) -> (Result<Layout, String>, Result<Vec<&'static str>, String>) {
+    match Layout::read(Path::new("/sys/kernel/btf"), wanted) {
+        Ok((layout, functions)) if functions.is_empty() => (
+            Ok(layout),
+            Err("nf_conntrack is a module here: fentry is for functions of vmlinux".to_owned()),
+        ),
+        Ok((layout, functions)) => (Ok(layout), Ok(functions)),
+        Err(reason) => (Err(reason.clone()), Err(reason)),
+    }
 }
 
 fn probing_capabilities() -> Support {

@@ -96,20 +96,25 @@ impl Layout {
     }
 
     /// Reads the kernel's BTF below `directory` (/sys/kernel/btf): `vmlinux`, and that of the
-    /// module nf_conntrack where it is one.
-    pub fn read(directory: &Path) -> Result<Self, String> {
+    /// module nf_conntrack where it is one. Says besides which of the functions are vmlinux's own.
+    pub fn read(
+        directory: &Path,
+        functions: &[&'static str],
+    ) -> Result<(Self, Vec<&'static str>), String> {
         let vmlinux = directory.join("vmlinux");
         let vmlinux_bytes = fs::read(&vmlinux).map_err(|e| about(&vmlinux, e))?;
         let base = Btf::parse(&vmlinux_bytes).map_err(|e| about(&vmlinux, e))?;
+        let own = functions.iter().copied();
+        let own = own.filter(|function| base.has_function(function)).collect();
         let module = directory.join("nf_conntrack");
         let module_bytes = match fs::read(&module) {
             Ok(bytes) => bytes,
             // Built in, or not loaded yet: then vmlinux has what there is to have.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self::find(&base)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((Self::find(&base), own)),
             Err(e) => return Err(about(&module, e)),
         };
         let split = Btf::parse_split(&module_bytes, &base).map_err(|e| about(&module, e))?;
-        Ok(Self::find(&split))
+        Ok((Self::find(&split), own))
     }
 
     fn find(btf: &Btf<'_>) -> Self {
@@ -239,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_missing_is_named() {
-        let error = Layout::read(Path::new("no/such/directory")).unwrap_err();
+        let error = Layout::read(Path::new("no/such/directory"), &[]).unwrap_err();
         assert!(error.starts_with("no/such/directory/vmlinux: "), "{error}");
     }
 
@@ -250,7 +255,7 @@ mod tests {
             eprintln!("skipped: this kernel shows no BTF (CONFIG_DEBUG_INFO_BTF)");
             return Ok(());
         }
-        for (global, offset) in Layout::read(directory)?.0 {
+        for (global, offset) in Layout::read(directory, &[])?.0.0 {
             match offset {
                 Ok(offset) => eprintln!("{global} = {offset}"),
                 Err(e) if global != globals::NET_INUM && e.contains("has no struct") => {

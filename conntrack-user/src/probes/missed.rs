@@ -4,7 +4,8 @@
 //! another one, or all return instances are in use), or it fires but the program does not run
 //! (another kprobe program is running on this CPU: `bpf_prog_active`). The kernel counts the first
 //! per link (`bpf_link_info.perf_event.kprobe.missed`) and the second per program
-//! (`recursion_misses`), both for kprobes since 6.7. Before, it does not tell.
+//! (`recursion_misses`), both for kprobes since 6.7. Before, it does not tell. A trampoline (fentry) always
+//! fires; that its program runs already on this CPU, the kernel has counted since 5.12.
 //! (It adds to the first without a lock: two CPUs that skip a hit of one probe at the same moment may
 //! be counted as one.)
 
@@ -21,11 +22,16 @@ use super::facts::Support;
 /// trace_call_bpf" and "bpf: Add missed value to kprobe perf link info".
 const SINCE: (u32, u32) = (6, 7);
 
-/// Whether a kernel of this release tells how many probe hits it skipped.
+/// The same for fentry: commit "bpf: Count the number of times recursion was prevented".
+const SINCE_BY_FENTRY: (u32, u32) = (5, 12);
+
+/// Whether a kernel of this release tells how many probe hits it skipped, `kprobes` being among the
+/// probes.
 #[must_use]
-pub fn skipped_hits_are_told(kernel: &str) -> Support {
+pub fn skipped_hits_are_told(kernel: &str, kprobes: bool) -> Support {
+    let since = if kprobes { SINCE } else { SINCE_BY_FENTRY };
     match release(kernel) {
-        Some(release) if release >= SINCE => Support::Yes,
+        Some(release) if release >= since => Support::Yes,
         Some(_) => {
             Support::No("this kernel does not tell how many probe hits it skipped".to_owned())
         }
@@ -46,8 +52,8 @@ enum Source {
 
 impl Missed {
     /// Finds the descriptors of all loaded programs and of their links.
-    pub fn new(ebpf: &Ebpf, kernel: &str) -> Self {
-        if skipped_hits_are_told(kernel) != Support::Yes {
+    pub fn new(ebpf: &Ebpf, kernel: &str, kprobes: bool) -> Self {
+        if skipped_hits_are_told(kernel, kprobes) != Support::Yes {
             return Self { sources: None };
         }
         let mut sources = Vec::new();
@@ -63,6 +69,7 @@ impl Missed {
             fdinfo_text(fd).is_some_and(|text| {
                 field(&text, "link_id").is_some()
                     && field(&text, "prog_id").is_some_and(|id| ids.contains(&id))
+                    && !is_trampoline(&text)
             })
         });
         sources.extend(links.map(Source::Link));
@@ -105,6 +112,12 @@ fn fdinfo_text(fd: RawFd) -> Option<String> {
 
 fn fdinfo(fd: RawFd, name: &str) -> Option<u64> {
     field(&fdinfo_text(fd)?, name)
+}
+
+/// Whether fdinfo is of a link to a trampoline, which misses nothing: `link_type:\ttracing`.
+fn is_trampoline(text: &str) -> bool {
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    lines.any(|(key, value)| key == "link_type" && value.trim() == "tracing")
 }
 
 /// A number from lines like `recursion_misses:\t0`.
@@ -195,5 +208,7 @@ mod tests {
         assert_eq!(field(text, "recursion_misses"), Some(17));
         assert_eq!(field(text, "prog_type"), Some(2));
         assert_eq!(field(text, "absent"), None);
+        assert!(is_trampoline("pos:\t0\nlink_type:\ttracing\nlink_id:\t3\n"));
+        assert!(!is_trampoline("pos:\t0\nlink_type:\tperf\nlink_id:\t3\n"));
     }
 }

@@ -11,3 +11,4 @@ pub mod layout;
 pub mod leaders;
 pub mod missed;
 pub mod plan;
+pub mod spec;

@@ -1,8 +1,12 @@
 //! What to attach, decided from host facts: pure.
 
-use conntrack_ebpf::{ProbeCounter, globals, leaders::Prefixes, programs};
+use conntrack_ebpf::{ProbeCounter, Program, globals, leaders::Prefixes};
 
-use super::facts::{HostFacts, Support};
+pub use super::spec::Group;
+use super::{
+    facts::{HostFacts, Support},
+    spec::{PROBES, ProbeSpec, Target},
+};
 use crate::model::{
     origin::Coverage,
     record::{Missing, Probes},
@@ -19,292 +23,24 @@ pub enum Request {
     Group(Group),
 }
 
-/// Which probes: each group includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Group {
-    /// At most a few times in a connection's life, or rarer.
-    Flow,
-    /// For every packet too.
-    All,
+/// How a program gets to run on a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// By a breakpoint, or by ftrace where the kernel can: anywhere.
+    Kprobe,
+    /// By a trampoline: cheaper, but for functions that vmlinux's BTF knows.
+    Fentry,
 }
 
-impl Group {
-    /// Its name in the contract.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Flow => "flow",
-            Self::All => "all",
-        }
-    }
-}
-
-/// A program, and the function it goes on.
+/// A program on a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// The program in the object file.
-    pub program: &'static str,
+    /// The program.
+    pub program: Program,
     /// The kernel function.
     pub function: &'static str,
-}
-
-/// Something to count: of the alternatives, the first whose functions all exist is taken.
-struct ProbeSpec {
-    group: Group,
-    counters: &'static [ProbeCounter],
-    /// Globals of the kernel fields its programs read.
-    fields: &'static [&'static str],
-    alternatives: &'static [&'static [Attachment]],
-    /// Attached besides, where the function exists: not every kernel has what they count.
-    extras: &'static [Attachment],
-}
-
-const fn on(program: &'static str, function: &'static str) -> Attachment {
-    Attachment { program, function }
-}
-
-/// What it takes to know a conntrack's instance.
-const CONN: [&str; 2] = [globals::NF_CONN_NET, globals::NET_INUM];
-/// The same, and its status.
-const CONN_STATUS: [&str; 3] = [
-    globals::NF_CONN_NET,
-    globals::NET_INUM,
-    globals::NF_CONN_STATUS,
-];
-/// The same for an expectation's master.
-const EXPECTATION: [&str; 3] = [
-    globals::EXPECT_MASTER,
-    globals::NF_CONN_NET,
-    globals::NET_INUM,
-];
-/// The same for a packet's conntrack, and its tuple.
-const PACKET_CONN: [&str; 6] = [
-    globals::SKB_NFCT,
-    globals::NF_CONN_NET,
-    globals::NET_INUM,
-    globals::NF_CONN_STATUS,
-    globals::NF_CONN_TUPLEHASH,
-    globals::TUPLEHASH_TUPLE,
-];
-/// A hook's namespace, and a packet's headers.
-const HOOK_PACKET: [&str; 6] = [
-    globals::HOOK_STATE_NET,
-    globals::NET_INUM,
-    globals::SKB_NFCT,
-    globals::SKB_HEAD,
-    globals::SKB_NETWORK_HEADER,
-    globals::NF_CONN_STATUS,
-];
-
-use ProbeCounter as P;
-
-/// Everything that may be probed.
-const PROBES: [ProbeSpec; 17] = [
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::AllocCall, P::AllocCallPacket],
-        fields: &[globals::NET_INUM],
-        alternatives: &[&[on(programs::ALLOC, "__nf_conntrack_alloc")]],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::TableFull, P::TableFullPacket, P::EarlyDrop],
-        fields: &[globals::NET_INUM],
-        alternatives: &[&[
-            on(programs::EARLY_DROP, "early_drop"),
-            on(programs::EARLY_DROP_RETURN, "early_drop"),
-        ]],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::Free],
-        fields: &CONN,
-        alternatives: &[&[on(programs::FREE, "nf_conntrack_free")]],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::Inserted],
-        fields: &CONN,
-        alternatives: &[&[on(programs::HASH_INSERT, "__nf_conntrack_hash_insert")]],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::Deleted],
-        fields: &CONN_STATUS,
-        alternatives: &[
-            &[on(programs::DESTROY, "nf_ct_destroy")],
-            // Its name up to 5.14.
-            &[on(programs::DESTROY, "destroy_conntrack")],
-        ],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::DeleteList],
-        fields: &[
-            globals::NF_CONN_NET,
-            globals::NET_INUM,
-            globals::NF_CONN_STATUS,
-            globals::NF_CONN_TIMEOUT,
-            globals::NF_CONN_TUPLEHASH,
-            globals::TUPLEHASH_TUPLE,
-        ],
-        alternatives: &[
-            &[on(programs::DELETE_FROM_LISTS, "__nf_ct_delete_from_lists")],
-            &[on(programs::DELETE, "nf_ct_delete")],
-        ],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::ExpectNew],
-        fields: &EXPECTATION,
-        alternatives: &[&[on(
-            programs::FIND_EXPECTATION_RETURN,
-            "nf_ct_find_expectation",
-        )]],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::ClashResolved, P::ClashFailed],
-        fields: &PACKET_CONN,
-        alternatives: &[&[
-            on(programs::RESOLVE_CLASH, "nf_ct_resolve_clash"),
-            on(programs::RESOLVE_CLASH_RETURN, "nf_ct_resolve_clash"),
-        ]],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::CheckInserted, P::CheckChainTooLong],
-        fields: &PACKET_CONN,
-        alternatives: &[&[
-            on(programs::CHECK_INSERT, "nf_conntrack_hash_check_insert"),
-            on(
-                programs::CHECK_INSERT_RETURN,
-                "nf_conntrack_hash_check_insert",
-            ),
-        ]],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::TupleTaken],
-        fields: &CONN,
-        alternatives: &[&[
-            on(programs::TUPLE_TAKEN, "nf_conntrack_tuple_taken"),
-            on(programs::TUPLE_TAKEN_RETURN, "nf_conntrack_tuple_taken"),
-        ]],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::IcmpError],
-        fields: &HOOK_PACKET,
-        alternatives: &[&[
-            on(programs::ICMP_ERROR, "nf_conntrack_icmpv4_error"),
-            on(programs::ICMP_ERROR_RETURN, "nf_conntrack_icmpv4_error"),
-        ]],
-        // Kernels without IPv6 have none.
-        extras: &[
-            on(programs::ICMP_ERROR, "nf_conntrack_icmpv6_error"),
-            on(programs::ICMP_ERROR_RETURN, "nf_conntrack_icmpv6_error"),
-        ],
-    },
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::ExpectCreate],
-        fields: &EXPECTATION,
-        alternatives: &[&[
-            on(programs::EXPECT_RELATED, "nf_ct_expect_related_report"),
-            on(
-                programs::EXPECT_RELATED_RETURN,
-                "nf_ct_expect_related_report",
-            ),
-        ]],
-        // In some stable kernels (6.12.117).
-        extras: &[
-            on(programs::EXPECT_RELATED_PAIR, "nf_ct_expect_related_pair"),
-            on(
-                programs::EXPECT_RELATED_PAIR_RETURN,
-                "nf_ct_expect_related_pair",
-            ),
-        ],
-    },
-    ProbeSpec {
-        group: Group::Flow,
-        counters: &[P::ExpectDelete],
-        fields: &EXPECTATION,
-        alternatives: &[&[on(programs::UNLINK_EXPECT, "nf_ct_unlink_expect_report")]],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::All,
-        counters: &[P::ConfirmFailed, P::ConfirmChainTooLong, P::ConfirmStale],
-        fields: &PACKET_CONN,
-        alternatives: &[&[
-            on(programs::CONFIRM, "__nf_conntrack_confirm"),
-            on(programs::CONFIRM_RETURN, "__nf_conntrack_confirm"),
-        ]],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::All,
-        counters: &[P::SeqAdjustFailed],
-        fields: &CONN,
-        alternatives: &[&[
-            on(programs::SEQ_ADJUST, "nf_ct_seq_adjust"),
-            on(programs::SEQ_ADJUST_RETURN, "nf_ct_seq_adjust"),
-        ]],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::All,
-        counters: &[P::Ignore, P::InDropped, P::InUntracked],
-        fields: &HOOK_PACKET,
-        alternatives: &[&[
-            on(programs::CONNTRACK_IN, "nf_conntrack_in"),
-            on(programs::CONNTRACK_IN_RETURN, "nf_conntrack_in"),
-        ]],
-        extras: &[],
-    },
-    ProbeSpec {
-        group: Group::All,
-        counters: &[P::Lookup, P::LookupFound],
-        fields: &[
-            globals::NF_CONN_NET,
-            globals::NET_INUM,
-            globals::NF_CONN_TUPLEHASH,
-            globals::NF_CONN_TUPLEHASH_REPLY,
-            globals::TUPLEHASH_TUPLE,
-            globals::TUPLE_DIR,
-        ],
-        alternatives: &[&[
-            on(programs::FIND_GET, "__nf_conntrack_find_get"),
-            on(programs::FIND_GET_RETURN, "__nf_conntrack_find_get"),
-        ]],
-        extras: &[],
-    },
-];
-
-/// Every function that may get a probe.
-#[must_use]
-pub fn wanted_functions() -> Vec<&'static str> {
-    let mut functions: Vec<&str> = PROBES
-        .iter()
-        .flat_map(|spec| {
-            let alternatives = spec.alternatives.iter().flat_map(|all| all.iter());
-            alternatives.chain(spec.extras)
-        })
-        .map(|attachment| attachment.function)
-        .collect();
-    functions.dedup();
-    functions
+    /// How.
+    pub how: How,
 }
 
 /// A probe to attach.
@@ -370,6 +106,17 @@ impl Plan {
             Ok(ready) => Self::probes(group_of(request), facts, &ready),
             Err(reason) => Self::blocked(request, &reason),
         }
+    }
+
+    /// Whether any program is to be attached by fentry.
+    #[must_use]
+    pub fn uses_fentry(&self) -> bool {
+        self.attachments().any(|a| a.how == How::Fentry)
+    }
+
+    /// All programs and their functions.
+    pub fn attachments(&self) -> impl Iterator<Item = &Attachment> {
+        self.probes.iter().flat_map(|probe| &probe.attachments)
     }
 
     fn blocked(request: Request, reason: &str) -> Self {
@@ -442,13 +189,15 @@ fn ready(request: Request, facts: &HostFacts) -> Result<Ready<'_>, String> {
         }
         Request::Group(_) => {}
     }
-    for support in [
+    let support = [
         &facts.object,
         &facts.capabilities,
         &facts.lockdown,
-        &facts.kprobes,
         &facts.conntrack,
-    ] {
+    ];
+    // Without kprobes, what fentry cannot have is missing; without either, everything is.
+    let kprobes = facts.fentry.is_err().then_some(&facts.kprobes);
+    for support in support.into_iter().chain(kprobes) {
         // What is not known is tried: the attempt will tell.
         if let Support::No(reason) = support {
             return Err(reason.clone());
@@ -471,17 +220,17 @@ impl ProbeSpec {
         }
         let mut reasons = Vec::new();
         for alternative in self.alternatives {
-            let unfit = alternative
+            let attachments: Result<Vec<_>, _> = alternative
                 .iter()
-                .find_map(|attachment| unfit(attachment, facts, ready));
-            match unfit {
-                Some(reason) => reasons.push(reason),
-                None => {
-                    let extras = self
-                        .extras
-                        .iter()
-                        .filter(|extra| ready.symbols.count(extra.function) == 1);
-                    return Ok(alternative.iter().chain(extras).copied().collect());
+                .map(|target| attachment(target, facts, ready))
+                .collect();
+            match attachments {
+                Err(reason) => reasons.push(reason),
+                Ok(mut attachments) => {
+                    let extras = self.extras.iter();
+                    attachments
+                        .extend(extras.filter_map(|extra| attachment(extra, facts, ready).ok()));
+                    return Ok(attachments);
                 }
             }
         }
@@ -497,17 +246,31 @@ impl ProbeSpec {
     }
 }
 
-/// Why a program cannot go on its function; `None` when it can.
-fn unfit(attachment: &Attachment, facts: &HostFacts, ready: &Ready<'_>) -> Option<String> {
-    let function = attachment.function;
-    match ready.symbols.count(function) {
-        0 => Some(format!(
-            "{} has no function {function} (inlined or renamed)",
-            facts.kernel
-        )),
-        1 => None,
-        n => Some(format!("{n} functions are named {function}")),
-    }
+/// How a program gets on its function, or why it cannot.
+fn attachment(target: &Target, facts: &HostFacts, ready: &Ready<'_>) -> Result<Attachment, String> {
+    let Target { program, function } = *target;
+    let fentry = facts.fentry.as_ref();
+    let how = match (ready.symbols.count(function), &facts.kprobes) {
+        (0, _) => {
+            return Err(format!(
+                "{} has no function {function} (inlined or renamed)",
+                facts.kernel
+            ));
+        }
+        (1, _) if fentry.is_ok_and(|functions| functions.contains(&function)) => How::Fentry,
+        (1, Support::No(reason)) => {
+            return Err(format!(
+                "{reason}, and vmlinux's type information does not have {function}, for fentry"
+            ));
+        }
+        (1, _) => How::Kprobe,
+        (n, _) => return Err(format!("{n} functions are named {function}")),
+    };
+    Ok(Attachment {
+        program,
+        function,
+        how,
+    })
 }
 
 /// Which counters are counted when all but these probes are attached.
@@ -536,18 +299,34 @@ pub fn all_missing(reason: &str) -> Vec<MissingProbe> {
 
 /// What is attached, for the report.
 #[must_use]
-pub fn report(group: Group, attached: &[&'static str], missing: &[MissingProbe]) -> Probes {
+pub fn report(group: Group, attached: &[Attachment], missing: &[MissingProbe]) -> Probes {
     let off = attached.is_empty();
+    let functions = |how: Option<How>| {
+        let of_kind = attached
+            .iter()
+            .filter(|a| how.is_none_or(|how| a.how == how));
+        let mut functions: Vec<String> = of_kind.map(|a| a.function.to_owned()).collect();
+        functions.dedup();
+        functions
+    };
+    let fentry = attached.iter().any(|a| a.how == How::Fentry);
     let mut reasons: Vec<&str> = missing.iter().map(|m| m.reason.as_str()).collect();
     reasons.dedup();
     Probes {
-        mode: if off { "off" } else { "kprobe" }.into(),
+        mode: match () {
+            () if off => "off",
+            () if fentry => "fentry",
+            () => "kprobe",
+        }
+        .into(),
         group: if off { "off" } else { group.name() }.into(),
         reason: (off && !reasons.is_empty()).then(|| reasons.join("; ")),
-        attached: attached
-            .iter()
-            .map(|&function| function.to_owned())
-            .collect(),
+        attached: functions(None),
+        by_kprobe: if fentry {
+            functions(Some(How::Kprobe))
+        } else {
+            Vec::new()
+        },
         missing: missing
             .iter()
             .map(|m| Missing {
@@ -561,7 +340,7 @@ pub fn report(group: Group, attached: &[&'static str], missing: &[MissingProbe])
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{kallsyms::Symbols, layout::Layout},
+        super::{kallsyms::Symbols, layout::Layout, spec::wanted_functions},
         *,
     };
 
@@ -575,6 +354,7 @@ mod tests {
             kprobes: Support::Yes,
             conntrack: Support::Yes,
             symbols: Ok(Symbols::of(&wanted_functions())),
+            fentry: Err("nf_conntrack is a module here".to_owned()),
             layout: Ok(Layout::complete()),
             cpus: Ok(2),
         }
@@ -726,6 +506,63 @@ mod tests {
         assert!(plan.missing.is_empty());
         assert!(functions(&plan).contains(&"nf_conntrack_icmpv4_error"));
         assert!(!functions(&plan).contains(&"nf_conntrack_icmpv6_error"));
+    }
+
+    /// How each function of a plan is probed.
+    fn how(plan: &Plan) -> Vec<(&str, How)> {
+        plan.attachments().map(|a| (a.function, a.how)).collect()
+    }
+
+    #[test]
+    fn fentry_is_preferred_for_each_function_that_has_it() {
+        let plan = without(|f| f.fentry = Ok(vec!["nf_ct_destroy", "early_drop"]));
+        for (function, how) in how(&plan) {
+            let known = ["nf_ct_destroy", "early_drop"].contains(&function);
+            assert_eq!(how == How::Fentry, known, "{function}");
+        }
+        let attached: Vec<Attachment> = plan.attachments().copied().collect();
+        let report = report(Group::All, &attached, &plan.missing);
+        assert_eq!(report.mode, "fentry");
+        assert!(report.attached.contains(&"early_drop".to_owned()));
+        assert!(!report.by_kprobe.contains(&"early_drop".to_owned()));
+        assert!(report.by_kprobe.contains(&"nf_conntrack_in".to_owned()));
+    }
+
+    #[test]
+    fn without_fentry_all_are_kprobes_and_nothing_more_is_said() {
+        let plan = without(|_| ());
+        assert!(how(&plan).iter().all(|(_, how)| *how == How::Kprobe));
+        let attached: Vec<Attachment> = plan.attachments().copied().collect();
+        let report = report(Group::All, &attached, &plan.missing);
+        assert_eq!((&*report.mode, report.by_kprobe.len()), ("kprobe", 0));
+    }
+
+    #[test]
+    fn without_kprobes_what_fentry_has_not_is_missing() {
+        let plan = without(|f| {
+            f.kprobes = Support::No("no kprobes".to_owned());
+            f.fentry = Ok(vec!["nf_ct_destroy"]);
+        });
+        assert_eq!(how(&plan), [("nf_ct_destroy", How::Fentry)]);
+        assert_eq!(plan.missing.len(), PROBES.len() - 1);
+        assert!(plan.missing.iter().all(|m| m.reason.contains("no kprobes")));
+    }
+
+    #[test]
+    fn a_counter_belongs_to_one_program() {
+        // But for those of which only one is ever attached.
+        let mut seen = Vec::new();
+        for spec in &PROBES {
+            let extras = spec.extras.iter().filter(|extra| extra.program.at_return);
+            let returns = spec.alternatives[0].iter().filter(|t| t.program.at_return);
+            let functions = returns.chain(extras).count().max(1);
+            assert!(functions <= spec.counters.len(), "{:?}", spec.counters);
+            for counter in spec.counters {
+                assert!(!seen.contains(counter), "{counter:?}");
+                seen.push(*counter);
+            }
+        }
+        assert_eq!(seen.len(), ProbeCounter::ALL.len());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
     ptr::{self, NonNull},
 };
 
-use conntrack_ebpf::{Bucket, COUNTER_SLOTS, Totals};
+use conntrack_ebpf::{Bucket, COUNTER_SLOTS, Totals, bucket_count};
 use rustix::{
     mm::{MapFlags, ProtFlags, mmap, munmap},
     param::page_size,
@@ -155,15 +155,19 @@ impl BucketRing for SlotRing<'_> {
         let cell = u64::from(self.slot * shape.cpus + cpu);
         let index = (cell << shape.ring_bits) | (epoch & (self.length() - 1));
         let bucket = self.maps.buckets.element(usize::try_from(index).ok()?)?;
-        // SAFETY: `bucket` points into the mapping. Volatile and in this order: see `Bucket`.
-        unsafe {
-            let tag = &raw const (*bucket.as_ptr()).epoch;
-            if tag.read_volatile() != epoch {
-                return None;
-            }
-            let counts = (&raw const (*bucket.as_ptr()).counts).read_volatile();
-            (tag.read_volatile() == epoch).then_some(counts)
+        let mut counts = [0; COUNTER_SLOTS];
+        for (i, count) in counts.iter_mut().enumerate() {
+            // SAFETY: `bucket` points into the mapping. Volatile, because the programs write meanwhile;
+            // each word is one aligned u64.
+            let word = unsafe {
+                (&raw const (*bucket.as_ptr()).words)
+                    .cast::<u64>()
+                    .add(i)
+                    .read_volatile()
+            };
+            *count = bucket_count(word, epoch);
         }
+        counts.iter().any(|&count| count > 0).then_some(counts)
     }
 }
 
@@ -226,7 +230,8 @@ mod tests {
     fn rings_are_as_long_as_memory_allows() {
         assert_eq!(Shape::new(2, 1).ring_bits, 12);
         assert_eq!(Shape::new(64, 1).ring_bits, 12);
-        assert_eq!(Shape::new(256, 1).ring_bits, 11);
+        assert_eq!(Shape::new(128, 1).ring_bits, 11);
+        assert_eq!(Shape::new(256, 1).ring_bits, 10);
         assert_eq!(Shape::new(4096, 1).ring_bits, 10);
         assert_eq!(Shape::new(2, 1).buckets(), 2 << 12);
     }
@@ -234,7 +239,7 @@ mod tests {
     #[test]
     fn many_instances_share_the_memory() {
         let small = Shape::new(2, 64);
-        assert_eq!((small.slots, small.ring_bits), (64, 12));
+        assert_eq!((small.slots, small.ring_bits), (64, 11));
         let large = Shape::new(64, 64);
         assert_eq!((large.slots, large.ring_bits), (8, 10));
         assert_eq!(Shape::new(4096, 64).slots, 8);
