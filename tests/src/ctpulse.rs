@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::kernel::conntrack_is_a_module;
+
 /// How long to wait for something that must come. Guests under software emulation are slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,6 +34,15 @@ pub struct Ended {
     pub status: ExitStatus,
     /// What it said on stderr.
     pub stderr: String,
+}
+
+/// How probes are attached to this kernel: what hello calls their mode.
+pub fn best_mode() -> Result<&'static str> {
+    Ok(if conntrack_is_a_module()? {
+        "kprobe"
+    } else {
+        "fentry"
+    })
 }
 
 impl Stream {
@@ -101,13 +112,16 @@ impl Stream {
         let hello = self.records.first().context("no hello")?;
         let missing = hello["probes"]["missing"].as_array().context("missing")?;
         let reason = |probe: &Value| probe["reason"].as_str().unwrap_or_default().to_owned();
-        match missing
+        if let Some(probe) = missing
             .iter()
             .find(|probe| reason(probe).contains("refused"))
         {
-            Some(probe) => bail!("{probe}"),
-            None => Ok(()),
+            bail!("{probe}");
         }
+        // A program that is refused by fentry is replaced by a kprobe.
+        let (mode, best) = (&hello["probes"]["mode"], best_mode()?);
+        ensure!(mode == best, "probes are attached by {mode}, not {best}");
+        Ok(())
     }
 
     /// Sends it a signal.

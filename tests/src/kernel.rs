@@ -1,6 +1,6 @@
 //! The guest's kernel: its settings, its counters, and the tools that drive it.
 
-use std::{collections::BTreeMap, fs, process::Command};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -50,6 +50,13 @@ pub fn table_buckets(buckets: u32) -> Result<()> {
 
 /// The fewest buckets a hash table can have.
 pub const FEWEST_BUCKETS: u32 = 512;
+
+/// Whether nf_conntrack is a module of this kernel, or built into it.
+pub fn conntrack_is_a_module() -> Result<bool> {
+    // What is built in has no state. Modules that are not loaded have no directory at all.
+    let built_in = Path::new("/sys/module/nf_conntrack");
+    Ok(!built_in.try_exists()? || built_in.join("initstate").try_exists()?)
+}
 
 /// A rule that looks at connections makes the kernel track them.
 pub const TRACK: &str = "add table inet t

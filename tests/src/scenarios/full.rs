@@ -19,11 +19,16 @@ const REFUSED: u32 = 500;
 
 /// Assured flows stay: every further packet is dropped.
 pub(super) fn refuses() -> Result<()> {
+    refused_by(ALL)
+}
+
+/// The same, with these arguments.
+pub(super) fn refused_by(args: &[&str]) -> Result<()> {
     tracking()?;
     table_max(ASSURED)?;
     let _assured = Connections::establish(ASSURED as usize)?;
     let mut flows = UdpFlows::new()?;
-    let proof = prove(ALL, || flows.offer(REFUSED))?;
+    let proof = prove(args, || flows.offer(REFUSED))?;
     tracking()?;
     let refused = u64::from(REFUSED);
     ensure!(proof.driven.refused == refused, "{:?}", proof.driven);
@@ -67,27 +72,32 @@ pub(super) fn refuses_ctnetlink() -> Result<()> {
 }
 
 /// More flows than there is room for.
-const FLOWS: u32 = 20_000;
+/// Flows that are offered to a table that evicts others for them.
+pub(super) const FLOWS: u32 = 20_000;
 
 /// Flows that nobody has answered make room for new ones.
 pub(super) fn evicts() -> Result<()> {
     let mut flows = UdpFlows::new()?;
-    evicted_by(|| flows.offer(FLOWS), "127.1.")
+    evicted_by(FLOW, || flows.offer(FLOWS), "127.1.")
 }
 
 /// IPv6 as well.
 pub(super) fn evicts_ipv6() -> Result<()> {
     ipv6::accept()?;
-    evicted_by(|| ipv6::udp(FLOWS), "fd00:c7:")
+    evicted_by(FLOW, || ipv6::udp(FLOWS), "fd00:c7:")
 }
 
 /// With few buckets the kernel always finds a flow to evict near the new one's.
-fn evicted_by(offer: impl FnOnce() -> Result<Offered>, to: &str) -> Result<()> {
+pub(super) fn evicted_by(
+    args: &[&str],
+    offer: impl FnOnce() -> Result<Offered>,
+    to: &str,
+) -> Result<()> {
     const ROOM: u32 = 1_000;
     tracking()?;
     table_buckets(FEWEST_BUCKETS)?;
     table_max(ROOM)?;
-    let proof = prove(FLOW, offer)?;
+    let proof = prove(args, offer)?;
     let left = proof.kernel("entries");
     tracking()?;
     ensure!(proof.driven.refused == 0, "{:?}", proof.driven);

@@ -11,6 +11,7 @@ mod cpus;
 mod ctnetlink;
 mod culprits;
 mod expect;
+mod fentry;
 mod flows;
 mod full;
 mod module;
@@ -29,6 +30,9 @@ use anyhow::Result;
 /// A scenario and its name.
 pub type Scenario = (&'static str, fn() -> Result<()>);
 
+/// Those that unload nf_conntrack: not for kernels that have it built in.
+pub const UNLOADING: &[&str] = &["nf_conntrack_may_come_late_and_go"];
+
 /// All of them, in the order they run.
 pub const ALL: &[Scenario] = &[
     (
@@ -36,6 +40,8 @@ pub const ALL: &[Scenario] = &[
         flows::made_and_flushed,
     ),
     ("an_inlined_function_has_a_substitute", flows::substitute),
+    ("fentry_is_used_where_it_can_be", fentry::best_way),
+    ("kprobes_and_fentry_go_together", fentry::mixed),
     ("a_full_table_raises_the_alert", flows::alert),
     ("alert_on_a_full_table", alerts::full),
     ("alert_on_refused_flows", alerts::table_full),

@@ -1,0 +1,76 @@
+//! How probes are attached: by fentry where the kernel offers that (nf_conntrack is built in), else by
+//! kprobes.
+
+use std::{thread, time::Duration};
+
+use anyhow::{Result, ensure};
+
+use super::{
+    full,
+    proof::{ALL, prove},
+};
+use crate::{
+    ctpulse::{Stream, best_mode},
+    kernel::{conntrack_is_a_module, flush, tracking},
+    traffic::UdpFlows,
+};
+
+const FLOWS: u32 = 5_000;
+
+/// Every probe is attached the best way, and by kprobes on demand; both count the same.
+pub(super) fn best_way() -> Result<()> {
+    let ways: [(&[&str], _); 2] = [
+        (&["--probes", "all"], best_mode()?),
+        (&["--probes", "all", "--no-fentry"], "kprobe"),
+    ];
+    for (args, mode) in ways {
+        tracking()?;
+        let stream = Stream::start(args)?;
+        let probes = &stream.records[0]["probes"];
+        ensure!(probes["mode"] == mode, "{probes}");
+        ensure!(probes["by_kprobe"].is_null(), "{probes}");
+        ensure!(
+            probes["missing"].as_array().is_some_and(Vec::is_empty),
+            "{probes}"
+        );
+        UdpFlows::new()?.send(FLOWS)?;
+        flush()?;
+        // The last entries are freed after an RCU grace period.
+        thread::sleep(Duration::from_millis(500));
+        let ended = stream.stop()?;
+        ended.no_mismatch()?;
+        for counter in ["new", "inserted", "delete_list"] {
+            let counted = ended.probe(counter)?;
+            ensure!(counted == u64::from(FLOWS), "{mode}: {counter}: {counted}");
+        }
+    }
+    Ok(())
+}
+
+/// What one leaves for the other is found: calls are known by their stacks, whoever looks.
+pub(super) fn mixed() -> Result<()> {
+    const CALLS: [&str; 4] = [
+        "__nf_conntrack_alloc",
+        "early_drop",
+        "__nf_ct_delete_from_lists",
+        "__nf_conntrack_confirm",
+    ];
+    if conntrack_is_a_module()? {
+        println!("nf_conntrack is a module: there is no fentry to go with");
+        return Ok(());
+    }
+    for function in CALLS {
+        let without = format!("--no-fentry={function}");
+        let args = [ALL, &[&without]].concat();
+        full::evicted_by(&args, || UdpFlows::new()?.offer(full::FLOWS), "127.1.")?;
+        // Refusals end in early_drop's return, with what alloc's entry left.
+        full::refused_by(&args)?;
+        let proof = prove(&args, || Ok(()))?;
+        let probes = &proof.ended.records[0]["probes"];
+        ensure!(
+            probes["by_kprobe"] == serde_json::json!([function]),
+            "{probes}"
+        );
+    }
+    Ok(())
+}
