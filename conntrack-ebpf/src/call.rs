@@ -13,6 +13,12 @@ pub(crate) trait Call: EbpfContext {
     /// Where on its stack the call is: the same at its entry and at its return, and lower for a call
     /// further down.
     fn frame(&self) -> u64;
+
+    /// The same, to be stored and nothing else: the verifier may know it for a pointer.
+    #[inline(always)]
+    fn frame_to_store(&self) -> u64 {
+        self.frame()
+    }
 }
 
 /// Its entry.
@@ -60,6 +66,11 @@ impl Call for FEntryContext {
     #[inline(always)]
     fn frame(&self) -> u64 {
         address(self)
+    }
+
+    #[inline(always)]
+    fn frame_to_store(&self) -> u64 {
+        self.as_ptr() as u64
     }
 }
 

@@ -35,7 +35,7 @@ fn allocating<C: Entry>(ctx: &C) -> Option<()> {
     }
     let tuple = ctx.argument(2)?;
     hit.set_allocating(Allocating {
-        frame: ctx.frame(),
+        frame: ctx.frame_to_store(),
         tuple,
         from_packet: u64::from(from_packet),
     });
