@@ -124,7 +124,11 @@ fn build(package: &str, recipe: &str, work: &Path) -> Result<PathBuf> {
     fs::copy(source.join("arch/x86/boot/bzImage"), &image)
         .with_context(|| format!("cannot create {}", image.display()))?;
     // depmod wants these; there is no module.
-    for list in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
+    for list in [
+        "modules.order",
+        "modules.builtin",
+        "modules.builtin.modinfo",
+    ] {
         write(&modules.join(list), "")?;
     }
     write(&tree.join(RECIPE), recipe)?;
