@@ -116,7 +116,7 @@ pub(crate) fn count_fault() {
 }
 
 #[inline(always)]
-fn cell(slot: Slot) -> u32 {
+pub(crate) fn cell(slot: Slot) -> u32 {
     // SAFETY: a helper without arguments.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     slot.0 * CPUS.load() + cpu

@@ -21,6 +21,7 @@
 #![no_std]
 
 pub mod leaders;
+pub mod loglinear;
 
 /// Length of one time bucket as a power of two of nanoseconds: 2^20 ns = 1.048576 ms.
 pub const BUCKET_SHIFT: u32 = 20;
@@ -231,6 +232,19 @@ pub const LEADERS_MAP: &str = "LEADERS";
 /// Name of the array whose only element is the generation of leaders that is being counted.
 pub const LEADERS_GENERATION_MAP: &str = "LEADERS_GENERATION";
 
+/// Name of the mapped array of [`loglinear::Lived`], one per cell.
+pub const LIVED_MAP: &str = "LIVED";
+
+/// Name of the hash of the times at which connections were inserted.
+pub const BORN_MAP: &str = "BORN";
+
+/// Name of the mapped array of [`loglinear::Histogram`]s, one per cell: nanoseconds spent in
+/// `__nf_conntrack_confirm`.
+pub const CONFIRM_TIMES_MAP: &str = "CONFIRM_TIMES";
+
+/// Name of the same for `early_drop`.
+pub const EARLY_DROP_TIMES_MAP: &str = "EARLY_DROP_TIMES";
+
 /// `sizeof(struct nf_conntrack_tuple)`: the same since 2.6.20; user space checks it against BTF.
 pub const TUPLE_SIZE: usize = 40;
 
@@ -329,6 +343,10 @@ pub mod globals {
     pub const TOP_PREFIX: &str = "TOP_PREFIX";
     /// Bits of IPv6 addresses that are told apart.
     pub const TOP_PREFIX6: &str = "TOP_PREFIX6";
+    /// 1 to count lifetimes, 0 not to.
+    pub const LIFETIMES: &str = "LIFETIMES";
+    /// 1 to measure the time spent in functions, 0 not to.
+    pub const LATENCY: &str = "LATENCY";
     /// Inode number of the only network namespace to count, or 0: those in the map of slots.
     pub const NETNS: &str = "NETNS";
     /// Offset of `ct_net` (`possible_net_t`) in `struct nf_conn`.

@@ -3,8 +3,9 @@
 //! One file per family of functions under `probes/`; `count` owns the maps of counters, `event` the
 //! ring of events, `call` makes kprobes and
 //! fentry look the same to them, `stash` is what an entry leaves for a return, `top` the
-//! counts per source, destination and port, `kernel` and `tuple` the reads of kernel
-//! memory. Offsets of kernel fields come from BTF and are set as globals before loading.
+//! counts per source, destination and port, `lifetime` how long connections live, `histogram` the
+//! buckets of times, `kernel` and `tuple` the reads of kernel memory.
+//! Offsets of kernel fields come from BTF and are set as globals before loading.
 #![no_std]
 #![no_main]
 #![expect(unstable_features, reason = "atomic addition needs asm")]
@@ -14,8 +15,10 @@ mod atomic;
 mod call;
 mod count;
 mod event;
+mod histogram;
 mod instance;
 mod kernel;
+mod lifetime;
 mod probes;
 mod stash;
 mod top;

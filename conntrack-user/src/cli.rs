@@ -256,6 +256,9 @@ pub struct StreamArgs {
     /// Who fills the table
     #[command(flatten)]
     pub top: TopArgs,
+    /// Count how long connections live, and tell it in the summary
+    #[arg(long, conflicts_with = "proc_root")]
+    pub lifetimes: bool,
     /// Load these eBPF programs instead of those embedded: to try out that a wrong one is caught
     #[arg(long, value_name = "FILE", hide = true)]
     pub object: Option<PathBuf>,
@@ -563,6 +566,7 @@ impl Default for StreamArgs {
             bursts: BurstArgs::default(),
             proc_root: None,
             top: TopArgs::default(),
+            lifetimes: false,
             object: None,
             without_function: Vec::new(),
         }
@@ -587,6 +591,9 @@ impl StreamArgs {
             }
             Format::Csv if self.top.top.is_some() => {
                 Err("--top has no place in CSV; use --format text or json")
+            }
+            Format::Csv if self.lifetimes => {
+                Err("--lifetimes has no place in CSV; use --format text or json")
             }
             Format::Csv | Format::Json if selects => {
                 Err("--columns and --chart are for text; the other formats always have everything")

@@ -100,6 +100,7 @@ fn summary() -> Record {
             missed: None,
             lost_events: None,
             buckets_lost_ms: 0.0,
+            lifetimes: None,
             histograms: PerCounter::default(),
             bursts: totals,
         }],

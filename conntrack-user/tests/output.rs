@@ -404,6 +404,7 @@ fn summary(crosscheck: Vec<Check>) -> Record {
             missed: probe(0),
             lost_events: probe(0),
             buckets_lost_ms: 0.0,
+            lifetimes: None,
             histograms: per_counter(&histograms),
             bursts: PerCounter::default(),
         }],

@@ -8,6 +8,7 @@ use crate::{
     count::count,
     instance::slot_of,
     kernel::Conn,
+    lifetime,
 };
 
 /// Entry of `nf_ct_destroy(struct nf_conntrack *)`, before 5.15 `destroy_conntrack`: the argument is
@@ -20,7 +21,9 @@ fn destroying<C: Entry>(ctx: &C) -> Option<()> {
     if status.is_template() {
         return None;
     }
-    count(slot_of(ctx, net)?, ProbeCounter::Deleted);
+    let slot = slot_of(ctx, net)?;
+    count(slot, ProbeCounter::Deleted);
+    lifetime::end(slot, ct, status);
     Some(())
 }
 

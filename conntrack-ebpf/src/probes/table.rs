@@ -9,6 +9,7 @@ use crate::{
     event,
     instance::Slot,
     kernel::Conn,
+    lifetime,
     stash::{Function, Stashed, leave, take},
     tuple::Tuple,
 };
@@ -21,7 +22,9 @@ const NO_SPACE: i32 = -28;
 /// `nf_ct_resolve_clash_harder`, inserts its reply tuple without it.)
 #[inline(always)]
 fn inserting<C: Entry>(ctx: &C) -> Option<()> {
-    count(argument(ctx, 0)?.slot, ProbeCounter::Inserted);
+    let inserted = argument(ctx, 0)?;
+    count(inserted.slot, ProbeCounter::Inserted);
+    lifetime::begin(inserted.ct);
     Some(())
 }
 

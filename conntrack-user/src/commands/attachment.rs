@@ -2,12 +2,14 @@
 
 use std::{rc::Rc, time::Duration};
 
-use conntrack_ebpf::EventKind;
+use conntrack_ebpf::{EventKind, ProbeCounter};
 
 use crate::{
     clock::Instant,
     model::{
+        counters::ProbeSource,
         event::{Tuple, kind_name},
+        lifetimes::LifetimeCounts,
         origin::Coverage,
         record::{Event, EventTotals, Ordered, Probes, Time},
     },
@@ -17,7 +19,11 @@ use crate::{
         leaders::KernelLeaders,
         plan::{Group, Leading, Plan, Request, all_missing, coverage, report},
     },
-    source::counter_maps::CounterMaps,
+    source::{
+        counter_maps::CounterMaps,
+        lifetime_maps::room,
+        proc_fs::{PROC, ProcRoot},
+    },
 };
 
 /// What is to be attached.
@@ -36,6 +42,8 @@ pub struct Wanted {
     pub netns: Option<u32>,
     /// How leaders are counted, if they are.
     pub top: Option<Leading>,
+    /// Whether lifetimes are counted.
+    pub lifetimes: bool,
 }
 
 /// The probes over time.
@@ -49,6 +57,8 @@ pub struct Attachment {
     waiting: bool,
     /// What became of the events of earlier attachments, by kind: sent, suppressed, lost.
     past_events: [[u64; 3]; EventKind::ALL.len()],
+    /// Lifetimes counted in earlier attachments, by slot.
+    past_lifetimes: Vec<LifetimeCounts>,
 }
 
 impl Attachment {
@@ -62,6 +72,7 @@ impl Attachment {
             probes: report(Group::Flow, &[], &[]),
             waiting: false,
             past_events: Default::default(),
+            past_lifetimes: Vec::new(),
         };
         attachment.attach(facts);
         attachment
@@ -104,6 +115,10 @@ impl Attachment {
         plan.event_rate = self.wanted.event_rate;
         plan.netns = self.wanted.netns;
         plan.top = self.wanted.top;
+        plan.lifetimes = self
+            .wanted
+            .lifetimes
+            .then(|| room(ProcRoot::new(PROC).read().kernel.max));
         let object = self.wanted.object.as_deref();
         attach(&plan, &facts.kernel, object.unwrap_or(OBJECT))
     }
@@ -111,6 +126,13 @@ impl Attachment {
     /// nf_conntrack is gone, and the probes with it.
     pub fn lose(&mut self, reason: &str) {
         if let Some(attached) = self.attached.take() {
+            if let Some(maps) = attached.lifetimes() {
+                let slots = maps.slots() as usize;
+                self.past_lifetimes.resize_with(slots, Default::default);
+                for (slot, past) in (0..).zip(&mut self.past_lifetimes) {
+                    past.add(&maps.read(slot));
+                }
+            }
             for (past, (_, now)) in self.past_events.iter_mut().zip(attached.event_counts()) {
                 for (past, now) in past.iter_mut().zip(now) {
                     *past += now;
@@ -172,6 +194,28 @@ impl Attachment {
     /// Leaders, while probes are attached that count them.
     pub fn leaders(&mut self) -> Option<&mut KernelLeaders> {
         self.attached.as_mut().and_then(Attached::leaders)
+    }
+
+    /// Lifetimes counted for a slot so far, those of earlier attachments included; `None` where they are
+    /// not counted.
+    #[must_use]
+    pub fn lifetimes(&self, slot: u32) -> Option<LifetimeCounts> {
+        const NEEDED: ProbeSource =
+            ProbeSource::sum(&[ProbeCounter::Inserted, ProbeCounter::Deleted]);
+        let past = self.past_lifetimes.get(slot as usize);
+        let now = self
+            .attached
+            .as_ref()
+            .and_then(Attached::lifetimes)
+            .filter(|_| self.coverage.missing(NEEDED).is_none())
+            .map(|maps| maps.read(slot));
+        match (past.cloned(), now) {
+            (Some(mut sum), Some(now)) => {
+                sum.add(&now);
+                Some(sum)
+            }
+            (past, now) => now.or(past),
+        }
     }
 
     /// Writes what the eBPF programs had to say since last time.

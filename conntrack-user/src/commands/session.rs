@@ -111,6 +111,7 @@ impl<C: Clock> Session<C> {
             event_rate: args.event_rate,
             netns: single,
             top: leading(&args.top),
+            lifetimes: args.lifetimes,
         };
         let top = wanted.top;
         let attachment = Attachment::new(wanted, facts);
@@ -266,7 +267,7 @@ impl<C: Clock> Session<C> {
             instances: self
                 .watched
                 .iter()
-                .map(|watched| watched.monitor.summary())
+                .map(|watched| self.instance_summary(watched))
                 .chain(self.ended.iter().cloned())
                 .collect(),
         }))
@@ -334,6 +335,7 @@ impl<C: Clock> Session<C> {
             Monitor::new(config, self.attachment.coverage()),
             Notices::new(self.voice.clone()),
         );
+        watched.lifetimes_before = self.attachment.lifetimes(slot);
         let missed = self.attachment.missed();
         let first = watched.begin(self.attachment.maps(), missed, &self.clock);
         match first {
@@ -345,6 +347,15 @@ impl<C: Clock> Session<C> {
             // Gone again already: it was found by looking for namespaces.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+
+    fn instance_summary(&self, watched: &Watched) -> InstanceSummary {
+        let before = watched.lifetimes_before.clone().unwrap_or_default();
+        let counted = self.attachment.lifetimes(watched.slot);
+        InstanceSummary {
+            lifetimes: counted.map(|counted| counted.since(&before).lifetimes()),
+            ..watched.monitor.summary()
         }
     }
 
@@ -375,7 +386,7 @@ impl<C: Clock> Session<C> {
         if let Some((culprits, subject)) = self.culprits.as_mut().zip(watched.subject()) {
             culprits.end(self.last, &subject, &self.attachment);
         }
-        self.ended.push(watched.monitor.summary());
+        self.ended.push(self.instance_summary(&watched));
         bursts.into_iter().map(Record::Burst).collect()
     }
 

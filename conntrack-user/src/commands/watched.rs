@@ -6,6 +6,7 @@ use super::{culprits::Subject, notices::Notices};
 use crate::{
     clock::Clock,
     model::{
+        lifetimes::LifetimeCounts,
         monitor::{Monitor, Observation},
         origin::Coverage,
         record::Instance,
@@ -36,6 +37,8 @@ pub struct Watched {
     pub slot: u32,
     /// What is known of it.
     pub monitor: Monitor,
+    /// Lifetimes counted for its slot before it had it.
+    pub lifetimes_before: Option<LifetimeCounts>,
     source: Source,
     name: String,
     notices: Notices,
@@ -65,6 +68,7 @@ impl Watched {
             namespace,
             slot,
             monitor,
+            lifetimes_before: None,
             source,
             name,
             notices,

@@ -16,6 +16,7 @@ pub mod histogram;
 pub mod history;
 pub mod inside;
 pub mod leaders;
+pub mod lifetimes;
 pub mod monitor;
 pub mod origin;
 pub mod overhead;

@@ -264,6 +264,8 @@ impl Monitor {
             missed: self.missed,
             lost_events: self.faults,
             buckets_lost_ms: self.buckets_lost as f64 * BUCKET_MS,
+            // Not from readings.
+            lifetimes: None,
             histograms: PerCounter::from_fn(|spec| self.inside.percentiles(spec.id)),
             bursts: self.bursts.clone(),
         }

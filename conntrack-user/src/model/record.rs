@@ -14,7 +14,7 @@ use serde::{
 
 use super::{
     alert::AlertStatus, counters::PerCounter, crosscheck::Check, event::Tuple,
-    forecast::TimeToFull, histogram::Percentiles,
+    forecast::TimeToFull, histogram::Percentiles, lifetimes::Lifetimes,
 };
 
 /// Version of the contract.
@@ -593,6 +593,9 @@ pub struct InstanceSummary {
     pub lost_events: Option<u64>,
     /// Milliseconds of buckets that had been overwritten before they could be read.
     pub buckets_lost_ms: f64,
+    /// How long connections lived, with `--lifetimes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetimes: Option<Lifetimes>,
     /// Distribution of the per-bucket rate.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub histograms: PerCounter<Percentiles>,

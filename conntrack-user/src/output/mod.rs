@@ -6,6 +6,7 @@ pub mod csv;
 pub mod doctor;
 pub mod events;
 pub mod json;
+pub mod lifetimes;
 pub mod live;
 pub mod number;
 pub mod per_cpu;

@@ -47,6 +47,18 @@ pub fn compact_time(seconds: f64) -> String {
     }
 }
 
+/// A length of time in seconds: `812 µs`, `45.3 ms`, `1.25 s`, `340 s`, `2.1 h`.
+#[must_use]
+pub fn seconds(value: f64) -> String {
+    match value {
+        value if value < 0.999_5e-3 => format!("{:.0} µs", value * 1e6),
+        value if value < 0.999_95 => format!("{:.1} ms", value * 1e3),
+        value if value < 99.995 => format!("{value:.2} s"),
+        value if value < 3_599.5 => format!("{value:.0} s"),
+        value => format!("{:.1} h", value / 3_600.0),
+    }
+}
+
 /// A value that may be unavailable.
 #[must_use]
 pub fn compact_or_dash(value: Option<f64>) -> String {
@@ -107,6 +119,21 @@ mod tests {
             (4.0 * 86_400.0, "96h"),
         ] {
             assert_eq!(compact_time(seconds), text, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        for (value, text) in [
+            (0.0, "0 µs"),
+            (0.000_812, "812 µs"),
+            (0.000_999_7, "1.0 ms"),
+            (0.045_3, "45.3 ms"),
+            (1.25, "1.25 s"),
+            (340.2, "340 s"),
+            (7_560.0, "2.1 h"),
+        ] {
+            assert_eq!(seconds(value), text, "{value}");
         }
     }
 

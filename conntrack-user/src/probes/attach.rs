@@ -6,7 +6,9 @@ use aya::{
     programs::{FEntry, FExit, KProbe, Program, ProgramError},
 };
 use aya_log::EbpfLogger;
-use conntrack_ebpf::{BUCKETS_MAP, LEADERS_MAP, NETNS_SLOTS_MAP, TOTALS_MAP, globals};
+use conntrack_ebpf::{
+    BORN_MAP, BUCKETS_MAP, LEADERS_MAP, LIVED_MAP, NETNS_SLOTS_MAP, TOTALS_MAP, globals,
+};
 
 use super::{
     diagnostics::Diagnostics,
@@ -20,6 +22,7 @@ use crate::{
     source::{
         counter_maps::{CounterMaps, Shape},
         leader_maps::LeaderShape,
+        lifetime_maps::LifetimeMaps,
     },
 };
 
@@ -38,6 +41,7 @@ pub struct Attached {
     slots: HashMap<MapData, u32, u32>,
     leaders: Option<KernelLeaders>,
     attachments: Vec<Attachment>,
+    lifetimes: Option<LifetimeMaps>,
     missing: Vec<MissingProbe>,
     missed: Missed,
 }
@@ -136,6 +140,13 @@ fn try_attach(
     let leaders = leaders
         .map(|shape| KernelLeaders::new(&mut ebpf, shape))
         .transpose()?;
+    let lifetimes = plan
+        .lifetimes
+        .map(|_| {
+            LifetimeMaps::new(array(&ebpf, LIVED_MAP)?.fd(), shape)
+                .map_err(|e| format!("{LIVED_MAP}: {}", chain(&e)))
+        })
+        .transpose()?;
     // Diagnostics only: counting goes on without them. After loading, because the logger takes the
     // map away from `ebpf`, and before attaching, so that nothing is lost.
     let mut attachments: Vec<Attachment> = Vec::new();
@@ -169,6 +180,7 @@ fn try_attach(
         slots,
         leaders,
         attachments,
+        lifetimes,
         missing,
         missed,
     };
@@ -194,6 +206,13 @@ fn load(
         .override_global(globals::NETNS, &netns, true)
         .override_global(globals::SLOTS, &slots, true)
         .override_global(aya_log::LEVEL, &super::diagnostics::EBPF_LEVEL, false);
+    let lived = u32::from(plan.lifetimes.is_some());
+    if let Some(room) = plan.lifetimes {
+        loader
+            .map_max_entries(LIVED_MAP, shape.cells())
+            .map_max_entries(BORN_MAP, room)
+            .override_global(globals::LIFETIMES, &lived, true);
+    }
     let counted = u32::from(leaders.is_some());
     if let Some((shape, leading)) = leaders.as_ref().zip(plan.top.as_ref()) {
         loader
@@ -323,6 +342,12 @@ impl Attached {
     /// Leaders, when they are counted.
     pub fn leaders(&mut self) -> Option<&mut KernelLeaders> {
         self.leaders.as_mut()
+    }
+
+    /// Lifetimes, when they are counted.
+    #[must_use]
+    pub fn lifetimes(&self) -> Option<&LifetimeMaps> {
+        self.lifetimes.as_ref()
     }
 
     /// What became of the events of each kind since attach.

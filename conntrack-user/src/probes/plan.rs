@@ -84,6 +84,8 @@ pub struct Plan {
     pub netns: Option<u32>,
     /// How leaders are counted, if they are.
     pub top: Option<Leading>,
+    /// Connections whose begin is remembered, to count lifetimes; `None`: they are not counted.
+    pub lifetimes: Option<u32>,
 }
 
 /// How leaders are counted.
@@ -130,6 +132,7 @@ impl Plan {
             event_rate: EVENT_RATE,
             netns: None,
             top: None,
+            lifetimes: None,
         }
     }
 
@@ -144,6 +147,7 @@ impl Plan {
             event_rate: EVENT_RATE,
             netns: None,
             top: None,
+            lifetimes: None,
         };
         plan.globals.push((globals::CPUS, ready.cpus));
         for spec in &PROBES {

@@ -9,6 +9,7 @@ pub mod hooks;
 pub mod instance;
 pub mod kernel;
 pub mod leader_maps;
+pub mod lifetime_maps;
 pub mod namespaces;
 pub mod nfnetlink;
 pub mod own_usage;

@@ -14,6 +14,7 @@ mod expect;
 mod fentry;
 mod flows;
 mod full;
+mod lifetimes;
 mod module;
 mod nat;
 mod netns;
@@ -105,6 +106,7 @@ pub const ALL: &[Scenario] = &[
         "a_namespace_appears_and_vanishes",
         netns::appears_and_vanishes,
     ),
+    ("lifetimes_are_those_of_the_flows", lifetimes::of_the_flows),
     ("leaders_are_the_true_ones", culprits::zipf),
     ("leaders_among_the_refused", culprits::dropped),
     ("leaders_among_the_evicted", culprits::evicted_ipv6),

@@ -42,6 +42,11 @@ fn bad_usage_is_status_2_and_says_what_is_bad() -> Result<()> {
     refused(&["stream", "--top", "--top-prefix", "33"], "--top-prefix")?;
     refused(&["stream", "--top", "--format", "csv"], "--top")?;
     refused(&["stream", "--top", "--proc-root", "/x"], "--top")?;
+    refused(&["stream", "--lifetimes", "--format", "csv"], "--lifetimes")?;
+    refused(
+        &["stream", "--lifetimes", "--proc-root", "/x"],
+        "--lifetimes",
+    )?;
     refused(&["events", "--top", "101"], "--top")?;
     refused(&["stream", "--chart", "error"], "errors")?;
     refused(&["stream", "--columns", "drop"], "errors.drop")?;

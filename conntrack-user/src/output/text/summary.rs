@@ -8,7 +8,7 @@ use crate::{
         record::InstanceSummary,
     },
     output::{
-        bursts,
+        bursts, lifetimes,
         number::{UNAVAILABLE, compact_or_dash},
     },
 };
@@ -57,6 +57,9 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
             compact_or_dash(percentiles.and_then(|p| p.dispersion)),
         );
         lines.push((line, check.map_or(Tone::Plain, |c| tone(c.verdict))));
+    }
+    if let Some(lived) = &instance.lifetimes {
+        lines.push((lifetimes::line(lived), Tone::Plain));
     }
     if !still.is_empty() {
         lines.push((format!("nothing counted: {}", still.join(" ")), Tone::Dim));

@@ -1,0 +1,50 @@
+//! How long connections live.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    ctpulse::Stream,
+    kernel::{flush, tracking},
+    traffic::UdpFlows,
+};
+
+/// Flows that are in the table before anybody looks.
+const BEFORE: u32 = 100;
+const FLOWS: u32 = 1_000;
+
+/// Flows made and, some time later, flushed lived for about that time.
+pub(super) fn of_the_flows() -> Result<()> {
+    tracking()?;
+    let mut flows = UdpFlows::new()?;
+    flows.send(BEFORE)?;
+    let stream = Stream::start(&["--lifetimes"])?;
+    let first = Instant::now();
+    flows.send(FLOWS)?;
+    let last = first.elapsed();
+    // So that their lifetimes differ little, however slowly they were made.
+    thread::sleep(Duration::from_millis(500) + last * 4);
+    let least = first.elapsed() - last;
+    flush()?;
+    let most = first.elapsed();
+    // The last entries are freed after an RCU grace period.
+    thread::sleep(Duration::from_millis(500));
+    let ended = stream.stop()?;
+    let lifetimes = &ended.summary()?["lifetimes"];
+    println!("between {least:?} and {most:?}: {lifetimes}");
+    ensure!(lifetimes["count"] == FLOWS, "{lifetimes}");
+    ensure!(lifetimes["unknown"] == BEFORE, "{lifetimes}");
+    let deleted = ended.probe("deleted")?;
+    ensure!(deleted == u64::from(FLOWS + BEFORE), "deleted: {deleted}");
+    for name in ["p50_s", "p90_s", "p99_s", "p999_s", "max_s"] {
+        let said = lifetimes[name].as_f64().context("a time")?;
+        // Known to 1 %.
+        let range = least.as_secs_f64() * 0.99..=most.as_secs_f64() * 1.01;
+        ensure!(range.contains(&said), "{name} is {said}, not in {range:?}");
+    }
+    Ok(())
+}
