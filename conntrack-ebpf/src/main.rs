@@ -3,8 +3,8 @@
 //! One file per family of functions under `probes/`; `count` owns the maps of counters, `event` the
 //! ring of events, `call` makes kprobes and
 //! fentry look the same to them, `stash` is what an entry leaves for a return, `top` the
-//! counts per source, destination and port, `lifetime` how long connections live, `histogram` the
-//! buckets of times, `kernel` and `tuple` the reads of kernel memory.
+//! counts per source, destination and port, `lifetime` how long connections live, `latency` how long
+//! functions take, `histogram` the buckets of both, `kernel` and `tuple` the reads of kernel memory.
 //! Offsets of kernel fields come from BTF and are set as globals before loading.
 #![no_std]
 #![no_main]
@@ -18,6 +18,7 @@ mod event;
 mod histogram;
 mod instance;
 mod kernel;
+mod latency;
 mod lifetime;
 mod probes;
 mod stash;

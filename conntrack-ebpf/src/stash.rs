@@ -44,6 +44,8 @@ pub(crate) struct Stashed {
     pub(crate) slot: u64,
     pub(crate) pointer: u64,
     pub(crate) note: u64,
+    /// When, where the function is measured (`latency`).
+    pub(crate) entered: u64,
 }
 
 /// Least recently used ones go first: what a lost return probe leaves behind ages out.

@@ -259,6 +259,11 @@ pub struct StreamArgs {
     /// Count how long connections live, and tell it in the summary
     #[arg(long, conflicts_with = "proc_root")]
     pub lifetimes: bool,
+    /// Measure the time spent in __nf_conntrack_confirm and early_drop, and tell it in the summary.
+    /// Puts probes on __nf_conntrack_confirm, which runs once for each new flow, if --probes all does
+    /// not
+    #[arg(long, conflicts_with = "proc_root")]
+    pub latency: bool,
     /// Load these eBPF programs instead of those embedded: to try out that a wrong one is caught
     #[arg(long, value_name = "FILE", hide = true)]
     pub object: Option<PathBuf>,
@@ -567,6 +572,7 @@ impl Default for StreamArgs {
             proc_root: None,
             top: TopArgs::default(),
             lifetimes: false,
+            latency: false,
             object: None,
             without_function: Vec::new(),
         }
@@ -594,6 +600,9 @@ impl StreamArgs {
             }
             Format::Csv if self.lifetimes => {
                 Err("--lifetimes has no place in CSV; use --format text or json")
+            }
+            Format::Csv if self.latency => {
+                Err("--latency has no place in CSV; use --format text or json")
             }
             Format::Csv | Format::Json if selects => {
                 Err("--columns and --chart are for text; the other formats always have everything")

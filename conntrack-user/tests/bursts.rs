@@ -101,6 +101,7 @@ fn summary() -> Record {
             lost_events: None,
             buckets_lost_ms: 0.0,
             lifetimes: None,
+            latency: None,
             histograms: PerCounter::default(),
             bursts: totals,
         }],

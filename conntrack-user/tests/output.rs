@@ -405,6 +405,7 @@ fn summary(crosscheck: Vec<Check>) -> Record {
             lost_events: probe(0),
             buckets_lost_ms: 0.0,
             lifetimes: None,
+            latency: None,
             histograms: per_counter(&histograms),
             bursts: PerCounter::default(),
         }],

@@ -84,6 +84,15 @@ fn report(name: &str) -> Report {
         json!({"type": "top", "time": "2026-01-02T03:04:05.1Z", "instance": name, "window_s": 10.0, "tables": [
             {"by": "new", "of": "src", "total": 7, "error": 0, "rows": [
                 {"key": "10.0.0.1", "count": 6, "share": 85.7, "process": name}, {"key": name, "count": 1}]}]}),
+        json!({"type": "summary", "duration_s": 0.2, "events": {}, "instances": [{"name": name, "totals": {},
+            "crosscheck": [], "missed": 0, "lost_events": 0, "buckets_lost_ms": 0.0, "histograms": {},
+            "lifetimes": {"count": 5, "unknown": 2, "p50_s": 0.0012, "p90_s": 30.2, "p99_s": 30.2,
+                "p999_s": 30.2, "max_s": 30.2},
+            "latency": {
+                "confirm": {"count": null, "p50_us": null, "p90_us": null, "p99_us": null,
+                    "p999_us": null, "max_us": null, "reason": name},
+                "early_drop": {"count": 0, "p50_us": null, "p90_us": null, "p99_us": null,
+                    "p999_us": null, "max_us": null}}}]}),
     ] {
         builder.add(&record(other));
     }

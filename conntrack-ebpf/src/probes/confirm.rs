@@ -9,6 +9,7 @@ use crate::{
     event,
     instance::Slot,
     kernel::{Conn, Packet},
+    latency,
     stash::{Function, Stashed, leave, look, take},
     tuple::Tuple,
 };
@@ -29,6 +30,7 @@ fn clashing<C: Entry>(ctx: &C) -> Option<()> {
             slot: u64::from(loser.slot.0),
             pointer: packet.address(),
             note: 0,
+            entered: 0,
         },
     );
     Some(())
@@ -73,6 +75,7 @@ fn confirming<C: Entry>(ctx: &C) -> Option<()> {
             slot: u64::from(flow.slot.0),
             pointer: flow.ct.address(),
             note: 0,
+            entered: latency::now(),
         },
     );
     Some(())
@@ -84,7 +87,9 @@ entry!(confirm, confirm_fentry => confirming);
 /// when a clash was resolved inside.
 #[inline(always)]
 fn confirmed<C: Return>(ctx: &C) -> Option<()> {
+    let now = latency::now();
     let call = take(ctx, Function::Confirm)?;
+    latency::confirmed(&call, now);
     if ctx.returned()? as u32 != DROP {
         return None;
     }
@@ -127,6 +132,7 @@ fn adjusting<C: Entry>(ctx: &C) -> Option<()> {
             slot: u64::from(flow.slot.0),
             pointer: 0,
             note: 0,
+            entered: 0,
         },
     );
     Some(())

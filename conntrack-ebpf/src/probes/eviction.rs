@@ -10,6 +10,7 @@ use crate::{
     event,
     instance::{Slot, slot_of},
     kernel::{Net, conn_tuple_offset},
+    latency,
     stash::{Function, Stashed, is_below, leave, look, take},
     top,
     tuple::Tuple,
@@ -34,6 +35,7 @@ fn evicting<C: Entry>(ctx: &C) -> Option<()> {
             slot: u64::from(slot.0),
             pointer: if ours { allocating.tuple } else { 0 },
             note: u64::from(!ours || allocating.from_packet != 0),
+            entered: latency::now(),
         },
     );
     EVICTING.add(1);
@@ -45,7 +47,9 @@ entry!(early_drop, early_drop_fentry => evicting);
 /// Return of `early_drop`: false when nothing could be evicted, and the table is full.
 #[inline(always)]
 fn evicted<C: Return>(ctx: &C) -> Option<()> {
+    let now = latency::now();
     let call = take(ctx, Function::EarlyDrop)?;
+    latency::early_dropped(&call, now);
     EVICTING.add(u64::MAX);
     // `bool`: the low byte of the register.
     if ctx.returned()? as u8 != 0 {

@@ -43,6 +43,7 @@ fn enter<C: Entry>(ctx: &C, function: Function, expectation: u64) -> Option<()> 
             slot: u64::from(slot.0),
             pointer: 0,
             note: 0,
+            entered: 0,
         },
     );
     Some(())

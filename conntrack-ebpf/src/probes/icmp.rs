@@ -22,6 +22,7 @@ fn enter<C: Entry>(ctx: &C, function: Function) -> Option<()> {
             slot: u64::from(slot.0),
             pointer: ctx.argument(1)?,
             note: 0,
+            entered: 0,
         },
     );
     Some(())

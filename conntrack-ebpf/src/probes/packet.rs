@@ -41,6 +41,7 @@ fn packet_in<C: Entry>(ctx: &C) -> Option<()> {
             slot: u64::from(slot.0),
             pointer: packet.address(),
             note: 0,
+            entered: 0,
         },
     );
     Some(())

@@ -41,6 +41,7 @@ fn checking_insert<C: Entry>(ctx: &C) -> Option<()> {
             slot: u64::from(given.slot.0),
             pointer: given.ct.address(),
             note: 0,
+            entered: 0,
         },
     );
     Some(())
@@ -79,6 +80,7 @@ fn looking_for_tuple<C: Entry>(ctx: &C) -> Option<()> {
             slot: u64::from(ignored.slot.0),
             pointer: 0,
             note: 0,
+            entered: 0,
         },
     );
     Some(())

@@ -2,14 +2,13 @@
 
 use std::{rc::Rc, time::Duration};
 
-use conntrack_ebpf::{EventKind, ProbeCounter};
+use conntrack_ebpf::EventKind;
 
 use crate::{
     clock::Instant,
     model::{
-        counters::ProbeSource,
+        durations::Durations,
         event::{Tuple, kind_name},
-        lifetimes::LifetimeCounts,
         origin::Coverage,
         record::{Event, EventTotals, Ordered, Probes, Time},
     },
@@ -21,7 +20,7 @@ use crate::{
     },
     source::{
         counter_maps::CounterMaps,
-        lifetime_maps::room,
+        duration_maps::room,
         proc_fs::{PROC, ProcRoot},
     },
 };
@@ -44,6 +43,8 @@ pub struct Wanted {
     pub top: Option<Leading>,
     /// Whether lifetimes are counted.
     pub lifetimes: bool,
+    /// Whether the time spent in functions is measured.
+    pub latency: bool,
 }
 
 /// The probes over time.
@@ -57,8 +58,8 @@ pub struct Attachment {
     waiting: bool,
     /// What became of the events of earlier attachments, by kind: sent, suppressed, lost.
     past_events: [[u64; 3]; EventKind::ALL.len()],
-    /// Lifetimes counted in earlier attachments, by slot.
-    past_lifetimes: Vec<LifetimeCounts>,
+    /// Lengths of time counted in earlier attachments, by slot.
+    past_durations: Vec<Durations>,
 }
 
 impl Attachment {
@@ -72,7 +73,7 @@ impl Attachment {
             probes: report(Group::Flow, &[], &[]),
             waiting: false,
             past_events: Default::default(),
-            past_lifetimes: Vec::new(),
+            past_durations: Vec::new(),
         };
         attachment.attach(facts);
         attachment
@@ -111,7 +112,7 @@ impl Attachment {
 
     /// Makes a plan and follows it.
     fn follow(&self, facts: &HostFacts) -> Outcome {
-        let mut plan = Plan::new(self.wanted.request, facts);
+        let mut plan = Plan::new(self.wanted.request, self.wanted.latency, facts);
         plan.event_rate = self.wanted.event_rate;
         plan.netns = self.wanted.netns;
         plan.top = self.wanted.top;
@@ -126,12 +127,11 @@ impl Attachment {
     /// nf_conntrack is gone, and the probes with it.
     pub fn lose(&mut self, reason: &str) {
         if let Some(attached) = self.attached.take() {
-            if let Some(maps) = attached.lifetimes() {
-                let slots = maps.slots() as usize;
-                self.past_lifetimes.resize_with(slots, Default::default);
-                for (slot, past) in (0..).zip(&mut self.past_lifetimes) {
-                    past.add(&maps.read(slot));
-                }
+            let maps = attached.durations();
+            let slots = self.past_durations.len().max(maps.slots() as usize);
+            self.past_durations.resize_with(slots, Durations::default);
+            for (slot, past) in (0..maps.slots()).zip(&mut self.past_durations) {
+                past.add(&maps.read(slot).covered(&self.coverage));
             }
             for (past, (_, now)) in self.past_events.iter_mut().zip(attached.event_counts()) {
                 for (past, now) in past.iter_mut().zip(now) {
@@ -196,26 +196,15 @@ impl Attachment {
         self.attached.as_mut().and_then(Attached::leaders)
     }
 
-    /// Lifetimes counted for a slot so far, those of earlier attachments included; `None` where they are
-    /// not counted.
+    /// Lengths of time counted for a slot so far, those of earlier attachments included.
     #[must_use]
-    pub fn lifetimes(&self, slot: u32) -> Option<LifetimeCounts> {
-        const NEEDED: ProbeSource =
-            ProbeSource::sum(&[ProbeCounter::Inserted, ProbeCounter::Deleted]);
-        let past = self.past_lifetimes.get(slot as usize);
-        let now = self
-            .attached
-            .as_ref()
-            .and_then(Attached::lifetimes)
-            .filter(|_| self.coverage.missing(NEEDED).is_none())
-            .map(|maps| maps.read(slot));
-        match (past.cloned(), now) {
-            (Some(mut sum), Some(now)) => {
-                sum.add(&now);
-                Some(sum)
-            }
-            (past, now) => now.or(past),
+    pub fn durations(&self, slot: u32) -> Durations {
+        let past = self.past_durations.get(slot as usize);
+        let mut sum = past.cloned().unwrap_or_default();
+        if let Some(attached) = &self.attached {
+            sum.add(&attached.durations().read(slot).covered(&self.coverage));
         }
+        sum
     }
 
     /// Writes what the eBPF programs had to say since last time.

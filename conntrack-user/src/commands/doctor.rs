@@ -41,7 +41,7 @@ pub fn run(args: &DoctorArgs) -> io::Result<()> {
 }
 
 fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
-    let plan = Plan::new(Request::Group(Group::All), facts);
+    let plan = Plan::new(Request::Group(Group::All), false, facts);
     let reading = KernelCounters::new(proc.clone(), Choice::Auto).read();
     let stat = reading.kernel.stat.as_ref();
     let coverage = coverage(&plan.missing);

@@ -15,6 +15,7 @@ use crate::{
     clock::{Clock, Instant},
     model::{
         counters::PerCounter,
+        durations::Durations,
         monitor::{Config, Monitor},
         origin::{Coverage, unavailable},
         record::{Hello, InstanceSummary, Record, SCHEMA, Summary},
@@ -35,6 +36,9 @@ use crate::{
 /// Time for calls that were under way when the probes were attached to end, where they cannot be
 /// waited for.
 const SETTLE: Duration = Duration::from_millis(20);
+
+/// Why an instance has no probes when others have.
+const NO_SLOT: &str = "there are more network namespaces than can be counted apart";
 
 /// How often namespaces are looked for with `--netns all`.
 const LOOK_FOR_NAMESPACES: Duration = Duration::from_secs(1);
@@ -112,6 +116,7 @@ impl<C: Clock> Session<C> {
             netns: single,
             top: leading(&args.top),
             lifetimes: args.lifetimes,
+            latency: args.latency,
         };
         let top = wanted.top;
         let attachment = Attachment::new(wanted, facts);
@@ -335,7 +340,7 @@ impl<C: Clock> Session<C> {
             Monitor::new(config, self.attachment.coverage()),
             Notices::new(self.voice.clone()),
         );
-        watched.lifetimes_before = self.attachment.lifetimes(slot);
+        watched.durations_before = self.attachment.durations(slot);
         let missed = self.attachment.missed();
         let first = watched.begin(self.attachment.maps(), missed, &self.clock);
         match first {
@@ -351,11 +356,25 @@ impl<C: Clock> Session<C> {
     }
 
     fn instance_summary(&self, watched: &Watched) -> InstanceSummary {
-        let before = watched.lifetimes_before.clone().unwrap_or_default();
-        let counted = self.attachment.lifetimes(watched.slot);
+        let summary = watched.monitor.summary();
+        let StreamArgs {
+            lifetimes, latency, ..
+        } = self.args;
+        if !lifetimes && !latency {
+            return summary;
+        }
+        let (durations, coverage) =
+            if watched.slot < self.room() || self.attachment.maps().is_none() {
+                let counted = self.attachment.durations(watched.slot);
+                let coverage = self.attachment.coverage();
+                (counted.since(&watched.durations_before), coverage)
+            } else {
+                (Durations::default(), Coverage::none(NO_SLOT))
+            };
         InstanceSummary {
-            lifetimes: counted.map(|counted| counted.since(&before).lifetimes()),
-            ..watched.monitor.summary()
+            lifetimes: lifetimes.then(|| durations.lifetimes(&coverage)),
+            latency: latency.then(|| durations.latency(&coverage)),
+            ..summary
         }
     }
 
@@ -455,8 +474,7 @@ impl<C: Clock> Session<C> {
         for watched in &mut self.watched {
             if watched.slot >= room {
                 // It was found while there were no probes, and as many slots as namespaces.
-                let reason = "there are more network namespaces than can be counted apart";
-                watched.set_probes(None, Coverage::none(reason), missed, &self.clock)?;
+                watched.set_probes(None, Coverage::none(NO_SLOT), missed, &self.clock)?;
                 continue;
             }
             if let Some(namespace) = watched.namespace.as_ref().filter(|_| self.slots > 0) {

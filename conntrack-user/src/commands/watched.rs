@@ -6,7 +6,7 @@ use super::{culprits::Subject, notices::Notices};
 use crate::{
     clock::Clock,
     model::{
-        lifetimes::LifetimeCounts,
+        durations::Durations,
         monitor::{Monitor, Observation},
         origin::Coverage,
         record::Instance,
@@ -37,8 +37,8 @@ pub struct Watched {
     pub slot: u32,
     /// What is known of it.
     pub monitor: Monitor,
-    /// Lifetimes counted for its slot before it had it.
-    pub lifetimes_before: Option<LifetimeCounts>,
+    /// Lengths of time counted for its slot before it had it.
+    pub durations_before: Durations,
     source: Source,
     name: String,
     notices: Notices,
@@ -68,7 +68,7 @@ impl Watched {
             namespace,
             slot,
             monitor,
-            lifetimes_before: None,
+            durations_before: Durations::default(),
             source,
             name,
             notices,

@@ -266,6 +266,7 @@ impl Monitor {
             buckets_lost_ms: self.buckets_lost as f64 * BUCKET_MS,
             // Not from readings.
             lifetimes: None,
+            latency: None,
             histograms: PerCounter::from_fn(|spec| self.inside.percentiles(spec.id)),
             bursts: self.bursts.clone(),
         }

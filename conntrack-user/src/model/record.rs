@@ -14,7 +14,7 @@ use serde::{
 
 use super::{
     alert::AlertStatus, counters::PerCounter, crosscheck::Check, event::Tuple,
-    forecast::TimeToFull, histogram::Percentiles, lifetimes::Lifetimes,
+    forecast::TimeToFull, histogram::Percentiles, latency::Latency, lifetimes::Lifetimes,
 };
 
 /// Version of the contract.
@@ -596,6 +596,9 @@ pub struct InstanceSummary {
     /// How long connections lived, with `--lifetimes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetimes: Option<Lifetimes>,
+    /// How long functions took, with `--latency`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
     /// Distribution of the per-bucket rate.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub histograms: PerCounter<Percentiles>,

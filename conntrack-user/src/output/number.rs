@@ -47,16 +47,24 @@ pub fn compact_time(seconds: f64) -> String {
     }
 }
 
-/// A length of time in seconds: `812 µs`, `45.3 ms`, `1.25 s`, `340 s`, `2.1 h`.
+/// A length of time in seconds: `1.25 µs`, `812 µs`, `45.3 ms`, `1.25 s`, `340 s`, `2.1 h`.
 #[must_use]
 pub fn seconds(value: f64) -> String {
     match value {
+        value if value < 9.995e-6 => format!("{:.2} µs", value * 1e6),
+        value if value < 99.95e-6 => format!("{:.1} µs", value * 1e6),
         value if value < 0.999_5e-3 => format!("{:.0} µs", value * 1e6),
         value if value < 0.999_95 => format!("{:.1} ms", value * 1e3),
         value if value < 99.995 => format!("{value:.2} s"),
         value if value < 3_599.5 => format!("{value:.0} s"),
         value => format!("{:.1} h", value / 3_600.0),
     }
+}
+
+/// The same of microseconds.
+#[must_use]
+pub fn microseconds(value: f64) -> String {
+    seconds(value / 1e6)
 }
 
 /// A value that may be unavailable.
@@ -125,7 +133,9 @@ mod tests {
     #[test]
     fn lengths_of_time() {
         for (value, text) in [
-            (0.0, "0 µs"),
+            (0.0, "0.00 µs"),
+            (0.000_001_25, "1.25 µs"),
+            (0.000_012_5, "12.5 µs"),
             (0.000_812, "812 µs"),
             (0.000_999_7, "1.0 ms"),
             (0.045_3, "45.3 ms"),
@@ -134,6 +144,7 @@ mod tests {
             (7_560.0, "2.1 h"),
         ] {
             assert_eq!(seconds(value), text, "{value}");
+            assert_eq!(microseconds(value * 1e6), text, "{value}");
         }
     }
 

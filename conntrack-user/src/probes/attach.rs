@@ -7,7 +7,8 @@ use aya::{
 };
 use aya_log::EbpfLogger;
 use conntrack_ebpf::{
-    BORN_MAP, BUCKETS_MAP, LEADERS_MAP, LIVED_MAP, NETNS_SLOTS_MAP, TOTALS_MAP, globals,
+    BORN_MAP, BUCKETS_MAP, CONFIRM_TIMES_MAP, EARLY_DROP_TIMES_MAP, LEADERS_MAP, LIVED_MAP,
+    NETNS_SLOTS_MAP, TOTALS_MAP, globals,
 };
 
 use super::{
@@ -21,8 +22,8 @@ use crate::{
     model::{origin::Coverage, record::Probes, snapshot::EventCounts},
     source::{
         counter_maps::{CounterMaps, Shape},
+        duration_maps::DurationMaps,
         leader_maps::LeaderShape,
-        lifetime_maps::LifetimeMaps,
     },
 };
 
@@ -41,7 +42,7 @@ pub struct Attached {
     slots: HashMap<MapData, u32, u32>,
     leaders: Option<KernelLeaders>,
     attachments: Vec<Attachment>,
-    lifetimes: Option<LifetimeMaps>,
+    durations: DurationMaps,
     missing: Vec<MissingProbe>,
     missed: Missed,
 }
@@ -140,13 +141,7 @@ fn try_attach(
     let leaders = leaders
         .map(|shape| KernelLeaders::new(&mut ebpf, shape))
         .transpose()?;
-    let lifetimes = plan
-        .lifetimes
-        .map(|_| {
-            LifetimeMaps::new(array(&ebpf, LIVED_MAP)?.fd(), shape)
-                .map_err(|e| format!("{LIVED_MAP}: {}", chain(&e)))
-        })
-        .transpose()?;
+    let durations = durations(plan, shape, &ebpf)?;
     // Diagnostics only: counting goes on without them. After loading, because the logger takes the
     // map away from `ebpf`, and before attaching, so that nothing is lost.
     let mut attachments: Vec<Attachment> = Vec::new();
@@ -180,7 +175,7 @@ fn try_attach(
         slots,
         leaders,
         attachments,
-        lifetimes,
+        durations,
         missing,
         missed,
     };
@@ -206,18 +201,23 @@ fn load(
         .override_global(globals::NETNS, &netns, true)
         .override_global(globals::SLOTS, &slots, true)
         .override_global(aya_log::LEVEL, &super::diagnostics::EBPF_LEVEL, false);
-    let lived = u32::from(plan.lifetimes.is_some());
+    let yes = 1_u32;
     if let Some(room) = plan.lifetimes {
         loader
             .map_max_entries(LIVED_MAP, shape.cells())
             .map_max_entries(BORN_MAP, room)
-            .override_global(globals::LIFETIMES, &lived, true);
+            .override_global(globals::LIFETIMES, &yes, true);
     }
-    let counted = u32::from(leaders.is_some());
+    if plan.latency {
+        loader
+            .map_max_entries(CONFIRM_TIMES_MAP, shape.cells())
+            .map_max_entries(EARLY_DROP_TIMES_MAP, shape.cells())
+            .override_global(globals::LATENCY, &yes, true);
+    }
     if let Some((shape, leading)) = leaders.as_ref().zip(plan.top.as_ref()) {
         loader
             .map_max_entries(LEADERS_MAP, shape.elements())
-            .override_global(globals::TOP, &counted, true)
+            .override_global(globals::TOP, &yes, true)
             .override_global(globals::TOP_SET_BITS, &shape.set_bits, true)
             .override_global(globals::TOP_SEED, &leading.seed, true)
             .override_global(globals::TOP_PREFIX, &leading.prefixes.ipv4, true)
@@ -236,6 +236,21 @@ fn array<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData, String> {
         Some(Map::Array(data)) => Ok(data),
         _ => Err(format!("the eBPF object has no array {name}")),
     }
+}
+
+fn durations(plan: &Plan, shape: Shape, ebpf: &Ebpf) -> Result<DurationMaps, String> {
+    let mut maps = DurationMaps::none(shape);
+    if plan.lifetimes.is_some() {
+        maps.add_lifetimes(array(ebpf, LIVED_MAP)?.fd())
+            .map_err(|e| format!("cannot map lifetimes: {}", chain(&e)))?;
+    }
+    if plan.latency {
+        let confirm = array(ebpf, CONFIRM_TIMES_MAP)?;
+        let early_drop = array(ebpf, EARLY_DROP_TIMES_MAP)?;
+        maps.add_latency(confirm.fd(), early_drop.fd())
+            .map_err(|e| format!("cannot map the times of functions: {}", chain(&e)))?;
+    }
+    Ok(maps)
 }
 
 fn attach_all(ebpf: &mut Ebpf, types: Option<&Btf>, probe: &PlannedProbe) -> Result<(), Failure> {
@@ -344,10 +359,10 @@ impl Attached {
         self.leaders.as_mut()
     }
 
-    /// Lifetimes, when they are counted.
+    /// Lengths of time, as far as they are counted.
     #[must_use]
-    pub fn lifetimes(&self) -> Option<&LifetimeMaps> {
-        self.lifetimes.as_ref()
+    pub fn durations(&self) -> &DurationMaps {
+        &self.durations
     }
 
     /// What became of the events of each kind since attach.

@@ -86,6 +86,8 @@ pub struct Plan {
     pub top: Option<Leading>,
     /// Connections whose begin is remembered, to count lifetimes; `None`: they are not counted.
     pub lifetimes: Option<u32>,
+    /// Whether the time spent in functions is measured.
+    pub latency: bool,
 }
 
 /// How leaders are counted.
@@ -101,11 +103,12 @@ pub struct Leading {
 pub const EVENT_RATE: u32 = 1000;
 
 impl Plan {
-    /// Decides.
+    /// Decides. `latency`: whether the time spent in functions is to be measured, which takes their
+    /// probes whatever the group.
     #[must_use]
-    pub fn new(request: Request, facts: &HostFacts) -> Self {
+    pub fn new(request: Request, latency: bool, facts: &HostFacts) -> Self {
         match ready(request, facts) {
-            Ok(ready) => Self::probes(group_of(request), facts, &ready),
+            Ok(ready) => Self::probes(group_of(request), latency, facts, &ready),
             Err(reason) => Self::blocked(request, &reason),
         }
     }
@@ -133,10 +136,11 @@ impl Plan {
             netns: None,
             top: None,
             lifetimes: None,
+            latency: false,
         }
     }
 
-    fn probes(group: Group, facts: &HostFacts, ready: &Ready<'_>) -> Self {
+    fn probes(group: Group, latency: bool, facts: &HostFacts, ready: &Ready<'_>) -> Self {
         let mut plan = Self {
             group,
             probes: Vec::new(),
@@ -148,10 +152,12 @@ impl Plan {
             netns: None,
             top: None,
             lifetimes: None,
+            latency,
         };
         plan.globals.push((globals::CPUS, ready.cpus));
         for spec in &PROBES {
-            if spec.group > group {
+            let timed = latency && spec.counters.contains(&TIMED);
+            if spec.group > group && !timed {
                 plan.missing.push(spec.missing(NOT_ASKED.to_owned()));
                 continue;
             }
@@ -166,6 +172,9 @@ impl Plan {
         plan
     }
 }
+
+/// Of the probes beyond the flow group, what those count that also measure time.
+const TIMED: ProbeCounter = ProbeCounter::ConfirmFailed;
 
 /// Why probes of the group `all` are missing from the group `flow`.
 const NOT_ASKED: &str = "costs every packet; ask for it with --probes all";
@@ -380,7 +389,7 @@ mod tests {
     fn without(take_away: impl FnOnce(&mut HostFacts)) -> Plan {
         let mut facts = capable();
         take_away(&mut facts);
-        Plan::new(Request::Group(Group::All), &facts)
+        Plan::new(Request::Group(Group::All), false, &facts)
     }
 
     #[test]
@@ -482,7 +491,7 @@ mod tests {
 
     #[test]
     fn the_flow_group_leaves_out_what_costs_every_packet_and_says_so() {
-        let plan = Plan::new(Request::Group(Group::Flow), &capable());
+        let plan = Plan::new(Request::Group(Group::Flow), false, &capable());
         let per_packet: Vec<&str> = plan.missing.iter().map(|m| m.function).collect();
         assert_eq!(
             per_packet,
@@ -498,6 +507,35 @@ mod tests {
                 .iter()
                 .all(|m| m.reason.contains("--probes all"))
         );
+    }
+
+    #[test]
+    fn latency_brings_the_probes_that_measure_it_and_no_others() {
+        let flow = |latency| Plan::new(Request::Group(Group::Flow), latency, &capable());
+        let (without, with) = (flow(false), flow(true));
+        let functions = |plan: &Plan| -> Vec<&str> {
+            plan.probes
+                .iter()
+                .map(|probe| probe.attachments[0].function)
+                .collect()
+        };
+        assert!(functions(&without).contains(&"early_drop"));
+        let mut expected = functions(&without);
+        expected.push("__nf_conntrack_confirm");
+        assert_eq!(functions(&with), expected);
+        assert_eq!(with.missing.len() + 1, without.missing.len());
+        assert_eq!((without.latency, with.latency), (false, true));
+    }
+
+    #[test]
+    fn a_function_that_cannot_be_measured_is_missing_with_its_reason() {
+        let mut facts = capable();
+        let symbols = facts.symbols.as_mut().unwrap();
+        symbols.remove("__nf_conntrack_confirm");
+        let plan = Plan::new(Request::Group(Group::Flow), true, &facts);
+        let confirm = |m: &&MissingProbe| m.function == "__nf_conntrack_confirm";
+        let missing = plan.missing.iter().find(confirm).unwrap();
+        assert!(missing.reason.contains("has no function"), "{missing:?}");
     }
 
     #[test]
@@ -575,7 +613,7 @@ mod tests {
             (Request::Off, "--probes off"),
             (Request::OtherRoot, "--proc-root"),
         ] {
-            let plan = Plan::new(request, &capable());
+            let plan = Plan::new(request, true, &capable());
             assert!(plan.probes.is_empty());
             assert!(plan.blocked.is_some_and(|r| r.contains(option)), "{option}");
         }

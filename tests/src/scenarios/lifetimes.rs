@@ -7,9 +7,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
+use super::netns::{OTHER, flows_in, with_another};
 use crate::{
     ctpulse::Stream,
-    kernel::{flush, tracking},
+    kernel::{flush, run_in, tracking},
     traffic::UdpFlows,
 };
 
@@ -47,4 +48,29 @@ pub(super) fn of_the_flows() -> Result<()> {
         ensure!(range.contains(&said), "{name} is {said}, not in {range:?}");
     }
     Ok(())
+}
+
+/// Each namespace has its own, and so have the functions.
+pub(super) fn of_each_namespace() -> Result<()> {
+    const HERE: u32 = 300;
+    const THERE: u32 = 500;
+    tracking()?;
+    with_another(|| {
+        let stream = Stream::start(&["--netns", "all", "--lifetimes", "--latency"])?;
+        flows_in(OTHER, THERE)?;
+        UdpFlows::new()?.send(HERE)?;
+        flush()?;
+        run_in(OTHER, &["conntrack", "-F"])?;
+        thread::sleep(Duration::from_millis(500));
+        let ended = stream.stop()?;
+        for (name, flows) in [("self", HERE), (OTHER, THERE)] {
+            let instance = ended.instance(name)?;
+            let (lifetimes, confirm) = (&instance["lifetimes"], &instance["latency"]["confirm"]);
+            println!("{name}: {lifetimes} {confirm}");
+            ensure!(lifetimes["count"] == flows, "{name}: {lifetimes}");
+            ensure!(lifetimes["unknown"] == 0, "{name}: {lifetimes}");
+            ensure!(confirm["count"] == flows, "{name}: {confirm}");
+        }
+        Ok(())
+    })
 }

@@ -14,6 +14,7 @@ mod expect;
 mod fentry;
 mod flows;
 mod full;
+mod latency;
 mod lifetimes;
 mod module;
 mod nat;
@@ -107,6 +108,11 @@ pub const ALL: &[Scenario] = &[
         netns::appears_and_vanishes,
     ),
     ("lifetimes_are_those_of_the_flows", lifetimes::of_the_flows),
+    ("lifetimes_of_each_namespace", lifetimes::of_each_namespace),
+    ("latency_of_new_flows", latency::of_new_flows),
+    ("latency_of_evictions", latency::of_evictions),
+    ("latency_of_refusals", latency::of_refusals),
+    ("latency_that_cannot_be_measured", latency::unavailable),
     ("leaders_are_the_true_ones", culprits::zipf),
     ("leaders_among_the_refused", culprits::dropped),
     ("leaders_among_the_evicted", culprits::evicted_ipv6),

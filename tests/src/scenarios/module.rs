@@ -14,7 +14,7 @@ const FLOWS: u32 = 1_000;
 
 pub(super) fn comes_and_goes() -> Result<()> {
     unload()?;
-    let mut stream = Stream::start(&[])?;
+    let mut stream = Stream::start(&["--lifetimes", "--latency"])?;
     stream.wait_for("a sample without a table", |record| {
         record["type"] == "sample" && record["entries"].is_null()
     })?;
@@ -40,6 +40,10 @@ pub(super) fn comes_and_goes() -> Result<()> {
     for counter in ["new", "inserted", "deleted"] {
         let counted = ended.probe(counter)?;
         ensure!(counted == u64::from(2 * FLOWS), "{counter}: {counted}");
+    }
+    let summary = ended.summary()?;
+    for times in [&summary["lifetimes"], &summary["latency"]["confirm"]] {
+        ensure!(times["count"] == 2 * FLOWS, "{times}");
     }
     ensure!(
         ended.stderr.contains("waiting for nf_conntrack"),

@@ -47,6 +47,8 @@ fn bad_usage_is_status_2_and_says_what_is_bad() -> Result<()> {
         &["stream", "--lifetimes", "--proc-root", "/x"],
         "--lifetimes",
     )?;
+    refused(&["stream", "--latency", "--format", "csv"], "--latency")?;
+    refused(&["stream", "--latency", "--proc-root", "/x"], "--latency")?;
     refused(&["events", "--top", "101"], "--top")?;
     refused(&["stream", "--chart", "error"], "errors")?;
     refused(&["stream", "--columns", "drop"], "errors.drop")?;

@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "profile")]
     instructions: bool,
 
-    /// Measure only these besides nothing: flow, all, conntrack, bpftrace
+    /// Measure only these besides nothing: flow, top, lifetimes, latency, all, conntrack, bpftrace
     #[arg(long, value_delimiter = ',', value_name = "WATCHERS")]
     only: Vec<String>,
 

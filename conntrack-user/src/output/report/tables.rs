@@ -1,4 +1,5 @@
-//! The tables of an instance: bursts, busiest moments, alerts, events, culprits, cross-check.
+//! The tables of an instance: bursts, busiest moments, lengths of time, alerts, events, culprits,
+//! cross-check.
 
 use std::fmt::{Display, Write};
 
@@ -10,7 +11,10 @@ use crate::{
         report::{InstanceReport, Report},
         series::BUCKET_MS,
     },
-    output::number::{UNAVAILABLE, compact},
+    output::{
+        durations,
+        number::{UNAVAILABLE, compact},
+    },
 };
 
 /// Time shown around a moment that is jumped to, in microseconds.
@@ -26,6 +30,7 @@ pub(super) fn write(
 ) -> std::fmt::Result {
     bursts(page, report, instance)?;
     peaks(page, report, instance)?;
+    durations(page, instance)?;
     alerts(page, instance)?;
     top(page, instance)?;
     events(page, report, instance)?;
@@ -155,6 +160,39 @@ fn peaks(page: &mut String, report: &Report, instance: &InstanceReport) -> std::
             &format!("{} at {time}", spec.name),
         )?;
         page.push_str("</tr>\n");
+    }
+    close(page);
+    Ok(())
+}
+
+fn durations(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
+    let rows = instance
+        .summary
+        .as_ref()
+        .map(durations::rows)
+        .unwrap_or_default();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let text =
+        "How long connections lived, and how long the kernel's functions took, each within 1 %.";
+    let columns = [&["of", "count"][..], &durations::TIMES, &["note"]].concat();
+    open(page, "Lifetimes and latency", text, &columns)?;
+    for row in rows {
+        write!(
+            page,
+            "<tr><td>{}</td><td>{}</td>",
+            Escaped(row.what),
+            optional(row.count)
+        )?;
+        for time in &row.times {
+            write!(page, "<td>{}</td>", Escaped(time))?;
+        }
+        writeln!(
+            page,
+            "<td>{}</td></tr>",
+            Escaped(row.note.as_deref().unwrap_or(""))
+        )?;
     }
     close(page);
     Ok(())

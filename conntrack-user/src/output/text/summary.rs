@@ -8,7 +8,7 @@ use crate::{
         record::InstanceSummary,
     },
     output::{
-        bursts, lifetimes,
+        bursts, durations,
         number::{UNAVAILABLE, compact_or_dash},
     },
 };
@@ -58,8 +58,8 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
         );
         lines.push((line, check.map_or(Tone::Plain, |c| tone(c.verdict))));
     }
-    if let Some(lived) = &instance.lifetimes {
-        lines.push((lifetimes::line(lived), Tone::Plain));
+    for row in durations::rows(instance) {
+        lines.push((durations::line(&row), Tone::Plain));
     }
     if !still.is_empty() {
         lines.push((format!("nothing counted: {}", still.join(" ")), Tone::Dim));

@@ -23,6 +23,10 @@ pub(crate) enum Condition {
     Flow,
     /// The same, and it counts who leads.
     Top,
+    /// The same as the flow group, and it counts how long connections live.
+    Lifetimes,
+    /// The same as the flow group, and it measures how long functions take.
+    Latency,
     /// ctpulse with all its probes, those that hit per packet included.
     All,
     /// conntrack(8), which has the kernel send a message for each new flow.
@@ -33,17 +37,38 @@ pub(crate) enum Condition {
 
 impl Condition {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Nothing,
         Self::Flow,
         Self::Top,
+        Self::Lifetimes,
+        Self::Latency,
         Self::All,
         Self::Conntrack,
         Self::Bpftrace,
     ];
 
     /// Those that run BPF programs.
-    pub(crate) const BPF: [Self; 4] = [Self::Flow, Self::Top, Self::All, Self::Bpftrace];
+    pub(crate) const BPF: [Self; 6] = [
+        Self::Flow,
+        Self::Top,
+        Self::Lifetimes,
+        Self::Latency,
+        Self::All,
+        Self::Bpftrace,
+    ];
+
+    /// ctpulse's options, where it is ctpulse that watches.
+    fn options(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Flow => Some(&["--probes", "flow"]),
+            Self::Top => Some(&["--probes", "flow", "--top"]),
+            Self::Lifetimes => Some(&["--probes", "flow", "--lifetimes"]),
+            Self::Latency => Some(&["--probes", "flow", "--latency"]),
+            Self::All => Some(&["--probes", "all"]),
+            Self::Nothing | Self::Conntrack | Self::Bpftrace => None,
+        }
+    }
 
     /// As the report names it.
     pub(crate) fn name(self) -> &'static str {
@@ -51,6 +76,8 @@ impl Condition {
             Self::Nothing => "nothing",
             Self::Flow => "ctpulse, flow group",
             Self::Top => "ctpulse, flow group, --top",
+            Self::Lifetimes => "ctpulse, flow group, --lifetimes",
+            Self::Latency => "ctpulse, flow group, --latency",
             Self::All => "ctpulse, all group",
             Self::Conntrack => "conntrack -E -e NEW",
             Self::Bpftrace => "bpftrace, same functions",
@@ -69,10 +96,6 @@ impl Watcher {
     /// sets.
     pub(crate) fn start(condition: Condition, probes: &BTreeSet<Probe>) -> Result<Self> {
         let process = match condition {
-            Condition::Nothing => None,
-            Condition::Flow => Some(ctpulse(&["--probes", "flow"])?),
-            Condition::Top => Some(ctpulse(&["--probes", "flow", "--top"])?),
-            Condition::All => Some(ctpulse(&["--probes", "all"])?),
             Condition::Conntrack => {
                 let mut process = Process::start_silent(&["conntrack", "-E", "-e", "NEW"])?;
                 process.until("conntrack listens", |_| Ok(lost_events()?.is_some()))?;
@@ -85,6 +108,7 @@ impl Watcher {
                 })?;
                 Some(process)
             }
+            _ => condition.options().map(ctpulse).transpose()?,
         };
         thread::sleep(SETTLE);
         Ok(Self { condition, process })
@@ -92,8 +116,8 @@ impl Watcher {
 
     /// The functions that ctpulse says it has probes on; none for others.
     pub(crate) fn functions(&self) -> Result<Vec<String>> {
-        match (&self.process, self.condition) {
-            (Some(process), Condition::Flow | Condition::Top | Condition::All) => {
+        match (&self.process, self.condition.options()) {
+            (Some(process), Some(_)) => {
                 let hello = first_record(&process.stdout()?)?.context("ctpulse said nothing")?;
                 Ok(strings(&hello["probes"]["attached"]))
             }
@@ -126,14 +150,14 @@ impl Watcher {
         let said = process.stop()?;
         probes::until_none()?;
         wait_until("nobody listens to events", || Ok(lost_events()?.is_none()))?;
-        match self.condition {
-            Condition::Flow | Condition::Top | Condition::All => {
+        match self.condition.options() {
+            Some(_) => {
                 let last = said.lines().next_back().context("ctpulse said nothing")?;
                 let summary: Value = serde_json::from_str(last)
                     .with_context(|| format!("the last line of ctpulse is {last:?}"))?;
                 Ok(summary["instances"][0]["totals"]["new"]["probe"].as_u64())
             }
-            _ => Ok(None),
+            None => Ok(None),
         }
     }
 }

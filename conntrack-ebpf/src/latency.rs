@@ -1,0 +1,52 @@
+//! How long functions take, from entry to return. Only on request: while `LATENCY` is 0 the verifier
+//! leaves all of it out of the programs.
+
+use aya_ebpf::{
+    Global, bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array,
+};
+use conntrack_ebpf::loglinear::Histogram;
+
+use crate::{count::cell, histogram, instance::Slot, stash::Stashed};
+
+// User space sets the number of elements when it loads the object. One map for each function: only
+// the program on its return writes to it.
+#[map]
+static CONFIRM_TIMES: Array<Histogram> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static EARLY_DROP_TIMES: Array<Histogram> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+#[unsafe(no_mangle)]
+static LATENCY: Global<u32> = Global::new(0);
+
+/// The time, as an entry leaves it and a return takes it; 0 when nobody asked for it.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    if LATENCY.load() == 0 {
+        return 0;
+    }
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// A call of `__nf_conntrack_confirm` returned.
+#[inline(always)]
+pub(crate) fn confirmed(call: &Stashed, now: u64) {
+    took(&CONFIRM_TIMES, call, now);
+}
+
+/// A call of `early_drop` returned.
+#[inline(always)]
+pub(crate) fn early_dropped(call: &Stashed, now: u64) {
+    took(&EARLY_DROP_TIMES, call, now);
+}
+
+#[inline(always)]
+fn took(times: &Array<Histogram>, call: &Stashed, now: u64) {
+    if LATENCY.load() == 0 {
+        return;
+    }
+    if let Some(histogram) = times.get_ptr_mut(cell(Slot(call.slot as u32))) {
+        // SAFETY: a checked map element of this CPU.
+        unsafe { histogram::add(histogram, now.saturating_sub(call.entered)) };
+    }
+}

@@ -1,0 +1,139 @@
+//! How long the kernel's functions take. How long that is, nothing is said of here: only how many
+//! calls were measured, and what holds of any lengths of time.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::proof::{Proof, prove};
+use crate::{
+    ctpulse::Stream,
+    drive::tcp::Connections,
+    kernel::{FEWEST_BUCKETS, table_buckets, table_max, tracking},
+    traffic::UdpFlows,
+};
+
+const LATENCY: &[&str] = &["--probes", "flow", "--latency", "--event-rate", "100000"];
+
+/// Each new flow is confirmed once, and none is evicted while there is room.
+pub(super) fn of_new_flows() -> Result<()> {
+    const FLOWS: u32 = 2_000;
+    tracking()?;
+    let mut flows = UdpFlows::new()?;
+    let started = Instant::now();
+    let proof = prove(LATENCY, || flows.send(FLOWS))?;
+    let longest = started.elapsed();
+    proof.probed("inserted", FLOWS.into())?.balanced()?;
+    let latency = latency(&proof)?;
+    measured(&latency["confirm"], FLOWS.into(), longest)?;
+    ensure!(
+        latency["early_drop"]["count"] == 0 && latency["early_drop"]["max_us"].is_null(),
+        "{latency}"
+    );
+    Ok(())
+}
+
+/// A call of `early_drop` may evict several flows, each of them for the same new one.
+pub(super) fn of_evictions() -> Result<()> {
+    const ROOM: u32 = 1_000;
+    const FLOWS: u32 = 3_000;
+    tracking()?;
+    table_buckets(FEWEST_BUCKETS)?;
+    table_max(ROOM)?;
+    let mut flows = UdpFlows::new()?;
+    let started = Instant::now();
+    let proof = prove(LATENCY, || flows.send(FLOWS))?;
+    let longest = started.elapsed();
+    tracking()?;
+    let evicted = proof.kernel("early_drop");
+    proof
+        .moves_only(&["early_drop"])?
+        .counted("early_drop", evicted)?
+        .probed("table_full", 0)?;
+    let events = proof.ended.of("event");
+    let mut told = 0;
+    let mut calls = BTreeSet::new();
+    for event in events.filter(|event| event["kind"] == "early_drop") {
+        told += 1;
+        ensure!(event["by"]["proto"] == "udp", "{event}");
+        calls.insert(event["by"].to_string());
+    }
+    ensure!(told == evicted, "{told} of {evicted} evictions told");
+    let latency = latency(&proof)?;
+    measured(&latency["early_drop"], calls.len() as u64, longest)?;
+    measured(&latency["confirm"], FLOWS.into(), longest)
+}
+
+/// Calls that evict nothing are measured, too; and what is refused has nothing to confirm.
+pub(super) fn of_refusals() -> Result<()> {
+    const ASSURED: u32 = 100;
+    const REFUSED: u32 = 500;
+    tracking()?;
+    table_max(ASSURED)?;
+    let _assured = Connections::establish(ASSURED as usize)?;
+    let mut flows = UdpFlows::new()?;
+    let started = Instant::now();
+    let proof = prove(LATENCY, || flows.offer(REFUSED))?;
+    let longest = started.elapsed();
+    tracking()?;
+    proof.probed("table_full", REFUSED.into())?;
+    let latency = latency(&proof)?;
+    measured(&latency["early_drop"], REFUSED.into(), longest)?;
+    ensure!(latency["confirm"]["count"] == 0, "{latency}");
+    Ok(())
+}
+
+/// What cannot be measured is said to be so.
+pub(super) fn unavailable() -> Result<()> {
+    tracking()?;
+    let stream = Stream::start(&[
+        "--latency",
+        "--lifetimes",
+        "--without-function",
+        "__nf_conntrack_confirm",
+        "--without-function",
+        "nf_ct_destroy",
+    ])?;
+    UdpFlows::new()?.send(100)?;
+    let ended = stream.stop()?;
+    let summary = ended.summary()?;
+    for (what, function) in [
+        (&summary["lifetimes"], "nf_ct_destroy"),
+        (&summary["latency"]["confirm"], "__nf_conntrack_confirm"),
+    ] {
+        let reason = what["reason"].as_str().unwrap_or_default();
+        ensure!(
+            what["count"].is_null() && reason.contains(function),
+            "{what}"
+        );
+    }
+    let early_drop = &summary["latency"]["early_drop"];
+    ensure!(early_drop["count"] == 0, "{early_drop}");
+    Ok(())
+}
+
+fn latency<T>(proof: &Proof<T>) -> Result<Value> {
+    let latency = proof.ended.summary()?["latency"].clone();
+    println!("{latency}");
+    Ok(latency)
+}
+
+/// That so many calls were measured, and each took some time, but not longer than all of them.
+fn measured(times: &Value, calls: u64, longest: Duration) -> Result<()> {
+    ensure!(times["count"] == calls, "{times}, not {calls}");
+    let mut before = 0.0;
+    for name in ["p50_us", "p90_us", "p99_us", "p999_us", "max_us"] {
+        let time = times[name].as_f64().context("a time")?;
+        ensure!(time > 0.0 && time >= before, "{times}");
+        before = time;
+    }
+    ensure!(
+        before < longest.as_secs_f64() * 1e6,
+        "{times}, all in {longest:?}"
+    );
+    Ok(())
+}
