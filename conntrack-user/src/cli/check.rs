@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{Netns, positive};
+use super::values::{Netns, positive};
 use crate::model::check::Limits;
 
 /// Options of `check`.

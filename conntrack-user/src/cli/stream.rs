@@ -1,0 +1,275 @@
+//! Options of `stream`, which `live` and `record` share.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+
+use super::{
+    AlertArgs,
+    values::{Netns, interval, longest_burst, multiple, positive},
+    view::ViewArgs,
+};
+use crate::{model::bursts::Settings, probes::plan::EVENT_RATE};
+
+/// Options of `stream`.
+#[derive(Args, Clone, Debug)]
+pub struct StreamArgs {
+    /// Time between samples: 10ms to 1h
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = interval)]
+    pub interval: Duration,
+    /// Stop after this time; without it, run until interrupted
+    #[arg(long, value_name = "TIME", value_parser = positive)]
+    pub duration: Option<Duration>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// What the text shows
+    #[command(flatten)]
+    pub view: ViewArgs,
+    /// Add the in-kernel time series of each interval to JSON samples
+    #[arg(long)]
+    pub buckets: bool,
+    /// Also show each CPU by itself: uneven loads are a classic cause of drops (text and JSON)
+    #[arg(long)]
+    pub per_cpu: bool,
+    /// Which kernel functions to probe
+    #[arg(long, value_enum, default_value_t = ProbesArg::Auto)]
+    pub probes: ProbesArg,
+    /// Use kprobes also where fentry can be had (nf_conntrack built into the kernel): for all functions,
+    /// or for these
+    #[arg(
+        long,
+        value_name = "FUNCTION",
+        num_args = 0..,
+        require_equals = true,
+        value_delimiter = ','
+    )]
+    pub no_fentry: Option<Vec<String>>,
+    /// Network namespaces to watch, each as an instance: self, all, a name of `ip netns`, a process
+    /// id, or a path; several separated by commas
+    #[arg(
+        long,
+        value_name = "NETNS",
+        value_delimiter = ',',
+        default_value = "self"
+    )]
+    pub netns: Vec<Netns>,
+    /// Where to read the kernel's own counters from
+    #[arg(long, value_enum, default_value_t = SourceArg::Auto, conflicts_with = "proc_root")]
+    pub source: SourceArg,
+    /// Alerts.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
+    /// Events reported of one kind in a second; 0 for none
+    #[arg(long, value_name = "N", default_value_t = EVENT_RATE)]
+    pub event_rate: u32,
+    /// What counts as a burst
+    #[command(flatten)]
+    pub bursts: BurstArgs,
+    /// Read the kernel's counters from a directory laid out like /proc, without probes
+    #[arg(long, value_name = "DIR", conflicts_with = "top")]
+    pub proc_root: Option<PathBuf>,
+    /// Who fills the table
+    #[command(flatten)]
+    pub top: TopArgs,
+    /// Count how long connections live, and tell it in the summary
+    #[arg(long, conflicts_with = "proc_root")]
+    pub lifetimes: bool,
+    /// Measure the time spent in __nf_conntrack_confirm and early_drop, and tell it in the summary.
+    /// Puts probes on __nf_conntrack_confirm, which runs once for each new flow, if --probes all does
+    /// not
+    #[arg(long, conflicts_with = "proc_root")]
+    pub latency: bool,
+    /// Load these eBPF programs instead of those embedded: to try out that a wrong one is caught
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub object: Option<PathBuf>,
+    /// Do as if the kernel had no such function: to try out what takes its place
+    #[arg(long, value_name = "FUNCTION", hide = true)]
+    pub without_function: Vec<String>,
+}
+
+impl Default for StreamArgs {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_millis(100),
+            duration: None,
+            format: Format::Text,
+            view: ViewArgs::default(),
+            buckets: false,
+            per_cpu: false,
+            probes: ProbesArg::Auto,
+            no_fentry: None,
+            netns: vec![Netns::This],
+            source: SourceArg::Auto,
+            alerts: AlertArgs::default(),
+            event_rate: EVENT_RATE,
+            bursts: BurstArgs::default(),
+            proc_root: None,
+            top: TopArgs::default(),
+            lifetimes: false,
+            latency: false,
+            object: None,
+            without_function: Vec::new(),
+        }
+    }
+}
+
+impl StreamArgs {
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        let selects = !self.view.columns.is_empty() || !self.view.chart.is_empty();
+        match self.format {
+            Format::Csv if self.per_cpu => {
+                Err("--per-cpu has no place in CSV, whose columns are fixed; use --format json")
+            }
+            Format::Csv if self.top.top.is_some() => {
+                Err("--top has no place in CSV; use --format text or json")
+            }
+            Format::Csv if self.lifetimes => {
+                Err("--lifetimes has no place in CSV; use --format text or json")
+            }
+            Format::Csv if self.latency => {
+                Err("--latency has no place in CSV; use --format text or json")
+            }
+            Format::Csv | Format::Json if selects => {
+                Err("--columns and --chart are for text; the other formats always have everything")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What counts as a burst.
+#[derive(Args, Clone, Debug)]
+pub struct BurstArgs {
+    /// A burst has at least so many times the usual rate: more than 1, up to 1000
+    #[arg(long, value_name = "TIMES", default_value_t = Settings::default().threshold, value_parser = multiple)]
+    pub burst_threshold: f64,
+    /// A burst has at least so many events more than usual
+    #[arg(long, value_name = "N", default_value_t = Settings::default().least, value_parser = clap::value_parser!(u64).range(1..))]
+    pub burst_min: u64,
+    /// What lasts longer is no burst but a new level: 300ms to 10s
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = longest_burst)]
+    pub burst_longest: Duration,
+}
+
+impl BurstArgs {
+    /// As the detector takes it.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            threshold: self.burst_threshold,
+            least: self.burst_min,
+            longest: self.burst_longest,
+        }
+    }
+}
+
+impl Default for BurstArgs {
+    fn default() -> Self {
+        let Settings {
+            threshold,
+            least,
+            longest,
+        } = Settings::default();
+        Self {
+            burst_threshold: threshold,
+            burst_min: least,
+            burst_longest: longest,
+        }
+    }
+}
+
+/// Options of `live`: those of a stream, and how it is drawn.
+#[derive(Args, Clone, Debug, Default)]
+#[command(mut_args(hide_for_live))]
+pub struct LiveArgs {
+    /// What is watched, and how.
+    #[command(flatten)]
+    pub stream: StreamArgs,
+    /// Do without who fills the table: without its cost to each new flow
+    #[arg(long, conflicts_with = "top")]
+    pub no_top: bool,
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub ascii: bool,
+    /// Panic when this key is pressed: to try out that the terminal is given back
+    #[arg(long, value_name = "KEY", hide = true)]
+    pub panic_on_key: Option<char>,
+}
+
+/// Hides options of a stream that mean nothing to the live view.
+fn hide_for_live(arg: clap::Arg) -> clap::Arg {
+    let hide = [
+        "format", "buckets", "per_cpu", "columns", "chart", "numbers", "color",
+    ]
+    .contains(&arg.get_id().as_str());
+    if hide { arg.hide(true) } else { arg }
+}
+
+/// Options for who leads.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct TopArgs {
+    /// Report who fills the table: the N leading sources, destinations and ports by new flows, drops,
+    /// evictions and entries held [default N: 10]
+    #[arg(
+        long = "top",
+        value_name = "N",
+        num_args = 0..=1,
+        default_missing_value = "10",
+        value_parser = clap::value_parser!(u16).range(1..=100)
+    )]
+    pub top: Option<u16>,
+    /// Bits of IPv4 addresses that --top tells apart
+    #[arg(long, value_name = "BITS", default_value_t = 32, requires = "top",
+        value_parser = clap::value_parser!(u8).range(0..=32))]
+    pub top_prefix: u8,
+    /// Bits of IPv6 addresses that --top tells apart
+    #[arg(long, value_name = "BITS", default_value_t = 64, requires = "top",
+        value_parser = clap::value_parser!(u8).range(0..=128))]
+    pub top_prefix6: u8,
+}
+
+impl Default for TopArgs {
+    fn default() -> Self {
+        Self {
+            top: None,
+            top_prefix: 32,
+            top_prefix6: 64,
+        }
+    }
+}
+
+/// Forms of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns for eyes
+    Text,
+    /// One JSON object per line
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+/// Groups of probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProbesArg {
+    /// The flow group, where the host allows it
+    Auto,
+    /// No probes: only what the kernel counts by itself
+    Off,
+    /// The flow group: its cost is per connection, not per packet
+    Flow,
+    /// Everything: what costs every packet too
+    All,
+}
+
+/// Sources of the kernel's own counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SourceArg {
+    /// /proc/net/stat/nf_conntrack; ctnetlink where the kernel does not have that file
+    Auto,
+    /// /proc/net/stat/nf_conntrack only: needs no privileges
+    Proc,
+    /// ctnetlink only: the same counters, from a netlink socket; needs CAP_NET_ADMIN
+    Ctnetlink,
+}

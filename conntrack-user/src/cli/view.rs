@@ -1,0 +1,74 @@
+//! Options of text.
+
+use clap::{Args, ValueEnum};
+
+use crate::output::text::{ChartName, ColumnName, Numbers, Selection, View};
+
+/// Options of text.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct ViewArgs {
+    /// Show these columns, in this order: time, entries, used, new.new, new.new.peak, errors.drop …
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        value_delimiter = ',',
+        conflicts_with = "chart"
+    )]
+    pub columns: Vec<ColumnName>,
+    /// Show only these charts: sockets, new, changes, expect, search, errors
+    #[arg(long, value_name = "CHART", value_delimiter = ',')]
+    pub chart: Vec<ChartName>,
+    /// How to write rates
+    #[arg(long, value_enum, default_value_t = NumbersArg::Human)]
+    pub numbers: NumbersArg,
+    /// Whether to use colours
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
+    pub color: ColorArg,
+}
+
+impl ViewArgs {
+    /// What was asked for; `colours` is whether there may be any.
+    #[must_use]
+    pub fn view(&self, colours: impl FnOnce() -> bool) -> View {
+        View {
+            selection: if !self.columns.is_empty() {
+                Selection::Columns(self.columns.clone())
+            } else if !self.chart.is_empty() {
+                Selection::Charts(self.chart.clone())
+            } else {
+                Selection::Fitting
+            },
+            numbers: match self.numbers {
+                NumbersArg::Human => Numbers::Human,
+                NumbersArg::Exact => Numbers::Exact,
+            },
+            colours: match self.color {
+                ColorArg::Auto => colours(),
+                ColorArg::Always => true,
+                ColorArg::Never => false,
+            },
+        }
+    }
+}
+
+/// Ways to write rates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum NumbersArg {
+    /// Three digits and a unit: 2.32k
+    #[default]
+    Human,
+    /// All digits: 2319.42
+    Exact,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorArg {
+    /// On a terminal that has them, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
