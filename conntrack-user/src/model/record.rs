@@ -3,15 +3,16 @@
 //! Everything a renderer needs is here, computed: renderers do no arithmetic. What was written as JSON
 //! can be read again, and is then the same to every renderer.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+mod wire;
 
-use jiff::Timestamp;
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, MapAccess, Visitor},
-    ser::SerializeMap,
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::wire::{Ordered, Time};
+use self::wire::{
+    all_by_name, by_name, from_names, is_zero, optional_by_name, optional_from_names,
 };
-
 use super::{
     alert::AlertStatus, counters::PerCounter, crosscheck::Check, event::Tuple,
     forecast::TimeToFull, histogram::Percentiles, latency::Latency, lifetimes::Lifetimes,
@@ -59,132 +60,6 @@ impl Record {
             Self::Hello(_) | Self::Summary(_) => None,
         }
     }
-}
-
-/// A moment, written as RFC 3339 in UTC with microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Time(pub Timestamp);
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.6}", self.0)
-    }
-}
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(de::Error::custom)
-    }
-}
-
-/// A map that keeps its order: chart dimensions are documented in one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ordered<V>(pub Vec<(Name, V)>);
-
-impl<V> Default for Ordered<V> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<V> Ordered<V> {
-    /// Whether there is nothing in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The value of a key.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&V> {
-        self.0.iter().find(|(k, _)| *k == key).map(|(_, v)| v)
-    }
-}
-
-impl<V: Serialize> Serialize for Ordered<V> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(k, v)| (k, v)))
-    }
-}
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Ordered<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        entries(deserializer).map(Self)
-    }
-}
-
-/// The entries of a map, in their order.
-fn entries<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<(Name, V)>, D::Error> {
-    struct Entries<V>(PhantomData<V>);
-
-    impl<'de, V: Deserialize<'de>> Visitor<'de> for Entries<V> {
-        type Value = Vec<(Name, V)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut entries = Vec::new();
-            while let Some(entry) = map.next_entry()? {
-                entries.push(entry);
-            }
-            Ok(entries)
-        }
-    }
-
-    deserializer.deserialize_map(Entries(PhantomData))
-}
-
-/// The values of counters by name. Counters this version does not know are left out.
-fn from_names<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<PerCounter<V>, D::Error> {
-    let mut values = PerCounter::default();
-    for (name, value) in entries::<Option<V>, D>(deserializer)? {
-        if let Some(spec) = super::counters::named(&name) {
-            values.set(spec.id, value);
-        }
-    }
-    Ok(values)
-}
-
-fn optional_from_names<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<PerCounter<V>>, D::Error> {
-    from_names(deserializer).map(Some)
-}
-
-fn by_name<T: Serialize, S: Serializer>(
-    values: &PerCounter<T>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(
-        values
-            .iter()
-            .map(|(counter, value)| (counter.spec().name, value)),
-    )
-}
-
-/// All counters, `null` where unavailable.
-fn all_by_name<T: Serialize, S: Serializer>(
-    values: &PerCounter<T>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(super::counters::COUNT))?;
-    for spec in &super::counters::COUNTERS {
-        map.serialize_entry(spec.name, &values.get(spec.id))?;
-    }
-    map.end()
 }
 
 /// What is watched, and how.
@@ -307,20 +182,6 @@ pub struct Sample {
     pub alerts_unavailable: Ordered<String>,
     /// Worst verdict of the cross-check; the `crosscheck` object that follows says the rest.
     pub verdict: Option<super::crosscheck::Verdict>,
-}
-
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
-}
-
-fn optional_by_name<T: Serialize, S: Serializer>(
-    values: &Option<PerCounter<T>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match values {
-        Some(values) => by_name(values, serializer),
-        None => serializer.serialize_none(),
-    }
 }
 
 /// Where a dimension comes from.
