@@ -135,6 +135,10 @@ fn what_the_script_draws_from() {
         json!([[0.0, 1e5, 1500.0, 1500.0], [1e5, 1e5, 1500.0, 1500.0]])
     );
     assert_eq!(data["instances"][0]["bursts"], json!([[50_000, 53_146]]));
+    assert_eq!(
+        data["instances"][0]["alerts"],
+        json!([[100_000, "warn", "self WARNING"]])
+    );
     assert_eq!(data["to"], 200_000);
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::{alert_class, alert_text};
 use crate::model::report::{Report, track::BUCKET_US};
 
 #[derive(Serialize)]
@@ -20,6 +21,8 @@ struct Instance<'a> {
     charts: Vec<Vec<Dimension<'a>>>,
     /// From, to.
     bursts: Vec<[i64; 2]>,
+    /// When, of which class, and what it says.
+    alerts: Vec<(i64, &'static str, String)>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +61,14 @@ pub(super) fn json(report: &Report) -> String {
                     .bursts
                     .iter()
                     .map(|burst| [report.micros(burst.start.0), report.micros(burst.end.0)])
+                    .collect(),
+                alerts: instance
+                    .alerts
+                    .iter()
+                    .map(|alert| {
+                        let class = alert_class(alert.status);
+                        (report.micros(alert.time.0), class, alert_text(alert))
+                    })
                     .collect(),
             })
             .collect(),

@@ -18,18 +18,24 @@ impl<T: Display> Display for Escaped<T> {
                         '>' => self.0.write_str("&gt;")?,
                         '"' => self.0.write_str("&quot;")?,
                         '\'' => self.0.write_str("&#39;")?,
-                        // Controls, and what turns the direction of text around, would mislead the eye.
-                        c if c.is_control() && c != '\n' => self.0.write_char('\u{fffd}')?,
-                        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                            self.0.write_char('\u{fffd}')?;
-                        }
-                        c => self.0.write_char(c)?,
+                        c => self.0.write_char(honest(c))?,
                     }
                 }
                 Ok(())
             }
         }
         write!(Escape(f), "{}", self.0)
+    }
+}
+
+/// A character as it may be shown: controls, and what turns the direction of text around, would mislead
+/// the eye.
+pub(super) fn honest(c: char) -> char {
+    match c {
+        '\n' => c,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
     }
 }
 

@@ -14,11 +14,12 @@ use std::fmt::Write;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
-use self::html::{Escaped, script_json};
+use self::html::{Escaped, honest, script_json};
 use super::number::{UNAVAILABLE, compact};
 use crate::model::{
+    alert::AlertStatus,
     crosscheck::Verdict,
-    record::{Hello, SourceKind},
+    record::{Alert, Hello, SourceKind},
     report::{ChartReport, DimensionReport, InstanceReport, Report},
 };
 
@@ -230,12 +231,13 @@ fn facts(page: &mut String, report: &Report, instance: &InstanceReport) -> std::
             alert.unit,
             alert.time.0.strftime("%H:%M:%S%.3f")
         );
-        let class = if alert.status > crate::model::alert::AlertStatus::Warning {
-            "bad"
-        } else {
-            "warn"
-        };
-        fact(page, class, "Alert", &alert.status.to_string(), &text)?;
+        fact(
+            page,
+            alert_class(alert.status),
+            "Alert",
+            &alert.status.to_string(),
+            &text,
+        )?;
     }
     if let Some((verdict, at)) = instance.worst {
         let (class, text) = match verdict {
@@ -342,13 +344,28 @@ fn legend(
     )
 }
 
+/// The class of what is coloured as an alert stands.
+fn alert_class(status: AlertStatus) -> &'static str {
+    match status {
+        AlertStatus::Clear => "fine",
+        AlertStatus::Warning => "warn",
+        AlertStatus::Critical => "bad",
+    }
+}
+
+/// What a mark of an alert says.
+fn alert_text(alert: &Alert) -> String {
+    let name: String = alert.name.chars().map(honest).collect();
+    format!("{name} {}", alert.status)
+}
+
 fn footer(page: &mut String, report: &Report) -> std::fmt::Result {
     let version = report.hello.as_ref().map_or("", |hello| &hello.version);
     writeln!(
         page,
         "<footer><h2>How to read this</h2><p>The line is the average, the shade behind it the busiest bucket of 1.05 ms \
          (where only the kernel counts, the busiest interval). Dimensions marked ▼ are drawn below zero; their numbers \
-         are positive. Bands mark bursts. {UNAVAILABLE} is unavailable, which is not 0. Times are UTC.</p>\
+         are positive. Bands mark bursts, upright lines alerts: where they were raised, and where they were over. {UNAVAILABLE} is unavailable, which is not 0. Times are UTC.</p>\
          <p class=\"keys\" hidden>Keys: <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>←</kbd> <kbd>→</kbd> move, <kbd>0</kbd> \
          shows all, <kbd>B</kbd> the busiest moment of the chart that has the focus, else of new connections. Drag over \
          a chart to zoom to a part; the address of the page then names that part.</p>\

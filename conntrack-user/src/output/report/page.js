@@ -163,6 +163,12 @@
       rows[d].dataset.peak = peak === null ? "" : peak;
       rows[d].dataset.at = peak ? new Date((data.origin + at) / 1000).toISOString() : "";
     });
+    for (const [at, status, text] of instance.alerts) {
+      if (at < view.from || at > view.to) continue;
+      const mark = make("path", { class: `alert ${status}`, d: `M${x(at).toFixed(1)} ${TOP}V${HEIGHT - BOTTOM}` });
+      mark.append(make("title", {}, `${text}, ${clock(at)}`));
+      svg.append(mark);
+    }
   }
 
   const figures = [...document.querySelectorAll("figure")];

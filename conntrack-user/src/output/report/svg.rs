@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::html::Escaped;
+use super::{alert_class, alert_text, html::Escaped};
 use crate::{
     model::report::{
         ChartReport, DimensionReport, InstanceReport, Report,
@@ -108,6 +108,7 @@ pub(super) fn chart(
             path(columns, &scale, false, |column| column.mean * sign),
         );
     }
+    marks(&mut svg, report, instance, &scale);
     svg.push_str("</svg>");
     svg
 }
@@ -177,6 +178,20 @@ fn bands(svg: &mut String, report: &Report, instance: &InstanceReport, scale: &S
             "<rect class=\"burst\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\"/>",
             (to - from).max(1.5),
             HEIGHT - TOP - BOTTOM
+        );
+    }
+}
+
+/// Where there were alerts.
+fn marks(svg: &mut String, report: &Report, instance: &InstanceReport, scale: &Scale) {
+    for alert in &instance.alerts {
+        let _ = write!(
+            svg,
+            "<path class=\"alert {}\" d=\"M{:.1} {TOP}V{}\"><title>{}</title></path>",
+            alert_class(alert.status),
+            scale.x(report.micros(alert.time.0)),
+            HEIGHT - BOTTOM,
+            Escaped(&alert_text(alert))
         );
     }
 }
