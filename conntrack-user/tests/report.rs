@@ -143,6 +143,30 @@ fn what_the_script_draws_from() {
 }
 
 #[test]
+fn bursts_of_several_counters_make_one_band() {
+    let mut builder = Builder::default();
+    builder.add(&hello("self"));
+    builder.add(&sample("self", 1, &json!({})));
+    for (counter, start, end) in [
+        ("new", "05.05Z", "05.053Z"),
+        ("inserted", "05.0505Z", "05.054Z"),
+        ("deleted", "05.06Z", "05.061Z"),
+        ("delete_list", "05.0601Z", "05.0605Z"),
+    ] {
+        builder.add(&record(
+            json!({"type": "burst", "instance": "self", "counter": counter,
+            "start": format!("2026-01-02T03:04:{start}"), "end": format!("2026-01-02T03:04:{end}"),
+            "duration_ms": 3.0, "count": 7, "peak_rate": 4768.4, "window_ms": 1.048576}),
+        ));
+    }
+    let report = builder.finish().expect("there are samples");
+    assert_eq!(
+        report.burst_spans(&report.instances[0]),
+        [(50_000, 54_000), (60_000, 61_000)]
+    );
+}
+
+#[test]
 fn hostile_names_stay_names() {
     let page = page(&report(HOSTILE), HOSTILE);
     assert!(!page.contains("<img"), "a tag");

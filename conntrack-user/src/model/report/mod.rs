@@ -153,6 +153,24 @@ impl Report {
         (widest / track::BUCKET_US).round() as u64
     }
 
+    /// When an instance had bursts, of whatever counters: spans that do not touch, in order.
+    #[must_use]
+    pub fn burst_spans(&self, instance: &InstanceReport) -> Vec<(Micros, Micros)> {
+        let bursts = instance.bursts.iter();
+        let mut spans: Vec<_> = bursts
+            .map(|burst| (self.micros(burst.start.0), self.micros(burst.end.0)))
+            .collect();
+        spans.sort_unstable();
+        spans.dedup_by(|later, earlier| {
+            let touches = later.0 <= earlier.1;
+            if touches {
+                earlier.1 = earlier.1.max(later.1);
+            }
+            touches
+        });
+        spans
+    }
+
     /// A moment, from the origin.
     #[must_use]
     pub fn micros(&self, time: Timestamp) -> Micros {

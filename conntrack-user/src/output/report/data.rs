@@ -19,8 +19,8 @@ struct Data<'a> {
 #[derive(Serialize)]
 struct Instance<'a> {
     charts: Vec<Vec<Dimension<'a>>>,
-    /// From, to.
-    bursts: Vec<[i64; 2]>,
+    /// When there were bursts: from, to.
+    bursts: Vec<(i64, i64)>,
     /// When, of which class, and what it says.
     alerts: Vec<(i64, &'static str, String)>,
 }
@@ -57,11 +57,7 @@ pub(super) fn json(report: &Report) -> String {
                     .iter()
                     .map(|chart| chart.dimensions.iter().map(dimension).collect())
                     .collect(),
-                bursts: instance
-                    .bursts
-                    .iter()
-                    .map(|burst| [report.micros(burst.start.0), report.micros(burst.end.0)])
-                    .collect(),
+                bursts: report.burst_spans(instance),
                 alerts: instance
                     .alerts
                     .iter()

@@ -124,6 +124,12 @@
       const a = clamp(x(from)), b = clamp(x(to));
       svg.append(make("rect", { class: "burst", x: a.toFixed(1), y: TOP, width: Math.max(1.5, b - a).toFixed(1), height: HEIGHT - TOP - BOTTOM }));
     }
+    for (const [at, status, text] of instance.alerts) {
+      if (at < view.from || at > view.to) continue;
+      const mark = make("path", { class: `alert ${status}`, d: `M${x(at).toFixed(1)} ${TOP}V${HEIGHT - BOTTOM}` });
+      mark.append(make("title", {}, `${text}, ${clock(at)}`));
+      svg.append(mark);
+    }
     for (const v of down > 0 ? [up, up / 2, 0, -down] : [up, up / 2, 0]) {
       svg.append(make("path", { class: v === 0 ? "zero" : "grid", d: `M${LEFT} ${y(v).toFixed(1)}H${width - RIGHT}` }));
       const side = v < 0 ? down : up, room = side / (up + down);
@@ -163,12 +169,6 @@
       rows[d].dataset.peak = peak === null ? "" : peak;
       rows[d].dataset.at = peak ? new Date((data.origin + at) / 1000).toISOString() : "";
     });
-    for (const [at, status, text] of instance.alerts) {
-      if (at < view.from || at > view.to) continue;
-      const mark = make("path", { class: `alert ${status}`, d: `M${x(at).toFixed(1)} ${TOP}V${HEIGHT - BOTTOM}` });
-      mark.append(make("title", {}, `${text}, ${clock(at)}`));
-      svg.append(mark);
-    }
   }
 
   const figures = [...document.querySelectorAll("figure")];

@@ -98,6 +98,7 @@ pub(super) fn chart(
         Escaped(chart.title)
     );
     bands(&mut svg, report, instance, &scale);
+    marks(&mut svg, report, instance, &scale);
     grid(&mut svg, report, &scale);
     for (i, dimension, columns) in &drawn {
         let sign = if dimension.below { -1.0 } else { 1.0 };
@@ -108,7 +109,6 @@ pub(super) fn chart(
             path(columns, &scale, false, |column| column.mean * sign),
         );
     }
-    marks(&mut svg, report, instance, &scale);
     svg.push_str("</svg>");
     svg
 }
@@ -170,9 +170,8 @@ fn end(path: &mut String, x: f64, zero: f64, area: bool) {
 
 /// Where there were bursts.
 fn bands(svg: &mut String, report: &Report, instance: &InstanceReport, scale: &Scale) {
-    for burst in &instance.bursts {
-        let from = scale.x(report.micros(burst.start.0));
-        let to = scale.x(report.micros(burst.end.0));
+    for (from, to) in report.burst_spans(instance) {
+        let (from, to) = (scale.x(from), scale.x(to));
         let _ = write!(
             svg,
             "<rect class=\"burst\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\"/>",
