@@ -52,6 +52,20 @@ fn every_recorded_burst_is_listed_and_can_be_jumped_to() -> Result<()> {
     let listed: Vec<[String; 3]> = serde_json::from_value(listed)?;
     assert_eq!(listed.len(), bursts.len());
     let origin = data(&browser)?["origin"].as_f64().context("origin")?;
+    let from_origin = |time: Timestamp| time.as_microsecond() as f64 - origin;
+    // Bursts of several counters at one time are one band.
+    let mut spans = Vec::<[f64; 2]>::new();
+    for burst in &bursts {
+        let mut span = [time(burst, "start")?, time(burst, "end")?].map(from_origin);
+        spans.retain(|other| {
+            let apart = other[1] < span[0] || span[1] < other[0];
+            if !apart {
+                span = [span[0].min(other[0]), span[1].max(other[1])];
+            }
+            apart
+        });
+        spans.push(span);
+    }
     for burst in &bursts {
         let [start, end] = [time(burst, "start")?, time(burst, "end")?];
         let counter = burst["counter"].as_str().context("counter")?;
@@ -68,10 +82,13 @@ fn every_recorded_burst_is_listed_and_can_be_jumped_to() -> Result<()> {
         ))?;
         browser.wait_for("burst", "document.documentElement.dataset.drawn")?;
         let [from, to] = view(&browser)?;
-        let [start, end] = [start, end].map(|time| time.as_microsecond() as f64 - origin);
+        let [start, end] = [start, end].map(from_origin);
         assert!(from <= start && end <= to, "{from} {start} {end} {to}");
 
-        // The band that marks it, from its edges back to times; it is at least 1.5 wide, else to 0.1.
+        // The band that marks it, as far as it is in view, from its edges back to times; it is at
+        // least 1.5 wide, else to 0.1.
+        let span = spans.iter().find(|span| span[0] <= start && end <= span[1]);
+        let [start, end] = span.context("a span")?.map(|edge| edge.clamp(from, to));
         let bands = browser.script(&format!(
             "const width = {NEW}.querySelector('svg').viewBox.baseVal.width - 58;
              return [...{NEW}.querySelectorAll('rect.burst')].map((band) => {{
