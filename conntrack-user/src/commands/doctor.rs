@@ -49,13 +49,21 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
         stat.map(|stat| (stat, Era::detect(stat, Some(&facts.kernel)))),
         &coverage,
     );
+    let kprobes = Requirement {
+        consequence: if plan.uses_fentry() {
+            "no probes on functions that fentry cannot be had for"
+        } else {
+            NO_PROBES
+        },
+        ..KPROBES
+    };
     let mut findings = vec![
         kernel_counters(&reading, proc),
         requirement(&CONNTRACK, &facts.conntrack),
         requirement(&OBJECT, &facts.object),
         requirement(&PRIVILEGES, &facts.capabilities),
         requirement(&LOCKDOWN, &facts.lockdown),
-        requirement(&KPROBES, &facts.kprobes),
+        requirement(&kprobes, &facts.kprobes),
         requirement(&FUNCTIONS, &support(&facts.symbols)),
         requirement(&TYPES, &support(&facts.layout)),
         fentry(&plan, facts),

@@ -317,7 +317,7 @@ fn missing(probe: &PlannedProbe, reason: &str) -> MissingProbe {
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path};
 
+use aya::{programs::ProgramType, sys::is_program_supported};
 use rustix::thread::{CapabilitySet, capabilities};
 
-use super::{kallsyms::Symbols, layout::Layout, spec::wanted_functions};
+use super::{attach::chain, kallsyms::Symbols, layout::Layout, spec::wanted_functions};
 
 /// Whether the host has something. Not knowing is not the same as no.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,8 +91,18 @@ fn types(wanted: &[&'static str]) -> (Result<Layout, String>, Result<Vec<&'stati
             Ok(layout),
             Err("nf_conntrack is a module here: fentry is for functions of vmlinux".to_owned()),
         ),
-        Ok((layout, functions)) => (Ok(layout), Ok(functions)),
+        Ok((layout, functions)) => (Ok(layout), trampolines().map(|()| functions)),
         Err(reason) => (Err(reason.clone()), Err(reason)),
+    }
+}
+
+/// Whether the kernel lets programs run by trampolines: tried out, on a function that the kernel has for
+/// tests (`bpf_fentry_test1`). Some have functions in their type information and refuse all the same.
+fn trampolines() -> Result<(), String> {
+    match is_program_supported(ProgramType::Tracing) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err("this kernel has no trampolines for programs".to_owned()),
+        Err(error) => Err(format!("the kernel refuses it: {}", chain(&error))),
     }
 }
 
