@@ -6,7 +6,7 @@ use aya_ebpf::{
 };
 use conntrack_ebpf::loglinear::Histogram;
 
-use crate::{count::cell, histogram, instance::Slot, stash::Stashed};
+use crate::{count::cell, histogram, stash::Stashed};
 
 // User space sets the number of elements when it loads the object. One map for each function: only
 // the program on its return writes to it.
@@ -45,7 +45,7 @@ fn took(times: &Array<Histogram>, call: &Stashed, now: u64) {
     if LATENCY.load() == 0 {
         return;
     }
-    if let Some(histogram) = times.get_ptr_mut(cell(Slot(call.slot as u32))) {
+    if let Some(histogram) = times.get_ptr_mut(cell(call.slot())) {
         // SAFETY: a checked map element of this CPU.
         unsafe { histogram::add(histogram, now.saturating_sub(call.entered)) };
     }

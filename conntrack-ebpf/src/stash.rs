@@ -7,7 +7,7 @@
 
 use aya_ebpf::{bindings::BPF_ANY, macros::map, maps::LruHashMap};
 
-use crate::{call::Call, count::count_fault};
+use crate::{call::Call, count::count_fault, instance::Slot};
 
 /// `THREAD_SIZE` of x86-64; `IRQ_STACK_SIZE` is the same. Stacks of tasks are aligned to it; those of
 /// softirqs only to pages, so that one may lie in two windows of this size. (KASAN doubles both.)
@@ -37,15 +37,43 @@ struct Key {
     function: u64,
 }
 
-/// What is left. The meaning of each word is the function's.
+/// What is left. The meaning of `pointer` and `note` is the function's.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Stashed {
     pub(crate) slot: u64,
     pub(crate) pointer: u64,
     pub(crate) note: u64,
-    /// When, where the function is measured (`latency`).
+    /// When the function was entered; 0 when nobody asks.
     pub(crate) entered: u64,
+}
+
+impl Stashed {
+    /// Nothing but the instance.
+    #[inline(always)]
+    pub(crate) fn of(slot: Slot) -> Self {
+        Self {
+            slot: u64::from(slot.0),
+            pointer: 0,
+            note: 0,
+            entered: 0,
+        }
+    }
+
+    /// And a pointer.
+    #[inline(always)]
+    pub(crate) fn with(slot: Slot, pointer: u64) -> Self {
+        Self {
+            pointer,
+            ..Self::of(slot)
+        }
+    }
+
+    /// The instance.
+    #[inline(always)]
+    pub(crate) fn slot(&self) -> Slot {
+        Slot(self.slot as u32)
+    }
 }
 
 /// Least recently used ones go first: what a lost return probe leaves behind ages out.

@@ -7,7 +7,6 @@ use crate::{
     call::{Entry, Return, entry, exit},
     count::{Hit, count},
     event,
-    instance::Slot,
     kernel::{Conn, Packet},
     latency,
     stash::{Function, Stashed, leave, look, take},
@@ -26,12 +25,7 @@ fn clashing<C: Entry>(ctx: &C) -> Option<()> {
     leave(
         ctx,
         Function::ResolveClash,
-        Stashed {
-            slot: u64::from(loser.slot.0),
-            pointer: packet.address(),
-            note: 0,
-            entered: 0,
-        },
+        Stashed::with(loser.slot, packet.address()),
     );
     Some(())
 }
@@ -42,7 +36,7 @@ entry!(resolve_clash, resolve_clash_fentry => clashing);
 #[inline(always)]
 fn clashed<C: Return>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::ResolveClash)?;
-    let slot = Slot(call.slot as u32);
+    let slot = call.slot();
     let (counter, kind) = match ctx.returned()? as u32 {
         ACCEPT => (ProbeCounter::ClashResolved, EventKind::Clash),
         DROP => (ProbeCounter::ClashFailed, EventKind::InsertFailed),
@@ -72,10 +66,8 @@ fn confirming<C: Entry>(ctx: &C) -> Option<()> {
         ctx,
         Function::Confirm,
         Stashed {
-            slot: u64::from(flow.slot.0),
-            pointer: flow.ct.address(),
-            note: 0,
             entered: latency::now(),
+            ..Stashed::with(flow.slot, flow.ct.address())
         },
     );
     Some(())
@@ -93,7 +85,7 @@ fn confirmed<C: Return>(ctx: &C) -> Option<()> {
     if ctx.returned()? as u32 != DROP {
         return None;
     }
-    let slot = Slot(call.slot as u32);
+    let slot = call.slot();
     let ct = Conn::new(call.pointer);
     let status = ct.status(ctx)?;
     let hit = Hit::now(slot)?;
@@ -125,16 +117,7 @@ exit!(confirm_return, confirm_fexit => confirmed);
 #[inline(always)]
 fn adjusting<C: Entry>(ctx: &C) -> Option<()> {
     let flow = argument(ctx, 1)?;
-    leave(
-        ctx,
-        Function::SeqAdjust,
-        Stashed {
-            slot: u64::from(flow.slot.0),
-            pointer: 0,
-            note: 0,
-            entered: 0,
-        },
-    );
+    leave(ctx, Function::SeqAdjust, Stashed::of(flow.slot));
     Some(())
 }
 
@@ -145,7 +128,7 @@ entry!(seq_adjust, seq_adjust_fentry => adjusting);
 fn adjusted<C: Return>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::SeqAdjust)?;
     if ctx.returned()? as i32 == 0 {
-        count(Slot(call.slot as u32), ProbeCounter::SeqAdjustFailed);
+        count(call.slot(), ProbeCounter::SeqAdjustFailed);
     }
     Some(())
 }

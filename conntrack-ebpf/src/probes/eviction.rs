@@ -8,7 +8,7 @@ use crate::{
     call::{Call, Entry, Return, entry, exit},
     count::{Hit, count},
     event,
-    instance::{Slot, slot_of},
+    instance::slot_of,
     kernel::{Net, conn_tuple_offset},
     latency,
     stash::{Function, Stashed, is_below, leave, look, take},
@@ -32,10 +32,9 @@ fn evicting<C: Entry>(ctx: &C) -> Option<()> {
         ctx,
         Function::EarlyDrop,
         Stashed {
-            slot: u64::from(slot.0),
-            pointer: if ours { allocating.tuple } else { 0 },
             note: u64::from(!ours || allocating.from_packet != 0),
             entered: latency::now(),
+            ..Stashed::with(slot, if ours { allocating.tuple } else { 0 })
         },
     );
     EVICTING.add(1);
@@ -55,7 +54,7 @@ fn evicted<C: Return>(ctx: &C) -> Option<()> {
     if ctx.returned()? as u8 != 0 {
         return None;
     }
-    let slot = Slot(call.slot as u32);
+    let slot = call.slot();
     let hit = Hit::now(slot)?;
     hit.add(ProbeCounter::TableFull);
     if call.note != 0 {

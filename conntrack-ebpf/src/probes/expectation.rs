@@ -36,16 +36,7 @@ exit!(find_expectation_return, find_expectation_fexit => found);
 #[inline(always)]
 fn enter<C: Entry>(ctx: &C, function: Function, expectation: u64) -> Option<()> {
     let slot = slot(ctx, expectation)?;
-    leave(
-        ctx,
-        function,
-        Stashed {
-            slot: u64::from(slot.0),
-            pointer: 0,
-            note: 0,
-            entered: 0,
-        },
-    );
+    leave(ctx, function, Stashed::of(slot));
     Some(())
 }
 
@@ -59,7 +50,7 @@ fn leave_with<C: Return>(
 ) -> Option<()> {
     let call = take(ctx, function)?;
     if ctx.returned()? as i32 == 0 {
-        let hit = Hit::now(Slot(call.slot as u32))?;
+        let hit = Hit::now(call.slot())?;
         for _ in 0..made {
             hit.add(counter);
         }

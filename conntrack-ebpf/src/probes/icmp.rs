@@ -6,7 +6,7 @@ use crate::{
     call::{Entry, Return, entry, exit},
     count::count,
     event,
-    instance::{Slot, slot_of},
+    instance::slot_of,
     kernel::{Packet, hook_net},
     stash::{Function, Stashed, leave, look, take},
     tuple::MaybeTuple,
@@ -15,16 +15,7 @@ use crate::{
 #[inline(always)]
 fn enter<C: Entry>(ctx: &C, function: Function) -> Option<()> {
     let slot = slot_of(ctx, hook_net(ctx, ctx.argument(3)?)?)?;
-    leave(
-        ctx,
-        function,
-        Stashed {
-            slot: u64::from(slot.0),
-            pointer: ctx.argument(1)?,
-            note: 0,
-            entered: 0,
-        },
-    );
+    leave(ctx, function, Stashed::with(slot, ctx.argument(1)?));
     Some(())
 }
 
@@ -35,7 +26,7 @@ fn leave_with<C: Return>(ctx: &C, function: Function, counter: ProbeCounter) -> 
     if ctx.returned()? as i32 > 0 {
         return None;
     }
-    let slot = Slot(call.slot as u32);
+    let slot = call.slot();
     count(slot, counter);
     if let Some(packet) = look(ctx, Function::ConntrackIn) {
         // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.

@@ -6,7 +6,7 @@ use crate::{
     call::{Entry, Return, entry, exit},
     count::count,
     event,
-    instance::{Slot, slot_of},
+    instance::slot_of,
     kernel::{Packet, hook_net},
     stash::{Function, Stashed, leave, take},
     tuple::MaybeTuple,
@@ -37,12 +37,7 @@ fn packet_in<C: Entry>(ctx: &C) -> Option<()> {
     leave(
         ctx,
         Function::ConntrackIn,
-        Stashed {
-            slot: u64::from(slot.0),
-            pointer: packet.address(),
-            note: 0,
-            entered: 0,
-        },
+        Stashed::with(slot, packet.address()),
     );
     Some(())
 }
@@ -54,7 +49,7 @@ entry!(conntrack_in, conntrack_in_fentry => packet_in);
 #[inline(always)]
 fn packet_done<C: Return>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::ConntrackIn)?;
-    let slot = Slot(call.slot as u32);
+    let slot = call.slot();
     match ctx.returned()? as u32 {
         DROP => count(slot, ProbeCounter::InDropped),
         ACCEPT => {

@@ -7,7 +7,6 @@ use crate::{
     call::{Entry, Return, entry, exit},
     count::count,
     event,
-    instance::Slot,
     kernel::Conn,
     lifetime,
     stash::{Function, Stashed, leave, take},
@@ -37,12 +36,7 @@ fn checking_insert<C: Entry>(ctx: &C) -> Option<()> {
     leave(
         ctx,
         Function::CheckInsert,
-        Stashed {
-            slot: u64::from(given.slot.0),
-            pointer: given.ct.address(),
-            note: 0,
-            entered: 0,
-        },
+        Stashed::with(given.slot, given.ct.address()),
     );
     Some(())
 }
@@ -53,7 +47,7 @@ entry!(check_insert, check_insert_fentry => checking_insert);
 #[inline(always)]
 fn checked_insert<C: Return>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::CheckInsert)?;
-    let slot = Slot(call.slot as u32);
+    let slot = call.slot();
     match ctx.returned()? as i32 {
         0 => count(slot, ProbeCounter::CheckInserted),
         NO_SPACE => {
@@ -73,16 +67,7 @@ exit!(check_insert_return, check_insert_fexit => checked_insert);
 #[inline(always)]
 fn looking_for_tuple<C: Entry>(ctx: &C) -> Option<()> {
     let ignored = argument(ctx, 1)?;
-    leave(
-        ctx,
-        Function::TupleTaken,
-        Stashed {
-            slot: u64::from(ignored.slot.0),
-            pointer: 0,
-            note: 0,
-            entered: 0,
-        },
-    );
+    leave(ctx, Function::TupleTaken, Stashed::of(ignored.slot));
     Some(())
 }
 
@@ -93,7 +78,7 @@ entry!(tuple_taken, tuple_taken_fentry => looking_for_tuple);
 fn looked_for_tuple<C: Return>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::TupleTaken)?;
     if ctx.returned()? as i32 != 0 {
-        count(Slot(call.slot as u32), ProbeCounter::TupleTaken);
+        count(call.slot(), ProbeCounter::TupleTaken);
     }
     Some(())
 }
