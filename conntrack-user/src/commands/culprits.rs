@@ -49,6 +49,10 @@ pub struct Subject<'a> {
     pub namespace: &'a Namespace,
 }
 
+/// How long the end waits for the entries to be listed once more. Where that takes longer, those listed
+/// before stand.
+const LAST_LISTING: Duration = Duration::from_secs(1);
+
 /// Who leads.
 pub struct Culprits {
     rows: usize,
@@ -141,11 +145,14 @@ impl Culprits {
         subjects: &[Subject<'_>],
     ) -> Vec<Record> {
         self.turn(clock, attachment);
+        self.survey.list_entries(LAST_LISTING);
         let at = clock.now();
-        let mut records = self.take_found(at, subjects);
-        for subject in subjects {
-            records.extend(self.closing(at, subject, attachment));
-        }
+        // Said below, as the last.
+        self.take_found(at, subjects);
+        let closing = subjects
+            .iter()
+            .flat_map(|subject| self.closing(at, subject, attachment));
+        let mut records: Vec<Record> = closing.collect();
         records.append(&mut self.ended);
         records
     }

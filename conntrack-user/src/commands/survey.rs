@@ -84,9 +84,17 @@ pub enum What {
     Failed(String),
 }
 
+/// What the thread is told.
+enum Command {
+    /// Survey these from now on.
+    Watch(Vec<Target>),
+    /// List their entries now, and drop this when that is done.
+    ListEntries(Sender<Over>),
+}
+
 /// The thread. It ends, after what it is at, when this is dropped.
 pub struct Survey {
-    targets: Sender<Vec<Target>>,
+    commands: Sender<Command>,
     found: Receiver<Found>,
 }
 
@@ -97,18 +105,27 @@ impl Survey {
     ///
     /// When there can be no more threads.
     pub fn start(wanted: Wanted) -> io::Result<Self> {
-        let (targets, commands) = channel();
         let (sender, found) = channel();
+        let (commands, receiver) = channel();
         thread::Builder::new()
             .name("survey".to_owned())
-            .spawn(move || Surveyor::new(wanted, sender).run(&commands))?;
-        Ok(Self { targets, found })
+            .spawn(move || Surveyor::new(wanted, sender).run(&receiver))?;
+        Ok(Self { commands, found })
     }
 
     /// From now on these are surveyed, at once at first.
     pub fn watch(&self, targets: Vec<Target>) {
         // It only ends when we do.
-        let _ = self.targets.send(targets);
+        let _ = self.commands.send(Command::Watch(targets));
+    }
+
+    /// Has the entries listed once more, and waits for that, but no longer than this.
+    pub fn list_entries(&self, patience: Duration) {
+        let (sender, done) = channel();
+        if self.commands.send(Command::ListEntries(sender)).is_ok() {
+            // Nothing is ever sent: the sender is dropped, or we have waited long enough.
+            let _ = done.recv_timeout(patience);
+        }
     }
 
     /// What was found since last time.
@@ -140,7 +157,7 @@ impl Surveyor {
         }
     }
 
-    fn run(mut self, commands: &Receiver<Vec<Target>>) {
+    fn run(mut self, commands: &Receiver<Command>) {
         loop {
             let due = self.entries_due.min(self.sockets_due);
             let wait = if self.targets.is_empty() {
@@ -148,14 +165,17 @@ impl Surveyor {
             } else {
                 due.saturating_duration_since(Instant::now())
             };
-            match commands.recv_timeout(wait) {
-                Ok(targets) => self.targets = targets,
-                Err(RecvTimeoutError::Timeout) => {
-                    if self.turn().is_err() {
-                        return;
-                    }
+            let done = match commands.recv_timeout(wait) {
+                Ok(Command::Watch(targets)) => {
+                    self.targets = targets;
+                    Ok(())
                 }
+                Ok(Command::ListEntries(_dropped_when_done)) => self.survey_entries(),
+                Err(RecvTimeoutError::Timeout) => self.turn(),
                 Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if done.is_err() {
+                return;
             }
         }
     }
@@ -169,11 +189,16 @@ impl Surveyor {
         }
         let begin = (Instant::now(), thread_cpu_time());
         if self.entries_due <= begin.0 {
-            for target in &self.targets {
-                let what = within(target, || entries(target.slot, &self.wanted));
-                self.tell(target, what)?;
-            }
+            self.survey_entries()?;
             self.entries_due = begin.0 + period(ENTRIES_EVERY, thread_cpu_time() - begin.1);
+        }
+        Ok(())
+    }
+
+    fn survey_entries(&self) -> Result<(), Over> {
+        for target in &self.targets {
+            let what = within(target, || entries(target.slot, &self.wanted));
+            self.tell(target, what)?;
         }
         Ok(())
     }

@@ -71,6 +71,26 @@ pub(super) fn zipf() -> Result<()> {
     tracking()
 }
 
+/// The entries that close a run are those at its end, however short it is.
+pub(super) fn held_at_the_end() -> Result<()> {
+    const FLOWS: u32 = 2_500;
+    tracking()?;
+    let mut stream = Stream::start(&["--top"])?;
+    let entries =
+        |top: &Value| -> Option<u64> { table(top, "entries", "src").ok()?["total"].as_u64() };
+    let first = stream.wait_for("the entries held", |record| {
+        record["type"] == "top" && entries(record).is_some()
+    })?;
+    UdpFlows::new()?.send(FLOWS)?;
+    let ended = stream.stop()?;
+    let closing = ended.of("top").filter(|top| top["closing"] == true);
+    let held: Vec<u64> = closing.filter_map(entries).collect();
+    println!("{:?} at first, {held:?} at the end", entries(&first));
+    ensure!(entries(&first) == Some(0), "{first}");
+    ensure!(held == [u64::from(FLOWS)], "{held:?}");
+    tracking()
+}
+
 /// Whom a full table refuses.
 pub(super) fn dropped() -> Result<()> {
     const REFUSED: u32 = 700;

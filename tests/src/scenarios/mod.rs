@@ -114,6 +114,7 @@ pub const ALL: &[Scenario] = &[
     ("latency_of_refusals", latency::of_refusals),
     ("latency_that_cannot_be_measured", latency::unavailable),
     ("leaders_are_the_true_ones", culprits::zipf),
+    ("leaders_that_close_a_short_run", culprits::held_at_the_end),
     ("leaders_among_the_refused", culprits::dropped),
     ("leaders_among_the_evicted", culprits::evicted_ipv6),
     ("leaders_of_each_namespace", culprits::namespaces),
