@@ -123,13 +123,11 @@ fn build(package: &str, recipe: &str, work: &Path) -> Result<PathBuf> {
     let image = tree.join("boot").join(format!("vmlinuz-{release}"));
     fs::copy(source.join("arch/x86/boot/bzImage"), &image)
         .with_context(|| format!("cannot create {}", image.display()))?;
-    // depmod wants these; there is no module.
-    for list in [
-        "modules.order",
-        "modules.builtin",
-        "modules.builtin.modinfo",
-    ] {
-        write(&modules.join(list), "")?;
+    // depmod wants these. There is no module, but modprobe has to know what is built in.
+    write(&modules.join("modules.order"), "")?;
+    for list in ["modules.builtin", "modules.builtin.modinfo"] {
+        fs::copy(source.join(list), modules.join(list))
+            .with_context(|| format!("the build made no {list}"))?;
     }
     write(&tree.join(RECIPE), recipe)?;
     Ok(tree)
