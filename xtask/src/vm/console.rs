@@ -14,8 +14,26 @@ pub(crate) fn crash(log: &str) -> Option<&str> {
 
 /// Whether the kernel crashed of a breakpoint instruction that nobody had set.
 pub(crate) fn is_stray_breakpoint(log: &str) -> bool {
+    let Some(line) = crash(log) else {
+        return false;
+    };
     // The first is the form up to 6.9.
-    crash(log).is_some_and(|line| line.starts_with("int3: ") || line.starts_with("Oops: int3"))
+    line.starts_with("int3: ") || line.starts_with("Oops: int3") || is_null_copy(line, log)
+}
+
+/// Whether the kernel took a stray breakpoint for that of a kprobe which has none: `kprobe_int3_handler`
+/// finds one that ftrace serves, and goes to its copy of the instruction, with interrupts off
+/// (`setup_singlestep`). There is no copy (`arch_prepare_kprobe_ftrace`).
+fn is_null_copy(crash: &str, log: &str) -> bool {
+    const INTERRUPTS: u64 = 1 << 9;
+    let lines: Vec<&str> = log.lines().map(without_time).map(str::trim_end).collect();
+    let flags = lines
+        .iter()
+        .find_map(|line| line.split_once("EFLAGS: "))
+        .and_then(|(_, flags)| u64::from_str_radix(flags.trim(), 16).ok());
+    crash.starts_with("BUG: kernel NULL pointer dereference, address: 0000000000000000")
+        && lines.contains(&"RIP: 0010:0x0")
+        && flags.is_some_and(|flags| flags & INTERRUPTS == 0)
 }
 
 /// The part of the log to show: from the crash on, or else its end.
@@ -79,6 +97,25 @@ mod tests {
         ));
         assert!(!is_stray_breakpoint("[    4.1] Oops: 0000 [#1] SMP\n"));
         assert!(!is_stray_breakpoint(PANIC));
+    }
+
+    #[test]
+    fn a_breakpoint_taken_for_a_kprobes_is_a_stray_one() {
+        let log = |rip: &str, flags: &str| {
+            format!(
+                "[   26.8] BUG: kernel NULL pointer dereference, address: 0000000000000000\n\
+                 [   26.8] Oops: Oops: 0010 [#1] PREEMPT SMP NOPTI\n\
+                 [   26.8] RIP: 0010:{rip}\n\
+                 [   26.8] RSP: 0018:ff4ac176c2bb7a20 EFLAGS: {flags}\n"
+            )
+        };
+        assert!(is_stray_breakpoint(&log("0x0", "00000046")));
+        // A function that is called although it is none: interrupts are as they were.
+        assert!(!is_stray_breakpoint(&log("0x0", "00000246")));
+        assert!(!is_stray_breakpoint(&log(
+            "nf_conntrack_in+0x3d/0x6b0",
+            "00000046"
+        )));
     }
 
     #[test]

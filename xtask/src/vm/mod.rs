@@ -187,7 +187,7 @@ impl Guest {
                 break;
             }
             say(format_args!(
-                "the guest died of an int3 that its kernel had patched away, a race of multi-threaded \
+                "the guest died of a breakpoint that its kernel had patched away, a race of multi-threaded \
                  emulation: starting again ({again} of {EMULATION_RETRIES})"
             ));
             end = session::run(&machine, &log, self.timeout)?;
@@ -206,7 +206,8 @@ const EMULATION_RETRIES: u32 = 3;
 
 /// Whether the guest died of a race in QEMU's multi-threaded TCG: one CPU still executes the
 /// breakpoint that another has just patched away (`text_poke_bp`), and the kernel knows no reason
-/// for it. Any other crash is the guest's own, and a finding.
+/// for it, or a wrong one. With single-threaded emulation attaching under traffic does not do it. Any other
+/// crash is the guest's own, and a finding.
 fn emulation_race(end: &End, log: &Path) -> bool {
     let console = fs::read(log).unwrap_or_default();
     matches!(end, End::Died) && console::is_stray_breakpoint(&String::from_utf8_lossy(&console))
