@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Instant};
 use clap::Parser;
 use ctpulse_tests::{
     kernel::conntrack_is_a_module,
-    scenarios::{ALL, Scenario, UNLOADING},
+    scenarios::{ALL, OF_MODULES, Scenario},
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         .filter(|(name, _)| options.want(name))
         .map(|&scenario| {
             Trial::test(scenario.0, move || run(scenario))
-                .with_ignored_flag(!module && UNLOADING.contains(&scenario.0))
+                .with_ignored_flag(!module && OF_MODULES.contains(&scenario.0))
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
