@@ -31,7 +31,7 @@ use crate::{
 const ENTRIES_EVERY: Duration = Duration::from_secs(10);
 
 /// Sockets are looked at no more often than this.
-const SOCKETS_EVERY: Duration = Duration::from_secs(2);
+const SOCKETS_EVERY: Duration = Duration::from_secs(5);
 
 /// Sockets counted of a namespace. Of those beyond, the processes stay unknown.
 const SOCKETS: usize = 100_000;
