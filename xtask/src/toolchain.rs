@@ -37,7 +37,7 @@ const COMPONENTS: [&str; 4] = [
     "rust-std-x86_64-unknown-linux-musl",
 ];
 
-/// A program from crates.io that is compiled with the pinned toolchain and kept below the target
+/// A Rust program that is compiled with the pinned toolchain and kept below the target
 /// directory.
 struct Tool {
     name: &'static str,
