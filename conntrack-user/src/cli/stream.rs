@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     AlertArgs,
-    values::{Netns, interval, longest_burst, multiple, positive},
+    values::{Netns, interval, longest_burst, multiple, positive, probed_function},
     view::ViewArgs,
 };
 use crate::{model::bursts::Settings, probes::plan::EVENT_RATE};
@@ -42,7 +42,8 @@ pub struct StreamArgs {
         value_name = "FUNCTION",
         num_args = 0..,
         require_equals = true,
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = probed_function
     )]
     pub no_fentry: Option<Vec<String>>,
     /// Network namespaces to watch, each as an instance: self, all, a name of `ip netns`, a process

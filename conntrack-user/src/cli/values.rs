@@ -4,7 +4,10 @@ use std::{str::FromStr, time::Duration};
 
 use conntrack_ebpf::EventKind;
 
-use crate::model::event::{kind_name, kind_named};
+use crate::{
+    model::event::{kind_name, kind_named},
+    probes::spec::wanted_functions,
+};
 
 /// A choice of network namespaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,15 @@ pub(super) fn kind(text: &str) -> Result<EventKind, String> {
         let names: Vec<&str> = EventKind::ALL.into_iter().map(kind_name).collect();
         format!("no such kind; there are {}", names.join(", "))
     })
+}
+
+pub(super) fn probed_function(text: &str) -> Result<String, String> {
+    let functions = wanted_functions();
+    if functions.contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("not probed; there are {}", functions.join(", ")))
+    }
 }
 
 pub(super) fn positive(text: &str) -> Result<Duration, String> {

@@ -33,7 +33,7 @@ pub struct Wanted {
     pub object: Option<Vec<u8>>,
     /// Functions to do without.
     pub without: Vec<String>,
-    /// Functions to probe without fentry; empty: all.
+    /// Functions to probe without fentry; empty: all; `None`: fentry where it can be had.
     pub no_fentry: Option<Vec<String>>,
     /// Events of one kind sent in a second.
     pub event_rate: u32,

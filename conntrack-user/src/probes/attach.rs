@@ -142,8 +142,6 @@ fn try_attach(
         .map(|shape| KernelLeaders::new(&mut ebpf, shape))
         .transpose()?;
     let durations = durations(plan, shape, &ebpf)?;
-    // Diagnostics only: counting goes on without them. After loading, because the logger takes the
-    // map away from `ebpf`, and before attaching, so that nothing is lost.
     let mut attachments: Vec<Attachment> = Vec::new();
     let mut missing = plan.missing.clone();
     let types = plan.uses_fentry().then(Btf::from_sys_fs).transpose();
@@ -156,6 +154,8 @@ fn try_attach(
             Err(refused) => return Err(refused),
         }
     }
+    // Diagnostics only: counting goes on without them. After loading, because the logger takes the
+    // map away from `ebpf`.
     let logger = EbpfLogger::init_with_logger(&mut ebpf, Diagnostics)
         .inspect_err(|e| log::warn!("no diagnostics from the eBPF programs: {}", chain(e)))
         .ok();

@@ -240,9 +240,11 @@ impl ProbeSpec {
             match attachments {
                 Err(reason) => reasons.push(reason),
                 Ok(mut attachments) => {
-                    let extras = self.extras.iter();
-                    attachments
-                        .extend(extras.filter_map(|extra| attachment(extra, facts, ready).ok()));
+                    // What is there has to be counted: a part of a counter would be a wrong one.
+                    let there = |extra: &&Target| ready.symbols.count(extra.function) > 0;
+                    for extra in self.extras.iter().filter(there) {
+                        attachments.push(attachment(extra, facts, ready)?);
+                    }
                     return Ok(attachments);
                 }
             }
@@ -588,6 +590,21 @@ mod tests {
         assert_eq!(how(&plan), [("nf_ct_destroy", How::Fentry)]);
         assert_eq!(plan.missing.len(), PROBES.len() - 1);
         assert!(plan.missing.iter().all(|m| m.reason.contains("no kprobes")));
+    }
+
+    #[test]
+    fn an_extra_that_is_there_and_cannot_be_had_costs_the_counter() {
+        let plan = without(|f| {
+            f.kprobes = Support::No("no kprobes".to_owned());
+            f.fentry = Ok(vec!["nf_conntrack_icmpv4_error"]);
+        });
+        assert!(plan.probes.is_empty(), "{:?}", how(&plan));
+        let icmp = |m: &&MissingProbe| m.function == "nf_conntrack_icmpv4_error";
+        let missing = plan.missing.iter().find(icmp).unwrap();
+        assert!(
+            missing.reason.contains("nf_conntrack_icmpv6_error"),
+            "{missing:?}"
+        );
     }
 
     #[test]

@@ -49,6 +49,7 @@ fn bad_usage_is_status_2_and_says_what_is_bad() -> Result<()> {
     )?;
     refused(&["stream", "--latency", "--format", "csv"], "--latency")?;
     refused(&["stream", "--latency", "--proc-root", "/x"], "--latency")?;
+    refused(&["stream", "--no-fentry=early_dorp"], "early_drop")?;
     refused(&["events", "--top", "101"], "--top")?;
     refused(&["stream", "--chart", "error"], "errors")?;
     refused(&["stream", "--columns", "drop"], "errors.drop")?;
