@@ -22,7 +22,7 @@ pub use self::{
     view::{ColorArg, NumbersArg, ViewArgs},
 };
 use crate::{
-    model::{alert::AlertSettings, filter::Filter},
+    model::{alert::AlertSettings, event::filter::Filter},
     probes::plan::EVENT_RATE,
 };
 

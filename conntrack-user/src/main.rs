@@ -7,9 +7,10 @@ use conntrack_user::{
     cli::{Cli, Command, EventsArgs, LiveArgs, StreamArgs, recordings::RecordArgs},
     clock::SystemClock,
     commands::{
-        check, config, doctor, events, generate, live, on_alert, record, replay, replay_live,
-        report, stream, terminal,
+        check, config, doctor, events, generate, live, record, replay, replay_live, report, stream,
+        terminal,
     },
+    engine::alert_hook,
     output::Nowhere,
     probes::diagnostics,
 };
@@ -55,23 +56,23 @@ fn main() -> ExitCode {
 }
 
 fn run_stream(mut args: StreamArgs) -> io::Result<()> {
-    let hook = on_alert::prepare(&mut args.alerts)?;
+    let hook = alert_hook::prepare(&mut args.alerts)?;
     until_signalled(async |shutdown| {
-        let mut sink = on_alert::hooked(stream::sink(&args), hook);
+        let mut sink = alert_hook::hooked(stream::sink(&args), hook);
         stream::run(&args, SystemClock, &mut *sink, shutdown).await
     })
 }
 
 fn run_live(mut args: LiveArgs) -> io::Result<()> {
-    let hook = on_alert::prepare(&mut args.stream.alerts)?;
+    let hook = alert_hook::prepare(&mut args.stream.alerts)?;
     until_signalled(async |shutdown| {
-        let mut also = on_alert::hooked(Box::new(Nowhere), hook);
+        let mut also = alert_hook::hooked(Box::new(Nowhere), hook);
         live::run(&args, SystemClock, &mut *also, shutdown).await
     })
 }
 
 fn run_record(mut args: RecordArgs) -> io::Result<()> {
-    let hook = on_alert::prepare(&mut args.stream.alerts)?;
+    let hook = alert_hook::prepare(&mut args.stream.alerts)?;
     until_signalled(async |shutdown| record::run(&args, hook, SystemClock, shutdown).await)
 }
 

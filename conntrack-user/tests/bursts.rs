@@ -4,12 +4,12 @@ use std::io;
 
 use conntrack_user::{
     model::{
-        counters::{Counter, PerCounter},
+        kernel::counters::{Counter, PerCounter},
+        rates::series::BUCKET_MS,
         record::{
             Burst, BurstTotals, Hello, Instance, InstanceSummary, Ordered, Probes, Record, SCHEMA,
             Summary, Time,
         },
-        series::BUCKET_MS,
     },
     output::{
         Sink,

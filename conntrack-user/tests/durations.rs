@@ -3,10 +3,8 @@
 use conntrack_ebpf::{ProbeCounter, loglinear::bucket};
 use conntrack_user::{
     model::{
-        durations::Durations,
-        lifetimes::LifetimeCounts,
-        loglinear::Lengths,
-        origin::Coverage,
+        durations::{Durations, lifetimes::LifetimeCounts},
+        kernel::origin::Coverage,
         record::{InstanceSummary, Ordered, Record, Summary},
     },
     output::{
@@ -14,6 +12,7 @@ use conntrack_user::{
         json::Json,
         text::{Text, View},
     },
+    reading::lengths::Lengths,
 };
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;

@@ -3,8 +3,8 @@
 use conntrack_user::{
     model::{
         alert::{AlertId, AlertStatus},
-        counters::PerCounter,
         forecast::TimeToFull,
+        kernel::counters::PerCounter,
         record::{Alert, Ordered, Record, Sample, Time},
     },
     output::{

@@ -9,18 +9,22 @@ use conntrack_ebpf::BUCKET_NS;
 use conntrack_user::{
     model::{
         alert::{AlertStatus, ConntrackFull},
-        charts::{CHARTS, Quantity},
-        counters::{COUNT, COUNTERS, Counter, PerCounter},
-        crosscheck::{Check, ENTRIES_BALANCE, Verdict},
         event::{Family, Protocol, Tuple},
         forecast::TimeToFull,
-        histogram::Percentiles,
+        kernel::{
+            charts::{CHARTS, Quantity},
+            counters::{COUNT, COUNTERS, Counter, PerCounter},
+        },
+        rates::{
+            percentiles::Percentiles,
+            series::{BUCKET_MS, BUCKET_SECONDS},
+        },
         record::{
             Alert, AlertState, Buckets, Burst, Crosscheck, Event, EventTotals, Hello, Instance,
             InstanceSummary, Missing, Ordered, Peak, Probes, Record, SCHEMA, Sample, SourceKind,
             Summary, Time, Total,
         },
-        series::{BUCKET_MS, BUCKET_SECONDS},
+        verify::crosscheck::{Check, ENTRIES_BALANCE, Verdict},
     },
     output::{
         Sink,
@@ -203,7 +207,7 @@ fn sample(ms: u64, probes: bool, entries: u64, rates: &[(Counter, f64)]) -> Samp
 }
 
 fn charts<T>(value: impl Fn(Quantity) -> T) -> Ordered<Ordered<T>> {
-    let dimensions = |chart: &conntrack_user::model::charts::Chart| {
+    let dimensions = |chart: &conntrack_user::model::kernel::charts::Chart| {
         chart
             .dimensions
             .iter()

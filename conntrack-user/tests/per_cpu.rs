@@ -2,7 +2,7 @@
 
 use conntrack_user::{
     model::{
-        counters::{Counter, PerCounter},
+        kernel::counters::{Counter, PerCounter},
         record::{PerCpu, Skew},
     },
     output::per_cpu::lines,

@@ -10,10 +10,10 @@ use std::{
 
 use conntrack_user::{
     model::{
-        delta::{StatDelta, delta},
-        era::{ColumnState, Era},
+        kernel::era::{ColumnState, Era},
+        rates::delta::{StatDelta, delta},
     },
-    source::proc_stat::{ParseError, ProcStat},
+    reading::proc_stat::{ParseError, ProcStat},
 };
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;

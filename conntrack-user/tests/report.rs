@@ -3,7 +3,7 @@
 
 use conntrack_user::{
     model::{
-        charts::CHARTS,
+        kernel::charts::CHARTS,
         record::Record,
         report::{Builder, Report},
     },

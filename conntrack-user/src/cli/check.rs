@@ -4,8 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::values::{Netns, positive};
-use crate::model::check::Limits;
+use crate::{
+    cli::values::{Netns, positive},
+    model::alert::check::Limits,
+};
 
 /// Options of `check`.
 #[derive(Args, Clone, Debug)]

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, StreamArgs, ViewArgs};
-use crate::recording::player::{Position, Speed};
+use crate::{
+    cli::{Format, StreamArgs, ViewArgs},
+    recording::player::{Position, Speed},
+};
 
 /// Options of `record`: those of a stream, whose buckets are always recorded.
 #[derive(Args, Clone, Debug)]

@@ -4,12 +4,15 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::{
-    AlertArgs,
-    values::{Netns, interval, longest_burst, multiple, positive, probed_function},
-    view::ViewArgs,
+use crate::{
+    cli::{
+        AlertArgs,
+        values::{Netns, interval, longest_burst, multiple, positive, probed_function},
+        view::ViewArgs,
+    },
+    model::burst::Settings,
+    probes::plan::EVENT_RATE,
 };
-use crate::{model::bursts::Settings, probes::plan::EVENT_RATE};
 
 /// Options of `stream`.
 #[derive(Args, Clone, Debug)]

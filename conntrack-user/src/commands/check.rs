@@ -10,7 +10,7 @@ use std::{
 use crate::{
     cli::{Netns, check::CheckArgs},
     clock::Clock,
-    model::check::{Limits, Status, judge},
+    model::alert::check::{Limits, Status, judge},
     output::check::{line, unknown},
     source::{
         namespaces::Namespace,

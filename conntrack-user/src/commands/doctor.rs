@@ -7,7 +7,7 @@ use conntrack_ebpf::ProbeCounter;
 
 use crate::{
     cli::{DoctorArgs, DoctorFormat},
-    model::{
+    model::kernel::{
         counters::Counter,
         era::Era,
         origin::{self, Origin, Origins},

@@ -4,11 +4,14 @@ use std::{future::Future, io, time::Duration};
 
 use conntrack_ebpf::EventKind;
 
-use super::stream;
 use crate::{
     cli::{EventsArgs, EventsFormat, ProbesArg, StreamArgs},
     clock::Clock,
-    model::{event::kind_name, filter::Filter, record::Record},
+    commands::stream,
+    model::{
+        event::{filter::Filter, kind_name},
+        record::Record,
+    },
     output::{Sink, events::EventLines, json::Json, terminal},
 };
 

@@ -9,15 +9,14 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{
-    notices::Voice,
-    session::Session,
-    stream::{self, after},
-    terminal::{Screen, Whom, is_interactive, keyboard},
-};
 use crate::{
     cli::{Format, LiveArgs, StreamArgs},
     clock::Clock,
+    commands::{
+        stream::{self, after},
+        terminal::{Screen, Whom, is_interactive, keyboard},
+    },
+    engine::{notices::Voice, session::Session},
     model::{overhead::Meter, record::Record},
     output::{
         Sink,

@@ -11,13 +11,11 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{
-    on_alert::{self, OnAlert},
-    stream,
-};
 use crate::{
     cli::{ProbesArg, StreamArgs, recordings::RecordArgs},
     clock::Clock,
+    commands::stream,
+    engine::alert_hook::{self, OnAlert},
     model::record::Record,
     output::{Nowhere, Sink},
     recording::{
@@ -52,7 +50,7 @@ pub async fn run(
     let mut sink = Recording {
         recorder: Recorder::new(file, clock.clone(), stream_args.interval),
         shown: args.show.then(|| stream::sink(&stream_args)),
-        alerts: hook.map(|hook| on_alert::hooked(Box::new(Nowhere), Some(hook))),
+        alerts: hook.map(|hook| alert_hook::hooked(Box::new(Nowhere), Some(hook))),
         progress: Progress::new(clock.clone()),
         probes_expected: stream_args.probes != ProbesArg::Off && stream_args.proc_root.is_none(),
     };

@@ -11,12 +11,12 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use super::stream;
 use crate::{
     cli::{
         Format,
         recordings::{PartArgs, ReplayArgs},
     },
+    commands::stream,
     model::record::Record,
     output::Sink,
     recording::{

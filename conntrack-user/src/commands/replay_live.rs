@@ -5,13 +5,13 @@ use std::{future::Future, io};
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use tokio::time::Instant;
 
-use super::{
-    live::{Feed, show},
-    replay::Opened,
-    terminal::is_interactive,
-};
 use crate::{
     cli::recordings::ReplayArgs,
+    commands::{
+        live::{Feed, show},
+        replay::Opened,
+        terminal::is_interactive,
+    },
     model::record::Record,
     output::live::{App, Input, Theme},
     recording::player::{Entry, Pace, Speed},

@@ -6,8 +6,12 @@ use std::{
     path::Path,
 };
 
-use super::{record::STDOUT, replay::Opened};
-use crate::{cli::recordings::ReportArgs, model::report::Builder, output::report::page};
+use crate::{
+    cli::recordings::ReportArgs,
+    commands::{record::STDOUT, replay::Opened},
+    model::report::Builder,
+    output::report::page,
+};
 
 /// Reads the wanted part of a recording and writes the page.
 ///

@@ -4,10 +4,10 @@ use std::{future::Future, io, pin::pin};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::session::Session;
 use crate::{
     cli::{Format, StreamArgs},
     clock::Clock,
+    engine::session::Session,
     model::record::Record,
     output::{Sink, csv::Csv, json::Json, terminal, text::Text},
     source::instance::Extent,

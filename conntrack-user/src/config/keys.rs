@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::Limits;
-use crate::model::alert::{AlertSpec, Level, Settings};
+use crate::{
+    config::Limits,
+    model::alert::{AlertSpec, Level, Settings},
+};
 
 /// What a key may be set to.
 #[derive(Clone, Copy, Debug, PartialEq)]

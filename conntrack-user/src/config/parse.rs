@@ -8,11 +8,13 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{
-    Config,
-    keys::{ALERT_KEYS, Key, Kind, ON_ALERT_KEYS, Value},
+use crate::{
+    config::{
+        Config,
+        keys::{ALERT_KEYS, Key, Kind, ON_ALERT_KEYS, Value},
+    },
+    model::alert::{ALERTS, AlertSpec, Level, Settings, Worse, named},
 };
-use crate::model::alert::{ALERTS, AlertSpec, Level, Settings, Worse, named};
 
 /// A mistake, and the offset in the text where it stands.
 pub(super) struct Fault {

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
-use super::{
-    Config,
-    keys::{ALERT_KEYS, Key, ON_ALERT_KEYS, Value, time},
+use crate::{
+    config::{
+        Config,
+        keys::{ALERT_KEYS, Key, ON_ALERT_KEYS, Value, time},
+    },
+    model::alert::ALERTS,
 };
-use crate::model::alert::ALERTS;
 
 pub(super) fn toml(config: &Config) -> String {
     let mut text = String::from(

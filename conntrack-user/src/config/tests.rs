@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::model::alert::{ALERTS, AlertId, Level};
+use crate::{
+    config::*,
+    model::alert::{ALERTS, AlertId, Level},
+};
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Path::new("c.toml"))

@@ -1,9 +1,11 @@
 //! Bursts for eyes: a line each, and a table at the end.
 
-use super::number::compact;
-use crate::model::{
-    counters::PerCounter,
-    record::{Burst, BurstTotals},
+use crate::{
+    model::{
+        kernel::counters::PerCounter,
+        record::{Burst, BurstTotals},
+    },
+    output::number::compact,
 };
 
 /// A burst in a line. `instances`: whether there are several, so that it must be said whose it is.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::model::check::{Status, Verdict};
+use crate::model::alert::check::{Status, Verdict};
 
 /// The line for a verdict.
 #[must_use]
@@ -41,7 +41,7 @@ pub fn unknown(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::check::Limits;
+    use crate::model::alert::check::Limits;
 
     #[test]
     fn the_line_monitors_read() {

@@ -6,10 +6,12 @@ use std::{
     io::{self, Write},
 };
 
-use super::Sink;
-use crate::model::{
-    charts::CHARTS,
-    record::{Record, Sample},
+use crate::{
+    model::{
+        kernel::charts::CHARTS,
+        record::{Record, Sample},
+    },
+    output::Sink,
 };
 
 /// Writes CSV.

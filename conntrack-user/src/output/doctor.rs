@@ -88,7 +88,7 @@ pub fn text(report: &Report) -> String {
     lines.push(String::new());
     for counter in &report.counters {
         let source = if counter.reason.is_some() {
-            super::number::UNAVAILABLE
+            crate::output::number::UNAVAILABLE
         } else {
             counter.source
         };

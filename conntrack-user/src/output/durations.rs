@@ -1,7 +1,12 @@
 //! Lifetimes of connections and times in functions, for eyes.
 
-use super::number::{UNAVAILABLE, microseconds, seconds};
-use crate::model::{latency::CallTimes, lifetimes::Lifetimes, record::InstanceSummary};
+use crate::{
+    model::{
+        durations::{latency::CallTimes, lifetimes::Lifetimes},
+        record::InstanceSummary,
+    },
+    output::number::{UNAVAILABLE, microseconds, seconds},
+};
 
 /// What was counted of one length of time.
 pub struct Row {

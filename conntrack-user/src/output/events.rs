@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::{Sink, terminal::Size, top::lines};
-use crate::model::record::{Event, Hello, Record, Summary, Top};
+use crate::{
+    model::record::{Event, Hello, Record, Summary, Top},
+    output::{Sink, terminal::Size, top::lines},
+};
 
 /// Writes a line per event.
 pub struct EventLines<W> {

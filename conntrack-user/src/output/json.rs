@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Sink;
-use crate::model::record::Record;
+use crate::{model::record::Record, output::Sink};
 
 /// Writes JSON lines.
 pub struct Json<W> {

@@ -1,9 +1,11 @@
 //! CPUs for eyes: below a sample, a line for each counter that moved, the busiest CPU first.
 
-use super::number::compact;
-use crate::model::{
-    counters::Counter,
-    record::{PerCpu, Skew},
+use crate::{
+    model::{
+        kernel::counters::Counter,
+        record::{PerCpu, Skew},
+    },
+    output::number::compact,
 };
 
 /// What the lines mean.

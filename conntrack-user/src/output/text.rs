@@ -20,20 +20,24 @@ use self::{
     columns::{Column, Shown, chosen},
     style::Tone,
 };
-use super::{
-    Sink, bursts,
-    number::UNAVAILABLE,
-    per_cpu,
-    terminal::{Size, Terminal},
-    top::lines,
-};
-use crate::model::{
-    alert::{AlertId, AlertStatus},
-    charts::{CHARTS, Quantity},
-    counters::{Counter, named},
-    crosscheck::Verdict,
-    forecast::TimeToFull,
-    record::{Alert, Burst, Crosscheck, Hello, Name, PerCpu, Record, Sample, Summary, Top},
+use crate::{
+    model::{
+        alert::{AlertId, AlertStatus},
+        forecast::TimeToFull,
+        kernel::{
+            charts::{CHARTS, Quantity},
+            counters::{Counter, named},
+        },
+        record::{Alert, Burst, Crosscheck, Hello, Name, PerCpu, Record, Sample, Summary, Top},
+        verify::crosscheck::Verdict,
+    },
+    output::{
+        Sink, bursts,
+        number::UNAVAILABLE,
+        per_cpu,
+        terminal::{Size, Terminal},
+        top::lines,
+    },
 };
 
 /// What is shown, and how.

@@ -1,8 +1,10 @@
 //! Leaders for eyes: one line per table while streaming, as many leaders as fit; all of them, in
 //! columns, for the whole run.
 
-use super::number::compact;
-use crate::model::record::{Top, TopRow, TopTable};
+use crate::{
+    model::record::{Top, TopRow, TopTable},
+    output::number::compact,
+};
 
 /// Between two tables that stand side by side.
 const GAP: usize = 3;

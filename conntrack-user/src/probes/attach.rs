@@ -11,19 +11,20 @@ use conntrack_ebpf::{
     NETNS_SLOTS_MAP, TOTALS_MAP, globals,
 };
 
-use super::{
-    diagnostics::Diagnostics,
-    events::Events,
-    leaders::KernelLeaders,
-    missed::Missed,
-    plan::{self, Attachment, Group, How, MissingProbe, Plan, PlannedProbe},
-};
 use crate::{
-    model::{origin::Coverage, record::Probes, snapshot::EventCounts},
-    source::{
-        counter_maps::{CounterMaps, Shape},
-        duration_maps::DurationMaps,
-        leader_maps::LeaderShape,
+    model::{kernel::origin::Coverage, record::Probes},
+    probes::{
+        diagnostics::Diagnostics,
+        events::Events,
+        leaders::KernelLeaders,
+        missed::Missed,
+        plan::{self, Attachment, Group, How, MissingProbe, Plan, PlannedProbe},
+    },
+    reading::snapshot::EventCounts,
+    source::maps::{
+        counters::{CounterMaps, Shape},
+        durations::DurationMaps,
+        heavy_hitters::LeaderShape,
     },
 };
 
@@ -200,7 +201,11 @@ fn load(
         .override_global(globals::EVENT_RATE, &plan.event_rate, true)
         .override_global(globals::NETNS, &netns, true)
         .override_global(globals::SLOTS, &slots, true)
-        .override_global(aya_log::LEVEL, &super::diagnostics::EBPF_LEVEL, false);
+        .override_global(
+            aya_log::LEVEL,
+            &crate::probes::diagnostics::EBPF_LEVEL,
+            false,
+        );
     let yes = 1_u32;
     if let Some(room) = plan.lifetimes {
         loader

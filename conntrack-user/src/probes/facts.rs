@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use aya::{programs::ProgramType, sys::is_program_supported};
 use rustix::thread::{CapabilitySet, capabilities};
 
-use super::{attach::chain, kallsyms::Symbols, layout::Layout, spec::wanted_functions};
+use crate::probes::{attach::chain, kallsyms::Symbols, layout::Layout, spec::wanted_functions};
 
 /// Whether the host has something. Not knowing is not the same as no.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl HostFacts {
                 .release()
                 .to_string_lossy()
                 .into_owned(),
-            object: object(super::attach::OBJECT),
+            object: object(crate::probes::attach::OBJECT),
             capabilities: probing_capabilities(),
             lockdown: lockdown(read("/sys/kernel/security/lockdown")),
             kprobes: kprobes(),

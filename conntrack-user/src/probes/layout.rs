@@ -5,7 +5,7 @@ use std::{fmt, fs, io, path::Path};
 
 use conntrack_ebpf::globals;
 
-use super::btf::{self, Btf};
+use crate::probes::btf::{self, Btf};
 
 /// A field the programs read, and the global that takes its offset.
 struct Field {
@@ -182,7 +182,8 @@ fn offset(btf: &Btf<'_>, field: &Field) -> Result<u32, btf::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::btf::tests::Builder, *};
+    use super::*;
+    use crate::probes::btf::tests::Builder;
 
     type TestResult = Result<(), Box<dyn std::error::Error>>;
 

@@ -6,7 +6,7 @@ use aya::{
 };
 use conntrack_ebpf::{LEADERS_GENERATION_MAP, LEADERS_MAP};
 
-use crate::source::leader_maps::{LeaderMaps, LeaderShape};
+use crate::source::maps::heavy_hitters::{LeaderMaps, LeaderShape};
 
 /// The programs' counts.
 pub struct KernelLeaders {

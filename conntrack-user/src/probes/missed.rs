@@ -16,7 +16,7 @@ use std::{
 
 use aya::Ebpf;
 
-use super::facts::Support;
+use crate::probes::facts::Support;
 
 /// Release since which the kernel counts skipped kprobe hits: commits "bpf: Count missed stats in
 /// trace_call_bpf" and "bpf: Add missed value to kprobe perf link info".

@@ -2,14 +2,16 @@
 
 use conntrack_ebpf::{ProbeCounter, Program, globals, leaders::Prefixes};
 
-pub use super::spec::Group;
-use super::{
-    facts::{HostFacts, Support},
-    spec::{PROBES, ProbeSpec, Target},
-};
-use crate::model::{
-    origin::Coverage,
-    record::{Missing, Probes},
+pub use crate::probes::spec::Group;
+use crate::{
+    model::{
+        kernel::origin::Coverage,
+        record::{Missing, Probes},
+    },
+    probes::{
+        facts::{HostFacts, Support},
+        spec::{PROBES, ProbeSpec, Target},
+    },
 };
 
 /// What the user asked for.
@@ -188,8 +190,8 @@ fn group_of(request: Request) -> Group {
 
 /// What every probe needs.
 struct Ready<'a> {
-    symbols: &'a super::kallsyms::Symbols,
-    layout: &'a super::layout::Layout,
+    symbols: &'a crate::probes::kallsyms::Symbols,
+    layout: &'a crate::probes::layout::Layout,
     cpus: u32,
 }
 
@@ -354,10 +356,8 @@ pub fn report(group: Group, attached: &[Attachment], missing: &[MissingProbe]) -
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{kallsyms::Symbols, layout::Layout, spec::wanted_functions},
-        *,
-    };
+    use super::*;
+    use crate::probes::{kallsyms::Symbols, layout::Layout, spec::wanted_functions};
 
     /// A host that has everything: tests take one thing away.
     fn capable() -> HostFacts {

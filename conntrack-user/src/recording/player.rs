@@ -4,11 +4,13 @@ use std::{collections::VecDeque, io::Read, str::FromStr, time::Duration};
 
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 
-use super::{
-    block::Header,
-    reader::{Damage, Ending, Item, ReadError, Reader},
+use crate::{
+    model::record::Record,
+    recording::{
+        block::Header,
+        reader::{Damage, Ending, Item, ReadError, Reader},
+    },
 };
-use crate::model::record::Record;
 
 /// How much earlier than a recording's begin a time of day may be and still be of its first day.
 const HALF_A_DAY: SignedDuration = SignedDuration::from_hours(12);

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::block::{self, Fault, Header, MAGIC};
+use crate::recording::block::{self, Fault, Header, MAGIC};
 
 /// How many bytes are searched for a first block before a file is said to be no recording.
 const SEARCHED: u64 = 1 << 20;

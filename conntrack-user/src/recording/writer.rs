@@ -11,8 +11,12 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::block::{self, Label};
-use crate::{clock::Clock, model::record::Record, output::Sink};
+use crate::{
+    clock::Clock,
+    model::record::Record,
+    output::Sink,
+    recording::block::{self, Label},
+};
 
 /// No record waits longer than this before it is written.
 pub const AT_MOST: Duration = Duration::from_secs(1);

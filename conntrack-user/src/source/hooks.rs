@@ -4,11 +4,13 @@
 //! and family (`nf_ct_netns_get()`). nfnetlink_hook (5.14 and later, where configured) lists what is
 //! registered, as `nft list hooks` shows it.
 
-use super::nfnetlink::{
-    message::{Malformed, Object, Request},
-    socket::{Error, Socket},
+use crate::{
+    model::kernel::tracking::Hooks,
+    source::nfnetlink::{
+        message::{Malformed, Object, Request},
+        socket::{Error, Socket},
+    },
 };
-use crate::model::tracking::Hooks;
 
 const IPV4: Request = Request {
     name: "NFNL_MSG_HOOK_GET",

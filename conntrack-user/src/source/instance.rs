@@ -4,20 +4,17 @@ use std::rc::Rc;
 
 use conntrack_ebpf::COUNTER_SLOTS;
 
-use super::{
-    buckets::BucketFollower,
-    counter_maps::CounterMaps,
-    cpus::CpuDir,
-    hooks,
-    kernel::{Choice, KernelCounters},
-    proc_fs::{ProcRoot, ReadError},
-};
 use crate::{
     clock::Clock,
-    model::{
-        series::BucketBatch,
-        snapshot::{CpuReading, ProbeReading, ProbeTotals, Snapshot},
-        tracking::Tracking,
+    model::{kernel::tracking::Tracking, rates::series::BucketBatch},
+    reading::snapshot::{CpuReading, ProbeReading, ProbeTotals, Snapshot},
+    source::{
+        buckets::BucketFollower,
+        cpus::CpuDir,
+        hooks,
+        kernel::{Choice, KernelCounters},
+        maps::counters::CounterMaps,
+        proc_fs::{ProcRoot, ReadError},
     },
 };
 

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use super::{
-    ctnetlink::{Counters, Ctnetlink},
-    proc_fs::{ProcRoot, ReadError, Reading},
+use crate::{
+    reading::snapshot::KernelReading,
+    source::{
+        ctnetlink::{Counters, Ctnetlink},
+        proc_fs::{ProcRoot, ReadError, Reading},
+    },
 };
-use crate::model::snapshot::KernelReading;
 
 /// Where to take the kernel's counters from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,18 +2,15 @@
 //! [`crate::probes`], which looks once at what the host offers.
 
 pub mod buckets;
-pub mod counter_maps;
 pub mod cpus;
 pub mod ctnetlink;
-pub mod duration_maps;
 pub mod hooks;
 pub mod instance;
 pub mod kernel;
-pub mod leader_maps;
+pub mod maps;
 pub mod namespaces;
 pub mod nfnetlink;
 pub mod own_usage;
 pub mod proc_fs;
-pub mod proc_stat;
 pub mod processes;
 pub mod sockets;

@@ -6,11 +6,13 @@ use std::{
     str::FromStr,
 };
 
-use super::{
-    nfnetlink::socket,
-    proc_stat::{ParseError, ProcStat},
+use crate::{
+    reading::{
+        proc_stat::{ParseError, ProcStat},
+        snapshot::KernelReading,
+    },
+    source::nfnetlink::socket,
 };
-use crate::model::snapshot::KernelReading;
 
 /// Where procfs is mounted.
 pub const PROC: &str = "/proc";

@@ -3,9 +3,9 @@
 use conntrack_user::{
     model::{
         alert::AlertStatus,
-        crosscheck::Verdict,
         forecast::TimeToFull,
         record::{AlertState, Record},
+        verify::crosscheck::Verdict,
     },
     output::live::theme::{Glyphs, Palette, Theme},
 };
@@ -239,7 +239,7 @@ fn without_probes_what_is_missing_says_why() {
         }
     });
     if let Some(Record::Hello(hello)) = records.first_mut() {
-        use conntrack_user::model::counters::Counter;
+        use conntrack_user::model::kernel::counters::Counter;
         hello.probes.mode = "off".into();
         hello.probes.reason = Some("this kernel has no kprobes".to_owned());
         for counter in [

@@ -2,9 +2,9 @@
 
 use conntrack_user::{
     model::{
-        crosscheck::{Check, Verdict},
         overhead::Overhead,
         record::{Crosscheck, Hello, Instance, Record, Sample, Time},
+        verify::crosscheck::{Check, Verdict},
     },
     output::live::{
         App, Input, Theme, render,

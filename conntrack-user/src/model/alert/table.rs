@@ -2,8 +2,10 @@
 
 use std::{ops::Index, time::Duration};
 
-use super::{ConntrackFull, Delay, Level, Thresholds, Worse};
-use crate::model::forecast::HORIZON_S;
+use crate::model::{
+    alert::{ConntrackFull, Delay, Level, Thresholds, Worse},
+    forecast::HORIZON_S,
+};
 
 /// A row of [`ALERTS`].
 #[repr(usize)]

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use super::Nanos;
 use crate::model::{
-    counters::{COUNT, Counter},
-    series::BUCKET_MS,
+    history::Nanos,
+    kernel::counters::{COUNT, Counter},
+    rates::series::BUCKET_MS,
 };
 
 /// Length of a bucket.

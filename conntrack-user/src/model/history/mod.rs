@@ -14,9 +14,9 @@ use self::{
     samples::{Point, SampleStore},
     window::{DimensionView, Window},
 };
-use super::{
-    crosscheck::Verdict,
+use crate::model::{
     record::{Burst, Crosscheck, Hello, Record, Sample, Summary, Time, Top},
+    verify::crosscheck::Verdict,
 };
 
 /// A moment of the wall clock: nanoseconds since 1970.

@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, ops::Range};
 
-use super::{Nanos, nanos};
 use crate::model::{
     alert::{AlertStatus, ConntrackFull},
-    charts::{CHARTS, Quantity},
     forecast::TimeToFull,
+    history::{Nanos, nanos},
+    kernel::charts::{CHARTS, Quantity},
     record::{Sample, SourceKind},
 };
 
@@ -64,7 +64,7 @@ impl Point {
             .flat_map(|chart| chart.dimensions.iter().map(move |d| (chart, d)));
         for (i, (chart, dimension)) in dimensions.enumerate() {
             let value =
-                |all: &super::super::record::Ordered<_>| all.get(dimension.name).copied().flatten();
+                |all: &crate::model::record::Ordered<_>| all.get(dimension.name).copied().flatten();
             values[i] = sample.charts.get(chart.name).and_then(value);
             sources[i] = sample
                 .sources

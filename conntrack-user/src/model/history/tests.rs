@@ -3,12 +3,14 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::{buckets::SLOT, samples::DIMENSIONS, *};
 use crate::model::{
-    charts::{CHARTS, Quantity},
-    counters::{Counter, PerCounter},
+    history::{buckets::SLOT, samples::DIMENSIONS, *},
+    kernel::{
+        charts::{CHARTS, Quantity},
+        counters::{Counter, PerCounter},
+    },
+    rates::series::{BUCKET_MS, BUCKET_SECONDS},
     record::{Buckets, Event, Ordered, SourceKind},
-    series::{BUCKET_MS, BUCKET_SECONDS},
 };
 
 const MS: Nanos = 1_000_000;

@@ -2,16 +2,18 @@
 
 use std::ops::Range;
 
-use super::{
-    Nanos,
-    buckets::{BucketStore, Resolution},
-    samples::{Point, SampleStore, first_dimension},
-};
 use crate::model::{
-    charts::{CHARTS, Quantity},
-    counters::Counter,
+    history::{
+        Nanos,
+        buckets::{BucketStore, Resolution},
+        samples::{Point, SampleStore, first_dimension},
+    },
+    kernel::{
+        charts::{CHARTS, Quantity},
+        counters::Counter,
+    },
+    rates::series::BUCKET_SECONDS,
     record::SourceKind,
-    series::BUCKET_SECONDS,
 };
 
 /// A span of time in columns of equal length.
@@ -224,7 +226,7 @@ fn rate(
             }
         });
     }
-    let narrow = window.step < super::buckets::SLOT;
+    let narrow = window.step < crate::model::history::buckets::SLOT;
     let columns = sums
         .iter()
         .enumerate()

@@ -1,13 +1,13 @@
 //! The alerts of the instance: what they are judged by, and how they are reported.
 
-use super::{
-    Alert, AlertState, AlertStatus, Counter, CounterSpec, Instant, Monitor, Ordered, Origin,
-    PerCounter, Previous, Snapshot, Time, Verdict,
-};
 use crate::model::{
     alert::{Inputs, Standing},
-    counters::ProbeSource,
-    crosscheck::worst,
+    kernel::counters::ProbeSource,
+    monitor::{
+        Alert, AlertState, AlertStatus, Counter, CounterSpec, Instant, Monitor, Ordered, Origin,
+        PerCounter, Previous, Snapshot, Time, Verdict,
+    },
+    verify::crosscheck::worst,
 };
 
 impl Monitor {
@@ -63,7 +63,7 @@ impl Monitor {
                 .unwrap_or("no check has anything to compare with")
                 .to_owned());
         }
-        let mismatch = |check: &&super::Check| check.verdict == Verdict::Mismatch;
+        let mismatch = |check: &&crate::model::monitor::Check| check.verdict == Verdict::Mismatch;
         Ok(self.checks.iter().filter(mismatch).count())
     }
 
@@ -107,7 +107,7 @@ impl Monitor {
 /// By how much a counter rose since the last interval's end; `None` where it came from elsewhere then.
 pub(super) fn risen(
     spec: &CounterSpec,
-    origins: &super::Origins,
+    origins: &crate::model::monitor::Origins,
     previous: &Previous,
     counters: &PerCounter<u64>,
 ) -> Option<u64> {

@@ -2,10 +2,12 @@
 
 use conntrack_ebpf::ProbeCounter;
 
-use super::{tests::*, *};
-use crate::model::{
-    series::{Epoch, epoch_of},
-    snapshot::{CpuIds, CpuReading},
+use crate::{
+    model::{
+        monitor::{tests::*, *},
+        rates::series::{Epoch, epoch_of},
+    },
+    reading::snapshot::{CpuIds, CpuReading},
 };
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;

@@ -6,15 +6,17 @@ use conntrack_ebpf::ProbeCounter;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::*;
 use crate::{
     model::{
         alert::ConntrackFull,
-        counters::Counter,
-        series::{BucketBatch, Epoch, epoch_of},
+        kernel::counters::Counter,
+        monitor::*,
+        rates::series::{BucketBatch, Epoch, epoch_of},
+    },
+    reading::{
+        proc_stat::{ENTRIES, ParseError, kernel_text},
         snapshot::KernelReading,
     },
-    source::proc_stat::{ENTRIES, ParseError, kernel_text},
 };
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -124,7 +126,7 @@ pub(super) fn monitor(coverage: Coverage) -> Monitor {
         instance: "self".to_owned(),
         kernel_release: None,
         buckets: true,
-        bursts: bursts::Settings::default(),
+        bursts: burst::Settings::default(),
         alerts: AlertSettings::default(),
     };
     Monitor::new(config, coverage)

@@ -9,8 +9,7 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::Name;
-use crate::model::counters::PerCounter;
+use crate::model::{kernel::counters::PerCounter, record::Name};
 
 /// A moment, written as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,7 +101,7 @@ pub(super) fn from_names<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
 ) -> Result<PerCounter<V>, D::Error> {
     let mut values = PerCounter::default();
     for (name, value) in entries::<Option<V>, D>(deserializer)? {
-        if let Some(spec) = crate::model::counters::named(&name) {
+        if let Some(spec) = crate::model::kernel::counters::named(&name) {
             values.set(spec.id, value);
         }
     }
@@ -131,8 +130,8 @@ pub(super) fn all_by_name<T: Serialize, S: Serializer>(
     values: &PerCounter<T>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(crate::model::counters::COUNT))?;
-    for spec in &crate::model::counters::COUNTERS {
+    let mut map = serializer.serialize_map(Some(crate::model::kernel::counters::COUNT))?;
+    for spec in &crate::model::kernel::counters::COUNTERS {
         map.serialize_entry(spec.name, &values.get(spec.id))?;
     }
     map.end()

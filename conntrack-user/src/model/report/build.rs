@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{
-    ChartReport, DimensionReport, InstanceReport, Leaders, Report,
-    track::{Cells, Micros, Steps},
-};
 use crate::model::{
-    charts::{CHARTS, Quantity},
-    counters::{COUNTERS, PerCounter},
+    kernel::{
+        charts::{CHARTS, Quantity},
+        counters::{COUNTERS, PerCounter},
+    },
     record::{Hello, Instance, Record, Sample, SourceKind, Top},
+    report::{
+        ChartReport, DimensionReport, InstanceReport, Leaders, Report,
+        track::{Cells, Micros, Steps},
+    },
 };
 
 /// Values that one series keeps.

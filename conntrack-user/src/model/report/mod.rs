@@ -7,13 +7,15 @@ pub use build::Builder;
 use jiff::Timestamp;
 
 use self::track::{Cells, Micros, Steps};
-use super::{
-    charts::Chart,
-    counters::{Counter, PerCounter},
-    crosscheck::{Check, Verdict},
+use crate::model::{
+    kernel::{
+        charts::Chart,
+        counters::{Counter, PerCounter},
+    },
     record::{
         Alert, Burst, Event, Hello, Instance, InstanceSummary, Peak, SourceKind, Time, TopTable,
     },
+    verify::crosscheck::{Check, Verdict},
 };
 
 /// The page's contents.

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{
-    keys::{self, Action},
-    search::Search,
-    theme::Theme,
-};
-use crate::model::{
-    charts::CHARTS,
-    history::{History, InstanceHistory, Nanos, nanos},
-    overhead::Overhead,
-    record::Record,
+use crate::{
+    model::{
+        history::{History, InstanceHistory, Nanos, nanos},
+        kernel::charts::CHARTS,
+        overhead::Overhead,
+        record::Record,
+    },
+    output::live::{
+        keys::{self, Action},
+        search::Search,
+        theme::Theme,
+    },
 };
 
 /// What happens.

@@ -2,7 +2,7 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::model::charts::CHARTS;
+use crate::model::kernel::charts::CHARTS;
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::app::Layout;
-use crate::model::charts::CHARTS;
+use crate::{model::kernel::charts::CHARTS, output::live::app::Layout};
 
 /// What there is to show.
 #[derive(Clone, Copy, Debug)]

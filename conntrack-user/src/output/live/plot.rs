@@ -6,7 +6,7 @@ use ratatui::{
     style::{Modifier, Style},
 };
 
-use super::theme::{Glyphs, Palette, Theme};
+use crate::output::live::theme::{Glyphs, Palette, Theme};
 
 /// A dimension to draw.
 #[derive(Clone, Debug)]

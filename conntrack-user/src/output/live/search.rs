@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::model::{event::Tuple, filter::Filter};
+use crate::model::event::{Tuple, filter::Filter};
 
 /// Conditions that must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

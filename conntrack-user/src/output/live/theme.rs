@@ -2,7 +2,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::model::{alert::AlertStatus, crosscheck::Verdict};
+use crate::model::{alert::AlertStatus, verify::crosscheck::Verdict};
 
 /// Colours a terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
-use super::{alert_class, alert_text};
-use crate::model::report::{Report, track::BUCKET_US};
+use crate::{
+    model::report::{Report, track::BUCKET_US},
+    output::report::{alert_class, alert_text},
+};
 
 #[derive(Serialize)]
 struct Data<'a> {

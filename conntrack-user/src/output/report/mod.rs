@@ -15,12 +15,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
 use self::html::{Escaped, honest, script_json};
-use super::number::{UNAVAILABLE, compact};
-use crate::model::{
-    alert::AlertStatus,
-    crosscheck::Verdict,
-    record::{Alert, Hello, SourceKind},
-    report::{ChartReport, DimensionReport, InstanceReport, Report},
+use crate::{
+    model::{
+        alert::AlertStatus,
+        record::{Alert, Hello, SourceKind},
+        report::{ChartReport, DimensionReport, InstanceReport, Report},
+        verify::crosscheck::Verdict,
+    },
+    output::number::{UNAVAILABLE, compact},
 };
 
 const STYLE: &str = include_str!("page.css");

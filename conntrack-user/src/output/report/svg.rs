@@ -3,13 +3,15 @@
 
 use std::fmt::Write;
 
-use super::{alert_class, alert_text, html::Escaped};
 use crate::{
     model::report::{
         ChartReport, DimensionReport, InstanceReport, Report,
         track::{Column, Micros},
     },
-    output::number::compact,
+    output::{
+        number::compact,
+        report::{alert_class, alert_text, html::Escaped},
+    },
 };
 
 /// Size of a plot, in units of its view.

@@ -3,17 +3,17 @@
 
 use std::fmt::{Display, Write};
 
-use super::html::Escaped;
 use crate::{
     model::{
-        crosscheck::Check,
+        rates::series::BUCKET_MS,
         record::Time,
         report::{InstanceReport, Report},
-        series::BUCKET_MS,
+        verify::crosscheck::Check,
     },
     output::{
         durations,
         number::{UNAVAILABLE, compact},
+        report::html::Escaped,
     },
 };
 

@@ -1,18 +1,20 @@
 //! What stands in a cell, and how it looks.
 
-use super::{
-    columns::{Cell, Column, INSTANCE, Numbers},
-    style::Tone,
-};
 use crate::{
     model::{
         alert::{AlertId, AlertStatus},
-        charts::CHARTS,
-        crosscheck::Verdict,
         forecast::TimeToFull,
+        kernel::charts::CHARTS,
         record::Sample,
+        verify::crosscheck::Verdict,
     },
-    output::number::{UNAVAILABLE, compact_or_dash, compact_time, exact_or_dash},
+    output::{
+        number::{UNAVAILABLE, compact_or_dash, compact_time, exact_or_dash},
+        text::{
+            columns::{Cell, Column, INSTANCE, Numbers},
+            style::Tone,
+        },
+    },
 };
 
 /// The text of a cell, as wide as its column, and its tone.

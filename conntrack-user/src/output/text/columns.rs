@@ -4,8 +4,10 @@ use std::str::FromStr;
 
 use crate::{
     model::{
-        charts::{CHARTS, Dimension, Quantity},
-        counters::Counter,
+        kernel::{
+            charts::{CHARTS, Dimension, Quantity},
+            counters::Counter,
+        },
         record::Hello,
     },
     output::terminal::Size,

@@ -1,15 +1,15 @@
 //! The whole run of one instance.
 
-use super::{cells::optional, style::Tone};
 use crate::{
     model::{
-        crosscheck::{Check, ENTRIES_BALANCE, Verdict},
-        histogram::Percentiles,
+        rates::percentiles::Percentiles,
         record::InstanceSummary,
+        verify::crosscheck::{Check, ENTRIES_BALANCE, Verdict},
     },
     output::{
         bursts, durations,
         number::{UNAVAILABLE, compact_or_dash},
+        text::{cells::optional, style::Tone},
     },
 };
 

@@ -1,7 +1,7 @@
 //! What the bytes of BTF are: header, sections, and the records of the type section. Names and
 //! numbers are those of include/uapi/linux/btf.h.
 
-use super::{Error, TypeId};
+use crate::probes::btf::{Error, TypeId};
 
 /// `BTF_MAGIC`, in the byte order of the kernel that wrote it.
 pub(super) const MAGIC: u16 = 0xeb9f;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{
+use crate::probes::btf::{
     format::{HEADER_LEN, HEADER_WITH_LAYOUT_LEN},
     *,
 };

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use conntrack_ebpf::leaders::{By, Key, Prefixes};
 
 use crate::{
-    model::top::Of,
+    model::top::tables::Of,
     source::nfnetlink::message::{Attribute, Malformed, Object, Request},
 };
 
@@ -153,7 +153,7 @@ fn address(attribute: &Attribute<'_>) -> Result<Address, Malformed> {
 mod tests {
     use super::*;
     use crate::{
-        model::top::key_text,
+        model::top::tables::key_text,
         source::nfnetlink::message::{Answer, build},
     };
 

@@ -14,12 +14,12 @@ use self::{
     entries::{ENTRIES, Entry},
     stats::{CPU, EXPECT_CPU, GLOBAL, cpu_counters, global, table},
 };
-use super::{
-    nfnetlink::{
+use crate::{
+    reading::proc_stat::ProcStat,
+    source::nfnetlink::{
         message::{Malformed, Object, Request},
         socket::{Error, Socket},
     },
-    proc_stat::ProcStat,
 };
 
 /// How often a question is asked whose answer does not arrive whole.

@@ -4,9 +4,9 @@
 //! in from `net/netfilter/nf_conntrack_netlink.c`. An object per possible CPU holds what that kernel
 //! still counts; where `/proc/net/stat/nf_conntrack` prints a literal 0, there is no attribute.
 
-use crate::source::{
-    nfnetlink::message::{Malformed, Object, Request},
-    proc_stat::ProcStat,
+use crate::{
+    reading::proc_stat::ProcStat,
+    source::nfnetlink::message::{Malformed, Object, Request},
 };
 
 const MODULE: &str = "nf_conntrack_netlink";
@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::era::{ColumnState, Era},
+        model::kernel::era::{ColumnState, Era},
         source::nfnetlink::message::{Answer, Fault, build},
     };
 

@@ -13,7 +13,7 @@ use rustix::{
 };
 use thiserror::Error;
 
-use super::message::{Answer, Fault, Malformed, Object, Request};
+use crate::source::nfnetlink::message::{Answer, Fault, Malformed, Object, Request};
 
 /// How long to wait for an answer. The kernel makes it while it takes the question, so that nothing
 /// but a fault makes us wait; but a stream must not hang then.

@@ -2,10 +2,12 @@
 
 use proptest::prelude::*;
 
-use super::{
-    super::{Change, Notifier},
-    AlertStatus::{Clear, Critical, Warning},
-    *,
+use crate::model::alert::{
+    Change, Notifier,
+    full::{
+        AlertStatus::{Clear, Critical, Warning},
+        *,
+    },
 };
 
 /// So that one entry is a thousandth of a percent.

@@ -1,9 +1,9 @@
 //! Every alert by its defaults: one interval a second in, notifications out.
 
-use super::*;
 use crate::model::{
     alert::{
         AlertStatus::{self, Clear, Critical, Warning},
+        instance::*,
         named,
     },
     forecast::TimeToFull,

@@ -2,12 +2,14 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
-use super::{
-    super::{app::App, plot::dots_across},
-    chart::Shape,
-    pieces,
+use crate::{
+    model::history::Nanos,
+    output::live::{
+        app::App,
+        panels::{chart::Shape, pieces},
+        plot::dots_across,
+    },
 };
-use crate::model::history::Nanos;
 
 /// Distances between labels.
 const STEPS: [Nanos; 20] = {

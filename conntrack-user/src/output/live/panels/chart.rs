@@ -6,22 +6,21 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{
-    super::{
-        app::{App, Measure},
-        plot::{self, Drawn, Scale, dots_across},
-        theme::Theme,
-    },
-    pieces,
-    views::Views,
-};
 use crate::{
     model::{
-        charts::{CHARTS, Dimension, Quantity},
         history::window::DimensionView,
+        kernel::charts::{CHARTS, Dimension, Quantity},
         record::SourceKind,
     },
-    output::number::{UNAVAILABLE, compact, compact_or_dash},
+    output::{
+        live::{
+            app::{App, Measure},
+            panels::{pieces, views::Views},
+            plot::{self, Drawn, Scale, dots_across},
+            theme::Theme,
+        },
+        number::{UNAVAILABLE, compact, compact_or_dash},
+    },
 };
 
 /// Names of the charts for eyes: long and short.

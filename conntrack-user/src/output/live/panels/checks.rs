@@ -6,10 +6,12 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{super::app::App, popup};
 use crate::{
-    model::crosscheck::Check,
-    output::text::{optional, range},
+    model::verify::crosscheck::Check,
+    output::{
+        live::{app::App, panels::popup},
+        text::{optional, range},
+    },
 };
 
 /// Draws it.

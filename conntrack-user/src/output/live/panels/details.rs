@@ -6,13 +6,18 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{super::app::App, chart::Shape, pieces, views::Views};
 use crate::{
     model::{
-        charts::{CHARTS, Dimension, Quantity},
+        kernel::charts::{CHARTS, Dimension, Quantity},
         record::SourceKind,
     },
-    output::number::UNAVAILABLE,
+    output::{
+        live::{
+            app::App,
+            panels::{chart::Shape, pieces, views::Views},
+        },
+        number::UNAVAILABLE,
+    },
 };
 
 /// Draws it.

@@ -7,7 +7,6 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{super::app::App, pieces};
 use crate::{
     model::{
         alert::AlertStatus,
@@ -15,7 +14,10 @@ use crate::{
         history::{Notable, What, nanos},
         record::{Event, Record},
     },
-    output::number::compact,
+    output::{
+        live::{app::App, panels::pieces},
+        number::compact,
+    },
 };
 
 /// Draws it.

@@ -6,9 +6,9 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{
-    super::app::{App, Layout, Measure},
-    pieces,
+use crate::output::live::{
+    app::{App, Layout, Measure},
+    panels::pieces,
 };
 
 /// Keys worth knowing, most useful first.

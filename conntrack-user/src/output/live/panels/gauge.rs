@@ -7,13 +7,15 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{super::app::App, pieces};
 use crate::{
     model::{
         alert::{AlertStatus, ConntrackFull},
         history::{nanos, samples::Point},
     },
-    output::number::{UNAVAILABLE, compact_time},
+    output::{
+        live::{app::App, panels::pieces},
+        number::{UNAVAILABLE, compact_time},
+    },
 };
 
 /// Draws it.

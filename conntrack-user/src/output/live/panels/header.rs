@@ -6,13 +6,12 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{
-    super::{app::App, theme::Theme},
-    pieces,
-};
 use crate::{
-    model::{crosscheck::Verdict, history::InstanceHistory, overhead::Overhead},
-    output::number::{UNAVAILABLE, compact},
+    model::{history::InstanceHistory, overhead::Overhead, verify::crosscheck::Verdict},
+    output::{
+        live::{app::App, panels::pieces, theme::Theme},
+        number::{UNAVAILABLE, compact},
+    },
 };
 
 /// Draws it.

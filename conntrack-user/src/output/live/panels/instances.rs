@@ -6,13 +6,18 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{super::app::App, pieces, popup};
 use crate::{
     model::{
-        crosscheck::Verdict,
         history::{InstanceHistory, samples::first_dimension},
+        verify::crosscheck::Verdict,
     },
-    output::number::{UNAVAILABLE, compact_or_dash},
+    output::{
+        live::{
+            app::App,
+            panels::{pieces, popup},
+        },
+        number::{UNAVAILABLE, compact_or_dash},
+    },
 };
 
 /// Draws those that there is room for, the shown one among them.

@@ -20,7 +20,7 @@ mod views;
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use self::views::Views;
-use super::{
+use crate::output::live::{
     app::{App, Overlay},
     layout::{Areas, Wanted, areas},
 };

@@ -2,14 +2,17 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
-use super::{super::app::App, pieces, popup};
 use crate::{
     model::{
         alert::{AlertStatus, ConntrackFull},
-        crosscheck::{Check, Verdict},
         history::InstanceHistory,
+        verify::crosscheck::{Check, Verdict},
     },
     output::{
+        live::{
+            app::App,
+            panels::{pieces, popup},
+        },
         number::{UNAVAILABLE, compact},
         text::explanation,
     },

@@ -8,8 +8,10 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::super::{app::App, theme::Theme};
-use crate::model::history::{Nanos, window::Window};
+use crate::{
+    model::history::{Nanos, window::Window},
+    output::live::{app::App, theme::Theme},
+};
 
 /// Lines from the top of an area on. What does not fit ends in an ellipsis.
 pub(super) fn lines(buffer: &mut Buffer, area: Rect, lines: &[Line<'_>]) {

@@ -7,18 +7,19 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{
-    super::{app::App, plot::dots_in_character},
-    chart::Shape,
-    pieces,
-    views::Views,
-};
 use crate::{
     model::{
-        charts::CHARTS,
         history::{nanos, window::busiest},
+        kernel::charts::CHARTS,
     },
-    output::number::compact,
+    output::{
+        live::{
+            app::App,
+            panels::{chart::Shape, pieces, views::Views},
+            plot::dots_in_character,
+        },
+        number::compact,
+    },
 };
 
 /// Draws it.

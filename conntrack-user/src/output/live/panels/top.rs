@@ -6,10 +6,12 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{super::app::App, pieces};
 use crate::{
     model::{history::InstanceHistory, record::TopTable},
-    output::number::compact,
+    output::{
+        live::{app::App, panels::pieces},
+        number::compact,
+    },
 };
 
 /// Width that a table needs.

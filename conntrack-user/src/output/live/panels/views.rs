@@ -2,8 +2,10 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use super::{super::app::App, pieces};
-use crate::model::history::window::DimensionView;
+use crate::{
+    model::history::window::DimensionView,
+    output::live::{app::App, panels::pieces},
+};
 
 /// A chart and a number of columns.
 type Key = (usize, usize);

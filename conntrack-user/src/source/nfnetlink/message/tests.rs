@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{build::*, *};
+use crate::source::nfnetlink::message::{build::*, *};
 
 const DUMP: Request = Request {
     name: "LIST",

@@ -1,0 +1,4 @@
+//! Top talkers.
+
+pub mod owners;
+pub mod tables;
