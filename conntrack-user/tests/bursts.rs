@@ -5,10 +5,9 @@ use std::io;
 use conntrack_user::{
     model::{
         kernel::counters::{Counter, PerCounter},
-        rates::series::BUCKET_MS,
         record::{
-            Burst, BurstTotals, Hello, Instance, InstanceSummary, Ordered, Probes, Record, SCHEMA,
-            Summary, Time,
+            Burst, BurstTotals, Hello, Instance, InstanceSummary, Ordered, Record, SCHEMA, Summary,
+            Time,
         },
     },
     output::{
@@ -17,6 +16,7 @@ use conntrack_user::{
         json::Json,
         text::{Text, View},
     },
+    reading::{buckets::BUCKET_MS, probes::Probes},
 };
 use jiff::Timestamp;
 

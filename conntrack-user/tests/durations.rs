@@ -2,17 +2,17 @@
 
 use conntrack_ebpf::{ProbeCounter, loglinear::bucket};
 use conntrack_user::{
-    model::{
-        durations::{Durations, lifetimes::LifetimeCounts},
-        kernel::origin::Coverage,
-        record::{InstanceSummary, Ordered, Record, Summary},
-    },
+    model::record::{InstanceSummary, Ordered, Record, Summary},
     output::{
         Sink,
         json::Json,
         text::{Text, View},
     },
-    reading::lengths::Lengths,
+    reading::{
+        coverage::Coverage,
+        durations::{Durations, LifetimeCounts},
+        lengths::Lengths,
+    },
 };
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;

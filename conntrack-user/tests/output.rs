@@ -15,14 +15,11 @@ use conntrack_user::{
             charts::{CHARTS, Quantity},
             counters::{COUNT, COUNTERS, Counter, PerCounter},
         },
-        rates::{
-            percentiles::Percentiles,
-            series::{BUCKET_MS, BUCKET_SECONDS},
-        },
+        rates::percentiles::Percentiles,
         record::{
             Alert, AlertState, Buckets, Burst, Crosscheck, Event, EventTotals, Hello, Instance,
-            InstanceSummary, Missing, Ordered, Peak, Probes, Record, SCHEMA, Sample, SourceKind,
-            Summary, Time, Total,
+            InstanceSummary, Ordered, Peak, Record, SCHEMA, Sample, SourceKind, Summary, Time,
+            Total,
         },
         verify::crosscheck::{Check, ENTRIES_BALANCE, Verdict},
     },
@@ -33,6 +30,10 @@ use conntrack_user::{
         json::Json,
         terminal::Size,
         text::{Text, View},
+    },
+    reading::{
+        buckets::{BUCKET_MS, BUCKET_SECONDS},
+        probes::{Missing, Probes},
     },
 };
 use jiff::Timestamp;

@@ -5,8 +5,7 @@
 
 use conntrack_user::{
     model::record::{
-        EventTotals, Hello, Instance, Ordered, Probes, Record, SCHEMA, Summary, Time, Top, TopRow,
-        TopTable,
+        EventTotals, Hello, Instance, Ordered, Record, SCHEMA, Summary, Time, Top, TopRow, TopTable,
     },
     output::{
         Sink,
@@ -15,6 +14,7 @@ use conntrack_user::{
         terminal::Size,
         text::{Text, View},
     },
+    reading::probes::Probes,
 };
 use jiff::Timestamp;
 

@@ -11,7 +11,6 @@ use crate::{
         counters::Counter,
         era::Era,
         origin::{self, Origin, Origins},
-        tracking::Hooks,
     },
     output::doctor::{Finding, Report, Status, text},
     probes::{
@@ -19,6 +18,7 @@ use crate::{
         missed::skipped_hits_are_told,
         plan::{Group, How, Plan, Request, coverage},
     },
+    reading::hooks::Hooks,
     source::{
         hooks,
         kernel::{Choice, KernelCounters},

@@ -6,11 +6,10 @@ use crate::{
     clock::Clock,
     engine::{notices::Notices, top::Subject},
     model::{
-        durations::Durations,
-        kernel::origin::Coverage,
         monitor::{Monitor, Observation},
         record::Instance,
     },
+    reading::{coverage::Coverage, durations::Durations},
     source::{
         instance::{Extent, ProbeFeed, Reading, Source},
         maps::counters::CounterMaps,

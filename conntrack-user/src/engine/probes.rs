@@ -7,10 +7,8 @@ use conntrack_ebpf::EventKind;
 use crate::{
     clock::Instant,
     model::{
-        durations::Durations,
         event::{Tuple, kind_name},
-        kernel::origin::Coverage,
-        record::{Event, EventTotals, Ordered, Probes, Time},
+        record::{Event, EventTotals, Ordered, Time},
     },
     probes::{
         attach::{Attached, OBJECT, Outcome, attach},
@@ -18,6 +16,7 @@ use crate::{
         leaders::KernelLeaders,
         plan::{Group, Leading, Plan, Request, all_missing, coverage, report},
     },
+    reading::{coverage::Coverage, durations::Durations, probes::Probes},
     source::{
         maps::{counters::CounterMaps, durations::room},
         proc_fs::{PROC, ProcRoot},

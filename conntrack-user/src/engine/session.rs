@@ -14,11 +14,7 @@ use crate::{
         top::{Culprits, Subject, leading},
     },
     model::{
-        durations::Durations,
-        kernel::{
-            counters::PerCounter,
-            origin::{Coverage, unavailable},
-        },
+        kernel::{counters::PerCounter, origin::unavailable},
         monitor::{Config, Monitor},
         record::{Hello, InstanceSummary, Record, SCHEMA, Summary},
     },
@@ -26,6 +22,7 @@ use crate::{
         facts::HostFacts,
         plan::{Group, Request},
     },
+    reading::{coverage::Coverage, durations::Durations},
     source::{
         cpus::CpuDir,
         instance::{Extent, Source},

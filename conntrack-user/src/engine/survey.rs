@@ -15,16 +15,12 @@ use conntrack_ebpf::leaders::Prefixes;
 use crate::{
     clock::thread_cpu_time,
     engine::pace::period,
-    model::top::{
-        owners::{Finding, Owners},
-        tables::Of,
+    model::top::owners::{Finding, Owners},
+    reading::{
+        entries::{GroupBy, Listing},
+        heavy_hitters::{Counting, Leaders},
     },
-    reading::heavy_hitters::{Counting, Leaders},
-    source::{
-        ctnetlink::{Ctnetlink, Listing},
-        namespaces::Namespace,
-        processes, sockets,
-    },
+    source::{ctnetlink::Ctnetlink, namespaces::Namespace, processes, sockets},
 };
 
 /// Entries are listed no more often than this.
@@ -74,7 +70,7 @@ pub enum What {
     /// The entries of the table.
     Entries {
         /// The leaders of each kind.
-        leaders: Vec<(Of, Leaders)>,
+        leaders: Vec<(GroupBy, Leaders)>,
         /// How well they were listed.
         listing: Listing,
     },
@@ -252,7 +248,7 @@ fn entries(slot: u32, wanted: &Wanted) -> Result<Option<What>, String> {
     if !Path::new("/proc/sys/net/netfilter/nf_conntrack_max").exists() {
         return Ok(None);
     }
-    let mut counted = Of::ALL.map(|of| (of, Counting::new(SET_BITS, wanted.seed)));
+    let mut counted = GroupBy::ALL.map(|of| (of, Counting::new(SET_BITS, wanted.seed)));
     let listing = Ctnetlink::default()
         .entries(|entry| {
             for (of, counting) in &mut counted {

@@ -22,16 +22,19 @@ use crate::{
         survey::{Found, Survey, Target, Wanted, What},
     },
     model::{
-        kernel::counters::ProbeSource,
         record::{Record, Time, Top, TopTable},
         top::{
             owners::Owners,
-            tables::{self, ENTRIES, Of, measure_name},
+            tables::{self, ENTRIES, measure_name},
         },
     },
     probes::plan::Leading,
-    reading::heavy_hitters::{KEYS, Leaders, Tally},
-    source::{ctnetlink::Listing, namespaces::Namespace},
+    reading::{
+        entries::{GroupBy, Listing},
+        heavy_hitters::{KEYS, Leaders, Tally},
+        selector::Selector,
+    },
+    source::namespaces::Namespace,
 };
 
 /// Time that a table of the programs covers.
@@ -247,7 +250,7 @@ impl Culprits {
             .filter_map(|(measure, by)| {
                 let tally = tallies.get(table(measure, by) as usize)?;
                 let leaders = tally.leaders(subject.slot, self.rows);
-                Some(self.table(measure_name(measure), Of::Tuple(by), &leaders, subject))
+                Some(self.table(measure_name(measure), GroupBy::Tuple(by), &leaders, subject))
             })
             .collect()
     }
@@ -255,13 +258,13 @@ impl Culprits {
     fn table(
         &self,
         name: &'static str,
-        of: Of,
+        of: GroupBy,
         leaders: &Leaders,
         subject: &Subject<'_>,
     ) -> TopTable {
         let owners = self.owners.get(&subject.namespace.inode);
         let process = |key: &Key| match of {
-            Of::Tuple(by) => owners?.get(by, key),
+            GroupBy::Tuple(by) => owners?.get(by, key),
             _ => None,
         };
         tables::table(name, of, leaders, self.leading.prefixes, process)
@@ -339,8 +342,8 @@ pub fn leading(args: &TopArgs) -> Option<Leading> {
 }
 
 /// The counter without which a measure is not counted.
-fn source(measure: Measure) -> ProbeSource {
-    ProbeSource::sum(match measure {
+fn source(measure: Measure) -> Selector {
+    Selector::sum(match measure {
         Measure::New => &[ProbeCounter::AllocCallPacket],
         Measure::Dropped => &[ProbeCounter::TableFull],
         Measure::Evicted => &[ProbeCounter::EarlyDrop, ProbeCounter::DeleteList],

@@ -12,7 +12,6 @@ use conntrack_ebpf::{
 };
 
 use crate::{
-    model::{kernel::origin::Coverage, record::Probes},
     probes::{
         diagnostics::Diagnostics,
         events::Events,
@@ -20,7 +19,7 @@ use crate::{
         missed::Missed,
         plan::{self, Attachment, Group, How, MissingProbe, Plan, PlannedProbe},
     },
-    reading::snapshot::EventCounts,
+    reading::{coverage::Coverage, events::EventCounts, probes::Probes},
     source::maps::{
         counters::{CounterMaps, Shape},
         durations::DurationMaps,

@@ -5,7 +5,7 @@ use std::io;
 use aya::maps::{Map, MapData, RingBuf};
 use conntrack_ebpf::{EVENT_STATS_MAP, EVENTS_MAP, Event, EventKind, EventStats, TUPLE_SIZE};
 
-use crate::{reading::snapshot::EventCounts, source::maps::counters::MapView};
+use crate::{reading::events::EventCounts, source::maps::counters::MapView};
 
 /// The ring, and what became of the events that did not get into it.
 pub struct Events {

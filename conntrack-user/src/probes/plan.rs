@@ -4,13 +4,13 @@ use conntrack_ebpf::{ProbeCounter, Program, globals, leaders::Prefixes};
 
 pub use crate::probes::spec::Group;
 use crate::{
-    model::{
-        kernel::origin::Coverage,
-        record::{Missing, Probes},
-    },
     probes::{
         facts::{HostFacts, Support},
         spec::{PROBES, ProbeSpec, Target},
+    },
+    reading::{
+        coverage::Coverage,
+        probes::{Missing, Probes},
     },
 };
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use conntrack_ebpf::COUNTER_SLOTS;
 
-use crate::model::rates::series::{BucketBatch, BucketCounts, Epoch, LATE, epoch_of};
+use crate::reading::buckets::{BucketBatch, BucketCounts, Epoch, LATE, epoch_of};
 
 /// Buckets at the end that may still be counting: the current one, and one more for a program that
 /// read the clock just before its end.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::reading::snapshot::{CpuIds, cpu_list};
+use crate::reading::cpus::{CpuIds, cpu_list};
 
 /// Where the kernel lists them.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@
 //! registered, as `nft list hooks` shows it.
 
 use crate::{
-    model::kernel::tracking::Hooks,
+    reading::hooks::Hooks,
     source::nfnetlink::{
         message::{Malformed, Object, Request},
         socket::{Error, Socket},

@@ -6,8 +6,13 @@ use conntrack_ebpf::COUNTER_SLOTS;
 
 use crate::{
     clock::Clock,
-    model::{kernel::tracking::Tracking, rates::series::BucketBatch},
-    reading::snapshot::{CpuReading, ProbeReading, ProbeTotals, Snapshot},
+    model::kernel::tracking::Tracking,
+    reading::{
+        InstanceReading,
+        buckets::BucketBatch,
+        cpus::CpuReading,
+        probes::{ProbeReading, ProbeTotals},
+    },
     source::{
         buckets::BucketFollower,
         cpus::CpuDir,
@@ -31,7 +36,7 @@ pub enum Extent {
 #[derive(Debug)]
 pub struct Reading {
     /// What was read.
-    pub snapshot: Snapshot,
+    pub snapshot: InstanceReading,
     /// What could not be.
     pub errors: Vec<ReadError>,
     /// Whether the kernel's counters are from ctnetlink, and not from procfs.
@@ -145,7 +150,7 @@ impl Source {
             probes: by_cpu,
         });
         Reading {
-            snapshot: Snapshot {
+            snapshot: InstanceReading {
                 at,
                 kernel: reading.kernel,
                 probes,
@@ -185,7 +190,7 @@ impl Source {
     /// missed is read last, so that it covers all that the totals lack.
     pub fn read_again(
         &mut self,
-        snapshot: &mut Snapshot,
+        snapshot: &mut InstanceReading,
         clock: &impl Clock,
         missed: &dyn Fn() -> Option<u64>,
         extent: Extent,

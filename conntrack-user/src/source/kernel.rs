@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    reading::snapshot::KernelReading,
+    reading::kernel::KernelReading,
     source::{
         ctnetlink::{Counters, Ctnetlink},
         proc_fs::{ProcRoot, ReadError, Reading},

@@ -7,7 +7,7 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-use crate::model::overhead::Usage;
+use crate::reading::usage::Usage;
 
 /// Reads it; `now` is the time on the monotonic clock.
 #[must_use]

@@ -8,8 +8,8 @@ use std::{
 
 use crate::{
     reading::{
+        kernel::KernelReading,
         proc_stat::{ParseError, ProcStat},
-        snapshot::KernelReading,
     },
     source::nfnetlink::socket,
 };

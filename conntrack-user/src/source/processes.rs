@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, path::Path, rc::Rc};
 
-use crate::model::top::owners::{Process, Program};
+use crate::reading::sockets::{Process, Program};
 
 /// The process behind each socket, by the socket's inode number. What cannot be looked at (a process
 /// that has ended, or one of somebody else without the right to look) is left out.

@@ -1,26 +1,12 @@
 //! The sockets of a network namespace: /proc/net/{tcp,tcp6,udp,udp6}.
 
+use crate::reading::sockets::Socket;
 use std::{
     fs::File,
     io::{self, BufRead, BufReader},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::Path,
 };
-
-/// A socket that belongs to a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Socket {
-    /// Its protocol's number.
-    pub protocol: u8,
-    /// Its own address; unspecified where it takes any.
-    pub local: IpAddr,
-    /// Its own port.
-    pub port: u16,
-    /// Who it is connected to; unspecified where it is not.
-    pub remote: IpAddr,
-    /// Its inode number, by which processes hold it.
-    pub inode: u64,
-}
 
 /// The files and their protocols.
 const FILES: [(&str, u8); 4] = [("tcp", 6), ("tcp6", 6), ("udp", 17), ("udp6", 17)];

@@ -5,7 +5,7 @@ use crate::{
         alert::{ConntrackFull, Level},
         kernel::counters::Counter,
     },
-    reading::snapshot::KernelReading,
+    reading::kernel::KernelReading,
 };
 
 /// A status of a check. The number is the exit status of plugins of Nagios.

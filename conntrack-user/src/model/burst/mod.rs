@@ -43,7 +43,7 @@ mod baseline;
 use std::time::Duration;
 
 use self::baseline::Baseline;
-use crate::model::rates::series::{BUCKET_SECONDS, Epoch};
+use crate::reading::buckets::{BUCKET_SECONDS, Epoch};
 
 /// A burst is over after so many buckets at the usual rate. Bursts closer than this (17 ms) are one.
 const GAP: f64 = 16.0;

@@ -1,8 +1,7 @@
 //! How long connections lived.
 
+use crate::reading::durations::LifetimeCounts;
 use serde::{Deserialize, Serialize};
-
-use crate::reading::lengths::Lengths;
 
 const SECOND_NS: f64 = 1e9;
 
@@ -27,32 +26,6 @@ pub struct Lifetimes {
     /// Why they could not be counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-}
-
-/// The programs' counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LifetimeCounts {
-    /// How long connections lived.
-    pub lengths: Lengths,
-    /// Connections whose begin was not seen.
-    pub unknown: u64,
-}
-
-impl LifetimeCounts {
-    /// Adds others.
-    pub fn add(&mut self, other: &Self) {
-        self.lengths.add(&other.lengths);
-        self.unknown += other.unknown;
-    }
-
-    /// What has been counted since an earlier reading.
-    #[must_use]
-    pub fn since(&self, earlier: &Self) -> Self {
-        Self {
-            lengths: self.lengths.since(&earlier.lengths),
-            unknown: self.unknown.saturating_sub(earlier.unknown),
-        }
-    }
 }
 
 impl Lifetimes {

@@ -3,35 +3,24 @@
 pub mod latency;
 pub mod lifetimes;
 
+use crate::reading::durations::Durations;
 use conntrack_ebpf::ProbeCounter;
 
 use crate::{
-    model::{
-        durations::{
-            latency::{CallTimes, Latency},
-            lifetimes::{LifetimeCounts, Lifetimes},
-        },
-        kernel::{counters::ProbeSource, origin::Coverage},
+    model::durations::{
+        latency::{CallTimes, Latency},
+        lifetimes::Lifetimes,
     },
-    reading::lengths::Lengths,
+    reading::{
+        coverage::Coverage, durations::LifetimeCounts, lengths::Lengths, selector::Selector,
+    },
 };
 
 /// What is counted along with lifetimes, with `__nf_conntrack_confirm` and with `early_drop`: the
 /// programs are the same, and missing together.
-const LIFETIMES: ProbeSource = ProbeSource::sum(&[ProbeCounter::Inserted, ProbeCounter::Deleted]);
-const CONFIRM: ProbeSource = ProbeSource::sum(&[ProbeCounter::ConfirmFailed]);
-const EARLY_DROP: ProbeSource = ProbeSource::sum(&[ProbeCounter::TableFull]);
-
-/// Counts of lengths of time; `None` of what is not counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Durations {
-    /// How long connections lived.
-    pub lifetimes: Option<LifetimeCounts>,
-    /// Calls of `__nf_conntrack_confirm`.
-    pub confirm: Option<Lengths>,
-    /// Calls of `early_drop`.
-    pub early_drop: Option<Lengths>,
-}
+const LIFETIMES: Selector = Selector::sum(&[ProbeCounter::Inserted, ProbeCounter::Deleted]);
+const CONFIRM: Selector = Selector::sum(&[ProbeCounter::ConfirmFailed]);
+const EARLY_DROP: Selector = Selector::sum(&[ProbeCounter::TableFull]);
 
 impl Durations {
     /// Leaves out what the probes did not cover.
@@ -96,7 +85,7 @@ fn less<T>(now: Option<T>, earlier: &Option<T>, since: fn(&T, &T) -> T) -> Optio
 fn known<'a, T>(
     counted: Option<&'a T>,
     coverage: &'a Coverage,
-    source: ProbeSource,
+    source: Selector,
 ) -> Result<&'a T, &'a str> {
     counted.ok_or_else(|| coverage.missing(source).unwrap_or("it was not asked for"))
 }

@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use crate::model::{
-    history::Nanos,
-    kernel::counters::{COUNT, Counter},
-    rates::series::BUCKET_MS,
+use crate::{
+    model::{
+        history::Nanos,
+        kernel::counters::{COUNT, Counter},
+    },
+    reading::buckets::BUCKET_MS,
 };
 
 /// Length of a bucket.

@@ -3,14 +3,16 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::model::{
-    history::{buckets::SLOT, samples::DIMENSIONS, *},
-    kernel::{
-        charts::{CHARTS, Quantity},
-        counters::{Counter, PerCounter},
+use crate::{
+    model::{
+        history::{buckets::SLOT, samples::DIMENSIONS, *},
+        kernel::{
+            charts::{CHARTS, Quantity},
+            counters::{Counter, PerCounter},
+        },
+        record::{Buckets, Event, Ordered, SourceKind},
     },
-    rates::series::{BUCKET_MS, BUCKET_SECONDS},
-    record::{Buckets, Event, Ordered, SourceKind},
+    reading::buckets::{BUCKET_MS, BUCKET_SECONDS},
 };
 
 const MS: Nanos = 1_000_000;

@@ -2,18 +2,20 @@
 
 use std::ops::Range;
 
-use crate::model::{
-    history::{
-        Nanos,
-        buckets::{BucketStore, Resolution},
-        samples::{Point, SampleStore, first_dimension},
+use crate::{
+    model::{
+        history::{
+            Nanos,
+            buckets::{BucketStore, Resolution},
+            samples::{Point, SampleStore, first_dimension},
+        },
+        kernel::{
+            charts::{CHARTS, Quantity},
+            counters::Counter,
+        },
+        record::SourceKind,
     },
-    kernel::{
-        charts::{CHARTS, Quantity},
-        counters::Counter,
-    },
-    rates::series::BUCKET_SECONDS,
-    record::SourceKind,
+    reading::buckets::BUCKET_SECONDS,
 };
 
 /// A span of time in columns of equal length.

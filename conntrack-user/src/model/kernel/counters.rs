@@ -4,6 +4,7 @@
 //! nf_conntrack_core.c, _expect.c, _standalone.c; 4.4 to 6.18); what a probe counts is proven in the
 //! guest scenarios.
 
+use crate::reading::selector::Selector;
 use conntrack_ebpf::ProbeCounter;
 
 /// A row of [`COUNTERS`].
@@ -38,35 +39,6 @@ pub enum Counter {
     TableFull,
     Lookups,
     LookupsFound,
-}
-
-/// How a counter is made from what the probes count: a sum, less another. What is subtracted happens
-/// after what it is subtracted from, in the same call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProbeSource {
-    /// Added.
-    pub plus: &'static [ProbeCounter],
-    /// Subtracted.
-    pub minus: &'static [ProbeCounter],
-}
-
-impl ProbeSource {
-    /// A sum.
-    #[must_use]
-    pub const fn sum(plus: &'static [ProbeCounter]) -> Self {
-        Self { plus, minus: &[] }
-    }
-
-    /// This, less a sum.
-    #[must_use]
-    pub const fn less(self, minus: &'static [ProbeCounter]) -> Self {
-        Self { minus, ..self }
-    }
-
-    /// Everything it is made from.
-    pub fn parts(self) -> impl Iterator<Item = ProbeCounter> {
-        self.plus.iter().chain(self.minus).copied()
-    }
 }
 
 /// How a probe count is proven against the kernel.
@@ -110,7 +82,7 @@ pub struct CounterSpec {
     /// The kernel release that stopped counting it, if one did.
     pub gone: Option<&'static str>,
     /// How the probes count it, if they do.
-    pub probe: Option<ProbeSource>,
+    pub probe: Option<Selector>,
     /// How the probe is proven.
     pub verify: Verify,
     /// What counting it costs.
@@ -143,7 +115,7 @@ const fn kernel(
 const fn probed(
     id: Counter,
     name: &'static str,
-    probe: ProbeSource,
+    probe: Selector,
     meaning: &'static str,
 ) -> CounterSpec {
     CounterSpec {
@@ -161,7 +133,7 @@ const fn probed(
 
 impl CounterSpec {
     /// Probes count it too, and must agree with the column.
-    const fn and(mut self, probe: ProbeSource) -> Self {
+    const fn and(mut self, probe: Selector) -> Self {
         self.probe = Some(probe);
         self.verify = Verify::Equality;
         self.cost = Cost::PerFlow;
@@ -197,42 +169,42 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
     probed(
         Counter::Alloc,
         "alloc",
-        ProbeSource::sum(&[P::AllocCall]).less(&[P::TableFull]),
+        Selector::sum(&[P::AllocCall]).less(&[P::TableFull]),
         "conntrack allocated: entries rose by one",
     )
     .conserved(),
     probed(
         Counter::Free,
         "free",
-        ProbeSource::sum(&[P::Free]),
+        Selector::sum(&[P::Free]),
         "conntrack freed: entries fell by one",
     )
     .conserved(),
     probed(
         Counter::New,
         "new",
-        ProbeSource::sum(&[P::AllocCallPacket]).less(&[P::TableFullPacket, P::ExpectNew]),
+        Selector::sum(&[P::AllocCallPacket]).less(&[P::TableFullPacket, P::ExpectNew]),
         "packet began a flow that no expectation had announced",
     )
     .was("new", "4.9"),
     probed(
         Counter::Inserted,
         "inserted",
-        ProbeSource::sum(&[P::Inserted]),
+        Selector::sum(&[P::Inserted]),
         "flow put into the table, by a packet or by ctnetlink",
     )
     .was("insert", "4.9"),
     probed(
         Counter::Deleted,
         "deleted",
-        ProbeSource::sum(&[P::Deleted]),
+        Selector::sum(&[P::Deleted]),
         "conntrack destroyed, never-confirmed ones included",
     )
     .was("delete", "4.9"),
     probed(
         Counter::DeleteList,
         "delete_list",
-        ProbeSource::sum(&[P::DeleteList]),
+        Selector::sum(&[P::DeleteList]),
         "flow taken out of the table",
     )
     .was("delete_list", "4.9"),
@@ -242,14 +214,14 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
         "insert",
         "the kernel's insert column as it is: since 4.9 only ctnetlink and BPF inserts",
     )
-    .and(ProbeSource::sum(&[P::CheckInserted])),
+    .and(Selector::sum(&[P::CheckInserted])),
     kernel(
         Counter::Ignore,
         "ignore",
         "ignore",
         "packet already tracked, or marked untracked",
     )
-    .and(ProbeSource::sum(&[P::Ignore]))
+    .and(Selector::sum(&[P::Ignore]))
     .per_packet()
     .gone_in("5.10"),
     kernel(
@@ -258,7 +230,7 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
         "invalid",
         "packet that no tracker accepts",
     )
-    .and(ProbeSource::sum(&[P::InUntracked]).less(&[P::IcmpError, P::Icmpv6Error]))
+    .and(Selector::sum(&[P::InUntracked]).less(&[P::IcmpError, P::Icmpv6Error]))
     .per_packet(),
     kernel(
         Counter::Searched,
@@ -273,7 +245,7 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
         "found",
         "lookup that matched; since 4.9 only tuples found taken (NAT)",
     )
-    .and(ProbeSource::sum(&[P::TupleTaken])),
+    .and(Selector::sum(&[P::TupleTaken])),
     kernel(
         Counter::SearchRestart,
         "search_restart",
@@ -286,14 +258,14 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
         "clashres",
         "two packets raced to create the same flow, and both survived",
     )
-    .and(ProbeSource::sum(&[P::ClashResolved])),
+    .and(Selector::sum(&[P::ClashResolved])),
     kernel(
         Counter::Chaintoolong,
         "chaintoolong",
         "chainlength",
         "insert refused because the hash chain was too long",
     )
-    .and(ProbeSource::sum(&[
+    .and(Selector::sum(&[
         P::CheckChainTooLong,
         P::ConfirmChainTooLong,
     ]))
@@ -304,7 +276,7 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
         "insert_failed",
         "flow that could not be put into the table: its packet is dropped",
     )
-    .and(ProbeSource::sum(&[P::ConfirmFailed]))
+    .and(Selector::sum(&[P::ConfirmFailed]))
     .per_packet(),
     kernel(
         Counter::Drop,
@@ -312,7 +284,7 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
         "drop",
         "packet dropped: table full, no memory, or a clash lost",
     )
-    .and(ProbeSource::sum(&[
+    .and(Selector::sum(&[
         P::InDropped,
         P::ClashFailed,
         P::SeqAdjustFailed,
@@ -325,52 +297,52 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
         "early_drop",
         "unassured flow evicted to make room in a full table",
     )
-    .and(ProbeSource::sum(&[P::EarlyDrop])),
+    .and(Selector::sum(&[P::EarlyDrop])),
     kernel(
         Counter::IcmpError,
         "icmp_error",
         "icmp_error",
         "ICMP packet that is malformed or of no known type",
     )
-    .and(ProbeSource::sum(&[P::IcmpError, P::Icmpv6Error])),
+    .and(Selector::sum(&[P::IcmpError, P::Icmpv6Error])),
     kernel(
         Counter::ExpectNew,
         "expect_new",
         "expect_new",
         "packet began a flow that an expectation had announced",
     )
-    .and(ProbeSource::sum(&[P::ExpectNew])),
+    .and(Selector::sum(&[P::ExpectNew])),
     kernel(
         Counter::ExpectCreate,
         "expect_create",
         "expect_create",
         "expectation made",
     )
-    .and(ProbeSource::sum(&[P::ExpectCreate, P::ExpectCreatePair])),
+    .and(Selector::sum(&[P::ExpectCreate, P::ExpectCreatePair])),
     kernel(
         Counter::ExpectDelete,
         "expect_delete",
         "expect_delete",
         "expectation removed",
     )
-    .and(ProbeSource::sum(&[P::ExpectDelete])),
+    .and(Selector::sum(&[P::ExpectDelete])),
     probed(
         Counter::TableFull,
         "table_full",
-        ProbeSource::sum(&[P::TableFull]),
+        Selector::sum(&[P::TableFull]),
         "flow refused because the table is full, ctnetlink's included",
     ),
     probed(
         Counter::Lookups,
         "lookups",
-        ProbeSource::sum(&[P::Lookup]),
+        Selector::sum(&[P::Lookup]),
         "packet looked up in the table",
     )
     .per_packet(),
     probed(
         Counter::LookupsFound,
         "lookups_found",
-        ProbeSource::sum(&[P::LookupFound]),
+        Selector::sum(&[P::LookupFound]),
         "lookup of a packet that found its flow",
     )
     .per_packet(),

@@ -1,51 +1,14 @@
 //! Where each counter comes from on this host: the kernel's own column, a probe, or nowhere, and why.
 
-use conntrack_ebpf::ProbeCounter;
+use crate::reading::coverage::Coverage;
 
 use crate::{
     model::kernel::{
-        counters::{COUNTERS, Counter, CounterSpec, PerCounter, ProbeSource},
+        counters::{COUNTERS, Counter, CounterSpec, PerCounter},
         era::{ColumnState, Era},
     },
-    reading::proc_stat::ProcStat,
+    reading::{proc_stat::ProcStat, selector::Selector},
 };
-
-/// Which probe counters are counted, and why not where they are not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Coverage {
-    missing: Vec<(ProbeCounter, String)>,
-}
-
-impl Coverage {
-    /// Nothing is counted, all for one reason.
-    #[must_use]
-    pub fn none(reason: &str) -> Self {
-        Self {
-            missing: ProbeCounter::ALL
-                .iter()
-                .map(|&counter| (counter, reason.to_owned()))
-                .collect(),
-        }
-    }
-
-    /// Everything is counted except these.
-    #[must_use]
-    pub fn except(missing: Vec<(ProbeCounter, String)>) -> Self {
-        Self { missing }
-    }
-
-    /// Why a source cannot be had; `None` when it can.
-    #[must_use]
-    pub fn missing(&self, source: ProbeSource) -> Option<&str> {
-        let reason = |counter| {
-            self.missing
-                .iter()
-                .find(|(missing, _)| *missing == counter)
-                .map(|(_, reason)| reason.as_str())
-        };
-        source.parts().find_map(reason)
-    }
-}
 
 /// Where a counter comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +17,7 @@ pub enum Origin {
     /// and misses nothing.
     Kernel(&'static str),
     /// A probe.
-    Probe(ProbeSource),
+    Probe(Selector),
     /// Nowhere, with the reason.
     Unavailable(String),
 }
@@ -113,7 +76,7 @@ pub(crate) fn live_column(
 
 /// The sources of all counters that probes count, whether or not the kernel counts them too.
 #[must_use]
-pub fn probed(coverage: &Coverage) -> PerCounter<ProbeSource> {
+pub fn probed(coverage: &Coverage) -> PerCounter<Selector> {
     PerCounter::from_fn(|spec| {
         spec.probe
             .filter(|&source| coverage.missing(source).is_none())

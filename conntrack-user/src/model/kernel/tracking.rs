@@ -1,18 +1,8 @@
 //! Whether anything tracks connections here. "0 because nothing tracks" and "0 because idle" are not
 //! the same, and the counters do not tell them apart.
 
+use crate::reading::hooks::Hooks;
 use std::time::Duration;
-
-/// What is known of conntrack's hooks in a network namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hooks {
-    /// They are registered: packets are tracked.
-    Registered,
-    /// They are not: no packet can be tracked, except by Open vSwitch or by act_ct of `tc`.
-    Absent,
-    /// It could not be found out; the text says why.
-    Unknown(String),
-}
 
 impl Hooks {
     /// What to tell someone who sees an empty table; `None` when that only means that it is quiet.

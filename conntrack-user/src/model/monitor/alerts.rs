@@ -1,20 +1,22 @@
 //! The alerts of the instance: what they are judged by, and how they are reported.
 
-use crate::model::{
-    alert::{Inputs, Standing},
-    kernel::counters::ProbeSource,
-    monitor::{
-        Alert, AlertState, AlertStatus, Counter, CounterSpec, Instant, Monitor, Ordered, Origin,
-        PerCounter, Previous, Snapshot, Time, Verdict,
+use crate::{
+    model::{
+        alert::{Inputs, Standing},
+        monitor::{
+            Alert, AlertState, AlertStatus, Counter, CounterSpec, InstanceReading, Instant,
+            Monitor, Ordered, Origin, PerCounter, Previous, Time, Verdict,
+        },
+        verify::crosscheck::worst,
     },
-    verify::crosscheck::worst,
+    reading::selector::Selector,
 };
 
 impl Monitor {
     /// Judges the interval from `previous` to `snapshot`, and gives what is to be told.
     pub(super) fn judge(
         &mut self,
-        snapshot: &Snapshot,
+        snapshot: &InstanceReading,
         previous: &Previous,
         counters: &PerCounter<u64>,
         started: Instant,
@@ -56,7 +58,7 @@ impl Monitor {
 
     /// Checks that ended in a mismatch; an error says why there are none to ask.
     fn mismatches(&self) -> Result<usize, String> {
-        const ANY: ProbeSource = ProbeSource::sum(&[conntrack_ebpf::ProbeCounter::AllocCall]);
+        const ANY: Selector = Selector::sum(&[conntrack_ebpf::ProbeCounter::AllocCall]);
         if worst(&self.checks).is_none() {
             let reason = self.coverage.missing(ANY);
             return Err(reason

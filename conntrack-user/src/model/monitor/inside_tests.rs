@@ -3,11 +3,11 @@
 use conntrack_ebpf::ProbeCounter;
 
 use crate::{
-    model::{
-        monitor::{tests::*, *},
-        rates::series::{Epoch, epoch_of},
+    model::monitor::{tests::*, *},
+    reading::{
+        buckets::{Epoch, epoch_of},
+        cpus::{CpuIds, CpuReading},
     },
-    reading::snapshot::{CpuIds, CpuReading},
 };
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;

@@ -12,15 +12,15 @@ use crate::{
         forecast::{Forecast, Outlook},
         kernel::{
             charts::{CHARTS, Quantity},
-            counters::{Counter, CounterSpec, PerCounter, ProbeSource},
+            counters::{Counter, CounterSpec, PerCounter},
             era::Era,
-            origin::{Coverage, Origin, Origins, live_column, origins, probed},
+            origin::{Origin, Origins, live_column, origins, probed},
         },
         rates::{
             delta::Accumulator,
             per_cpu::Cpus,
             pipeline::{Inside, of_batch},
-            series::{BUCKET_MS, BUCKET_SECONDS, Series, SeriesMaker, start_of},
+            series::{Series, SeriesMaker},
         },
         record::{
             Alert, AlertState, Buckets, Burst, BurstTotals, Crosscheck, InstanceSummary, Ordered,
@@ -32,8 +32,12 @@ use crate::{
         },
     },
     reading::{
+        InstanceReading,
+        buckets::{BUCKET_MS, BUCKET_SECONDS, start_of},
+        coverage::Coverage,
+        probes::{ProbeReading, ProbeTotals},
         proc_stat::ProcStat,
-        snapshot::{ProbeReading, ProbeTotals, Snapshot},
+        selector::Selector,
     },
 };
 
@@ -72,13 +76,13 @@ pub struct Monitor {
     config: Config,
     coverage: Coverage,
     origins: Origins,
-    probed: PerCounter<ProbeSource>,
+    probed: PerCounter<Selector>,
     kernel: Accumulator,
     attachment: Option<Attachment>,
     /// What the probes counted in earlier attachments.
     carried: ProbeTotals,
     /// The counters that some attachment counted.
-    counted: PerCounter<ProbeSource>,
+    counted: PerCounter<Selector>,
     series: SeriesMaker,
     cpus: Cpus,
     inside: Inside,
@@ -145,7 +149,7 @@ impl Monitor {
 
     /// Probes were attached or lost. What new ones count starts with `baseline`, their first
     /// reading, and is added to what was counted before.
-    pub fn set_coverage(&mut self, coverage: Coverage, baseline: Option<&Snapshot>) {
+    pub fn set_coverage(&mut self, coverage: Coverage, baseline: Option<&InstanceReading>) {
         if let Some(attachment) = self.attachment.take() {
             for (carried, (last, base)) in self
                 .carried
@@ -184,7 +188,7 @@ impl Monitor {
     /// Whether the probes disagree with the kernel in this snapshot. A disagreement may be no more
     /// than a CPU held up inside a probed function: worth another look before it is believed.
     #[must_use]
-    pub fn disagrees(&self, snapshot: &Snapshot) -> bool {
+    pub fn disagrees(&self, snapshot: &InstanceReading) -> bool {
         let Some((attachment, reading)) = self.attachment.as_ref().zip(snapshot.probes.as_ref())
         else {
             return false;
@@ -205,7 +209,7 @@ impl Monitor {
     }
 
     /// Takes in a snapshot. The first one is where differences start: it yields nothing.
-    pub fn observe(&mut self, snapshot: &Snapshot) -> Option<Observation> {
+    pub fn observe(&mut self, snapshot: &InstanceReading) -> Option<Observation> {
         let stat = snapshot.kernel.stat.as_ref();
         if let Some(stat) = stat {
             self.kernel.add(stat);
@@ -328,7 +332,7 @@ impl Monitor {
         Era::detect(stat, self.config.kernel_release.as_deref())
     }
 
-    fn attach_or_follow(&mut self, snapshot: &Snapshot) {
+    fn attach_or_follow(&mut self, snapshot: &InstanceReading) {
         let Some(reading) = &snapshot.probes else {
             return;
         };
@@ -402,7 +406,7 @@ impl Monitor {
         Some(sum(source.plus).saturating_sub(sum(source.minus)))
     }
 
-    fn take_series(&mut self, snapshot: &Snapshot) -> (PerCounter<Series>, Vec<Burst>) {
+    fn take_series(&mut self, snapshot: &InstanceReading) -> (PerCounter<Series>, Vec<Burst>) {
         let Some(reading) = &snapshot.probes else {
             return (PerCounter::default(), Vec::new());
         };
@@ -414,7 +418,7 @@ impl Monitor {
         (series, bursts)
     }
 
-    fn check(&self, snapshot: &Snapshot) -> Vec<Check> {
+    fn check(&self, snapshot: &InstanceReading) -> Vec<Check> {
         match self.attachment.as_ref().zip(snapshot.probes.as_ref()) {
             Some((attachment, reading)) => {
                 self.compare(attachment, reading, snapshot, &self.kernel)
@@ -427,7 +431,7 @@ impl Monitor {
         &self,
         attachment: &Attachment,
         reading: &ProbeReading,
-        snapshot: &Snapshot,
+        snapshot: &InstanceReading,
         kernel: &Accumulator,
     ) -> Vec<Check> {
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
@@ -487,7 +491,7 @@ impl Monitor {
 
     fn sample(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &InstanceReading,
         previous: &Previous,
         interval_s: f64,
         counters: PerCounter<u64>,

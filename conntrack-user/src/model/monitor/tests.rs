@@ -7,15 +7,11 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use crate::{
-    model::{
-        alert::ConntrackFull,
-        kernel::counters::Counter,
-        monitor::*,
-        rates::series::{BucketBatch, Epoch, epoch_of},
-    },
+    model::{alert::ConntrackFull, kernel::counters::Counter, monitor::*},
     reading::{
+        buckets::{BucketBatch, Epoch, epoch_of},
+        kernel::KernelReading,
         proc_stat::{ENTRIES, ParseError, kernel_text},
-        snapshot::KernelReading,
     },
 };
 
@@ -104,8 +100,12 @@ pub(super) fn batch(
     }
 }
 
-pub(super) fn snapshot(ms: u64, stat: Option<ProcStat>, probes: Option<ProbeReading>) -> Snapshot {
-    Snapshot {
+pub(super) fn snapshot(
+    ms: u64,
+    stat: Option<ProcStat>,
+    probes: Option<ProbeReading>,
+) -> InstanceReading {
+    InstanceReading {
         at: at(ms),
         kernel: KernelReading {
             stat,
@@ -137,7 +137,10 @@ pub(super) fn unprobed() -> Monitor {
 }
 
 /// The next observation, which there must be.
-pub(super) fn next(monitor: &mut Monitor, snapshot: &Snapshot) -> Result<Observation, String> {
+pub(super) fn next(
+    monitor: &mut Monitor,
+    snapshot: &InstanceReading,
+) -> Result<Observation, String> {
     monitor
         .observe(snapshot)
         .ok_or_else(|| "a later snapshot yielded nothing".to_owned())
@@ -290,7 +293,7 @@ fn counters_outlast_a_file_that_cannot_be_read_for_a_while() -> TestResult {
 #[test]
 fn with_nothing_to_read_everything_is_null() -> TestResult {
     let mut monitor = unprobed();
-    let nothing = |ms| Snapshot {
+    let nothing = |ms| InstanceReading {
         at: at(ms),
         kernel: KernelReading::default(),
         probes: None,
@@ -821,7 +824,7 @@ proptest! {
 }
 
 /// An allocation that the kernel has not counted yet, seen by a reading.
-fn under_way(ms: u64, allocated: u64, entries: u32) -> Result<Snapshot, ParseError> {
+fn under_way(ms: u64, allocated: u64, entries: u32) -> Result<InstanceReading, ParseError> {
     let mut probes = reading(totals(&[(ProbeCounter::AllocCall, allocated)]));
     probes.under_way = 2;
     Ok(snapshot(
@@ -831,7 +834,7 @@ fn under_way(ms: u64, allocated: u64, entries: u32) -> Result<Snapshot, ParseErr
     ))
 }
 
-fn balance(monitor: &mut Monitor, snapshot: &Snapshot) -> Result<Check, String> {
+fn balance(monitor: &mut Monitor, snapshot: &InstanceReading) -> Result<Check, String> {
     let crosscheck = next(monitor, snapshot)?.crosscheck;
     let checks = crosscheck.ok_or("no cross-check")?.checks;
     checks

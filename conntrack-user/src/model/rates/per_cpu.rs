@@ -8,16 +8,13 @@ use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
 use crate::{
     model::{
         kernel::{
-            counters::{PerCounter, ProbeSource},
+            counters::PerCounter,
             origin::{Origin, Origins},
         },
         rates::delta::RowDelta,
         record::{PerCpu, Skew},
     },
-    reading::{
-        proc_stat::ProcStat,
-        snapshot::{CpuReading, ProbeTotals},
-    },
+    reading::{cpus::CpuReading, probes::ProbeTotals, proc_stat::ProcStat, selector::Selector},
 };
 
 /// What each CPU has counted, over time.
@@ -153,7 +150,7 @@ impl Cpus {
 
 /// A counter of one CPU. What is subtracted may have been counted on another CPU, when the call moved
 /// there meanwhile: it is never less than 0.
-fn made(source: &ProbeSource, totals: &ProbeTotals) -> u64 {
+fn made(source: &Selector, totals: &ProbeTotals) -> u64 {
     let sum =
         |counters: &[ProbeCounter]| -> u64 { counters.iter().map(|c| totals[c.index()]).sum() };
     sum(source.plus).saturating_sub(sum(source.minus))
@@ -182,8 +179,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::kernel::{counters::Counter, origin::Coverage},
-        reading::{proc_stat::kernel_text, snapshot::CpuIds},
+        model::kernel::counters::Counter,
+        reading::{coverage::Coverage, cpus::CpuIds, proc_stat::kernel_text},
     };
 
     fn ids(possible: &[u32], online: &[u32]) -> Result<CpuIds, String> {

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::model::rates::series::BUCKET_SECONDS;
+use crate::reading::buckets::BUCKET_SECONDS;
 
 /// Significant decimal digits kept of a count per bucket. Counts up to 2,047 are kept exactly.
 pub const DIGITS: u8 = 3;

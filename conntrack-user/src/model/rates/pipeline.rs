@@ -1,14 +1,17 @@
 //! What happened inside the intervals: each counter's buckets, once they have settled, go to its
 //! histogram and its burst detector.
 
-use crate::model::{
-    burst::{Burst, Detector, Settings},
-    kernel::counters::{Counter, PerCounter},
-    rates::{
-        percentiles::{BucketHistogram, Percentiles},
-        series::{BucketBatch, Epoch, Series},
-        settling::Settling,
+use crate::{
+    model::{
+        burst::{Burst, Detector, Settings},
+        kernel::counters::{Counter, PerCounter},
+        rates::{
+            percentiles::{BucketHistogram, Percentiles},
+            series::Series,
+            settling::Settling,
+        },
     },
+    reading::buckets::{BucketBatch, Epoch},
 };
 
 /// The buckets of all counters of one instance over time.
@@ -132,7 +135,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{kernel::counters::ProbeSource, rates::series::SeriesMaker};
+    use crate::{model::rates::series::SeriesMaker, reading::selector::Selector};
 
     const SETTINGS: Settings = Settings {
         threshold: 3.0,
@@ -140,7 +143,7 @@ mod tests {
         longest: std::time::Duration::from_secs(1),
     };
 
-    fn inserted() -> PerCounter<ProbeSource> {
+    fn inserted() -> PerCounter<Selector> {
         let spec = Counter::Inserted.spec();
         let mut sources = PerCounter::default();
         sources.set(spec.id, spec.probe);
@@ -236,7 +239,7 @@ mod tests {
                 let mut now: Vec<(Epoch, u64)> = rows.iter().copied().filter(|(e, _)| (from..to).contains(e)).collect();
                 // Some of what the last batch's last 64 buckets hold comes with this one.
                 if let Some((first, end, before)) = batches.last_mut() {
-                    let open = end.saturating_sub(crate::model::rates::series::LATE).max(*first);
+                    let open = end.saturating_sub(crate::reading::buckets::LATE).max(*first);
                     for (epoch, count) in before.iter_mut().filter(|(e, _)| *e >= open) {
                         let later = late.min(*count);
                         *count -= later;

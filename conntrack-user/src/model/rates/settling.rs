@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::model::rates::series::{Epoch, LATE, Series};
+use crate::{
+    model::rates::series::Series,
+    reading::buckets::{Epoch, LATE},
+};
 
 /// The last buckets of one counter, which late counts may still add to.
 ///

@@ -5,6 +5,7 @@
 
 mod wire;
 
+use crate::reading::probes::Probes;
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
@@ -87,34 +88,6 @@ pub struct Hello {
     /// Why a counter is unavailable.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub unavailable: PerCounter<String>,
-}
-
-/// What is attached to the kernel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Probes {
-    /// `kprobe`, `fentry` or `off`.
-    pub mode: Name,
-    /// `flow`, `all` or `off`.
-    pub group: Name,
-    /// Why no probe is attached, when none is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Kernel functions with a probe on them.
-    pub attached: Vec<String>,
-    /// Those of them that have a kprobe although the mode is `fentry`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub by_kprobe: Vec<String>,
-    /// Kernel functions without, and why.
-    pub missing: Vec<Missing>,
-}
-
-/// A function that could not be probed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Missing {
-    /// The function.
-    pub function: String,
-    /// Why not.
-    pub reason: String,
 }
 
 /// A watched network namespace.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::rates::series::BUCKET_MS;
+use crate::reading::buckets::BUCKET_MS;
 
 /// Length of a bucket in microseconds.
 pub const BUCKET_US: f64 = BUCKET_MS * 1e3;

@@ -1,28 +1,11 @@
 //! Who is behind a key: the process that has most of the local sockets it fits, or the program.
 
+use crate::reading::sockets::{Process, Program};
 use std::{collections::HashMap, fmt, hash::Hash, net::IpAddr, rc::Rc};
 
 use conntrack_ebpf::leaders::{By, Key, Prefixes};
 
-use crate::source::sockets::Socket;
-
-/// What a process runs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Program {
-    /// Its name (`comm`).
-    pub name: String,
-    /// The container it runs in.
-    pub container: Option<String>,
-}
-
-/// A process.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Process {
-    /// Its number.
-    pub pid: u32,
-    /// What it runs.
-    pub program: Program,
-}
+use crate::reading::sockets::Socket;
 
 /// Somebody behind a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Leaders in the words of the report.
 
+use crate::reading::entries::GroupBy;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use conntrack_ebpf::leaders::{By, Key, KeyKind, Measure, Prefixes};
+use conntrack_ebpf::leaders::{Key, KeyKind, Measure, Prefixes};
 
 use crate::{
     model::{
@@ -25,48 +26,6 @@ pub const fn measure_name(measure: Measure) -> &'static str {
     }
 }
 
-/// What an entry in the table is counted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Of {
-    /// Address or port of its original direction.
-    Tuple(By),
-    /// Protocol.
-    Protocol,
-    /// State of a TCP connection.
-    State,
-    /// Zone.
-    Zone,
-    /// Mark.
-    Mark,
-}
-
-impl Of {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Tuple(By::Source),
-        Self::Tuple(By::Destination),
-        Self::Tuple(By::Port),
-        Self::Protocol,
-        Self::State,
-        Self::Zone,
-        Self::Mark,
-    ];
-
-    /// Its name in the report.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tuple(By::Source) => "src",
-            Self::Tuple(By::Destination) => "dst",
-            Self::Tuple(By::Port) => "dport",
-            Self::Protocol => "proto",
-            Self::State => "state",
-            Self::Zone => "zone",
-            Self::Mark => "mark",
-        }
-    }
-}
-
 /// States of TCP connections by the kernel's number (`enum tcp_conntrack`).
 const TCP_STATES: [&str; 10] = [
     "NONE",
@@ -83,7 +42,7 @@ const TCP_STATES: [&str; 10] = [
 
 /// A key in the words of the report: `10.0.0.1`, `10.0.0.0/24`, `2001:db8::/64`, `tcp/443`, `icmp`, …
 #[must_use]
-pub fn key_text(of: Of, key: &Key, prefixes: Prefixes) -> String {
+pub fn key_text(of: GroupBy, key: &Key, prefixes: Prefixes) -> String {
     match key.kind() {
         KeyKind::Unknown => "unknown".to_owned(),
         KeyKind::Ipv4 => {
@@ -106,12 +65,12 @@ pub fn key_text(of: Of, key: &Key, prefixes: Prefixes) -> String {
         }
         KeyKind::Protocol => Protocol(key.low as u8).to_string(),
         KeyKind::Number => match of {
-            Of::State => usize::try_from(key.low)
+            GroupBy::State => usize::try_from(key.low)
                 .ok()
                 .and_then(|state| TCP_STATES.get(state))
                 .map_or_else(|| key.low.to_string(), |name| (*name).to_owned()),
-            Of::Protocol => Protocol(key.low as u8).to_string(),
-            Of::Mark => format!("{:#x}", key.low),
+            GroupBy::Protocol => Protocol(key.low as u8).to_string(),
+            GroupBy::Mark => format!("{:#x}", key.low),
             _ => key.low.to_string(),
         },
     }
@@ -121,7 +80,7 @@ pub fn key_text(of: Of, key: &Key, prefixes: Prefixes) -> String {
 #[must_use]
 pub fn table(
     by: &'static str,
-    of: Of,
+    of: GroupBy,
     leaders: &Leaders,
     prefixes: Prefixes,
     process: impl Fn(&Key) -> Option<String>,
@@ -162,13 +121,13 @@ mod tests {
         ipv6: 128,
     };
 
-    fn text(of: Of, key: Key, prefixes: Prefixes) -> String {
+    fn text(of: GroupBy, key: Key, prefixes: Prefixes) -> String {
         key_text(of, &key, prefixes)
     }
 
     #[test]
     fn keys_in_words() {
-        let source = Of::Tuple(By::Source);
+        let source = GroupBy::Tuple(By::Source);
         let some = Prefixes { ipv4: 24, ipv6: 64 };
         let none = Prefixes { ipv4: 0, ipv6: 0 };
         let v4 = |prefixes| Key::ipv4(1, 0x0a01_0203, prefixes);
@@ -180,14 +139,14 @@ mod tests {
         assert_eq!(text(source, v6(some), some), "2001:db8:1:2::/64");
         assert_eq!(text(source, v6(none), none), "::/0");
         assert_eq!(text(source, Key::unknown(1), some), "unknown");
-        let port = Of::Tuple(By::Port);
+        let port = GroupBy::Tuple(By::Port);
         assert_eq!(text(port, Key::port(1, 6, 443), some), "tcp/443");
         assert_eq!(text(port, Key::port(1, 1, 0x800), some), "icmp");
-        assert_eq!(text(Of::State, Key::number(1, 3), some), "ESTABLISHED");
-        assert_eq!(text(Of::State, Key::number(1, 77), some), "77");
-        assert_eq!(text(Of::Protocol, Key::number(1, 17), some), "udp");
-        assert_eq!(text(Of::Mark, Key::number(1, 255), some), "0xff");
-        assert_eq!(text(Of::Zone, Key::number(1, 7), some), "7");
+        assert_eq!(text(GroupBy::State, Key::number(1, 3), some), "ESTABLISHED");
+        assert_eq!(text(GroupBy::State, Key::number(1, 77), some), "77");
+        assert_eq!(text(GroupBy::Protocol, Key::number(1, 17), some), "udp");
+        assert_eq!(text(GroupBy::Mark, Key::number(1, 255), some), "0xff");
+        assert_eq!(text(GroupBy::Zone, Key::number(1, 7), some), "7");
     }
 
     fn tuples() -> impl Strategy<Value = [u8; TUPLE_SIZE]> {
@@ -215,7 +174,7 @@ mod tests {
         #[test]
         fn keys_are_what_the_tuple_says(tuple in tuples(), slot in 0_u32..64) {
             let parsed = Tuple::parse(&tuple);
-            let said = |by| key_text(Of::Tuple(by), &Key::of(by, &tuple, slot, WHOLE), WHOLE);
+            let said = |by| key_text(GroupBy::Tuple(by), &Key::of(by, &tuple, slot, WHOLE), WHOLE);
             prop_assert_eq!(Some(said(By::Source)), parsed.src.map(|ip| ip.to_string()));
             prop_assert_eq!(Some(said(By::Destination)), parsed.dst.map(|ip| ip.to_string()));
             let proto = parsed.proto.map(|p| p.to_string()).unwrap_or_default();
@@ -239,7 +198,7 @@ mod tests {
             let full = u32::from(net.max_prefix_len()) == bits;
             let expected = if full { net.addr().to_string() } else { net.to_string() };
             let key = Key::of(By::Destination, &tuple, 0, prefixes);
-            prop_assert_eq!(key_text(Of::Tuple(By::Destination), &key, prefixes), expected);
+            prop_assert_eq!(key_text(GroupBy::Tuple(By::Destination), &key, prefixes), expected);
         }
     }
 }

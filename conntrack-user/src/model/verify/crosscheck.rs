@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{
-        kernel::{
-            counters::{COUNTERS, CounterSpec, ProbeSource, Verify},
-            origin::Coverage,
-        },
+        kernel::counters::{COUNTERS, CounterSpec, Verify},
         record::Name,
         verify::grace::Doubts,
     },
-    reading::snapshot::{ProbeReading, ProbeTotals},
+    reading::{
+        coverage::Coverage,
+        probes::{ProbeReading, ProbeTotals},
+        selector::Selector,
+    },
 };
 
 /// Name of the check Δentries = alloc − free.
@@ -127,7 +128,7 @@ impl Comparison<'_> {
 
     fn entries_balance(&self) -> Check {
         use conntrack_ebpf::ProbeCounter::{AllocCall, Free, TableFull};
-        const SOURCE: ProbeSource = ProbeSource::sum(&[AllocCall]).less(&[TableFull, Free]);
+        const SOURCE: Selector = Selector::sum(&[AllocCall]).less(&[TableFull, Free]);
         let kernel = match self.coverage.missing(SOURCE) {
             Some(reason) => Err(format!("needs its probes: {reason}")),
             None => self
@@ -137,7 +138,7 @@ impl Comparison<'_> {
         self.check(ENTRIES_BALANCE, SOURCE, kernel, self.unexplained_drops)
     }
 
-    fn counter(&self, spec: &CounterSpec, source: ProbeSource) -> Check {
+    fn counter(&self, spec: &CounterSpec, source: Selector) -> Check {
         let kernel = match spec.verify {
             Verify::Conservation => Err(format!("verified together as {ENTRIES_BALANCE}")),
             Verify::ProbeOnly => Err("no kernel counts it".to_owned()),
@@ -151,7 +152,7 @@ impl Comparison<'_> {
     fn check(
         &self,
         name: &'static str,
-        source: ProbeSource,
+        source: Selector,
         kernel: Result<i64, String>,
         unseen: u64,
     ) -> Check {
@@ -197,7 +198,7 @@ impl Comparison<'_> {
 }
 
 /// The number a source stands for in these totals.
-fn value(source: ProbeSource, totals: &ProbeTotals) -> i64 {
+fn value(source: Selector, totals: &ProbeTotals) -> i64 {
     sum(source.plus, |i| totals[i]) - sum(source.minus, |i| totals[i])
 }
 
@@ -212,7 +213,7 @@ fn sum(counters: &[ProbeCounter], of: impl Fn(usize) -> u64) -> i64 {
 ///
 /// The kernel's value at a bracket's end lies between what was read less all that fell meanwhile,
 /// and what was read plus all that rose; what fell and rose, the probes tell.
-fn kernel_range(source: ProbeSource, base: &Bracket, now: &Bracket, kernel: i64) -> (i64, i64) {
+fn kernel_range(source: Selector, base: &Bracket, now: &Bracket, kernel: i64) -> (i64, i64) {
     let moved = |bracket: &Bracket, counters: &[ProbeCounter]| {
         sum(counters, |i| {
             bracket.after[i].saturating_sub(bracket.before[i])

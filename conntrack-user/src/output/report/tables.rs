@@ -5,7 +5,6 @@ use std::fmt::{Display, Write};
 
 use crate::{
     model::{
-        rates::series::BUCKET_MS,
         record::Time,
         report::{InstanceReport, Report},
         verify::crosscheck::Check,
@@ -15,6 +14,7 @@ use crate::{
         number::{UNAVAILABLE, compact},
         report::html::Escaped,
     },
+    reading::buckets::BUCKET_MS,
 };
 
 /// Time shown around a moment that is jumped to, in microseconds.

@@ -8,14 +8,15 @@
 pub mod entries;
 mod stats;
 
+use crate::reading::entries::Listing;
 use std::cell::RefCell;
 
 use self::{
-    entries::{ENTRIES, Entry},
+    entries::ENTRIES,
     stats::{CPU, EXPECT_CPU, GLOBAL, cpu_counters, global, table},
 };
 use crate::{
-    reading::proc_stat::ProcStat,
+    reading::{entries::Entry, proc_stat::ProcStat},
     source::nfnetlink::{
         message::{Malformed, Object, Request},
         socket::{Error, Socket},
@@ -33,17 +34,6 @@ const TRIES: u32 = 3;
 #[derive(Debug, Default)]
 pub struct Ctnetlink {
     socket: Option<Socket>,
-}
-
-/// How a listing of entries ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listing {
-    /// Whole.
-    Whole,
-    /// Whole, but the kernel says that it changed underneath (`NLM_F_DUMP_INTR`).
-    Changed,
-    /// The kernel lost a part of it (`ENOBUFS`).
-    Partial,
 }
 
 /// What ctnetlink tells.
@@ -87,7 +77,7 @@ impl Ctnetlink {
         };
         let each = RefCell::new(each);
         let answer = socket.ask(&ENTRIES, |object| {
-            each.borrow_mut()(Entry::read(object)?);
+            each.borrow_mut()(entries::parse(object)?);
             Ok(())
         })?;
         Ok(match answer {

@@ -13,7 +13,8 @@ use rustix::{
 };
 
 use crate::{
-    model::rates::series::Epoch, reading::snapshot::ProbeTotals, source::buckets::BucketRing,
+    reading::{buckets::Epoch, probes::ProbeTotals},
+    source::buckets::BucketRing,
 };
 
 /// The shape of the maps, as user space made them.

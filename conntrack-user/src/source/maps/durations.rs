@@ -5,8 +5,10 @@ use std::{io, os::fd::AsFd};
 use conntrack_ebpf::loglinear::{Histogram, Lived};
 
 use crate::{
-    model::durations::{Durations, lifetimes::LifetimeCounts},
-    reading::lengths::Lengths,
+    reading::{
+        durations::{Durations, LifetimeCounts},
+        lengths::Lengths,
+    },
     source::maps::counters::{MapView, Shape},
 };
 

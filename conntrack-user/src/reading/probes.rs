@@ -1,0 +1,56 @@
+//! What is attached to the kernel, and what it has counted.
+
+use conntrack_ebpf::COUNTER_SLOTS;
+use serde::{Deserialize, Serialize};
+
+use super::buckets::BucketBatch;
+use crate::model::record::Name;
+
+/// Running totals by [`conntrack_ebpf::ProbeCounter`] index, summed over CPUs.
+pub type ProbeTotals = [u64; COUNTER_SLOTS];
+
+/// The probes' counts, read before and after the kernel's own so as to bracket them.
+#[derive(Clone, Debug)]
+pub struct ProbeReading {
+    /// Totals before the kernel's counters were read.
+    pub before: ProbeTotals,
+    /// Totals after.
+    pub after: ProbeTotals,
+    /// The millisecond buckets that became complete since the last look.
+    pub buckets: BucketBatch,
+    /// Probe hits the kernel skipped, since attach; `None` where the kernel does not tell.
+    pub missed: Option<u64>,
+    /// Events lost because kernel memory could not be read, since attach.
+    pub faults: u64,
+    /// Calls of a probed function that may be under way at once: counted by its probe and not yet by
+    /// the kernel, or the reverse.
+    pub under_way: u64,
+}
+
+/// What is attached to the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probes {
+    /// `kprobe`, `fentry` or `off`.
+    pub mode: Name,
+    /// `flow`, `all` or `off`.
+    pub group: Name,
+    /// Why no probe is attached, when none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Kernel functions with a probe on them.
+    pub attached: Vec<String>,
+    /// Those of them that have a kprobe although the mode is `fentry`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_kprobe: Vec<String>,
+    /// Kernel functions without, and why.
+    pub missing: Vec<Missing>,
+}
+
+/// A function that could not be probed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The function.
+    pub function: String,
+    /// Why not.
+    pub reason: String,
+}
