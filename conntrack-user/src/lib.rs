@@ -17,3 +17,4 @@ pub mod probes;
 pub mod reading;
 pub mod recording;
 pub mod source;
+pub mod text;

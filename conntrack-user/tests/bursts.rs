@@ -14,7 +14,7 @@ use conntrack_user::{
         Sink,
         csv::Csv,
         json::Json,
-        text::{Text, View},
+        text::{TextSink, View},
     },
     reading::{buckets::BUCKET_MS, probes::Probes},
 };
@@ -30,7 +30,7 @@ fn time(ms: u64) -> Time {
 fn burst(counter: &'static str, ms: u64, buckets: u64, count: u64, peak_rate: f64) -> Burst {
     let duration_ms = buckets as f64 * BUCKET_MS;
     Burst {
-        instance: "self".to_owned(),
+        instance: "self".into(),
         counter: counter.into(),
         start: time(ms),
         end: time(ms + duration_ms as u64),
@@ -46,21 +46,21 @@ fn hello(names: &[&str]) -> Record {
     Record::Hello(Box::new(Hello {
         schema: SCHEMA,
         version: "0.1.0".into(),
-        kernel: "6.12.117+deb12-amd64".to_owned(),
-        hostname: "gateway".to_owned(),
+        kernel: "6.12.117+deb12-amd64".into(),
+        hostname: "gateway".into(),
         interval_ms: 100.0,
         probes: Probes {
             mode: "kprobe".into(),
             group: "flow".into(),
             reason: None,
-            attached: vec!["__nf_conntrack_alloc".to_owned()],
+            attached: vec!["__nf_conntrack_alloc".into()],
             by_kprobe: Vec::new(),
             missing: Vec::new(),
         },
         instances: names
             .iter()
             .map(|name| Instance {
-                name: (*name).to_owned(),
+                name: (*name).to_owned().into(),
                 netns: Some(4_026_531_840),
             })
             .collect(),
@@ -81,7 +81,7 @@ fn bursts() -> Vec<Burst> {
 fn summary() -> Record {
     let mut totals: PerCounter<BurstTotals> = PerCounter::default();
     for burst in bursts() {
-        let counter = match &*burst.counter {
+        let counter = match burst.counter.raw() {
             "new" => Counter::New,
             "alloc" => Counter::Alloc,
             _ => Counter::DeleteList,
@@ -94,7 +94,7 @@ fn summary() -> Record {
         duration_s: 12.345,
         events: Ordered(Vec::new()),
         instances: vec![InstanceSummary {
-            name: "self".to_owned(),
+            name: "self".into(),
             totals: PerCounter::default(),
             crosscheck: Vec::new(),
             missed: None,
@@ -124,7 +124,7 @@ fn as_text(instances: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
     records.push(summary());
     let mut out = Vec::new();
     written(
-        |out| Text::new(out, None, View::default()),
+        |out| TextSink::new(out, None, View::default()),
         &mut out,
         &records,
     )?;

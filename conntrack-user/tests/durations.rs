@@ -6,7 +6,7 @@ use conntrack_user::{
     output::{
         Sink,
         json::Json,
-        text::{Text, View},
+        text::{TextSink, View},
     },
     reading::{
         coverage::Coverage,
@@ -23,7 +23,7 @@ fn summary(counted: &Durations, coverage: &Coverage) -> Record {
         duration_s: 12.3,
         events: Ordered(Vec::new()),
         instances: vec![InstanceSummary {
-            name: "self".to_owned(),
+            name: "self".into(),
             totals: Default::default(),
             crosscheck: Vec::new(),
             missed: None,
@@ -80,7 +80,7 @@ fn text() -> TestResult {
     let mut out = Vec::new();
     let (refused, without) = refused();
     for (counted, coverage) in [(some(), everything()), (refused, without)] {
-        Text::new(&mut out, None, View::default()).write(&summary(&counted, &coverage))?;
+        TextSink::new(&mut out, None, View::default()).write(&summary(&counted, &coverage))?;
     }
     let text = String::from_utf8(out)?;
     let told = |line: &&str| {

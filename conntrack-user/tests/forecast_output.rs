@@ -9,7 +9,7 @@ use conntrack_user::{
     },
     output::{
         Sink,
-        text::{Text, View},
+        text::{TextSink, View},
     },
 };
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ fn sample(time_to_full_s: Option<TimeToFull>) -> Record {
     Record::Sample(Box::new(Sample {
         time: TIME,
         interval_s: 0.1,
-        instance: "self".to_owned(),
+        instance: "self".into(),
         entries: Some(5_000),
         max: Some(10_000),
         utilization: Some(50.0),
@@ -44,7 +44,7 @@ fn alert(status: AlertStatus, previous: AlertStatus, value: f64) -> Record {
     let spec = AlertId::TimeToFull.spec();
     Record::Alert(Alert {
         time: TIME,
-        instance: "self".to_owned(),
+        instance: "self".into(),
         name: spec.name.into(),
         status,
         value,
@@ -55,7 +55,7 @@ fn alert(status: AlertStatus, previous: AlertStatus, value: f64) -> Record {
 
 fn text(records: &[Record]) -> std::io::Result<String> {
     let mut out = Vec::new();
-    let mut sink = Text::new(&mut out, None, View::default());
+    let mut sink = TextSink::new(&mut out, None, View::default());
     records.iter().try_for_each(|record| sink.write(record))?;
     String::from_utf8(out).map_err(std::io::Error::other)
 }

@@ -29,12 +29,13 @@ use conntrack_user::{
         doctor::{CounterLine, Finding, Report, Status, text},
         json::Json,
         terminal::Size,
-        text::{Text, View},
+        text::{TextSink, View},
     },
     reading::{
         buckets::{BUCKET_MS, BUCKET_SECONDS},
         probes::{Missing, Probes},
     },
+    text::Text,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -73,22 +74,20 @@ const PROBED: [Counter; 6] = [
 const DEAD: [Counter; 2] = [Counter::Ignore, Counter::Searched];
 
 /// Why counters are unavailable with these probes.
-fn unavailable(probes: &Probes) -> PerCounter<String> {
+fn unavailable(probes: &Probes) -> PerCounter<Text> {
     let missing = |function: &str| probes.missing.iter().find(|m| m.function == function);
     PerCounter::from_fn(|spec| {
         let probe = match (spec.id, &probes.reason) {
-            (Counter::Ignore, _) => return Some("not counted by the kernel since 5.10".to_owned()),
+            (Counter::Ignore, _) => return Some("not counted by the kernel since 5.10".into()),
             (Counter::Searched, _) => {
-                return Some("not counted by the kernel since 4.9".to_owned());
+                return Some("not counted by the kernel since 4.9".into());
             }
             (Counter::Alloc | Counter::Free, reason) => return reason.clone(),
             (counter, Some(reason)) if PROBED.contains(&counter) => reason,
             (Counter::DeleteList, None) => &missing("__nf_ct_delete_from_lists")?.reason,
             _ => return None,
         };
-        Some(format!(
-            "not counted by the kernel since 4.9; no probe: {probe}"
-        ))
+        Some(format!("not counted by the kernel since 4.9; no probe: {probe}").into())
     })
 }
 
@@ -96,13 +95,13 @@ fn hello(probes: Probes) -> Record {
     Record::Hello(Box::new(Hello {
         schema: SCHEMA,
         version: "0.1.0".into(),
-        kernel: "6.12.117+deb12-amd64".to_owned(),
-        hostname: "gateway".to_owned(),
+        kernel: "6.12.117+deb12-amd64".into(),
+        hostname: "gateway".into(),
         interval_ms: 100.0,
         unavailable: unavailable(&probes),
         probes,
         instances: vec![Instance {
-            name: "self".to_owned(),
+            name: "self".into(),
             netns: Some(4_026_531_840),
         }],
     }))
@@ -121,7 +120,7 @@ fn probes_on() -> Probes {
             "__nf_ct_delete_from_lists",
             "nf_ct_find_expectation",
         ]
-        .map(str::to_owned)
+        .map(Text::fixed)
         .into(),
         by_kprobe: Vec::new(),
         missing: Vec::new(),
@@ -133,7 +132,10 @@ fn probes_on_but_one() -> Probes {
     let mut probes = probes_on();
     let function = probes.attached.remove(4);
     let reason = format!("6.12.117+deb12-amd64 has no function {function} (inlined or renamed)");
-    probes.missing.push(Missing { function, reason });
+    probes.missing.push(Missing {
+        function,
+        reason: reason.into(),
+    });
     probes
 }
 
@@ -141,12 +143,12 @@ fn probes_off() -> Probes {
     Probes {
         mode: "off".into(),
         group: "off".into(),
-        reason: Some("this kernel has no kprobes".to_owned()),
+        reason: Some("this kernel has no kprobes".into()),
         attached: Vec::new(),
         by_kprobe: Vec::new(),
         missing: vec![Missing {
-            function: "__nf_conntrack_alloc".to_owned(),
-            reason: "this kernel has no kprobes".to_owned(),
+            function: "__nf_conntrack_alloc".into(),
+            reason: "this kernel has no kprobes".into(),
         }],
     }
 }
@@ -165,7 +167,7 @@ fn sample(ms: u64, probes: bool, entries: u64, rates: &[(Counter, f64)]) -> Samp
     Sample {
         time: time(ms),
         interval_s: 0.1,
-        instance: "self".to_owned(),
+        instance: "self".into(),
         entries: Some(entries),
         max: Some(max),
         utilization: Some(entries as f64 * 100.0 / max as f64),
@@ -269,7 +271,7 @@ fn blind() -> Sample {
         alerts: Ordered::default(),
         alerts_unavailable: Ordered(vec![(
             ConntrackFull::NAME.into(),
-            "the number of entries cannot be read".to_owned(),
+            "the number of entries cannot be read".into(),
         )]),
         verdict: None,
         ..sample(300, false, 0, &[])
@@ -294,8 +296,8 @@ fn check(name: &'static str, probe: i64, kernel: [i64; 2], verdict: Verdict) -> 
         residual: Some(probe - probe.clamp(low, high)),
         verdict,
         reason: match verdict {
-            Verdict::Undercount => Some("the kernel skipped 3 probe hits".to_owned()),
-            Verdict::Mismatch => Some("the kernel reports only 0 skipped probe hits".to_owned()),
+            Verdict::Undercount => Some("the kernel skipped 3 probe hits".into()),
+            Verdict::Mismatch => Some("the kernel reports only 0 skipped probe hits".into()),
             _ => None,
         },
     }
@@ -309,14 +311,14 @@ fn not_comparable(name: &'static str, probe: i64, reason: &str) -> Check {
         kernel_high: None,
         residual: None,
         verdict: Verdict::NotComparable,
-        reason: Some(reason.to_owned()),
+        reason: Some(reason.to_owned().into()),
     }
 }
 
 fn crosscheck(ms: u64, checks: Vec<Check>) -> Record {
     Record::Crosscheck(Crosscheck {
         time: time(ms),
-        instance: "self".to_owned(),
+        instance: "self".into(),
         checks,
     })
 }
@@ -339,7 +341,7 @@ fn bad_checks() -> Vec<Check> {
 fn alert(ms: u64, previous: AlertStatus, status: AlertStatus, value: f64) -> Record {
     Record::Alert(Alert {
         time: time(ms),
-        instance: "self".to_owned(),
+        instance: "self".into(),
         name: ConntrackFull::NAME.into(),
         status,
         value,
@@ -351,7 +353,7 @@ fn alert(ms: u64, previous: AlertStatus, status: AlertStatus, value: f64) -> Rec
 fn event() -> Record {
     Record::Event(Box::new(Event {
         time: time(250),
-        instance: "self".to_owned(),
+        instance: "self".into(),
         kind: "insert_failed".into(),
         tuple: Some(Tuple {
             family: Some(Family::Ipv4),
@@ -403,7 +405,7 @@ fn summary(crosscheck: Vec<Check>) -> Record {
             },
         )]),
         instances: vec![InstanceSummary {
-            name: "self".to_owned(),
+            name: "self".into(),
             totals: per_counter(&totals),
             crosscheck,
             missed: probe(0),
@@ -424,7 +426,10 @@ fn write<S: Sink>(sink: &mut S, records: &[Record]) -> io::Result<()> {
 
 fn as_text(terminal: Option<Size>, records: &[Record]) -> io::Result<String> {
     let mut out = Vec::new();
-    write(&mut Text::new(&mut out, terminal, View::default()), records)?;
+    write(
+        &mut TextSink::new(&mut out, terminal, View::default()),
+        records,
+    )?;
     String::from_utf8(out).map_err(io::Error::other)
 }
 
@@ -436,7 +441,7 @@ fn as_csv(records: &[Record]) -> io::Result<String> {
 
 fn burst() -> Record {
     Record::Burst(Burst {
-        instance: "self".to_owned(),
+        instance: "self".into(),
         counter: "new".into(),
         start: time(1_000),
         end: time(1_040),
@@ -933,7 +938,7 @@ fn report(blocked: Option<&str>) -> Report {
     let probes = match blocked {
         None => probes_on(),
         Some(reason) => Probes {
-            reason: Some(reason.to_owned()),
+            reason: Some(reason.to_owned().into()),
             ..probes_off()
         },
     };
@@ -966,7 +971,7 @@ fn report(blocked: Option<&str>) -> Report {
                     None => "proc",
                 },
                 meaning: spec.meaning,
-                reason: unavailable.get(spec.id).cloned(),
+                reason: unavailable.get(spec.id).map(Text::to_string),
             })
             .collect(),
     }

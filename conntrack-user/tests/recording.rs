@@ -99,7 +99,7 @@ fn moment(since: Duration) -> Timestamp {
 fn record(n: u32) -> Record {
     Record::Alert(Alert {
         time: Time(moment(INTERVAL * n)),
-        instance: format!("instance {n}"),
+        instance: format!("instance {n}").into(),
         name: "netfilter_conntrack_full".into(),
         status: conntrack_user::model::alert::AlertStatus::Warning,
         value: 90.0 + f64::from(n) / 7.0,
@@ -156,6 +156,7 @@ fn number(read: Record) -> u32 {
     };
     let n = alert
         .instance
+        .raw()
         .trim_start_matches("instance ")
         .parse()
         .unwrap_or(u32::MAX);

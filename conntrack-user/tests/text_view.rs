@@ -7,7 +7,7 @@ use conntrack_user::{
     output::{
         Sink,
         terminal::{Size, Terminal},
-        text::{Numbers, Selection, Text, View},
+        text::{Numbers, Selection, TextSink, View},
     },
 };
 
@@ -21,7 +21,7 @@ fn run() -> io::Result<Vec<Record>> {
 
 fn shown(view: View, columns: u16) -> io::Result<String> {
     let mut out = Vec::new();
-    let mut text = Text::new(&mut out, Some(Size { columns, rows: 24 }), view);
+    let mut text = TextSink::new(&mut out, Some(Size { columns, rows: 24 }), view);
     for record in run()? {
         text.write(&record)?;
     }
@@ -102,7 +102,7 @@ fn a_resized_terminal_gets_other_columns_under_a_new_header() -> TestResult {
     let mut out = Vec::new();
     let terminal = Resized(Rc::new(Cell::new(200)));
     let records = run()?;
-    let mut text = Text::new(&mut out, terminal.clone(), View::default());
+    let mut text = TextSink::new(&mut out, terminal.clone(), View::default());
     text.write(&records[0])?;
     text.write(&records[1])?;
     terminal.0.set(60);

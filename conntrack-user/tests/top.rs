@@ -12,7 +12,7 @@ use conntrack_user::{
         events::EventLines,
         json::Json,
         terminal::Size,
-        text::{Text, View},
+        text::{TextSink, View},
     },
     reading::probes::Probes,
 };
@@ -31,7 +31,7 @@ const LARGE: Option<Size> = Some(Size {
 
 fn row(key: &str, count: u64, total: u64) -> TopRow {
     TopRow {
-        key: key.to_owned(),
+        key: key.to_owned().into(),
         count,
         share: count as f64 * 100.0 / total as f64,
         process: None,
@@ -40,7 +40,7 @@ fn row(key: &str, count: u64, total: u64) -> TopRow {
 
 fn run_by(process: &str, row: TopRow) -> TopRow {
     TopRow {
-        process: Some(process.to_owned()),
+        process: Some(process.to_owned().into()),
         ..row
     }
 }
@@ -68,7 +68,7 @@ fn table(
 fn top(window_s: f64, closing: bool, tables: Vec<TopTable>) -> Top {
     Top {
         time: Time(Timestamp::constant(1_767_323_045, 678_901_000)),
-        instance: "self".to_owned(),
+        instance: "self".into(),
         window_s,
         closing,
         tables,
@@ -167,7 +167,7 @@ fn held() -> Top {
         ),
     ];
     Top {
-        remark: Some("the table changed while it was listed: entries may be missing".to_owned()),
+        remark: Some("the table changed while it was listed: entries may be missing".into()),
         ..top(0.0, false, tables)
     }
 }
@@ -176,22 +176,22 @@ fn hello(instances: &[&str]) -> Record {
     Record::Hello(Box::new(Hello {
         schema: SCHEMA,
         version: "0.1.0".into(),
-        kernel: "6.12.117+deb12-amd64".to_owned(),
-        hostname: "gateway".to_owned(),
+        kernel: "6.12.117+deb12-amd64".into(),
+        hostname: "gateway".into(),
         interval_ms: 100.0,
         unavailable: Default::default(),
         probes: Probes {
             mode: "kprobe".into(),
             group: "flow".into(),
             reason: None,
-            attached: vec!["__nf_conntrack_alloc".to_owned()],
+            attached: vec!["__nf_conntrack_alloc".into()],
             by_kprobe: Vec::new(),
             missing: Vec::new(),
         },
         instances: instances
             .iter()
             .map(|name| Instance {
-                name: (*name).to_owned(),
+                name: (*name).to_owned().into(),
                 netns: Some(4_026_531_840),
             })
             .collect(),
@@ -215,7 +215,7 @@ fn as_text(
     records: &[Record],
 ) -> Result<String, Box<dyn std::error::Error>> {
     let mut out = Vec::new();
-    let mut text = Text::new(&mut out, terminal, View::default());
+    let mut text = TextSink::new(&mut out, terminal, View::default());
     for record in records {
         text.write(record)?;
     }

@@ -36,9 +36,9 @@ pub fn run(args: &ReportArgs) -> io::Result<()> {
             None => format!("{name}: there is no sample in it"),
         })
     })?;
-    let title = args.title.clone().unwrap_or_else(|| {
-        let host = report.hello.as_ref().map(|hello| hello.hostname.as_str());
-        format!("conntrack on {}", host.unwrap_or("an unknown host"))
+    let title = args.title.clone().unwrap_or_else(|| match &report.hello {
+        Some(hello) => format!("conntrack on {}", hello.hostname),
+        None => "conntrack on an unknown host".to_owned(),
     });
     let html = page(&report, &title);
     if args.output == Path::new(STDOUT) {

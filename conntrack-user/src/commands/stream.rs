@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     engine::session::Session,
     model::record::Record,
-    output::{Sink, csv::Csv, json::Json, terminal, text::Text},
+    output::{Sink, csv::Csv, json::Json, terminal, text::TextSink},
     source::instance::Extent,
 };
 
@@ -70,7 +70,7 @@ pub fn sink(args: &StreamArgs) -> Box<dyn Sink> {
         Format::Csv => Box::new(Csv::new(out)),
         Format::Text => {
             let view = args.view.view(terminal::has_colours);
-            Box::new(Text::new(out, terminal::Stdout, view))
+            Box::new(TextSink::new(out, terminal::Stdout, view))
         }
     }
 }

@@ -219,12 +219,12 @@ async fn supervised(
     process
         .arg("-c")
         .arg(command)
-        .env("CTPULSE_ALERT_NAME", &*alert.name)
+        .env("CTPULSE_ALERT_NAME", alert.name.to_string())
         .env("CTPULSE_ALERT_STATUS", alert.status.to_string())
         .env("CTPULSE_ALERT_PREVIOUS", alert.previous.to_string())
         .env("CTPULSE_ALERT_VALUE", alert.value.to_string())
-        .env("CTPULSE_ALERT_UNIT", &*alert.unit)
-        .env("CTPULSE_ALERT_INSTANCE", &alert.instance)
+        .env("CTPULSE_ALERT_UNIT", alert.unit.to_string())
+        .env("CTPULSE_ALERT_INSTANCE", alert.instance.to_string())
         .env("CTPULSE_ALERT_TIME", alert.time.to_string())
         .stdin(Stdio::piped())
         // Our stdout is for data.

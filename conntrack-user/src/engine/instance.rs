@@ -1,5 +1,6 @@
 //! One watched instance: a namespace, its source and its monitor.
 
+use crate::text::Text;
 use std::{io, rc::Rc, thread::sleep, time::Duration};
 
 use crate::{
@@ -78,7 +79,7 @@ impl Watched {
     #[must_use]
     pub fn instance(&self) -> Instance {
         Instance {
-            name: self.name.clone(),
+            name: self.name.clone().into(),
             netns: self.namespace.as_ref().map(|namespace| namespace.inode),
         }
     }
@@ -175,7 +176,7 @@ impl Watched {
         }
         let mut observation = self.monitor.observe(&reading.snapshot);
         if let Some(observation) = &mut observation {
-            observation.sample.untracked = self.source.untracked();
+            observation.sample.untracked = self.source.untracked().map(Text::from);
         }
         Ok(Looked {
             observation,

@@ -224,7 +224,7 @@ impl Attachment {
                 .find(|kind| *kind as u32 == raw.kind)?;
             Some(Event {
                 time: Time(at.wall(Duration::from_nanos(raw.time))),
-                instance: name(raw.slot),
+                instance: name(raw.slot).into(),
                 kind: kind_name(kind).into(),
                 tuple: tuple(raw.has_tuple, raw.tuple),
                 by: tuple(raw.has_by, raw.by),

@@ -232,14 +232,18 @@ impl<C: Clock> Session<C> {
         let mut reasons = PerCounter::default();
         if let Some(watched) = self.watched.first() {
             for (counter, reason) in unavailable(watched.monitor.origins()) {
-                reasons.set(counter, Some(reason.to_owned()));
+                reasons.set(counter, Some(reason.to_owned().into()));
             }
         }
         let hello = Hello {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
-            kernel: self.kernel.clone().unwrap_or_else(|| "unknown".to_owned()),
-            hostname: self.hostname.clone(),
+            kernel: self
+                .kernel
+                .clone()
+                .unwrap_or_else(|| "unknown".to_owned())
+                .into(),
+            hostname: self.hostname.clone().into(),
             interval_ms: self.args.interval.as_secs_f64() * 1e3,
             probes: self.attachment.probes().clone(),
             instances: self.watched.iter().map(Watched::instance).collect(),
@@ -316,7 +320,7 @@ impl<C: Clock> Session<C> {
             SourceArg::Ctnetlink => Choice::Ctnetlink,
         };
         let config = Config {
-            instance: name.clone(),
+            instance: name.clone().into(),
             kernel_release: self.kernel.clone(),
             buckets: self.args.buckets,
             bursts: self.args.bursts.settings(),

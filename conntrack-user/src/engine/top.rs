@@ -1,5 +1,6 @@
 //! Who leads, over time: what the programs count each second, and what the survey finds.
 
+use crate::text::Text;
 use std::{
     collections::{BTreeSet, HashMap},
     hash::{BuildHasher, Hasher, RandomState},
@@ -191,7 +192,7 @@ impl Culprits {
     fn top(&self, at: Instant, subject: &Subject<'_>, tables: Vec<TopTable>) -> Top {
         Top {
             time: Time(at.realtime),
-            instance: subject.name.to_owned(),
+            instance: subject.name.to_owned().into(),
             window_s: 0.0,
             closing: false,
             tables,
@@ -316,7 +317,7 @@ impl Culprits {
                         .map(|(of, leaders)| self.table(ENTRIES, *of, leaders, subject))
                         .collect();
                     let top = Top {
-                        remark: remark(listing).map(str::to_owned),
+                        remark: remark(listing).map(Text::fixed),
                         ..self.top(at, subject, tables)
                     };
                     self.held.insert(inode, top.clone());

@@ -52,7 +52,7 @@ impl<W: Write> Csv<W> {
             "{},{},{},{},{},{}",
             sample.time,
             sample.interval_s,
-            quoted(&sample.instance),
+            quoted(&sample.instance.to_string()),
             cell(sample.entries),
             cell(sample.max),
             cell(sample.utilization),

@@ -6,6 +6,7 @@ use crate::{
         record::InstanceSummary,
     },
     output::number::{UNAVAILABLE, microseconds, seconds},
+    text::Text,
 };
 
 /// What was counted of one length of time.
@@ -79,7 +80,8 @@ fn lifetimes(lifetimes: &Lifetimes) -> Row {
         .map(|time| shown(time, seconds)),
         note: lifetimes
             .reason
-            .clone()
+            .as_ref()
+            .map(Text::to_string)
             .or_else(|| unknown.map(|n| format!("{n} more ended whose begin was not seen"))),
     }
 }
@@ -97,7 +99,7 @@ fn calls(function: &'static str, times: &CallTimes) -> Row {
             times.max_us,
         ]
         .map(|time| shown(time, microseconds)),
-        note: times.reason.clone(),
+        note: times.reason.as_ref().map(Text::to_string),
     }
 }
 

@@ -5,6 +5,7 @@ mod columns;
 mod style;
 mod summary;
 
+use crate::text::Text;
 use std::{
     collections::BTreeMap,
     io::{self, Write},
@@ -28,7 +29,7 @@ use crate::{
             charts::{CHARTS, Quantity},
             counters::{Counter, named},
         },
-        record::{Alert, Burst, Crosscheck, Hello, Name, PerCpu, Record, Sample, Summary, Top},
+        record::{Alert, Burst, Crosscheck, Hello, PerCpu, Record, Sample, Summary, Top},
         verify::crosscheck::Verdict,
     },
     output::{
@@ -52,7 +53,7 @@ pub struct View {
 }
 
 /// Writes text.
-pub struct Text<W> {
+pub struct TextSink<W> {
     out: W,
     view: View,
     terminal: Box<dyn Terminal>,
@@ -64,14 +65,14 @@ pub struct Text<W> {
     since_header: u16,
     per_cpu_explained: bool,
     /// What was said not to be known of CPUs.
-    unknown_cpus: Option<String>,
+    unknown_cpus: Option<Text>,
     /// Of the last sample, which the notifications of its instance follow.
     time_to_full: Option<TimeToFull>,
     /// Verdicts that were already explained.
-    explained: Vec<(Name, Verdict)>,
+    explained: Vec<(Text, Verdict)>,
 }
 
-impl<W: Write> Text<W> {
+impl<W: Write> TextSink<W> {
     /// Onto `out`, which may be a terminal.
     pub fn new(out: W, terminal: impl Terminal + 'static, view: View) -> Self {
         let (size, shown) = (terminal.size(), Shown::default());
@@ -101,7 +102,7 @@ impl<W: Write> Text<W> {
             .iter()
             .map(|i| match i.netns {
                 Some(inode) => format!("{} ({inode})", i.name),
-                None => i.name.clone(),
+                None => i.name.to_string(),
             })
             .collect();
         writeln!(
@@ -115,7 +116,10 @@ impl<W: Write> Text<W> {
         )?;
         let probes = &hello.probes;
         if probes.mode == "off" {
-            let reason = probes.reason.as_deref().unwrap_or("none could be attached");
+            let reason = match &probes.reason {
+                Some(reason) => reason.to_string(),
+                None => "none could be attached".to_owned(),
+            };
             writeln!(self.out, "probes: off, {reason}")?;
         } else {
             writeln!(
@@ -123,7 +127,7 @@ impl<W: Write> Text<W> {
                 "probes: {}, {} group, on {}",
                 probes.mode,
                 probes.group,
-                probes.attached.join(" "),
+                joined(&probes.attached),
             )?;
         }
         for (reason, names) in by_reason(hello) {
@@ -274,7 +278,7 @@ impl<W: Write> Text<W> {
 
     /// Only of what has a column: `alloc` and `free` rise with others.
     fn burst(&mut self, burst: &Burst) -> io::Result<()> {
-        if named(&burst.counter).is_some_and(|spec| is_charted(spec.id)) {
+        if named(burst.counter.raw()).is_some_and(|spec| is_charted(spec.id)) {
             self.line(&bursts::line(burst, self.instances), Tone::News)?;
         }
         Ok(())
@@ -298,7 +302,7 @@ impl<W: Write> Text<W> {
     }
 }
 
-impl<W: Write> Sink for Text<W> {
+impl<W: Write> Sink for TextSink<W> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
         match record {
             Record::Hello(hello) => self.hello(hello),
@@ -318,10 +322,15 @@ impl<W: Write> Sink for Text<W> {
     }
 }
 
+fn joined(functions: &[Text]) -> String {
+    let names: Vec<String> = functions.iter().map(Text::to_string).collect();
+    names.join(" ")
+}
+
 /// Unavailable counters by their reason, in table order.
-fn by_reason(hello: &Hello) -> Vec<(&str, Vec<&'static str>)> {
-    let mut groups: Vec<(&str, Vec<&'static str>)> = Vec::new();
-    let mut index: BTreeMap<&str, usize> = BTreeMap::new();
+fn by_reason(hello: &Hello) -> Vec<(&Text, Vec<&'static str>)> {
+    let mut groups: Vec<(&Text, Vec<&'static str>)> = Vec::new();
+    let mut index: BTreeMap<&Text, usize> = BTreeMap::new();
     for (counter, reason) in hello.unavailable.iter() {
         if !is_charted(counter) {
             continue;

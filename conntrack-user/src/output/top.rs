@@ -38,7 +38,7 @@ pub fn lines(top: &Top, width: Option<usize>, named: bool) -> Vec<String> {
 /// everything has (no zone, no mark).
 fn tells(table: &TopTable) -> bool {
     let unset = |row: &TopRow| row.key == "0" || row.key == "0x0";
-    let plain = matches!(&*table.of, "zone" | "mark") && table.rows.iter().all(unset);
+    let plain = matches!(table.of.raw(), "zone" | "mark") && table.rows.iter().all(unset);
     table.total > 0 && !plain
 }
 
@@ -165,7 +165,7 @@ fn join(blocks: Vec<Vec<String>>) -> Vec<String> {
 fn who(row: &TopRow) -> String {
     match &row.process {
         Some(process) => format!("{} {process}", row.key),
-        None => row.key.clone(),
+        None => row.key.to_string(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What to attach, decided from host facts: pure.
 
+use crate::text::Text;
 use conntrack_ebpf::{ProbeCounter, Program, globals, leaders::Prefixes};
 
 pub use crate::probes::spec::Group;
@@ -251,7 +252,7 @@ impl ProbeSpec {
                 }
             }
         }
-        Err(reasons.join("; "))
+        Err(reasons.join("; ").into())
     }
 
     fn missing(&self, reason: String) -> MissingProbe {
@@ -322,7 +323,7 @@ pub fn report(group: Group, attached: &[Attachment], missing: &[MissingProbe]) -
         let of_kind = attached
             .iter()
             .filter(|a| how.is_none_or(|how| a.how == how));
-        let mut functions: Vec<String> = of_kind.map(|a| a.function.to_owned()).collect();
+        let mut functions: Vec<Text> = of_kind.map(|a| a.function.into()).collect();
         functions.dedup();
         functions
     };
@@ -337,7 +338,7 @@ pub fn report(group: Group, attached: &[Attachment], missing: &[MissingProbe]) -
         }
         .into(),
         group: if off { "off" } else { group.name() }.into(),
-        reason: (off && !reasons.is_empty()).then(|| reasons.join("; ")),
+        reason: (off && !reasons.is_empty()).then(|| reasons.join("; ").into()),
         attached: functions(None),
         by_kprobe: if fentry {
             functions(Some(How::Kprobe))
@@ -347,8 +348,8 @@ pub fn report(group: Group, attached: &[Attachment], missing: &[MissingProbe]) -
         missing: missing
             .iter()
             .map(|m| Missing {
-                function: m.function.to_owned(),
-                reason: m.reason.clone(),
+                function: m.function.into(),
+                reason: m.reason.clone().into(),
             })
             .collect(),
     }
@@ -567,9 +568,9 @@ mod tests {
         let attached: Vec<Attachment> = plan.attachments().copied().collect();
         let report = report(Group::All, &attached, &plan.missing);
         assert_eq!(report.mode, "fentry");
-        assert!(report.attached.contains(&"early_drop".to_owned()));
-        assert!(!report.by_kprobe.contains(&"early_drop".to_owned()));
-        assert!(report.by_kprobe.contains(&"nf_conntrack_in".to_owned()));
+        assert!(report.attached.contains(&"early_drop".into()));
+        assert!(!report.by_kprobe.contains(&"early_drop".into()));
+        assert!(report.by_kprobe.contains(&"nf_conntrack_in".into()));
     }
 
     #[test]
@@ -578,7 +579,7 @@ mod tests {
         assert!(how(&plan).iter().all(|(_, how)| *how == How::Kprobe));
         let attached: Vec<Attachment> = plan.attachments().copied().collect();
         let report = report(Group::All, &attached, &plan.missing);
-        assert_eq!((&*report.mode, report.by_kprobe.len()), ("kprobe", 0));
+        assert_eq!((report.mode.raw(), report.by_kprobe.len()), ("kprobe", 0));
     }
 
     #[test]

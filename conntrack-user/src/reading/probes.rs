@@ -1,10 +1,10 @@
 //! What is attached to the kernel, and what it has counted.
 
+use crate::text::Text;
 use conntrack_ebpf::COUNTER_SLOTS;
 use serde::{Deserialize, Serialize};
 
 use super::buckets::BucketBatch;
-use crate::model::record::Name;
 
 /// Running totals by [`conntrack_ebpf::ProbeCounter`] index, summed over CPUs.
 pub type ProbeTotals = [u64; COUNTER_SLOTS];
@@ -31,17 +31,17 @@ pub struct ProbeReading {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probes {
     /// `kprobe`, `fentry` or `off`.
-    pub mode: Name,
+    pub mode: Text,
     /// `flow`, `all` or `off`.
-    pub group: Name,
+    pub group: Text,
     /// Why no probe is attached, when none is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Text>,
     /// Kernel functions with a probe on them.
-    pub attached: Vec<String>,
+    pub attached: Vec<Text>,
     /// Those of them that have a kprobe although the mode is `fentry`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub by_kprobe: Vec<String>,
+    pub by_kprobe: Vec<Text>,
     /// Kernel functions without, and why.
     pub missing: Vec<Missing>,
 }
@@ -50,7 +50,7 @@ pub struct Probes {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// The function.
-    pub function: String,
+    pub function: Text,
     /// Why not.
-    pub reason: String,
+    pub reason: Text,
 }

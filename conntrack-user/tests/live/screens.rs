@@ -241,7 +241,7 @@ fn without_probes_what_is_missing_says_why() {
     if let Some(Record::Hello(hello)) = records.first_mut() {
         use conntrack_user::model::kernel::counters::Counter;
         hello.probes.mode = "off".into();
-        hello.probes.reason = Some("this kernel has no kprobes".to_owned());
+        hello.probes.reason = Some("this kernel has no kprobes".into());
         for counter in [
             Counter::New,
             Counter::Inserted,
@@ -250,7 +250,7 @@ fn without_probes_what_is_missing_says_why() {
         ] {
             let reason =
                 "not counted by the kernel since 4.9; no probe: this kernel has no kprobes";
-            hello.unavailable.set(counter, Some(reason.to_owned()));
+            hello.unavailable.set(counter, Some(reason.into()));
         }
     }
     let mut app = app(RICH, records);
@@ -289,7 +289,7 @@ fn when_the_table_will_be_full() {
         sample
             .alerts_unavailable
             .0
-            .push(("conntrack_table_full".into(), why));
+            .push(("conntrack_table_full".into(), why.into()));
     });
     let mut app = app(RICH, records);
     let text = screen(&app, 120, 40);

@@ -108,7 +108,7 @@ pub(crate) fn changed(mut change: impl FnMut(&mut Sample)) -> Vec<Record> {
 pub(crate) fn crosscheck(instance: &str, verdict: Verdict) -> Record {
     Record::Crosscheck(Crosscheck {
         time: time("14:52:10"),
-        instance: instance.to_owned(),
+        instance: instance.to_owned().into(),
         checks: vec![Check {
             name: "entries_balance".into(),
             probe: Some(3_700),
@@ -116,7 +116,7 @@ pub(crate) fn crosscheck(instance: &str, verdict: Verdict) -> Record {
             kernel_high: Some(3_705),
             residual: Some(-5),
             verdict,
-            reason: Some("this kernel does not tell how many probe hits it skipped".to_owned()),
+            reason: Some("this kernel does not tell how many probe hits it skipped".into()),
         }],
     })
 }
@@ -130,7 +130,7 @@ pub(crate) fn several() -> Vec<Record> {
             Record::Hello(hello) => records.push(Record::Hello(Box::new(Hello {
                 instances: NAMES
                     .map(|name| Instance {
-                        name: name.to_owned(),
+                        name: name.to_owned().into(),
                         netns: Some(4_026_531_840),
                     })
                     .into(),
@@ -139,13 +139,12 @@ pub(crate) fn several() -> Vec<Record> {
             Record::Sample(sample) => {
                 for name in NAMES {
                     let mut sample = sample.clone();
-                    sample.instance = name.to_owned();
+                    sample.instance = name.to_owned().into();
                     if name == NAMES[1] {
                         sample.entries = Some(0);
                         sample.utilization = Some(0.0);
                         sample.charts.0[0].1.0[0].1 = Some(0.0);
-                        sample.untracked =
-                            Some("nothing tracks here: no rule asks for it".to_owned());
+                        sample.untracked = Some("nothing tracks here: no rule asks for it".into());
                     }
                     records.push(Record::Sample(sample));
                 }

@@ -1,5 +1,6 @@
 //! How long the kernel's functions took.
 
+use crate::text::Text;
 use serde::{Deserialize, Serialize};
 
 use crate::reading::lengths::Lengths;
@@ -32,7 +33,7 @@ pub struct CallTimes {
     pub max_us: Option<f64>,
     /// Why they could not be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Text>,
 }
 
 impl CallTimes {
@@ -43,7 +44,7 @@ impl CallTimes {
             Ok(lengths) => lengths,
             Err(reason) => {
                 return Self {
-                    reason: Some(reason.to_owned()),
+                    reason: Some(reason.to_owned().into()),
                     ..Self::default()
                 };
             }

@@ -1,6 +1,6 @@
 //! How long connections lived.
 
-use crate::reading::durations::LifetimeCounts;
+use crate::{reading::durations::LifetimeCounts, text::Text};
 use serde::{Deserialize, Serialize};
 
 const SECOND_NS: f64 = 1e9;
@@ -25,7 +25,7 @@ pub struct Lifetimes {
     pub max_s: Option<f64>,
     /// Why they could not be counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Text>,
 }
 
 impl Lifetimes {
@@ -36,7 +36,7 @@ impl Lifetimes {
             Ok(counts) => counts,
             Err(reason) => {
                 return Self {
-                    reason: Some(reason.to_owned()),
+                    reason: Some(reason.to_owned().into()),
                     ..Self::default()
                 };
             }

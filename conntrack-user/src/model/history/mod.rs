@@ -7,6 +7,7 @@ pub mod buckets;
 pub mod samples;
 pub mod window;
 
+use crate::text::Text;
 use std::collections::{BTreeMap, VecDeque};
 
 use self::{
@@ -156,7 +157,7 @@ impl InstanceHistory {
 #[derive(Default)]
 pub struct History {
     hello: Option<Hello>,
-    instances: BTreeMap<String, InstanceHistory>,
+    instances: BTreeMap<Text, InstanceHistory>,
     notable: VecDeque<Notable>,
     summary: Option<Summary>,
     last: Option<Nanos>,
@@ -220,10 +221,10 @@ impl History {
     }
 
     /// Names of the instances, as they were announced.
-    pub fn names(&self) -> Vec<&str> {
+    pub fn names(&self) -> Vec<&Text> {
         match &self.hello {
-            Some(hello) => hello.instances.iter().map(|i| i.name.as_str()).collect(),
-            None => self.instances.keys().map(String::as_str).collect(),
+            Some(hello) => hello.instances.iter().map(|i| &i.name).collect(),
+            None => self.instances.keys().collect(),
         }
     }
 
@@ -266,8 +267,8 @@ impl History {
         }
     }
 
-    fn instance_mut(&mut self, name: &str) -> &mut InstanceHistory {
-        self.instances.entry(name.to_owned()).or_default()
+    fn instance_mut(&mut self, name: &Text) -> &mut InstanceHistory {
+        self.instances.entry(name.clone()).or_default()
     }
 
     /// Notes something at its place in time: events of several CPUs come in turn.

@@ -213,7 +213,7 @@ fn what_is_told_stands_in_the_order_of_time() {
     let event = |at: Nanos| {
         Record::Event(Box::new(Event {
             time: time(at),
-            instance: "self".to_owned(),
+            instance: "self".into(),
             kind: "table_full".into(),
             tuple: None,
             by: None,

@@ -96,6 +96,7 @@ pub fn unavailable(origins: &Origins) -> impl Iterator<Item = (Counter, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use conntrack_ebpf::ProbeCounter;
 
     const V5_15: &str = "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop icmp_error  expect_new expect_create expect_delete search_restart\n\
         00000000  00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000  00000000 00000000 00000000 00000000\n";

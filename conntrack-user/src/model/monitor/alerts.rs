@@ -10,6 +10,7 @@ use crate::{
         verify::crosscheck::worst,
     },
     reading::selector::Selector,
+    text::Text,
 };
 
 impl Monitor {
@@ -70,7 +71,7 @@ impl Monitor {
     }
 
     /// The alerts as they stand, and why some do not.
-    pub(super) fn standing(&self, started: Instant) -> (Ordered<AlertState>, Ordered<String>) {
+    pub(super) fn standing(&self, started: Instant) -> (Ordered<AlertState>, Ordered<Text>) {
         let (mut standing, mut unavailable) = (Vec::new(), Vec::new());
         for (id, state) in self.alerts.standing() {
             let name = id.spec().name.into();
@@ -86,7 +87,7 @@ impl Monitor {
                     };
                     standing.push((name, state));
                 }
-                Standing::Unavailable(reason) => unavailable.push((name, reason.to_owned())),
+                Standing::Unavailable(reason) => unavailable.push((name, reason.to_owned().into())),
             }
         }
         (Ordered(standing), Ordered(unavailable))

@@ -40,7 +40,7 @@ fn a_burst_straddles_intervals_and_one_may_be_open_at_the_end() -> TestResult {
     assert_eq!(told, [0, 1, 0]);
     let wall = |epoch: Epoch| Time(at(0).realtime + (start_of(epoch) - at(0).monotonic));
     let expected = Burst {
-        instance: "self".to_owned(),
+        instance: "self".into(),
         counter: "inserted".into(),
         start: wall(burst),
         end: wall(burst + 2),

@@ -1,5 +1,6 @@
 //! One instance over time: from successive snapshots to samples, checks, alerts and the summary.
 
+use crate::text::Text;
 use std::time::Duration;
 
 use conntrack_ebpf::COUNTER_SLOTS;
@@ -47,7 +48,7 @@ mod alerts;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Its name.
-    pub instance: String,
+    pub instance: Text,
     /// The kernel's release, where it is known.
     pub kernel_release: Option<String>,
     /// Whether samples carry their buckets.

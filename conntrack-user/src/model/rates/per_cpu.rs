@@ -3,6 +3,7 @@
 //! The kernel's rows are those of the possible CPUs in the order of their ids, without the ids; the
 //! probes' cells are indexed by id. Both are brought into the order of the possible CPUs.
 
+use crate::text::Text;
 use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
 
 use crate::{
@@ -99,7 +100,7 @@ impl Cpus {
         let online = reading.ids.as_ref().map(|ids| ids.online.len()).ok();
         let shown = PerCpu {
             cpus: reading.ids.as_ref().ok().map(|ids| ids.possible.clone()),
-            unknown,
+            unknown: unknown.map(Text::from),
             skew: PerCounter::from_fn(|spec| skew(moved.get(spec.id)?, online)),
             rates: PerCounter::from_fn(|spec| Some(moved.get(spec.id)?.iter().map(rate).collect())),
             totals: PerCounter::from_fn(|spec| {
@@ -301,7 +302,10 @@ mod tests {
         cpus.observe(&reading, Some(&stat(&[1, 2])), &origins(), 1.0);
         let shown = cpus.observe(&reading, Some(&stat(&[1, 6])), &origins(), 1.0);
         assert_eq!(shown.cpus, None);
-        assert_eq!(shown.unknown.as_deref(), Some("not this machine"));
+        assert_eq!(
+            shown.unknown.as_ref().map(|t| t.raw()),
+            Some("not this machine")
+        );
         assert_eq!(shown.rates.get(Counter::Found), Some(&vec![0.0, 4.0]));
         assert_eq!(shown.skew.get(Counter::Found).unwrap().ratio, 2.0);
     }
@@ -315,7 +319,7 @@ mod tests {
         };
         let shown = cpus.observe(&reading, Some(&stat(&[1, 2])), &origins(), 1.0);
         assert_eq!(
-            shown.unknown.as_deref(),
+            shown.unknown.as_ref().map(|t| t.raw()),
             Some("the kernel's statistics have 2 rows for 3 possible CPUs")
         );
         assert_eq!(shown.totals.get(Counter::Found), None);

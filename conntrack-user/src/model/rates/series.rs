@@ -84,6 +84,7 @@ mod tests {
 
     use super::*;
     use crate::model::kernel::counters::Counter;
+    use conntrack_ebpf::COUNTER_SLOTS;
 
     fn batch(first: Epoch, rows: &[(Epoch, u64, u64)]) -> BucketBatch {
         let counts = rows

@@ -5,9 +5,7 @@
 
 mod wire;
 
-use crate::reading::probes::Probes;
-use std::borrow::Cow;
-
+use crate::{reading::probes::Probes, text::Text};
 use serde::{Deserialize, Serialize};
 
 pub use self::wire::{Ordered, Time};
@@ -26,9 +24,6 @@ use crate::model::{
 
 /// Version of the contract.
 pub const SCHEMA: u32 = 1;
-
-/// A word of the contract: one of ours, or one read from a report.
-pub type Name = Cow<'static, str>;
 
 /// A line of the report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,11 +69,11 @@ pub struct Hello {
     /// [`SCHEMA`].
     pub schema: u32,
     /// Version of ctpulse.
-    pub version: Name,
+    pub version: Text,
     /// Kernel release.
-    pub kernel: String,
+    pub kernel: Text,
     /// Host name.
-    pub hostname: String,
+    pub hostname: Text,
     /// Time between samples, in milliseconds.
     pub interval_ms: f64,
     /// What is attached.
@@ -87,14 +82,14 @@ pub struct Hello {
     pub instances: Vec<Instance>,
     /// Why a counter is unavailable.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
-    pub unavailable: PerCounter<String>,
+    pub unavailable: PerCounter<Text>,
 }
 
 /// A watched network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     /// Its name here.
-    pub name: String,
+    pub name: Text,
     /// Its inode number; `None` for a directory of files.
     pub netns: Option<u32>,
 }
@@ -107,7 +102,7 @@ pub struct Sample {
     /// Its real length in seconds.
     pub interval_s: f64,
     /// The instance.
-    pub instance: String,
+    pub instance: Text,
     /// Entries in the table.
     pub entries: Option<u64>,
     /// The most entries it may hold.
@@ -152,12 +147,12 @@ pub struct Sample {
     pub buckets_lost_ms: f64,
     /// Why the table is empty, where that is not for lack of traffic: nothing tracks here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub untracked: Option<String>,
+    pub untracked: Option<Text>,
     /// The alerts as they stand, whether or not anybody was notified.
     pub alerts: Ordered<AlertState>,
     /// Alerts that do not stand anywhere, because what they are judged by is unavailable, and why.
     #[serde(default, skip_serializing_if = "Ordered::is_empty")]
-    pub alerts_unavailable: Ordered<String>,
+    pub alerts_unavailable: Ordered<Text>,
     /// Worst verdict of the cross-check; the `crosscheck` object that follows says the rest.
     pub verdict: Option<crate::model::verify::crosscheck::Verdict>,
 }
@@ -204,7 +199,7 @@ pub struct PerCpu {
     pub cpus: Option<Vec<u32>>,
     /// Why something is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unknown: Option<String>,
+    pub unknown: Option<Text>,
     /// Events per second, of counters that moved in the interval.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub rates: PerCounter<Vec<f64>>,
@@ -246,7 +241,7 @@ pub struct Crosscheck {
     /// When.
     pub time: Time,
     /// The instance.
-    pub instance: String,
+    pub instance: Text,
     /// Differences since the probes were attached.
     pub checks: Vec<Check>,
 }
@@ -257,9 +252,9 @@ pub struct Event {
     /// When.
     pub time: Time,
     /// The instance.
-    pub instance: String,
+    pub instance: Text,
     /// `table_full`, `early_drop`, `clash`, `insert_failed`, `chain_too_long`, `invalid`, `icmp_error`.
-    pub kind: Name,
+    pub kind: Text,
     /// The flow or packet it is about.
     pub tuple: Option<Tuple>,
     /// The flow that took its place, for `early_drop`.
@@ -284,15 +279,15 @@ pub struct Alert {
     /// When.
     pub time: Time,
     /// The instance.
-    pub instance: String,
+    pub instance: Text,
     /// The alert's name.
-    pub name: Name,
+    pub name: Text,
     /// The status now.
     pub status: AlertStatus,
     /// The value it was judged by.
     pub value: f64,
     /// Unit of the value.
-    pub unit: Name,
+    pub unit: Text,
     /// The status notified before.
     pub previous: AlertStatus,
 }
@@ -301,9 +296,9 @@ pub struct Alert {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Burst {
     /// The instance.
-    pub instance: String,
+    pub instance: Text,
     /// The counter's name.
-    pub counter: Name,
+    pub counter: Text,
     /// Begin of its first bucket.
     pub start: Time,
     /// End of its last bucket.
@@ -359,7 +354,7 @@ pub struct Top {
     /// When.
     pub time: Time,
     /// The instance.
-    pub instance: String,
+    pub instance: Text,
     /// Seconds that the counts cover, up to `time`; 0 for what is held at `time`.
     pub window_s: f64,
     /// Said once, at the end: of the whole run, or of the entries as they were listed last.
@@ -369,16 +364,16 @@ pub struct Top {
     pub tables: Vec<TopTable>,
     /// What is to be known about the counts, such as that the table changed while it was listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remark: Option<String>,
+    pub remark: Option<Text>,
 }
 
 /// The leaders by one measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TopTable {
     /// What is counted: `new`, `dropped`, `evicted`, `entries`.
-    pub by: Name,
+    pub by: Text,
     /// What it is counted for: `src`, `dst`, `dport`, and for entries also `proto`, `state`, `zone`, `mark`.
-    pub of: Name,
+    pub of: Text,
     /// The sum over everybody. With several instances it may lack what is certain for no key.
     pub total: u64,
     /// No count is further below the truth than this; 0 where all are exact. None is above it.
@@ -394,7 +389,7 @@ pub struct TopTable {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TopRow {
     /// An address or prefix, a port, …
-    pub key: String,
+    pub key: Text,
     /// How many, at least.
     pub count: u64,
     /// `count` in percent of the table's `total`.
@@ -402,7 +397,7 @@ pub struct TopRow {
     pub share: f64,
     /// The process or container behind it, where a local socket makes it knowable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub process: Option<String>,
+    pub process: Option<Text>,
 }
 
 /// The whole run.
@@ -420,7 +415,7 @@ pub struct Summary {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InstanceSummary {
     /// The instance.
-    pub name: String,
+    pub name: Text,
     /// What was counted, by probe and by kernel.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub totals: PerCounter<Total>,

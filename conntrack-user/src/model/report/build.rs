@@ -1,5 +1,6 @@
 //! Takes in records, gives a report. Memory and page are bounded: what is too much gets coarser.
 
+use crate::text::Text;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -243,11 +244,11 @@ impl Builder {
     }
 
     /// Where an instance is, new ones included.
-    fn at(&mut self, name: &str) -> usize {
+    fn at(&mut self, name: &Text) -> usize {
         let known = self
             .instances
             .iter()
-            .position(|instance| instance.instance.name == name);
+            .position(|instance| instance.instance.name == *name);
         known.unwrap_or_else(|| {
             self.instances.push(InstanceReport::new(name));
             self.counts.push(BTreeMap::new());
@@ -284,10 +285,10 @@ impl InstanceReport {
         }
     }
 
-    fn new(name: &str) -> Self {
+    fn new(name: &Text) -> Self {
         Self {
             instance: Instance {
-                name: name.to_owned(),
+                name: name.clone(),
                 netns: None,
             },
             charts: CHARTS

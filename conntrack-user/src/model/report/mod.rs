@@ -3,6 +3,7 @@
 mod build;
 pub mod track;
 
+use crate::text::Text;
 pub use build::Builder;
 use jiff::Timestamp;
 
@@ -106,7 +107,7 @@ pub struct DimensionReport {
     /// Where it comes from, as said last.
     pub source: SourceKind,
     /// Why it is unavailable, where it is.
-    pub reason: Option<String>,
+    pub reason: Option<Text>,
     /// By interval.
     pub steps: Steps,
     /// By bucket.

@@ -1,6 +1,6 @@
 //! Leaders in the words of the report.
 
-use crate::reading::entries::GroupBy;
+use crate::{reading::entries::GroupBy, text::Text};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use conntrack_ebpf::leaders::{Key, KeyKind, Measure, Prefixes};
@@ -99,10 +99,10 @@ pub fn table(
             .rows
             .iter()
             .map(|(key, range)| TopRow {
-                key: key_text(of, key, prefixes),
+                key: key_text(of, key, prefixes).into(),
                 count: range.low,
                 share: share(range.low),
-                process: process(key),
+                process: process(key).map(Text::from),
             })
             .collect(),
     }
@@ -115,6 +115,7 @@ mod tests {
 
     use super::*;
     use crate::model::event::Tuple;
+    use conntrack_ebpf::leaders::By;
 
     const WHOLE: Prefixes = Prefixes {
         ipv4: 32,

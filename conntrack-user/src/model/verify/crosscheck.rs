@@ -4,13 +4,13 @@
 //! is known: the kernel's difference, corrected by it, is a range, and the probe's difference must
 //! lie in it. Where nothing moved the range is one number, and the agreement exact.
 
+use crate::text::Text;
 use conntrack_ebpf::ProbeCounter;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{
         kernel::counters::{COUNTERS, CounterSpec, Verify},
-        record::Name,
         verify::grace::Doubts,
     },
     reading::{
@@ -57,7 +57,7 @@ impl Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// The counter's name, or [`ENTRIES_BALANCE`].
-    pub name: Name,
+    pub name: Text,
     /// What the probes counted.
     pub probe: Option<i64>,
     /// The least the kernel can have counted.
@@ -69,7 +69,7 @@ pub struct Check {
     /// The verdict.
     pub verdict: Verdict,
     /// Why, where the numbers do not say it.
-    pub reason: Option<String>,
+    pub reason: Option<Text>,
 }
 
 /// The probes' totals around one reading of the kernel.
@@ -167,7 +167,7 @@ impl Comparison<'_> {
                     kernel_high: None,
                     residual: None,
                     verdict: Verdict::NotComparable,
-                    reason: Some(reason),
+                    reason: Some(reason.into()),
                 };
             }
         };
@@ -192,7 +192,7 @@ impl Comparison<'_> {
             kernel_high: Some(high),
             residual: Some(residual),
             verdict,
-            reason,
+            reason: reason.map(Text::from),
         }
     }
 }
@@ -337,7 +337,11 @@ mod tests {
         assert_eq!(balance(ZERO, still, 30, Some(2)).verdict, Verdict::Mismatch);
         let hidden = balance(ZERO, still, 30, None);
         assert_eq!(hidden.verdict, Verdict::Mismatch);
-        assert!(hidden.reason.is_some_and(|r| r.contains("does not tell")));
+        assert!(
+            hidden
+                .reason
+                .is_some_and(|r| r.raw().contains("does not tell"))
+        );
         assert_eq!(balance(ZERO, still, 30, Some(3)).residual, Some(-3));
     }
 
@@ -362,7 +366,7 @@ mod tests {
         let checks = comparison.checks();
         let inserted = checks.iter().find(|c| c.name == "inserted").unwrap();
         assert_eq!(inserted.verdict, Verdict::NotComparable);
-        assert_eq!(inserted.reason.as_deref(), Some("dead"));
+        assert_eq!(inserted.reason.as_ref().map(|t| t.raw()), Some("dead"));
         assert_eq!(worst(&checks), Some(Verdict::Exact));
     }
 

@@ -7,12 +7,10 @@
 //! larger than the number of calls that can be under way is believed only when it has stood for a
 //! while; a larger one at once.
 
+use crate::text::Text;
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::model::{
-    record::Name,
-    verify::crosscheck::{Check, Verdict},
-};
+use crate::model::verify::crosscheck::{Check, Verdict};
 
 /// How long a small difference has to stand, in one direction, before it is believed.
 pub const BELIEVED_AFTER: Duration = Duration::from_secs(1);
@@ -20,7 +18,7 @@ pub const BELIEVED_AFTER: Duration = Duration::from_secs(1);
 /// What is known about the differences of each check.
 #[derive(Clone, Debug, Default)]
 pub struct Doubts {
-    of: BTreeMap<Name, Doubt>,
+    of: BTreeMap<Text, Doubt>,
     concluded: bool,
 }
 
@@ -68,7 +66,7 @@ impl Doubts {
                 doubt.agreed |= residual == 0;
             }
             if check.reason.is_none() && doubt.offset != 0 {
-                check.reason = Some(at_the_first_reading(doubt.offset));
+                check.reason = Some(at_the_first_reading(doubt.offset).into());
             }
         }
     }
@@ -110,7 +108,7 @@ impl Doubt {
             return;
         };
         check.verdict = Verdict::WithinBracket;
-        check.reason = Some(reason);
+        check.reason = Some(reason.into());
     }
 }
 
@@ -247,13 +245,13 @@ mod tests {
         let mut checks = [check(-2)];
         doubts.weigh(&mut checks, Duration::ZERO, UNDER_WAY);
         assert_eq!(
-            checks[0].reason.as_deref(),
+            checks[0].reason.as_ref().map(|t| t.raw()),
             Some("2 calls may be under way")
         );
         checks = [check(-2)];
         doubts.weigh(&mut checks, BELIEVED_AFTER, UNDER_WAY);
         assert_eq!(
-            checks[0].reason.as_deref(),
+            checks[0].reason.as_ref().map(|t| t.raw()),
             Some("2 calls were under way at the first reading")
         );
     }

@@ -3,6 +3,7 @@
 //! A state machine without IO and clock: [`App::update`] takes in what happens, and what is drawn
 //! depends on nothing else. So it is the same for a running kernel and for a recording.
 
+use crate::text::Text;
 use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -121,7 +122,7 @@ pub struct Prompt {
 #[derive(Clone, Debug)]
 pub struct View {
     /// The instance that was chosen; `None`: the first.
-    pub instance: Option<String>,
+    pub instance: Option<Text>,
     /// Index into [`SPANS`].
     pub zoom: usize,
     /// The window's end when the picture stands still; `None`: now.
@@ -256,9 +257,9 @@ impl App {
 
     /// The name of the instance that is shown.
     #[must_use]
-    pub fn instance_name(&self) -> Option<&str> {
+    pub fn instance_name(&self) -> Option<&Text> {
         let names = self.history.names();
-        let chosen = self.view.instance.as_deref();
+        let chosen = self.view.instance.as_ref();
         chosen
             .filter(|name| names.contains(name))
             .or_else(|| names.first().copied())
@@ -267,7 +268,7 @@ impl App {
     /// The instance that is shown, once there is something known of it.
     #[must_use]
     pub fn instance(&self) -> Option<&InstanceHistory> {
-        self.history.instance(self.instance_name()?)
+        self.history.instance(self.instance_name()?.raw())
     }
 
     /// The moment that the window ends with.
@@ -509,6 +510,6 @@ impl App {
         }
         let at = isize::try_from(self.instance_index()).unwrap_or_default();
         let next = usize::try_from((at + by).rem_euclid(count)).unwrap_or_default();
-        self.view.instance = names.get(next).map(|name| (*name).to_owned());
+        self.view.instance = names.get(next).map(|name| (*name).clone());
     }
 }

@@ -9,6 +9,7 @@ mod html;
 mod svg;
 mod tables;
 
+use crate::text::Text;
 use std::fmt::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -317,7 +318,7 @@ fn legend(
         dimension.name, dimension.name
     )?;
     if !dimension.is_available() {
-        let reason = dimension.reason.as_deref().unwrap_or("unavailable");
+        let reason = dimension.reason.as_ref().map_or("unavailable", Text::raw);
         return writeln!(
             page,
             "<td colspan=\"4\" class=\"reason\">{UNAVAILABLE} {}</td></tr>",
@@ -357,12 +358,15 @@ fn alert_class(status: AlertStatus) -> &'static str {
 
 /// What a mark of an alert says.
 fn alert_text(alert: &Alert) -> String {
-    let name: String = alert.name.chars().map(honest).collect();
+    let name: String = alert.name.raw().chars().map(honest).collect();
     format!("{name} {}", alert.status)
 }
 
 fn footer(page: &mut String, report: &Report) -> std::fmt::Result {
-    let version = report.hello.as_ref().map_or("", |hello| &hello.version);
+    let version = report
+        .hello
+        .as_ref()
+        .map_or("", |hello| hello.version.raw());
     writeln!(
         page,
         "<footer><h2>How to read this</h2><p>The line is the average, the shade behind it the busiest bucket of 1.05 ms \

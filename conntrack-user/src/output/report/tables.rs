@@ -1,6 +1,7 @@
 //! The tables of an instance: bursts, busiest moments, lengths of time, alerts, events, culprits,
 //! cross-check.
 
+use crate::text::Text;
 use std::fmt::{Display, Write};
 
 use crate::{
@@ -284,7 +285,7 @@ fn top(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
         let table = &leaders.table;
         for (i, row) in table.rows.iter().take(LEADERS).enumerate() {
             let [by, of, over] = match i {
-                0 => [table.by.as_ref(), table.of.as_ref(), &over],
+                0 => [table.by.raw(), table.of.raw(), &over],
                 _ => [""; 3],
             };
             writeln!(
@@ -293,11 +294,11 @@ fn top(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
                 Escaped(by),
                 Escaped(of),
                 Escaped(over),
-                Escaped(&row.key),
+                Escaped(row.key.raw()),
                 row.count,
                 table.total,
                 row.share,
-                Escaped(row.process.as_deref().unwrap_or(""))
+                Escaped(row.process.as_ref().map_or("", Text::raw))
             )?;
         }
     }
@@ -332,11 +333,11 @@ fn crosscheck(page: &mut String, instance: &InstanceReport) -> std::fmt::Result 
             page,
             "<tr class=\"{}\"><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             check.verdict.name(),
-            Escaped(&check.name),
+            Escaped(check.name.raw()),
             optional(check.probe),
             kernel(check),
             check.verdict.name(),
-            Escaped(check.reason.as_deref().unwrap_or(""))
+            Escaped(check.reason.as_ref().map_or("", Text::raw))
         )?;
     }
     close(page);

@@ -44,7 +44,7 @@ fn cell(sample: &Sample, cell: Cell, numbers: Numbers) -> (String, Tone) {
             (time.to_string(), Tone::Plain)
         }
         Cell::Instance => (
-            sample.instance.chars().take(INSTANCE).collect(),
+            sample.instance.to_string().chars().take(INSTANCE).collect(),
             Tone::Plain,
         ),
         Cell::Entries => (optional(sample.entries), Tone::Plain),

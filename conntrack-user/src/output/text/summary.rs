@@ -11,6 +11,7 @@ use crate::{
         number::{UNAVAILABLE, compact_or_dash},
         text::{cells::optional, style::Tone},
     },
+    text::Text,
 };
 
 /// Its lines, each with its tone.
@@ -104,7 +105,10 @@ pub(in crate::output) fn range(check: &Check) -> String {
 
 /// What a check compared, and why it ended as it did.
 pub(in crate::output) fn explanation(check: &Check) -> String {
-    let reason = check.reason.as_deref().unwrap_or("no reason known");
+    let reason = check
+        .reason
+        .as_ref()
+        .map_or_else(|| "no reason known".to_owned(), Text::to_string);
     format!(
         "{} {}: probes {}, kernel {}: {reason}",
         check.verdict.name(),

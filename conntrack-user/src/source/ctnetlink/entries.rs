@@ -106,8 +106,10 @@ mod tests {
     use super::*;
     use crate::{
         model::top::tables::key_text,
+        reading::entries::GroupBy,
         source::nfnetlink::message::{Answer, build},
     };
+    use conntrack_ebpf::leaders::Prefixes;
 
     const PREFIXES: Prefixes = Prefixes { ipv4: 32, ipv6: 64 };
 

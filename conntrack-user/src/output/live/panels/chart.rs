@@ -1,5 +1,6 @@
 //! A chart: its legend with numbers, and its plot mirrored about zero.
 
+use crate::text::Text;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -312,13 +313,13 @@ fn reasons(app: &App, dimensions: &[Dimension], plot: Rect, buffer: &mut Buffer)
     let Some(hello) = app.history.hello() else {
         return;
     };
-    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for dimension in dimensions {
         let reason = match dimension.quantity {
-            Quantity::Rate(counter) => hello.unavailable.get(counter).map(String::as_str),
-            Quantity::Entries => Some("the number of entries cannot be read"),
+            Quantity::Rate(counter) => hello.unavailable.get(counter).map(Text::to_string),
+            Quantity::Entries => Some("the number of entries cannot be read".to_owned()),
         };
-        let reason = reason.unwrap_or("unavailable");
+        let reason = reason.unwrap_or_else(|| "unavailable".to_owned());
         match groups.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, names)) => names.push(dimension.name),
             None => groups.push((reason, vec![dimension.name])),

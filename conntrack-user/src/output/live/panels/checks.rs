@@ -1,5 +1,6 @@
 //! The cross-check in full.
 
+use crate::text::Text;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -40,7 +41,14 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
                 theme.verdict(Some(check.verdict)),
             ),
             Span::styled(
-                format!(" {}", check.reason.as_deref().unwrap_or_default()),
+                format!(
+                    " {}",
+                    check
+                        .reason
+                        .as_ref()
+                        .map(Text::to_string)
+                        .unwrap_or_default()
+                ),
                 theme.muted(),
             ),
         ]));

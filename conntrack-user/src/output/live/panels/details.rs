@@ -1,5 +1,6 @@
 //! What there is to know of a focused chart's dimensions besides numbers.
 
+use crate::text::Text;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -93,6 +94,6 @@ fn reason(app: &App, dimension: &Dimension) -> String {
     };
     let hello = app.history.hello();
     hello
-        .and_then(|hello| hello.unavailable.get(counter).cloned())
+        .and_then(|hello| hello.unavailable.get(counter).map(Text::to_string))
         .unwrap_or_else(|| "unavailable".to_owned())
 }

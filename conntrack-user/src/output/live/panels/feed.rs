@@ -1,5 +1,6 @@
 //! What happened: events, bursts, alerts and notices, the newest first.
 
+use crate::text::Text;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -79,7 +80,7 @@ impl<'a> Told<'a> {
     fn new(app: &App, notable: &'a Notable) -> Self {
         let theme = app.theme;
         let several = app.history.names().len() > 1;
-        let within = |instance: &str| {
+        let within = |instance: &Text| {
             if several {
                 format!("{instance}: ")
             } else {
@@ -97,7 +98,7 @@ impl<'a> Told<'a> {
             What::Notice(text) => told.text.clone_from(text),
             What::Record(Record::Event(event)) => {
                 told.kind = event.kind.to_string();
-                told.style = match &*event.kind {
+                told.style = match event.kind.raw() {
                     "table_full" | "insert_failed" => theme.critical(),
                     _ => theme.warning(),
                 };

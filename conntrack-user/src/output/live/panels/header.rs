@@ -1,5 +1,6 @@
 //! The line at the top: where this is, how it counts, whether the counts are right, what it costs.
 
+use crate::text::Text;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -31,7 +32,9 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         pieces::line(buffer, rest, &Line::styled("ctpulse", theme.title()));
         return;
     };
-    let name = app.instance_name().unwrap_or("self");
+    let name = app
+        .instance_name()
+        .map_or_else(|| "self".to_owned(), Text::to_string);
     let probes = if hello.probes.mode == "off" {
         Span::styled("probes off", theme.warning())
     } else {
@@ -40,9 +43,9 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     // With how late each is given up.
     let parts = [
         (1, Span::styled("ctpulse", theme.title())),
-        (3, Span::styled(hello.hostname.clone(), theme.strong())),
-        (0, Span::styled(hello.kernel.clone(), theme.muted())),
-        (2, instance(app, name)),
+        (3, Span::styled(hello.hostname.to_string(), theme.strong())),
+        (0, Span::styled(hello.kernel.to_string(), theme.muted())),
+        (2, instance(app, &name)),
         (4, probes),
         (
             5,

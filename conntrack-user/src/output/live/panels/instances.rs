@@ -1,5 +1,6 @@
 //! The instances beside each other, and the choice of one.
 
+use crate::text::Text;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -62,9 +63,9 @@ pub(super) fn choose(app: &App, area: Rect, buffer: &mut Buffer, cursor: usize) 
     popup::draw(app, area, buffer, "Choose: up, down, Enter", &lines);
 }
 
-fn row(app: &App, name: &str, chosen: bool) -> Line<'static> {
+fn row(app: &App, name: &Text, chosen: bool) -> Line<'static> {
     let theme = app.theme;
-    let instance = app.history.instance(name);
+    let instance = app.history.instance(name.raw());
     let point = instance.and_then(|instance| instance.at(app.end()));
     let entries = point.and_then(|p| p.values[0]);
     let entries = entries.map_or_else(|| UNAVAILABLE.to_owned(), |n| format!("{n:.0}"));
@@ -78,7 +79,7 @@ fn row(app: &App, name: &str, chosen: bool) -> Line<'static> {
     let untracked = instance
         .and_then(InstanceHistory::latest)
         .is_some_and(|sample| sample.untracked.is_some());
-    let name: String = name.chars().take(20).collect();
+    let name: String = name.to_string().chars().take(20).collect();
     let style = if chosen {
         theme.chosen()
     } else {

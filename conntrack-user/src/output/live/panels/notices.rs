@@ -1,5 +1,6 @@
 //! Lines that must be read: counts that are wrong, a namespace where nothing tracks, and the like.
 
+use crate::text::Text;
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
 use crate::{
@@ -23,7 +24,7 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     // Also those of instances that are not shown.
     for name in app.history.names() {
-        if let Some(instance) = app.history.instance(name) {
+        if let Some(instance) = app.history.instance(name.raw()) {
             lines.extend(disagreement(app, name, instance));
         }
     }
@@ -56,7 +57,11 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
     if let Some(hello) = app.history.hello()
         && hello.probes.mode == "off"
     {
-        let reason = hello.probes.reason.as_deref().unwrap_or("none asked for");
+        let reason = hello
+            .probes
+            .reason
+            .as_ref()
+            .map_or_else(|| "none asked for".to_owned(), Text::to_string);
         lines.push(Line::styled(format!("probes off: {reason}"), theme.muted()));
     }
     lines
@@ -84,7 +89,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 }
 
 /// That probes and kernel disagree, and in what most of all.
-fn disagreement(app: &App, name: &str, instance: &InstanceHistory) -> Option<Line<'static>> {
+fn disagreement(app: &App, name: &Text, instance: &InstanceHistory) -> Option<Line<'static>> {
     let verdict = instance.verdict().filter(|v| *v >= Verdict::Undercount)?;
     let word = match verdict {
         Verdict::Mismatch => "WRONG! do not trust the probes",

@@ -67,7 +67,7 @@ fn leaders(app: &App, instance: &InstanceHistory) -> Line<'static> {
     for table in tables.filter(|table| table.of == "src") {
         if let Some(first) = table.rows.first() {
             line.push_span(Span::styled(format!("{} by ", table.by), theme.muted()));
-            line.push_span(Span::styled(first.key.clone(), theme.strong()));
+            line.push_span(Span::styled(first.key.to_string(), theme.strong()));
             line.push_span(Span::raw(format!(" {:.0}%  ", first.share)));
         }
     }
@@ -99,7 +99,7 @@ fn lines(app: &App, table: &TopTable, area: Rect) -> Vec<Line<'static>> {
         lines.push(Line::from(vec![
             Span::styled(format!("{count:>6}"), theme.strong()),
             Span::styled(format!(" {:>3.0}% ", row.share), theme.muted()),
-            Span::raw(row.key.clone()),
+            Span::raw(row.key.to_string()),
             Span::styled(process.unwrap_or_default(), theme.muted()),
         ]));
     }
