@@ -14,3 +14,6 @@ pub mod record;
 pub mod report;
 pub mod top;
 pub mod verify;
+
+#[cfg(test)]
+mod tests;

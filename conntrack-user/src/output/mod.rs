@@ -40,3 +40,6 @@ pub trait Sink {
     /// Makes what was written visible to the reader.
     fn flush(&mut self) -> io::Result<()>;
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,3 +13,6 @@ pub mod block;
 pub mod player;
 pub mod reader;
 pub mod writer;
+
+#[cfg(test)]
+mod tests;

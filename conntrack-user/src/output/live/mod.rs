@@ -36,3 +36,6 @@ fn to_ascii(buffer: &mut Buffer) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
