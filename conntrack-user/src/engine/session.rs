@@ -14,7 +14,7 @@ use crate::{
         top::{Culprits, Subject, leading},
     },
     model::{
-        kernel::{counters::PerCounter, origin::unavailable},
+        kernel::{origin::unavailable, per_counter::PerCounter},
         monitor::{Config, Monitor},
         record::{Hello, InstanceSummary, Record, SCHEMA, Summary},
     },

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        kernel::counters::PerCounter,
+        kernel::per_counter::PerCounter,
         record::{Burst, BurstTotals},
     },
     output::number::compact,

@@ -2,7 +2,7 @@
 
 use conntrack_ebpf::ProbeCounter;
 
-use super::selector::Selector;
+use crate::reading::selector::Selector;
 
 /// Which probe counters are counted, and why not where they are not.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Which CPUs there are, and what each of them counted.
 
-use super::probes::ProbeTotals;
+use crate::reading::probes::ProbeTotals;
 
 /// What tells CPUs apart.
 #[derive(Clone, Debug)]

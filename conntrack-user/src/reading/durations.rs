@@ -1,6 +1,6 @@
 //! Lengths of time, as the programs count them.
 
-use super::lengths::Lengths;
+use crate::reading::lengths::Lengths;
 
 /// The programs' counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

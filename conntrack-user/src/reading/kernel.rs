@@ -1,6 +1,6 @@
 //! The kernel's own counters, as one reading finds them.
 
-use super::proc_stat::ProcStat;
+use crate::reading::proc_stat::ProcStat;
 
 /// The kernel's own counters.
 #[derive(Clone, Debug, Default)]

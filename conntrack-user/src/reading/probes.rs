@@ -4,7 +4,7 @@ use crate::text::Text;
 use conntrack_ebpf::COUNTER_SLOTS;
 use serde::{Deserialize, Serialize};
 
-use super::buckets::BucketBatch;
+use crate::reading::buckets::BucketBatch;
 
 /// Running totals by [`conntrack_ebpf::ProbeCounter`] index, summed over CPUs.
 pub type ProbeTotals = [u64; COUNTER_SLOTS];

@@ -8,7 +8,8 @@ use crate::{
         history::{buckets::SLOT, samples::DIMENSIONS, *},
         kernel::{
             charts::{CHARTS, Quantity},
-            counters::{Counter, PerCounter},
+            counters::Counter,
+            per_counter::PerCounter,
         },
         record::{Buckets, Event, Ordered, SourceKind},
     },

@@ -1,6 +1,22 @@
-//! The six charts, with the documented names, dimensions and units of Netdata's conntrack collector.
+//! The six charts, with the documented names, dimensions and units of Netdata's conntrack collector. Which counter is
+//! which dimension is in the counters' rows.
 
-use crate::model::kernel::counters::Counter;
+use crate::model::kernel::{
+    counters::{COUNTERS, Counter},
+    spec::Colour,
+};
+
+/// A chart, by its place in [`CHARTS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "CHARTS says what each shows")]
+pub enum ChartId {
+    Sockets,
+    New,
+    Changes,
+    Expect,
+    Search,
+    Errors,
+}
 
 /// What a dimension shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,84 +30,133 @@ pub enum Quantity {
 /// A dimension of a chart.
 #[derive(Clone, Copy, Debug)]
 pub struct Dimension {
-    /// Its documented name. `error_failed` is the documented name of insert_failed.
+    /// Its documented name.
     pub name: &'static str,
     /// What it shows.
     pub quantity: Quantity,
+    /// Whether it is drawn below zero.
+    pub below: bool,
+    /// Its colour.
+    pub colour: Colour,
 }
 
 /// A chart.
 #[derive(Clone, Copy, Debug)]
 pub struct Chart {
-    /// Its id, such as `netfilter.conntrack_new`.
+    /// Its documented name, such as `netfilter.conntrack_new`.
     pub name: &'static str,
     /// Its unit.
     pub unit: &'static str,
+    /// Its title on a page.
+    pub title: &'static str,
+    /// Its title on a screen.
+    pub label: &'static str,
+    /// The same where there is room for three characters.
+    pub tag: &'static str,
+    /// What stands above its columns of text.
+    pub heading: &'static str,
     /// Its dimensions in their documented order.
     pub dimensions: &'static [Dimension],
 }
 
-const fn rate(name: &'static str, counter: Counter) -> Dimension {
-    Dimension {
-        name,
-        quantity: Quantity::Rate(counter),
+const ENTRIES: Dimension = Dimension {
+    name: "connections",
+    quantity: Quantity::Entries,
+    below: false,
+    colour: Colour::Green,
+};
+
+/// The dimensions that the counters' rows put on a chart. A place that is taken twice or by none is refused when this is
+/// compiled.
+const fn dimensions<const N: usize>(chart: ChartId) -> [Dimension; N] {
+    let mut dimensions = [ENTRIES; N];
+    let mut found = 0;
+    let mut i = 0;
+    while i < COUNTERS.len() {
+        if let Some(place) = COUNTERS[i].place
+            && place.chart as usize == chart as usize
+        {
+            assert!(
+                matches!(dimensions[place.order].quantity, Quantity::Entries),
+                "two counters at one place"
+            );
+            dimensions[place.order] = Dimension {
+                name: place.dimension,
+                quantity: Quantity::Rate(COUNTERS[i].id),
+                below: place.below,
+                colour: place.colour,
+            };
+            found += 1;
+        }
+        i += 1;
     }
+    assert!(
+        found == N,
+        "a chart has more or fewer dimensions than it says"
+    );
+    dimensions
 }
 
-/// The charts in their documented order.
+const NEW: [Dimension; 3] = dimensions(ChartId::New);
+const CHANGES: [Dimension; 3] = dimensions(ChartId::Changes);
+const EXPECT: [Dimension; 3] = dimensions(ChartId::Expect);
+const SEARCH: [Dimension; 3] = dimensions(ChartId::Search);
+const ERRORS: [Dimension; 4] = dimensions(ChartId::Errors);
+
+/// The charts in their documented order, which is that of [`ChartId`].
 pub const CHARTS: [Chart; 6] = [
     Chart {
         name: "netfilter.conntrack_sockets",
         unit: "active connections",
-        dimensions: &[Dimension {
-            name: "connections",
-            quantity: Quantity::Entries,
-        }],
+        title: "Entries in the table",
+        label: "Connections",
+        tag: "tab",
+        heading: "table",
+        dimensions: &[ENTRIES],
     },
     Chart {
         name: "netfilter.conntrack_new",
         unit: "connections/s",
-        dimensions: &[
-            rate("new", Counter::New),
-            rate("ignore", Counter::Ignore),
-            rate("invalid", Counter::Invalid),
-        ],
+        title: "New connections",
+        label: "New",
+        tag: "new",
+        heading: "new/s",
+        dimensions: &NEW,
     },
     Chart {
         name: "netfilter.conntrack_changes",
         unit: "changes/s",
-        dimensions: &[
-            rate("inserted", Counter::Inserted),
-            rate("deleted", Counter::Deleted),
-            rate("delete_list", Counter::DeleteList),
-        ],
+        title: "Changes of the table",
+        label: "Changes",
+        tag: "chg",
+        heading: "changes/s",
+        dimensions: &CHANGES,
     },
     Chart {
         name: "netfilter.conntrack_expect",
         unit: "expectations/s",
-        dimensions: &[
-            rate("created", Counter::ExpectCreate),
-            rate("deleted", Counter::ExpectDelete),
-            rate("new", Counter::ExpectNew),
-        ],
+        title: "Expectations",
+        label: "Expectations",
+        tag: "exp",
+        heading: "expectations/s",
+        dimensions: &EXPECT,
     },
     Chart {
         name: "netfilter.conntrack_search",
         unit: "searches/s",
-        dimensions: &[
-            rate("searched", Counter::Searched),
-            rate("restarted", Counter::SearchRestart),
-            rate("found", Counter::Found),
-        ],
+        title: "Searches",
+        label: "Searches",
+        tag: "sea",
+        heading: "searches/s",
+        dimensions: &SEARCH,
     },
     Chart {
         name: "netfilter.conntrack_errors",
         unit: "events/s",
-        dimensions: &[
-            rate("icmp_error", Counter::IcmpError),
-            rate("error_failed", Counter::InsertFailed),
-            rate("drop", Counter::Drop),
-            rate("early_drop", Counter::EarlyDrop),
-        ],
+        title: "Errors",
+        label: "Errors",
+        tag: "err",
+        heading: "errors/s",
+        dimensions: &ERRORS,
     },
 ];

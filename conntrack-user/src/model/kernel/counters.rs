@@ -4,263 +4,130 @@
 //! nf_conntrack_core.c, _expect.c, _standalone.c; 4.4 to 6.18); what a probe counts is proven in the
 //! guest scenarios.
 
+use super::{
+    charts::ChartId,
+    spec::{Colour, CounterSpec, Place, kernel, probed},
+};
 use crate::reading::selector::Selector;
 use conntrack_ebpf::ProbeCounter;
 
-/// A row of [`COUNTERS`].
-#[repr(usize)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(
-    missing_docs,
-    reason = "COUNTERS holds the meaning of each, and is what gets shown"
-)]
-pub enum Counter {
-    Alloc,
-    Free,
-    New,
-    Inserted,
-    Deleted,
-    DeleteList,
-    Insert,
-    Ignore,
-    Invalid,
-    Searched,
-    Found,
-    SearchRestart,
-    ClashResolve,
-    Chaintoolong,
-    InsertFailed,
-    Drop,
-    EarlyDrop,
-    IcmpError,
-    ExpectNew,
-    ExpectCreate,
-    ExpectDelete,
-    TableFull,
-    Lookups,
-    LookupsFound,
-}
-
-/// How a probe count is proven against the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verify {
-    /// Must equal the proc column wherever that column counts the same thing.
-    Equality,
-    /// Through `entries_balance`: Δentries = alloc − free.
-    Conservation,
-    /// Counted by the kernel alone: there is nothing to compare.
-    KernelOnly,
-    /// Counted by no kernel: there is nothing to compare with.
-    ProbeOnly,
-}
-
-/// What an event of this kind costs to count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cost {
-    /// At most once in a connection's life, or rarer.
-    PerFlow,
-    /// For every packet.
-    PerPacket,
-    /// Nothing: the kernel counts it anyway.
-    None,
-}
-
-/// One counter: its names, sources, cost and proof.
-#[derive(Clone, Copy, Debug)]
-pub struct CounterSpec {
-    /// Which one.
-    pub id: Counter,
-    /// Its name in JSON.
-    pub name: &'static str,
-    /// What one event is.
-    pub meaning: &'static str,
-    /// The column of /proc/net/stat/nf_conntrack that counts or counted the same thing.
-    pub column: Option<&'static str>,
-    /// Whether that column means this counter even where it has narrowed: `insert` is what the
-    /// column says, `inserted` is what it said up to 4.8.
-    pub narrow_column: bool,
-    /// The kernel release that stopped counting it, if one did.
-    pub gone: Option<&'static str>,
-    /// How the probes count it, if they do.
-    pub probe: Option<Selector>,
-    /// How the probe is proven.
-    pub verify: Verify,
-    /// What counting it costs.
-    pub cost: Cost,
-}
-
 use ProbeCounter as P;
 
-/// A counter the kernel counts in a column of its own.
-const fn kernel(
-    id: Counter,
-    name: &'static str,
-    column: &'static str,
-    meaning: &'static str,
-) -> CounterSpec {
-    CounterSpec {
-        id,
-        name,
-        meaning,
-        column: Some(column),
-        narrow_column: true,
-        gone: None,
-        probe: None,
-        verify: Verify::KernelOnly,
-        cost: Cost::None,
-    }
+/// Makes [`Counter`] and [`COUNTERS`] of one table: a counter is a row, and nothing else.
+macro_rules! counters {
+    ($($id:ident = $row:expr;)*) => {
+        /// A row of [`COUNTERS`].
+        #[repr(usize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(
+            missing_docs,
+            reason = "COUNTERS holds the meaning of each, and is what gets shown"
+        )]
+        pub enum Counter {
+            $($id,)*
+        }
+
+        /// Number of counters.
+        pub const COUNT: usize = [$(Counter::$id,)*].len();
+
+        /// Every counter, in the order of [`Counter`], which is their order in JSON.
+        pub const COUNTERS: [CounterSpec; COUNT] = [
+            $(CounterSpec { id: Counter::$id, ..$row },)*
+        ];
+    };
 }
 
-/// A counter only probes count.
-const fn probed(
-    id: Counter,
-    name: &'static str,
-    probe: Selector,
-    meaning: &'static str,
-) -> CounterSpec {
-    CounterSpec {
-        id,
-        name,
-        meaning,
-        column: None,
-        narrow_column: false,
-        gone: None,
-        probe: Some(probe),
-        verify: Verify::ProbeOnly,
-        cost: Cost::PerFlow,
-    }
-}
-
-impl CounterSpec {
-    /// Probes count it too, and must agree with the column.
-    const fn and(mut self, probe: Selector) -> Self {
-        self.probe = Some(probe);
-        self.verify = Verify::Equality;
-        self.cost = Cost::PerFlow;
-        self
-    }
-
-    /// The kernel counted it in a column up to a release; there the probes must agree with it.
-    const fn was(mut self, column: &'static str, gone: &'static str) -> Self {
-        self.column = Some(column);
-        self.gone = Some(gone);
-        self.verify = Verify::Equality;
-        self
-    }
-
-    const fn gone_in(mut self, release: &'static str) -> Self {
-        self.gone = Some(release);
-        self
-    }
-
-    const fn conserved(mut self) -> Self {
-        self.verify = Verify::Conservation;
-        self
-    }
-
-    const fn per_packet(mut self) -> Self {
-        self.cost = Cost::PerPacket;
-        self
-    }
-}
-
-/// Every counter, in the order of [`Counter`].
-pub const COUNTERS: [CounterSpec; COUNT] = [
-    probed(
-        Counter::Alloc,
+counters! {
+    Alloc = probed(
         "alloc",
         Selector::sum(&[P::AllocCall]).less(&[P::TableFull]),
         "conntrack allocated: entries rose by one",
     )
-    .conserved(),
-    probed(
-        Counter::Free,
+    .conserved();
+    Free = probed(
         "free",
         Selector::sum(&[P::Free]),
         "conntrack freed: entries fell by one",
     )
-    .conserved(),
-    probed(
-        Counter::New,
+    .conserved();
+    New = probed(
         "new",
         Selector::sum(&[P::AllocCallPacket]).less(&[P::TableFullPacket, P::ExpectNew]),
         "packet began a flow that no expectation had announced",
     )
-    .was("new", "4.9"),
-    probed(
-        Counter::Inserted,
+    .was("new", "4.9")
+    .at(Place::new(ChartId::New, 0, "new").peak_rank(0));
+    Inserted = probed(
         "inserted",
         Selector::sum(&[P::Inserted]),
         "flow put into the table, by a packet or by ctnetlink",
     )
-    .was("insert", "4.9"),
-    probed(
-        Counter::Deleted,
+    .was("insert", "4.9")
+    .at(Place::new(ChartId::Changes, 0, "inserted").rank(1).peak_rank(3));
+    Deleted = probed(
         "deleted",
         Selector::sum(&[P::Deleted]),
         "conntrack destroyed, never-confirmed ones included",
     )
-    .was("delete", "4.9"),
-    probed(
-        Counter::DeleteList,
+    .was("delete", "4.9")
+    .at(Place::new(ChartId::Changes, 1, "deleted").peak_rank(1).below());
+    DeleteList = probed(
         "delete_list",
         Selector::sum(&[P::DeleteList]),
         "flow taken out of the table",
     )
-    .was("delete_list", "4.9"),
-    kernel(
-        Counter::Insert,
+    .was("delete_list", "4.9")
+    .at(Place::new(ChartId::Changes, 2, "delete_list").heading("del_list").rank(5).peak_rank(5).below());
+    Insert = kernel(
         "insert",
         "insert",
         "the kernel's insert column as it is: since 4.9 only ctnetlink and BPF inserts",
     )
-    .and(Selector::sum(&[P::CheckInserted])),
-    kernel(
-        Counter::Ignore,
+    .and(Selector::sum(&[P::CheckInserted]));
+    Ignore = kernel(
         "ignore",
         "ignore",
         "packet already tracked, or marked untracked",
     )
     .and(Selector::sum(&[P::Ignore]))
     .per_packet()
-    .gone_in("5.10"),
-    kernel(
-        Counter::Invalid,
+    .gone_in("5.10")
+    .at(Place::new(ChartId::New, 1, "ignore").rank(7).below());
+    Invalid = kernel(
         "invalid",
         "invalid",
         "packet that no tracker accepts",
     )
     .and(Selector::sum(&[P::InUntracked]).less(&[P::IcmpError, P::Icmpv6Error]))
-    .per_packet(),
-    kernel(
-        Counter::Searched,
+    .per_packet()
+    .at(Place::new(ChartId::New, 2, "invalid").rank(3).below());
+    Searched = kernel(
         "searched",
         "searched",
         "chain element compared in a lookup and not matched",
     )
-    .gone_in("4.9"),
-    kernel(
-        Counter::Found,
+    .gone_in("4.9")
+    .at(Place::new(ChartId::Search, 0, "searched").rank(7));
+    Found = kernel(
         "found",
         "found",
         "lookup that matched; since 4.9 only tuples found taken (NAT)",
     )
-    .and(Selector::sum(&[P::TupleTaken])),
-    kernel(
-        Counter::SearchRestart,
+    .and(Selector::sum(&[P::TupleTaken]))
+    .at(Place::new(ChartId::Search, 2, "found").rank(6));
+    SearchRestart = kernel(
         "search_restart",
         "search_restart",
         "lookup restarted because the table was resized or an entry moved under it",
-    ),
-    kernel(
-        Counter::ClashResolve,
+    )
+    .at(Place::new(ChartId::Search, 1, "restarted").heading("restart").rank(6).below());
+    ClashResolve = kernel(
         "clash_resolve",
         "clashres",
         "two packets raced to create the same flow, and both survived",
     )
-    .and(Selector::sum(&[P::ClashResolved])),
-    kernel(
-        Counter::Chaintoolong,
+    .and(Selector::sum(&[P::ClashResolved]));
+    Chaintoolong = kernel(
         "chaintoolong",
         "chainlength",
         "insert refused because the hash chain was too long",
@@ -269,17 +136,16 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
         P::CheckChainTooLong,
         P::ConfirmChainTooLong,
     ]))
-    .per_packet(),
-    kernel(
-        Counter::InsertFailed,
+    .per_packet();
+    InsertFailed = kernel(
         "insert_failed",
         "insert_failed",
         "flow that could not be put into the table: its packet is dropped",
     )
     .and(Selector::sum(&[P::ConfirmFailed]))
-    .per_packet(),
-    kernel(
-        Counter::Drop,
+    .per_packet()
+    .at(Place::new(ChartId::Errors, 1, "error_failed").heading("failed").rank(2).below().colour(Colour::Purple));
+    Drop = kernel(
         "drop",
         "drop",
         "packet dropped: table full, no memory, or a clash lost",
@@ -290,66 +156,61 @@ pub const COUNTERS: [CounterSpec; COUNT] = [
         P::SeqAdjustFailed,
         P::ConfirmStale,
     ]))
-    .per_packet(),
-    kernel(
-        Counter::EarlyDrop,
+    .per_packet()
+    .at(Place::new(ChartId::Errors, 2, "drop").below().colour(Colour::Red));
+    EarlyDrop = kernel(
         "early_drop",
         "early_drop",
         "unassured flow evicted to make room in a full table",
     )
-    .and(Selector::sum(&[P::EarlyDrop])),
-    kernel(
-        Counter::IcmpError,
+    .and(Selector::sum(&[P::EarlyDrop]))
+    .at(Place::new(ChartId::Errors, 3, "early_drop").heading("early").rank(1).below().colour(Colour::Orange));
+    IcmpError = kernel(
         "icmp_error",
         "icmp_error",
         "ICMP packet that is malformed or of no known type",
     )
-    .and(Selector::sum(&[P::IcmpError, P::Icmpv6Error])),
-    kernel(
-        Counter::ExpectNew,
+    .and(Selector::sum(&[P::IcmpError, P::Icmpv6Error]))
+    .at(Place::new(ChartId::Errors, 0, "icmp_error").heading("icmp").rank(4).colour(Colour::Yellow));
+    ExpectNew = kernel(
         "expect_new",
         "expect_new",
         "packet began a flow that an expectation had announced",
     )
-    .and(Selector::sum(&[P::ExpectNew])),
-    kernel(
-        Counter::ExpectCreate,
+    .and(Selector::sum(&[P::ExpectNew]))
+    .at(Place::new(ChartId::Expect, 2, "new").rank(6));
+    ExpectCreate = kernel(
         "expect_create",
         "expect_create",
         "expectation made",
     )
-    .and(Selector::sum(&[P::ExpectCreate, P::ExpectCreatePair])),
-    kernel(
-        Counter::ExpectDelete,
+    .and(Selector::sum(&[P::ExpectCreate, P::ExpectCreatePair]))
+    .at(Place::new(ChartId::Expect, 0, "created").rank(6));
+    ExpectDelete = kernel(
         "expect_delete",
         "expect_delete",
         "expectation removed",
     )
-    .and(Selector::sum(&[P::ExpectDelete])),
-    probed(
-        Counter::TableFull,
+    .and(Selector::sum(&[P::ExpectDelete]))
+    .at(Place::new(ChartId::Expect, 1, "deleted").rank(6).below());
+    TableFull = probed(
         "table_full",
         Selector::sum(&[P::TableFull]),
         "flow refused because the table is full, ctnetlink's included",
-    ),
-    probed(
-        Counter::Lookups,
+    );
+    Lookups = probed(
         "lookups",
         Selector::sum(&[P::Lookup]),
         "packet looked up in the table",
     )
-    .per_packet(),
-    probed(
-        Counter::LookupsFound,
+    .per_packet();
+    LookupsFound = probed(
         "lookups_found",
         Selector::sum(&[P::LookupFound]),
         "lookup of a packet that found its flow",
     )
-    .per_packet(),
-];
-
-/// Number of counters.
-pub const COUNT: usize = Counter::LookupsFound as usize + 1;
+    .per_packet();
+}
 
 impl Counter {
     /// The counter's row.
@@ -363,54 +224,6 @@ impl Counter {
 #[must_use]
 pub fn named(name: &str) -> Option<&'static CounterSpec> {
     COUNTERS.iter().find(|spec| spec.name == name)
-}
-
-/// A value for each counter that has one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PerCounter<T>([Option<T>; COUNT]);
-
-impl<T> Default for PerCounter<T> {
-    fn default() -> Self {
-        Self([const { None }; COUNT])
-    }
-}
-
-impl<T> PerCounter<T> {
-    /// The value of a counter, if it has one.
-    #[must_use]
-    pub fn get(&self, counter: Counter) -> Option<&T> {
-        self.0[counter as usize].as_ref()
-    }
-
-    /// The value of a counter, to be changed; made first if it has none.
-    pub fn get_or_insert_with(&mut self, counter: Counter, value: impl FnOnce() -> T) -> &mut T {
-        self.0[counter as usize].get_or_insert_with(value)
-    }
-
-    /// Sets or clears the value of a counter.
-    pub fn set(&mut self, counter: Counter, value: Option<T>) {
-        self.0[counter as usize] = value;
-    }
-
-    /// Makes one from a function of each row.
-    pub fn from_fn(mut value: impl FnMut(&'static CounterSpec) -> Option<T>) -> Self {
-        Self(std::array::from_fn(|i| value(&COUNTERS[i])))
-    }
-
-    /// The counters that have a value, in table order, to be changed.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Counter, &mut T)> {
-        COUNTERS
-            .iter()
-            .zip(&mut self.0)
-            .filter_map(|(spec, value)| value.as_mut().map(|value| (spec.id, value)))
-    }
-
-    /// The counters that have a value, in table order.
-    pub fn iter(&self) -> impl Iterator<Item = (Counter, &T)> {
-        COUNTERS
-            .iter()
-            .filter_map(|spec| self.get(spec.id).map(|value| (spec.id, value)))
-    }
 }
 
 #[cfg(test)]

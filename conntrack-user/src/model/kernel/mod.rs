@@ -4,4 +4,6 @@ pub mod charts;
 pub mod counters;
 pub mod era;
 pub mod origin;
+pub mod per_counter;
+pub mod spec;
 pub mod tracking;

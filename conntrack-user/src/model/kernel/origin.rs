@@ -4,8 +4,10 @@ use crate::reading::coverage::Coverage;
 
 use crate::{
     model::kernel::{
-        counters::{COUNTERS, Counter, CounterSpec, PerCounter},
+        counters::{COUNTERS, Counter},
         era::{ColumnState, Era},
+        per_counter::PerCounter,
+        spec::CounterSpec,
     },
     reading::{proc_stat::ProcStat, selector::Selector},
 };

@@ -13,9 +13,11 @@ use crate::{
         forecast::{Forecast, Outlook},
         kernel::{
             charts::{CHARTS, Quantity},
-            counters::{Counter, CounterSpec, PerCounter},
+            counters::Counter,
             era::Era,
             origin::{Origin, Origins, live_column, origins, probed},
+            per_counter::PerCounter,
+            spec::CounterSpec,
         },
         rates::{
             delta::Accumulator,

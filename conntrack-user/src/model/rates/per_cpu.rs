@@ -9,8 +9,8 @@ use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
 use crate::{
     model::{
         kernel::{
-            counters::PerCounter,
             origin::{Origin, Origins},
+            per_counter::PerCounter,
         },
         rates::delta::RowDelta,
         record::{PerCpu, Skew},

@@ -4,7 +4,7 @@
 use crate::{
     model::{
         burst::{Burst, Detector, Settings},
-        kernel::counters::{Counter, PerCounter},
+        kernel::{counters::Counter, per_counter::PerCounter},
         rates::{
             percentiles::{BucketHistogram, Percentiles},
             series::Series,

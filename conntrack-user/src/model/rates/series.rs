@@ -4,7 +4,7 @@ use crate::reading::buckets::{BucketBatch, Epoch};
 
 use conntrack_ebpf::ProbeCounter;
 
-use crate::{model::kernel::counters::PerCounter, reading::selector::Selector};
+use crate::{model::kernel::per_counter::PerCounter, reading::selector::Selector};
 
 /// The series of one counter in one batch, without its leading and trailing zeros.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use crate::model::{
     durations::{latency::Latency, lifetimes::Lifetimes},
     event::Tuple,
     forecast::TimeToFull,
-    kernel::counters::PerCounter,
+    kernel::per_counter::PerCounter,
     rates::percentiles::Percentiles,
     verify::crosscheck::Check,
 };

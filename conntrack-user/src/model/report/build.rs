@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use crate::model::{
     kernel::{
         charts::{CHARTS, Quantity},
-        counters::{COUNTERS, PerCounter},
+        counters::COUNTERS,
+        per_counter::PerCounter,
     },
     record::{Hello, Instance, Record, Sample, SourceKind, Top},
     report::{
@@ -28,26 +29,6 @@ const EVENTS: usize = 300;
 
 /// Bursts that are shown of one instance.
 const BURSTS: usize = 500;
-
-/// The titles of the charts, in the order of [`CHARTS`].
-const TITLES: [&str; CHARTS.len()] = [
-    "Entries in the table",
-    "New connections",
-    "Changes of the table",
-    "Expectations",
-    "Searches",
-    "Errors",
-];
-
-/// Dimensions that Netdata draws below zero, by chart.
-const BELOW: [&[&str]; CHARTS.len()] = [
-    &[],
-    &["ignore", "invalid"],
-    &["deleted", "delete_list"],
-    &["deleted"],
-    &["restarted"],
-    &["error_failed", "drop", "early_drop"],
-];
 
 /// Makes a report.
 #[derive(Debug, Default)]
@@ -293,11 +274,9 @@ impl InstanceReport {
             },
             charts: CHARTS
                 .iter()
-                .zip(TITLES)
-                .zip(BELOW)
-                .map(|((chart, title), below)| ChartReport {
+                .map(|chart| ChartReport {
                     chart,
-                    title,
+                    title: chart.title,
                     dimensions: chart
                         .dimensions
                         .iter()
@@ -307,7 +286,7 @@ impl InstanceReport {
                                 Quantity::Entries => None,
                                 Quantity::Rate(counter) => Some(counter),
                             },
-                            below: below.contains(&dimension.name),
+                            below: dimension.below,
                             source: SourceKind::Unavailable,
                             reason: None,
                             steps: Steps::default(),

@@ -9,10 +9,7 @@ use jiff::Timestamp;
 
 use self::track::{Cells, Micros, Steps};
 use crate::model::{
-    kernel::{
-        charts::Chart,
-        counters::{Counter, PerCounter},
-    },
+    kernel::{charts::Chart, counters::Counter, per_counter::PerCounter},
     record::{
         Alert, Burst, Event, Hello, Instance, InstanceSummary, Peak, SourceKind, Time, TopTable,
     },

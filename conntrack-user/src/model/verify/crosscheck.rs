@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{
-        kernel::counters::{COUNTERS, CounterSpec, Verify},
+        kernel::{
+            counters::COUNTERS,
+            spec::{CounterSpec, Verify},
+        },
         verify::grace::Doubts,
     },
     reading::{

@@ -1,5 +1,6 @@
 //! Colours and characters: what a terminal can show.
 
+use crate::model::kernel::spec::Colour;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::model::{alert::AlertStatus, verify::crosscheck::Verdict};
@@ -151,18 +152,17 @@ impl Theme {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// A dimension of a chart.
+    /// The colour of a dimension.
     #[must_use]
-    pub fn dimension(self, chart: usize, dimension: usize) -> Style {
-        // Errors warm, the rest cool.
-        let (ansi, rich) = match (chart, dimension) {
-            (5, 0) => (Color::Yellow, 220),
-            (5, 1) => (Color::Magenta, 170),
-            (5, 2) => (Color::LightRed, 203),
-            (5, _) => (Color::LightYellow, 214),
-            (_, 0) => (Color::LightGreen, 78),
-            (_, 1) => (Color::LightBlue, 75),
-            (_, _) => (Color::LightMagenta, 176),
+    pub fn colour(self, colour: Colour) -> Style {
+        let (ansi, rich) = match colour {
+            Colour::Green => (Color::LightGreen, 78),
+            Colour::Blue => (Color::LightBlue, 75),
+            Colour::Violet => (Color::LightMagenta, 176),
+            Colour::Yellow => (Color::Yellow, 220),
+            Colour::Purple => (Color::Magenta, 170),
+            Colour::Red => (Color::LightRed, 203),
+            Colour::Orange => (Color::LightYellow, 214),
         };
         self.pick(ansi, rich)
     }

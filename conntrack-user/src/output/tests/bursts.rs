@@ -4,7 +4,7 @@ use std::io;
 
 use crate::{
     model::{
-        kernel::counters::{Counter, PerCounter},
+        kernel::{counters::Counter, per_counter::PerCounter},
         record::{
             Burst, BurstTotals, Hello, Instance, InstanceSummary, Ordered, Record, SCHEMA, Summary,
             Time,

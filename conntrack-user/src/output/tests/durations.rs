@@ -1,6 +1,5 @@
 //! Lifetimes and times in functions as people and programs get to read them.
 
-use conntrack_ebpf::{ProbeCounter, loglinear::bucket};
 use crate::{
     model::record::{InstanceSummary, Ordered, Record, Summary},
     output::{
@@ -14,6 +13,7 @@ use crate::{
         lengths::Lengths,
     },
 };
+use conntrack_ebpf::{ProbeCounter, loglinear::bucket};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 

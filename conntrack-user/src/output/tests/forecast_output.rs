@@ -4,7 +4,7 @@ use crate::{
     model::{
         alert::{AlertId, AlertStatus},
         forecast::TimeToFull,
-        kernel::counters::PerCounter,
+        kernel::per_counter::PerCounter,
         record::{Alert, Ordered, Record, Sample, Time},
     },
     output::{

@@ -5,7 +5,6 @@
 
 use std::io;
 
-use conntrack_ebpf::BUCKET_NS;
 use crate::{
     model::{
         alert::{AlertStatus, ConntrackFull},
@@ -13,7 +12,8 @@ use crate::{
         forecast::TimeToFull,
         kernel::{
             charts::{CHARTS, Quantity},
-            counters::{COUNT, COUNTERS, Counter, PerCounter},
+            counters::{COUNT, COUNTERS, Counter},
+            per_counter::PerCounter,
         },
         rates::percentiles::Percentiles,
         record::{
@@ -37,6 +37,7 @@ use crate::{
     },
     text::Text,
 };
+use conntrack_ebpf::BUCKET_NS;
 use jiff::Timestamp;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        kernel::counters::{Counter, PerCounter},
+        kernel::{counters::Counter, per_counter::PerCounter},
         record::{PerCpu, Skew},
     },
     output::per_cpu::lines,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::{
     model::{
         kernel::{
-            charts::{CHARTS, Dimension, Quantity},
+            charts::{CHARTS, Quantity},
             counters::Counter,
         },
         record::Hello,
@@ -90,36 +90,6 @@ const TIME: usize = 5;
 /// Width of two compact times with a dash.
 const RANGE: usize = 11;
 
-/// Dimensions with their short titles and ranks, by chart, in the order of [`CHARTS`].
-const TITLES: [(&str, &[(&str, u8)]); 6] = [
-    ("table", &[("entries", 0)]),
-    ("new/s", &[("new", 0), ("ignore", 7), ("invalid", 3)]),
-    (
-        "changes/s",
-        &[("inserted", 1), ("deleted", 0), ("del_list", 5)],
-    ),
-    (
-        "expectations/s",
-        &[("created", 6), ("deleted", 6), ("new", 6)],
-    ),
-    (
-        "searches/s",
-        &[("searched", 7), ("restart", 6), ("found", 6)],
-    ),
-    (
-        "errors/s",
-        &[("icmp", 4), ("failed", 2), ("drop", 0), ("early", 1)],
-    ),
-];
-
-/// Counters whose busiest millisecond stands beside their average, with the rank of that column.
-const PEAKS: [(Counter, u8); 4] = [
-    (Counter::New, 0),
-    (Counter::Inserted, 3),
-    (Counter::Deleted, 1),
-    (Counter::DeleteList, 5),
-];
-
 /// What there is to show.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Shown {
@@ -156,23 +126,29 @@ fn all(numbers: Numbers) -> Vec<Column> {
         column("table", "full", TIME, 1, Cell::TimeToFull),
         column("table", "between", RANGE, 6, Cell::TimeToFullRange),
     ];
-    for (c, (chart, (group, titles))) in CHARTS.iter().zip(TITLES).enumerate().skip(1) {
-        for (d, (dimension, (title, rank))) in chart.dimensions.iter().zip(titles).enumerate() {
-            let width = numbers.width();
-            columns.push(column(group, title, width, *rank, Cell::Rate(c, d)));
-            if let Some((counter, rank)) = peak_of(dimension) {
+    for (c, chart) in CHARTS.iter().enumerate() {
+        for (d, dimension) in chart.dimensions.iter().enumerate() {
+            let Quantity::Rate(counter) = dimension.quantity else {
+                continue;
+            };
+            let Some(place) = counter.spec().place else {
+                continue;
+            };
+            let (group, width) = (chart.heading, numbers.width());
+            columns.push(column(
+                group,
+                place.heading,
+                width,
+                place.rank,
+                Cell::Rate(c, d),
+            ));
+            if let Some(rank) = place.peak_rank {
                 columns.push(column(group, "peak", width, rank, Cell::Peak(counter)));
             }
         }
     }
     columns.push(column("probes", "check", "within".len(), 0, Cell::Verdict));
     columns
-}
-
-fn peak_of(dimension: &Dimension) -> Option<(Counter, u8)> {
-    PEAKS
-        .into_iter()
-        .find(|(counter, _)| dimension.quantity == Quantity::Rate(*counter))
 }
 
 impl Cell {

@@ -24,32 +24,6 @@ use crate::{
     },
 };
 
-/// Names of the charts for eyes: long and short.
-const NAMES: [(&str, &str); 6] = [
-    ("Connections", "tab"),
-    ("New", "new"),
-    ("Changes", "chg"),
-    ("Expectations", "exp"),
-    ("Searches", "sea"),
-    ("Errors", "err"),
-];
-
-/// Whether a dimension grows down, as Netdata draws it.
-const DOWN: [&[bool]; 6] = [
-    &[false],
-    &[false, true, true],
-    &[false, true, true],
-    &[false, true, false],
-    &[false, true, false],
-    &[false, true, true, true],
-];
-
-/// A chart's name for eyes.
-#[must_use]
-pub(super) fn name(chart: usize) -> &'static str {
-    NAMES.get(chart).map_or("", |(long, _)| long)
-}
-
 /// Room for a number and the blank before it.
 const NUMBER: u16 = 6;
 
@@ -156,7 +130,7 @@ pub(super) fn draw(
     let body = if shape.titles {
         let parts = vec![
             Span::styled(format!("{} ", chart + 1), theme.key()),
-            Span::styled(name(chart), theme.title()),
+            Span::styled(spec.label, theme.title()),
             Span::styled(format!(" {}", spec.unit), theme.muted()),
         ];
         pieces::title(buffer, area, theme, parts);
@@ -166,7 +140,7 @@ pub(super) fn draw(
             ..area
         }
     } else {
-        let tag = NAMES.get(chart).map_or("", |(_, short)| short);
+        let tag = spec.tag;
         if shape.tag > 0 {
             pieces::line(buffer, area, &Line::styled(tag, theme.title()));
         }
@@ -184,8 +158,9 @@ pub(super) fn draw(
     }
     let drawn: Vec<Drawn> = views
         .iter()
+        .zip(spec.dimensions)
         .enumerate()
-        .map(|(place, view)| Drawn {
+        .map(|(place, (view, dimension))| Drawn {
             values: view
                 .columns
                 .iter()
@@ -196,22 +171,15 @@ pub(super) fn draw(
                     })
                 })
                 .collect(),
-            down: is_down(chart, place),
+            down: dimension.below,
             place,
-            style: theme.dimension(chart, place),
+            style: theme.colour(dimension.colour),
         })
         .collect();
-    let mirrored = DOWN[chart].contains(&true);
+    let mirrored = spec.dimensions.iter().any(|dimension| dimension.below);
     let scale = Scale::new(theme, &drawn, plot.height, mirrored);
     plot::draw(buffer, plot, theme, &drawn, scale);
     numbers(theme, shape.gutter(body), scale, buffer);
-}
-
-fn is_down(chart: usize, place: usize) -> bool {
-    DOWN.get(chart)
-        .and_then(|all| all.get(place))
-        .copied()
-        .unwrap_or(false)
 }
 
 /// What the top and the bottom of the plot stand for.
@@ -274,7 +242,7 @@ fn legend_row(
 ) -> Line<'static> {
     let dimension = &CHARTS[chart].dimensions[place];
     let known = view.source != SourceKind::Unavailable;
-    let colour = theme.dimension(chart, place);
+    let colour = theme.colour(dimension.colour);
     let width = usize::from(shape.name).saturating_sub(2);
     let label: String = dimension.name.chars().take(width).collect();
     let mut line = Line::default();

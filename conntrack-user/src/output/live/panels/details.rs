@@ -43,7 +43,7 @@ pub(super) fn draw(app: &App, area: Rect, views: &Views<'_>, buffer: &mut Buffer
             (UNAVAILABLE, reason(app, dimension))
         };
         let style = if known {
-            theme.dimension(chart, place)
+            theme.colour(dimension.colour)
         } else {
             theme.muted()
         };

@@ -9,7 +9,9 @@ use crate::{
 };
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::stage::{RICH, app, filling, more, press, recording, several, time, type_text};
+use crate::output::live::tests::stage::{
+    RICH, app, filling, more, press, recording, several, time, type_text,
+};
 
 #[test]
 fn a_picture_that_stands_still_does_not_follow() {

@@ -15,7 +15,7 @@ use ratatui::{
     style::{Color, Modifier},
 };
 
-use super::stage::{
+use crate::output::live::tests::stage::{
     RICH, app, buffer, changed, crosscheck, filling, more, press, recording, screen, several,
     type_text,
 };

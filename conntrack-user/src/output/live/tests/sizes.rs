@@ -7,7 +7,7 @@ use crate::output::live::{
 use proptest::prelude::*;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
-use super::stage::{app, buffer, more, recording, several};
+use crate::output::live::tests::stage::{app, buffer, more, recording, several};
 
 #[test]
 fn every_size_is_drawn() {
