@@ -13,7 +13,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{
+use crate::commands::{
     Failure, configuration,
     stream::{self, ProbesOff},
 };

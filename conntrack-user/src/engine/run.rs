@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use super::{
+use crate::engine::{
     diagnostics::Diagnostics,
     error::EngineError,
     hook::AlertHook,

@@ -11,7 +11,7 @@ use std::{
 
 use conntrack_ebpf::leaders::Prefixes;
 
-use super::{error::EngineError, pace::period};
+use crate::engine::{error::EngineError, pace::period};
 use crate::{
     clock::Clock,
     reading::{
