@@ -232,7 +232,14 @@ fn streams_of_every_era_are_as_it_says() -> Result<()> {
 fn what_this_host_writes_is_as_it_says() -> Result<()> {
     let todays = todays()?;
     for args in [
-        &["stream", "--per-cpu", "--buckets", "--lifetimes", "--latency", "--top"][..],
+        &[
+            "stream",
+            "--per-cpu",
+            "--buckets",
+            "--lifetimes",
+            "--latency",
+            "--top",
+        ][..],
         &["stream", "--probes", "off"],
         &["events"],
     ] {
@@ -271,7 +278,9 @@ fn it_refuses_what_breaks_the_contract() -> Result<()> {
             alert.as_object_mut().and_then(|alert| alert.remove(field));
         })
     };
-    for field in ["time", "instance", "name", "status", "value", "unit", "previous"] {
+    for field in [
+        "time", "instance", "name", "status", "value", "unit", "previous",
+    ] {
         assert!(refused(&without(field)), "{field}");
     }
     Ok(())
