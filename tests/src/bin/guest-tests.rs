@@ -1,10 +1,16 @@
 //! Runs the guest scenarios. Only in a guest: they unload modules and flush the table.
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    cmp::Reverse,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
+use anyhow::Context as _;
 use clap::Parser;
 use ctpulse_tests::{
-    kernel::conntrack_is_a_module,
+    kernel::{conntrack_is_a_module, reset},
     scenarios::{ALL, OF_MODULES, Scenario},
 };
 use libtest_mimic::{Arguments, Trial};
@@ -27,6 +33,9 @@ impl Options {
     }
 }
 
+/// How many of the slowest scenarios are listed at the end.
+const SLOWEST: usize = 10;
+
 fn main() -> ExitCode {
     let options = Options::parse();
     let arguments = Arguments {
@@ -35,22 +44,64 @@ fn main() -> ExitCode {
         test_threads: Some(1),
         ..Arguments::default()
     };
-    // Not knowing, they are tried.
+    // If that cannot be found out, they are tried.
     let module = conntrack_is_a_module().unwrap_or(true);
+    let durations = Arc::new(Mutex::new(Vec::new()));
     let trials = ALL
         .iter()
         .filter(|(name, _)| options.want(name))
         .map(|&scenario| {
-            Trial::test(scenario.0, move || run(scenario))
+            let durations = Arc::clone(&durations);
+            Trial::test(scenario.0, move || run(scenario, &durations))
                 .with_ignored_flag(!module && OF_MODULES.contains(&scenario.0))
         })
         .collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    print!(
+        "{}",
+        slowest(
+            durations
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone()
+        )
+    );
+    conclusion.exit_code()
 }
 
-fn run((_, scenario): Scenario) -> Result<(), libtest_mimic::Failed> {
+/// A scenario and how long it took.
+type Took = (&'static str, Duration);
+
+/// Runs a scenario in the state that all start from, so that no failure is that of an earlier one.
+fn run(
+    (name, scenario): Scenario,
+    durations: &Mutex<Vec<Took>>,
+) -> Result<(), libtest_mimic::Failed> {
     let start = Instant::now();
-    let result = scenario();
-    println!("{:.1} s", start.elapsed().as_secs_f64());
+    let result = reset()
+        .context("prepare the guest for the scenario")
+        .and_then(|()| scenario());
+    let took = start.elapsed();
+    println!("{:.1} s", took.as_secs_f64());
+    let mut durations = durations.lock().unwrap_or_else(PoisonError::into_inner);
+    durations.push((name, took));
     result.map_err(|error| format!("{error:#}").into())
+}
+
+/// A list of the slowest, and of all together.
+fn slowest(mut durations: Vec<Took>) -> String {
+    let mut text = String::new();
+    if durations.len() > 1 {
+        let all: Duration = durations.iter().map(|(_, took)| *took).sum();
+        let number = durations.len();
+        text = format!(
+            "{number} scenarios in {:.1} s; the slowest:\n",
+            all.as_secs_f64()
+        );
+        durations.sort_by_key(|(_, took)| Reverse(*took));
+        for (name, took) in durations.into_iter().take(SLOWEST) {
+            text += &format!("{:8.1} s  {name}\n", took.as_secs_f64());
+        }
+    }
+    text
 }
