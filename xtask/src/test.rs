@@ -10,14 +10,14 @@ use anyhow::{Result, bail};
 use crate::apt::{self, Needed};
 use crate::build::{self, Artifacts};
 use crate::process;
-use crate::report::Report;
+use crate::report::{Parts, Report};
 use crate::toolchain::Toolchain;
 use crate::vm::{self, Guest, Size};
 
 /// Run the tests on this machine and in guests with Linux 6.1 and 6.12 (twice: as Debian has it, and with
 /// nf_conntrack built in).
 ///
-/// All of them run, whatever fails; a summary comes last.
+/// All of them run, whatever fails; a summary comes last, with the time each part took.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only the tests on this machine
@@ -61,7 +61,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     let mut report = Report::default();
     let artifacts = report.step("build", || build::all(&toolchain));
     if !args.guest {
-        // Without it the tests of the report fail, and say what to install.
+        // Without it the tests of the report fail, and their errors name what to install.
         report.step("browser", || apt::ensure(BROWSER));
         match &artifacts {
             Some(artifacts) => host(&mut report, &toolchain, artifacts, &args.filters),
@@ -85,7 +85,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
             let name = format!("guest tests on {kernel}");
             match &files {
                 Some(files) => {
-                    report.step(name, || guest(kernel, files, &args));
+                    report.step_in_parts(name, |parts| guest(kernel, files, &args, parts));
                 }
                 None => report.skip(name, "the build failed"),
             }
@@ -94,7 +94,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     Ok(report.finish())
 }
 
-/// The live view is tested on a terminal of tmux's.
+/// The terminal that the live view is tested on.
 const TMUX: Needed = Needed {
     program: "tmux",
     package: "tmux",
@@ -102,28 +102,39 @@ const TMUX: Needed = Needed {
 
 /// The workspace's own tests, unit and whole-program.
 fn host(report: &mut Report, toolchain: &Toolchain, artifacts: &Artifacts, filters: &[String]) {
-    let cargo = |selection: &[&str]| -> Command {
+    let cargo = |selection: &[&str], more: &[&str]| -> Command {
         let mut cargo = build::host_cargo(toolchain, "test", &artifacts.ebpf_object);
         cargo.env("CTPULSE_BIN", &artifacts.binary);
-        cargo
-            .arg("--no-fail-fast")
-            .args(selection)
-            .arg("--")
-            .args(filters);
+        cargo.arg("--no-fail-fast").args(selection).args(more);
         cargo
     };
+    let workspace = ["--workspace", "--exclude", "conntrack-ebpf"];
+    // Its library is the host's as well as the kernel's; its programs are the kernel's only.
+    let ebpf = ["-p", "conntrack-ebpf", "--lib"];
+    let built = report.step("build of host tests", || {
+        process::run(&mut cargo(&workspace, &["--no-run"]))?;
+        process::run(&mut cargo(&ebpf, &["--no-run"]))
+    });
+    if built.is_none() {
+        report.skip("host tests", "their build failed");
+        return;
+    }
+    let filters: Vec<&str> = [
+        &["--"][..],
+        &filters.iter().map(String::as_str).collect::<Vec<_>>(),
+    ]
+    .concat();
     report.step("host tests", || {
         apt::ensure(&[TMUX])?;
-        process::pass(&mut cargo(&["--workspace", "--exclude", "conntrack-ebpf"]))
+        process::pass(&mut cargo(&workspace, &filters))
     });
-    // Its library is the host's as well as the kernel's; its programs are the kernel's only.
     report.step("host tests of conntrack-ebpf", || {
-        process::pass(&mut cargo(&["-p", "conntrack-ebpf", "--lib"]))
+        process::pass(&mut cargo(&ebpf, &filters))
     });
 }
 
 /// The scenarios that need a kernel with connection tracking to play with.
-fn guest(kernel: &str, files: &[(PathBuf, PathBuf)], args: &Args) -> Result<()> {
+fn guest(kernel: &str, files: &[(PathBuf, PathBuf)], args: &Args, parts: &mut Parts) -> Result<()> {
     let mut command = vec!["guest-tests".to_owned()];
     command.extend_from_slice(&args.filters);
     let guest = Guest {
@@ -136,7 +147,7 @@ fn guest(kernel: &str, files: &[(PathBuf, PathBuf)], args: &Args) -> Result<()> 
         instructions: false,
         command: Some(command),
     };
-    match guest.run()? {
+    match guest.run(parts)? {
         0 => Ok(()),
         status => bail!("guest-tests ended with status {status}"),
     }

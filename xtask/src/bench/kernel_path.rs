@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::apt::{self, Needed};
 use crate::process;
+use crate::report::Parts;
 use crate::toolchain::Toolchain;
 use crate::vm::{self, Guest, Size};
 use crate::{build, process::say};
@@ -72,7 +73,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     programs.extend([artifacts.binary, bpftrace]);
     for kernel in &args.kernels {
         say(format_args!("bench kernel-path on {kernel} …"));
-        match guest(kernel, &programs, &args).run()? {
+        match guest(kernel, &programs, &args).run(&mut Parts::default())? {
             0 => {}
             status => bail!("the bench on {kernel} ended with status {status}"),
         }

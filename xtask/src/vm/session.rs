@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::qemu::{self, Console, Machine};
+use crate::report::Parts;
 
 /// How long a guest may take to power off.
 const POWER_OFF: Duration = Duration::from_secs(20);
@@ -45,11 +46,16 @@ enum Event {
 }
 
 /// Boots a guest, passes its command's standard output and error on to ours while it runs, and
-/// waits for its end.
+/// waits for its end. What boot and command took is noted.
 ///
 /// # Errors
 /// When QEMU cannot be started.
-pub(crate) fn run(machine: &Machine<'_>, log: &Path, timeout: Option<Duration>) -> Result<End> {
+pub(crate) fn run(
+    machine: &Machine<'_>,
+    log: &Path,
+    timeout: Option<Duration>,
+    parts: &mut Parts,
+) -> Result<End> {
     let (events, inbox) = mpsc::channel();
     let (control, control_end) = port()?;
     let (stdout, stdout_end) = port()?;
@@ -69,7 +75,12 @@ pub(crate) fn run(machine: &Machine<'_>, log: &Path, timeout: Option<Duration>) 
         relay(stderr, io::stderr(), events.clone()),
     ];
     thread::spawn(move || listen(control, &events));
-    let end = wait(&inbox, qemu::boot_limit(machine.accelerator), timeout);
+    let end = wait(
+        &inbox,
+        qemu::boot_limit(machine.accelerator),
+        timeout,
+        parts,
+    );
     let status = match end {
         // It is about to end by itself, and tells how.
         End::Exited(_) | End::Died => wait_for_end(&mut qemu, POWER_OFF),
@@ -124,7 +135,7 @@ fn relay(
     })
 }
 
-/// Reports what the guest's first process tells through the control port.
+/// Reports what the guest's first process writes to the control port.
 fn listen(control: UnixStream, events: &Sender<Event>) {
     let lines = BufReader::new(control).lines().map_while(Result::ok);
     for event in lines.filter_map(|line| message(&line)) {
@@ -142,12 +153,17 @@ fn message(line: &str) -> Option<Event> {
     }
 }
 
-/// Waits for the command's start and then for its end.
-fn wait(inbox: &Receiver<Event>, boot_limit: Duration, timeout: Option<Duration>) -> End {
-    let start = Instant::now();
+/// Waits for the command's start and then for its end. What each took is noted.
+fn wait(
+    inbox: &Receiver<Event>,
+    boot_limit: Duration,
+    timeout: Option<Duration>,
+    parts: &mut Parts,
+) -> End {
+    let (mut part, mut start) = ("boot", Instant::now());
     let mut deadline = Some(start + boot_limit);
     let mut late = End::NotStarted(boot_limit);
-    loop {
+    let end = loop {
         let event = match deadline {
             Some(deadline) => {
                 inbox.recv_timeout(deadline.saturating_duration_since(Instant::now()))
@@ -156,15 +172,19 @@ fn wait(inbox: &Receiver<Event>, boot_limit: Duration, timeout: Option<Duration>
         };
         match event {
             Ok(Event::Ready) => {
+                parts.note(part, start.elapsed());
+                (part, start) = ("command", Instant::now());
                 deadline = timeout.map(|timeout| Instant::now() + timeout);
                 late = End::TimedOut(timeout.unwrap_or_default());
             }
-            Ok(Event::Exit(status)) => return End::Exited(status),
-            Ok(Event::OutputClosed) => return End::OutputClosed,
-            Ok(Event::Gone) | Err(RecvTimeoutError::Disconnected) => return End::Died,
-            Err(RecvTimeoutError::Timeout) => return late,
+            Ok(Event::Exit(status)) => break End::Exited(status),
+            Ok(Event::OutputClosed) => break End::OutputClosed,
+            Ok(Event::Gone) | Err(RecvTimeoutError::Disconnected) => break End::Died,
+            Err(RecvTimeoutError::Timeout) => break late,
         }
-    }
+    };
+    parts.note(part, start.elapsed());
+    end
 }
 
 /// Waits for QEMU to end by itself, and kills it when it takes longer than the limit.
@@ -194,7 +214,7 @@ mod tests {
             let _ = sender.send(event);
         }
         drop(sender);
-        wait(&inbox, LIMIT, timeout)
+        wait(&inbox, LIMIT, timeout, &mut Parts::default())
     }
 
     #[test]
@@ -224,11 +244,17 @@ mod tests {
     #[test]
     fn limits_hold_for_the_boot_and_for_the_command() {
         let (_alive, inbox) = mpsc::channel();
-        assert_eq!(wait(&inbox, LIMIT, None), End::NotStarted(LIMIT));
+        let mut parts = Parts::default();
+        let end = wait(&inbox, LIMIT, None, &mut parts);
+        assert_eq!(end, End::NotStarted(LIMIT));
+        assert_eq!(parts.names(), ["boot"]);
         let (sender, inbox) = mpsc::channel();
         let _ = sender.send(Event::Ready);
         let timeout = Duration::from_millis(5);
-        assert_eq!(wait(&inbox, LIMIT, Some(timeout)), End::TimedOut(timeout));
+        let mut parts = Parts::default();
+        let end = wait(&inbox, LIMIT, Some(timeout), &mut parts);
+        assert_eq!(end, End::TimedOut(timeout));
+        assert_eq!(parts.names(), ["boot", "command"]);
     }
 
     #[test]
