@@ -1,17 +1,21 @@
 //! Runs the guest scenarios. Only in a guest: they unload modules and flush the table.
+//!
+//! `cargo xtask test` reads what it prints: `test NAME … ` before each scenario, and `ok`, `FAILED` or
+//! `ignored` on a line after it.
 
 use std::{
     cmp::Reverse,
+    env,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use ctpulse_tests::{
     kernel::{conntrack_is_a_module, reset},
-    scenarios::{ALL, OF_MODULES, Scenario},
+    scenarios::{ALL, EXACT, OF_MODULES, Scenario},
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -22,14 +26,44 @@ struct Options {
     /// Only name them
     #[arg(long)]
     list: bool,
+    /// Only scenarios of exact timing, or only the others
+    #[arg(long, value_name = "WHICH")]
+    timing: Option<Timing>,
     /// Only scenarios whose names contain one of these
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
 }
 
+/// In the environment, the scenario to start with: where the guest died that ran them before.
+const FROM: &str = "GUEST_TESTS_FROM";
+
+/// Whether a scenario needs a sender that is hardly ever held up.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Timing {
+    Exact,
+    Any,
+}
+
 impl Options {
+    /// The scenarios to run, in their order.
+    fn scenarios(&self) -> impl Iterator<Item = Scenario> {
+        let from = env::var(FROM).ok();
+        let before = move |(name, _): &Scenario| from.as_deref().is_some_and(|from| from != *name);
+        ALL.iter()
+            .copied()
+            .skip_while(before)
+            .filter(|(name, _)| self.want(name))
+    }
+
     fn want(&self, name: &str) -> bool {
-        self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter))
+        let timing = if EXACT.contains(&name) {
+            Timing::Exact
+        } else {
+            Timing::Any
+        };
+        let named = |filter: &String| name.contains(filter.as_str());
+        self.timing.is_none_or(|wanted| wanted == timing)
+            && (self.filters.is_empty() || self.filters.iter().any(named))
     }
 }
 
@@ -47,10 +81,9 @@ fn main() -> ExitCode {
     // If that cannot be found out, they are tried.
     let module = conntrack_is_a_module().unwrap_or(true);
     let durations = Arc::new(Mutex::new(Vec::new()));
-    let trials = ALL
-        .iter()
-        .filter(|(name, _)| options.want(name))
-        .map(|&scenario| {
+    let trials = options
+        .scenarios()
+        .map(|scenario| {
             let durations = Arc::clone(&durations);
             Trial::test(scenario.0, move || run(scenario, &durations))
                 .with_ignored_flag(!module && OF_MODULES.contains(&scenario.0))
@@ -85,7 +118,11 @@ fn run(
     println!("{:.1} s", took.as_secs_f64());
     let mut durations = durations.lock().unwrap_or_else(PoisonError::into_inner);
     durations.push((name, took));
-    result.map_err(|error| format!("{error:#}").into())
+    result.map_err(|error| {
+        // Not only at the end, which the guest may not live to see.
+        println!("{error:#}");
+        format!("{error:#}").into()
+    })
 }
 
 /// A list of the slowest, and of all together.

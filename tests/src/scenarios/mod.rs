@@ -40,6 +40,19 @@ pub type Scenario = (&'static str, fn() -> Result<()>);
 /// Not for kernels that have nf_conntrack built in: it cannot be unloaded there.
 pub const OF_MODULES: &[&str] = &["nf_conntrack_may_come_late_and_go"];
 
+/// Of exact timing: a sender that is held up for some milliseconds makes another experiment of them. They
+/// run in a guest whose clock goes by instructions, so that other work on the machine does not hold it up.
+pub const EXACT: &[&str] = &[
+    "alert_on_the_time_to_full",
+    "a_burst_is_placed_and_counted",
+    "a_burst_is_seen_by_a_monitor_that_was_stopped",
+    "a_square_pulse_is_a_burst",
+    "a_ramp_is_a_burst",
+    "two_pulses_30_ms_apart_are_two_bursts",
+    "a_pulse_in_background_noise_is_a_burst",
+    "a_steady_load_is_no_burst",
+];
+
 /// All of them, in the order they run.
 pub const ALL: &[Scenario] = &[
     (

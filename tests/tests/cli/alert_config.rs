@@ -107,7 +107,10 @@ fn events_raise_hold_and_recover(name: &str, column: &str) -> Result<()> {
     }
     // By default a warning is held above this.
     let clear = wait_for_change(&mut program, name, "CLEAR")?;
-    assert!(clear["value"].as_f64() <= Some(0.5), "{clear}");
+    assert!(
+        clear["value"].as_f64().is_some_and(|value| value <= 0.5),
+        "{clear}"
+    );
     let changes: Vec<Value> = program.stop()?.of("alert")?.into();
     let statuses: Vec<_> = changes.iter().map(|alert| &alert["status"]).collect();
     assert!(

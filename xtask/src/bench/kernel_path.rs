@@ -73,7 +73,10 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     programs.extend([artifacts.binary, bpftrace]);
     for kernel in &args.kernels {
         say(format_args!("bench kernel-path on {kernel} …"));
-        match guest(kernel, &programs, &args).run(&mut Parts::default())? {
+        match guest(kernel, &programs, &args)
+            .run(&mut Parts::default())?
+            .status
+        {
             0 => {}
             status => bail!("the bench on {kernel} ended with status {status}"),
         }
@@ -108,5 +111,6 @@ fn guest(kernel: &str, programs: &[PathBuf], args: &Args) -> Guest {
         no_modules: false,
         instructions: args.instructions,
         command: Some(command),
+        resume: None,
     }
 }

@@ -12,7 +12,7 @@ use super::console;
 use super::initramfs::{self, Contents};
 use super::kernel::Kernel;
 use super::qemu::{Accelerator, Console, Machine};
-use super::session::{self, End};
+use super::session::{self, End, Transcript};
 use crate::paths;
 use crate::process::say;
 use crate::report::Parts;
@@ -35,16 +35,27 @@ pub(crate) struct Guest {
     pub(crate) instructions: bool,
     /// Without one there is a shell on the console.
     pub(crate) command: Option<Vec<String>>,
+    /// How the command continues when the guest is started again, if it can: from what it wrote to standard
+    /// output, a kernel parameter for it. Else it is run again from its start.
+    pub(crate) resume: Option<fn(&str) -> Option<String>>,
+}
+
+/// A command that has run to its end.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// Its exit status.
+    pub(crate) status: u8,
+    /// All that it wrote to standard output, if it can be resumed.
+    pub(crate) output: String,
 }
 
 impl Guest {
-    /// Boots the guest, runs its command and returns the command's exit status. What each part took is
-    /// noted.
+    /// Boots the guest and runs its command to the end. What each part took is noted.
     ///
     /// # Errors
     /// When there is no such kernel, the host lacks something, or the guest crashes or hangs; the
     /// end of its console has been shown then.
-    pub(crate) fn run(self, parts: &mut Parts) -> Result<u8> {
+    pub(crate) fn run(self, parts: &mut Parts) -> Result<Finished> {
         let start = Instant::now();
         let dir = TemporaryDir::create()?;
         let kernel = Kernel::locate(&self.kernel)?;
@@ -67,7 +78,7 @@ impl Guest {
             initramfs: &initramfs,
             cpus: self.size.cpus,
             memory: &self.size.memory,
-            append: &self.append,
+            append: self.append.clone(),
             accelerator,
         };
         if contents.command.is_none() {
@@ -82,10 +93,22 @@ impl Guest {
             if !status.success() {
                 bail!("QEMU failed ({status})");
             }
-            return Ok(0);
+            return Ok(Finished {
+                status: 0,
+                output: String::new(),
+            });
         }
         let log = paths::guest().join(format!("console-{}.log", kernel.release));
-        let mut run = |machine: &Machine<'_>| session::run(machine, &log, self.timeout, parts);
+        let transcript = self.resume.map(|_| Transcript::default());
+        let mut run = |machine: &Machine<'_>| {
+            session::run(machine, &log, self.timeout, transcript.as_ref(), parts)
+        };
+        let output = || {
+            transcript
+                .as_ref()
+                .map(Transcript::text)
+                .unwrap_or_default()
+        };
         let mut end = run(&machine)?;
         for again in 1..=EMULATION_RETRIES {
             if accelerator != Accelerator::Tcg || !emulation_race(&end, &log) {
@@ -95,6 +118,9 @@ impl Guest {
                 "the guest died of a breakpoint that its kernel had patched away, a race of multi-threaded \
                  emulation: starting again ({again} of {EMULATION_RETRIES})"
             ));
+            if let Some(parameter) = self.resume.and_then(|resume| resume(&output())) {
+                machine.append = format!("{} {parameter}", self.append);
+            }
             end = run(&machine)?;
         }
         if accelerator == Accelerator::Kvm && matches!(end, End::NotStarted(_)) {
@@ -102,12 +128,16 @@ impl Guest {
             machine.accelerator = Accelerator::Tcg;
             end = run(&machine)?;
         }
-        verdict(end, &kernel.release, &log)
+        let status = verdict(end, &kernel.release, &log)?;
+        Ok(Finished {
+            status,
+            output: output(),
+        })
     }
 }
 
 /// How often a guest that died of emulation is started again.
-const EMULATION_RETRIES: u32 = 3;
+const EMULATION_RETRIES: u32 = 5;
 
 /// Whether the guest died of a race in QEMU's multi-threaded TCG: one CPU still executes the
 /// breakpoint that another has just patched away (`text_poke_bp`), and the kernel knows no reason

@@ -106,8 +106,10 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
         no_modules: args.no_modules,
         instructions: args.instructions,
         command: (!args.command.is_empty()).then_some(args.command),
+        resume: None,
     };
-    Ok(ExitCode::from(guest.run(&mut Parts::default())?))
+    let finished = guest.run(&mut Parts::default())?;
+    Ok(ExitCode::from(finished.status))
 }
 
 /// Where the guest tests look for the eBPF object that is wrong on purpose.

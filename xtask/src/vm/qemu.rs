@@ -101,7 +101,7 @@ pub(crate) struct Machine<'a> {
     /// As QEMU understands it: "1024M".
     pub(crate) memory: &'a str,
     /// More kernel parameters.
-    pub(crate) append: &'a str,
+    pub(crate) append: String,
     pub(crate) accelerator: Accelerator,
 }
 
@@ -200,7 +200,7 @@ impl Machine<'_> {
         let parameters = [
             "console=ttyS0 quiet panic=-1 oops=panic",
             clock,
-            self.append,
+            self.append.trim(),
         ];
         parameters
             .into_iter()
@@ -239,7 +239,7 @@ mod tests {
             initramfs: Path::new("/i.cpio"),
             cpus: 3,
             memory: "512M",
-            append: "loglevel=7",
+            append: "loglevel=7".to_owned(),
             accelerator: Accelerator::Tcg,
         };
         assert_eq!(

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -45,8 +46,26 @@ enum Event {
     OutputClosed,
 }
 
+/// What a guest's command wrote to standard output.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Transcript(Arc<Mutex<Vec<u8>>>);
+
+impl Transcript {
+    fn append(&self, bytes: &[u8]) {
+        let mut transcript = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        transcript.extend_from_slice(bytes);
+    }
+
+    /// What was written so far.
+    pub(crate) fn text(&self) -> String {
+        let transcript = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&transcript).into_owned()
+    }
+}
+
 /// Boots a guest, passes its command's standard output and error on to ours while it runs, and
-/// waits for its end. What boot and command took is noted.
+/// waits for its end. What boot and command took is noted, and standard output is copied if that is asked
+/// for.
 ///
 /// # Errors
 /// When QEMU cannot be started.
@@ -54,6 +73,7 @@ pub(crate) fn run(
     machine: &Machine<'_>,
     log: &Path,
     timeout: Option<Duration>,
+    transcript: Option<&Transcript>,
     parts: &mut Parts,
 ) -> Result<End> {
     let (events, inbox) = mpsc::channel();
@@ -71,8 +91,8 @@ pub(crate) fn run(
     drop(console);
 
     let relays = [
-        relay(stdout, io::stdout(), events.clone()),
-        relay(stderr, io::stderr(), events.clone()),
+        relay(stdout, io::stdout(), transcript.cloned(), events.clone()),
+        relay(stderr, io::stderr(), None, events.clone()),
     ];
     thread::spawn(move || listen(control, &events));
     let end = wait(
@@ -111,6 +131,7 @@ fn port() -> Result<(UnixStream, OwnedFd)> {
 fn relay(
     mut from: UnixStream,
     mut to: impl Write + Send + 'static,
+    transcript: Option<Transcript>,
     events: Sender<Event>,
 ) -> JoinHandle<()> {
     thread::spawn(move || {
@@ -119,6 +140,9 @@ fn relay(
             match from.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(n) => {
+                    if let Some(transcript) = &transcript {
+                        transcript.append(&buffer[..n]);
+                    }
                     if to
                         .write_all(&buffer[..n])
                         .and_then(|()| to.flush())
@@ -262,13 +286,15 @@ mod tests {
         let (mut ours, theirs) = UnixStream::pair()?;
         let (mut out, sink) = UnixStream::pair()?;
         let (events, inbox) = mpsc::channel();
-        let relay = relay(theirs, sink, events);
+        let transcript = Transcript::default();
+        let relay = relay(theirs, sink, Some(transcript.clone()), events);
         let sent: Vec<u8> = (0..=255).chain(*b"\r\n\n\x04\x03").collect();
         ours.write_all(&sent)?;
         drop(ours);
         let mut got = Vec::new();
         out.read_to_end(&mut got)?;
         assert_eq!(got, sent);
+        assert_eq!(transcript.text(), String::from_utf8_lossy(&sent));
         assert!(relay.join().is_ok());
         assert_eq!(inbox.try_recv().ok(), None);
         Ok(())
