@@ -36,7 +36,7 @@ pub(crate) struct Args {
     size: Size,
 
     /// How long the tests in a guest may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 2700, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5400, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
 
     /// Only tests whose names contain one of these

@@ -111,12 +111,12 @@ impl Guest {
         };
         let mut end = run(&machine)?;
         for again in 1..=EMULATION_RETRIES {
-            if accelerator != Accelerator::Tcg || !emulation_race(&end, &log) {
+            let Some(fault) = fault_of_emulation(accelerator, &end, &log) else {
                 break;
-            }
+            };
             say(format_args!(
-                "the guest died of a breakpoint that its kernel had patched away, a race of multi-threaded \
-                 emulation: starting again ({again} of {EMULATION_RETRIES})"
+                "the guest died because it {fault}, a fault of emulation: starting again ({again} of \
+                 {EMULATION_RETRIES})"
             ));
             if let Some(parameter) = self.resume.and_then(|resume| resume(&output())) {
                 machine.append = format!("{} {parameter}", self.append);
@@ -139,13 +139,13 @@ impl Guest {
 /// How often a guest that died of emulation is started again.
 const EMULATION_RETRIES: u32 = 5;
 
-/// Whether the guest died of a race in QEMU's multi-threaded TCG: one CPU still executes the
-/// breakpoint that another has just patched away (`text_poke_bp`), and the kernel knows no reason
-/// for it, or a wrong one. With single-threaded emulation attaching under traffic does not do it. Any other
-/// crash is the guest's own, and a finding.
-fn emulation_race(end: &End, log: &Path) -> bool {
+/// What emulation did wrong, if that is why the guest died. Any other crash is the guest's own, and a finding.
+fn fault_of_emulation(accelerator: Accelerator, end: &End, log: &Path) -> Option<&'static str> {
+    if accelerator == Accelerator::Kvm || *end != End::Died {
+        return None;
+    }
     let console = fs::read(log).unwrap_or_default();
-    matches!(end, End::Died) && console::is_stray_breakpoint(&String::from_utf8_lossy(&console))
+    console::fault_of_emulation(&String::from_utf8_lossy(&console))
 }
 
 /// The exit status that a guest's end means, or else the reason why there is none, with the console

@@ -215,11 +215,11 @@ fn escaped(path: &Path) -> String {
     path.to_string_lossy().replace(',', ",,")
 }
 
-/// How long a guest may take to start its first process and load its modules.
+/// How long a guest may take to start its first process and load its modules, also where the machine is busy.
 pub(crate) fn boot_limit(accelerator: Accelerator) -> Duration {
     match accelerator {
-        Accelerator::Kvm => Duration::from_secs(30),
-        Accelerator::Tcg | Accelerator::Counted => Duration::from_secs(180),
+        Accelerator::Kvm => Duration::from_secs(60),
+        Accelerator::Tcg | Accelerator::Counted => Duration::from_secs(600),
     }
 }
 
