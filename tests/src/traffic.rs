@@ -59,7 +59,7 @@ impl Offered {
 }
 
 /// A sender of UDP flows. Each packet goes to an address of its own in 127.0.0.0/8, so each makes a
-/// flow; all arrive at one socket that nobody reads, so that no ICMP error answers them.
+/// flow; all arrive at one socket that is not read, so that no ICMP error answers them.
 pub struct UdpFlows {
     socket: UdpSocket,
     _sink: UdpSocket,

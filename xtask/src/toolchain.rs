@@ -134,7 +134,7 @@ impl Toolchain {
     /// The objcopy that comes with the pinned compiler.
     ///
     /// # Errors
-    /// When the compiler does not tell where it has its libraries.
+    /// When the compiler does not print where it has its libraries.
     #[expect(
         clippy::unused_self,
         reason = "having a Toolchain proves that it is installed"

@@ -10,7 +10,7 @@ use crate::{
     traffic::Offered,
 };
 
-/// A port that nobody listens at, and nobody answers from.
+/// A port without a listener, whose packets are dropped.
 const SILENT: u16 = 9;
 
 /// A fault, and a packet that has it.

@@ -2,8 +2,8 @@
 //!
 //! A packet crosses loopback in two steps: the sender's call takes it through the output hooks and puts
 //! it into its CPU's backlog, and a softirq takes it from there through the input hooks. On a busy
-//! machine that softirq is left to a kernel thread, which may run much later. How long that takes says
-//! nothing, so no time is waited for here.
+//! machine that softirq is left to a kernel thread, which may run much later. How long that
+//! takes depends on the machine, so no time is waited for here.
 
 use std::{fs, thread, time::Instant};
 

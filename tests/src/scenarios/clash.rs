@@ -47,7 +47,7 @@ pub(super) fn joined() -> Result<()> {
     Ok(())
 }
 
-/// UDP behind NAT that gave each another port: the second keeps a flow for its replies.
+/// UDP behind NAT, which gave each another port: the second keeps a flow for its replies.
 pub(super) fn kept_for_replies() -> Result<()> {
     let proof = race_until("clash_resolve", FLOW, || {
         nat::rules()?;

@@ -1,4 +1,4 @@
-//! Expectations: flows that a helper, or ctnetlink, says will come.
+//! Expectations: flows that are to come, by a helper or ctnetlink.
 
 use std::{thread, time::Duration};
 

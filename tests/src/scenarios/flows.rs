@@ -1,4 +1,4 @@
-//! Counters of the flow group, each against what the kernel says.
+//! Counters of the flow group, each against the kernel's.
 
 use anyhow::{Result, ensure};
 

@@ -71,7 +71,7 @@ pub(super) fn refuses_ctnetlink() -> Result<()> {
 /// Flows that are offered to a table that evicts others for them.
 pub(super) const FLOWS: u32 = 20_000;
 
-/// Flows that nobody has answered make room for new ones.
+/// Flows without a reply make room for new ones.
 pub(super) fn evicts() -> Result<()> {
     evicted_by(FLOW, || UdpFlows::new()?.offer(FLOWS), "127.1.")
 }

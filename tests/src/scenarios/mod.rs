@@ -4,7 +4,7 @@
 //! modules. Before each, [`crate::kernel::reset`] gives it a table that tracks connections, is empty,
 //! has room and keeps its entries; a scenario need not clean up.
 //!
-//! A scenario waits for states and never for a time: [`crate::ctpulse`] tells how. It must pass on a guest
+//! A scenario waits for states and never for a time: [`crate::ctpulse`] shows how. It must pass on a guest
 //! that is emulated on a busy machine, where anything may be held up for some tenths of a second, so what
 //! needs exact timing is measured and repeated until it was as planned (`pulses`).
 

@@ -43,7 +43,7 @@ const ATTEMPTS: usize = 20;
 const COUNTERS: [&str; 3] = ["alloc", "new", "inserted"];
 
 /// When a packet was sent: just before and just after.
-type Packet = [Timestamp; 2];
+type SentAt = [Timestamp; 2];
 
 /// What to send.
 struct Plan {
@@ -60,8 +60,8 @@ struct Plan {
 
 /// What was sent as planned, and all that was sent before in vain.
 struct Sending {
-    packets: Vec<Packet>,
-    in_vain: Vec<Vec<Packet>>,
+    packets: Vec<SentAt>,
+    in_vain: Vec<Vec<SentAt>>,
 }
 
 pub(super) fn square() -> Result<()> {
@@ -264,8 +264,8 @@ impl Noise {
 }
 
 /// From before the first packet to after the last.
-fn span(packets: &[Packet]) -> Packet {
-    let edge = |packet: Option<&Packet>, i: usize| packet.map_or(Timestamp::UNIX_EPOCH, |p| p[i]);
+fn span(packets: &[SentAt]) -> SentAt {
+    let edge = |packet: Option<&SentAt>, i: usize| packet.map_or(Timestamp::UNIX_EPOCH, |p| p[i]);
     [edge(packets.first(), 0), edge(packets.last(), 1)]
 }
 
@@ -299,12 +299,12 @@ fn bursts(ended: &Ended, counter: &str) -> Result<Vec<Burst>> {
 }
 
 impl Burst {
-    fn overlaps(&self, [from, to]: Packet) -> bool {
+    fn overlaps(&self, [from, to]: SentAt) -> bool {
         self.start <= to && self.end >= from
     }
 
     /// That it is where those packets were sent, and has all that were sent in it.
-    fn is(&self, packets: &[Packet], expected: std::ops::Range<usize>) -> Result<()> {
+    fn is(&self, packets: &[SentAt], expected: std::ops::Range<usize>) -> Result<()> {
         let inside = &packets[expected];
         let (first, last) = inside.first().zip(inside.last()).context("no packets")?;
         let off = [outside(self.start, *first), outside(self.end, *last)];
@@ -316,7 +316,7 @@ impl Burst {
             off.iter().all(|off| off.abs() <= TOLERANCE_US),
             "off by {off:?} us"
         );
-        // Of packets at its very edges nobody can tell by the sender's clock whether they are in it.
+        // Whether packets at its very edges are in it cannot be known by the sender's clock.
         let near = SignedDuration::from_micros(200);
         let overlapping = |near: SignedDuration| {
             let burst = Burst {
@@ -338,7 +338,7 @@ impl Burst {
 }
 
 /// How far a moment lies outside a span, in microseconds: negative before it.
-fn outside(moment: Timestamp, [from, to]: Packet) -> i64 {
+fn outside(moment: Timestamp, [from, to]: SentAt) -> i64 {
     let moment = moment.as_microsecond();
     moment - moment.clamp(from.as_microsecond(), to.as_microsecond())
 }

@@ -20,7 +20,7 @@ const FLOWS: u32 = 500;
 const MOST_RESIZES: u32 = 5_000;
 
 /// Resizes the table while packets are looked up. Only the kernel counts restarts: the function is
-/// inlined wherever it is used. ctpulse reads the column, and says that there is no probe.
+/// inlined wherever it is used. ctpulse reads the column, and has no probe.
 pub(super) fn counted_by_the_kernel() -> Result<()> {
     let proof = prove(FLOW, resized_until_restarted)?;
     let kernel = proof.kernel("search_restart");

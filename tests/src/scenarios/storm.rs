@@ -137,7 +137,7 @@ fn flood(flows: u32) -> impl FnOnce() -> Result<Offered> + Send {
 fn inserts(network: u8) -> Result<Offered> {
     let ctnetlink = Ctnetlink::open()?;
     for port in 1..=2_000 {
-        // What became of it is for the counters to say.
+        // The counters show what became of it.
         let _ = ctnetlink.insert(&Flow::of(Tuple {
             protocol: protocol::UDP,
             from: ([127, 9, network, 1].into(), port),

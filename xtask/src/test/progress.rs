@@ -30,7 +30,7 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// The scenario that a line says is started.
+/// The scenario that is started on this line.
 fn started(line: &str) -> Option<&str> {
     let (name, _) = line.strip_prefix("test ")?.split_once(" ... ")?;
     Some(name.trim_end())

@@ -35,7 +35,7 @@ pub(crate) enum Accelerator {
 impl Accelerator {
     /// KVM where it works, else translation.
     ///
-    /// That /dev/kvm can be opened says little: where the host is itself a guest, KVM may refuse
+    /// That /dev/kvm can be opened is not enough: where the host is itself a guest, KVM may refuse
     /// the processor's registers, or run no code at all. So a guest has to run a few instructions.
     pub(crate) fn best(dir: &Path) -> Result<Self> {
         apt::ensure(&[QEMU])?;

@@ -102,7 +102,7 @@ pub(crate) fn run(
         parts,
     );
     let status = match end {
-        // It is about to end by itself, and tells how.
+        // It is about to end by itself.
         End::Exited(_) | End::Died => wait_for_end(&mut qemu, POWER_OFF),
         _ => wait_for_end(&mut qemu, Duration::ZERO),
     }
@@ -114,7 +114,7 @@ pub(crate) fn run(
         }
     }
     if end == End::Died && !status.success() {
-        // QEMU has told why on standard error. When the guest fails, QEMU does not.
+        // QEMU has printed why on standard error. When the guest fails, QEMU does not.
         bail!("QEMU failed ({status})");
     }
     Ok(end)
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_are_told_apart() {
+    fn ends_are_distinguished() {
         assert_eq!(
             end_after([Event::Ready, Event::Exit(7), Event::Gone], None),
             End::Exited(7)
