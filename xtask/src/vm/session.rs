@@ -64,7 +64,7 @@ impl Transcript {
 }
 
 /// Boots a guest, passes its command's standard output and error on to ours while it runs, and
-/// waits for its end. What boot and command took is noted, and standard output is copied if that is asked
+/// waits for its end. What boot and run took is noted, and standard output is copied if that is asked
 /// for.
 ///
 /// # Errors
@@ -197,7 +197,7 @@ fn wait(
         match event {
             Ok(Event::Ready) => {
                 parts.note(part, start.elapsed());
-                (part, start) = ("command", Instant::now());
+                (part, start) = ("run", Instant::now());
                 deadline = timeout.map(|timeout| Instant::now() + timeout);
                 late = End::TimedOut(timeout.unwrap_or_default());
             }
@@ -278,7 +278,7 @@ mod tests {
         let mut parts = Parts::default();
         let end = wait(&inbox, LIMIT, Some(timeout), &mut parts);
         assert_eq!(end, End::TimedOut(timeout));
-        assert_eq!(parts.names(), ["boot", "command"]);
+        assert_eq!(parts.names(), ["boot", "run"]);
     }
 
     #[test]
