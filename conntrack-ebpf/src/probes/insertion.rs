@@ -1,16 +1,16 @@
 //! Insertion into the conntrack hash table.
 
-use conntrack_ebpf::{EventKind, ProbeCounter};
+use conntrack_ebpf::{EventKind, ProbeCounter, table::Function};
 
-use super::argument;
+use super::counted::argument;
 use crate::{
-    call::{Entry, Return, entry, exit},
+    call::{AtEntry, AtReturn, entry, exit},
     count::count,
+    entry_context::{EntryContext, save, take},
     event,
     kernel::Conn,
     lifetime,
-    stash::{Function, Stashed, leave, take},
-    tuple::Tuple,
+    tuple::RawTuple,
 };
 
 /// `-ENOSPC`: the chain is too long.
@@ -20,39 +20,39 @@ const NO_SPACE: i32 = -28;
 /// inserts both pass through it, and it cannot fail. (A clash resolved the hard way,
 /// `nf_ct_resolve_clash_harder`, inserts its reply tuple without it.)
 #[inline(always)]
-fn inserting<C: Entry>(ctx: &C) -> Option<()> {
+fn hash_insert_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let inserted = argument(ctx, 0)?;
     count(inserted.slot, ProbeCounter::Inserted);
-    lifetime::begin(inserted.ct);
+    lifetime::start(inserted.ct);
     Some(())
 }
 
-entry!(hash_insert, hash_insert_fentry => inserting);
+entry!(hash_insert, hash_insert_fentry => hash_insert_entered);
 
 /// Entry of `nf_conntrack_hash_check_insert(struct nf_conn *ct)`: ctnetlink's and BPF's way in.
 #[inline(always)]
-fn checking_insert<C: Entry>(ctx: &C) -> Option<()> {
+fn check_insert_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let given = argument(ctx, 0)?;
-    leave(
+    save(
         ctx,
-        Function::CheckInsert,
-        Stashed::with(given.slot, given.ct.address()),
+        Function::NfConntrackHashCheckInsert,
+        EntryContext::with(given.slot, given.ct.address()),
     );
     Some(())
 }
 
-entry!(check_insert, check_insert_fentry => checking_insert);
+entry!(check_insert, check_insert_fentry => check_insert_entered);
 
 /// Its return: 0, or why it refused. The caller still holds the conntrack.
 #[inline(always)]
-fn checked_insert<C: Return>(ctx: &C) -> Option<()> {
-    let call = take(ctx, Function::CheckInsert)?;
+fn check_insert_returned<C: AtReturn>(ctx: &C) -> Option<()> {
+    let call = take(ctx, Function::NfConntrackHashCheckInsert)?;
     let slot = call.slot();
     match ctx.returned()? as i32 {
         0 => count(slot, ProbeCounter::CheckInserted),
         NO_SPACE => {
             count(slot, ProbeCounter::CheckChainTooLong);
-            let tuple = Tuple::of(ctx, Conn::new(call.pointer));
+            let tuple = RawTuple::of(ctx, Conn::new(call.pointer));
             event::send(slot, EventKind::ChainTooLong, tuple, None);
         }
         _ => {}
@@ -60,27 +60,31 @@ fn checked_insert<C: Return>(ctx: &C) -> Option<()> {
     Some(())
 }
 
-exit!(check_insert_return, check_insert_fexit => checked_insert);
+exit!(check_insert_return, check_insert_fexit => check_insert_returned);
 
 /// Entry of `nf_conntrack_tuple_taken(tuple, struct nf_conn *ignored_conntrack)`: NAT looks for a
 /// tuple nobody uses.
 #[inline(always)]
-fn looking_for_tuple<C: Entry>(ctx: &C) -> Option<()> {
+fn tuple_taken_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let ignored = argument(ctx, 1)?;
-    leave(ctx, Function::TupleTaken, Stashed::of(ignored.slot));
+    save(
+        ctx,
+        Function::NfConntrackTupleTaken,
+        EntryContext::of(ignored.slot),
+    );
     Some(())
 }
 
-entry!(tuple_taken, tuple_taken_fentry => looking_for_tuple);
+entry!(tuple_taken, tuple_taken_fentry => tuple_taken_entered);
 
 /// Its return: whether somebody does.
 #[inline(always)]
-fn looked_for_tuple<C: Return>(ctx: &C) -> Option<()> {
-    let call = take(ctx, Function::TupleTaken)?;
+fn tuple_taken_returned<C: AtReturn>(ctx: &C) -> Option<()> {
+    let call = take(ctx, Function::NfConntrackTupleTaken)?;
     if ctx.returned()? as i32 != 0 {
         count(call.slot(), ProbeCounter::TupleTaken);
     }
     Some(())
 }
 
-exit!(tuple_taken_return, tuple_taken_fexit => looked_for_tuple);
+exit!(tuple_taken_return, tuple_taken_fexit => tuple_taken_returned);

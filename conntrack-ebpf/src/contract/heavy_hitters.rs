@@ -1,6 +1,6 @@
-//! Who leads: counts per key in bounded memory, with known errors.
+//! Heavy hitters: counts per key in bounded memory, with known errors.
 //!
-//! A [`Set`] is Space-Saving (Metwally, Agrawal, El Abbadi 2005) over the few keys that hash to it: a
+//! A [`SketchSet`] is Space-Saving (Metwally, Agrawal, El Abbadi 2005) over the few keys that hash to it: a
 //! key that is held is counted; one that is not takes a free entry, or the place of the least, whose
 //! count it inherits as its error. So, of any stream of keys:
 //!
@@ -9,26 +9,26 @@
 //! - a key that is not held occurred at most as often as the least count of a full set, and not at
 //!   all if the set has room.
 //!
-//! A *table* is 2^[`SET_BITS`](crate::globals::TOP_SET_BITS) sets of a CPU, for one measure and kind
-//! of key; the map [`LEADERS_MAP`](crate::LEADERS_MAP) has two *halves* of tables per CPU, one that is
-//! written to and one that user space reads. Which one it is follows from the generation that user
+//! A *table* is 2^[`TOP_SET_BITS`](crate::globals::TOP_SET_BITS) sets of a CPU, for one measure and kind
+//! of key; the map [`HEAVY_HITTERS`](crate::maps::HEAVY_HITTERS) has two *halves* of tables per CPU, one
+//! that is written to and one that user space reads. Which one it is follows from the generation that user
 //! space sets; a set that is still of another generation is empty.
 //!
 //! The programs and user space run the same code, and so do the tests.
 
-use crate::TUPLE_SIZE;
+use crate::tuple::{DST, DST_PORT, INET, INET6, L3NUM, PROTONUM, SRC, TUPLE_SIZE, has_ports};
 
 /// Entries of a set.
 pub const WAYS: usize = 7;
 
 /// Tables a CPU has in each half.
-pub const TABLES: u32 = 9;
+pub const TABLES: u32 = (FlowMeasure::ALL.len() * By::ALL.len()) as u32;
 
-/// What is counted.
+/// Which flows are counted.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Measure {
-    /// Packets that would begin a flow: [`crate::ProbeCounter::AllocCallPacket`].
+pub enum FlowMeasure {
+    /// Packets that would start a flow: [`crate::ProbeCounter::AllocCallPacket`].
     New = 0,
     /// Flows refused because the table is full: [`crate::ProbeCounter::TableFull`].
     Dropped = 1,
@@ -36,7 +36,7 @@ pub enum Measure {
     Evicted = 2,
 }
 
-impl Measure {
+impl FlowMeasure {
     /// All, in the order of their discriminants.
     pub const ALL: [Self; 3] = [Self::New, Self::Dropped, Self::Evicted];
 }
@@ -61,8 +61,51 @@ impl By {
 /// Number of a table within a half.
 #[inline(always)]
 #[must_use]
-pub const fn table(measure: Measure, by: By) -> u32 {
-    measure as u32 * 3 + by as u32
+pub const fn table(measure: FlowMeasure, by: By) -> u32 {
+    measure as u32 * By::ALL.len() as u32 + by as u32
+}
+
+/// Index of the first table of the half that a CPU counts a generation in.
+#[inline(always)]
+#[must_use]
+pub const fn half_index(cpu: u32, generation: u64) -> u32 {
+    (cpu * 2 + (generation as u32 & 1)) * TABLES
+}
+
+/// Index of a set in the map: `half` is a [`half_index`], `table` a [`table`] within it, of 2^`set_bits` sets.
+#[inline(always)]
+#[must_use]
+pub const fn set_index(half: u32, table: u32, set: u32, set_bits: u32) -> u32 {
+    ((half + table) << set_bits) | set
+}
+
+/// How the map of sets is laid out, as user space makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SketchShape {
+    /// Number of CPU ids: highest possible id + 1.
+    pub cpus: u32,
+    /// log2 of the sets of a table.
+    pub set_bits: u32,
+}
+
+impl SketchShape {
+    /// Elements of the map: two halves of tables per CPU.
+    #[must_use]
+    pub const fn elements(&self) -> u32 {
+        (self.cpus * 2 * TABLES) << self.set_bits
+    }
+
+    /// Sets of a table.
+    #[must_use]
+    pub const fn sets(&self) -> usize {
+        1 << self.set_bits
+    }
+
+    /// See [`set_index`].
+    #[must_use]
+    pub const fn set(&self, cpu: u32, generation: u64, table: u32, set: u32) -> u32 {
+        set_index(half_index(cpu, generation), table, set, self.set_bits)
+    }
 }
 
 /// How much of an address is told apart.
@@ -74,10 +117,10 @@ pub struct Prefixes {
     pub ipv6: u32,
 }
 
-/// What is counted for.
+/// What flows are counted by. 24 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
+pub struct FlowKey {
     /// Upper half of an IPv6 address.
     pub high: u64,
     /// Lower half of an IPv6 address, an IPv4 address, a port, another number.
@@ -100,7 +143,7 @@ pub enum KeyKind {
     Port = 3,
     /// A protocol without ports.
     Protocol = 4,
-    /// A number of another kind, which the table tells.
+    /// A number whose meaning the table knows.
     Number = 5,
 }
 
@@ -115,16 +158,7 @@ impl KeyKind {
     ];
 }
 
-/// Offsets in a `struct nf_conntrack_tuple`, and numbers in it.
-const SOURCE: usize = 0;
-const L3NUM: usize = 18;
-const DESTINATION: usize = 20;
-const PORT: usize = 36;
-const PROTOCOL: usize = 38;
-const INET: u8 = 2;
-const INET6: u8 = 10;
-
-impl Key {
+impl FlowKey {
     #[inline(always)]
     const fn new(slot: u32, kind: KeyKind, high: u64, low: u64) -> Self {
         Self {
@@ -165,14 +199,11 @@ impl Key {
     #[inline(always)]
     #[must_use]
     pub const fn port(slot: u32, protocol: u8, port: u16) -> Self {
-        match protocol {
-            6 | 17 | 33 | 132 | 136 => Self::new(
-                slot,
-                KeyKind::Port,
-                0,
-                (protocol as u64) << 16 | port as u64,
-            ),
-            _ => Self::new(slot, KeyKind::Protocol, 0, protocol as u64),
+        if has_ports(protocol) {
+            let port = (protocol as u64) << 16 | port as u64;
+            Self::new(slot, KeyKind::Port, 0, port)
+        } else {
+            Self::new(slot, KeyKind::Protocol, 0, protocol as u64)
         }
     }
 
@@ -187,12 +218,12 @@ impl Key {
     #[must_use]
     pub fn of(by: By, tuple: &[u8; TUPLE_SIZE], slot: u32, prefixes: Prefixes) -> Self {
         match by {
-            By::Source => Self::address::<SOURCE>(tuple, slot, prefixes),
-            By::Destination => Self::address::<DESTINATION>(tuple, slot, prefixes),
+            By::Source => Self::address::<SRC>(tuple, slot, prefixes),
+            By::Destination => Self::address::<DST>(tuple, slot, prefixes),
             By::Port => Self::port(
                 slot,
-                tuple[PROTOCOL],
-                (tuple[PORT] as u16) << 8 | tuple[PORT + 1] as u16,
+                tuple[PROTONUM],
+                (tuple[DST_PORT] as u16) << 8 | tuple[DST_PORT + 1] as u16,
             ),
         }
     }
@@ -203,10 +234,10 @@ impl Key {
             INET => Self::ipv4(slot, (word::<AT, 4>(tuple)) as u32, prefixes),
             INET6 => {
                 let high = word::<AT, 8>(tuple);
-                let low = if AT == SOURCE {
-                    word::<{ SOURCE + 8 }, 8>(tuple)
+                let low = if AT == SRC {
+                    word::<{ SRC + 8 }, 8>(tuple)
                 } else {
-                    word::<{ DESTINATION + 8 }, 8>(tuple)
+                    word::<{ DST + 8 }, 8>(tuple)
                 };
                 Self::ipv6(slot, high, low, prefixes)
             }
@@ -266,9 +297,9 @@ fn word<const AT: usize, const BYTES: usize>(tuple: &[u8; TUPLE_SIZE]) -> u64 {
 /// A key and how often it occurred. 32 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
+pub struct SketchEntry {
     /// The key.
-    pub key: Key,
+    pub key: FlowKey,
     /// At most so often. 0: the entry is free, and those after it are.
     pub count: u32,
     /// And no less than `count - error` times.
@@ -278,24 +309,24 @@ pub struct Entry {
 /// The keys that hash to one place. 256 bytes: four cache lines.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Set {
+pub struct SketchSet {
     /// The generation its entries are of.
     pub generation: u64,
     /// Room to whole cache lines.
     pub reserved: [u64; 3],
     /// In the order in which they were taken.
-    pub entries: [Entry; WAYS],
+    pub entries: [SketchEntry; WAYS],
 }
 
-const _: () = assert!(size_of::<Entry>() == 32);
-const _: () = assert!(size_of::<Set>() == 256);
+const _: () = assert!(size_of::<SketchEntry>() == 32);
+const _: () = assert!(size_of::<SketchSet>() == 256);
 
-impl Set {
+impl SketchSet {
     /// Counts a key in a generation; what is of another is forgotten.
     ///
-    /// A count stands for at most 2^32 - 1: a generation is a matter of seconds.
+    /// A count saturates at 2^32 - 1, which a generation of seconds does not reach.
     #[inline(always)]
-    pub fn add(&mut self, generation: u64, key: Key) {
+    pub fn add(&mut self, generation: u64, key: FlowKey) {
         if self.generation != generation {
             self.generation = generation;
             let mut i = 0;
@@ -310,7 +341,7 @@ impl Set {
         while i < WAYS {
             let entry = &mut self.entries[i];
             if entry.count == 0 {
-                *entry = Entry {
+                *entry = SketchEntry {
                     key,
                     count: 1,
                     error: 0,
@@ -328,7 +359,7 @@ impl Set {
             i += 1;
         }
         if let Some(entry) = self.entries.get_mut(least) {
-            *entry = Entry {
+            *entry = SketchEntry {
                 key,
                 count: least_count.saturating_add(1),
                 error: least_count,
@@ -337,7 +368,7 @@ impl Set {
     }
 
     /// The entries in use in a generation.
-    pub fn entries(&self, generation: u64) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self, generation: u64) -> impl Iterator<Item = &SketchEntry> {
         let current = self.generation == generation;
         self.entries
             .iter()
@@ -351,5 +382,33 @@ impl Set {
             return 0;
         }
         self.entries.iter().map(|e| e.count).min().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_tables_halves_and_cpus_follow_each_other_without_gaps() {
+        let shape = SketchShape {
+            cpus: 3,
+            set_bits: 2,
+        };
+        let mut next = 0;
+        for cpu in 0..shape.cpus {
+            for generation in [6, 7] {
+                for measure in FlowMeasure::ALL {
+                    for by in By::ALL {
+                        for set in 0..shape.sets() as u32 {
+                            let index = shape.set(cpu, generation, table(measure, by), set);
+                            assert_eq!(index, next);
+                            next += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(next, shape.elements());
     }
 }
