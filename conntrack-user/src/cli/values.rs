@@ -2,12 +2,9 @@
 
 use std::{str::FromStr, time::Duration};
 
-use conntrack_ebpf::EventKind;
+use conntrack_ebpf::{EventKind, table};
 
-use crate::{
-    model::event::{kind_name, kind_named},
-    probes::spec::wanted_functions,
-};
+use crate::model::event::{kind_name, kind_named};
 
 /// A choice of network namespaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +38,7 @@ pub(super) fn kind(text: &str) -> Result<EventKind, String> {
 }
 
 pub(super) fn probed_function(text: &str) -> Result<String, String> {
-    let functions = wanted_functions();
+    let functions: Vec<_> = table::functions().map(|function| function.name).collect();
     if functions.contains(&text) {
         Ok(text.to_owned())
     } else {

@@ -11,14 +11,18 @@ use crate::{
         record::{Event, EventTotals, Ordered, Time},
     },
     probes::{
-        attach::{Attached, OBJECT, Outcome, attach},
-        facts::{HostFacts, Support},
-        leaders::KernelLeaders,
-        plan::{Group, Leading, Plan, Request, all_missing, coverage, report},
+        attach::{Attached, Outcome, attach},
+        facts::{HostFacts, NoFentry, Support},
+        heavy_hitters::KernelSketches,
+        object::OBJECT,
+        plan::{
+            MissingReason, Plan, ProbeGroup, ProbeRequest, SketchSettings, all_missing, coverage,
+            remembered_connections, report,
+        },
     },
     reading::{coverage::Coverage, durations::Durations, probes::Probes},
     source::{
-        maps::{counters::CounterMaps, durations::room},
+        maps::counters::CounterMaps,
         proc_fs::{PROC, ProcRoot},
     },
 };
@@ -26,7 +30,7 @@ use crate::{
 /// What is to be attached.
 pub struct Wanted {
     /// Which probes.
-    pub request: Request,
+    pub request: ProbeRequest,
     /// The eBPF object to load; `None`: the embedded one.
     pub object: Option<Vec<u8>>,
     /// Functions to do without.
@@ -38,7 +42,7 @@ pub struct Wanted {
     /// The namespace to count; `None`: those that are assigned a slot.
     pub netns: Option<u32>,
     /// How leaders are counted, if they are.
-    pub top: Option<Leading>,
+    pub top: Option<SketchSettings>,
     /// Whether lifetimes are counted.
     pub lifetimes: bool,
     /// Whether the time spent in functions is measured.
@@ -68,7 +72,7 @@ impl Attachment {
             attached: None,
             maps: None,
             coverage: Coverage::none("not attached yet"),
-            probes: report(Group::Flow, &[], &[]),
+            probes: report(ProbeGroup::Flow, &[], &[]),
             waiting: false,
             past_events: Default::default(),
             past_durations: Vec::new(),
@@ -86,14 +90,14 @@ impl Attachment {
         }
         match self.wanted.no_fentry.as_deref() {
             None => {}
-            Some([]) => facts.fentry = Err("turned off with --no-fentry".to_owned()),
+            Some([]) => facts.fentry = Err(NoFentry::TurnedOff),
             Some(without) => {
                 if let Ok(functions) = &mut facts.fentry {
                     functions.retain(|function| !without.iter().any(|name| name == function));
                 }
             }
         }
-        self.waiting = matches!(self.wanted.request, Request::Group(_))
+        self.waiting = matches!(self.wanted.request, ProbeRequest::Group(_))
             && matches!(facts.conntrack, Support::No(_));
         let mut outcome = self.follow(&facts);
         if let Some(reason) = outcome.fentry_refused.take() {
@@ -117,7 +121,7 @@ impl Attachment {
         plan.lifetimes = self
             .wanted
             .lifetimes
-            .then(|| room(ProcRoot::new(PROC).read().kernel.max));
+            .then(|| remembered_connections(ProcRoot::new(PROC).read().kernel.max));
         let object = self.wanted.object.as_deref();
         attach(&plan, &facts.kernel, object.unwrap_or(OBJECT))
     }
@@ -137,10 +141,10 @@ impl Attachment {
                 }
             }
         }
-        let missing = all_missing(reason);
+        let missing = all_missing(&MissingReason::Lost(reason.to_owned()));
         self.maps = None;
         self.coverage = coverage(&missing);
-        self.probes = report(Group::Flow, &[], &missing);
+        self.probes = report(ProbeGroup::Flow, &[], &missing);
         self.waiting = true;
     }
 
@@ -171,7 +175,7 @@ impl Attachment {
     /// Has a namespace counted in a slot from now on.
     pub fn assign(&mut self, inode: u32, slot: u32) -> Result<(), String> {
         match &mut self.attached {
-            Some(attached) => attached.assign(inode, slot),
+            Some(attached) => attached.assign(inode, slot).map_err(|e| e.to_string()),
             None => Ok(()),
         }
     }
@@ -190,8 +194,8 @@ impl Attachment {
     }
 
     /// Leaders, while probes are attached that count them.
-    pub fn leaders(&mut self) -> Option<&mut KernelLeaders> {
-        self.attached.as_mut().and_then(Attached::leaders)
+    pub fn leaders(&mut self) -> Option<&mut KernelSketches> {
+        self.attached.as_mut().and_then(Attached::sketches)
     }
 
     /// Lengths of time counted for a slot so far, those of earlier attachments included.
@@ -218,7 +222,7 @@ impl Attachment {
             return Vec::new();
         };
         let tuple = |has: u32, bytes| (has != 0).then(|| Tuple::parse(&bytes));
-        let event = |raw: conntrack_ebpf::Event| {
+        let event = |raw: conntrack_ebpf::events::RawEvent| {
             let kind = EventKind::ALL
                 .into_iter()
                 .find(|kind| *kind as u32 == raw.kind)?;

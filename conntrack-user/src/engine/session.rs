@@ -20,7 +20,7 @@ use crate::{
     },
     probes::{
         facts::HostFacts,
-        plan::{Group, Request},
+        plan::{ProbeGroup, ProbeRequest},
     },
     reading::{coverage::Coverage, durations::Durations},
     source::{
@@ -90,10 +90,10 @@ impl<C: Clock> Session<C> {
         };
         let namespaces = namespaces(args).map_err(io::Error::other)?;
         let request = match args.probes {
-            _ if args.proc_root.is_some() => Request::OtherRoot,
-            ProbesArg::Auto | ProbesArg::Flow => Request::Group(Group::Flow),
-            ProbesArg::All => Request::Group(Group::All),
-            ProbesArg::Off => Request::Off,
+            _ if args.proc_root.is_some() => ProbeRequest::OtherRoot,
+            ProbesArg::Auto | ProbesArg::Flow => ProbeRequest::Group(ProbeGroup::Flow),
+            ProbesArg::All => ProbeRequest::Group(ProbeGroup::All),
+            ProbesArg::Off => ProbeRequest::Off,
         };
         let single = match &namespaces[..] {
             [only] if args.netns != [Netns::All] => only.as_ref().map(|n| n.inode),
@@ -151,7 +151,9 @@ impl<C: Clock> Session<C> {
         match &session.attachment.probes().reason {
             _ if session.attachment.maps().is_some() => until_calls_end(),
             // The other formats have a place of their own for it.
-            Some(reason) if args.format == Format::Csv && matches!(request, Request::Group(_)) => {
+            Some(reason)
+                if args.format == Format::Csv && matches!(request, ProbeRequest::Group(_)) =>
+            {
                 session.notices.say(&format!("probes: off, {reason}"));
             }
             _ => {}

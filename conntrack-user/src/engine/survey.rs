@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conntrack_ebpf::leaders::Prefixes;
+use conntrack_ebpf::heavy_hitters::Prefixes;
 
 use crate::{
     clock::thread_cpu_time,
@@ -18,7 +18,7 @@ use crate::{
     model::top::owners::{Finding, Owners},
     reading::{
         entries::{GroupBy, Listing},
-        heavy_hitters::{Counting, Leaders},
+        heavy_hitters::{HeavyHitters, SketchBuilder},
     },
     source::{ctnetlink::Ctnetlink, namespaces::Namespace, processes, sockets},
 };
@@ -70,7 +70,7 @@ pub enum What {
     /// The entries of the table.
     Entries {
         /// The leaders of each kind.
-        leaders: Vec<(GroupBy, Leaders)>,
+        leaders: Vec<(GroupBy, HeavyHitters)>,
         /// How well they were listed.
         listing: Listing,
     },
@@ -248,7 +248,7 @@ fn entries(slot: u32, wanted: &Wanted) -> Result<Option<What>, String> {
     if !Path::new("/proc/sys/net/netfilter/nf_conntrack_max").exists() {
         return Ok(None);
     }
-    let mut counted = GroupBy::ALL.map(|of| (of, Counting::new(SET_BITS, wanted.seed)));
+    let mut counted = GroupBy::ALL.map(|of| (of, SketchBuilder::new(SET_BITS, wanted.seed)));
     let listing = Ctnetlink::default()
         .entries(|entry| {
             for (of, counting) in &mut counted {
@@ -260,7 +260,7 @@ fn entries(slot: u32, wanted: &Wanted) -> Result<Option<What>, String> {
         .map_err(|e| format!("entries held are not known: {e}"))?;
     let leaders = counted
         .iter()
-        .map(|(of, counting)| (*of, counting.tally().leaders(slot, wanted.rows)))
+        .map(|(of, counting)| (*of, counting.sketch().heavy_hitters(slot, wanted.rows)))
         .collect();
     Ok(Some(What::Entries { leaders, listing }))
 }

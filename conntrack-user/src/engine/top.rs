@@ -11,7 +11,7 @@ use std::{
 
 use conntrack_ebpf::{
     ProbeCounter,
-    leaders::{By, Key, Measure, Prefixes, TABLES, table},
+    heavy_hitters::{By, FlowKey, FlowMeasure, Prefixes, TABLES, table},
 };
 
 use crate::{
@@ -29,10 +29,10 @@ use crate::{
             tables::{self, ENTRIES, measure_name},
         },
     },
-    probes::plan::Leading,
+    probes::plan::SketchSettings,
     reading::{
         entries::{GroupBy, Listing},
-        heavy_hitters::{KEYS, Leaders, Tally},
+        heavy_hitters::{HeavyHitters, KEYS, Sketch},
         selector::Selector,
     },
     source::namespaces::Namespace,
@@ -62,7 +62,7 @@ const LAST_LISTING: Duration = Duration::from_secs(1);
 /// Who leads.
 pub struct Culprits {
     rows: usize,
-    leading: Leading,
+    leading: SketchSettings,
     survey: Survey,
     /// The inode numbers of the namespaces that are surveyed.
     surveyed: Vec<u32>,
@@ -70,7 +70,7 @@ pub struct Culprits {
     /// The entries as they were listed last.
     held: HashMap<u32, Top>,
     /// The whole run, by table.
-    run: Option<Vec<Tally>>,
+    run: Option<Vec<Sketch>>,
     began: Duration,
     window_began: Duration,
     /// Slots given up in this window: what it counted for them is nobody's.
@@ -87,7 +87,11 @@ impl Culprits {
     /// # Errors
     ///
     /// When no thread can be started.
-    pub fn new(args: &TopArgs, leading: Option<Leading>, now: Instant) -> io::Result<Option<Self>> {
+    pub fn new(
+        args: &TopArgs,
+        leading: Option<SketchSettings>,
+        now: Instant,
+    ) -> io::Result<Option<Self>> {
         let (Some(rows), Some(leading)) = (args.top, leading) else {
             return Ok(None);
         };
@@ -205,12 +209,12 @@ impl Culprits {
         &mut self,
         clock: &impl Clock,
         attachment: &mut Attachment,
-    ) -> Option<(Vec<Tally>, Instant, Duration)> {
+    ) -> Option<(Vec<Sketch>, Instant, Duration)> {
         let Some(leaders) = attachment.leaders() else {
             self.window_began = clock.now().monotonic;
             return None;
         };
-        let ended = match leaders.turn() {
+        let ended = match leaders.rotate() {
             Ok(ended) => ended,
             Err(error) => {
                 self.say(format!("leaders are not counted: {error}"));
@@ -228,7 +232,7 @@ impl Culprits {
         let sets = leaders.shape().sets();
         let run = self
             .run
-            .get_or_insert_with(|| (0..TABLES).map(|_| Tally::new(sets, KEYS)).collect());
+            .get_or_insert_with(|| (0..TABLES).map(|_| Sketch::new(sets, KEYS)).collect());
         for (run, window) in run.iter_mut().zip(&window) {
             run.add(window);
         }
@@ -238,19 +242,19 @@ impl Culprits {
 
     fn tables(
         &self,
-        tallies: &[Tally],
+        tallies: &[Sketch],
         subject: &Subject<'_>,
         attachment: &Attachment,
     ) -> Vec<TopTable> {
         let coverage = attachment.coverage();
         let counted = |measure| coverage.missing(source(measure)).is_none();
-        Measure::ALL
+        FlowMeasure::ALL
             .into_iter()
             .filter(|measure| counted(*measure))
             .flat_map(|measure| By::ALL.map(|by| (measure, by)))
             .filter_map(|(measure, by)| {
                 let tally = tallies.get(table(measure, by) as usize)?;
-                let leaders = tally.leaders(subject.slot, self.rows);
+                let leaders = tally.heavy_hitters(subject.slot, self.rows);
                 Some(self.table(measure_name(measure), GroupBy::Tuple(by), &leaders, subject))
             })
             .collect()
@@ -260,11 +264,11 @@ impl Culprits {
         &self,
         name: &'static str,
         of: GroupBy,
-        leaders: &Leaders,
+        leaders: &HeavyHitters,
         subject: &Subject<'_>,
     ) -> TopTable {
         let owners = self.owners.get(&subject.namespace.inode);
-        let process = |key: &Key| match of {
+        let process = |key: &FlowKey| match of {
             GroupBy::Tuple(by) => owners?.get(by, key),
             _ => None,
         };
@@ -331,8 +335,8 @@ impl Culprits {
 
 /// How leaders are counted, as it was asked for.
 #[must_use]
-pub fn leading(args: &TopArgs) -> Option<Leading> {
-    args.top.map(|_| Leading {
+pub fn leading(args: &TopArgs) -> Option<SketchSettings> {
+    args.top.map(|_| SketchSettings {
         prefixes: Prefixes {
             ipv4: args.top_prefix.into(),
             ipv6: args.top_prefix6.into(),
@@ -343,11 +347,11 @@ pub fn leading(args: &TopArgs) -> Option<Leading> {
 }
 
 /// The counter without which a measure is not counted.
-fn source(measure: Measure) -> Selector {
+fn source(measure: FlowMeasure) -> Selector {
     Selector::sum(match measure {
-        Measure::New => &[ProbeCounter::AllocCallPacket],
-        Measure::Dropped => &[ProbeCounter::TableFull],
-        Measure::Evicted => &[ProbeCounter::EarlyDrop, ProbeCounter::DeleteList],
+        FlowMeasure::New => &[ProbeCounter::AllocCallPacket],
+        FlowMeasure::Dropped => &[ProbeCounter::TableFull],
+        FlowMeasure::Evicted => &[ProbeCounter::EarlyDrop, ProbeCounter::DeleteList],
     })
 }
 
