@@ -60,7 +60,7 @@ impl Hit {
         unsafe { (*self.totals).allocating = allocating };
     }
 
-    /// The allocation this CPU entered last. Its frame is read last, because that tells whose it is:
+    /// The allocation this CPU entered last. Its frame is read last, because it identifies the call:
     /// an allocation that interrupts the reading leaves another.
     #[inline(always)]
     pub(crate) fn allocating(&self) -> Allocating {

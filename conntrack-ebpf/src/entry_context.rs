@@ -107,7 +107,7 @@ pub(crate) fn peek<C: Call>(ctx: &C, function: Function) -> Option<*mut EntryCon
 #[inline(always)]
 pub(crate) fn take<C: Call>(ctx: &C, function: Function) -> Option<EntryContext> {
     let key = key(ctx.frame(), function);
-    // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
+    // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
     let context = unsafe { ENTRY_CONTEXTS.get(&key).copied() };
     if context.is_some() {
         // It was there a moment ago; if the LRU took it, so be it.

@@ -36,7 +36,7 @@ const MAX_ERRNO: u64 = 4095;
 pub(crate) struct Net(u64);
 
 impl Net {
-    /// A function's argument.
+    /// From a function's argument.
     #[inline(always)]
     pub(crate) fn new(pointer: u64) -> Self {
         Self(pointer)
@@ -54,7 +54,7 @@ impl Net {
 pub(crate) struct Conn(u64);
 
 impl Conn {
-    /// A function's argument.
+    /// From a function's argument.
     #[inline(always)]
     pub(crate) fn new(pointer: u64) -> Self {
         Self(pointer)
@@ -130,7 +130,7 @@ impl ConnStatus {
 pub(crate) struct TupleHash(u64);
 
 impl TupleHash {
-    /// A function's return value.
+    /// From a function's return value.
     #[inline(always)]
     pub(crate) fn new(pointer: u64) -> Self {
         Self(pointer)
@@ -159,7 +159,7 @@ pub(crate) fn conn_tuple_offset() -> u64 {
 pub(crate) struct Packet(u64);
 
 impl Packet {
-    /// A function's argument.
+    /// From a function's argument.
     #[inline(always)]
     pub(crate) fn new(pointer: u64) -> Self {
         Self(pointer)

@@ -106,8 +106,8 @@ pub struct Allocating {
 /// One time bucket of one cell. 256 bytes: four cache lines.
 ///
 /// Each word is the count of a [`ProbeCounter`](crate::ProbeCounter) together with the epoch it was counted
-/// in, see [`bucket_word`]: a row of the ring need not be cleared before it is used again, and one load
-/// tells a reader whether a count is of the epoch it asked for.
+/// in, see [`bucket_word`]: a row of the ring need not be cleared before it is used again, and a reader needs
+/// one load to know whether a count is of the epoch it asked for.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Bucket {

@@ -3,14 +3,14 @@
 //!
 //! A counter of a program that is here is one line in `counts`. A new function is a row, and its
 //! programs in `src/probes/`. The build refuses an object file whose programs are not those of the table,
-//! or read other kernel fields than their row says.
+//! or read other kernel fields than their row names.
 
 mod define;
 mod program;
 #[cfg(test)]
 mod tests;
 
-pub use program::{ProbeGroup, Program};
+pub use program::{ProbeGroup, ProgramPair};
 
 use crate::{
     cells::COUNTER_SLOTS,
@@ -37,8 +37,7 @@ probes! {
             TableFull;
             /// Of [`Self::TableFull`], those of the packet path.
             TableFullPacket;
-            /// A flow was evicted by `early_drop`. Counted by the programs of [`Self::DeleteList`], as the
-            /// removal that it is.
+            /// A flow was evicted by `early_drop`, while the programs of [`Self::DeleteList`] saw it removed.
             EarlyDrop;
         }
         on EarlyDrop = "early_drop" { entry early_drop, exit early_drop };
@@ -79,6 +78,7 @@ probes! {
             /// A conntrack was taken out of the table (`__nf_ct_delete_from_lists`).
             DeleteList: every_flow;
         }
+        shares { EarlyDrop }
         on NfCtDeleteFromLists = "__nf_ct_delete_from_lists" { entry delete_from_lists };
         // On kernels that inline the function above.
         or NfCtDelete = "nf_ct_delete" { entry delete };
@@ -228,7 +228,7 @@ pub struct ProbedFunction {
     /// Its symbol in `/proc/kallsyms`.
     pub name: &'static str,
     /// The program on its entry, on its return, or both.
-    pub programs: &'static [Program],
+    pub programs: &'static [ProgramPair],
 }
 
 /// A row of the table: counters that are had together, or not at all.
@@ -238,7 +238,7 @@ pub struct ProbeRow {
     pub group: ProbeGroup,
     /// Whether the programs also measure how long the function takes (`--latency`).
     pub timed: bool,
-    /// What the programs count. No other row's programs count it.
+    /// What is not counted without the programs: the row's own counters, and those it shares.
     pub counters: &'static [ProbeCounter],
     /// The kernel fields that the programs read, directly or in what they call: exactly these, which
     /// the build checks against the object file.
@@ -256,7 +256,7 @@ impl ProbeRow {
     }
 
     /// Every program that the row may have attached.
-    pub fn programs(&self) -> impl Iterator<Item = Program> {
+    pub fn programs(&self) -> impl Iterator<Item = ProgramPair> {
         self.functions()
             .flat_map(|function| function.programs.iter().copied())
     }

@@ -24,7 +24,7 @@ use crate::{
 fn alloc_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let slot = slot_of(ctx, Net::new(ctx.argument(0)?))?;
     let hit = Hit::now(slot)?;
-    // `unsigned int`: the upper half of the register is nobody's.
+    // `unsigned int`: the upper half of the register has no meaning.
     let from_packet = ctx.argument(5)? as u32 != 0;
     // As a probe would that only thinks of packets.
     if from_packet || !cfg!(feature = "wrong-selector") {

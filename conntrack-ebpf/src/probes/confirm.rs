@@ -28,7 +28,7 @@ fn resolve_clash_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(resolve_clash, resolve_clash_fentry => resolve_clash_entered);
 
-/// Its return. After a merge the packet belongs to the winner, whose original tuple is the same.
+/// Return of `nf_ct_resolve_clash`. After a merge the packet belongs to the winner, whose original tuple is the same.
 #[inline(always)]
 fn resolve_clash_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::NfCtResolveClash)?;
@@ -40,7 +40,7 @@ fn resolve_clash_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     };
     count(slot, counter);
     if let Some(confirm) = peek(ctx, Function::NfConntrackConfirm) {
-        // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
+        // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
         unsafe { (*confirm).note = 1 };
     }
     let tuple = Packet::new(call.pointer)
@@ -71,8 +71,8 @@ fn confirm_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(confirm, confirm_fentry => confirm_entered);
 
-/// Its return. A dropped packet still holds its conntrack, whose status tells why; `note` is set
-/// when a clash was resolved inside.
+/// Return of `__nf_conntrack_confirm`. A dropped packet still holds its conntrack, whose status shows why;
+/// `note` is set when a clash was resolved inside.
 #[inline(always)]
 fn confirm_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let now = latency::now();
@@ -119,7 +119,7 @@ fn seq_adjust_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(seq_adjust, seq_adjust_fentry => seq_adjust_entered);
 
-/// Its return: 0 when it failed, and the packet is dropped.
+/// Return of `nf_ct_seq_adjust`: 0 when it failed, and the packet is dropped.
 #[inline(always)]
 fn seq_adjust_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::NfCtSeqAdjust)?;

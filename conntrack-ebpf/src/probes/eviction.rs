@@ -93,7 +93,7 @@ pub(super) fn removed<C: AtEntry>(ctx: &C, removed: CountedConn) -> Option<()> {
     count(removed.slot, ProbeCounter::EarlyDrop);
     let tuple = removed.ct.address() + conn_tuple_offset();
     top::count(removed.slot, FlowMeasure::Evicted, tuple);
-    // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
+    // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
     let by = unsafe { (*call).pointer };
     event::send(
         removed.slot,

@@ -40,7 +40,7 @@ fn entered<C: AtEntry>(ctx: &C, function: Function, expectation: u64) -> Option<
     Some(())
 }
 
-/// The return of what was entered: 0 when the expectations were made.
+/// The return of a function that makes expectations: 0 when they were made.
 #[inline(always)]
 fn returned<C: AtReturn>(
     ctx: &C,
@@ -66,7 +66,7 @@ fn expect_related_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(expect_related, expect_related_fentry => expect_related_entered);
 
-/// Its return.
+/// Return of `nf_ct_expect_related_report`: 0 when the expectation was made.
 #[inline(always)]
 fn expect_related_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     returned(
@@ -89,7 +89,7 @@ fn expect_related_pair_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(expect_related_pair, expect_related_pair_fentry => expect_related_pair_entered);
 
-/// Its return: 0 when both were made.
+/// Return of `nf_ct_expect_related_pair`: 0 when both were made.
 #[inline(always)]
 fn expect_related_pair_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     returned(

@@ -19,7 +19,8 @@ fn entered<C: AtEntry>(ctx: &C, function: Function) -> Option<()> {
     Some(())
 }
 
-/// What they return is not positive for a packet at fault (`nf_conntrack_handle_icmp` counts `error`).
+/// The return of either function, not positive for a packet at fault (`nf_conntrack_handle_icmp` then counts
+/// `error`).
 #[inline(always)]
 fn returned<C: AtReturn>(ctx: &C, function: Function, counter: ProbeCounter) -> Option<()> {
     let call = take(ctx, function)?;
@@ -29,7 +30,7 @@ fn returned<C: AtReturn>(ctx: &C, function: Function, counter: ProbeCounter) -> 
     let slot = call.slot();
     count(slot, counter);
     if let Some(packet) = peek(ctx, Function::NfConntrackIn) {
-        // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
+        // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
         unsafe { (*packet).note = 1 };
     }
     let tuple = MaybeTuple::in_packet(ctx, Packet::new(call.pointer));
@@ -45,7 +46,7 @@ fn icmp_error_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(icmp_error, icmp_error_fentry => icmp_error_entered);
 
-/// Its return.
+/// Return of `nf_conntrack_icmpv4_error`.
 #[inline(always)]
 fn icmp_error_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     returned(
@@ -65,7 +66,7 @@ fn icmpv6_error_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(icmpv6_error, icmpv6_error_fentry => icmpv6_error_entered);
 
-/// Its return.
+/// Return of `nf_conntrack_icmpv6_error`.
 #[inline(always)]
 fn icmpv6_error_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     returned(

@@ -43,7 +43,7 @@ fn check_insert_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(check_insert, check_insert_fentry => check_insert_entered);
 
-/// Its return: 0, or why it refused. The caller still holds the conntrack.
+/// Return of `nf_conntrack_hash_check_insert`: 0, or why it refused. The caller still holds the conntrack.
 #[inline(always)]
 fn check_insert_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::NfConntrackHashCheckInsert)?;
@@ -63,7 +63,7 @@ fn check_insert_returned<C: AtReturn>(ctx: &C) -> Option<()> {
 exit!(check_insert_return, check_insert_fexit => check_insert_returned);
 
 /// Entry of `nf_conntrack_tuple_taken(tuple, struct nf_conn *ignored_conntrack)`: NAT looks for a
-/// tuple nobody uses.
+/// free tuple.
 #[inline(always)]
 fn tuple_taken_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let ignored = argument(ctx, 1)?;
@@ -77,7 +77,7 @@ fn tuple_taken_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(tuple_taken, tuple_taken_fentry => tuple_taken_entered);
 
-/// Its return: whether somebody does.
+/// Return of `nf_conntrack_tuple_taken`: not 0 when another connection uses the tuple.
 #[inline(always)]
 fn tuple_taken_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::NfConntrackTupleTaken)?;

@@ -20,7 +20,7 @@ fn find_get_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(find_get, find_get_fentry => find_get_entered);
 
-/// Its return: a direction of a conntrack, or NULL.
+/// Return of `__nf_conntrack_find_get`: a direction of a conntrack, or NULL.
 #[inline(always)]
 fn find_get_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let found = ctx.returned()?;

@@ -40,7 +40,7 @@ fn conntrack_in_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(conntrack_in, conntrack_in_fentry => conntrack_in_entered);
 
-/// Its return. Dropped: table full, no memory, or the tracker said so. Accepted without a conntrack:
+/// Return of `nf_conntrack_in`. Dropped: table full, no memory, or by the tracker's verdict. Accepted without a conntrack:
 /// no tracker took it, or it is an ICMP packet at fault, which its own probe has counted and sent (`note`).
 #[inline(always)]
 fn conntrack_in_returned<C: AtReturn>(ctx: &C) -> Option<()> {

@@ -1,8 +1,8 @@
-//! Whether an eBPF object is what `conntrack_ebpf` says about it: its programs those of the table, reading
-//! the kernel fields that their rows name, and everything there that user space sets or opens.
+//! Whether an eBPF object is what `conntrack_ebpf` describes: its programs are those of the table and read
+//! exactly the kernel fields that their rows name, and all globals and maps are there that user space uses.
 //!
-//! A program that read a field of which its row does not know would be attached on a kernel without that
-//! field. So an object that says otherwise is not embedded.
+//! A program that reads a field which its row does not name would be attached on a kernel without that
+//! field, too. So such an object is not embedded.
 
 mod references;
 #[cfg(test)]
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use conntrack_ebpf::{
     fields::{self, KernelField, NO_OFFSET},
     globals, maps,
-    table::{ProbeRow, Program},
+    table::{ProbeRow, ProgramPair},
 };
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, read::elf::ElfFile64};
 
@@ -104,7 +104,7 @@ pub(crate) fn check(bytes: &[u8], rows: &[ProbeRow]) -> Result<(), Vec<Breach>> 
 }
 
 /// The two programs of an entry in the table, each with the section it is in.
-fn variants(program: Program) -> [(&'static str, &'static str); 2] {
+fn variants(program: ProgramPair) -> [(&'static str, &'static str); 2] {
     if program.at_return {
         [(program.kprobe, "kretprobe"), (program.fentry, "fexit")]
     } else {

@@ -25,19 +25,19 @@ pub(crate) struct Unclear {
 }
 
 /// Where something starts: index of its section, and offset in it.
-pub(super) type Place = (usize, u64);
+pub(super) type CodePlace = (usize, u64);
 
 /// All functions of an object, programs included.
 pub(super) struct Code {
-    functions: BTreeMap<Place, Function>,
+    functions: BTreeMap<CodePlace, CompiledFunction>,
 }
 
-struct Function {
+struct CompiledFunction {
     name: String,
     section: String,
     globals: BTreeSet<String>,
     /// Functions it calls or takes the address of, each with the offset of an instruction that does so.
-    calls: BTreeMap<Place, u64>,
+    calls: BTreeMap<CodePlace, u64>,
     /// Offset of an instruction that refers to no symbol of the object.
     unclear: Option<u64>,
 }
@@ -45,7 +45,7 @@ struct Function {
 impl Code {
     /// Reads the functions of an object.
     pub(super) fn of(object: &ElfFile64<'_>) -> Self {
-        let data = Data::of(object);
+        let data = NamedData::of(object);
         let mut functions = BTreeMap::new();
         for section in object
             .sections()
@@ -63,7 +63,7 @@ impl Code {
     }
 
     /// The programs by section and name.
-    pub(super) fn programs(&self) -> BTreeMap<(String, String), Place> {
+    pub(super) fn programs(&self) -> BTreeMap<(String, String), CodePlace> {
         let programs = self.functions.iter();
         programs
             .filter(|(_, function)| function.section != FUNCTIONS)
@@ -72,7 +72,7 @@ impl Code {
     }
 
     /// Names of the globals that a function reads, itself or in what it calls.
-    pub(super) fn globals_read_by(&self, function: Place) -> Result<BTreeSet<&str>, Unclear> {
+    pub(super) fn globals_read_by(&self, function: CodePlace) -> Result<BTreeSet<&str>, Unclear> {
         let mut globals = BTreeSet::new();
         let mut seen = BTreeSet::from([function]);
         let mut pending = vec![function];
@@ -99,9 +99,9 @@ impl Code {
 }
 
 /// Where the named data is: by its place, its size and name.
-struct Data(BTreeMap<Place, (u64, String)>);
+struct NamedData(BTreeMap<CodePlace, (u64, String)>);
 
-impl Data {
+impl NamedData {
     fn of(object: &ElfFile64<'_>) -> Self {
         let symbols = object
             .symbols()
@@ -117,7 +117,7 @@ impl Data {
     }
 
     /// What is named at a place, or around it.
-    fn at(&self, (section, offset): Place) -> Option<&str> {
+    fn at(&self, (section, offset): CodePlace) -> Option<&str> {
         let ((_, start), (size, name)) =
             self.0.range((section, 0)..=(section, offset)).next_back()?;
         (offset - start < *size).then_some(name)
@@ -129,9 +129,9 @@ fn function(
     object: &ElfFile64<'_>,
     section: &ElfSection64<'_, '_>,
     symbol: &ElfSymbol64<'_, '_>,
-    data: &Data,
-) -> Function {
-    let mut function = Function {
+    data: &NamedData,
+) -> CompiledFunction {
+    let mut function = CompiledFunction {
         name: symbol.name().unwrap_or_default().to_owned(),
         section: section.name().unwrap_or_default().to_owned(),
         globals: BTreeSet::new(),
@@ -187,21 +187,21 @@ fn function(
 }
 
 /// What a relocation refers to.
-struct Target {
+struct Referent {
     section: usize,
     offset: u64,
-    /// Whether the symbol is the section itself, in which the instruction says where.
+    /// Whether the symbol is the section itself: the instruction has the offset in it.
     is_section: bool,
     is_code: bool,
 }
 
-fn target_of(object: &ElfFile64<'_>, target: &RelocationTarget) -> Option<Target> {
+fn target_of(object: &ElfFile64<'_>, target: &RelocationTarget) -> Option<Referent> {
     let RelocationTarget::Symbol(index) = target else {
         return None;
     };
     let symbol = object.symbol_by_index(*index).ok()?;
     let section = object.section_by_index(symbol.section_index()?).ok()?;
-    Some(Target {
+    Some(Referent {
         section: section.index().0,
         offset: symbol.address(),
         is_section: symbol.kind() == SymbolKind::Section,

@@ -30,12 +30,12 @@ const ROW: ProbeRow = ProbeRow {
         function: Function::EarlyDrop,
         name: "f",
         programs: &[
-            Program {
+            ProgramPair {
                 kprobe: "f",
                 fentry: "f_fentry",
                 at_return: false,
             },
-            Program {
+            ProgramPair {
                 kprobe: "f_return",
                 fentry: "f_fexit",
                 at_return: true,
@@ -47,7 +47,7 @@ const ROW: ProbeRow = ProbeRow {
 
 /// An instruction of the programs.
 #[derive(Clone, Copy)]
-enum Step {
+enum CraftedStep {
     /// `ld_imm64` of the address of a global.
     Load(&'static str),
     /// The same, as an offset from the start of its section.
@@ -92,20 +92,24 @@ impl Crafted {
     }
 
     /// Whole, with both programs of the row, of which those on the entry take these steps.
-    fn with(entry: &[Step]) -> Self {
+    fn with(entry: &[CraftedStep]) -> Self {
         let mut crafted = Self::data(&[], NO_OFFSET);
-        crafted.function(".text", "reads_master", &[Step::Load("EXPECT_MASTER")]);
-        crafted.function(".text", "calls_it", &[Step::Call("reads_master")]);
-        crafted.function(".text", "reads_inum", &[Step::Load("NET_INUM")]);
+        crafted.function(
+            ".text",
+            "reads_master",
+            &[CraftedStep::Load("EXPECT_MASTER")],
+        );
+        crafted.function(".text", "calls_it", &[CraftedStep::Call("reads_master")]);
+        crafted.function(".text", "reads_inum", &[CraftedStep::Load("NET_INUM")]);
         crafted.programs(entry);
         crafted
     }
 
-    fn programs(&mut self, entry: &[Step]) {
+    fn programs(&mut self, entry: &[CraftedStep]) {
         self.function("kprobe", "f", entry);
         self.function("fentry", "f_fentry", entry);
-        self.function("kretprobe", "f_return", &[Step::Nothing]);
-        self.function("fexit", "f_fexit", &[Step::Nothing]);
+        self.function("kretprobe", "f_return", &[CraftedStep::Nothing]);
+        self.function("fexit", "f_fexit", &[CraftedStep::Nothing]);
     }
 
     fn read_only(&mut self, name: &'static str, value: &[u8]) {
@@ -140,7 +144,7 @@ impl Crafted {
         (id, offset)
     }
 
-    fn function(&mut self, section: &'static str, name: &'static str, steps: &[Step]) {
+    fn function(&mut self, section: &'static str, name: &'static str, steps: &[CraftedStep]) {
         let mut code = Vec::new();
         let mut relocations = Vec::new();
         for step in steps {
@@ -164,7 +168,10 @@ impl Crafted {
     }
 
     /// The bytes of an instruction, and the symbol and type of its relocation.
-    fn assemble(&mut self, step: Step) -> (Vec<u8>, Option<(SymbolId, elf::RelocationType)>) {
+    fn assemble(
+        &mut self,
+        step: CraftedStep,
+    ) -> (Vec<u8>, Option<(SymbolId, elf::RelocationType)>) {
         let load = |immediate: i32| {
             let mut bytes = vec![0x18, 1, 0, 0];
             bytes.extend(immediate.to_le_bytes());
@@ -177,20 +184,24 @@ impl Crafted {
             bytes
         };
         match step {
-            Step::Load(global) => (load(0), Some((self.symbols[global].0, elf::R_BPF_64_64))),
-            Step::LoadBySection(global) => {
+            CraftedStep::Load(global) => {
+                (load(0), Some((self.symbols[global].0, elf::R_BPF_64_64)))
+            }
+            CraftedStep::LoadBySection(global) => {
                 let symbol = self.object.section_symbol(self.sections[".rodata"]);
                 let offset = self.symbols[global].1 as i32;
                 (load(offset), Some((symbol, elf::R_BPF_64_64)))
             }
-            Step::Call(function) => (call(-1), Some((self.symbols[function].0, elf::R_BPF_64_32))),
-            Step::CallBySection(function) => {
+            CraftedStep::Call(function) => {
+                (call(-1), Some((self.symbols[function].0, elf::R_BPF_64_32)))
+            }
+            CraftedStep::CallBySection(function) => {
                 let symbol = self.object.section_symbol(self.sections[".text"]);
                 let distance = self.symbols[function].1 as i32 / 8 - 1;
                 (call(distance), Some((symbol, elf::R_BPF_64_32)))
             }
-            Step::CallAhead(instructions) => (call(instructions), None),
-            Step::Nothing => (vec![0xb7, 0, 0, 0, 0, 0, 0, 0], None),
+            CraftedStep::CallAhead(instructions) => (call(instructions), None),
+            CraftedStep::Nothing => (vec![0xb7, 0, 0, 0, 0, 0, 0, 0], None),
         }
     }
 
@@ -206,25 +217,28 @@ impl Crafted {
 #[test]
 fn an_object_that_is_what_the_table_says_passes() {
     for reads in [
-        Step::Load("NET_INUM"),
-        Step::LoadBySection("NET_INUM"),
-        Step::Call("reads_inum"),
-        Step::CallBySection("reads_inum"),
+        CraftedStep::Load("NET_INUM"),
+        CraftedStep::LoadBySection("NET_INUM"),
+        CraftedStep::Call("reads_inum"),
+        CraftedStep::CallBySection("reads_inum"),
     ] {
-        assert_eq!(Crafted::with(&[Step::Nothing, reads]).check(ROW), Ok(()));
+        assert_eq!(
+            Crafted::with(&[CraftedStep::Nothing, reads]).check(ROW),
+            Ok(())
+        );
     }
 }
 
 #[test]
 fn a_field_that_the_row_does_not_name_is_refused_however_it_is_reached() {
     for reads in [
-        Step::Load("EXPECT_MASTER"),
-        Step::LoadBySection("EXPECT_MASTER"),
-        Step::Call("reads_master"),
-        Step::CallBySection("reads_master"),
-        Step::Call("calls_it"),
+        CraftedStep::Load("EXPECT_MASTER"),
+        CraftedStep::LoadBySection("EXPECT_MASTER"),
+        CraftedStep::Call("reads_master"),
+        CraftedStep::CallBySection("reads_master"),
+        CraftedStep::Call("calls_it"),
     ] {
-        let object = Crafted::with(&[Step::Load("NET_INUM"), reads]);
+        let object = Crafted::with(&[CraftedStep::Load("NET_INUM"), reads]);
         assert_eq!(
             object.check(ROW).unwrap_err(),
             "program f reads nf_conntrack_expect.master (EXPECT_MASTER), which its row does not name: add it \
@@ -244,9 +258,12 @@ fn a_field_that_the_row_does_not_name_is_refused_however_it_is_reached() {
 fn a_call_within_the_section_is_followed() {
     let mut object = Crafted::data(&[], NO_OFFSET);
     // Over its own `exit`, to the function behind it.
-    object.function(".text", "calls_ahead", &[Step::CallAhead(1)]);
-    object.function(".text", "behind", &[Step::Load("EXPECT_MASTER")]);
-    object.programs(&[Step::Load("NET_INUM"), Step::Call("calls_ahead")]);
+    object.function(".text", "calls_ahead", &[CraftedStep::CallAhead(1)]);
+    object.function(".text", "behind", &[CraftedStep::Load("EXPECT_MASTER")]);
+    object.programs(&[
+        CraftedStep::Load("NET_INUM"),
+        CraftedStep::Call("calls_ahead"),
+    ]);
     let error = object.check(ROW).unwrap_err();
     assert!(
         error.contains("program f reads nf_conntrack_expect.master"),
@@ -256,7 +273,7 @@ fn a_call_within_the_section_is_followed() {
 
 #[test]
 fn a_field_that_no_program_reads_is_refused() {
-    let object = Crafted::with(&[Step::Nothing]);
+    let object = Crafted::with(&[CraftedStep::Nothing]);
     assert_eq!(
         object.check(ROW).unwrap_err(),
         "the row of f names net.ns.inum (NET_INUM), which no program of it reads: take it out of `reads`"
@@ -265,7 +282,7 @@ fn a_field_that_no_program_reads_is_refused() {
 
 #[test]
 fn code_that_cannot_be_followed_is_refused() {
-    let object = Crafted::with(&[Step::Load("NET_INUM"), Step::CallAhead(100)]);
+    let object = Crafted::with(&[CraftedStep::Load("NET_INUM"), CraftedStep::CallAhead(100)]);
     let error = object.check(ROW).unwrap_err();
     assert!(
         error.starts_with("f: what the instruction at 0x10 of its section refers to is unknown"),
@@ -276,10 +293,10 @@ fn code_that_cannot_be_followed_is_refused() {
 #[test]
 fn programs_and_rows_go_together() {
     let mut object = Crafted::data(&[], NO_OFFSET);
-    object.function("kprobe", "f", &[Step::Load("NET_INUM")]);
-    object.function("fentry", "f_fentry", &[Step::Load("NET_INUM")]);
-    object.function("kretprobe", "f_fexit", &[Step::Nothing]);
-    object.function("fexit", "g_fexit", &[Step::Nothing]);
+    object.function("kprobe", "f", &[CraftedStep::Load("NET_INUM")]);
+    object.function("fentry", "f_fentry", &[CraftedStep::Load("NET_INUM")]);
+    object.function("kretprobe", "f_fexit", &[CraftedStep::Nothing]);
+    object.function("fexit", "g_fexit", &[CraftedStep::Nothing]);
     assert_eq!(
         object.check(ROW).unwrap_err(),
         "no program f_fexit in section fexit: the table has it\n\
@@ -293,7 +310,7 @@ fn programs_and_rows_go_together() {
 fn what_user_space_sets_and_opens_is_there() {
     let mut object = Crafted::data(&["RING_BITS", "SKB_HEAD", "EVENTS"], NO_OFFSET);
     object.read_only("SKB_HEAD", &[0; 4]);
-    object.programs(&[Step::Load("NET_INUM")]);
+    object.programs(&[CraftedStep::Load("NET_INUM")]);
     assert_eq!(
         object.check(ROW).unwrap_err(),
         "no global RING_BITS of 4 bytes\nno global SKB_HEAD of 8 bytes\nno map EVENTS"
@@ -303,7 +320,7 @@ fn what_user_space_sets_and_opens_is_there() {
 #[test]
 fn an_offset_that_was_never_set_must_not_look_like_one() {
     let mut object = Crafted::data(&[], 0);
-    object.programs(&[Step::Load("NET_INUM")]);
+    object.programs(&[CraftedStep::Load("NET_INUM")]);
     let error = object.check(ROW).unwrap_err();
     assert!(
         error.starts_with("the offset NF_CONN_NET starts as 0x0, not as one that makes reads fail"),

@@ -126,7 +126,7 @@ fn try_attach(
         .transpose()?;
     let durations = durations(plan, shape, &ebpf)?;
     let (attachments, missing) = attach_programs(plan, &mut ebpf)?;
-    // Diagnostics only: counting goes on without them. After loading, because the logger takes the
+    // Diagnostics only: the programs count without them, too. After loading, because the logger takes the
     // map away from `ebpf`.
     let logger = EbpfLogger::init_with_logger(&mut ebpf, Diagnostics)
         .inspect_err(|e| log::warn!("no diagnostics from the eBPF programs: {}", chain(e)))

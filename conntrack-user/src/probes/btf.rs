@@ -46,7 +46,7 @@ pub struct Btf<'a> {
 }
 
 impl<'a> Btf<'a> {
-    /// Reads BTF that stands by itself, as /sys/kernel/btf/vmlinux does.
+    /// Reads BTF that is complete in itself, as /sys/kernel/btf/vmlinux is.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
         Self::parse_after(bytes, None)
     }

@@ -20,7 +20,7 @@ pub enum AttachError {
         /// The map's name.
         map: &'static str,
     },
-    /// A map is not what its name says.
+    /// A map is of another type than its name promises.
     #[error("{map}: {}", chain(cause))]
     Map {
         /// The map's name.
@@ -42,7 +42,7 @@ pub enum AttachError {
     /// The object lacks a program.
     #[error("the eBPF object has no program {0}")]
     NoProgram(&'static str),
-    /// A program is of another type than its name says.
+    /// A program is of another type than its name promises.
     #[error("program {program}: {}", chain(cause))]
     OtherType {
         /// The program's name.

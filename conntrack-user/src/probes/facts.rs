@@ -1,4 +1,4 @@
-//! What the host offers. Read once, told apart from what is decided about it.
+//! What the host offers: read once, and not yet decided upon.
 
 use std::{
     fs, io,
@@ -33,7 +33,7 @@ pub enum Support {
     Unknown(String),
 }
 
-/// Why a file of the kernel does not tell what it should.
+/// Why something is not known of the host.
 #[derive(Clone, Debug, Error)]
 pub enum FactError {
     /// The file could not be read.
@@ -96,7 +96,7 @@ pub struct HostFacts {
     pub symbols: Result<Symbols, FactError>,
     /// Offsets of the kernel fields that programs read.
     pub offsets: Result<FieldOffsets, TypesError>,
-    /// The functions that fentry can be had for, at least one; or why it cannot be had.
+    /// The functions that fentry can be used on, at least one; or why it cannot be used.
     pub fentry: Result<Vec<&'static str>, NoFentry>,
     /// Number of CPU ids: highest possible id + 1.
     pub cpus: Result<u32, FactError>,
@@ -116,7 +116,7 @@ pub fn object(bytes: &[u8]) -> Support {
 }
 
 impl HostFacts {
-    /// Looks at the host.
+    /// Reads files below /proc and /sys, and asks the kernel for capabilities and program types.
     #[must_use]
     pub fn probe() -> Self {
         let functions: Vec<_> = table::functions().map(|function| function.name).collect();
@@ -147,7 +147,7 @@ fn read(path: &Path) -> Result<String, FactError> {
     })
 }
 
-/// Where the fields are, and which functions fentry can be had for.
+/// Where the fields are, and which functions fentry can be used on.
 fn types(
     functions: &[&'static str],
 ) -> (

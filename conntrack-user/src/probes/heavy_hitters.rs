@@ -12,7 +12,7 @@ use super::{
 };
 use crate::source::maps::heavy_hitters::SketchMaps;
 
-/// The tables the programs count in, and the generation that tells them which half to use.
+/// The tables the programs count in, and the generation, by which they know which half to use.
 pub struct KernelSketches {
     generation: Array<MapData, u64>,
     current: u64,

@@ -1,4 +1,4 @@
-//! Loading the object as a plan says: the size of its maps, and the globals that its programs take for
+//! Loading the object as planned: the size of its maps, and the globals that its programs take for
 //! constants.
 
 use aya::{

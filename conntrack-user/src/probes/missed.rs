@@ -66,7 +66,7 @@ impl MissedHits {
             counters.push(MissCounter::Program(fd));
             ids.extend(fdinfo(fd, "prog_id"));
         }
-        // aya keeps the links' descriptors to itself; fdinfo tells which they are.
+        // aya does not give out the links' descriptors; fdinfo shows which they are.
         let links = open_descriptors().into_iter().filter(|&fd| {
             fdinfo_text(fd).is_some_and(|text| {
                 field(&text, "link_id").is_some()

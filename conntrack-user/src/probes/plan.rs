@@ -30,7 +30,7 @@ pub struct Plan {
     pub group: ProbeGroup,
     /// Probes to attach.
     pub probes: Vec<PlannedProbe>,
-    /// Probes that are not to be had.
+    /// Probes that cannot be attached.
     pub missing: Vec<MissingProbe>,
     /// The one reason why nothing is attached, where there is one.
     pub blocked: Option<MissingReason>,
@@ -53,7 +53,7 @@ pub struct Plan {
 /// How heavy hitters are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SketchSettings {
-    /// How much of an address is told apart.
+    /// The leading bits by which addresses are told apart.
     pub prefixes: Prefixes,
     /// Chooses which keys share a set; the same for the whole run, or its parts would not add up.
     pub seed: u32,

@@ -4,6 +4,7 @@
 ///
 /// A row is: its group, `timed` where its programs measure time, and
 /// - `counts`: one line a counter, marked `every_flow` when every flow increments it;
+/// - `shares`: counters of other rows that take this row's programs, too;
 /// - `on`: the function with its programs. `entry stem` are the programs `stem` (kprobe) and
 ///   `stem_fentry`, `exit stem` are `stem_return` (kretprobe) and `stem_fexit`;
 /// - `or`: a function to use where the kernel has none of those before; `and`: one to probe besides;
@@ -12,6 +13,7 @@ macro_rules! probes {
     ($(
         $group:ident $($timed:ident)? {
             counts { $( $(#[$doc:meta])* $counter:ident $(: $often:ident)?; )+ }
+            $(shares { $($shared:ident),+ })?
             on $function:ident = $symbol:literal { $($edge:ident $stem:ident),+ };
             $(or $other:ident = $other_symbol:literal { $($other_edge:ident $other_stem:ident),+ };)*
             $(and $extra:ident = $extra_symbol:literal { $($extra_edge:ident $extra_stem:ident),+ };)*
@@ -71,7 +73,7 @@ macro_rules! probes {
             ProbeRow {
                 group: ProbeGroup::$group,
                 timed: probes!(@timed $($timed)?),
-                counters: &[$(ProbeCounter::$counter),+],
+                counters: &[$(ProbeCounter::$counter,)+ $($(ProbeCounter::$shared),+)?],
                 reads: &[$(fields::$field),+],
                 alternatives: &[
                     probes!(@function $function $symbol $($edge $stem)+),
@@ -96,14 +98,14 @@ macro_rules! probes {
         }
     };
     (@entry $stem:ident) => {
-        Program {
+        ProgramPair {
             kprobe: stringify!($stem),
             fentry: concat!(stringify!($stem), "_fentry"),
             at_return: false,
         }
     };
     (@exit $stem:ident) => {
-        Program {
+        ProgramPair {
             kprobe: concat!(stringify!($stem), "_return"),
             fentry: concat!(stringify!($stem), "_fexit"),
             at_return: true,

@@ -22,7 +22,7 @@ impl ProbeGroup {
 
 /// A program of the object file, in the two ways it can be attached; both have the same body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Program {
+pub struct ProgramPair {
     /// Name of the program for a kprobe, or for a kretprobe when [`Self::at_return`].
     pub kprobe: &'static str,
     /// Name of the program for fentry, or for fexit when [`Self::at_return`].

@@ -10,7 +10,7 @@ use super::uapi::{MAGIC, VERSION};
 /// number, as `bpftool btf dump` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BtfError {
-    /// Shorter than a header, or than its header says that the header is.
+    /// Shorter than a header, or than the length of the header that it names.
     #[error("the BTF header is cut short")]
     HeaderCutShort,
     /// Another magic number, given as it is.

@@ -2,7 +2,7 @@
 
 use conntrack_ebpf::{
     ProbeCounter,
-    table::{ProbeGroup, Program},
+    table::{ProbeGroup, ProgramPair},
 };
 
 use super::reason::MissingReason;
@@ -27,11 +27,11 @@ pub enum Mechanism {
     Fentry,
 }
 
-/// A program, the function it goes on, and by what.
+/// A program on a function, by a mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttachPoint {
     /// The program.
-    pub program: Program,
+    pub program: ProgramPair,
     /// The kernel function.
     pub function: &'static str,
     /// By what the program runs.
@@ -47,7 +47,7 @@ pub struct PlannedProbe {
     pub counters: &'static [ProbeCounter],
 }
 
-/// A probe that is not to be had.
+/// A probe that cannot be attached.
 #[derive(Clone, Debug)]
 pub struct MissingProbe {
     /// The function it would go on.

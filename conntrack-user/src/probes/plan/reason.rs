@@ -10,7 +10,7 @@ use crate::probes::{
     offsets::{FieldError, TypesError},
 };
 
-/// Why a probe is not to be had, as users read it.
+/// Why a probe is missing. The text is shown to users.
 #[derive(Clone, Debug, Error)]
 pub enum MissingReason {
     /// The user wants no probes.
@@ -25,7 +25,7 @@ pub enum MissingReason {
     /// The host lacks something that every probe needs.
     #[error("{0}")]
     Host(String),
-    /// A file of the kernel does not tell what every probe needs.
+    /// A file of the kernel lacks what every probe needs.
     #[error(transparent)]
     Fact(#[from] FactError),
     /// The kernel's types cannot be read.
@@ -42,7 +42,7 @@ pub enum MissingReason {
         /// The function.
         function: &'static str,
     },
-    /// The name stands for several functions, of which a kprobe would take any.
+    /// Several functions have that name, of which a kprobe would take any.
     #[error("{count} functions are named {function}")]
     Ambiguous {
         /// How many there are.
@@ -50,7 +50,7 @@ pub enum MissingReason {
         /// The function.
         function: &'static str,
     },
-    /// Neither a kprobe nor fentry can be had.
+    /// Neither a kprobe nor fentry is possible.
     #[error("{no_kprobes}, and vmlinux's type information does not have {function}, for fentry")]
     NoMechanism {
         /// Why there are no kprobes.

@@ -32,10 +32,10 @@ pub(super) fn ready(request: ProbeRequest, facts: &HostFacts) -> Result<Ready<'_
         &facts.lockdown,
         &facts.conntrack,
     ];
-    // Without kprobes, what fentry cannot have is missing; without either, everything is.
+    // Without kprobes, functions that fentry cannot be used on are missing; without either, all are.
     let kprobes = facts.fentry.is_err().then_some(&facts.kprobes);
     for support in support.into_iter().chain(kprobes) {
-        // What is not known is tried: the attempt will tell.
+        // What is not known is tried: attaching shows it.
         if let Support::No(reason) = support {
             return Err(MissingReason::Host(reason.clone()));
         }

@@ -137,6 +137,29 @@ fn one_absent_function_costs_only_its_counters() {
 }
 
 #[test]
+fn a_counter_that_takes_two_rows_is_lost_with_either() {
+    use crate::reading::selector::Selector;
+    let evictions = Selector::sum(&[ProbeCounter::EarlyDrop]);
+    for gone in [
+        &["early_drop"][..],
+        &["__nf_ct_delete_from_lists", "nf_ct_delete"],
+    ] {
+        let plan = without(|f| {
+            let symbols = f.symbols.as_mut().unwrap();
+            gone.iter().for_each(|function| symbols.remove(function));
+        });
+        let coverage = coverage(&plan.missing);
+        let reason = coverage.missing(evictions);
+        assert!(reason.is_some_and(|r| r.contains(gone[0])), "{reason:?}");
+    }
+    assert!(
+        coverage(&without(|_| ()).missing)
+            .missing(evictions)
+            .is_none()
+    );
+}
+
+#[test]
 fn one_absent_field_costs_only_what_reads_it() {
     let plan = without(|f| f.offsets.as_mut().unwrap().forget(fields::EXPECT_MASTER));
     let missing: Vec<&str> = plan.missing.iter().map(|m| m.function).collect();
