@@ -4,10 +4,10 @@ use crate::{
     config::Config,
     engine::settings::{HookSettings, NamespaceChoice, ProbeSettings, RunSettings, Target},
     model::top::talkers::TopSettings,
-    probes::plan::{Group, Request},
+    probes::plan::{ProbeGroup, ProbeRequest},
     source::kernel::Choice,
 };
-use conntrack_ebpf::leaders::Prefixes;
+use conntrack_ebpf::heavy_hitters::Prefixes;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
@@ -87,7 +87,7 @@ pub struct StreamArgs {
     /// Count how long connections live, and tell it in the summary
     #[arg(long, conflicts_with = "proc_root")]
     pub lifetimes: bool,
-    /// Measure the time spent in __nf_conntrack_confirm and early_drop, and tell it in the summary.
+    /// FlowMeasure the time spent in __nf_conntrack_confirm and early_drop, and tell it in the summary.
     /// Puts probes on __nf_conntrack_confirm, which runs once for each new flow, if --probes all does
     /// not
     #[arg(long, conflicts_with = "proc_root")]
@@ -146,10 +146,10 @@ impl StreamArgs {
             },
             probes: ProbeSettings {
                 request: match self.probes {
-                    _ if self.proc_root.is_some() => Request::OtherRoot,
-                    ProbesArg::Auto | ProbesArg::Flow => Request::Group(Group::Flow),
-                    ProbesArg::All => Request::Group(Group::All),
-                    ProbesArg::Off => Request::Off,
+                    _ if self.proc_root.is_some() => ProbeRequest::OtherRoot,
+                    ProbesArg::Auto | ProbesArg::Flow => ProbeRequest::Group(ProbeGroup::Flow),
+                    ProbesArg::All => ProbeRequest::Group(ProbeGroup::All),
+                    ProbesArg::Off => ProbeRequest::Off,
                 },
                 object: self.object.clone(),
                 without_functions: self.without_function.clone(),

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use conntrack_ebpf::EventKind;
+use conntrack_ebpf::{EventKind, table};
 use thiserror::Error;
 
-use crate::{
-    model::event::{kind_name, kind_named},
-    probes::spec::wanted_functions,
-};
+use crate::model::event::{kind_name, kind_named};
 
 /// Why a value is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -29,7 +26,7 @@ pub(super) fn kind(text: &str) -> Result<EventKind, ValueError> {
 }
 
 pub(super) fn probed_function(text: &str) -> Result<String, ValueError> {
-    let functions = wanted_functions();
+    let functions: Vec<_> = table::functions().map(|function| function.name).collect();
     if functions.contains(&text) {
         Ok(text.to_owned())
     } else {

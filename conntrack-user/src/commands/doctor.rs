@@ -16,8 +16,8 @@ use crate::{
     output::doctor::{Finding, Report, Status, text},
     probes::{
         facts::{HostFacts, Support},
-        missed::skipped_hits_are_told,
-        plan::{Group, How, Plan, Request, coverage},
+        missed::counts_missed_hits,
+        plan::{Mechanism, Plan, ProbeGroup, ProbeRequest, coverage},
     },
     reading::hooks::Hooks,
     source::{
@@ -42,7 +42,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
 }
 
 fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
-    let plan = Plan::new(Request::Group(Group::All), false, facts);
+    let plan = Plan::new(ProbeRequest::Group(ProbeGroup::All), false, facts);
     let reading = KernelCounters::new(proc.clone(), Choice::Auto).read();
     let stat = reading.kernel.stat.as_ref();
     let coverage = coverage(&plan.missing);
@@ -66,11 +66,11 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
         requirement(&LOCKDOWN, &facts.lockdown),
         requirement(&kprobes, &facts.kprobes),
         requirement(&FUNCTIONS, &support(&facts.symbols)),
-        requirement(&TYPES, &support(&facts.layout)),
+        requirement(&TYPES, &support(&facts.offsets)),
         fentry(&plan, facts),
         requirement(
             &SKIPPED_HITS,
-            &skipped_hits_are_told(&facts.kernel, uses_kprobes(&plan)),
+            &counts_missed_hits(&facts.kernel, uses_kprobes(&plan)),
         ),
     ];
     findings.extend(reading.kernel.entries().map(tracking));
@@ -93,7 +93,7 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
         version: env!("CARGO_PKG_VERSION"),
         kernel: facts.kernel.clone(),
         findings,
-        blocked: plan.blocked.clone(),
+        blocked: plan.blocked.as_ref().map(ToString::to_string),
         counters: origins
             .iter()
             .map(|(counter, origin)| {
@@ -115,7 +115,7 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
 
 /// Whether any probe would be a kprobe.
 fn uses_kprobes(plan: &Plan) -> bool {
-    !plan.uses_fentry() || plan.attachments().any(|a| a.how == How::Kprobe)
+    !plan.uses_fentry() || plan.attachments().any(|a| a.how == Mechanism::Kprobe)
 }
 
 /// How many programs would be attached by fentry. That none would is no fault.
@@ -124,7 +124,10 @@ fn fentry(plan: &Plan, facts: &HostFacts) -> Finding {
         Err(reason) => format!("not used: {reason}"),
         Ok(_) => {
             let all = plan.attachments().count();
-            let own = plan.attachments().filter(|a| a.how == How::Fentry).count();
+            let own = plan
+                .attachments()
+                .filter(|a| a.how == Mechanism::Fentry)
+                .count();
             format!(
                 "to be used for {own} of {all} programs, kprobes where it is refused (tested on 6.12)"
             )
@@ -284,10 +287,10 @@ fn requirement(requirement: &Requirement, support: &Support) -> Finding {
     }
 }
 
-fn support<T>(fact: &Result<T, String>) -> Support {
+fn support<T>(fact: &Result<T, impl ToString>) -> Support {
     match fact {
         Ok(_) => Support::Yes,
-        Err(reason) => Support::No(reason.clone()),
+        Err(reason) => Support::No(reason.to_string()),
     }
 }
 

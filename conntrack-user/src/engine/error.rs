@@ -4,6 +4,8 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
+use crate::probes::error::AttachError;
+
 /// Why a run cannot start, or go on.
 #[derive(Debug, Error)]
 pub enum EngineError {
@@ -27,8 +29,8 @@ pub enum EngineError {
         source: io::Error,
     },
     /// A namespace cannot be given to the probes.
-    #[error("{0}")]
-    Assign(String),
+    #[error(transparent)]
+    Assign(#[from] AttachError),
     /// There are no more threads to be had.
     #[error("cannot start the thread that {purpose}: {source}")]
     Thread {

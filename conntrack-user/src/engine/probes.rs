@@ -7,14 +7,18 @@ use rustix::thread::{MembarrierCommand, membarrier};
 use crate::engine::{error::EngineError, settings::ProbeSettings};
 use crate::{
     probes::{
-        attach::{Attached, OBJECT, Outcome, attach},
-        facts::{HostFacts, Support},
-        leaders::KernelLeaders,
-        plan::{Group, Leading, Plan, Request, all_missing, coverage, report},
+        attach::{Attached, Outcome, attach},
+        facts::{HostFacts, NoFentry, Support},
+        heavy_hitters::KernelSketches,
+        object::OBJECT,
+        plan::{
+            MissingReason, Plan, ProbeGroup, ProbeRequest, SketchSettings, all_missing, coverage,
+            remembered_connections, report,
+        },
     },
     reading::{coverage::Coverage, durations::Durations, events::EventCounts, probes::ProbeStatus},
     source::{
-        maps::{counters::CounterMaps, durations::room},
+        maps::counters::CounterMaps,
         proc_fs::{PROC, ProcRoot},
     },
 };
@@ -32,7 +36,7 @@ pub(super) struct Wanted {
     /// The namespace to count; `None`: those that are assigned a slot.
     pub(super) netns: Option<u32>,
     /// How top talkers are counted, if they are.
-    pub(super) top: Option<Leading>,
+    pub(super) top: Option<SketchSettings>,
     /// Whether lifetimes are counted.
     pub(super) lifetimes: bool,
     /// Whether the time spent in functions is measured.
@@ -75,7 +79,7 @@ impl ProbeLife {
             maps: None,
             status: Rc::new(ProbeStatus {
                 number: 0,
-                report: report(Group::Flow, &[], &[]),
+                report: report(ProbeGroup::Flow, &[], &[]),
                 coverage: Coverage::none("not attached yet"),
             }),
             waiting: false,
@@ -94,14 +98,14 @@ impl ProbeLife {
         }
         match settings.no_fentry.as_deref() {
             None => {}
-            Some([]) => facts.fentry = Err("turned off with --no-fentry".to_owned()),
+            Some([]) => facts.fentry = Err(NoFentry::TurnedOff),
             Some(without) => {
                 if let Ok(functions) = &mut facts.fentry {
                     functions.retain(|function| !without.iter().any(|name| name == function));
                 }
             }
         }
-        self.waiting = matches!(settings.request, Request::Group(_))
+        self.waiting = matches!(settings.request, ProbeRequest::Group(_))
             && matches!(facts.conntrack, Support::No(_));
         let mut outcome = self.follow_plan(&facts);
         if let Some(reason) = outcome.fentry_refused.take() {
@@ -130,19 +134,19 @@ impl ProbeLife {
         plan.top = wanted.top;
         plan.lifetimes = wanted
             .lifetimes
-            .then(|| room(ProcRoot::new(PROC).read().kernel.max));
+            .then(|| remembered_connections(ProcRoot::new(PROC).read().kernel.max));
         let object = self.object.as_deref();
         attach(&plan, &facts.kernel, object.unwrap_or(OBJECT))
     }
 
     /// nf_conntrack is gone, and the probes with it.
     pub(super) fn lose(&mut self, reason: &str) {
-        let missing = all_missing(reason);
+        let missing = all_missing(&MissingReason::Lost(reason.to_owned()));
         self.attached = None;
         self.maps = None;
         self.status = Rc::new(ProbeStatus {
             number: self.status.number + 1,
-            report: report(Group::Flow, &[], &missing),
+            report: report(ProbeGroup::Flow, &[], &missing),
             coverage: coverage(&missing),
         });
         self.waiting = true;
@@ -188,8 +192,8 @@ impl ProbeLife {
     }
 
     /// The programs' counts per source, destination and port, while they count them.
-    pub(super) fn leaders(&mut self) -> Option<&mut KernelLeaders> {
-        self.attached.as_mut().and_then(Attached::leaders)
+    pub(super) fn sketches(&mut self) -> Option<&mut KernelSketches> {
+        self.attached.as_mut().and_then(Attached::sketches)
     }
 
     /// Lengths of time counted for a slot since attach; `None` without probes, or where nobody asked.
@@ -207,7 +211,9 @@ impl ProbeLife {
     }
 
     /// The events since last time, oldest first, and what became of all of them since attach.
-    pub(super) fn events(&mut self) -> (Vec<conntrack_ebpf::Event>, Option<EventCounts>) {
+    pub(super) fn events(
+        &mut self,
+    ) -> (Vec<conntrack_ebpf::events::RawEvent>, Option<EventCounts>) {
         match &mut self.attached {
             Some(attached) => (
                 attached.events(EVENTS_AT_ONCE),

@@ -19,7 +19,7 @@ use crate::{
         overhead::Overhead,
         record::Record,
     },
-    probes::{facts::HostFacts, plan::Request},
+    probes::{facts::HostFacts, plan::ProbeRequest},
     reading::{InstanceInfo, InstanceReading, Purpose, Reading, durations::Durations},
     source::{namespaces::Namespace, own_usage, proc_fs::ProcRoot},
     text::Text,
@@ -463,7 +463,7 @@ fn after(last: Duration, interval: Duration, now: Duration) -> Duration {
 /// Whether probes were asked for at all.
 #[must_use]
 pub fn wants_probes(settings: &RunSettings) -> bool {
-    matches!(settings.probes.request, Request::Group(_))
+    matches!(settings.probes.request, ProbeRequest::Group(_))
 }
 
 #[cfg(test)]

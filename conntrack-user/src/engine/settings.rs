@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::{
     config::Limits,
     model::{alert::AlertSettings, burst, top::talkers::TopSettings},
-    probes::plan::Request,
+    probes::plan::ProbeRequest,
     source::kernel::Choice,
 };
 
@@ -71,7 +71,7 @@ pub enum NamespaceChoice {
 #[derive(Clone, Debug)]
 pub struct ProbeSettings {
     /// Which.
-    pub request: Request,
+    pub request: ProbeRequest,
     /// The eBPF object to load; `None`: the embedded one.
     pub object: Option<PathBuf>,
     /// Functions to do without, as if the kernel did not have them.

@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
-use conntrack_ebpf::leaders::Prefixes;
+use conntrack_ebpf::heavy_hitters::Prefixes;
 
 use crate::engine::{error::EngineError, pace::period};
 use crate::{
     clock::Clock,
     reading::{
         entries::GroupBy,
-        heavy_hitters::Counting,
+        heavy_hitters::SketchBuilder,
         owners::{Finding, Owners},
         top::EntryListing,
     },
@@ -270,7 +270,7 @@ fn entries(slot: u32, settings: &SurveySettings) -> Result<Option<EntryListing>,
     if ProcRoot::new(PROC).max().is_err() {
         return Ok(None);
     }
-    let mut counted = GroupBy::ALL.map(|by| (by, Counting::new(SET_BITS, settings.seed)));
+    let mut counted = GroupBy::ALL.map(|by| (by, SketchBuilder::new(SET_BITS, settings.seed)));
     let listing = Ctnetlink::default()
         .entries(|entry| {
             for (by, counting) in &mut counted {
@@ -282,7 +282,7 @@ fn entries(slot: u32, settings: &SurveySettings) -> Result<Option<EntryListing>,
         .map_err(|e| format!("entries held are not known: {e}"))?;
     let groups = counted
         .iter()
-        .map(|(by, counting)| (*by, counting.tally().leaders(slot, settings.rows)))
+        .map(|(by, counting)| (*by, counting.sketch().heavy_hitters(slot, settings.rows)))
         .collect();
     Ok(Some(EntryListing { groups, listing }))
 }

@@ -17,7 +17,7 @@ use crate::engine::{
 use crate::{
     clock::{Clock, Instant},
     model::top::talkers::{TopSettings, WINDOW},
-    probes::plan::Leading,
+    probes::plan::SketchSettings,
     reading::top::{TopReading, TopWindow},
 };
 
@@ -41,8 +41,8 @@ pub(super) struct TopWatch {
 }
 
 /// How the programs count top talkers, as it was asked for.
-pub(super) fn counting(settings: TopSettings) -> Leading {
-    Leading {
+pub(super) fn counting(settings: TopSettings) -> SketchSettings {
+    SketchSettings {
         prefixes: settings.prefixes,
         // A number that nobody outside can know.
         seed: RandomState::new().build_hasher().finish() as u32,
@@ -57,7 +57,7 @@ impl TopWatch {
     /// When there can be no more threads.
     pub(super) fn start(
         settings: TopSettings,
-        counting: Leading,
+        counting: SketchSettings,
         clock: &(impl Clock + Clone + Send + 'static),
         diagnostics: Diagnostics,
     ) -> Result<Self, EngineError> {
@@ -113,11 +113,11 @@ impl TopWatch {
 
     /// Ends the window of the programs' counts, and reads it.
     fn rotate(&mut self, clock: &impl Clock, probes: &mut ProbeLife) -> Option<TopWindow> {
-        let Some(leaders) = probes.leaders() else {
+        let Some(sketches) = probes.sketches() else {
             self.window_started = clock.now().monotonic;
             return None;
         };
-        let ended = match leaders.turn() {
+        let ended = match sketches.rotate() {
             Ok(ended) => ended,
             Err(error) => {
                 self.tell(format!("top talkers are not counted: {error}"));
@@ -130,7 +130,7 @@ impl TopWatch {
         Some(TopWindow {
             end,
             length: end.monotonic.saturating_sub(started),
-            tallies: leaders.maps().read(ended),
+            sketches: sketches.maps().read(ended),
         })
     }
 

@@ -23,7 +23,7 @@ pub mod usage;
 
 use std::rc::Rc;
 
-use conntrack_ebpf::Event;
+use conntrack_ebpf::events::RawEvent;
 
 use self::{
     cpus::CpuReading,
@@ -52,7 +52,7 @@ pub struct Reading {
     /// Namespaces that are gone since the reading before, with the lengths of time counted for them.
     pub gone: Vec<(Rc<InstanceInfo>, Option<Durations>)>,
     /// Single events since the reading before, oldest first.
-    pub events: Vec<Event>,
+    pub events: Vec<RawEvent>,
     /// What became of all events since the probes were attached; `None` without probes.
     pub event_counts: Option<EventCounts>,
     /// What was found out about top talkers since the reading before; `None` when nobody asked.

@@ -4,7 +4,7 @@
 use crate::reading::sockets::{Process, Program};
 use std::{collections::HashMap, fmt, hash::Hash, net::IpAddr, rc::Rc};
 
-use conntrack_ebpf::leaders::{By, Key, Prefixes};
+use conntrack_ebpf::heavy_hitters::{By, FlowKey, Prefixes};
 
 use crate::reading::sockets::Socket;
 
@@ -38,12 +38,12 @@ impl fmt::Display for Owner {
 
 /// Who is behind each key, where somebody is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Owners(HashMap<(By, Key), Owner>);
+pub struct Owners(HashMap<(By, FlowKey), Owner>);
 
 impl Owners {
     /// Who is behind a key.
     #[must_use]
-    pub fn get(&self, by: By, key: &Key) -> Option<String> {
+    pub fn get(&self, by: By, key: &FlowKey) -> Option<String> {
         self.0.get(&(by, *key)).map(ToString::to_string)
     }
 }
@@ -54,7 +54,7 @@ pub struct Finding {
     slot: u32,
     prefixes: Prefixes,
     /// How many sockets each process has that fit a key.
-    votes: HashMap<(By, Key), HashMap<Rc<Process>, u32>>,
+    votes: HashMap<(By, FlowKey), HashMap<Rc<Process>, u32>>,
 }
 
 impl Finding {
@@ -76,10 +76,10 @@ impl Finding {
             *votes.entry(Rc::clone(process)).or_insert(0) += 1;
         };
         let key = |address| match address {
-            IpAddr::V4(address) => Key::ipv4(self.slot, address.to_bits(), self.prefixes),
+            IpAddr::V4(address) => FlowKey::ipv4(self.slot, address.to_bits(), self.prefixes),
             IpAddr::V6(address) => {
                 let bits = address.to_bits();
-                Key::ipv6(self.slot, (bits >> 64) as u64, bits as u64, self.prefixes)
+                FlowKey::ipv6(self.slot, (bits >> 64) as u64, bits as u64, self.prefixes)
             }
         };
         if !socket.local.is_unspecified() {
@@ -87,7 +87,10 @@ impl Finding {
             vote(By::Destination, key(socket.local));
         }
         if socket.remote.is_unspecified() {
-            vote(By::Port, Key::port(self.slot, socket.protocol, socket.port));
+            vote(
+                By::Port,
+                FlowKey::port(self.slot, socket.protocol, socket.port),
+            );
         } else if socket.remote != socket.local {
             vote(By::Destination, key(socket.remote));
         }
@@ -143,8 +146,8 @@ mod tests {
         }
     }
 
-    fn address(octets: [u8; 4]) -> Key {
-        Key::ipv4(2, u32::from_be_bytes(octets), PREFIXES)
+    fn address(octets: [u8; 4]) -> FlowKey {
+        FlowKey::ipv4(2, u32::from_be_bytes(octets), PREFIXES)
     }
 
     fn process(name: &str, pid: u32) -> Rc<Process> {
@@ -171,9 +174,9 @@ mod tests {
         let get = |by, key| owners.get(by, &key);
         let nginx = Some("nginx[1]".to_owned());
         let curl = Some("curl[2]".to_owned());
-        assert_eq!(get(By::Port, Key::port(2, 6, 80)), nginx.clone());
-        assert_eq!(get(By::Port, Key::port(2, 17, 80)), None);
-        assert_eq!(get(By::Port, Key::port(2, 6, 5000)), None);
+        assert_eq!(get(By::Port, FlowKey::port(2, 6, 80)), nginx.clone());
+        assert_eq!(get(By::Port, FlowKey::port(2, 17, 80)), None);
+        assert_eq!(get(By::Port, FlowKey::port(2, 6, 5000)), None);
         assert_eq!(get(By::Source, address([10, 0, 0, 1])), nginx);
         assert_eq!(get(By::Destination, address([10, 0, 0, 8])), curl);
         // As many of one as of the other.
@@ -191,7 +194,7 @@ mod tests {
         }
         finding.add(&socket([0; 4], 80, [0; 4]), &process("other", 9));
         assert_eq!(
-            finding.owners().get(By::Port, &Key::port(2, 6, 80)),
+            finding.owners().get(By::Port, &FlowKey::port(2, 6, 80)),
             Some("java[3 processes] in 0123456789ab".to_owned())
         );
     }

@@ -6,7 +6,7 @@ use crate::{
     clock::Instant,
     reading::{
         entries::{GroupBy, Listing},
-        heavy_hitters::{Leaders, Tally},
+        heavy_hitters::{HeavyHitters, Sketch},
         owners::Owners,
     },
 };
@@ -29,15 +29,15 @@ pub struct TopWindow {
     pub end: Instant,
     /// How long it was.
     pub length: Duration,
-    /// The counts by table (`conntrack_ebpf::leaders::table`), of all instances.
-    pub tallies: Vec<Tally>,
+    /// The counts by table (`conntrack_ebpf::heavy_hitters::table`), of all instances.
+    pub sketches: Vec<Sketch>,
 }
 
 /// The entries of a table, grouped.
 #[derive(Debug)]
 pub struct EntryListing {
     /// The largest groups by each of their kinds.
-    pub groups: Vec<(GroupBy, Leaders)>,
+    pub groups: Vec<(GroupBy, HeavyHitters)>,
     /// How complete it is.
     pub listing: Listing,
 }

@@ -28,6 +28,8 @@ pub struct Dimension {
 /// A chart.
 #[derive(Clone, Copy, Debug)]
 pub struct Chart {
+    /// Which one it is.
+    pub id: ChartId,
     /// Its documented name, such as `netfilter.conntrack_new`.
     pub name: &'static str,
     /// Its unit.
@@ -88,9 +90,10 @@ const EXPECT: [Dimension; 3] = dimensions(ChartId::Expect);
 const SEARCH: [Dimension; 3] = dimensions(ChartId::Search);
 const ERRORS: [Dimension; 4] = dimensions(ChartId::Errors);
 
-/// The charts in their documented order, which is that of [`ChartId`].
+/// The charts in their documented order.
 pub const CHARTS: [Chart; 6] = [
     Chart {
+        id: ChartId::Sockets,
         name: "netfilter.conntrack_sockets",
         unit: "active connections",
         title: "Entries in the table",
@@ -100,6 +103,7 @@ pub const CHARTS: [Chart; 6] = [
         dimensions: &[ENTRIES],
     },
     Chart {
+        id: ChartId::New,
         name: "netfilter.conntrack_new",
         unit: "connections/s",
         title: "New connections",
@@ -109,6 +113,7 @@ pub const CHARTS: [Chart; 6] = [
         dimensions: &NEW,
     },
     Chart {
+        id: ChartId::Changes,
         name: "netfilter.conntrack_changes",
         unit: "changes/s",
         title: "Changes of the table",
@@ -118,6 +123,7 @@ pub const CHARTS: [Chart; 6] = [
         dimensions: &CHANGES,
     },
     Chart {
+        id: ChartId::Expect,
         name: "netfilter.conntrack_expect",
         unit: "expectations/s",
         title: "Expectations",
@@ -127,6 +133,7 @@ pub const CHARTS: [Chart; 6] = [
         dimensions: &EXPECT,
     },
     Chart {
+        id: ChartId::Search,
         name: "netfilter.conntrack_search",
         unit: "searches/s",
         title: "Searches",
@@ -136,6 +143,7 @@ pub const CHARTS: [Chart; 6] = [
         dimensions: &SEARCH,
     },
     Chart {
+        id: ChartId::Errors,
         name: "netfilter.conntrack_errors",
         unit: "events/s",
         title: "Errors",
@@ -145,3 +153,14 @@ pub const CHARTS: [Chart; 6] = [
         dimensions: &ERRORS,
     },
 ];
+
+const _: () = {
+    let mut i = 0;
+    while i < CHARTS.len() {
+        assert!(
+            CHARTS[i].id as usize == i,
+            "CHARTS and ChartId differ in order"
+        );
+        i += 1;
+    }
+};

@@ -16,7 +16,7 @@ use crate::{
 
 /// An event as it is reported; `name` gives the instance of a slot. `None` where it is of no known kind.
 pub(super) fn record(
-    raw: &conntrack_ebpf::Event,
+    raw: &conntrack_ebpf::events::RawEvent,
     at: Instant,
     name: impl Fn(u32) -> Text,
 ) -> Option<Event> {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use conntrack_ebpf::{
     ProbeCounter,
-    leaders::{By, Key, Measure, Prefixes, table},
+    heavy_hitters::{By, FlowKey, FlowMeasure, Prefixes, table},
 };
 
 use crate::model::top::tables::{self, ENTRIES, measure_name};
@@ -15,7 +15,7 @@ use crate::{
         InstanceInfo, Purpose,
         coverage::Coverage,
         entries::{GroupBy, Listing},
-        heavy_hitters::{Leaders, Tally},
+        heavy_hitters::{HeavyHitters, Sketch},
         owners::Owners,
         selector::Selector,
         top::{EntryListing, TopReading, TopWindow},
@@ -43,7 +43,7 @@ pub struct TopTalkers {
     /// The entries as they were listed last, likewise.
     held: HashMap<u64, Top>,
     /// The windows of the run so far, summed by table, and when the first started.
-    run: Option<(Vec<Tally>, Duration)>,
+    run: Option<(Vec<Sketch>, Duration)>,
     /// Slots that became free since the last window: what it counted for them is nobody's.
     freed: Vec<u32>,
 }
@@ -87,11 +87,11 @@ impl TopTalkers {
             }
         }
         if let Some(window) = &found.window {
-            let tallies = self.add(window);
+            let sketches = self.add(window);
             if window.length >= WINDOW {
                 let counted = watched.iter().map(|info| Top {
                     window_s: window.length.as_secs_f64(),
-                    ..self.top(window.end, info, self.tables(&tallies, info, coverage))
+                    ..self.top(window.end, info, self.tables(&sketches, info, coverage))
                 });
                 reported.extend(counted);
             }
@@ -106,8 +106,8 @@ impl TopTalkers {
         self.owners.remove(&info.id);
         if let Some(slot) = info.slot {
             self.freed.push(slot);
-            for tally in self.run.iter_mut().flat_map(|(run, _)| run) {
-                tally.forget(slot);
+            for sketch in self.run.iter_mut().flat_map(|(run, _)| run) {
+                sketch.forget(slot);
             }
         }
         closing
@@ -128,22 +128,22 @@ impl TopTalkers {
         counted.into_iter().chain(held).collect()
     }
 
-    /// Adds a window to the run, and gives its tallies without what is nobody's.
-    fn add(&mut self, window: &TopWindow) -> Vec<Tally> {
-        let mut tallies = window.tallies.clone();
+    /// Adds a window to the run, and gives its sketches without what is nobody's.
+    fn add(&mut self, window: &TopWindow) -> Vec<Sketch> {
+        let mut sketches = window.sketches.clone();
         for slot in self.freed.drain(..) {
-            for tally in &mut tallies {
-                tally.forget(slot);
+            for sketch in &mut sketches {
+                sketch.forget(slot);
             }
         }
         let (run, _) = self.run.get_or_insert_with(|| {
             let started = window.end.monotonic.saturating_sub(window.length);
-            (tallies.iter().map(Tally::emptied).collect(), started)
+            (sketches.iter().map(Sketch::emptied).collect(), started)
         });
-        for (run, window) in run.iter_mut().zip(&tallies) {
+        for (run, window) in run.iter_mut().zip(&sketches) {
             run.add(window);
         }
-        tallies
+        sketches
     }
 
     fn top(&self, at: Instant, info: &InstanceInfo, tables: Vec<TopTable>) -> Top {
@@ -169,20 +169,25 @@ impl TopTalkers {
         }
     }
 
-    fn tables(&self, tallies: &[Tally], info: &InstanceInfo, coverage: &Coverage) -> Vec<TopTable> {
+    fn tables(
+        &self,
+        sketches: &[Sketch],
+        info: &InstanceInfo,
+        coverage: &Coverage,
+    ) -> Vec<TopTable> {
         let Some(slot) = info.slot else {
             return Vec::new();
         };
         let counted = |measure| coverage.missing(counted_with(measure)).is_none();
-        Measure::ALL
+        FlowMeasure::ALL
             .into_iter()
             .filter(|measure| counted(*measure))
             .flat_map(|measure| By::ALL.map(|by| (measure, by)))
             .filter_map(|(measure, by)| {
-                let tally = tallies.get(table(measure, by) as usize)?;
-                let leaders = tally.leaders(slot, self.settings.rows);
+                let sketch = sketches.get(table(measure, by) as usize)?;
+                let hitters = sketch.heavy_hitters(slot, self.settings.rows);
                 let name = measure_name(measure);
-                Some(self.table(name, GroupBy::Tuple(by), &leaders, info))
+                Some(self.table(name, GroupBy::Tuple(by), &hitters, info))
             })
             .collect()
     }
@@ -191,24 +196,24 @@ impl TopTalkers {
         &self,
         name: &'static str,
         by: GroupBy,
-        leaders: &Leaders,
+        hitters: &HeavyHitters,
         info: &InstanceInfo,
     ) -> TopTable {
         let owners = self.owners.get(&info.id);
-        let process = |key: &Key| match by {
+        let process = |key: &FlowKey| match by {
             GroupBy::Tuple(by) => owners?.get(by, key),
             _ => None,
         };
-        tables::table(name, by, leaders, self.settings.prefixes, process)
+        tables::table(name, by, hitters, self.settings.prefixes, process)
     }
 }
 
 /// The counts without which a measure is not counted.
-fn counted_with(measure: Measure) -> Selector {
+fn counted_with(measure: FlowMeasure) -> Selector {
     Selector::sum(match measure {
-        Measure::New => &[ProbeCounter::AllocCallPacket],
-        Measure::Dropped => &[ProbeCounter::TableFull],
-        Measure::Evicted => &[ProbeCounter::EarlyDrop, ProbeCounter::DeleteList],
+        FlowMeasure::New => &[ProbeCounter::AllocCallPacket],
+        FlowMeasure::Dropped => &[ProbeCounter::TableFull],
+        FlowMeasure::Evicted => &[ProbeCounter::EarlyDrop, ProbeCounter::DeleteList],
     })
 }
 

@@ -8,7 +8,7 @@ mod spec;
 
 use conntrack_ebpf::ProbeCounter;
 
-pub use self::spec::{ChartId, Colour, Cost, CounterSpec, Place, Verify};
+pub use self::spec::{ChartId, Colour, CounterSpec, Place, Verify};
 use self::spec::{kernel, probed};
 use crate::reading::selector::Selector;
 
@@ -17,13 +17,9 @@ use ProbeCounter as P;
 /// Makes [`Counter`] and [`COUNTERS`] of one table: a counter is a row, and nothing else.
 macro_rules! counters {
     ($($id:ident = $row:expr;)*) => {
-        /// A row of [`COUNTERS`].
+        /// A counter; [`COUNTERS`] says what each means.
         #[repr(usize)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[expect(
-            missing_docs,
-            reason = "COUNTERS holds the meaning of each, and is what gets shown"
-        )]
         pub enum Counter {
             $($id,)*
         }

@@ -55,7 +55,6 @@ pub struct CounterSpec {
 
 /// A chart, by its place in [`CHARTS`](crate::model::kernel::charts::CHARTS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "CHARTS says what each shows")]
 pub enum ChartId {
     Sockets,
     New,
@@ -88,7 +87,6 @@ pub struct Place {
 
 /// Colours of dimensions: errors are warm, the rest is cool. What they are on a terminal is for its theme to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are colours")]
 pub enum Colour {
     Green,
     Blue,

@@ -41,10 +41,10 @@ pub const fn middle(bucket: u32) -> u64 {
     least + (width - 1) / 2
 }
 
-/// How long the connections of a cell lived.
+/// How long the connections of a cell lived, from insertion to destruction.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Lived {
+pub struct LifetimeCell {
     /// Connections by [`bucket`] of nanoseconds.
     pub counts: Histogram,
     /// Connections whose insertion was not seen.

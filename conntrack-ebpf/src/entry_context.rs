@@ -1,4 +1,4 @@
-//! What a function's entry leaves for its return, where the arguments are gone.
+//! Entry contexts: what a function's entry saves for its return, where the arguments are gone.
 //!
 //! A call is identified by the stack it runs on: a task's own, or this CPU's stack for softirqs. On
 //! one stack calls nest strictly, and a softirq that interrupts a task runs on another stack, so
@@ -6,50 +6,34 @@
 //! probed function that called itself would; none of them does.
 
 use aya_ebpf::{bindings::BPF_ANY, macros::map, maps::LruHashMap};
+use conntrack_ebpf::table::Function;
 
-use crate::{call::Call, count::count_fault, instance::Slot};
+use crate::{call::Call, slot::Slot, totals::count_fault};
 
 /// `THREAD_SIZE` of x86-64; `IRQ_STACK_SIZE` is the same. Stacks of tasks are aligned to it; those of
 /// softirqs only to pages, so that one may lie in two windows of this size. (KASAN doubles both.)
 const THREAD_SIZE: u64 = 16 << 10;
 
-/// The functions that leave something.
-#[repr(u32)]
-#[derive(Clone, Copy)]
-pub(crate) enum Function {
-    EarlyDrop,
-    ResolveClash,
-    CheckInsert,
-    TupleTaken,
-    IcmpError,
-    Icmpv6Error,
-    ExpectRelated,
-    ExpectRelatedPair,
-    SeqAdjust,
-    Confirm,
-    ConntrackIn,
-}
-
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Key {
+struct ContextKey {
     stack: u64,
     function: u64,
 }
 
-/// What is left. The meaning of `pointer` and `note` is the function's.
+/// What an entry saves. The meaning of `pointer` and `note` is the function's.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(crate) struct Stashed {
+pub(crate) struct EntryContext {
     pub(crate) slot: u64,
     pub(crate) pointer: u64,
     pub(crate) note: u64,
-    /// When the function was entered; 0 when nobody asks.
+    /// When the function was entered (`bpf_ktime_get_ns`); 0 when its duration is not measured.
     pub(crate) entered: u64,
 }
 
-impl Stashed {
-    /// Nothing but the instance.
+impl EntryContext {
+    /// A context of nothing but the instance.
     #[inline(always)]
     pub(crate) fn of(slot: Slot) -> Self {
         Self {
@@ -60,7 +44,7 @@ impl Stashed {
         }
     }
 
-    /// And a pointer.
+    /// A context of the instance and a pointer.
     #[inline(always)]
     pub(crate) fn with(slot: Slot, pointer: u64) -> Self {
         Self {
@@ -69,16 +53,16 @@ impl Stashed {
         }
     }
 
-    /// The instance.
+    /// The instance the call belongs to.
     #[inline(always)]
     pub(crate) fn slot(&self) -> Slot {
         Slot(self.slot as u32)
     }
 }
 
-/// Least recently used ones go first: what a lost return probe leaves behind ages out.
+/// Least recently used ones go first: a context whose return was missed ages out.
 #[map]
-static STASH: LruHashMap<Key, Stashed> = LruHashMap::with_max_entries(8192, 0);
+static ENTRY_CONTEXTS: LruHashMap<ContextKey, EntryContext> = LruHashMap::with_max_entries(8192, 0);
 
 /// How much higher than its caller's frame a call's may be: trampolines have theirs below the function's
 /// own, as far as it has arguments.
@@ -91,43 +75,43 @@ pub(crate) fn is_below(frame: u64, caller: u64) -> bool {
 }
 
 #[inline(always)]
-fn key(frame: u64, function: Function) -> Key {
-    Key {
+fn key(frame: u64, function: Function) -> ContextKey {
+    ContextKey {
         stack: frame & !(THREAD_SIZE - 1),
         function: function as u64,
     }
 }
 
-/// Leaves something at a function's entry.
+/// Saves the context of a function's entry.
 #[inline(always)]
-pub(crate) fn leave<C: Call>(ctx: &C, function: Function, stashed: Stashed) {
-    if STASH
-        .insert(&key(ctx.frame(), function), &stashed, u64::from(BPF_ANY))
+pub(crate) fn save<C: Call>(ctx: &C, function: Function, context: EntryContext) {
+    if ENTRY_CONTEXTS
+        .insert(&key(ctx.frame(), function), &context, u64::from(BPF_ANY))
         .is_err()
     {
         count_fault();
     }
 }
 
-/// Looks at what a function further up on this stack has left.
+/// The context of a function further up on this stack, left in place.
 #[inline(always)]
-pub(crate) fn look<C: Call>(ctx: &C, function: Function) -> Option<*mut Stashed> {
+pub(crate) fn peek<C: Call>(ctx: &C, function: Function) -> Option<*mut EntryContext> {
     let frame = ctx.frame();
     // Further up may be in the next window.
-    STASH
+    ENTRY_CONTEXTS
         .get_ptr_mut(&key(frame, function))
-        .or_else(|| STASH.get_ptr_mut(&key(frame + THREAD_SIZE, function)))
+        .or_else(|| ENTRY_CONTEXTS.get_ptr_mut(&key(frame + THREAD_SIZE, function)))
 }
 
-/// Takes what the function's entry left.
+/// Takes the context that the function's entry saved.
 #[inline(always)]
-pub(crate) fn take<C: Call>(ctx: &C, function: Function) -> Option<Stashed> {
+pub(crate) fn take<C: Call>(ctx: &C, function: Function) -> Option<EntryContext> {
     let key = key(ctx.frame(), function);
-    // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
-    let stashed = unsafe { STASH.get(&key).copied() };
-    if stashed.is_some() {
+    // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
+    let context = unsafe { ENTRY_CONTEXTS.get(&key).copied() };
+    if context.is_some() {
         // It was there a moment ago; if the LRU took it, so be it.
-        let _ = STASH.remove(&key);
+        let _ = ENTRY_CONTEXTS.remove(&key);
     }
-    stashed
+    context
 }
