@@ -24,7 +24,7 @@ use crate::{
         diagnostics::Diagnostics,
         drive::{DriveError, to_end, until_signalled},
         outlet::Outlet,
-        run::{Run, wants_probes},
+        run::Run,
     },
     model::record::Record,
     output::Sink,
@@ -46,7 +46,7 @@ pub(super) fn run(args: &RecordArgs, diagnostics: &Diagnostics) -> Result<(), Fa
     let settings = args.settings(config);
     // Before signals are received: a file that does not open is given up by any of them.
     let file = open(args).map_err(|error| Failure::file(&args.file, error))?;
-    let probes_off = ProbesOff::new(!args.show && wants_probes(&settings));
+    let probes_off = ProbesOff::new(!args.show && settings.wants_probes());
     until_signalled(
         SystemClock,
         diagnostics,

@@ -12,6 +12,7 @@ pub mod outlet;
 mod pace;
 mod probes;
 pub mod run;
+mod schedule;
 pub mod settings;
 pub mod signals;
 mod surveyor;

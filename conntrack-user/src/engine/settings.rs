@@ -82,6 +82,14 @@ pub struct ProbeSettings {
     pub event_rate: u32,
 }
 
+impl RunSettings {
+    /// Whether probes were asked for at all.
+    #[must_use]
+    pub fn wants_probes(&self) -> bool {
+        matches!(self.probes.request, ProbeRequest::Group(_))
+    }
+}
+
 /// The command that is run for notifications.
 #[derive(Clone, Debug)]
 pub struct HookSettings {
