@@ -11,6 +11,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod engine;
+pub mod files;
 pub mod model;
 pub mod output;
 pub mod probes;
