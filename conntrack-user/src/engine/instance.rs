@@ -200,7 +200,7 @@ impl Watched {
 
 fn within<T>(namespace: Option<&Namespace>, work: impl FnOnce() -> T) -> io::Result<T> {
     match namespace {
-        Some(namespace) => namespace.within(work),
+        Some(namespace) => Ok(namespace.within(work)?),
         None => Ok(work()),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
-use crate::source::proc_fs::ReadError;
+use crate::source::proc_fs::SourceError;
 
 /// Where notices go: stderr, unless they are to be kept.
 #[derive(Clone, Debug, Default)]
@@ -53,13 +53,13 @@ impl Notices {
     }
 
     /// Says what can no longer be read, and what can again.
-    pub fn errors(&mut self, errors: &[ReadError]) {
+    pub fn errors(&mut self, errors: &[SourceError]) {
         for line in self.changes(errors) {
             self.say(&line);
         }
     }
 
-    fn changes(&mut self, errors: &[ReadError]) -> Vec<String> {
+    fn changes(&mut self, errors: &[SourceError]) -> Vec<String> {
         let now: BTreeSet<String> = errors.iter().map(ToString::to_string).collect();
         let mut lines: Vec<String> = now.difference(&self.standing).cloned().collect();
         if now.is_empty() && !self.standing.is_empty() {
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn each_is_said_once_until_it_changes() {
-        let gone = || ReadError::NotFound(PathBuf::from("/p/a"));
+        let gone = || SourceError::NotFound(PathBuf::from("/p/a"));
         let mut notices = Notices::default();
         assert_eq!(notices.changes(&[gone()]), ["/p/a does not exist"]);
         assert!(notices.changes(&[gone()]).is_empty());

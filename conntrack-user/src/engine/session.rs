@@ -27,7 +27,7 @@ use crate::{
         cpus::CpuDir,
         instance::{Extent, Source},
         kernel::Choice,
-        namespaces::Namespace,
+        namespaces::{Namespace, NamespaceError},
         proc_fs::{PROC, ProcRoot},
     },
 };
@@ -309,9 +309,10 @@ impl<C: Clock> Session<C> {
             }
             return Ok(());
         };
-        let name = namespace
-            .as_ref()
-            .map_or_else(|| "self".to_owned(), |namespace| namespace.name.clone());
+        let name = namespace.as_ref().map_or_else(
+            || "self".to_owned(),
+            |namespace| namespace.name.raw().to_owned(),
+        );
         let proc = ProcRoot::new(self.args.proc_root.clone().unwrap_or_else(|| PROC.into()));
         let choice = match self.args.source {
             _ if self.args.proc_root.is_some() => Choice::Procfs,
@@ -506,7 +507,7 @@ fn until_calls_end() {
 }
 
 /// The namespaces that were asked for, each once; `None` stands for a directory of files.
-fn namespaces(args: &StreamArgs) -> Result<Vec<Option<Namespace>>, String> {
+fn namespaces(args: &StreamArgs) -> Result<Vec<Option<Namespace>>, NamespaceError> {
     if args.proc_root.is_some() {
         return Ok(vec![None]);
     }

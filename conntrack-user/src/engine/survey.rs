@@ -216,7 +216,7 @@ impl Surveyor {
                         finding.add(&socket, process);
                     }
                 })
-                .map_err(|e| format!("/proc/net: sockets: {e}"))?;
+                .map_err(|e| e.to_string())?;
                 Ok(Some(What::Owners(finding.owners())))
             });
             self.tell(target, what)?;
@@ -237,8 +237,8 @@ fn within(target: &Target, work: impl FnOnce() -> Result<Option<What>, String>) 
         Ok(Ok(what)) => what,
         Ok(Err(reason)) => Some(What::Failed(reason)),
         // It ended; the readings say so.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => Some(What::Failed(format!("{}: {error}", target.namespace.name))),
+        Err(error) if error.is_gone() => None,
+        Err(error) => Some(What::Failed(error.to_string())),
     }
 }
 

@@ -19,8 +19,9 @@ use crate::{
         hooks,
         kernel::{Choice, KernelCounters},
         maps::counters::CounterMaps,
-        proc_fs::{ProcRoot, ReadError},
+        proc_fs::{ProcRoot, SourceError},
     },
+    text::Text,
 };
 
 /// What a reading of the buckets covers.
@@ -38,7 +39,7 @@ pub struct Reading {
     /// What was read.
     pub snapshot: InstanceReading,
     /// What could not be.
-    pub errors: Vec<ReadError>,
+    pub errors: Vec<SourceError>,
     /// Whether the kernel's counters are from ctnetlink, and not from procfs.
     pub via_ctnetlink: bool,
 }
@@ -146,7 +147,7 @@ impl Source {
             }
         });
         let cpus = self.cpus.as_ref().map(|cpus| CpuReading {
-            ids: cpus.read(),
+            ids: cpus.read().map_err(|e| Text::from(e.to_string())),
             probes: by_cpu,
         });
         Reading {
