@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use conntrack_ebpf::{EventKind, TUPLE_SIZE};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::text::Plain;
+
 /// Name of a kind in the contract.
 #[must_use]
 pub const fn kind_name(kind: EventKind) -> &'static str {
@@ -114,11 +116,12 @@ impl Serialize for Protocol {
 impl<'de> Deserialize<'de> for Protocol {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Self::named(&text).ok_or_else(|| de::Error::custom(format!("no such protocol: {text}")))
+        Self::named(&text)
+            .ok_or_else(|| de::Error::custom(format_args!("no such protocol: {}", Plain(&text))))
     }
 }
 
-/// `PF_INET` and `PF_INET6`, as `src.l3num` has them.
+/// `NFPROTO_IPV4` and `NFPROTO_IPV6` (linux/netfilter.h), as `src.l3num` has them.
 const INET: u16 = 2;
 const INET6: u16 = 10;
 
