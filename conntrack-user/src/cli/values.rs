@@ -5,6 +5,7 @@ use std::{str::FromStr, time::Duration};
 use conntrack_ebpf::EventKind;
 
 use crate::{
+    clock::parse_duration,
     model::event::{kind_name, kind_named},
     probes::spec::wanted_functions,
 };
@@ -50,12 +51,10 @@ pub(super) fn probed_function(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn positive(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| "expected a time such as 100ms, 2.5s or 1m".to_owned())?;
-    match Duration::try_from(parsed) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err("must be more than zero".to_owned()),
+    match parse_duration(text) {
+        None => Err("expected a time such as 100ms, 2.5s or 1m".to_owned()),
+        Some(Duration::ZERO) => Err("must be more than zero".to_owned()),
+        Some(duration) => Ok(duration),
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     cli::AlertArgs,
-    config::{Config, Limits},
+    config::{Config, HookLimits},
     model::record::{Alert, Record},
     output::Sink,
 };
@@ -40,7 +40,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 ///
 /// A configuration that is refused, or no thread.
 pub fn prepare(args: &mut AlertArgs) -> io::Result<Option<OnAlert>> {
-    let config = Config::load(args.config.as_deref())?;
+    let config = Config::load(args.config.as_deref()).map_err(io::Error::other)?;
     *args.settings = config.alerts;
     let start = |command: &String| OnAlert::start(command, config.on_alert);
     args.on_alert.as_ref().map(start).transpose()
@@ -78,7 +78,7 @@ impl Sink for Hooked {
 /// Runs a command for each notification it is told. Dropping it waits for what is under way, for at
 /// most [`LAST_WAIT`], and ends the rest.
 pub struct OnAlert {
-    limits: Limits,
+    limits: HookLimits,
     queue: Option<mpsc::Sender<Alert>>,
     ending: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -91,7 +91,7 @@ impl OnAlert {
     /// # Errors
     ///
     /// When the thread cannot be started.
-    pub fn start(command: &str, limits: Limits) -> io::Result<Self> {
+    pub fn start(command: &str, limits: HookLimits) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -157,7 +157,7 @@ fn title(alert: &Alert) -> String {
 /// Runs commands until the queue is closed and empty, or [`LAST_WAIT`] after `ended`.
 async fn serve(
     command: &str,
-    limits: Limits,
+    limits: HookLimits,
     mut waiting: mpsc::Receiver<Alert>,
     ended: oneshot::Receiver<()>,
 ) {
