@@ -1,15 +1,14 @@
 //! `ctpulse record`: a stream that goes to a file, block by block.
 
 use std::{
-    fs::{File, OpenOptions},
+    cell::Cell,
     future::Future,
     io::{self, IsTerminal, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::AsFd,
     path::Path,
+    thread,
     time::Duration,
 };
-
-use rustix::fs::{FlockOperation, flock};
 
 use crate::{
     cli::{ProbesArg, StreamArgs, recordings::RecordArgs},
@@ -19,13 +18,19 @@ use crate::{
     model::record::Record,
     output::{Nowhere, Sink},
     recording::{
-        reader::Reader,
-        writer::{Appended, Kept, Recorder},
+        file::{Existing, RecordingFile},
+        writer::{Kept, Recorder, recorder},
     },
 };
 
 /// The file that stands for stdout.
 pub const STDOUT: &str = "-";
+
+/// How long the end waits for the file when the run was interrupted: whoever reads a pipe may be stuck.
+const PATIENCE_INTERRUPTED: Duration = Duration::from_millis(800);
+
+/// How long it waits otherwise.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Time between two updates of the line that tells of progress.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -42,26 +47,44 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let name = args.file.display();
-    let file = open(args).map_err(|error| io::Error::other(format!("{name}: {error}")))?;
+    let file = open(args)?;
     let stream_args = StreamArgs {
         buckets: true,
         ..args.stream.clone()
     };
-    let mut sink = Recording {
-        recorder: Recorder::new(file, clock.clone(), stream_args.interval),
+    let (recorder, writer) = recorder(file, clock.clone(), stream_args.interval);
+    thread::Builder::new()
+        .name("recorder".to_owned())
+        .spawn(move || writer.run())?;
+    let mut sink = RecordSink {
+        recorder,
         shown: args.show.then(|| stream::sink(&stream_args)),
         alerts: hook.map(|hook| alert_hook::hooked(Box::new(Nowhere), Some(hook))),
         progress: Progress::new(clock.clone()),
         probes_expected: stream_args.probes != ProbesArg::Off && stream_args.proc_root.is_none(),
     };
+    let interrupted = Cell::new(false);
+    let shutdown = async {
+        shutdown.await;
+        interrupted.set(true);
+    };
     let streamed = stream::run(&stream_args, clock, &mut sink, shutdown).await;
     sink.progress.clear();
-    let (kept, stored) = sink.recorder.finish();
+    let (kept, stored) = sink.recorder.finish(if interrupted.get() {
+        PATIENCE_INTERRUPTED
+    } else {
+        PATIENCE
+    });
     let kept = told(&kept);
     match (stored, streamed) {
-        (Err(error), _) => Err(io::Error::other(format!(
-            "{name}: {error}; {kept}, and nothing after that"
-        ))),
+        (Err(error), _) => {
+            let rest = if error.ends_it() {
+                ", and nothing after that"
+            } else {
+                ""
+            };
+            Err(io::Error::other(format!("{name}: {error}; {kept}{rest}")))
+        }
         (Ok(()), Err(error)) => Err(io::Error::other(format!("{error}; {name}: {kept}"))),
         (Ok(()), Ok(())) => {
             eprintln!("ctpulse: {name}: {kept}");
@@ -80,44 +103,20 @@ fn told(kept: &Kept) -> String {
     )
 }
 
-/// Opens the file to append to, which nobody else records to meanwhile.
-fn open(args: &RecordArgs) -> io::Result<Appended> {
+fn open(args: &RecordArgs) -> io::Result<RecordingFile> {
     if args.file == Path::new(STDOUT) {
-        return standard_output(args);
+        return standard_output(args)
+            .map_err(|error| io::Error::other(format!("{STDOUT}: {error}")));
     }
-    let file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(args.append || args.force)
-        .create_new(!args.append && !args.force)
-        .open(&args.file)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                io::Error::other("exists; --append goes on at its end, --force overwrites it")
-            }
-            _ => error,
-        })?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(io::Error::other("another ctpulse records to it"));
-    }
-    if args.force {
-        // Not of a device or pipe.
-        if file.metadata()?.is_file() {
-            file.set_len(0)?;
-        }
-        return Ok(Appended::new(file, 0));
-    }
-    let before = file.metadata()?.len();
-    if before > 0 {
-        // An error says that it is no recording, or one of a newer version.
-        Reader::new(&file)
-            .next(|_| true)
-            .map_err(|error| io::Error::other(format!("{error}; nothing was appended to it")))?;
-    }
-    Ok(Appended::new(file, before))
+    let existing = match args {
+        RecordArgs { append: true, .. } => Existing::Append,
+        RecordArgs { force: true, .. } => Existing::Overwrite,
+        _ => Existing::Refuse,
+    };
+    RecordingFile::open(&args.file, existing).map_err(io::Error::other)
 }
 
-fn standard_output(args: &RecordArgs) -> io::Result<Appended> {
+fn standard_output(args: &RecordArgs) -> io::Result<RecordingFile> {
     let out = io::stdout();
     if out.is_terminal() {
         return Err(io::Error::other(
@@ -127,14 +126,11 @@ fn standard_output(args: &RecordArgs) -> io::Result<Appended> {
     if args.show {
         return Err(io::Error::other("--show needs stdout for itself"));
     }
-    let out: OwnedFd = out.as_fd().try_clone_to_owned()?;
-    let file = File::from(out);
-    let before = file.metadata()?.len();
-    Ok(Appended::new(file, before))
+    RecordingFile::from_open(out.as_fd().try_clone_to_owned()?)
 }
 
 /// Everything goes to the recorder, and perhaps to stdout.
-struct Recording<C> {
+struct RecordSink<C> {
     recorder: Recorder<C>,
     shown: Option<Box<dyn Sink>>,
     /// Where alerts are told, too.
@@ -144,7 +140,7 @@ struct Recording<C> {
     probes_expected: bool,
 }
 
-impl<C> Recording<C> {
+impl<C> RecordSink<C> {
     /// Does something on stdout; when nobody reads it any more, recording goes on without.
     fn show(&mut self, show: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> io::Result<()> {
         let Some(shown) = &mut self.shown else {
@@ -161,7 +157,7 @@ impl<C> Recording<C> {
     }
 }
 
-impl<C: Clock> Sink for Recording<C> {
+impl<C: Clock> Sink for RecordSink<C> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
         self.recorder.write(record)?;
         if let Some(alerts) = &mut self.alerts {

@@ -20,7 +20,8 @@ use crate::{
     model::record::Record,
     output::Sink,
     recording::{
-        player::{Entry, Pace, Player, Step},
+        pace::Pace,
+        player::{Player, PlayerItem, RecordedLine},
         reader::{Ending, ReadError},
     },
 };
@@ -64,11 +65,11 @@ impl Opened {
     /// # Errors
     ///
     /// When there is no telling what comes next, with the file's name.
-    pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
+    pub fn next_entry(&mut self) -> io::Result<Option<RecordedLine>> {
         loop {
-            match self.player.next_step() {
-                Ok(Some(Step::Entry(entry))) => return Ok(Some(*entry)),
-                Ok(Some(Step::Damage(damage))) => {
+            match self.player.next_item() {
+                Ok(Some(PlayerItem::Line(entry))) => return Ok(Some(*entry)),
+                Ok(Some(PlayerItem::Damage(damage))) => {
                     if self.tells {
                         eprintln!("ctpulse: {}: {damage}", self.name);
                     }
@@ -193,9 +194,9 @@ impl Shown {
         }
     }
 
-    fn write(&mut self, entry: &Entry) -> io::Result<()> {
+    fn write(&mut self, entry: &RecordedLine) -> io::Result<()> {
         match self {
-            Self::Lines(out) => writeln!(out, "{}", entry.line),
+            Self::Lines(out) => writeln!(out, "{}", entry.text),
             Self::Sink(sink) => entry
                 .record
                 .as_ref()

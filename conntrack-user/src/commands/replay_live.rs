@@ -14,7 +14,10 @@ use crate::{
     },
     model::record::Record,
     output::live::{App, Input, Theme},
-    recording::player::{Entry, Pace, Speed},
+    recording::{
+        pace::{Pace, Speed},
+        player::RecordedLine,
+    },
 };
 
 /// Records read at once, at most: keys are answered in between.
@@ -28,7 +31,7 @@ struct Playing {
     /// When the pace began.
     begin: Instant,
     /// What comes next, and when it is due; `None` at the end.
-    next: Option<(Entry, Instant)>,
+    next: Option<(RecordedLine, Instant)>,
     /// Whether it waits for a key.
     held: bool,
     /// Intervals to show although it waits.
@@ -68,7 +71,7 @@ impl Playing {
     }
 
     /// Samples are waited for; what follows them belongs to them.
-    fn due_of(&mut self, entry: &Entry) -> Instant {
+    fn due_of(&mut self, entry: &RecordedLine) -> Instant {
         match &entry.record {
             Some(Record::Sample(sample)) => self.begin + self.pace.due(sample.time.0),
             _ => self.begin,
