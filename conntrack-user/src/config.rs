@@ -1,4 +1,4 @@
-//! The configuration file: how alerts are judged, and what the command that is run for them may take.
+//! The configuration file: how alerts are evaluated, and the limits of the commands that are run for them.
 //!
 //! TOML. Every key is a row of [`keys`]; parsing, printing and the messages about mistakes follow from
 //! those. A mistake is never passed over: unknown keys and values out of range are refused with their
@@ -29,13 +29,13 @@ const LONGEST: u64 = 1 << 20;
 /// All that can be set.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
-    /// How alerts are judged.
+    /// How alerts are evaluated.
     pub alerts: AlertSettings,
-    /// What the command of `--on-alert` may take.
+    /// The limits of the commands of `--on-alert`.
     pub on_alert: HookLimits,
 }
 
-/// What the commands of `--on-alert` may take.
+/// The limits of the commands of `--on-alert`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HookLimits {
     /// Time after which one is killed, with all that it has started.

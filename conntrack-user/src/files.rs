@@ -1,4 +1,4 @@
-//! Reading files whose path or contents come from outside: never waiting for somebody to write to them, and never more
+//! Reading files whose path or contents come from outside: never waiting for a writer, and never more
 //! than a limit.
 
 use std::{

@@ -1,4 +1,4 @@
-//! Every key there is: parsing, printing and what is said of mistakes follow from these rows.
+//! Every key there is: parsing, printing and the messages about mistakes follow from these rows.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -14,11 +14,11 @@ pub struct ConfigKey<S: 'static> {
     pub name: &'static str,
     /// What it sets.
     pub meaning: &'static str,
-    pub(super) field: Field<S>,
+    pub(super) setting: Setting<S>,
 }
 
 /// What a key may be set to, and where its value is kept.
-pub(super) enum Field<S: 'static> {
+pub(super) enum Setting<S: 'static> {
     /// `true` or `false`.
     Flag(fn(&mut S) -> &mut bool),
     /// A number from 0 to the alert's greatest threshold, or `"off"`.
@@ -44,53 +44,53 @@ const DAY: Duration = Duration::from_hours(24);
 pub const ALERT_KEYS: &[ConfigKey<Settings>] = &[
     ConfigKey {
         name: "enabled",
-        meaning: "whether the alert is judged at all",
-        field: Field::Flag(|s| &mut s.enabled),
+        meaning: "whether the alert is evaluated",
+        setting: Setting::Flag(|s| &mut s.enabled),
     },
     ConfigKey {
         name: "warning",
-        meaning: "beyond this it is a warning: above it, for conntrack_time_to_full below it",
-        field: Field::Threshold(|s| &mut s.thresholds.warning),
+        meaning: "raises WARNING when the value is beyond this: above it, for conntrack_time_to_full below it",
+        setting: Setting::Threshold(|s| &mut s.thresholds.warning),
     },
     ConfigKey {
         name: "warning_hold",
-        meaning: "beyond this it stays one; if left out, its default, or `warning` if that is milder",
-        field: Field::Hold(|s| &mut s.thresholds.warning),
+        meaning: "keeps WARNING while the value is beyond this; if left out, its default, or `warning` if that is milder",
+        setting: Setting::Hold(|s| &mut s.thresholds.warning),
     },
     ConfigKey {
         name: "critical",
-        meaning: "beyond this it is critical",
-        field: Field::Threshold(|s| &mut s.thresholds.critical),
+        meaning: "raises CRITICAL when the value is beyond this",
+        setting: Setting::Threshold(|s| &mut s.thresholds.critical),
     },
     ConfigKey {
         name: "critical_hold",
-        meaning: "beyond this it stays critical; if left out, as for `warning_hold`",
-        field: Field::Hold(|s| &mut s.thresholds.critical),
+        meaning: "keeps CRITICAL while the value is beyond this; if left out, as for `warning_hold`",
+        setting: Setting::Hold(|s| &mut s.thresholds.critical),
     },
     ConfigKey {
         name: "window",
-        meaning: "time the value is taken over; netfilter_conntrack_full is judged once in it",
-        field: Field::Time(TENTH..=HOUR, |s| s.window.as_mut()),
+        meaning: "time the value is taken over; netfilter_conntrack_full is evaluated once in it",
+        setting: Setting::Time(TENTH..=HOUR, |s| s.window.as_mut()),
     },
     ConfigKey {
         name: "delay_up",
-        meaning: "wait before a raise is told",
-        field: Field::Time(Duration::ZERO..=DAY, |s| Some(&mut s.delay.up)),
+        meaning: "delay of the notification when the status gets worse",
+        setting: Setting::Time(Duration::ZERO..=DAY, |s| Some(&mut s.delay.up)),
     },
     ConfigKey {
         name: "delay_down",
-        meaning: "wait before a fall is told",
-        field: Field::Time(Duration::ZERO..=DAY, |s| Some(&mut s.delay.down)),
+        meaning: "delay of the notification when the status gets better",
+        setting: Setting::Time(Duration::ZERO..=DAY, |s| Some(&mut s.delay.down)),
     },
     ConfigKey {
         name: "delay_multiplier",
-        meaning: "growth of the waits each time the status changes while one is running",
-        field: Field::Number(1.0..=10.0, |s| &mut s.delay.multiplier),
+        meaning: "growth of the delays each time the status changes while one is running",
+        setting: Setting::Number(1.0..=10.0, |s| &mut s.delay.multiplier),
     },
     ConfigKey {
         name: "delay_max",
-        meaning: "what waits do not grow beyond",
-        field: Field::Time(Duration::ZERO..=DAY, |s| Some(&mut s.delay.max)),
+        meaning: "what delays do not grow beyond",
+        setting: Setting::Time(Duration::ZERO..=DAY, |s| Some(&mut s.delay.max)),
     },
 ];
 
@@ -98,22 +98,22 @@ pub const ALERT_KEYS: &[ConfigKey<Settings>] = &[
 pub const ON_ALERT_KEYS: &[ConfigKey<HookLimits>] = &[
     ConfigKey {
         name: "timeout",
-        meaning: "time after which the command of --on-alert is killed, with all it has started",
-        field: Field::Time(TENTH..=HOUR, |s| Some(&mut s.timeout)),
+        meaning: "time after which the command of --on-alert is killed, with all processes it has started",
+        setting: Setting::Time(TENTH..=HOUR, |s| Some(&mut s.timeout)),
     },
     ConfigKey {
         name: "at_once",
         meaning: "how many of them may run at once",
-        field: Field::Count(1..=64, |s| &mut s.at_once),
+        setting: Setting::Count(1..=64, |s| &mut s.at_once),
     },
     ConfigKey {
         name: "queue",
-        meaning: "how many notifications may wait for theirs; more are left out, and counted",
-        field: Field::Count(1..=10_000, |s| &mut s.queue),
+        meaning: "how many notifications may wait for a command; more are dropped, and counted",
+        setting: Setting::Count(1..=10_000, |s| &mut s.queue),
     },
 ];
 
-impl<S> Field<S> {
+impl<S> Setting<S> {
     /// Whether these settings have it.
     pub(super) fn exists(&self, settings: &mut S) -> bool {
         match self {

@@ -13,7 +13,7 @@ use crate::{
     clock::parse_duration,
     config::{
         Config,
-        keys::{ALERT_KEYS, ConfigKey, Field, ON_ALERT_KEYS},
+        keys::{ALERT_KEYS, ConfigKey, ON_ALERT_KEYS, Setting},
         mistake::{Hint, Mistake},
     },
     model::alert::{ALERTS, AlertSpec, Level, Settings, Worse, named},
@@ -66,7 +66,7 @@ fn section<S>(
 ) -> Result<(), MistakeAt> {
     let keys: Vec<_> = keys
         .iter()
-        .filter(|key| key.field.exists(settings))
+        .filter(|key| key.setting.exists(settings))
         .collect();
     for (name, _) in table {
         if !keys.iter().any(|key| key.name == name.get_ref()) {
@@ -77,8 +77,8 @@ fn section<S>(
     // In the order of the keys: a level is set before its hold.
     for key in keys {
         if let Some(given) = table.get(key.name) {
-            key.field.set(settings, alert, given).ok_or_else(|| {
-                let expected = key.field.expected(alert);
+            key.setting.set(settings, alert, given).ok_or_else(|| {
+                let expected = key.setting.expected(alert);
                 mistake(given, Mistake::Value(key.name, title.to_owned(), expected))
             })?;
         }
@@ -86,7 +86,7 @@ fn section<S>(
     Ok(())
 }
 
-impl<S> Field<S> {
+impl<S> Setting<S> {
     /// Sets it; `None` when it cannot have this value.
     fn set(
         &self,

@@ -6,7 +6,7 @@ use crate::{
     clock::format_duration,
     config::{
         Config,
-        keys::{ALERT_KEYS, ConfigKey, Field, ON_ALERT_KEYS},
+        keys::{ALERT_KEYS, ConfigKey, ON_ALERT_KEYS, Setting},
     },
     model::alert::ALERTS,
 };
@@ -39,14 +39,14 @@ fn sections(text: &mut String, mut config: Config) -> Result {
 fn explain<S>(text: &mut String, keys: &[ConfigKey<S>]) -> Result {
     for key in keys {
         writeln!(text, "#   {}: {}", key.name, key.meaning)?;
-        writeln!(text, "#     {}", key.field.expected(None))?;
+        writeln!(text, "#     {}", key.setting.expected(None))?;
     }
     Ok(())
 }
 
 fn assign<S>(text: &mut String, keys: &[ConfigKey<S>], settings: &mut S) -> Result {
     for key in keys {
-        if let Some(value) = value(&key.field, settings) {
+        if let Some(value) = value(&key.setting, settings) {
             writeln!(text, "{} = {value}", key.name)?;
         }
     }
@@ -54,16 +54,16 @@ fn assign<S>(text: &mut String, keys: &[ConfigKey<S>], settings: &mut S) -> Resu
 }
 
 /// What a key is set to; `None` where it sets nothing.
-fn value<S>(field: &Field<S>, settings: &mut S) -> Option<String> {
-    Some(match field {
-        Field::Flag(at) => at(settings).to_string(),
-        Field::Threshold(at) => match at(settings) {
+fn value<S>(setting: &Setting<S>, settings: &mut S) -> Option<String> {
+    Some(match setting {
+        Setting::Flag(at) => at(settings).to_string(),
+        Setting::Threshold(at) => match at(settings) {
             Some(level) => level.raise.to_string(),
             None => "\"off\"".to_owned(),
         },
-        Field::Hold(at) => at(settings).as_ref()?.hold.to_string(),
-        Field::Number(_, at) => at(settings).to_string(),
-        Field::Count(_, at) => at(settings).to_string(),
-        Field::Time(_, at) => format!("\"{}\"", format_duration(*at(settings)?)),
+        Setting::Hold(at) => at(settings).as_ref()?.hold.to_string(),
+        Setting::Number(_, at) => at(settings).to_string(),
+        Setting::Count(_, at) => at(settings).to_string(),
+        Setting::Time(_, at) => format!("\"{}\"", format_duration(*at(settings)?)),
     })
 }

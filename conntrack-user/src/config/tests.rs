@@ -1,4 +1,4 @@
-//! What a file may say, and what is said of mistakes.
+//! What a file may set, and the messages about mistakes.
 
 use proptest::prelude::*;
 
@@ -207,7 +207,7 @@ fn bad_values_are_refused_with_what_may_stand_there() {
 fn what_is_no_toml_is_refused_with_its_line() {
     let error = parse("[alerts]\n\nx = = 3\n").expect_err("no TOML");
     assert!(error.to_string().starts_with("c.toml:3: "), "{error}");
-    let error = parse("[on_alert]\nqueue = 1\nqueue = 2\n").expect_err("said twice");
+    let error = parse("[on_alert]\nqueue = 1\nqueue = 2\n").expect_err("set twice");
     assert!(error.to_string().starts_with("c.toml:3: "), "{error}");
 }
 

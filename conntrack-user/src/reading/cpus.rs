@@ -2,7 +2,7 @@
 
 use crate::{reading::probes::ProbeTotals, text::Text};
 
-/// What tells CPUs apart.
+/// What is counted per CPU.
 #[derive(Clone, Debug)]
 pub struct CpuReading {
     /// Which there are; else why that is not known, as it is shown.

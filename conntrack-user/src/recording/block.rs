@@ -79,7 +79,7 @@ pub struct BlockHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlockFault {
     /// It does not start like one.
-    #[error("no block begins here")]
+    #[error("no block starts here")]
     NotABlock,
     /// There is no more of it.
     #[error("the block is cut short")]
@@ -167,7 +167,7 @@ pub fn encode(label: BlockLabel, lines: &[u8]) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// [`BlockFault::Short`] when more bytes are needed to tell, else what is wrong.
+/// [`BlockFault::Short`] when there are too few bytes, else what is wrong with them.
 pub fn header(bytes: &[u8]) -> Result<BlockHeader, BlockFault> {
     let known = bytes.len().min(MAGIC.len());
     if bytes[..known] != MAGIC[..known] {

@@ -1,4 +1,4 @@
-//! Records to blocks: which records share one, and what its header says of them. No IO.
+//! Records to blocks: which records share one, and what its header says about them. No IO.
 
 use std::{io, time::Duration};
 

@@ -36,7 +36,7 @@ pub enum Existing {
 pub enum OpenError {
     /// It exists, and should be left alone.
     #[error(
-        "{}: exists; --append goes on at its end, --force overwrites it",
+        "{}: exists; --append records at its end, --force overwrites it",
         PlainPath(.0)
     )]
     Exists(PathBuf),
@@ -181,7 +181,7 @@ mod tests {
         };
         assert!(
             refused(Existing::Refuse)
-                .ends_with("notes: exists; --append goes on at its end, --force overwrites it")
+                .ends_with("notes: exists; --append records at its end, --force overwrites it")
         );
         assert!(
             refused(Existing::Append)

@@ -98,7 +98,7 @@ impl From<RecordError> for io::Error {
 }
 
 /// What a writer reports.
-enum Progress {
+enum WriterReport {
     /// What is written by now.
     Kept(Kept),
     /// How it ended.
@@ -151,7 +151,7 @@ pub struct Recorder<C> {
     queued: Arc<AtomicUsize>,
     /// How many they may be.
     room: usize,
-    progress: Receiver<Progress>,
+    progress: Receiver<WriterReport>,
     kept: Kept,
     /// How the writer ended.
     end: Option<Result<(), RecordError>>,
@@ -243,10 +243,10 @@ impl<C: Clock> Recorder<C> {
         blocks.send(block).map_err(|_| RecordError::NoWriter)
     }
 
-    fn take(&mut self, progress: Progress) {
+    fn take(&mut self, progress: WriterReport) {
         match progress {
-            Progress::Kept(kept) => self.kept = kept,
-            Progress::End(end) => self.end = Some(end.map_err(RecordError::Medium)),
+            WriterReport::Kept(kept) => self.kept = kept,
+            WriterReport::End(end) => self.end = Some(end.map_err(RecordError::Medium)),
         }
     }
 }
@@ -256,7 +256,7 @@ pub struct BlockWriter<M> {
     medium: M,
     arriving: Receiver<EncodedBlock>,
     queued: Arc<AtomicUsize>,
-    report: Sender<Progress>,
+    report: Sender<WriterReport>,
 }
 
 impl<M: Medium> BlockWriter<M> {
@@ -265,7 +265,7 @@ impl<M: Medium> BlockWriter<M> {
     pub fn run(mut self) {
         let end = self.write();
         // The recorder may have given up waiting.
-        let _ = self.report.send(Progress::End(end));
+        let _ = self.report.send(WriterReport::End(end));
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -285,7 +285,7 @@ impl<M: Medium> BlockWriter<M> {
             kept.records += u64::from(block.records);
             kept.bytes += block.bytes.len() as u64;
             kept.until = kept.until.max(block.until);
-            let _ = self.report.send(Progress::Kept(kept));
+            let _ = self.report.send(WriterReport::Kept(kept));
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ const COMM: u64 = 16;
 /// Why a network namespace cannot be watched.
 #[derive(Debug, thiserror::Error)]
 pub enum NamespaceError {
-    /// Our own cannot be looked at.
+    /// Our own cannot be read.
     #[error("{OWN}: {0}; is /proc mounted?")]
     Own(#[source] io::Error),
     /// No process has the id that was asked for.
@@ -55,7 +55,7 @@ pub enum NamespaceError {
         /// Where it should be.
         path: PathBuf,
     },
-    /// It may not be looked at.
+    /// We have no right to open it.
     #[error("--netns {name}: {}: permission denied; run as root", PlainPath(path))]
     PermissionDenied {
         /// As it was asked for.
@@ -75,7 +75,7 @@ pub enum NamespaceError {
         /// What is no namespace.
         path: PathBuf,
     },
-    /// It cannot be looked at for another reason.
+    /// It cannot be opened for another reason.
     #[error("--netns {name}: {}: {source}", PlainPath(path))]
     Open {
         /// As it was asked for.
@@ -126,11 +126,11 @@ pub struct Namespace {
     pub name: Text,
     /// Its inode number, by which the kernel's `ns.inum` knows it.
     pub inode: u32,
-    place: Place,
+    place: Location,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Location {
     /// The one we are in.
     Here,
     /// Held open: it stays while we watch it, even when everybody else has left.
@@ -149,7 +149,7 @@ impl Namespace {
         Ok(Self {
             name: Text::fixed("self"),
             inode: inode(Path::new(OWN)).map_err(NamespaceError::Own)?,
-            place: Place::Here,
+            place: Location::Here,
         })
     }
 
@@ -157,7 +157,7 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// When there is none, or it may not be looked at.
+    /// When there is none, or it cannot be opened.
     pub fn named(text: &str) -> Result<Self, NamespaceError> {
         let is_pid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let path = if text.contains('/') {
@@ -172,7 +172,7 @@ impl Namespace {
             Ok(Some((fd, inode))) => Ok(Self {
                 name: name(),
                 inode,
-                place: Place::Held(fd),
+                place: Location::Held(fd),
             }),
             Ok(None) => Err(NamespaceError::NotANamespace { name: name(), path }),
             Err(error) => Err(match error.kind() {
@@ -190,7 +190,7 @@ impl Namespace {
         }
     }
 
-    /// All namespaces that have a name or a process, our own first. What cannot be looked at (a
+    /// All namespaces that have a name or a process, our own first. What cannot be opened (a
     /// process that has just ended) is left out.
     ///
     /// # Errors
@@ -207,7 +207,7 @@ impl Namespace {
                 found.push(Self {
                     name: name(),
                     inode,
-                    place: Place::Visited(path),
+                    place: Location::Visited(path),
                 });
             }
         };
@@ -235,9 +235,9 @@ impl Namespace {
             name: self.name.clone(),
             inode: self.inode,
             place: match &self.place {
-                Place::Here => Place::Here,
-                Place::Held(fd) => Place::Held(fd.try_clone()?),
-                Place::Visited(path) => Place::Visited(path.clone()),
+                Location::Here => Location::Here,
+                Location::Held(fd) => Location::Held(fd.try_clone()?),
+                Location::Visited(path) => Location::Visited(path.clone()),
             },
         })
     }
@@ -251,9 +251,9 @@ impl Namespace {
     pub fn within<T>(&self, work: impl FnOnce() -> T) -> Result<T, NamespaceError> {
         let opened;
         let there = match &self.place {
-            Place::Here => return Ok(work()),
-            Place::Held(fd) => fd.as_fd(),
-            Place::Visited(path) => {
+            Location::Here => return Ok(work()),
+            Location::Held(fd) => fd.as_fd(),
+            Location::Visited(path) => {
                 opened = self.visit(path)?;
                 opened.as_fd()
             }

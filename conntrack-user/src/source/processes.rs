@@ -14,7 +14,7 @@ const SOCKETS: usize = 1 << 20;
 /// with dozens of cgroup hierarchies.
 const LONGEST: u64 = 64 << 10;
 
-/// The process behind each socket, by the socket's inode number. What cannot be looked at (a process
+/// The process behind each socket, by the socket's inode number. What cannot be read (a process
 /// that has ended, or one of another user without the right to look) is left out.
 #[must_use]
 pub fn by_socket(proc: &Path) -> HashMap<u64, Rc<Process>> {

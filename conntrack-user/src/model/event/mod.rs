@@ -85,7 +85,7 @@ const PROTOCOLS: [(u8, &str); 10] = [
 impl Protocol {
     const ICMP: Self = Self(1);
     const ICMPV6: Self = Self(58);
-    /// Protocols whose headers begin with two ports.
+    /// Protocols whose headers start with two ports.
     const WITH_PORTS: [u8; 5] = [6, 17, 33, 132, 136];
 
     /// The protocol of a name or number.

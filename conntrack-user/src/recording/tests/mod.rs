@@ -363,7 +363,7 @@ proptest! {
         }
     }
 
-    /// Whatever bytes are overwritten, the blocks not touched are read, and what is not is told.
+    /// Whatever bytes are overwritten, the blocks not touched are read, and what is not is reported.
     #[test]
     fn overwritten_anywhere(at: prop::sample::Index, junk in prop::collection::vec(any::<u8>(), 1..300)) {
         let disk = Disk::new(1 << 20);

@@ -131,7 +131,7 @@ mod tests {
     fn this_kernel_says_the_same_through_procfs() {
         let proc = ProcRoot::new(PROC);
         let mut ctnetlink = Ctnetlink::default();
-        // It counts on while we read: compare what stands between two equal readings of procfs.
+        // It counts on while we read: compare with two equal readings of procfs around it.
         for _ in 0..100 {
             let Some(before) = proc.read().kernel.stat else {
                 eprintln!("skipped: {} cannot be read", proc.stat_path().display());

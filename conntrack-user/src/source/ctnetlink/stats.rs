@@ -100,7 +100,7 @@ pub(super) fn global(object: &Object<'_>) -> Result<Global, Malformed> {
     let numbers = numbers(object)?;
     let number = |kind| numbers.iter().find(|(k, _)| *k == kind).map(|&(_, n)| n);
     Ok(Global {
-        entries: number(ENTRIES).ok_or_else(|| Malformed::Content("no number of entries"))?,
+        entries: number(ENTRIES).ok_or(Malformed::Content("no number of entries"))?,
         max: number(MAX_ENTRIES),
     })
 }
@@ -132,14 +132,15 @@ pub(super) fn table(
     for (row, more) in rows.iter_mut().zip(more_rows) {
         row.extend(more);
     }
-    ProcStat::from_rows(columns, &rows, entries)
-        .ok_or_else(|| Malformed::Content("no counter, or no CPU, or one of them twice"))
+    ProcStat::from_rows(columns, &rows, entries).ok_or(Malformed::Content(
+        "no counter, or no CPU, or one of them twice",
+    ))
 }
 
-type Part = (Vec<String>, Vec<Vec<u32>>);
+type NamedRows = (Vec<String>, Vec<Vec<u32>>);
 
 /// The names of the counters, and a row of them per CPU.
-fn part(cpus: &[CpuCounters], known: &[(u16, &str)]) -> Result<Part, Malformed> {
+fn part(cpus: &[CpuCounters], known: &[(u16, &str)]) -> Result<NamedRows, Malformed> {
     let kinds = |cpu: &CpuCounters| cpu.counters.iter().map(|&(kind, _)| kind).collect();
     let first: Vec<u16> = cpus.first().map(kinds).unwrap_or_default();
     if let Some(odd) = cpus.iter().find(|&cpu| kinds(cpu) != first) {

@@ -69,7 +69,7 @@ fn a_path_that_leads_elsewhere_by_now_is_gone() {
     let elsewhere = Namespace {
         name: "other".into(),
         inode: Namespace::own().unwrap().inode ^ 1,
-        place: Place::Visited(OWN.into()),
+        place: Location::Visited(OWN.into()),
     };
     let error = elsewhere.within(|| ()).unwrap_err();
     assert!(error.is_gone());
