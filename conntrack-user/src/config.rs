@@ -15,10 +15,7 @@ use std::{
     time::Duration,
 };
 
-pub use keys::{ALERT_KEYS, ConfigKey, ON_ALERT_KEYS};
-pub use mistake::{Hint, Mistake};
-
-use crate::{files, model::alert::AlertSettings, text::PlainPath};
+use crate::{config::mistake::Mistake, files, model::alert::AlertSettings, text::PlainPath};
 
 /// Read where no file is named, if it exists.
 pub const DEFAULT_PATH: &str = "/etc/ctpulse.toml";

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use conntrack_ebpf::ProbeCounter;
 
+use super::Failure;
 use crate::{
     cli::{DoctorArgs, DoctorFormat},
     model::kernel::{
@@ -27,17 +28,17 @@ use crate::{
 };
 
 /// Looks, and writes the report.
-pub fn run(args: &DoctorArgs) -> io::Result<()> {
+pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let facts = HostFacts::probe();
     let report = report(&facts, &ProcRoot::new(PROC));
     let mut out = io::stdout().lock();
-    match args.format {
+    let written = match args.format {
         DoctorFormat::Text => out.write_all(text(&report).as_bytes()),
-        DoctorFormat::Json => {
-            serde_json::to_writer(&mut out, &report)?;
-            writeln!(out)
-        }
-    }
+        DoctorFormat::Json => serde_json::to_writer(&mut out, &report)
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(out)),
+    };
+    written.map_err(Failure::Output)
 }
 
 fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {

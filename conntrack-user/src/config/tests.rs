@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use crate::{
-    config::*,
+    config::{
+        keys::{ALERT_KEYS, ON_ALERT_KEYS},
+        *,
+    },
     model::alert::{ALERTS, AlertId, Level},
 };
 

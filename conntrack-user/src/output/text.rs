@@ -29,8 +29,7 @@ use crate::{
             charts::{CHARTS, Quantity},
             counters::{Counter, named},
         },
-        record::{Alert, Burst, Crosscheck, Hello, PerCpu, Record, Sample, Summary, Top},
-        verify::crosscheck::Verdict,
+        record::{Alert, Burst, Crosscheck, Hello, PerCpu, Record, Sample, Summary, Top, Verdict},
     },
     output::{
         Sink, bursts,

@@ -353,9 +353,9 @@ impl Attached {
         }
     }
 
-    /// The events since last time, oldest first.
-    pub fn events(&mut self) -> Vec<conntrack_ebpf::Event> {
-        self.events.drain()
+    /// The events since last time, oldest first, at most `limit` of them.
+    pub fn events(&mut self, limit: usize) -> Vec<conntrack_ebpf::Event> {
+        self.events.drain(limit)
     }
 
     /// Leaders, when they are counted.

@@ -30,10 +30,12 @@ impl Events {
         })
     }
 
-    /// The events since last time, oldest first.
-    pub fn drain(&mut self) -> Vec<Event> {
+    /// The events since last time, oldest first, at most `limit` of them: what is left stays in the ring.
+    pub fn drain(&mut self, limit: usize) -> Vec<Event> {
         let mut events = Vec::new();
-        while let Some(item) = self.ring.next() {
+        while events.len() < limit
+            && let Some(item) = self.ring.next()
+        {
             events.extend(decode(&item));
         }
         events

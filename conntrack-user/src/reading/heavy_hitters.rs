@@ -126,6 +126,16 @@ impl Tally {
         }
     }
 
+    /// Nothing yet, of streams with the same places.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self {
+            parts: vec![Part::default(); self.parts.len()],
+            keys_per_part: self.keys_per_part,
+            forgotten: false,
+        }
+    }
+
     /// Takes in a set of the stream of a CPU.
     pub fn add_set(&mut self, place: usize, set: &Set, generation: u64) {
         if let Some(part) = self.parts.get_mut(place) {

@@ -115,6 +115,7 @@ impl ProcStat {
     }
 
     /// One cell, by row index and [`column_index`](Self::column_index).
+    #[cfg(test)]
     #[must_use]
     pub fn cell(&self, row: usize, column: usize) -> Option<u32> {
         self.rows().nth(row)?.get(column).copied()
@@ -202,6 +203,7 @@ pub enum ParseError {
     NoRows,
 }
 
+#[cfg(test)]
 impl ParseError {
     /// The line the error is on, counted from 1.
     #[must_use]

@@ -51,6 +51,7 @@ impl<C: Clock> BlockEncoder<C> {
     }
 
     /// Blocks completed so far.
+    #[cfg(test)]
     pub(super) fn completed(&self) -> u32 {
         self.label.sequence
     }

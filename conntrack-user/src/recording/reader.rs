@@ -224,12 +224,6 @@ impl<R: Read> BlockReader<R> {
         self.latest
     }
 
-    /// Bytes up to the end of what was read.
-    #[must_use]
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
     /// Blocks that should have come before this one.
     fn gap(&self, header: &BlockHeader) -> Option<Damage> {
         // Damaged bytes have been reported: they account for blocks that are missing after them.

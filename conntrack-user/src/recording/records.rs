@@ -54,8 +54,7 @@ pub enum RecordingError {
 /// other error there is nothing more.
 ///
 /// ```no_run
-/// # use conntrack_user::recording::{Recording, RecordingError};
-/// # use conntrack_user::model::record::Record;
+/// # use conntrack_user::{Record, Recording, RecordingError};
 /// # fn main() -> Result<(), RecordingError> {
 /// for record in Recording::open("incident.ctp")? {
 ///     match record {

@@ -180,8 +180,8 @@ impl<C: Clock> Recorder<C> {
     }
 
     /// Blocks ended so far.
-    #[must_use]
-    pub fn sent(&self) -> u32 {
+    #[cfg(test)]
+    pub(super) fn sent(&self) -> u32 {
         self.encoder.completed()
     }
 

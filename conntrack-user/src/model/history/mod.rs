@@ -15,10 +15,7 @@ use self::{
     samples::{Point, SampleStore},
     window::{DimensionView, Window},
 };
-use crate::model::{
-    record::{Burst, Crosscheck, Hello, Record, Sample, Summary, Time, Top},
-    verify::crosscheck::Verdict,
-};
+use crate::model::record::{Burst, Crosscheck, Hello, Record, Sample, Summary, Time, Top, Verdict};
 
 /// A moment of the wall clock: nanoseconds since 1970.
 pub type Nanos = i64;

@@ -4,11 +4,13 @@
 //! nf_conntrack_core.c, _expect.c, _standalone.c; 4.4 to 6.18); what a probe counts is proven in the
 //! guest scenarios.
 
-use super::{
-    charts::ChartId,
-    spec::{Colour, CounterSpec, Place, kernel, probed},
+use crate::{
+    model::kernel::{
+        charts::ChartId,
+        spec::{Colour, CounterSpec, Place, kernel, probed},
+    },
+    reading::selector::Selector,
 };
-use crate::reading::selector::Selector;
 use conntrack_ebpf::ProbeCounter;
 
 use ProbeCounter as P;

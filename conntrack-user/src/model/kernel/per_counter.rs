@@ -1,6 +1,6 @@
 //! A value for each counter.
 
-use super::{
+use crate::model::kernel::{
     counters::{COUNT, COUNTERS, Counter},
     spec::CounterSpec,
 };

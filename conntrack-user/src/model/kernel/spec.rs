@@ -1,7 +1,9 @@
 //! What a row of the table of counters says, and how one is written.
 
-use super::{charts::ChartId, counters::Counter};
-use crate::reading::selector::Selector;
+use crate::{
+    model::kernel::{charts::ChartId, counters::Counter},
+    reading::selector::Selector,
+};
 
 /// How a probe count is proven against the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,14 +3,19 @@
 //! Everything a renderer needs is here, computed: renderers do no arithmetic. What was written as JSON
 //! can be read again, and is then the same to every renderer.
 
+mod check;
 mod wire;
 
 use crate::{reading::probes::Probes, text::Text};
 use serde::{Deserialize, Serialize};
 
-pub use self::wire::{Ordered, Time};
 use self::wire::{
-    all_by_name, by_name, from_names, is_zero, optional_by_name, optional_from_names,
+    all_by_name, by_name, from_names, is_none_left_out, is_zero, optional_by_name,
+    optional_from_names,
+};
+pub use self::{
+    check::{Check, Verdict, worst},
+    wire::{Ordered, Time},
 };
 use crate::model::{
     alert::AlertStatus,
@@ -19,7 +24,6 @@ use crate::model::{
     forecast::TimeToFull,
     kernel::per_counter::PerCounter,
     rates::percentiles::Percentiles,
-    verify::crosscheck::Check,
 };
 
 /// Version of the contract.
@@ -154,7 +158,7 @@ pub struct Sample {
     #[serde(default, skip_serializing_if = "Ordered::is_empty")]
     pub alerts_unavailable: Ordered<Text>,
     /// Worst verdict of the cross-check; the `crosscheck` object that follows says the rest.
-    pub verdict: Option<crate::model::verify::crosscheck::Verdict>,
+    pub verdict: Option<Verdict>,
 }
 
 /// Where a dimension comes from.
@@ -405,10 +409,13 @@ pub struct TopRow {
 pub struct Summary {
     /// Time from the first to the last reading.
     pub duration_s: f64,
-    /// Events by kind.
-    pub events: Ordered<EventTotals>,
+    /// Events by kind; `None` where there were no probes to see any.
+    pub events: Option<Ordered<EventTotals>>,
     /// Each instance.
     pub instances: Vec<InstanceSummary>,
+    /// Namespaces that came and went, and of which nothing is said: those with the fewest flows, where there were many.
+    #[serde(default, skip_serializing_if = "is_none_left_out")]
+    pub instances_left_out: u64,
 }
 
 /// The whole run of one instance.

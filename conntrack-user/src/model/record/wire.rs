@@ -137,6 +137,10 @@ pub(super) fn all_by_name<T: Serialize, S: Serializer>(
     map.end()
 }
 
+pub(super) fn is_none_left_out(count: &u64) -> bool {
+    *count == 0
+}
+
 pub(super) fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }

@@ -11,9 +11,9 @@ use self::track::{Cells, Micros, Steps};
 use crate::model::{
     kernel::{charts::Chart, counters::Counter, per_counter::PerCounter},
     record::{
-        Alert, Burst, Event, Hello, Instance, InstanceSummary, Peak, SourceKind, Time, TopTable,
+        Alert, Burst, Check, Event, Hello, Instance, InstanceSummary, Peak, SourceKind, Time,
+        TopTable, Verdict,
     },
-    verify::crosscheck::{Check, Verdict},
 };
 
 /// The page's contents.

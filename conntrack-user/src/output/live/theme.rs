@@ -3,7 +3,7 @@
 use crate::model::kernel::spec::Colour;
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::model::{alert::AlertStatus, verify::crosscheck::Verdict};
+use crate::model::{alert::AlertStatus, record::Verdict};
 
 /// Colours a terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,9 +19,8 @@ use self::html::{Escaped, honest, script_json};
 use crate::{
     model::{
         alert::AlertStatus,
-        record::{Alert, Hello, SourceKind},
+        record::{Alert, Hello, SourceKind, Verdict},
         report::{ChartReport, DimensionReport, InstanceReport, Report},
-        verify::crosscheck::Verdict,
     },
     output::number::{UNAVAILABLE, compact},
 };

@@ -6,9 +6,8 @@ use std::fmt::{Display, Write};
 
 use crate::{
     model::{
-        record::Time,
+        record::{Check, Time},
         report::{InstanceReport, Report},
-        verify::crosscheck::Check,
     },
     output::{
         durations,

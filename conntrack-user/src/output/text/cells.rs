@@ -5,8 +5,7 @@ use crate::{
         alert::{AlertId, AlertStatus},
         forecast::TimeToFull,
         kernel::charts::CHARTS,
-        record::Sample,
-        verify::crosscheck::Verdict,
+        record::{Sample, Verdict},
     },
     output::{
         number::{UNAVAILABLE, compact_or_dash, compact_time, exact_or_dash},

@@ -3,8 +3,8 @@
 use crate::{
     model::{
         rates::percentiles::Percentiles,
-        record::InstanceSummary,
-        verify::crosscheck::{Check, ENTRIES_BALANCE, Verdict},
+        record::{Check, InstanceSummary, Verdict},
+        verify::crosscheck::ENTRIES_BALANCE,
     },
     output::{
         bursts, durations,

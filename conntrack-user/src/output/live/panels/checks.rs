@@ -8,7 +8,7 @@ use ratatui::{
 };
 
 use crate::{
-    model::verify::crosscheck::Check,
+    model::record::Check,
     output::{
         live::{app::App, panels::popup},
         text::{optional, range},

@@ -8,7 +8,7 @@ use ratatui::{
 };
 
 use crate::{
-    model::{history::InstanceHistory, overhead::Overhead, verify::crosscheck::Verdict},
+    model::{history::InstanceHistory, overhead::Overhead, record::Verdict},
     output::{
         live::{app::App, panels::pieces, theme::Theme},
         number::{UNAVAILABLE, compact},

@@ -10,7 +10,7 @@ use ratatui::{
 use crate::{
     model::{
         history::{InstanceHistory, samples::first_dimension},
-        verify::crosscheck::Verdict,
+        record::Verdict,
     },
     output::{
         live::{

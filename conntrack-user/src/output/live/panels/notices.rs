@@ -7,7 +7,7 @@ use crate::{
     model::{
         alert::{AlertStatus, ConntrackFull},
         history::InstanceHistory,
-        verify::crosscheck::{Check, Verdict},
+        record::{Check, Verdict},
     },
     output::{
         live::{

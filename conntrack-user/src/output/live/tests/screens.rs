@@ -4,8 +4,7 @@ use crate::{
     model::{
         alert::AlertStatus,
         forecast::TimeToFull,
-        record::{AlertState, Record},
-        verify::crosscheck::Verdict,
+        record::{AlertState, Record, Verdict},
     },
     output::live::theme::{Glyphs, Palette, Theme},
 };

@@ -1,17 +1,23 @@
 //! Snapshots in, observations out, on a clock that stands where the test puts it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use conntrack_ebpf::ProbeCounter;
+use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+use super::*;
 use crate::{
-    model::{alert::ConntrackFull, kernel::counters::Counter, monitor::*},
+    model::{
+        alert::{AlertStatus, ConntrackFull, Standing},
+        kernel::counters::Counter,
+        record::SourceKind,
+    },
     reading::{
         buckets::{BucketBatch, Epoch, epoch_of},
         kernel::KernelReading,
-        proc_stat::{ENTRIES, ParseError, kernel_text},
+        probes::{ProbeReading, ProbeTotals},
+        proc_stat::{ENTRIES, ParseError, ProcStat, kernel_text},
     },
 };
 
@@ -79,7 +85,7 @@ pub(super) fn reading(totals: ProbeTotals) -> ProbeReading {
         buckets: BucketBatch::default(),
         missed: Some(0),
         faults: 0,
-        under_way: 0,
+        in_flight: 0,
     }
 }
 
@@ -114,31 +120,61 @@ pub(super) fn snapshot(
         },
         probes,
         cpus: None,
+        hooks: None,
+        durations: None,
     }
+}
+
+/// What is read when probes were lost.
+fn without_probes() -> InstanceReading {
+    snapshot(0, None, None)
+}
+
+/// Time from the first reading to the last.
+fn duration(monitor: &InstanceMonitor) -> Duration {
+    let last = monitor.previous.as_ref().map(|previous| previous.at);
+    match (monitor.started, last) {
+        (Some(started), Some(last)) => last.monotonic.saturating_sub(started.monotonic),
+        _ => Duration::ZERO,
+    }
+}
+
+/// The worst status of all alerts that are judged.
+fn worst_alert(monitor: &InstanceMonitor) -> AlertStatus {
+    let states = monitor
+        .alerts
+        .standing()
+        .filter_map(|(_, state)| match state {
+            Standing::Judged(alarm) => Some(alarm.notifier().status()),
+            Standing::Unavailable(_) => None,
+        });
+    states.max().unwrap_or_default()
 }
 
 pub(super) fn everything() -> Coverage {
     Coverage::except(Vec::new())
 }
 
-pub(super) fn monitor(coverage: Coverage) -> Monitor {
-    let config = Config {
+pub(super) fn monitor(coverage: Coverage) -> InstanceMonitor {
+    let settings = InstanceSettings {
         instance: "self".into(),
         kernel_release: None,
         buckets: true,
         bursts: burst::Settings::default(),
         alerts: AlertSettings::default(),
+        lifetimes: false,
+        latency: false,
     };
-    Monitor::new(config, coverage)
+    InstanceMonitor::new(settings, coverage)
 }
 
-pub(super) fn unprobed() -> Monitor {
+pub(super) fn unprobed() -> InstanceMonitor {
     monitor(Coverage::none("no probes in this test"))
 }
 
 /// The next observation, which there must be.
 pub(super) fn next(
-    monitor: &mut Monitor,
+    monitor: &mut InstanceMonitor,
     snapshot: &InstanceReading,
 ) -> Result<Observation, String> {
     monitor
@@ -193,7 +229,7 @@ fn a_rate_is_the_difference_by_the_real_interval() -> TestResult {
         assert_eq!(rate(&sample, "new", "new"), Some(per_second));
         assert_eq!(rate(&sample, "errors", "drop"), Some(0.0), "alive and idle");
     }
-    assert_eq!(monitor.duration(), Duration::from_millis(2250));
+    assert_eq!(duration(&monitor), Duration::from_millis(2250));
     Ok(())
 }
 
@@ -298,6 +334,8 @@ fn with_nothing_to_read_everything_is_null() -> TestResult {
         kernel: KernelReading::default(),
         probes: None,
         cpus: None,
+        hooks: None,
+        durations: None,
     };
     monitor.observe(&nothing(0));
     let observation = next(&mut monitor, &nothing(100))?;
@@ -389,7 +427,10 @@ fn probe_totals_go_on_over_a_reattachment() -> TestResult {
     let sample = next(&mut monitor, &snapshot(100, idle()?, deleted(50)))?.sample;
     assert_eq!(sample.counters.get(Counter::Deleted), Some(&10));
 
-    monitor.set_coverage(Coverage::none("nf_conntrack was unloaded"), None);
+    monitor.set_coverage(
+        Coverage::none("nf_conntrack was unloaded"),
+        &without_probes(),
+    );
     let sample = next(&mut monitor, &snapshot(200, None, None))?.sample;
     assert_eq!(sample.counters.get(Counter::Deleted), None);
     assert_eq!(
@@ -398,7 +439,7 @@ fn probe_totals_go_on_over_a_reattachment() -> TestResult {
     );
 
     // New maps count from 0, and what they hold at their first reading is not new.
-    monitor.set_coverage(everything(), Some(&snapshot(210, idle()?, deleted(2))));
+    monitor.set_coverage(everything(), &snapshot(210, idle()?, deleted(2)));
     let sample = next(&mut monitor, &snapshot(300, idle()?, deleted(3)))?.sample;
     assert_eq!(sample.counters.get(Counter::Deleted), Some(&11));
     assert_eq!(rate(&sample, "changes", "deleted"), None);
@@ -421,7 +462,7 @@ fn the_first_reading_of_the_probes_is_their_baseline() -> TestResult {
     let counts = |count| Some(reading(totals(&[(ProbeCounter::ExpectNew, count)])));
     let kernel = |count| stat(MODERN, 0, &[("expect_new", count)]).map(Some);
     let mut monitor = monitor(everything());
-    monitor.set_coverage(everything(), Some(&snapshot(0, kernel(70)?, counts(5))));
+    monitor.set_coverage(everything(), &snapshot(0, kernel(70)?, counts(5)));
     // What is counted between attaching and the first sample is compared like everything else.
     monitor.observe(&snapshot(1, kernel(72)?, counts(7)));
     let observation = next(&mut monitor, &snapshot(100, kernel(73)?, counts(8)))?;
@@ -449,7 +490,10 @@ fn a_summary_after_the_probes_were_lost_still_tells_what_they_counted() -> TestR
         (probes.missed, probes.faults) = (Some(count), 1);
         monitor.observe(&snapshot(ms, Some(stat(MODERN, 0, &[])?), Some(probes)));
     }
-    monitor.set_coverage(Coverage::none("nf_conntrack was unloaded"), None);
+    monitor.set_coverage(
+        Coverage::none("nf_conntrack was unloaded"),
+        &without_probes(),
+    );
     monitor.observe(&snapshot(200, None, None));
     let summary = monitor.summary();
     let total = summary.totals.get(Counter::Free).copied();
@@ -463,7 +507,7 @@ fn a_summary_after_the_probes_were_lost_still_tells_what_they_counted() -> TestR
     assert_eq!((summary.missed, summary.lost_events), (Some(7), Some(1)));
 
     // Attached again, the kernel counts skipped hits from 0.
-    monitor.set_coverage(everything(), None);
+    monitor.set_coverage(everything(), &without_probes());
     for ms in [300, 400] {
         let mut probes = reading(totals(&[]));
         (probes.missed, probes.faults) = (Some(2), 3);
@@ -723,7 +767,7 @@ fn a_recovery_stands_in_the_sample_before_it_is_told() -> TestResult {
         (state.status, state.notified),
         (AlertStatus::Clear, AlertStatus::Critical)
     );
-    assert_eq!(monitor.alert_status(), AlertStatus::Clear);
+    assert_eq!(worst_alert(&monitor), AlertStatus::Clear);
     let due = state.notify_at.ok_or("nothing is pending")?;
     let wait = due.0.duration_since(at(0).realtime).as_secs();
     assert!(
@@ -824,9 +868,9 @@ proptest! {
 }
 
 /// An allocation that the kernel has not counted yet, seen by a reading.
-fn under_way(ms: u64, allocated: u64, entries: u32) -> Result<InstanceReading, ParseError> {
+fn in_flight(ms: u64, allocated: u64, entries: u32) -> Result<InstanceReading, ParseError> {
     let mut probes = reading(totals(&[(ProbeCounter::AllocCall, allocated)]));
-    probes.under_way = 2;
+    probes.in_flight = 2;
     Ok(snapshot(
         ms,
         Some(stat(MODERN, 100 + entries, &[])?),
@@ -834,7 +878,7 @@ fn under_way(ms: u64, allocated: u64, entries: u32) -> Result<InstanceReading, P
     ))
 }
 
-fn balance(monitor: &mut Monitor, snapshot: &InstanceReading) -> Result<Check, String> {
+fn balance(monitor: &mut InstanceMonitor, snapshot: &InstanceReading) -> Result<Check, String> {
     let crosscheck = next(monitor, snapshot)?.crosscheck;
     let checks = crosscheck.ok_or("no cross-check")?.checks;
     checks
@@ -844,10 +888,10 @@ fn balance(monitor: &mut Monitor, snapshot: &InstanceReading) -> Result<Check, S
 }
 
 #[test]
-fn a_call_under_way_is_no_mismatch_and_a_lost_hit_becomes_one() -> TestResult {
+fn a_call_in_flight_is_no_mismatch_and_a_lost_hit_becomes_one() -> TestResult {
     let mut monitor = monitor(everything());
-    monitor.observe(&under_way(0, 0, 0)?);
-    let late = under_way(200, 3, 2)?;
+    monitor.observe(&in_flight(0, 0, 0)?);
+    let late = in_flight(200, 3, 2)?;
     assert!(monitor.disagrees(&late), "worth another look");
     let check = balance(&mut monitor, &late)?;
     assert_eq!(
@@ -856,10 +900,10 @@ fn a_call_under_way_is_no_mismatch_and_a_lost_hit_becomes_one() -> TestResult {
     );
     assert_eq!(
         check.reason.as_ref().map(|t| t.raw()),
-        Some("1 call may be under way")
+        Some("1 call may be in flight")
     );
     assert_eq!(
-        balance(&mut monitor, &under_way(400, 3, 3)?)?.verdict,
+        balance(&mut monitor, &in_flight(400, 3, 3)?)?.verdict,
         Verdict::Exact
     );
 
@@ -868,7 +912,7 @@ fn a_call_under_way_is_no_mismatch_and_a_lost_hit_becomes_one() -> TestResult {
         (1500, Verdict::WithinBracket),
         (1600, Verdict::Mismatch),
     ] {
-        let check = balance(&mut monitor, &under_way(ms, 4, 5)?)?;
+        let check = balance(&mut monitor, &in_flight(ms, 4, 5)?)?;
         assert_eq!(check.verdict, verdict, "{ms} ms: {check:?}");
     }
     Ok(())
@@ -877,33 +921,33 @@ fn a_call_under_way_is_no_mismatch_and_a_lost_hit_becomes_one() -> TestResult {
 #[test]
 fn the_last_reading_leaves_no_doubt() -> TestResult {
     let mut monitor = monitor(everything());
-    monitor.observe(&under_way(0, 0, 0)?);
+    monitor.observe(&in_flight(0, 0, 0)?);
     assert_eq!(
-        balance(&mut monitor, &under_way(200, 1, 1)?)?.verdict,
+        balance(&mut monitor, &in_flight(200, 1, 1)?)?.verdict,
         Verdict::Exact
     );
     monitor.conclude();
     assert_eq!(
-        balance(&mut monitor, &under_way(400, 2, 3)?)?.verdict,
+        balance(&mut monitor, &in_flight(400, 2, 3)?)?.verdict,
         Verdict::Mismatch
     );
     Ok(())
 }
 
 #[test]
-fn a_call_under_way_at_the_first_reading_is_allowed_for() -> TestResult {
+fn a_call_in_flight_at_the_first_reading_is_allowed_for() -> TestResult {
     let mut monitor = monitor(everything());
     // Counted by the probe, and not yet by the kernel.
-    monitor.observe(&under_way(0, 1, 0)?);
+    monitor.observe(&in_flight(0, 1, 0)?);
     for ms in [200, 1200] {
-        let check = balance(&mut monitor, &under_way(ms, 1, 1)?)?;
+        let check = balance(&mut monitor, &in_flight(ms, 1, 1)?)?;
         assert_eq!(check.verdict, Verdict::WithinBracket, "{ms} ms: {check:?}");
     }
-    let check = balance(&mut monitor, &under_way(1400, 5, 5)?)?;
+    let check = balance(&mut monitor, &in_flight(1400, 5, 5)?)?;
     assert_eq!(check.verdict, Verdict::Exact, "{check:?}");
     assert_eq!(
         check.reason.as_ref().map(|t| t.raw()),
-        Some("1 call was under way at the first reading")
+        Some("1 call was in flight at the first reading")
     );
     Ok(())
 }

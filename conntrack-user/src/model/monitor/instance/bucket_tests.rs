@@ -2,12 +2,10 @@
 
 use conntrack_ebpf::ProbeCounter;
 
-use crate::{
-    model::monitor::{tests::*, *},
-    reading::{
-        buckets::{Epoch, epoch_of},
-        cpus::{CpuIds, CpuReading},
-    },
+use super::{tests::*, *};
+use crate::reading::{
+    buckets::{Epoch, epoch_of},
+    cpus::{CpuIds, CpuReading},
 };
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -119,7 +117,7 @@ fn cpus_are_told_apart_when_they_were_read() -> TestResult {
     let per_cpu = sample.per_cpu.ok_or("no CPUs")?;
     assert_eq!(per_cpu.rates.get(Counter::Inserted), Some(&vec![0.0, 30.0]));
     // Probes were lost and attached: the kernel's cells begin at 0 again.
-    monitor.set_coverage(everything(), Some(&look(150, [1, 1])));
+    monitor.set_coverage(everything(), &look(150, [1, 1]));
     let sample = next(&mut monitor, &look(200, [2, 1]))?.sample;
     let per_cpu = sample.per_cpu.ok_or("no CPUs")?;
     assert_eq!(per_cpu.rates.get(Counter::Inserted), Some(&vec![10.0, 0.0]));

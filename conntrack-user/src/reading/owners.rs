@@ -1,4 +1,5 @@
-//! Who is behind a key: the process that has most of the local sockets it fits, or the program.
+//! Who is behind a key: the process that has most of the local sockets it fits, or the program. Put together where
+//! sockets are read: there may be many.
 
 use crate::reading::sockets::{Process, Program};
 use std::{collections::HashMap, fmt, hash::Hash, net::IpAddr, rc::Rc};
