@@ -8,50 +8,21 @@ mod keys;
 mod mistake;
 mod parse;
 mod print;
+mod settings;
 
 use std::{
     io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use crate::{config::mistake::Mistake, files, model::alert::AlertSettings, text::PlainPath};
+pub use self::settings::{Config, HookLimits};
+use crate::{config::mistake::Mistake, files, text::PlainPath};
 
 /// Read where no file is named, if it exists.
 pub const DEFAULT_PATH: &str = "/etc/ctpulse.toml";
 
 /// A configuration is shorter by far; what is longer may have no end.
 const LONGEST: u64 = 1 << 20;
-
-/// All that can be set.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Config {
-    /// How alerts are evaluated.
-    pub alerts: AlertSettings,
-    /// The limits of the commands of `--on-alert`.
-    pub on_alert: HookLimits,
-}
-
-/// The limits of the commands of `--on-alert`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HookLimits {
-    /// Time after which one is killed, with all that it has started.
-    pub timeout: Duration,
-    /// How many may run at once.
-    pub at_once: usize,
-    /// How many notifications may wait for their command.
-    pub queue: usize,
-}
-
-impl Default for HookLimits {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(10),
-            at_once: 4,
-            queue: 64,
-        }
-    }
-}
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
     clock::format_duration,
-    config::HookLimits,
+    config::settings::HookLimits,
     model::alert::{AlertSpec, Level, Settings},
 };
 

@@ -12,9 +12,9 @@ use toml::{
 use crate::{
     clock::parse_duration,
     config::{
-        Config,
         keys::{ALERT_KEYS, ConfigKey, ON_ALERT_KEYS, Setting},
         mistake::{Hint, Mistake},
+        settings::Config,
     },
     model::alert::{ALERTS, AlertSpec, Level, Settings, Worse, named},
     text::Text,

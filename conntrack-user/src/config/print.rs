@@ -5,8 +5,8 @@ use std::fmt::{Result, Write};
 use crate::{
     clock::format_duration,
     config::{
-        Config,
         keys::{ALERT_KEYS, ConfigKey, ON_ALERT_KEYS, Setting},
+        settings::Config,
     },
     model::alert::ALERTS,
 };

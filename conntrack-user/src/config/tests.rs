@@ -1,5 +1,7 @@
 //! What a file may set, and the messages about mistakes.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use crate::{

@@ -49,9 +49,9 @@ pub enum RecordingError {
 
 /// A recording, record by record, in the order in which they were written.
 ///
-/// Records are read as they are asked for; one block of a second or so is in memory. A part of the file that is damaged
-/// is an error among the records, after which those behind it follow; so is not to be confused with the end. After any
-/// other error there is nothing more.
+/// Records are read as they are asked for; one block, of a second or so, is in memory. For a part of the file that is
+/// damaged there is [`RecordingError::Damage`] among the records, and the records behind it follow. After any other
+/// error there is nothing more.
 ///
 /// ```no_run
 /// # use conntrack_user::{Record, Recording, RecordingError};
