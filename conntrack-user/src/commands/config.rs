@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::{Failure, configuration};
 use crate::cli::ConfigArgs;
+use crate::commands::{Failure, configuration};
 
 /// Prints the configuration in effect.
 pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use conntrack_ebpf::ProbeCounter;
 
-use super::Failure;
+use crate::commands::Failure;
 use crate::{
     cli::{DoctorArgs, DoctorFormat},
     model::kernel::{

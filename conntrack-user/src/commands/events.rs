@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Failure, stream};
+use crate::commands::{Failure, stream};
 use crate::{
     cli::{EventsArgs, EventsFormat},
     clock::SystemClock,

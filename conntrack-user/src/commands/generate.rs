@@ -5,8 +5,8 @@ use std::fs;
 use clap::{Command, CommandFactory, ValueEnum};
 use clap_complete::{Shell, generate_to};
 
-use super::Failure;
 use crate::cli::{Cli, GenerateArgs};
+use crate::commands::Failure;
 
 /// The program's name.
 const NAME: &str = "ctpulse";

@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{
+use crate::commands::{
     Failure, configuration,
     screen::{Screen, Whom, give_back, is_interactive, keyboard},
     stream,

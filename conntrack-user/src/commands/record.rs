@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
+use crate::commands::{
     Failure, configuration,
     stream::{self, ProbesOff},
 };

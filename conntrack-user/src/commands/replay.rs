@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use super::{Failure, stream};
+use crate::commands::{Failure, stream};
 use crate::{
     cli::{
         Format,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
-use super::{
+use crate::commands::{
     Failure,
     live::{Feed, show, theme},
     replay::Opened,

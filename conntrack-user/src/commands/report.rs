@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{Failure, record::STDOUT, replay::Opened};
+use crate::commands::{Failure, record::STDOUT, replay::Opened};
 use crate::{
     cli::recordings::ReportArgs, engine::diagnostics::Diagnostics, model::report::Builder,
     output::report::page,

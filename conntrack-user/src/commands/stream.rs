@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Failure, configuration};
+use crate::commands::{Failure, configuration};
 use crate::{
     cli::{Format, StreamArgs},
     clock::SystemClock,

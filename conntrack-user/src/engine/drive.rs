@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use thiserror::Error;
 use tokio::time::sleep;
 
-use super::{
+use crate::engine::{
     diagnostics::Diagnostics,
     error::EngineError,
     hook,

@@ -19,7 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings};
+use crate::engine::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings};
 use crate::{
     config::HookLimits,
     model::record::{Alert, Record},

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, thread::sleep, time::Duration};
 
-use super::{
+use crate::engine::{
     diagnostics::{Diagnostics, PersistingErrors},
     error::EngineError,
 };

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{sync::Notify, time::timeout};
 
-use super::error::EngineError;
+use crate::engine::error::EngineError;
 
 /// Standard output. Clones are the same one.
 ///

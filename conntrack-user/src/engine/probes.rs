@@ -4,7 +4,7 @@ use std::{rc::Rc, thread::sleep, time::Duration};
 
 use rustix::thread::{MembarrierCommand, membarrier};
 
-use super::{error::EngineError, settings::ProbeSettings};
+use crate::engine::{error::EngineError, settings::ProbeSettings};
 use crate::{
     probes::{
         attach::{Attached, OBJECT, Outcome, attach},

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use super::{
+use crate::engine::{
     diagnostics::Diagnostics,
     error::EngineError,
     hook::AlertHook,
@@ -191,7 +191,10 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         let now = self.clock.now().monotonic;
         self.due = after(self.due, self.interval, now);
         let appeared = self.watch.appeared(now)?;
-        let mut records = self.watch_all(appeared)?;
+        let mut records = Vec::new();
+        if !appeared.is_empty() {
+            records = self.watch_all(appeared)?;
+        }
         self.follow_kernel_release();
         let taken = self.read(Purpose::Interval)?;
         let mut interval = self.observe(&taken.reading);
@@ -233,18 +236,22 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         self.hook.is_some()
     }
 
-    /// Watches namespaces (`None`: the directory) from now on.
+    /// Watches namespaces (`None`: the directory) from now on; reads where their counts start.
     fn watch_all(&mut self, found: watch::Found) -> Result<Vec<Record>, EngineError> {
-        let mut records = Vec::new();
+        let mut readings = Vec::new();
         for namespace in found {
-            records.extend(self.watch(namespace)?);
+            readings.extend(self.watch(namespace)?);
         }
-        Ok(records)
+        let baseline = self.reading(Purpose::Baseline, readings);
+        Ok(self.observe(&baseline))
     }
 
-    fn watch(&mut self, namespace: Option<Namespace>) -> Result<Vec<Record>, EngineError> {
+    fn watch(
+        &mut self,
+        namespace: Option<Namespace>,
+    ) -> Result<Option<(Rc<InstanceInfo>, InstanceReading)>, EngineError> {
         let Some(mut instance) = self.watch.prepare(namespace) else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         if let Some((netns, slot)) = instance.info.netns.zip(instance.info.slot)
             && self.watch.assigns_slots()
@@ -252,20 +259,16 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             self.probes.assign(netns, slot)?;
         }
         instance.set_maps(self.probes.maps(), &self.clock);
-        let read = self.read_instance(&mut instance, Purpose::Baseline);
-        let reading = match read {
-            Ok(reading) => reading,
-            // Gone again already: it was found by looking for namespaces.
-            Err(error) => {
-                unless_gone(error)?;
-                return Ok(Vec::new());
-            }
-        };
-        self.conntrack_seen |= reading.kernel.entries().is_some();
         let info = Rc::clone(&instance.info);
-        self.watch.instances.push(instance);
-        let baseline = self.reading(Purpose::Baseline, vec![(info, reading)]);
-        Ok(self.observe(&baseline))
+        match self.read_instance(&mut instance, Purpose::Baseline) {
+            Ok(reading) => {
+                self.conntrack_seen |= reading.kernel.entries().is_some();
+                self.watch.instances.push(instance);
+                Ok(Some((info, reading)))
+            }
+            // Gone again already: it was found by looking for namespaces.
+            Err(error) => unless_gone(error).map(|()| None),
+        }
     }
 
     fn read_instance(

@@ -10,7 +10,7 @@ use std::{
 
 use conntrack_ebpf::leaders::Prefixes;
 
-use super::{error::EngineError, pace::period};
+use crate::engine::{error::EngineError, pace::period};
 use crate::{
     clock::Clock,
     reading::{

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
+use crate::engine::{
     diagnostics::Diagnostics,
     error::EngineError,
     instance::WatchedInstance,

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use conntrack_ebpf::COUNTER_SLOTS;
 
-use super::{
+use crate::source::{
     buckets::BucketFollower,
     cpus::CpuDir,
     hooks,

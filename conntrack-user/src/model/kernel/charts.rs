@@ -1,22 +1,7 @@
 //! The six charts, with the documented names, dimensions and units of Netdata's conntrack collector. Which counter is
 //! which dimension is in the counters' rows.
 
-use crate::model::kernel::{
-    counters::{COUNTERS, Counter},
-    spec::Colour,
-};
-
-/// A chart, by its place in [`CHARTS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "CHARTS says what each shows")]
-pub enum ChartId {
-    Sockets,
-    New,
-    Changes,
-    Expect,
-    Search,
-    Errors,
-}
+use crate::model::kernel::counters::{COUNTERS, ChartId, Colour, Counter};
 
 /// What a dimension shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use conntrack_ebpf::ProbeCounter;
 
-use super::instance::{InstanceMonitor, Interval};
+use super::{instance::InstanceMonitor, interval::Interval};
 use crate::{
     clock::Instant,
     model::{

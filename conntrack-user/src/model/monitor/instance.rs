@@ -1,6 +1,10 @@
 //! One instance over time: from its successive readings to samples, checks, bursts, alerts and its summary.
 
-use super::{durations::DurationTotals, sample::interval_events, totals::Totals};
+use super::{
+    durations::DurationTotals,
+    interval::{Interval, Previous},
+    totals::Totals,
+};
 use crate::{
     clock::Instant,
     model::{
@@ -8,11 +12,10 @@ use crate::{
         burst,
         forecast::{Forecast, Outlook},
         kernel::{
-            counters::Counter,
+            counters::{Counter, CounterSpec},
             era::Era,
             origin::{Origins, origins},
             per_counter::PerCounter,
-            spec::CounterSpec,
             tracking::Tracking,
         },
         rates::{
@@ -88,26 +91,6 @@ pub struct InstanceMonitor {
     grace: Grace,
     started: Option<Instant>,
     previous: Option<Previous>,
-}
-
-/// The end of the interval before.
-pub(super) struct Previous {
-    pub(super) at: Instant,
-    pub(super) counters: PerCounter<u64>,
-    pub(super) origins: Origins,
-}
-
-/// The interval that a reading ends.
-pub(super) struct Interval<'a> {
-    pub(super) reading: &'a InstanceReading,
-    /// The first reading.
-    pub(super) started: Instant,
-    pub(super) previous: &'a Previous,
-    /// Its real length in seconds.
-    pub(super) seconds: f64,
-    /// Totals at its end.
-    pub(super) counters: PerCounter<u64>,
-    pub(super) series: PerCounter<Series>,
 }
 
 impl InstanceMonitor {
@@ -369,13 +352,6 @@ impl InstanceMonitor {
             record
         };
         found.into_iter().map(record).collect()
-    }
-}
-
-impl Interval<'_> {
-    /// Events of a counter in it; `None` where it came from elsewhere at its start.
-    pub(super) fn events(&self, spec: &CounterSpec, origins: &Origins) -> Option<u64> {
-        interval_events(spec, origins, self.previous, &self.counters)
     }
 }
 

@@ -8,6 +8,7 @@ mod durations;
 mod ended;
 mod events;
 pub mod instance;
+mod interval;
 mod sample;
 mod totals;
 
@@ -18,7 +19,7 @@ use self::{
     events::EventCounter,
     instance::{InstanceMonitor, InstanceSettings, Observation},
 };
-use super::{
+use crate::model::{
     alert::AlertSettings,
     burst,
     kernel::{origin::unavailable, per_counter::PerCounter},
@@ -343,7 +344,7 @@ impl Observed {
         records.extend(observation.alerts.into_iter().map(Record::Alert));
     }
 
-    fn bursts(&mut self, bursts: Vec<super::record::Burst>) {
+    fn bursts(&mut self, bursts: Vec<crate::model::record::Burst>) {
         self.records.extend(bursts.into_iter().map(Record::Burst));
     }
 }

@@ -1,13 +1,13 @@
 //! The sample of an interval.
 
-use super::instance::{InstanceMonitor, Interval, Previous};
+use super::{instance::InstanceMonitor, interval::Interval};
 use crate::{
     model::{
         kernel::{
             charts::{CHARTS, Chart, Quantity},
-            origin::{Origin, Origins},
+            counters::CounterSpec,
+            origin::Origin,
             per_counter::PerCounter,
-            spec::CounterSpec,
         },
         rates::pipeline::of_batch,
         record::{Buckets, Ordered, Peak, PerCpu, Sample, SourceKind, Time, worst},
@@ -84,18 +84,6 @@ impl InstanceMonitor {
             counters: interval.counters,
         }
     }
-}
-
-/// By how much a counter rose since the end of the interval before; `None` where it came from elsewhere then.
-pub(super) fn interval_events(
-    spec: &CounterSpec,
-    origins: &Origins,
-    previous: &Previous,
-    counters: &PerCounter<u64>,
-) -> Option<u64> {
-    let same = previous.origins.get(spec.id) == origins.get(spec.id);
-    let (now, before) = counters.get(spec.id).zip(previous.counters.get(spec.id))?;
-    same.then(|| now.saturating_sub(*before))
 }
 
 fn utilization(entries: Option<u64>, max: Option<u64>) -> Option<f64> {

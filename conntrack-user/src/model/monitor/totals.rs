@@ -6,11 +6,10 @@ use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
 use crate::{
     model::{
         kernel::{
-            counters::Counter,
+            counters::{Counter, CounterSpec},
             era::Era,
             origin::{Origin, Origins, live_column, probed},
             per_counter::PerCounter,
-            spec::CounterSpec,
         },
         rates::delta::Accumulator,
         record::Check,

@@ -4,11 +4,8 @@ use crate::{
     model::{
         burst::{Burst, Detector, Settings},
         kernel::{counters::Counter, per_counter::PerCounter},
-        rates::{
-            percentiles::{BucketHistogram, Percentiles},
-            series::Series,
-            settling::Settling,
-        },
+        rates::{percentiles::BucketHistogram, series::Series, settling::Settling},
+        record::Percentiles,
     },
     reading::buckets::{BucketBatch, Epoch},
 };

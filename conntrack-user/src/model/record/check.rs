@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::record::wire::Time;
 use crate::text::Text;
 
 /// What a check found, from best to worst.
@@ -51,6 +52,17 @@ pub struct Check {
     pub verdict: Verdict,
     /// Why, where the numbers do not say it.
     pub reason: Option<Text>,
+}
+
+/// The cross-check of one instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Crosscheck {
+    /// When.
+    pub time: Time,
+    /// The instance.
+    pub instance: Text,
+    /// Differences since the probes were attached.
+    pub checks: Vec<Check>,
 }
 
 /// The worst verdict of those that compare anything; `None` when none does.

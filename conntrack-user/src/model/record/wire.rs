@@ -9,7 +9,7 @@ use serde::{
     ser::SerializeMap,
 };
 
-use crate::model::{kernel::per_counter::PerCounter, record::Text};
+use crate::{model::kernel::per_counter::PerCounter, text::Text};
 
 /// A moment, written as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

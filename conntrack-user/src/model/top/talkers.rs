@@ -7,7 +7,7 @@ use conntrack_ebpf::{
     leaders::{By, Key, Measure, Prefixes, table},
 };
 
-use super::tables::{self, ENTRIES, measure_name};
+use crate::model::top::tables::{self, ENTRIES, measure_name};
 use crate::{
     clock::Instant,
     model::record::{Time, Top, TopTable},

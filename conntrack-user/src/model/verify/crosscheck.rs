@@ -9,10 +9,7 @@ use conntrack_ebpf::ProbeCounter;
 
 use crate::{
     model::{
-        kernel::{
-            counters::COUNTERS,
-            spec::{CounterSpec, Verify},
-        },
+        kernel::counters::{COUNTERS, CounterSpec, Verify},
         record::{Check, Verdict},
         verify::grace::Grace,
     },

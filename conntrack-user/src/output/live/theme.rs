@@ -1,6 +1,6 @@
 //! Colours and characters: what a terminal can show.
 
-use crate::model::kernel::spec::Colour;
+use crate::model::kernel::counters::Colour;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::model::{alert::AlertStatus, record::Verdict};

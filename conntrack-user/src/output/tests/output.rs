@@ -15,11 +15,10 @@ use crate::{
             counters::{COUNT, COUNTERS, Counter},
             per_counter::PerCounter,
         },
-        rates::percentiles::Percentiles,
         record::{
             Alert, AlertState, Buckets, Burst, Check, Crosscheck, Event, EventTotals, Hello,
-            Instance, InstanceSummary, Ordered, Peak, Record, SCHEMA, Sample, SourceKind, Summary,
-            Time, Total, Verdict,
+            Instance, InstanceSummary, Ordered, Peak, Percentiles, Record, SCHEMA, Sample,
+            SourceKind, Summary, Time, Total, Verdict,
         },
         verify::crosscheck::ENTRIES_BALANCE,
     },

@@ -2,8 +2,7 @@
 
 use crate::{
     model::{
-        rates::percentiles::Percentiles,
-        record::{Check, InstanceSummary, Verdict},
+        record::{Check, InstanceSummary, Percentiles, Verdict},
         verify::crosscheck::ENTRIES_BALANCE,
     },
     output::{

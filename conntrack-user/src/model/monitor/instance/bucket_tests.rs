@@ -2,7 +2,7 @@
 
 use conntrack_ebpf::ProbeCounter;
 
-use super::{tests::*, *};
+use crate::model::monitor::instance::{tests::*, *};
 use crate::reading::{
     buckets::{Epoch, epoch_of},
     cpus::{CpuIds, CpuReading},

@@ -6,7 +6,7 @@ use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::*;
+use crate::model::monitor::instance::*;
 use crate::{
     model::{
         alert::{AlertStatus, ConntrackFull, Standing},

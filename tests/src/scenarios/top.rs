@@ -1,4 +1,4 @@
-//! Who fills the table: the leaders ctpulse names, against what was sent.
+//! Top talkers: what ctpulse lists, against what was sent.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use crate::{
         tcp::Connections,
         zipf::{self, Counts},
     },
-    kernel::{FEWEST_BUCKETS, table_buckets, table_max, tracking},
+    kernel::{FEWEST_BUCKETS, table_buckets, table_max},
     traffic::UdpFlows,
 };
 
@@ -31,7 +31,6 @@ const SOURCES: u32 = 5_000;
 /// The true top 10 by source and destination, with counts within the stated error, although there are
 /// several times as many destinations as there is room for.
 pub(super) fn zipf() -> Result<()> {
-    tracking()?;
     let stream = Stream::start(&["--top"])?;
     let sent = zipf::send(FLOWS, SOURCES)?;
     let ended = stream.stop()?;
@@ -45,16 +44,16 @@ pub(super) fn zipf() -> Result<()> {
         ("dst", &sent.destinations),
         ("dport", &port),
     ] {
-        leaders_are(table(&top, "new", of)?, truth)?;
+        is_top(table(&top, "new", of)?, truth)?;
     }
-    // Each second's leaders are part of them.
+    // The tables of each second are part of that.
     let mut sum = 0;
     for second in ended.of("top").filter(|top| in_window(top)) {
         sum += table(second, "new", "src")?["total"].as_u64().unwrap_or(0);
     }
     ensure!(sum <= u64::from(FLOWS), "the seconds add up to {sum}");
 
-    // The same flows are held now, and found by listing them.
+    // The same flows are in the table now, and found by listing its entries.
     let mut stream = Stream::start(&["--top", "--probes", "off"])?;
     let held = stream.wait_for("the entries held", |record| {
         record["type"] == "top" && table(record, "entries", "src").is_ok()
@@ -62,19 +61,18 @@ pub(super) fn zipf() -> Result<()> {
     stream.stop()?;
     ensure!(held["window_s"] == 0.0, "{held}");
     for (of, truth) in [("src", &sent.sources), ("dst", &sent.destinations)] {
-        leaders_are(table(&held, "entries", of)?, truth)?;
+        is_top(table(&held, "entries", of)?, truth)?;
     }
     for (of, key) in [("proto", "udp"), ("zone", "0"), ("mark", "0x0")] {
         let counts = Counts::from([(key.to_owned(), FLOWS.into())]);
-        leaders_are(table(&held, "entries", of)?, &counts)?;
+        is_top(table(&held, "entries", of)?, &counts)?;
     }
-    tracking()
+    Ok(())
 }
 
-/// The entries that close a run are those at its end, however short it is.
+/// The entries listed at the end of a run are those that are there then, however short it was.
 pub(super) fn held_at_the_end() -> Result<()> {
     const FLOWS: u32 = 2_500;
-    tracking()?;
     let mut stream = Stream::start(&["--top"])?;
     let entries =
         |top: &Value| -> Option<u64> { table(top, "entries", "src").ok()?["total"].as_u64() };
@@ -88,13 +86,12 @@ pub(super) fn held_at_the_end() -> Result<()> {
     println!("{:?} at first, {held:?} at the end", entries(&first));
     ensure!(entries(&first) == Some(0), "{first}");
     ensure!(held == [u64::from(FLOWS)], "{held:?}");
-    tracking()
+    Ok(())
 }
 
-/// Whom a full table refuses.
+/// Sources and destinations that a full table refuses.
 pub(super) fn dropped() -> Result<()> {
     const REFUSED: u32 = 700;
-    tracking()?;
     table_max(100)?;
     let _assured = Connections::establish(100)?;
     let flows = [REFUSED, 40];
@@ -102,14 +99,13 @@ pub(super) fn dropped() -> Result<()> {
         let refused = UdpFlows::new()?.offer(flows[0])?.refused;
         Ok(refused + UdpFlows::new()?.offer(flows[1])?.refused)
     })?;
-    tracking()?;
     let refused = u64::from(flows.iter().sum::<u32>());
     ensure!(proof.driven == refused, "{} refused", proof.driven);
     proof.probed("table_full", refused)?;
     let top = whole_run(&proof.ended, "self")?;
     for (of, key) in [("src", "127.0.0.0/16"), ("dst", "127.1.0.0/16")] {
         let truth = Counts::from([(key.to_owned(), refused)]);
-        leaders_are(table(&top, "dropped", of)?, &truth)?;
+        is_top(table(&top, "dropped", of)?, &truth)?;
     }
     let ports = table(&top, "dropped", "dport")?;
     let counts: Vec<_> = rows(ports)?.map(|row| row["count"].as_u64()).collect();
@@ -120,29 +116,26 @@ pub(super) fn dropped() -> Result<()> {
     Ok(())
 }
 
-/// Whom a full table evicts, by their network.
+/// Networks that a full table evicts.
 pub(super) fn evicted_ipv6() -> Result<()> {
     const FLOWS: u32 = 5_000;
-    tracking()?;
     ipv6::accept()?;
     table_buckets(FEWEST_BUCKETS)?;
     table_max(1_000)?;
     let proof = prove(&["--top"], || ipv6::udp(FLOWS))?;
-    tracking()?;
     let evicted = proof.ended.probe("early_drop")?;
     ensure!(evicted > 0, "nothing was evicted");
     proof.counted("early_drop", evicted)?;
     let top = whole_run(&proof.ended, "self")?;
     for (by, count) in [("evicted", evicted), ("new", FLOWS.into())] {
         let truth = Counts::from([("fd00:c7::/64".to_owned(), count)]);
-        leaders_are(table(&top, by, "dst")?, &truth)?;
+        is_top(table(&top, by, "dst")?, &truth)?;
     }
     Ok(())
 }
 
-/// Each namespace has leaders of its own, and entries.
+/// Each namespace has top talkers of its own, and entries.
 pub(super) fn namespaces() -> Result<()> {
-    tracking()?;
     with_another(|| {
         UdpFlows::new()?.send(300)?;
         flows_in(OTHER, 700)?;
@@ -165,15 +158,14 @@ pub(super) fn namespaces() -> Result<()> {
         let ended = stream.stop()?;
         for (name, flows) in [("self", 200), (OTHER, 500)] {
             let truth = Counts::from([("127.0.0.1".to_owned(), flows)]);
-            leaders_are(table(&whole_run(&ended, name)?, "new", "src")?, &truth)?;
+            is_top(table(&whole_run(&ended, name)?, "new", "src")?, &truth)?;
         }
         Ok(())
     })
 }
 
-/// The process that listens at the port is named, and nobody where nobody does.
+/// The process that listens at a port is named.
 pub(super) fn process_named() -> Result<()> {
-    tracking()?;
     let listener = TcpListener::bind("127.0.0.1:0").context("listen")?;
     let address = listener.local_addr()?;
     let port = format!("tcp/{}", address.port());
@@ -199,13 +191,13 @@ fn in_window(top: &Value) -> bool {
     top["closing"] == false && top["window_s"] != 0.0
 }
 
-/// The leaders of the whole run.
+/// The tables of the whole run.
 fn whole_run(ended: &Ended, instance: &str) -> Result<Value> {
     ended
         .of("top")
         .find(|top| top["closing"] == true && top["instance"] == instance)
         .cloned()
-        .with_context(|| format!("no leaders of {instance}"))
+        .with_context(|| format!("no tables of {instance}"))
 }
 
 fn table<'a>(top: &'a Value, by: &str, of: &str) -> Result<&'a Value> {
@@ -226,8 +218,9 @@ fn row<'a>(top: &'a Value, by: &str, of: &str, key: &str) -> Option<&'a Value> {
     rows(table).ok()?.find(|row| row["key"] == key)
 }
 
-/// That the rows are the true leaders, and each count at most so far below the truth as is stated.
-fn leaders_are(table: &Value, truth: &Counts) -> Result<()> {
+/// Requires that the rows are the true top, and that no count is below the truth by more than the stated
+/// error.
+fn is_top(table: &Value, truth: &Counts) -> Result<()> {
     let total: u64 = truth.values().sum();
     ensure!(table["total"] == total, "{table}: {total} in all");
     ensure!(table["certain"] == true, "{table}");
@@ -255,7 +248,7 @@ fn leaders_are(table: &Value, truth: &Counts) -> Result<()> {
         ensure!(truth[*key] >= least, "{key} is not one of {expected:?}");
     }
     println!(
-        "{} of {}: {} leaders, error {error}",
+        "{} of {}: {} rows, error {error}",
         table["by"],
         table["of"],
         named.len()

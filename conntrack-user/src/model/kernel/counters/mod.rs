@@ -4,14 +4,13 @@
 //! nf_conntrack_core.c, _expect.c, _standalone.c; 4.4 to 6.18); what a probe counts is proven in the
 //! guest scenarios.
 
-use crate::{
-    model::kernel::{
-        charts::ChartId,
-        spec::{Colour, CounterSpec, Place, kernel, probed},
-    },
-    reading::selector::Selector,
-};
+mod spec;
+
 use conntrack_ebpf::ProbeCounter;
+
+pub use self::spec::{ChartId, Colour, Cost, CounterSpec, Place, Verify};
+use self::spec::{kernel, probed};
+use crate::reading::selector::Selector;
 
 use ProbeCounter as P;
 

@@ -1,9 +1,7 @@
 //! What a row of the table of counters says, and how one is written.
 
-use crate::{
-    model::kernel::{charts::ChartId, counters::Counter},
-    reading::selector::Selector,
-};
+use super::Counter;
+use crate::reading::selector::Selector;
 
 /// How a probe count is proven against the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +51,18 @@ pub struct CounterSpec {
     pub cost: Cost,
     /// Where it is charted; `None` where it is in JSON alone.
     pub place: Option<Place>,
+}
+
+/// A chart, by its place in [`CHARTS`](crate::model::kernel::charts::CHARTS).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "CHARTS says what each shows")]
+pub enum ChartId {
+    Sockets,
+    New,
+    Changes,
+    Expect,
+    Search,
+    Errors,
 }
 
 /// Where a counter is charted, and what it looks like there.

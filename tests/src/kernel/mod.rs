@@ -1,10 +1,15 @@
 //! The guest's kernel: its settings, its counters, and the tools that drive it.
 
+mod settle;
+
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Runs a command and gives its stdout; fails unless it succeeds.
+pub use self::settle::settle;
+use crate::cpus;
+
+/// Runs a command and returns its stdout; fails unless it succeeds.
 pub fn run(command: &[&str]) -> Result<String> {
     let (program, args) = command.split_first().context("an empty command")?;
     let output = Command::new(program)
@@ -63,19 +68,35 @@ pub const TRACK: &str = "add table inet t
     add chain inet t o { type filter hook output priority 0; }
     add rule inet t o ct state new counter";
 
-/// A table that tracks connections, is empty, and has room.
+/// Has entries last longer than any scenario, in the namespace of the shell: by default those of UDP are
+/// gone after 30 s, which a slow guest may need to make them.
+pub const LASTING: &str = "for timeout in /proc/sys/net/netfilter/nf_conntrack_*_timeout*; do echo 86400 > $timeout; done";
+
+/// Puts the guest into the state that every scenario starts from, whatever the one before left behind.
+pub fn reset() -> Result<()> {
+    cpus::all()?;
+    for netns in fs::read_dir("/run/netns").into_iter().flatten().flatten() {
+        run(&[
+            "ip",
+            "netns",
+            "delete",
+            &netns.file_name().to_string_lossy(),
+        ])?;
+    }
+    // Packets that wait for their second crossing must not be dropped.
+    sysctl("net/core/netdev_max_backlog", 1_000_000)?;
+    tracking()
+}
+
+/// A table that tracks connections, is empty, has room, and keeps its entries.
 pub fn tracking() -> Result<()> {
     nft("flush ruleset")?;
     nft(TRACK)?;
+    run(&["sh", "-c", LASTING])?;
+    sysctl("net/netfilter/nf_conntrack_tcp_loose", 1)?;
     table_max(262_144)?;
     flush()?;
     table_buckets(65_536)
-}
-
-/// Takes a CPU away, or gives it back.
-pub fn cpu_online(cpu: u32, online: bool) -> Result<()> {
-    let path = format!("/sys/devices/system/cpu/cpu{cpu}/online");
-    fs::write(&path, u8::from(online).to_string()).with_context(|| format!("write {path}"))
 }
 
 /// Empties the table.
@@ -83,18 +104,21 @@ pub fn flush() -> Result<()> {
     run(&["conntrack", "-F"]).map(drop)
 }
 
-/// The sums of the columns of /proc/net/stat/nf_conntrack over all CPUs, read independently of the
-/// program under test. `entries` is not a sum.
-pub fn proc_columns() -> Result<BTreeMap<String, u64>> {
+/// The columns of /proc/net/stat/nf_conntrack by their names.
+pub type Columns = BTreeMap<String, u64>;
+
+/// The sums of the columns over all CPUs, read independently of the program under test. `entries` is not
+/// a sum.
+pub fn proc_columns() -> Result<Columns> {
     sums(&fs::read_to_string("/proc/net/stat/nf_conntrack")?)
 }
 
 /// The same in a network namespace with a name.
-pub fn proc_columns_in(netns: &str) -> Result<BTreeMap<String, u64>> {
+pub fn proc_columns_in(netns: &str) -> Result<Columns> {
     sums(&run_in(netns, &["cat", "/proc/net/stat/nf_conntrack"])?)
 }
 
-fn sums(text: &str) -> Result<BTreeMap<String, u64>> {
+fn sums(text: &str) -> Result<Columns> {
     let mut lines = text.lines();
     let names: Vec<&str> = lines
         .next()
@@ -118,11 +142,8 @@ fn sums(text: &str) -> Result<BTreeMap<String, u64>> {
     Ok(sums)
 }
 
-/// By how much each column rose between two readings. `entries` is what the second says.
-pub fn gained(
-    before: &BTreeMap<String, u64>,
-    after: &BTreeMap<String, u64>,
-) -> Result<BTreeMap<String, u64>> {
+/// By how much each column rose between two readings. `entries` is that of the second.
+pub fn gained(before: &Columns, after: &Columns) -> Result<Columns> {
     let difference = |(name, after): (&String, &u64)| {
         let before = if name == "entries" { 0 } else { before[name] };
         let gained = after
