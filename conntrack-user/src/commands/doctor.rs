@@ -23,7 +23,7 @@ use crate::{
     source::{
         hooks,
         kernel::{Choice, KernelCounters},
-        proc_fs::{PROC, ProcRoot, Reading},
+        proc_fs::{PROC, ProcRoot, ReadOutcome},
     },
 };
 
@@ -136,7 +136,7 @@ fn fentry(plan: &Plan, facts: &HostFacts) -> Finding {
     ok("fentry", detail)
 }
 
-fn kernel_counters(reading: &Reading, proc: &ProcRoot) -> Finding {
+fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> Finding {
     let name = "kernel counters";
     let Some(stat) = &reading.kernel.stat else {
         let errors: Vec<_> = reading.errors.iter().map(ToString::to_string).collect();

@@ -18,3 +18,4 @@ pub mod signals;
 mod surveyor;
 mod top;
 mod watch;
+pub mod worker;

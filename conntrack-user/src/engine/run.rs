@@ -24,7 +24,11 @@ use crate::{
     },
     probes::facts::HostFacts,
     reading::{InstanceInfo, InstanceReading, Purpose, Reading, durations::Durations},
-    source::{namespaces::Namespace, own_usage, proc_fs::ProcRoot},
+    source::{
+        namespaces::{Namespace, NamespaceError},
+        own_usage,
+        proc_fs::ProcRoot,
+    },
     text::Text,
 };
 
@@ -251,7 +255,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
                 Ok(Some((info, reading)))
             }
             // Gone again already: it was found by looking for namespaces.
-            Err(error) => unless_gone(&info, error).map(|()| None),
+            Err(error) => unless_gone(error).map(|()| None),
         }
     }
 
@@ -259,7 +263,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         &self,
         instance: &mut WatchedInstance,
         purpose: Purpose,
-    ) -> std::io::Result<InstanceReading> {
+    ) -> Result<InstanceReading, NamespaceError> {
         let missed = || self.probes.missed();
         let info = Rc::clone(&instance.info);
         let disagrees = |reading: &InstanceReading| self.monitor.disagrees(&info, reading);
@@ -288,7 +292,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
                     self.watch.instances.push(instance);
                 }
                 Err(error) => {
-                    unless_gone(&instance.info, error)?;
+                    unless_gone(error)?;
                     self.unwatch(&instance);
                     let durations = self.durations(&instance.info);
                     gone.push((instance.info, durations));

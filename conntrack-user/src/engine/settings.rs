@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use thiserror::Error;
 
 use crate::{
-    config::Limits,
+    config::HookLimits,
     model::{alert::AlertSettings, burst, top::talkers::TopSettings},
     probes::plan::ProbeRequest,
     source::kernel::Choice,
@@ -96,7 +96,7 @@ pub struct HookSettings {
     /// For `sh -c`.
     pub command: String,
     /// Its bounds.
-    pub limits: Limits,
+    pub limits: HookLimits,
 }
 
 /// Why a text chooses no network namespace.

@@ -70,7 +70,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
                     readings.push((Rc::clone(&instance.info), reading));
                 }
                 // The next reading finds it gone.
-                Err(error) => unless_gone(&instance.info, error)?,
+                Err(error) => unless_gone(error)?,
             }
         }
         self.watch.instances = instances;

@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use crate::model::event::{Tuple, filter::Filter};
+use crate::model::event::{
+    Tuple,
+    filter::{Filter, FilterError},
+};
 
 /// Conditions that must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +33,8 @@ impl FromStr for Search {
         Ok(Self {
             tuple: (!conditions.is_empty())
                 .then(|| conditions.join(",").parse())
-                .transpose()?,
+                .transpose()
+                .map_err(|error: FilterError| error.to_string())?,
             words: words.into_iter().map(str::to_lowercase).collect(),
         })
     }
