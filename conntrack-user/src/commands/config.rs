@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
-use crate::cli::ConfigArgs;
-use crate::commands::{Failure, configuration};
+use crate::{
+    cli::ConfigArgs,
+    commands::{Failure, configuration},
+};
 
 /// Prints the configuration in effect.
 pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {

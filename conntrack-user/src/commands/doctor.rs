@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use conntrack_ebpf::ProbeCounter;
 
-use crate::commands::Failure;
 use crate::{
     cli::{DoctorArgs, DoctorFormat},
+    commands::Failure,
     model::kernel::{
         counters::Counter,
         era::Era,
@@ -100,7 +100,7 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
                 let (source, reason) = match origin {
                     Origin::Kernel(_) => ("proc", None),
                     Origin::Probe(_) => ("probe", None),
-                    Origin::Unavailable(reason) => ("unavailable", Some(reason.clone())),
+                    Origin::Unavailable(reason) => ("unavailable", Some(reason.to_string())),
                 };
                 crate::output::doctor::CounterLine {
                     name: counter.spec().name,

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use crate::commands::{Failure, stream};
 use crate::{
     cli::{EventsArgs, EventsFormat},
     clock::SystemClock,
+    commands::{Failure, stream},
     engine::{
         diagnostics::Diagnostics,
         drive::{to_end, until_signalled},

@@ -5,8 +5,10 @@ use std::fs;
 use clap::{Command, CommandFactory, ValueEnum};
 use clap_complete::{Shell, generate_to};
 
-use crate::cli::{Cli, GenerateArgs};
-use crate::commands::Failure;
+use crate::{
+    cli::{Cli, GenerateArgs},
+    commands::Failure,
+};
 
 /// The program's name.
 const NAME: &str = "ctpulse";

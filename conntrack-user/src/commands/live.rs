@@ -9,14 +9,14 @@ use tokio::{
     time::sleep,
 };
 
-use crate::commands::{
-    Failure, configuration,
-    screen::{Screen, Whom, give_back, is_interactive, keyboard},
-    stream,
-};
 use crate::{
     cli::LiveArgs,
     clock::{Clock, SystemClock},
+    commands::{
+        Failure, configuration,
+        screen::{Screen, Whom, give_back, is_interactive, keyboard},
+        stream,
+    },
     engine::{
         diagnostics::Diagnostics,
         drive::{finish, until_signalled},

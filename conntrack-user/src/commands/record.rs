@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use crate::commands::{
-    Failure, configuration,
-    stream::{self, ProbesOff},
-};
 use crate::{
     cli::recordings::RecordArgs,
     clock::{Clock, SystemClock},
+    commands::{
+        Failure, configuration,
+        stream::{self, ProbesOff},
+    },
     engine::{
         diagnostics::Diagnostics,
         drive::{DriveError, to_end, until_signalled},

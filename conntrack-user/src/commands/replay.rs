@@ -10,13 +10,13 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use crate::commands::{Failure, stream};
 use crate::{
     cli::{
         Format,
         recordings::{PartArgs, ReplayArgs},
     },
     clock::{Clock, SystemClock},
+    commands::{Failure, stream},
     engine::{diagnostics::Diagnostics, drive::until_signalled, outlet::Outlet, signals::Shutdown},
     model::record::Record,
     output::Sink,

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
-use crate::commands::{
-    Failure,
-    live::{Feed, show, theme},
-    replay::Opened,
-    screen::{give_back, is_interactive},
-};
 use crate::{
     cli::recordings::ReplayArgs,
     clock::{Clock, SystemClock},
+    commands::{
+        Failure,
+        live::{Feed, show, theme},
+        replay::Opened,
+        screen::{give_back, is_interactive},
+    },
     engine::{diagnostics::Diagnostics, drive::until_signalled, outlet::Outlet},
     model::record::Record,
     output::live::{App, Input},

@@ -6,9 +6,11 @@ use std::{
     path::Path,
 };
 
-use crate::commands::{Failure, record::STDOUT, replay::Opened};
 use crate::{
-    cli::recordings::ReportArgs, engine::diagnostics::Diagnostics, model::report::Builder,
+    cli::recordings::ReportArgs,
+    commands::{Failure, record::STDOUT, replay::Opened},
+    engine::diagnostics::Diagnostics,
+    model::report::Builder,
     output::report::page,
 };
 

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use crate::commands::{Failure, configuration};
 use crate::{
     cli::{Format, StreamArgs},
     clock::SystemClock,
+    commands::{Failure, configuration},
     engine::{
         diagnostics::Diagnostics,
         drive::{to_end, until_signalled},

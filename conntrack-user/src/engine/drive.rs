@@ -5,15 +5,18 @@ use std::{io, time::Duration};
 use thiserror::Error;
 use tokio::time::sleep;
 
-use crate::engine::{
-    diagnostics::Diagnostics,
-    error::EngineError,
-    hook,
-    outlet::Outlet,
-    run::Run,
-    signals::{LastResort, Shutdown},
+use crate::{
+    clock::Clock,
+    engine::{
+        diagnostics::Diagnostics,
+        error::EngineError,
+        hook,
+        outlet::Outlet,
+        run::Run,
+        signals::{LastResort, Shutdown},
+    },
+    model::record::Record,
 };
-use crate::{clock::Clock, model::record::Record};
 
 /// How long the end waits for what was written to be read.
 const LAST_WRITE: Duration = Duration::from_millis(400);

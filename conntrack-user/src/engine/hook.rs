@@ -19,9 +19,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::engine::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings};
 use crate::{
     config::HookLimits,
+    engine::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings},
     model::record::{Alert, Record},
 };
 

@@ -2,12 +2,12 @@
 
 use std::{rc::Rc, thread::sleep, time::Duration};
 
-use crate::engine::{
-    diagnostics::{Diagnostics, PersistingErrors},
-    error::EngineError,
-};
 use crate::{
     clock::Clock,
+    engine::{
+        diagnostics::{Diagnostics, PersistingErrors},
+        error::EngineError,
+    },
     reading::{InstanceInfo, InstanceReading, Purpose},
     source::{
         instance::{Extent, InstanceSource, ProbeFeed, Remarks},

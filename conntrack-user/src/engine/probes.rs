@@ -4,8 +4,8 @@ use std::{rc::Rc, thread::sleep, time::Duration};
 
 use rustix::thread::{MembarrierCommand, membarrier};
 
-use crate::engine::{error::EngineError, settings::ProbeSettings};
 use crate::{
+    engine::{error::EngineError, settings::ProbeSettings},
     probes::{
         attach::{Attached, Outcome, attach},
         facts::{HostFacts, NoFentry, Support},

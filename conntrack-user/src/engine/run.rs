@@ -4,19 +4,19 @@ mod module;
 
 use std::{rc::Rc, time::Duration};
 
-use crate::engine::{
-    diagnostics::Diagnostics,
-    error::EngineError,
-    hook::AlertHook,
-    instance::{LONGEST_LAST_LOOK, WatchedInstance, unless_gone},
-    probes::{ProbeLife, Wanted},
-    schedule::Schedule,
-    settings::{RunSettings, Target},
-    top::{self, TopWatch},
-    watch::{self, WatchList},
-};
 use crate::{
     clock::{Clock, Instant},
+    engine::{
+        diagnostics::Diagnostics,
+        error::EngineError,
+        hook::AlertHook,
+        instance::{LONGEST_LAST_LOOK, WatchedInstance, unless_gone},
+        probes::{ProbeLife, Wanted},
+        schedule::Schedule,
+        settings::{RunSettings, Target},
+        top::{self, TopWatch},
+        watch::{self, WatchList},
+    },
     model::{
         monitor::{Monitor, MonitorSettings, Observed},
         overhead::Overhead,

@@ -15,8 +15,10 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::watch;
 
-use crate::clock::Clock;
-use crate::engine::{diagnostics::Diagnostics, error::EngineError};
+use crate::{
+    clock::Clock,
+    engine::{diagnostics::Diagnostics, error::EngineError},
+};
 
 /// How long the end may take before it is taken to be stuck.
 const PATIENCE: Duration = Duration::from_millis(900);

@@ -10,9 +10,9 @@ use std::{
 
 use conntrack_ebpf::heavy_hitters::Prefixes;
 
-use crate::engine::{error::EngineError, pace::period};
 use crate::{
     clock::Clock,
+    engine::{error::EngineError, pace::period},
     reading::{
         entries::GroupBy,
         heavy_hitters::SketchBuilder,

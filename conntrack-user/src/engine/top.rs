@@ -7,15 +7,15 @@ use std::{
     time::Duration,
 };
 
-use crate::engine::{
-    diagnostics::Diagnostics,
-    error::EngineError,
-    instance::WatchedInstance,
-    probes::ProbeLife,
-    surveyor::{SurveyResult, SurveySettings, SurveyTarget, Surveyed, Surveyor},
-};
 use crate::{
     clock::{Clock, Instant},
+    engine::{
+        diagnostics::Diagnostics,
+        error::EngineError,
+        instance::WatchedInstance,
+        probes::ProbeLife,
+        surveyor::{SurveyResult, SurveySettings, SurveyTarget, Surveyed, Surveyor},
+    },
     model::top::talkers::{TopSettings, WINDOW},
     probes::plan::SketchSettings,
     reading::top::{TopReading, TopWindow},

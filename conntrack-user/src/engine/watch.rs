@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::engine::{
-    diagnostics::Diagnostics,
-    error::EngineError,
-    instance::WatchedInstance,
-    settings::{NamespaceChoice, Target},
-};
 use crate::{
+    engine::{
+        diagnostics::Diagnostics,
+        error::EngineError,
+        instance::WatchedInstance,
+        settings::{NamespaceChoice, Target},
+    },
     reading::InstanceInfo,
     source::{
         cpus::CpuDir,

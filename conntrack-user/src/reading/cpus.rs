@@ -1,12 +1,12 @@
 //! Which CPUs there are, and what each of them counted.
 
-use crate::{reading::probes::ProbeTotals, text::Text};
+use crate::reading::{probes::ProbeTotals, unavailable::Unavailable};
 
 /// What is counted per CPU.
 #[derive(Clone, Debug)]
 pub struct CpuReading {
-    /// Which there are; else why that is not known, as it is shown.
-    pub ids: Result<CpuIds, Text>,
+    /// Which there are.
+    pub ids: Result<CpuIds, Unavailable>,
     /// What the probes counted, by CPU id, ids that do not exist included; `None` without probes.
     pub probes: Option<Vec<ProbeTotals>>,
 }

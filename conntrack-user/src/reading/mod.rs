@@ -19,6 +19,7 @@ pub mod proc_stat;
 pub mod selector;
 pub mod sockets;
 pub mod top;
+pub mod unavailable;
 pub mod usage;
 
 use std::rc::Rc;

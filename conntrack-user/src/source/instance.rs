@@ -4,14 +4,6 @@ use std::rc::Rc;
 
 use conntrack_ebpf::COUNTER_SLOTS;
 
-use crate::source::{
-    buckets::BucketFollower,
-    cpus::CpuDir,
-    hooks,
-    kernel::{Choice, KernelCounters},
-    maps::counters::CounterMaps,
-    proc_fs::{ProcRoot, SourceError},
-};
 use crate::{
     clock::Clock,
     reading::{
@@ -20,8 +12,16 @@ use crate::{
         cpus::CpuReading,
         hooks::HookSchedule,
         probes::{ProbeReading, ProbeTotals},
+        unavailable::Unavailable,
     },
-    text::Text,
+    source::{
+        buckets::BucketFollower,
+        cpus::CpuDir,
+        hooks,
+        kernel::{Choice, KernelCounters},
+        maps::counters::CounterMaps,
+        proc_fs::{ProcRoot, SourceError},
+    },
 };
 
 /// On each CPU a task may be inside a probed function, and a softirq that interrupts it in another.
@@ -144,7 +144,7 @@ impl InstanceSource {
             }
         });
         let cpus = self.cpus.as_ref().map(|cpus| CpuReading {
-            ids: cpus.read().map_err(|e| Text::from(e.to_string())),
+            ids: cpus.read().map_err(|e| Unavailable::from(e.to_string())),
             probes: by_cpu,
         });
         let entries = counters.kernel.entries();

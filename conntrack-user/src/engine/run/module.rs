@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use super::{Run, slots};
-use crate::engine::{error::EngineError, instance::unless_gone};
 use crate::{
     clock::Clock,
+    engine::{error::EngineError, instance::unless_gone},
     model::record::Record,
     probes::facts::HostFacts,
     reading::{InstanceInfo, Purpose, durations::Durations},

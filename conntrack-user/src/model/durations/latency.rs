@@ -1,6 +1,6 @@
 //! How long the kernel's functions took.
 
-use crate::text::Text;
+use crate::{reading::unavailable::Unavailable, text::Text};
 use serde::{Deserialize, Serialize};
 
 use crate::reading::lengths::Lengths;
@@ -39,12 +39,12 @@ pub struct CallTimes {
 impl CallTimes {
     /// As they were measured; an error is why not.
     #[must_use]
-    pub fn new(measured: Result<&Lengths, &str>) -> Self {
+    pub fn new(measured: Result<&Lengths, Unavailable>) -> Self {
         let lengths = match measured {
             Ok(lengths) => lengths,
             Err(reason) => {
                 return Self {
-                    reason: Some(reason.to_owned().into()),
+                    reason: Some(reason.into_reason()),
                     ..Self::default()
                 };
             }

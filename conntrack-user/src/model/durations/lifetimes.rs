@@ -1,6 +1,9 @@
 //! How long connections lived.
 
-use crate::{reading::durations::LifetimeCounts, text::Text};
+use crate::{
+    reading::{durations::LifetimeCounts, unavailable::Unavailable},
+    text::Text,
+};
 use serde::{Deserialize, Serialize};
 
 const SECOND_NS: f64 = 1e9;
@@ -31,12 +34,12 @@ pub struct Lifetimes {
 impl Lifetimes {
     /// As they were counted; an error is why not.
     #[must_use]
-    pub fn new(counted: Result<&LifetimeCounts, &str>) -> Self {
+    pub fn new(counted: Result<&LifetimeCounts, Unavailable>) -> Self {
         let counts = match counted {
             Ok(counts) => counts,
             Err(reason) => {
                 return Self {
-                    reason: Some(reason.to_owned().into()),
+                    reason: Some(reason.into_reason()),
                     ..Self::default()
                 };
             }

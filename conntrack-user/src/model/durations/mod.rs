@@ -3,7 +3,7 @@
 pub mod latency;
 pub mod lifetimes;
 
-use crate::reading::durations::Durations;
+use crate::reading::{durations::Durations, unavailable::Unavailable};
 use conntrack_ebpf::ProbeCounter;
 
 use crate::{
@@ -86,8 +86,9 @@ fn known<'a, T>(
     counted: Option<&'a T>,
     coverage: &'a Coverage,
     source: Selector,
-) -> Result<&'a T, &'a str> {
-    counted.ok_or_else(|| coverage.missing(source).unwrap_or("it was not asked for"))
+) -> Result<&'a T, Unavailable> {
+    let not_asked = || "it was not asked for".into();
+    counted.ok_or_else(|| coverage.missing(source).cloned().unwrap_or_else(not_asked))
 }
 
 #[cfg(test)]
@@ -110,8 +111,8 @@ mod tests {
             early_drop: Some(Lengths::default()),
         };
         let coverage = Coverage::except(vec![
-            (ProbeCounter::Deleted, "no such function".to_owned()),
-            (ProbeCounter::TableFull, "it is inlined".to_owned()),
+            (ProbeCounter::Deleted, "no such function".into()),
+            (ProbeCounter::TableFull, "it is inlined".into()),
         ]);
         let covered = counted.covered(&coverage);
         let lifetimes = covered.lifetimes(&coverage);

@@ -1,6 +1,6 @@
 //! Where each counter comes from on this host: the kernel's own column, a probe, or nowhere, and why.
 
-use crate::reading::coverage::Coverage;
+use thiserror::Error;
 
 use crate::{
     model::kernel::{
@@ -8,7 +8,9 @@ use crate::{
         era::{ColumnState, Era},
         per_counter::PerCounter,
     },
-    reading::{proc_stat::ProcStat, selector::Selector},
+    reading::{
+        coverage::Coverage, proc_stat::ProcStat, selector::Selector, unavailable::Unavailable,
+    },
 };
 
 /// Where a counter comes from.
@@ -19,8 +21,8 @@ pub enum Origin {
     Kernel(&'static str),
     /// A probe.
     Probe(Selector),
-    /// Nowhere, with the reason.
-    Unavailable(String),
+    /// Nowhere.
+    Unavailable(Unavailable),
 }
 
 /// The origin of each counter.
@@ -45,22 +47,47 @@ fn origin(spec: &CounterSpec, stat: Option<(&ProcStat, Era)>, coverage: &Coverag
     match (kernel, probe) {
         (_, Some(Ok(source))) => Origin::Probe(source),
         // Never counted by any kernel.
-        (_, Some(Err(reason))) if spec.column.is_none() => Origin::Unavailable(reason),
-        (Err(kernel), Some(Err(probe))) => Origin::Unavailable(format!("{kernel}; {probe}")),
-        (Err(kernel), None) => Origin::Unavailable(kernel),
+        (_, Some(Err(reason))) if spec.column.is_none() => Origin::Unavailable(reason.into()),
+        (Err(kernel), Some(Err(probe))) => Origin::Unavailable(format!("{kernel}; {probe}").into()),
+        (Err(kernel), None) => Origin::Unavailable(kernel.into()),
         (Ok(column), _) => Origin::Kernel(column),
     }
 }
 
-/// The column in which this kernel counts the counter; else why there is none.
-pub(crate) fn live_column(
+/// Why the kernel's statistics do not tell a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NoColumn {
+    /// They never did.
+    #[error("no kernel has a counter of its own for it")]
+    Never,
+    /// They cannot be read.
+    #[error("the kernel's counters cannot be read")]
+    Unreadable,
+    /// They did before this release.
+    #[error("not counted by the kernel since {0}")]
+    Since(&'static str),
+    /// Those of this kernel do not have the column.
+    #[error("this kernel has no column {0}")]
+    Absent(&'static str),
+}
+
+impl From<NoColumn> for Unavailable {
+    fn from(reason: NoColumn) -> Self {
+        reason.to_string().into()
+    }
+}
+
+/// The column in which this kernel counts the counter.
+///
+/// # Errors
+///
+/// When there is none.
+pub fn live_column(
     spec: &CounterSpec,
     stat: Option<(&ProcStat, Era)>,
-) -> Result<&'static str, String> {
-    let column = spec
-        .column
-        .ok_or_else(|| "no kernel has a counter of its own for it".to_owned())?;
-    let (stat, era) = stat.ok_or_else(|| "the kernel's counters cannot be read".to_owned())?;
+) -> Result<&'static str, NoColumn> {
+    let column = spec.column.ok_or(NoColumn::Never)?;
+    let (stat, era) = stat.ok_or(NoColumn::Unreadable)?;
     let state = match stat.column_index(column) {
         Some(_) => era.column_state(column),
         None => ColumnState::Absent,
@@ -69,8 +96,8 @@ pub(crate) fn live_column(
         ColumnState::Live => Ok(column),
         ColumnState::LiveNarrow(_) if spec.narrow_column => Ok(column),
         _ => Err(match spec.gone {
-            Some(release) => format!("not counted by the kernel since {release}"),
-            None => format!("this kernel has no column {column}"),
+            Some(release) => NoColumn::Since(release),
+            None => NoColumn::Absent(column),
         }),
     }
 }
@@ -85,11 +112,11 @@ pub fn probed(coverage: &Coverage) -> PerCounter<Selector> {
 }
 
 /// The counters that are unavailable, with their reasons, in table order.
-pub fn unavailable(origins: &Origins) -> impl Iterator<Item = (Counter, &str)> {
+pub fn unavailable(origins: &Origins) -> impl Iterator<Item = (Counter, &Unavailable)> {
     COUNTERS
         .iter()
         .filter_map(|spec| match origins.get(spec.id) {
-            Some(Origin::Unavailable(reason)) => Some((spec.id, reason.as_str())),
+            Some(Origin::Unavailable(reason)) => Some((spec.id, reason)),
             _ => None,
         })
 }
@@ -135,6 +162,7 @@ mod tests {
         let Origin::Unavailable(reason) = check(V5_15, Era::From5_15, &none, Counter::New) else {
             panic!("expected it to be unavailable")
         };
+        let reason = reason.to_string();
         assert!(reason.contains("4.9"), "{reason}");
         assert!(reason.contains("no kprobes"), "{reason}");
         assert!(matches!(
@@ -170,10 +198,8 @@ mod tests {
 
     #[test]
     fn one_missing_probe_costs_only_what_it_feeds() {
-        let no_expect = Coverage::except(vec![(
-            ProbeCounter::ExpectNew,
-            "no such function".to_owned(),
-        )]);
+        let no_expect =
+            Coverage::except(vec![(ProbeCounter::ExpectNew, "no such function".into())]);
         assert!(matches!(
             check(V5_15, Era::From5_15, &no_expect, Counter::New),
             Origin::Unavailable(_)

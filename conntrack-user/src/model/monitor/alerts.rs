@@ -10,7 +10,7 @@ use crate::{
         kernel::{counters::Counter, origin::Origin},
         record::{Alert, AlertState, Check, Ordered, Time, Verdict, worst},
     },
-    reading::selector::Selector,
+    reading::{selector::Selector, unavailable::Unavailable},
     text::Text,
 };
 
@@ -52,14 +52,13 @@ impl InstanceMonitor {
             .collect()
     }
 
-    /// Checks that ended in a mismatch; an error says why there are none to ask.
-    fn mismatches(&self) -> Result<usize, String> {
+    /// Checks that ended in a mismatch.
+    fn mismatches(&self) -> Result<usize, Unavailable> {
         const ANY: Selector = Selector::sum(&[ProbeCounter::AllocCall]);
         if worst(&self.checks).is_none() {
             let reason = self.coverage.missing(ANY);
-            return Err(reason
-                .unwrap_or("no check has anything to compare with")
-                .to_owned());
+            let uncompared = || "no check has anything to compare with".into();
+            return Err(reason.cloned().unwrap_or_else(uncompared));
         }
         let mismatch = |check: &&Check| check.verdict == Verdict::Mismatch;
         Ok(self.checks.iter().filter(mismatch).count())
@@ -83,7 +82,7 @@ impl InstanceMonitor {
                     states.push((name, state));
                 }
                 Standing::Unavailable(reason) => {
-                    unavailable.push((name, reason.to_owned().into()));
+                    unavailable.push((name, reason.into_reason()));
                 }
             }
         }

@@ -19,16 +19,16 @@ use self::{
     events::EventCounter,
     instance::{InstanceMonitor, InstanceSettings, Observation},
 };
-use crate::model::{
-    alert::AlertSettings,
-    burst,
-    kernel::{origin::unavailable, per_counter::PerCounter},
-    overhead::{Meter, Overhead},
-    record::{Hello, Instance, Record, SCHEMA, Summary},
-    top::talkers::{TopSettings, TopTalkers},
-};
 use crate::{
     clock::Instant,
+    model::{
+        alert::AlertSettings,
+        burst,
+        kernel::{origin::unavailable, per_counter::PerCounter},
+        overhead::{Meter, Overhead},
+        record::{Hello, Instance, Record, SCHEMA, Summary},
+        top::talkers::{TopSettings, TopTalkers},
+    },
     reading::{
         InstanceInfo, InstanceReading, Purpose, Reading, coverage::Coverage, durations::Durations,
         probes::ProbeStatus,
@@ -272,7 +272,7 @@ impl Monitor {
         let mut reasons = PerCounter::default();
         if let Some(watched) = self.watched.first() {
             for (counter, reason) in unavailable(watched.monitor.origins()) {
-                reasons.set(counter, Some(reason.to_owned().into()));
+                reasons.set(counter, Some(reason.reason().clone()));
             }
         }
         let hello = Hello {

@@ -202,7 +202,7 @@ impl Totals {
                     .total(column)
                     .zip(attachment.columns.get(spec.id).copied())
                     .map(|(now, base)| signed(now) - signed(base));
-                risen.ok_or_else(|| format!("column {column} was not there from the start"))
+                risen.ok_or_else(|| format!("column {column} was not there from the start").into())
             },
             coverage,
             missed: probes.missed,

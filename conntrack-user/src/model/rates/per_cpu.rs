@@ -3,7 +3,6 @@
 //! The kernel's rows are those of the possible CPUs in the order of their ids, without the ids; the
 //! probes' cells are indexed by id. Both are brought into the order of the possible CPUs.
 
-use crate::text::Text;
 use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
 
 use crate::{
@@ -15,7 +14,10 @@ use crate::{
         rates::delta::RowDelta,
         record::{PerCpu, Skew},
     },
-    reading::{cpus::CpuReading, probes::ProbeTotals, proc_stat::ProcStat, selector::Selector},
+    reading::{
+        cpus::CpuReading, probes::ProbeTotals, proc_stat::ProcStat, selector::Selector,
+        unavailable::Unavailable,
+    },
 };
 
 /// What each CPU has counted, over time.
@@ -66,7 +68,7 @@ impl Cpus {
                         .as_ref()
                         .map_or(rows.len(), |ids| ids.possible.len());
                     if rows.len() != possible {
-                        unknown = Some(Text::from(format!(
+                        unknown = Some(Unavailable::from(format!(
                             "the kernel's statistics have {} rows for {possible} possible CPUs",
                             rows.len()
                         )));
@@ -100,7 +102,7 @@ impl Cpus {
         let online = reading.ids.as_ref().map(|ids| ids.online.len()).ok();
         let shown = PerCpu {
             cpus: reading.ids.as_ref().ok().map(|ids| ids.possible.clone()),
-            unknown,
+            unknown: unknown.map(Unavailable::into_reason),
             skew: PerCounter::from_fn(|spec| skew(moved.get(spec.id)?, online)),
             rates: PerCounter::from_fn(|spec| Some(moved.get(spec.id)?.iter().map(rate).collect())),
             totals: PerCounter::from_fn(|spec| {
@@ -184,7 +186,7 @@ mod tests {
         reading::{coverage::Coverage, cpus::CpuIds, proc_stat::kernel_text},
     };
 
-    fn ids(possible: &[u32], online: &[u32]) -> Result<CpuIds, Text> {
+    fn ids(possible: &[u32], online: &[u32]) -> Result<CpuIds, Unavailable> {
         Ok(CpuIds {
             possible: possible.to_vec(),
             online: online.to_vec(),

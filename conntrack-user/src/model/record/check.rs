@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::record::wire::Time;
-use crate::text::Text;
+use crate::{model::record::wire::Time, text::Text};
 
 /// What a check found, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::record::wire::Time;
 use crate::{
-    model::{alert::AlertStatus, event::Tuple},
+    model::{alert::AlertStatus, event::Tuple, record::wire::Time},
     text::Text,
 };
 

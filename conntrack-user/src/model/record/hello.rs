@@ -2,8 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::record::wire::{by_name, from_names};
-use crate::{model::kernel::per_counter::PerCounter, reading::probes::Probes, text::Text};
+use crate::{
+    model::{
+        kernel::per_counter::PerCounter,
+        record::wire::{by_name, from_names},
+    },
+    reading::probes::Probes,
+    text::Text,
+};
 
 /// What is watched, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

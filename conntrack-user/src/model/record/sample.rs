@@ -2,15 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::record::{
-    check::Verdict,
-    wire::{
-        Ordered, Time, all_by_name, by_name, from_names, is_zero, optional_by_name,
-        optional_from_names,
-    },
-};
 use crate::{
-    model::{alert::AlertStatus, forecast::TimeToFull, kernel::per_counter::PerCounter},
+    model::{
+        alert::AlertStatus,
+        forecast::TimeToFull,
+        kernel::per_counter::PerCounter,
+        record::{
+            check::Verdict,
+            wire::{
+                Ordered, Time, all_by_name, by_name, from_names, is_zero, optional_by_name,
+                optional_from_names,
+            },
+        },
+    },
     text::Text,
 };
 

@@ -2,16 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::record::{
-    check::Check,
-    happenings::{BurstTotals, EventTotals},
-    sample::Percentiles,
-    wire::{Ordered, by_name, from_names, is_none_left_out},
-};
 use crate::{
     model::{
         durations::{latency::Latency, lifetimes::Lifetimes},
         kernel::per_counter::PerCounter,
+        record::{
+            check::Check,
+            happenings::{BurstTotals, EventTotals},
+            sample::Percentiles,
+            wire::{Ordered, by_name, from_names, is_none_left_out},
+        },
     },
     text::Text,
 };

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::record::wire::Time;
-use crate::text::Text;
+use crate::{model::record::wire::Time, text::Text};
 
 /// Who causes what: leaders by several measures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,10 +7,12 @@ use conntrack_ebpf::{
     heavy_hitters::{By, FlowKey, FlowMeasure, Prefixes, table},
 };
 
-use crate::model::top::tables::{self, ENTRIES, measure_name};
 use crate::{
     clock::Instant,
-    model::record::{Time, Top, TopTable},
+    model::{
+        record::{Time, Top, TopTable},
+        top::tables::{self, ENTRIES, measure_name},
+    },
     reading::{
         InstanceInfo, Purpose,
         coverage::Coverage,

@@ -4,7 +4,7 @@
 //! is known: the kernel's difference, corrected by it, is a range, and the probe's difference must
 //! lie in it. Where nothing moved the range is one number, and the agreement exact.
 
-use crate::text::Text;
+use crate::{reading::unavailable::Unavailable, text::Text};
 use conntrack_ebpf::ProbeCounter;
 
 use crate::{
@@ -49,9 +49,8 @@ pub struct Comparison<'a> {
     pub now: &'a Bracket,
     /// The kernel's number of entries, less that of the first reading.
     pub entries: Option<i64>,
-    /// By how much a column of the kernel rose since the first reading; an error says why it
-    /// cannot be compared.
-    pub column: &'a dyn Fn(&CounterSpec) -> Result<i64, String>,
+    /// By how much a column of the kernel rose since the first reading.
+    pub column: &'a dyn Fn(&CounterSpec) -> Result<i64, Unavailable>,
     /// Which probes count.
     pub coverage: &'a Coverage,
     /// Probe hits the kernel missed; `None` where it does not tell.
@@ -81,19 +80,19 @@ impl Comparison<'_> {
         use conntrack_ebpf::ProbeCounter::{AllocCall, Free, TableFull};
         const SOURCE: Selector = Selector::sum(&[AllocCall]).less(&[TableFull, Free]);
         let kernel = match self.coverage.missing(SOURCE) {
-            Some(reason) => Err(format!("needs its probes: {reason}")),
+            Some(reason) => Err(format!("needs its probes: {reason}").into()),
             None => self
                 .entries
-                .ok_or_else(|| "the kernel's number of entries cannot be read".to_owned()),
+                .ok_or_else(|| "the kernel's number of entries cannot be read".into()),
         };
         self.check(ENTRIES_BALANCE, SOURCE, kernel, self.unexplained_drops)
     }
 
     fn counter(&self, spec: &CounterSpec, source: Selector) -> Check {
         let kernel = match spec.verify {
-            Verify::Conservation => Err(format!("verified together as {ENTRIES_BALANCE}")),
-            Verify::ProbeOnly => Err("no kernel counts it".to_owned()),
-            Verify::KernelOnly => Err("counted by the kernel alone".to_owned()),
+            Verify::Conservation => Err(format!("verified together as {ENTRIES_BALANCE}").into()),
+            Verify::ProbeOnly => Err("no kernel counts it".into()),
+            Verify::KernelOnly => Err("counted by the kernel alone".into()),
             Verify::Equality => (self.column)(spec),
         };
         self.check(spec.name, source, kernel, 0)
@@ -104,7 +103,7 @@ impl Comparison<'_> {
         &self,
         name: &'static str,
         source: Selector,
-        kernel: Result<i64, String>,
+        kernel: Result<i64, Unavailable>,
         unseen: u64,
     ) -> Check {
         let probe = value(source, &self.now.after) - value(source, &self.base.after);
@@ -118,7 +117,7 @@ impl Comparison<'_> {
                     kernel_high: None,
                     residual: None,
                     verdict: Verdict::NotComparable,
-                    reason: Some(reason.into()),
+                    reason: Some(reason.into_reason()),
                 };
             }
         };
@@ -236,7 +235,7 @@ mod tests {
             base: &bracket(base),
             now: &bracket(now),
             entries: Some(entries),
-            column: &|_| Err("dead".to_owned()),
+            column: &|_| Err("dead".into()),
             coverage: &Coverage::except(Vec::new()),
             missed,
             unexplained_drops: 0,
@@ -299,7 +298,7 @@ mod tests {
                 after: totals(1, 0),
             },
             entries: Some(1),
-            column: &|_| Err("dead".to_owned()),
+            column: &|_| Err("dead".into()),
             coverage: &Coverage::except(Vec::new()),
             missed: Some(0),
             unexplained_drops: 0,

@@ -68,7 +68,7 @@ fn everything() -> Coverage {
 
 /// Without the functions it takes.
 fn refused() -> (Durations, Coverage) {
-    let reason = |counter| (counter, "6.12.0 has no such function (inlined)".to_owned());
+    let reason = |counter| (counter, "6.12.0 has no such function (inlined)".into());
     let coverage = Coverage::except(vec![
         reason(ProbeCounter::Deleted),
         reason(ProbeCounter::ConfirmFailed),

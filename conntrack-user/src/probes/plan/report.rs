@@ -10,6 +10,7 @@ use crate::{
     reading::{
         coverage::Coverage,
         probes::{Missing, Probes},
+        unavailable::Unavailable,
     },
     text::Text,
 };
@@ -18,7 +19,7 @@ use crate::{
 #[must_use]
 pub fn coverage(missing: &[MissingProbe]) -> Coverage {
     let counters = missing.iter().flat_map(|probe| {
-        let reason = probe.reason.to_string();
+        let reason = Unavailable::from(probe.reason.to_string());
         let counters = probe.counters.iter();
         counters.map(move |&counter| (counter, reason.clone()))
     });

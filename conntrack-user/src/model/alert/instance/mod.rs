@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use crate::model::{
-    alert::{
-        ALERTS, Alarm, AlertId, AlertSettings, COUNT, ConntrackFull, Notification, Settings,
-        window::WindowRate,
+use crate::{
+    model::{
+        alert::{
+            ALERTS, Alarm, AlertId, AlertSettings, COUNT, ConntrackFull, Notification, Settings,
+            window::WindowRate,
+        },
+        forecast::{HORIZON_S, Outlook},
+        kernel::counters::Counter,
     },
-    forecast::{HORIZON_S, Outlook},
-    kernel::counters::Counter,
+    reading::unavailable::Unavailable,
 };
 
-/// What the alerts are judged by at the end of an interval. An error is why a quantity is unavailable.
+/// What the alerts are judged by at the end of an interval.
 pub struct Inputs<'a> {
     /// Length of the interval.
     pub interval: Duration,
@@ -20,11 +23,11 @@ pub struct Inputs<'a> {
     /// The most entries it may hold; 0: any number.
     pub max: Option<u64>,
     /// Events of a counter in the interval; `None` where they are not known for this interval alone.
-    pub events: &'a dyn Fn(Counter) -> Result<Option<u64>, String>,
+    pub events: &'a dyn Fn(Counter) -> Result<Option<u64>, Unavailable>,
     /// When the table will be full.
     pub outlook: Outlook,
     /// Checks of the probes that ended in a mismatch.
-    pub mismatches: Result<usize, String>,
+    pub mismatches: Result<usize, Unavailable>,
 }
 
 /// What is to be told.
@@ -37,12 +40,12 @@ pub struct Told {
 }
 
 /// How an alert stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Standing<'a> {
     /// Judged.
     Judged(&'a Alarm),
-    /// Not judged, with the reason.
-    Unavailable(&'a str),
+    /// Not judged.
+    Unavailable(Unavailable),
 }
 
 /// All alerts of one instance.
@@ -55,7 +58,7 @@ pub struct Alerts {
 struct One {
     judge: Judge,
     /// Why it is not judged now.
-    unavailable: Option<String>,
+    unavailable: Option<Unavailable>,
 }
 
 /// How a quantity is judged.
@@ -84,7 +87,7 @@ impl Alerts {
                 };
                 One {
                     judge,
-                    unavailable: Some(unavailable.to_owned()),
+                    unavailable: Some(unavailable.into()),
                 }
             }),
         }
@@ -118,7 +121,9 @@ impl Alerts {
         ALERTS.iter().zip(&self.alerts).map(|(spec, one)| {
             let standing = match (&one.unavailable, one.judge.alarm()) {
                 (None, Some(alarm)) => Standing::Judged(alarm),
-                (reason, _) => Standing::Unavailable(reason.as_deref().unwrap_or(NOT_JUDGED)),
+                (reason, _) => {
+                    Standing::Unavailable(reason.clone().unwrap_or_else(|| NOT_JUDGED.into()))
+                }
             };
             (spec.id, standing)
         })
@@ -159,9 +164,9 @@ impl Judge {
         &mut self,
         now: Duration,
         inputs: &Inputs<'_>,
-    ) -> Result<Option<Notification>, String> {
+    ) -> Result<Option<Notification>, Unavailable> {
         match self {
-            Self::Disabled => Err(DISABLED.to_owned()),
+            Self::Disabled => Err(DISABLED.into()),
             Self::Full(full) => {
                 let told = inputs
                     .entries
@@ -170,7 +175,7 @@ impl Judge {
                 if full.value().is_none()
                     && let Outlook::Unknown(reason) = inputs.outlook
                 {
-                    return Err(reason.to_owned());
+                    return Err(reason.into());
                 }
                 Ok(told)
             }
@@ -185,7 +190,7 @@ impl Judge {
                 let seconds = match inputs.outlook {
                     Outlook::Fills(time) => time.estimate,
                     Outlook::Steady => HORIZON_S,
-                    Outlook::Unknown(reason) => return Err(reason.to_owned()),
+                    Outlook::Unknown(reason) => return Err(reason.into()),
                 };
                 alarm.judge(now, seconds);
                 Ok(alarm.take_due(now))

@@ -2,10 +2,12 @@
 
 use conntrack_ebpf::ProbeCounter;
 
-use crate::model::monitor::instance::{tests::*, *};
-use crate::reading::{
-    buckets::{Epoch, epoch_of},
-    cpus::{CpuIds, CpuReading},
+use crate::{
+    model::monitor::instance::{tests::*, *},
+    reading::{
+        buckets::{Epoch, epoch_of},
+        cpus::{CpuIds, CpuReading},
+    },
 };
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;

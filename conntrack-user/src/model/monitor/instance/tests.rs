@@ -6,11 +6,11 @@ use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::model::monitor::instance::*;
 use crate::{
     model::{
         alert::{AlertStatus, ConntrackFull, Standing},
         kernel::counters::Counter,
+        monitor::instance::*,
         record::SourceKind,
     },
     reading::{
