@@ -1,6 +1,5 @@
 //! `ctpulse check`: one look, one line, one exit status.
 
-use crate::engine::settings::NamespaceChoice;
 use std::{
     io::{self, Write},
     process::{self, ExitCode},
@@ -8,14 +7,17 @@ use std::{
     time::Duration,
 };
 
+use thiserror::Error;
+
 use crate::{
     cli::check::CheckArgs,
     clock::Clock,
-    model::alert::check::{Limits, Status, judge},
+    engine::settings::NamespaceChoice,
+    model::alert::check::{Limits, NoVerdict, Status, judge},
     output::check::{line, unknown},
     source::{
-        namespaces::Namespace,
-        proc_fs::{PROC, ProcRoot, ReadOutcome},
+        namespaces::{Namespace, NamespaceError},
+        proc_fs::{PROC, ProcRoot, ReadOutcome, SourceError},
     },
 };
 
@@ -40,12 +42,43 @@ pub(super) fn refuse(error: &clap::Error) -> ! {
     error.exit()
 }
 
+/// Why nothing can be told.
+#[derive(Debug, Error)]
+enum CheckError {
+    #[error("--warn {warn} is above --crit {crit}: CRITICAL would come first", warn = .0.warn, crit = .0.crit)]
+    Limits(Limits),
+    #[error("--netns all: one check is of one namespace")]
+    AllNamespaces,
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    #[error("{reason}{}", details(errors))]
+    NoVerdict {
+        reason: NoVerdict,
+        /// What went wrong with reading.
+        errors: Vec<SourceError>,
+    },
+}
+
+/// What reading said.
+fn details(errors: &[SourceError]) -> String {
+    if errors.is_empty() {
+        return String::new();
+    }
+    let hint = if errors.iter().all(SourceError::is_not_found) {
+        " (nf_conntrack is not loaded, or this is not its host)"
+    } else {
+        ""
+    };
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    format!(": {}{hint}", errors.join("; "))
+}
+
 /// Looks, prints the line, and gives the exit status.
 #[must_use]
 pub(super) fn run(args: &CheckArgs, clock: &impl Clock) -> ExitCode {
     let (status, line) = match look(args, clock) {
         Ok((status, line)) => (status, line),
-        Err(reason) => (Status::Unknown, unknown(&reason)),
+        Err(reason) => (Status::Unknown, unknown(&reason.to_string())),
     };
     match writeln!(io::stdout(), "{line}") {
         Ok(()) => ExitCode::from(status as u8),
@@ -54,27 +87,22 @@ pub(super) fn run(args: &CheckArgs, clock: &impl Clock) -> ExitCode {
     }
 }
 
-fn look(args: &CheckArgs, clock: &impl Clock) -> Result<(Status, String), String> {
+fn look(args: &CheckArgs, clock: &impl Clock) -> Result<(Status, String), CheckError> {
     let limits = Limits {
         warn: args.warn,
         crit: args.crit,
     };
     if limits.warn > limits.crit {
-        return Err(format!(
-            "--warn {} is above --crit {}: CRITICAL would come first",
-            limits.warn, limits.crit
-        ));
+        return Err(CheckError::Limits(limits));
     }
     let namespace = match &args.netns {
         NamespaceChoice::Own => None,
-        NamespaceChoice::All => return Err("--netns all: one check is of one namespace".to_owned()),
-        NamespaceChoice::Named(name) => Some(Namespace::named(name).map_err(|e| e.to_string())?),
+        NamespaceChoice::All => return Err(CheckError::AllNamespaces),
+        NamespaceChoice::Named(name) => Some(Namespace::named(name)?),
     };
     let proc = ProcRoot::new(args.proc_root.clone().unwrap_or_else(|| PROC.into()));
     let read = || match &namespace {
-        Some(namespace) => namespace
-            .within(|| proc.read())
-            .map_err(|error| error.to_string()),
+        Some(namespace) => namespace.within(|| proc.read()),
         None => Ok(proc.read()),
     };
     let elapsed = {
@@ -90,21 +118,9 @@ fn look(args: &CheckArgs, clock: &impl Clock) -> Result<(Status, String), String
         sleep(BETWEEN);
         readings.push(read()?.kernel);
     }
-    let verdict = judge(&readings, limits).map_err(|what| because(what, &first))?;
+    let verdict = judge(&readings, limits).map_err(|reason| CheckError::NoVerdict {
+        reason,
+        errors: first.errors,
+    })?;
     Ok((verdict.status, line(&verdict)))
-}
-
-/// What cannot be told, and what reading said.
-fn because(what: &str, reading: &ReadOutcome) -> String {
-    let errors: Vec<String> = reading.errors.iter().map(ToString::to_string).collect();
-    let gone = !errors.is_empty() && reading.errors.iter().all(|error| error.is_not_found());
-    let hint = if gone {
-        " (nf_conntrack is not loaded, or this is not its host)"
-    } else {
-        ""
-    };
-    match errors.is_empty() {
-        true => what.to_owned(),
-        false => format!("{what}: {}{hint}", errors.join("; ")),
-    }
 }

@@ -38,8 +38,8 @@ pub(super) fn run(args: &EventsArgs, diagnostics: &Diagnostics) -> Result<(), Fa
                     EventsFormat::Json => Box::new(Json::new(out)),
                 },
             };
-            let (mut run, start) = Run::start(args.settings(), SystemClock, diagnostics.clone())?;
-            to_end(&mut run, start, Some(&outlet), shutdown, |records| {
+            let (run, start) = Run::start(args.settings(), SystemClock, diagnostics.clone())?;
+            to_end(run, start, Some(&outlet), shutdown, |records| {
                 stream::write(&mut sink, &records)
             })
             .await?;

@@ -19,7 +19,7 @@ use crate::{
     },
     engine::{
         diagnostics::Diagnostics,
-        drive::{finish, until_signalled},
+        drive::{self, drop_run, finish, until_signalled},
         outlet::Outlet,
         run::Run,
         signals::Shutdown,
@@ -50,6 +50,7 @@ pub(super) trait Feed {
 /// A running kernel.
 struct Kernel {
     run: Run<SystemClock>,
+    shutdown: Shutdown,
     diagnostics: Diagnostics,
     overhead: Option<Overhead>,
     panic_on_key: Option<KeyCode>,
@@ -68,7 +69,7 @@ impl Feed for Kernel {
         if !self.run.is_due() {
             return Ok(Vec::new());
         }
-        let records = self.run.tick()?;
+        let records = drive::tick(&mut self.run, &self.shutdown)?;
         let mut inputs: Vec<Input> = records.into_iter().map(Input::Record).collect();
         inputs.extend(self.diagnostics.take().into_iter().map(Input::Notice));
         let overhead = self.run.overhead();
@@ -104,6 +105,7 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
         app.update_all(start.into_iter().map(Input::Record));
         let mut kernel = Kernel {
             run,
+            shutdown: shutdown.clone(),
             diagnostics: diagnostics.clone(),
             overhead: None,
             panic_on_key: args.panic_on_key.map(KeyCode::Char),
@@ -118,7 +120,9 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
         outlet
             .drained_within(LAST_WRITE)
             .await
-            .map_err(Failure::Output)
+            .map_err(Failure::Output)?;
+        drop_run(kernel.run, &shutdown);
+        Ok(())
     })?
 }
 

@@ -73,9 +73,9 @@ pub(super) fn run(args: &RecordArgs, diagnostics: &Diagnostics) -> Result<(), Fa
             shutdown.waits_for("the recording to be written");
             let ending = shutdown.clone();
             let recorded = match Run::start(settings, SystemClock, diagnostics.clone()) {
-                Ok((mut run, start)) => {
+                Ok((run, start)) => {
                     let deliver = |records: Vec<Record>| recording.take(&records);
-                    to_end(&mut run, start, outlet.as_ref(), shutdown, deliver).await
+                    to_end(run, start, outlet.as_ref(), shutdown, deliver).await
                 }
                 Err(error) => Err(error.into()),
             };

@@ -30,8 +30,8 @@ pub(super) fn run(args: &StreamArgs, diagnostics: &Diagnostics) -> Result<(), Fa
         async |shutdown| {
             let outlet = Outlet::stdout()?;
             let mut sink = sink(args, outlet.clone());
-            let (mut run, start) = Run::start(settings, SystemClock, diagnostics.clone())?;
-            to_end(&mut run, start, Some(&outlet), shutdown, |records| {
+            let (run, start) = Run::start(settings, SystemClock, diagnostics.clone())?;
+            to_end(run, start, Some(&outlet), shutdown, |records| {
                 probes_off.look_for(&records, diagnostics);
                 write(&mut *sink, &records)
             })

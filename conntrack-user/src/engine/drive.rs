@@ -21,6 +21,10 @@ use crate::{
 /// How long the end waits for what was written to be read.
 const LAST_WRITE: Duration = Duration::from_millis(400);
 
+/// How long the kernel may take to let go of the probes: it waits for an RCU grace period for each, and nobody else is waited
+/// for by then.
+const DETACH: Duration = Duration::from_secs(60);
+
 /// Why a run ended before its end.
 #[derive(Debug, Error)]
 pub enum DriveError {
@@ -60,7 +64,7 @@ pub fn until_signalled<T>(
 ///
 /// What keeps the run from going on, or from being reported.
 pub async fn to_end<C: Clock + Clone + Send + 'static>(
-    run: &mut Run<C>,
+    mut run: Run<C>,
     start: Vec<Record>,
     outlet: Option<&Outlet>,
     mut shutdown: Shutdown,
@@ -79,10 +83,10 @@ pub async fn to_end<C: Clock + Clone + Send + 'static>(
             read = async { drained.await?; sleep(wait).await; Ok::<_, io::Error>(()) } => read?,
         }
         if run.is_due() {
-            deliver(run.tick()?)?;
+            deliver(tick(&mut run, &shutdown)?)?;
         }
     }
-    deliver(finish(run, &shutdown)?)?;
+    deliver(finish(&mut run, &shutdown)?)?;
     if let Some(outlet) = outlet {
         if shutdown.is_requested() {
             outlet.drained_within(LAST_WRITE).await?;
@@ -93,7 +97,22 @@ pub async fn to_end<C: Clock + Clone + Send + 'static>(
             }
         }
     }
+    drop_run(run, &shutdown);
     Ok(())
+}
+
+/// Takes a reading, and gives what is to be reported.
+///
+/// # Errors
+///
+/// When the run cannot go on.
+pub fn tick<C: Clock + Clone + Send + 'static>(
+    run: &mut Run<C>,
+    shutdown: &Shutdown,
+) -> Result<Vec<Record>, EngineError> {
+    let clock = run.clock().clone();
+    let longest = run.longest_tick();
+    shutdown.during(&clock, longest, || run.tick())
 }
 
 /// Ends a run: what is to be reported of its last interval and of the whole of it.
@@ -105,10 +124,18 @@ pub fn finish<C: Clock + Clone + Send + 'static>(
     run: &mut Run<C>,
     shutdown: &Shutdown,
 ) -> Result<Vec<Record>, EngineError> {
-    // The last reading waits for calls in flight and for a listing; commands for alerts are waited for when the run is dropped.
-    shutdown.allow(run.longest_end());
-    if run.has_hook() {
-        shutdown.allow(hook::LAST_WAIT + Duration::from_secs(2));
-    }
-    run.finish()
+    // It waits for calls in flight and for a listing.
+    let clock = run.clock().clone();
+    let longest = run.longest_end();
+    shutdown.during(&clock, longest, || run.finish())
+}
+
+/// Lets go of everything: commands that were started for alerts end, and the kernel detaches the probes.
+pub fn drop_run<C: Clock + Clone + Send + 'static>(run: Run<C>, shutdown: &Shutdown) {
+    let clock = run.clock().clone();
+    let commands = match run.has_hook() {
+        true => hook::LAST_WAIT,
+        false => Duration::ZERO,
+    };
+    shutdown.during(&clock, DETACH + commands, || drop(run));
 }

@@ -32,6 +32,9 @@ use crate::{
     text::Text,
 };
 
+/// How long reading a kernel may take before it is taken to be stuck.
+const SLOW_KERNEL: Duration = Duration::from_secs(10);
+
 /// A run.
 ///
 /// Everything that is measured in a tick goes as one [`Reading`] through the [`Monitor`], which gives what is to be reported.
@@ -202,10 +205,25 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         Ok(self.observe(&taken.reading))
     }
 
+    /// The clock it goes by.
+    #[must_use]
+    pub fn clock(&self) -> &C {
+        &self.clock
+    }
+
     /// What watching costs, once that is known.
     #[must_use]
     pub fn overhead(&self) -> Option<Overhead> {
         self.monitor.overhead()
+    }
+
+    /// How long a tick may take: a kernel under load may be slow, but it answers. A directory may be one of files that never do.
+    #[must_use]
+    pub fn longest_tick(&self) -> Duration {
+        match self.proc_root {
+            None => SLOW_KERNEL,
+            Some(_) => Duration::ZERO,
+        }
     }
 
     /// How long its end may take, besides waiting for commands.
@@ -215,7 +233,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             .top
             .as_ref()
             .map_or(Duration::ZERO, |_| top::LAST_LISTING);
-        LONGEST_LAST_LOOK + listing
+        self.longest_tick() + LONGEST_LAST_LOOK + listing
     }
 
     /// Whether the end may have to wait for a command that was started for an alert.

@@ -40,7 +40,7 @@ pub struct Shutdown {
 }
 
 struct Shared {
-    /// Work of the end that is bounded by itself, and may take so long.
+    /// How long work of the end may take that is bounded by itself.
     allowance: Mutex<Duration>,
     /// What is waited for, to be named where that is in vain.
     waiting_for: Mutex<&'static str>,
@@ -121,10 +121,16 @@ impl Shutdown {
         *self.requested.borrow()
     }
 
-    /// Lets the end take longer by work whose length is bounded by itself.
-    pub fn allow(&self, more: Duration) {
-        let mut allowance = lock(&self.shared.allowance);
-        *allowance = allowance.saturating_add(more);
+    /// Does work whose length is bounded by itself, and which may take `longest` although the end was asked for.
+    pub fn during<T>(&self, clock: &impl Clock, longest: Duration, work: impl FnOnce() -> T) -> T {
+        let start = clock.now().monotonic;
+        self.shared
+            .change_allowance(|allowed| allowed.saturating_add(longest));
+        let result = work();
+        let unused = longest.saturating_sub(clock.now().monotonic.saturating_sub(start));
+        self.shared
+            .change_allowance(|allowed| allowed.saturating_sub(unused));
+        result
     }
 
     /// Says what is waited for from now on.
@@ -136,6 +142,11 @@ impl Shutdown {
 impl Shared {
     fn allowance(&self) -> Duration {
         *lock(&self.allowance)
+    }
+
+    fn change_allowance(&self, change: impl FnOnce(Duration) -> Duration) {
+        let mut allowance = lock(&self.allowance);
+        *allowance = change(*allowance);
     }
 
     fn waiting_for(&self) -> &'static str {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use conntrack_ebpf::heavy_hitters::Prefixes;
+use thiserror::Error;
 
 use crate::{
     clock::Clock,
@@ -21,9 +22,11 @@ use crate::{
     },
     source::{
         ctnetlink::Ctnetlink,
-        namespaces::Namespace,
+        namespaces::{Namespace, NamespaceError},
+        nfnetlink::socket::NetlinkError,
         proc_fs::{PROC, ProcRoot},
-        processes, sockets,
+        processes,
+        sockets::{self, SocketsError},
     },
 };
 
@@ -73,8 +76,22 @@ pub(super) enum Surveyed {
     Entries(EntryListing),
     /// The processes behind its local sockets.
     Owners(Owners),
-    /// Nothing, and why.
-    Failed(String),
+    /// Nothing.
+    Failed(SurveyError),
+}
+
+/// Why an instance could not be surveyed.
+#[derive(Debug, Error)]
+pub(super) enum SurveyError {
+    /// Its entries could not be listed.
+    #[error("entries held are not known: {0}")]
+    Entries(#[from] NetlinkError),
+    /// Its sockets could not be read.
+    #[error(transparent)]
+    Sockets(#[from] SocketsError),
+    /// It could not be entered.
+    #[error(transparent)]
+    Enter(#[from] NamespaceError),
 }
 
 /// What the thread is asked.
@@ -231,8 +248,7 @@ impl<C: Clock> SurveyThread<C> {
                         room -= 1;
                         finding.add(&socket, process);
                     }
-                })
-                .map_err(|e| e.to_string())?;
+                })?;
                 Ok(Some(Surveyed::Owners(finding.owners())))
             });
             self.send(target, what)?;
@@ -253,32 +269,30 @@ impl<C: Clock> SurveyThread<C> {
 /// Does something in a namespace; nothing if it is gone.
 fn within(
     target: &SurveyTarget,
-    work: impl FnOnce() -> Result<Option<Surveyed>, String>,
+    work: impl FnOnce() -> Result<Option<Surveyed>, SurveyError>,
 ) -> Option<Surveyed> {
     match target.namespace.within(work) {
         Ok(Ok(what)) => what,
         Ok(Err(reason)) => Some(Surveyed::Failed(reason)),
         // It ended; the readings say so.
         Err(error) if error.is_gone() => None,
-        Err(error) => Some(Surveyed::Failed(error.to_string())),
+        Err(error) => Some(Surveyed::Failed(error.into())),
     }
 }
 
 /// Lists the entries of the calling thread's namespace. Nothing where nf_conntrack is not loaded: asking would load it.
-fn entries(slot: u32, settings: &SurveySettings) -> Result<Option<EntryListing>, String> {
+fn entries(slot: u32, settings: &SurveySettings) -> Result<Option<EntryListing>, SurveyError> {
     if ProcRoot::new(PROC).max().is_err() {
         return Ok(None);
     }
     let mut counted = GroupBy::ALL.map(|by| (by, SketchBuilder::new(SET_BITS, settings.seed)));
-    let listing = Ctnetlink::default()
-        .entries(|entry| {
-            for (by, counting) in &mut counted {
-                if let Some(key) = entry.key(*by, slot, settings.prefixes) {
-                    counting.add(key);
-                }
+    let listing = Ctnetlink::default().entries(|entry| {
+        for (by, counting) in &mut counted {
+            if let Some(key) = entry.key(*by, slot, settings.prefixes) {
+                counting.add(key);
             }
-        })
-        .map_err(|e| format!("entries held are not known: {e}"))?;
+        }
+    })?;
     let groups = counted
         .iter()
         .map(|(by, counting)| (*by, counting.sketch().heavy_hitters(slot, settings.rows)))

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::model::alert::check::{Status, Verdict};
+use crate::{
+    model::alert::check::{Status, Verdict},
+    text::Plain,
+};
 
 /// The line for a verdict.
 #[must_use]
@@ -33,8 +36,8 @@ pub fn line(verdict: &Verdict) -> String {
 /// The line where there is no verdict.
 #[must_use]
 pub fn unknown(reason: &str) -> String {
-    // What stands after a bar is performance data, and a line is one line.
-    let reason = reason.replace('|', "/").replace(['\n', '\r'], " ");
+    // What stands after a bar is performance data.
+    let reason = Plain(reason).to_string().replace('|', "/");
     format!("CONNTRACK {} - {reason}", Status::Unknown.name())
 }
 
@@ -62,6 +65,6 @@ mod tests {
             "CONNTRACK WARNING - 242000 of 262144 entries (92.3 %) | \
              entries=242000;235929;249036;0;262144 utilization=92.316%;90;95;0;100 drop=12c early_drop=3c"
         );
-        assert_eq!(unknown("a|b\nc"), "CONNTRACK UNKNOWN - a/b c");
+        assert_eq!(unknown("a|b\nc"), "CONNTRACK UNKNOWN - a/b\\nc");
     }
 }

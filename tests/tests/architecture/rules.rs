@@ -35,13 +35,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "model::rates",
-        &[
-            "model::burst",
-            "model::kernel",
-            "model::record",
-            "reading",
-            "text",
-        ],
+        &["model::burst", "model::kernel", "model::record", "reading"],
     ),
     (
         "model::verify",
@@ -137,7 +131,21 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
         "below the command line there are plain settings",
     ),
     ("tokio", &["engine", "commands"], "nothing else waits"),
-    ("std::thread", &["engine"], "threads are few, and known"),
+    (
+        "std::thread::sleep",
+        &["engine", "commands::check"],
+        "nothing else waits",
+    ),
+    (
+        "std::thread::spawn",
+        &[],
+        "threads are few, and each can fail to start: engine::worker",
+    ),
+    (
+        "std::thread::Builder",
+        &["engine"],
+        "threads are few, and each can fail to start: engine::worker",
+    ),
     (
         "ratatui",
         &["output::live", "commands"],

@@ -1,5 +1,7 @@
 //! One judgement of how full a table is, for monitors that look now and then.
 
+use thiserror::Error;
+
 use crate::{
     model::{
         alert::{ConntrackFull, Level},
@@ -81,24 +83,38 @@ pub struct Verdict {
 /// The counters of the kernel that say what a full table does.
 const COUNTED: [Counter; 3] = [Counter::Drop, Counter::EarlyDrop, Counter::InsertFailed];
 
+/// Why there is no verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NoVerdict {
+    /// No reading has the number of entries.
+    #[error("the number of entries cannot be read")]
+    NoEntries,
+    /// No reading has the maximum.
+    #[error("nf_conntrack_max cannot be read")]
+    NoMax,
+    /// There is no maximum.
+    #[error("nf_conntrack_max is 0: there is no limit to judge by")]
+    NoLimit,
+}
+
 /// Judges the fullest of several readings.
 ///
 /// # Errors
 ///
-/// When there is nothing to judge: which number is missing.
-pub fn judge(readings: &[KernelReading], limits: Limits) -> Result<Verdict, &'static str> {
+/// When there is nothing to judge.
+pub fn judge(readings: &[KernelReading], limits: Limits) -> Result<Verdict, NoVerdict> {
     let entries = readings
         .iter()
         .filter_map(KernelReading::entries)
         .max()
-        .ok_or("the number of entries cannot be read")?;
+        .ok_or(NoVerdict::NoEntries)?;
     let max = readings
         .iter()
         .rev()
         .find_map(|reading| reading.max)
-        .ok_or("nf_conntrack_max cannot be read")?;
+        .ok_or(NoVerdict::NoMax)?;
     if max == 0 {
-        return Err("nf_conntrack_max is 0: there is no limit to judge by");
+        return Err(NoVerdict::NoLimit);
     }
     let utilization = entries as f64 * 100.0 / max as f64;
     let status = if utilization > limits.crit {
@@ -182,7 +198,7 @@ mod tests {
             (vec![reading(1, 0)], "no limit"),
         ] {
             let error = judge(&readings, LIMITS).unwrap_err();
-            assert!(error.contains(reason), "{error}");
+            assert!(error.to_string().contains(reason), "{error}");
         }
     }
 }
