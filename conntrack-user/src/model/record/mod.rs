@@ -3,6 +3,7 @@
 //! Everything a renderer needs is here, computed: renderers do no arithmetic. What was written as JSON
 //! can be read again, and is then the same to every renderer.
 
+pub mod derived;
 mod wire;
 
 use crate::{reading::probes::Probes, text::Text};
