@@ -12,7 +12,10 @@ use crate::{
         era::Era,
         origin::{self, Origin, Origins},
     },
-    output::doctor::{Finding, Report, Status, text},
+    output::{
+        doctor::{CounterLine, DoctorReport as Report, Finding, RequirementStatus as Status, text},
+        json::write_line,
+    },
     probes::{
         facts::{HostFacts, Support},
         missed::skipped_hits_are_told,
@@ -33,10 +36,7 @@ pub fn run(args: &DoctorArgs) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match args.format {
         DoctorFormat::Text => out.write_all(text(&report).as_bytes()),
-        DoctorFormat::Json => {
-            serde_json::to_writer(&mut out, &report)?;
-            writeln!(out)
-        }
+        DoctorFormat::Json => write_line(&mut out, &report),
     }
 }
 
@@ -101,7 +101,7 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
                     Origin::Probe(_) => ("probe", None),
                     Origin::Unavailable(reason) => ("unavailable", Some(reason.clone())),
                 };
-                crate::output::doctor::CounterLine {
+                CounterLine {
                     name: counter.spec().name,
                     source,
                     meaning: counter.spec().meaning,

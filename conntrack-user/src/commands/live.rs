@@ -20,7 +20,7 @@ use crate::{
     model::{overhead::Meter, record::Record},
     output::{
         Sink,
-        live::{App, Input, Request, Theme},
+        live::{App, Input, Theme, ViewRequest},
     },
     probes::diagnostics,
     source::{instance::Extent, own_usage},
@@ -92,7 +92,7 @@ impl<C> Kernel<'_, C> {
     /// What else was said.
     fn said(&self) -> impl Iterator<Item = Input> {
         let said = self.voice.take().into_iter().chain(diagnostics::take());
-        said.map(Input::Notice)
+        said.map(|line| Input::Diagnostic(line.into()))
     }
 }
 
@@ -243,12 +243,12 @@ pub async fn show(
             () = sleep_until(frame), if dirty => {}
         }
         match app.take_request() {
-            Some(Request::Quit) => return Ok(()),
-            Some(Request::Suspend) => {
+            Some(ViewRequest::Quit) => return Ok(()),
+            Some(ViewRequest::Suspend) => {
                 screen.suspend(Whom::Group)?;
                 app.update(Input::Resized);
             }
-            Some(Request::Redraw) => screen.again()?,
+            Some(ViewRequest::Redraw) => screen.again()?,
             None => {}
         }
     }

@@ -6,7 +6,10 @@ use ratatui::{
     style::{Modifier, Style},
 };
 
-use crate::output::live::theme::{Glyphs, Palette, Theme};
+use crate::output::{
+    format::axis::round_up,
+    live::theme::{Glyphs, Palette, Theme},
+};
 
 /// A dimension to draw.
 #[derive(Clone, Debug)]
@@ -29,7 +32,7 @@ impl Drawn {
 
 /// Where zero lies and how much a dot stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scale {
+pub struct PlotScale {
     /// Dots above zero.
     pub up: usize,
     /// Dots below zero.
@@ -67,19 +70,7 @@ fn down(glyphs: Glyphs) -> usize {
     }
 }
 
-/// The next number of the form 1, 2 or 5 × 10ⁿ that is no less.
-#[must_use]
-pub fn round_up(value: f64) -> f64 {
-    if value <= 0.0 || !value.is_finite() {
-        return 0.0;
-    }
-    let power = 10_f64.powf(value.log10().floor());
-    let steps = [1.0, 2.0, 5.0, 10.0];
-    let fits = |step: &&f64| **step * power >= value * (1.0 - 1e-9);
-    steps.iter().find(fits).unwrap_or(&10.0) * power
-}
-
-impl Scale {
+impl PlotScale {
     /// One scale for both directions, so that what is up can be compared with what is down. `mirrored`
     /// keeps room below zero even when nothing is there.
     #[must_use]
@@ -128,7 +119,7 @@ impl Scale {
 }
 
 /// Draws dimensions over each other, the largest behind, with a line at zero.
-pub fn draw(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scale: Scale) {
+pub fn draw(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scale: PlotScale) {
     if area.is_empty() {
         return;
     }
@@ -147,7 +138,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scal
 }
 
 /// Only where something is known: no line is not zero.
-fn zero_line(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scale: Scale) {
+fn zero_line(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scale: PlotScale) {
     let per_cell = across(theme.glyphs);
     let known = |x: u16| {
         let first = usize::from(x - area.x) * per_cell;
@@ -175,7 +166,7 @@ fn zero_line(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], sca
 /// Bits of the dots of a Braille character, by row and column.
 const DOTS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 
-fn braille(buffer: &mut Buffer, area: Rect, theme: Theme, order: &[&Drawn], scale: Scale) {
+fn braille(buffer: &mut Buffer, area: Rect, theme: Theme, order: &[&Drawn], scale: PlotScale) {
     let width = usize::from(area.width);
     let mut masks = vec![0_u32; width * usize::from(area.height)];
     let mut styles = vec![Style::new(); masks.len()];
@@ -230,7 +221,7 @@ fn pattern(place: usize, x: usize, y: usize, edge: bool) -> bool {
 /// What a dimension puts into a character: `filled` of its steps, from the side of zero.
 type Put = fn(filled: usize, dimension: &Drawn, behind: Option<&Drawn>) -> (char, Style);
 
-fn columns(buffer: &mut Buffer, area: Rect, order: &[&Drawn], scale: Scale, put: Put) {
+fn columns(buffer: &mut Buffer, area: Rect, order: &[&Drawn], scale: PlotScale, put: Put) {
     let rows = usize::from(area.height);
     let steps = (scale.up + scale.down) / rows.max(1);
     if steps == 0 {
@@ -310,29 +301,11 @@ mod tests {
     fn picture(theme: Theme, dimensions: &[Drawn], width: u16, height: u16) -> Vec<String> {
         let area = Rect::new(0, 0, width, height);
         let mut buffer = Buffer::empty(area);
-        let scale = Scale::new(theme, dimensions, height, true);
+        let scale = PlotScale::new(theme, dimensions, height, true);
         draw(&mut buffer, area, theme, dimensions, scale);
         (0..height)
             .map(|y| (0..width).map(|x| buffer[(x, y)].symbol()).collect())
             .collect()
-    }
-
-    #[test]
-    fn numbers_are_rounded_up_to_1_2_and_5() {
-        for (value, rounded) in [
-            (0.0, 0.0),
-            (1.0, 1.0),
-            (1.1, 2.0),
-            (2.0, 2.0),
-            (4.9, 5.0),
-            (6.0, 10.0),
-            (49_600.0, 50_000.0),
-            (1e6, 1e6),
-            (0.003, 0.005),
-        ] {
-            let got = round_up(value);
-            assert!((got - rounded).abs() <= rounded * 1e-9, "{value}: {got}");
-        }
     }
 
     #[test]
@@ -367,7 +340,7 @@ mod tests {
                     let area = Rect::new(1, 1, width, height);
                     let mut buffer = Buffer::empty(Rect::new(0, 0, width + 2, height + 2));
                     let untouched = buffer.clone();
-                    let scale = Scale::new(theme, &dimensions, height, mirrored);
+                    let scale = PlotScale::new(theme, &dimensions, height, mirrored);
                     draw(&mut buffer, area, theme, &dimensions, scale);
                     for y in 0..height + 2 {
                         for x in 0..width + 2 {
@@ -385,7 +358,7 @@ mod tests {
             for glyphs in [Glyphs::Braille, Glyphs::Block, Glyphs::Ascii] {
                 let theme = theme(glyphs, Palette::Ansi);
                 let dimensions = [drawn(&[value], false, 0), drawn(&[other], true, 1)];
-                let scale = Scale::new(theme, &dimensions, 3, true);
+                let scale = PlotScale::new(theme, &dimensions, 3, true);
                 prop_assert!(scale.dots(value, false) > 0);
                 prop_assert!(scale.dots(other, true) > 0);
             }

@@ -4,6 +4,11 @@ use std::str::FromStr;
 
 use crate::model::event::{Tuple, filter::Filter};
 
+/// What is wrong with a filter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SearchError(<Filter as FromStr>::Err);
+
 /// Conditions that must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Search {
@@ -12,7 +17,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Whether something is wanted: its line, and the flow it is about.
+    /// Whether an event is wanted, by its line and the flow it is about.
     #[must_use]
     pub fn matches(&self, line: &str, tuple: Option<&Tuple>) -> bool {
         let line = line.to_lowercase();
@@ -22,14 +27,14 @@ impl Search {
 }
 
 impl FromStr for Search {
-    type Err = String;
+    type Err = SearchError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, SearchError> {
         let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
         let (conditions, words): (Vec<&str>, Vec<&str>) = parts.partition(|p| p.contains('='));
         Ok(Self {
             tuple: (!conditions.is_empty())
-                .then(|| conditions.join(",").parse())
+                .then(|| conditions.join(",").parse().map_err(SearchError))
                 .transpose()?,
             words: words.into_iter().map(str::to_lowercase).collect(),
         })
@@ -55,8 +60,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn an_error_says_what_is_wrong() {
         let error = "port=1".parse::<Search>().unwrap_err();
-        assert!(error.contains("no such key"), "{error}");
+        assert!(error.to_string().contains("no such key"), "{error}");
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     model::{
         kernel::charts::CHARTS,
         record::Record,
-        report::{Builder, Report},
+        report::{Builder, RecordingReport},
     },
     output::report::page,
 };
@@ -58,11 +58,13 @@ fn sample(name: &str, tenth: u32, buckets: &Value) -> Record {
         "counters": {"new": 7},
         "peaks": {"new": {"rate": 4768.4, "window_ms": 1.048576, "at": "2026-01-02T03:04:05.050000Z"}},
         "buckets": buckets,
-        "alerts": {}, "verdict": "exact",
+        "alerts": {"netfilter_conntrack_full":
+            {"status": "CLEAR", "value": 18.3, "notified": "CLEAR", "notify_at": null}},
+        "verdict": "exact",
     }))
 }
 
-fn report(name: &str) -> Report {
+fn report(name: &str) -> RecordingReport {
     let mut builder = Builder::default();
     builder.add(&hello(name));
     let new =

@@ -7,7 +7,7 @@ use crate::{
     output::{
         Sink,
         terminal::{Size, Terminal},
-        text::{Numbers, Selection, TextSink, View},
+        text::{Numbers, Selection, TextSink, UnknownName, View},
     },
 };
 
@@ -29,12 +29,12 @@ fn shown(view: View, columns: u16) -> io::Result<String> {
     String::from_utf8(out).map_err(io::Error::other)
 }
 
-fn columns(names: &str) -> Result<Selection, String> {
+fn columns(names: &str) -> Result<Selection, UnknownName> {
     let names = names.split(',').map(str::parse);
     names.collect::<Result<_, _>>().map(Selection::Columns)
 }
 
-fn charts(names: &str) -> Result<Selection, String> {
+fn charts(names: &str) -> Result<Selection, UnknownName> {
     let names = names.split(',').map(str::parse);
     names.collect::<Result<_, _>>().map(Selection::Charts)
 }

@@ -3,20 +3,17 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use crate::{
-    model::history::window::DimensionView,
+    model::history::views::DimensionView,
     output::live::{app::App, panels::pieces},
 };
 
-/// A chart and a number of columns.
-type Key = (usize, usize);
-
-/// The dimensions of charts, by number of columns.
-pub(super) struct Views<'a> {
+/// The dimensions of charts, by chart and number of columns.
+pub(super) struct ChartViews<'a> {
     app: &'a App,
-    known: RefCell<BTreeMap<Key, Rc<[DimensionView]>>>,
+    known: RefCell<BTreeMap<(usize, usize), Rc<[DimensionView]>>>,
 }
 
-impl<'a> Views<'a> {
+impl<'a> ChartViews<'a> {
     /// Of the window that is shown.
     pub(super) fn new(app: &'a App) -> Self {
         Self {
