@@ -1,4 +1,4 @@
-//! What a browser shows of the bursts and leaders of `fixtures/recordings/bursts-6.12.ctp`, which was recorded in a guest.
+//! What a browser shows of the bursts and top talkers of `fixtures/recordings/bursts-6.12.ctp`, which was recorded in a guest.
 
 use std::{
     collections::BTreeMap,
@@ -108,7 +108,7 @@ fn every_recorded_burst_is_listed_and_can_be_jumped_to() -> Result<()> {
 }
 
 #[test]
-fn the_culprits_are_those_of_the_closing_record() -> Result<()> {
+fn the_top_talkers_are_those_of_the_closing_record() -> Result<()> {
     let page = Page::of(&recording(), &[])?;
     let browser = Browser::start(1200)?;
     page.open(&browser)?;
@@ -132,7 +132,7 @@ fn the_culprits_are_those_of_the_closing_record() -> Result<()> {
         assert!(expected.keys().any(|[of, _]| of == by), "nobody by {by}");
     }
     let rows = browser.script(
-        "const heading = [...document.querySelectorAll('h3')].find((h3) => h3.textContent === 'Culprits');
+        "const heading = [...document.querySelectorAll('h3')].find((h3) => h3.textContent === 'Top talkers');
          return [...heading.closest('details').querySelectorAll('tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent))",
     )?;
     let rows: Vec<[String; 7]> = serde_json::from_value(rows)?;

@@ -50,9 +50,7 @@ pub struct InstanceReport {
     pub instance: Instance,
     /// The six charts.
     pub charts: Vec<ChartReport>,
-    /// Greatest `nf_conntrack_max`.
-    pub max: Option<u64>,
-    /// The moment with the most entries.
+    /// The moment at which the table was fullest.
     pub fullest: Option<Fullest>,
     /// The alert on the table's utilization, over the whole recording.
     pub full_alert: FullAlert,
@@ -84,14 +82,16 @@ pub struct InstanceReport {
     pub buckets_lost_ms: f64,
 }
 
-/// The moment with the most entries.
+/// The moment at which the table was fullest: by its maximum then, where there was one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fullest {
     /// Entries in the table.
     pub entries: u64,
     /// When.
     pub at: Micros,
-    /// `entries` in percent of the maximum then.
+    /// The most entries it might hold then.
+    pub max: Option<u64>,
+    /// `entries` in percent of `max`.
     pub utilization: Option<f64>,
     /// Whether the table held as much as it may.
     pub is_full: bool,

@@ -63,7 +63,6 @@ impl InstanceReport {
                 netns: None,
             },
             charts: CHARTS.iter().map(ChartReport::new).collect(),
-            max: None,
             fullest: None,
             full_alert: FullAlert::default(),
             peaks: PerCounter::default(),
@@ -89,17 +88,18 @@ impl InstanceReport {
         origin: Timestamp,
         span: Range<Micros>,
     ) -> usize {
-        self.max = self.max.max(sample.max);
         self.buckets_lost_ms += sample.buckets_lost_ms.max(0.0);
-        if let Some(entries) = sample.entries
-            && self.fullest.is_none_or(|most| entries > most.entries)
-        {
-            self.fullest = Some(Fullest {
+        if let Some(entries) = sample.entries {
+            let now = Fullest {
                 entries,
+                max: sample.max,
                 at: span.end,
-                utilization: sample.utilization,
+                utilization: sample.utilization.filter(|used| used.is_finite()),
                 is_full: sample.is_full(),
-            });
+            };
+            if self.fullest.is_none_or(|most| now.is_fuller_than(&most)) {
+                self.fullest = Some(now);
+            }
         }
         match sample.judgement(AlertId::Full) {
             Judgement::Judged(status) => {
@@ -227,6 +227,12 @@ impl InstanceReport {
         self.keep_greatest_bursts();
         self.bursts.sort_by_key(|burst| burst.start);
         self.event_counts.sort();
+    }
+}
+
+impl Fullest {
+    fn is_fuller_than(&self, other: &Self) -> bool {
+        (self.utilization, self.entries) > (other.utilization, other.entries)
     }
 }
 

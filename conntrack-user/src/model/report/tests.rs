@@ -165,6 +165,19 @@ fn the_alert_is_as_it_was_recorded() {
 }
 
 #[test]
+fn the_fullest_moment_is_so_by_the_maximum_of_that_moment() {
+    let held = |n, entries: u64, max: u64| {
+        let utilization = entries as f64 * 100.0 / max as f64;
+        let changes = json!({"entries": entries, "max": max, "utilization": utilization});
+        sample(n, &|_| Some(0.0), changes)
+    };
+    let report = report([held(1, 700, 8192), held(2, 600, 500), held(3, 900, 8192)]);
+    let fullest = only(&report).fullest.expect("entries were read");
+    assert_eq!((fullest.entries, fullest.max), (600, Some(500)));
+    assert!(fullest.is_full);
+}
+
+#[test]
 fn lists_are_cut_and_what_is_cut_is_counted() {
     let event = |kind: &str| {
         record(

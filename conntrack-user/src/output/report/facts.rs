@@ -73,7 +73,7 @@ fn fullest(report: &RecordingReport, instance: &InstanceReport) -> Fact {
     let mut text = format!(
         "{} of {} entries at {}",
         fullest.entries,
-        optional(instance.max),
+        optional(fullest.max),
         clock::millis(report.time(fullest.at))
     );
     let alert = &instance.full_alert;

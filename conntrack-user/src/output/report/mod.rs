@@ -148,15 +148,18 @@ fn probes(page: &mut String, report: &RecordingReport, hello: &Hello) -> std::fm
             Escaped(why)
         )?;
     }
-    for unseen in report.unseen_events() {
-        writeln!(
-            page,
-            "<p>Not all events are seen of {}: {}.</p>",
-            unseen.kinds.join(", "),
-            Escaped(&unseen.reason)
-        )?;
+    let unseen = report.unseen_events().iter();
+    let unseen: Vec<String> = unseen
+        .map(|group| format!("{} ({})", group.kinds.join(", "), group.reason))
+        .collect();
+    if unseen.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    writeln!(
+        page,
+        "<p>Not all events of these kinds are seen: {}.</p>",
+        Escaped(unseen.join("; "))
+    )
 }
 
 fn toolbar(page: &mut String) -> std::fmt::Result {

@@ -121,6 +121,8 @@ fn time() -> impl Strategy<Value = Time> {
     prop_oneof![
         4 => (0..60_000_000_i64).prop_map(move |us| at(1_767_323_045_000_000 + us)),
         1 => select(vec![Timestamp::MIN, Timestamp::MAX, Timestamp::UNIX_EPOCH]).prop_map(Time),
+        // As many nanoseconds as there may be, and microseconds.
+        1 => select(vec![i64::MAX / 1000, i64::MIN / 1000, (1 << 62) / 1000, -1]).prop_map(at),
         1 => any::<i64>().prop_map(at),
     ]
 }
