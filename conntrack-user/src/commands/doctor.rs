@@ -13,7 +13,10 @@ use crate::{
         origin::{self, Origin, Origins},
     },
     output::{
-        doctor::{CounterLine, DoctorReport as Report, Finding, RequirementStatus as Status, text},
+        doctor::{
+            CounterLine, DoctorFinding as Finding, DoctorReport as Report,
+            RequirementStatus as Status, text,
+        },
         json::write_line,
     },
     probes::{

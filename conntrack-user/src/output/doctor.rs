@@ -12,7 +12,7 @@ pub struct DoctorReport {
     /// Kernel release.
     pub kernel: String,
     /// Each requirement.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<DoctorFinding>,
     /// Why no probe would be attached; `None` when some would.
     pub blocked: Option<String>,
     /// Where each counter would come from.
@@ -21,7 +21,7 @@ pub struct DoctorReport {
 
 /// One requirement.
 #[derive(Clone, Debug, Serialize)]
-pub struct Finding {
+pub struct DoctorFinding {
     /// What is required.
     pub name: &'static str,
     /// Whether it is there.

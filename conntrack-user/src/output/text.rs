@@ -58,7 +58,7 @@ pub struct TextSink<W> {
     instances: bool,
     since_header: u16,
     per_cpu_explained: bool,
-    /// What the last line about unknown CPUs said.
+    /// The reason in the last line about unknown CPUs.
     unknown_cpus: Option<Text>,
     /// Forecast of the last sample, which the notifications of its instance follow.
     time_to_full: Option<TimeToFull>,

@@ -93,7 +93,7 @@ impl InstanceHistory {
         windows.next().map(|top| top.window_s)
     }
 
-    /// The tables of top talkers that have rows: who it is, before whom it is for.
+    /// The tables of top talkers that have rows: sources before all others.
     #[must_use]
     pub fn top_tables(&self) -> Vec<&TopTable> {
         let all = self.all_tables();

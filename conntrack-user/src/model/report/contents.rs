@@ -97,7 +97,7 @@ pub struct Fullest {
     pub is_full: bool,
 }
 
-/// What an alert said over the whole recording.
+/// The alert on the table's utilization, over the whole recording.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FullAlert {
     /// The worst status; `None` where it was never judged.
@@ -240,7 +240,7 @@ impl RecordingReport {
         spans
     }
 
-    /// The span to show when somebody jumps to what lasted from one moment to another.
+    /// The span to show for what lasted from one moment to another.
     #[must_use]
     pub fn around(&self, from: Time, to: Time) -> (Micros, Micros) {
         (self.micros(from.0) - AROUND, self.micros(to.0) + AROUND)

@@ -10,7 +10,7 @@
   const LEAST = 2 * data.bucket; // microseconds that are shown at least
   let view = { from: data.from, to: data.to };
 
-  // Cells are stored by their distance from the one before; from here on by when they begin.
+  // Cells are stored by their distance from the one before; from here on by their start.
   for (const instance of data.instances)
     for (const chart of instance.charts)
       for (const dimension of chart) {
@@ -61,8 +61,8 @@
     const { from, to } = view, length = (to - from) / n;
     const out = Array.from({ length: n }, () => null);
     let peak = null, at = null, sum = 0, time = 0;
-    const each = (begin, end, visit) => {
-      const a = (begin - from) / length, b = (end - from) / length;
+    const each = (start, end, visit) => {
+      const a = (start - from) / length, b = (end - from) / length;
       for (let i = Math.max(0, Math.floor(a)); i < Math.min(n, Math.ceil(b)); i++) {
         const share = Math.min(b, i + 1) - Math.max(a, i);
         if (share > 0) visit(i, share, b - a);
@@ -70,30 +70,30 @@
     };
     const { steps, cells, width, fine } = dimension;
     for (let s = firstAfter(steps, (x) => x[0] + x[1], from); s < steps.length && steps[s][0] < to; s++) {
-      const [begin, len, mean, max] = steps[s];
-      each(begin, begin + len, (i, share) => {
+      const [start, len, mean, max] = steps[s];
+      each(start, start + len, (i, share) => {
         const c = out[i] || (out[i] = { mean: 0, max: 0, weight: 0 });
         c.weight += share;
         if (!fine) { c.mean += (mean - c.mean) * share / c.weight; c.max = Math.max(c.max, max); }
       });
-      const part = Math.min(begin + len, to) - Math.max(begin, from);
+      const part = Math.min(start + len, to) - Math.max(start, from);
       time += part;
       if (!fine) {
         sum += mean * part;
-        if (peak === null || max > peak) { peak = max; at = begin + len; }
+        if (peak === null || max > peak) { peak = max; at = start + len; }
       }
     }
     if (fine) {
       if (time > 0) peak = 0;
       for (let k = firstAfter(cells, (x) => x[0] + width, from); k < cells.length && cells[k][0] < to; k++) {
-        const begin = cells[k][0], rate = cells[k][2] * 1e6 / data.bucket;
-        each(begin, begin + width, (i, share, whole) => {
+        const start = cells[k][0], rate = cells[k][2] * 1e6 / data.bucket;
+        each(start, start + width, (i, share, whole) => {
           const c = out[i] || (out[i] = { mean: 0, max: 0, weight: share });
           c.mean += cells[k][1] * share / whole * 1e6 / length;
           c.max = Math.max(c.max, rate);
         });
-        sum += cells[k][1] * (Math.min(begin + width, to) - Math.max(begin, from)) / width * 1e6;
-        if (peak === null || rate > peak) { peak = rate; at = begin; }
+        sum += cells[k][1] * (Math.min(start + width, to) - Math.max(start, from)) / width * 1e6;
+        if (peak === null || rate > peak) { peak = rate; at = start; }
       }
     }
     return { out, peak, at, mean: time > 0 ? sum / time : null };
@@ -203,8 +203,8 @@
   function show(from, to, quiet) {
     const all = data.to - data.from;
     const length = Math.min(all, Math.max(LEAST, to - from));
-    const begin = Math.min(data.to - length, Math.max(data.from, (from + to - length) / 2));
-    view = { from: begin, to: begin + length };
+    const start = Math.min(data.to - length, Math.max(data.from, (from + to - length) / 2));
+    view = { from: start, to: start + length };
     redraw();
     if (quiet) return;
     // Browsers complain when the address changes with every repetition of a key.

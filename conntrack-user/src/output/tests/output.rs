@@ -26,7 +26,7 @@ use crate::{
     output::{
         Sink,
         csv::Csv,
-        doctor::{CounterLine, DoctorReport, Finding, RequirementStatus, text},
+        doctor::{CounterLine, DoctorFinding, DoctorReport, RequirementStatus, text},
         json::Json,
         terminal::Size,
         text::{TextSink, View},
@@ -925,7 +925,7 @@ const REPORTED: [Counter; 5] = [
 ];
 
 fn report(blocked: Option<&str>) -> DoctorReport {
-    let finding = |name, status, detail: &str| Finding {
+    let finding = |name, status, detail: &str| DoctorFinding {
         name,
         status,
         detail: detail.to_owned(),

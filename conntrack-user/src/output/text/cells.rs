@@ -14,7 +14,7 @@ use crate::{
             number::{UNAVAILABLE, compact_or_dash, exact_or_dash, optional, percent},
         },
         text::{
-            columns::{Field, INSTANCE, Numbers, TextColumn},
+            columns::{ColumnField, INSTANCE, Numbers, TextColumn},
             style::Tone,
         },
     },
@@ -31,35 +31,37 @@ pub(super) fn filled(sample: &Sample, column: &TextColumn, numbers: Numbers) -> 
 pub(super) fn pad(text: &str, column: &TextColumn) -> String {
     let width = column.width;
     match column.field {
-        Field::Time | Field::Instance | Field::Verdict => format!("{text:<width$}"),
+        ColumnField::Time | ColumnField::Instance | ColumnField::Verdict => {
+            format!("{text:<width$}")
+        }
         _ => format!("{text:>width$}"),
     }
 }
 
-fn cell(sample: &Sample, field: Field, numbers: Numbers) -> (String, Tone) {
+fn cell(sample: &Sample, field: ColumnField, numbers: Numbers) -> (String, Tone) {
     let rate = |value: Option<f64>| match numbers {
         Numbers::Human => compact_or_dash(value),
         Numbers::Exact => exact_or_dash(value),
     };
     match field {
-        Field::Time => (clock::millis(sample.time), Tone::Plain),
-        Field::Instance => (
+        ColumnField::Time => (clock::millis(sample.time), Tone::Plain),
+        ColumnField::Instance => (
             sample.instance.to_string().chars().take(INSTANCE).collect(),
             Tone::Plain,
         ),
-        Field::Entries => (optional(sample.entries), Tone::Plain),
-        Field::Max => (optional(sample.max), Tone::Plain),
-        Field::Utilization => {
+        ColumnField::Entries => (optional(sample.entries), Tone::Plain),
+        ColumnField::Max => (optional(sample.max), Tone::Plain),
+        ColumnField::Utilization => {
             let used = sample.utilization;
             let used = used.map_or_else(|| UNAVAILABLE.to_owned(), percent);
             (used, alert(sample, AlertId::Full))
         }
-        Field::TimeToFull => (
+        ColumnField::TimeToFull => (
             forecast(sample, |time| duration::compact(time.estimate)),
             alert(sample, AlertId::TimeToFull),
         ),
-        Field::TimeToFullRange => (forecast(sample, duration::compact_range), Tone::Plain),
-        Field::Rate(chart, dimension) => {
+        ColumnField::TimeToFullRange => (forecast(sample, duration::compact_range), Tone::Plain),
+        ColumnField::Rate(chart, dimension) => {
             let value = sample.value(chart, dimension);
             let tone = match value {
                 Some(0.0) => Tone::Dim,
@@ -68,12 +70,12 @@ fn cell(sample: &Sample, field: Field, numbers: Numbers) -> (String, Tone) {
             };
             (rate(value), tone)
         }
-        Field::Peak(counter) => {
+        ColumnField::Peak(counter) => {
             let value = sample.peaks.get(counter).map(|peak| peak.rate);
             let idle = value == Some(0.0);
             (rate(value), if idle { Tone::Dim } else { Tone::Plain })
         }
-        Field::Verdict => verdict(sample.verdict),
+        ColumnField::Verdict => verdict(sample.verdict),
     }
 }
 

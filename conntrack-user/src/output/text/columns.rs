@@ -15,7 +15,7 @@ use crate::{
 
 /// What a column shows of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
+pub(super) enum ColumnField {
     Time,
     Instance,
     Entries,
@@ -39,7 +39,7 @@ pub(super) struct TextColumn {
     pub(super) width: usize,
     /// Lower stays longer when the terminal is narrow.
     rank: u8,
-    pub(super) field: Field,
+    pub(super) field: ColumnField,
 }
 
 /// What a user wants to see.
@@ -60,7 +60,7 @@ pub struct ChartName(usize);
 
 /// A column, named as in CSV: `entries`, `errors.drop`; `new.new.peak` is the busiest bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ColumnName(Field);
+pub struct ColumnName(ColumnField);
 
 /// How wide numbers may get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,13 +119,13 @@ fn all(numbers: Numbers) -> Vec<TextColumn> {
         field,
     };
     let mut columns = vec![
-        column("UTC", "time", "00:00:00.000".len(), 0, Field::Time),
-        column("netns", "instance", INSTANCE, 0, Field::Instance),
-        column("table", "entries", 7, 0, Field::Entries),
-        column("table", "max", 7, 4, Field::Max),
-        column("table", "used", "100.0%".len(), 0, Field::Utilization),
-        column("table", "full", TIME, 1, Field::TimeToFull),
-        column("table", "between", RANGE, 6, Field::TimeToFullRange),
+        column("UTC", "time", "00:00:00.000".len(), 0, ColumnField::Time),
+        column("netns", "instance", INSTANCE, 0, ColumnField::Instance),
+        column("table", "entries", 7, 0, ColumnField::Entries),
+        column("table", "max", 7, 4, ColumnField::Max),
+        column("table", "used", "100.0%".len(), 0, ColumnField::Utilization),
+        column("table", "full", TIME, 1, ColumnField::TimeToFull),
+        column("table", "between", RANGE, 6, ColumnField::TimeToFullRange),
     ];
     for (c, chart) in CHARTS.iter().enumerate() {
         for (d, dimension) in chart.dimensions.iter().enumerate() {
@@ -141,18 +141,30 @@ fn all(numbers: Numbers) -> Vec<TextColumn> {
                 place.heading,
                 width,
                 place.rank,
-                Field::Rate(c, d),
+                ColumnField::Rate(c, d),
             ));
             if let Some(rank) = place.peak_rank {
-                columns.push(column(group, "peak", width, rank, Field::Peak(counter)));
+                columns.push(column(
+                    group,
+                    "peak",
+                    width,
+                    rank,
+                    ColumnField::Peak(counter),
+                ));
             }
         }
     }
-    columns.push(column("probes", "check", "within".len(), 0, Field::Verdict));
+    columns.push(column(
+        "probes",
+        "check",
+        "within".len(),
+        0,
+        ColumnField::Verdict,
+    ));
     columns
 }
 
-impl Field {
+impl ColumnField {
     /// The chart it is of; `None` for what frames them.
     fn chart(self) -> Option<usize> {
         match self {
@@ -270,8 +282,8 @@ pub(super) fn chosen(
         Selection::Fitting => {}
     }
     columns.retain(|column| match column.field {
-        Field::Instance => shown.instances,
-        Field::Peak(_) => shown.peaks,
+        ColumnField::Instance => shown.instances,
+        ColumnField::Peak(_) => shown.peaks,
         _ => true,
     });
     fit(&mut columns, terminal);
@@ -309,7 +321,7 @@ mod tests {
         }
         assert_eq!(
             "new.new.peak".parse(),
-            Ok(ColumnName(Field::Peak(Counter::New)))
+            Ok(ColumnName(ColumnField::Peak(Counter::New)))
         );
         assert!(
             "drop"

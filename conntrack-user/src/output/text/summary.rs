@@ -65,9 +65,10 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
         lines.push((format!("! {}", explanation(check)), tone(check.verdict)));
     }
     if !instance.crosscheck.is_empty() {
-        let missed = instance
-            .missed
-            .map_or_else(|| "this kernel does not tell".to_owned(), |n| n.to_string());
+        let missed = instance.missed.map_or_else(
+            || "not reported by this kernel".to_owned(),
+            |n| n.to_string(),
+        );
         let line = format!(
             "probe hits the kernel missed: {missed}; events lost: {}",
             optional(instance.lost_events)

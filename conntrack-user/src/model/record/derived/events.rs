@@ -3,7 +3,10 @@
 use conntrack_ebpf::EventKind;
 
 use crate::{
-    model::{event::kind_name, record::Hello},
+    model::{
+        event::kind_name,
+        record::{Event, Hello},
+    },
     reading::probes::Probes,
     text::Text,
 };
@@ -59,6 +62,14 @@ impl Hello {
             }
         }
         groups
+    }
+}
+
+impl Event {
+    /// Whether a flow was refused for good: nothing made room for it.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.kind.raw(), "table_full" | "insert_failed")
     }
 }
 

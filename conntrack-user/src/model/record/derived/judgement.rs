@@ -46,14 +46,14 @@ impl Verdict {
 }
 
 impl Sample {
-    /// What an alert says. One that is raised stands while there is nothing to judge it by; one that is not
-    /// says nothing then.
+    /// What an alert says. One that is raised persists while there is nothing to judge it by; one that is
+    /// not is then not judged.
     #[must_use]
     pub fn judgement(&self, alert: AlertId) -> Judgement {
         let name = alert.spec().name;
         let unavailable = || {
             let why = self.alerts_unavailable.get(name).cloned();
-            why.unwrap_or_else(|| Text::fixed("nothing is said of it"))
+            why.unwrap_or_else(|| Text::fixed("its status is not in the record"))
         };
         let Some(status) = self.alerts.get(name).map(|state| state.status) else {
             return Judgement::NotJudged(unavailable());

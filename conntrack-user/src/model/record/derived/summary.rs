@@ -1,4 +1,4 @@
-//! The whole run of an instance, in the order it is told.
+//! The whole run of an instance: each counter with its check.
 
 use crate::model::{
     kernel::counters::Counter,

@@ -45,7 +45,10 @@ fn an_alert_that_is_missing_is_not_clear() {
     let unavailable = json!({"alerts": {}, "alerts_unavailable": {
         "netfilter_conntrack_full": "turned off in the configuration"}});
     assert_eq!(why(&full(unavailable)), "turned off in the configuration");
-    assert_eq!(why(&full(json!({"alerts": {}}))), "nothing is said of it");
+    assert_eq!(
+        why(&full(json!({"alerts": {}}))),
+        "its status is not in the record"
+    );
     // Judged once, and nothing to judge by since.
     assert!(why(&full(json!({"entries": null}))).contains("cannot be read"));
     assert!(why(&full(json!({"max": 0}))).contains("no limit"));

@@ -7,10 +7,13 @@ use crate::{
     output::live::{app::App, panels::pieces},
 };
 
-/// The dimensions of charts, by chart and number of columns.
+/// The dimensions of a chart, by the chart and the number of columns.
+type KnownViews = BTreeMap<(usize, usize), Rc<[DimensionView]>>;
+
+/// The dimensions of charts, each worked out once.
 pub(super) struct ChartViews<'a> {
     app: &'a App,
-    known: RefCell<BTreeMap<(usize, usize), Rc<[DimensionView]>>>,
+    known: RefCell<KnownViews>,
 }
 
 impl<'a> ChartViews<'a> {

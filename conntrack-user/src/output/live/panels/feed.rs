@@ -126,9 +126,10 @@ impl<'a> FeedLine<'a> {
             Happening::Diagnostic(text) => line.text = text.to_string(),
             Happening::Record(Record::Event(event)) => {
                 line.kind = event.kind.to_string();
-                line.style = match event.kind.raw() {
-                    "table_full" | "insert_failed" => theme.critical(),
-                    _ => theme.warning(),
+                line.style = if event.is_refusal() {
+                    theme.critical()
+                } else {
+                    theme.warning()
                 };
                 line.text = within(&event.instance) + &flow(event);
                 line.tuple = event.tuple.as_ref();
