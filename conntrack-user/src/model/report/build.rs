@@ -1,6 +1,8 @@
 //! Takes in records, gives a report. Memory and page are bounded: what is too much gets coarser, and lists
 //! are cut.
 
+use std::collections::BinaryHeap;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -17,6 +19,9 @@ use crate::{
 
 /// Values that all series of a report keep together.
 const TOTAL: usize = 150_000;
+
+/// Values that each series keeps at least.
+const LEAST: usize = 16;
 
 /// Values added between two looks at whether there are too many.
 const BETWEEN: usize = TOTAL;
@@ -163,26 +168,26 @@ impl Builder {
     /// Makes the longest series coarser until all fit.
     fn fit(&mut self) {
         self.added = 0;
-        loop {
-            let mut dimensions: Vec<&mut DimensionReport> = self
-                .instances
-                .iter_mut()
-                .flat_map(|instance| &mut instance.charts)
-                .flat_map(|chart| &mut chart.dimensions)
-                .collect();
-            let len = |d: &DimensionReport| d.cells.len().max(d.steps.as_slice().len());
-            let total: usize = dimensions.iter().map(|d| len(d)).sum();
-            let longest = dimensions.iter_mut().max_by_key(|d| len(d));
-            match longest {
-                Some(longest) if total > TOTAL && len(longest) > 16 => {
-                    let before = len(longest);
-                    longest.cells.coarsen();
-                    longest.steps.coarsen();
-                    if len(longest) == before {
-                        break;
-                    }
-                }
-                _ => break,
+        let mut dimensions: Vec<&mut DimensionReport> = self
+            .instances
+            .iter_mut()
+            .flat_map(|instance| &mut instance.charts)
+            .flat_map(|chart| &mut chart.dimensions)
+            .collect();
+        let mut total: usize = dimensions.iter().map(|d| d.values()).sum();
+        let lengths = dimensions.iter().enumerate();
+        let mut longest: BinaryHeap<(usize, usize)> =
+            lengths.map(|(at, d)| (d.values(), at)).collect();
+        while total > TOTAL
+            && let Some((before, at)) = longest.pop().filter(|(values, _)| *values > LEAST)
+        {
+            let dimension = &mut dimensions[at];
+            dimension.coarsen();
+            let after = dimension.values();
+            total -= before.saturating_sub(after);
+            // One that cannot be coarser stays as it is.
+            if after < before {
+                longest.push((after, at));
             }
         }
     }

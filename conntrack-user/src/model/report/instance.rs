@@ -259,6 +259,17 @@ impl ChartReport {
 }
 
 impl DimensionReport {
+    /// Values it keeps.
+    pub(super) fn values(&self) -> usize {
+        self.cells.len().max(self.steps.as_slice().len())
+    }
+
+    /// Makes it about half as long.
+    pub(super) fn coarsen(&mut self) {
+        self.cells.coarsen();
+        self.steps.coarsen();
+    }
+
     fn add_buckets(&mut self, buckets: &Buckets, origin: Timestamp) {
         let Time(start) = buckets.start;
         let start = (start.as_microsecond() - origin.as_microsecond()) as f64;
