@@ -25,20 +25,13 @@ impl Instant {
     }
 }
 
-/// CPU time that the calling thread has taken, in the kernel too.
-#[must_use]
-pub fn thread_cpu_time() -> Duration {
-    let t = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(
-        u64::try_from(t.tv_sec).unwrap_or_default(),
-        u32::try_from(t.tv_nsec).unwrap_or_default(),
-    )
-}
-
 /// Tells the time.
 pub trait Clock {
     /// Now.
     fn now(&self) -> Instant;
+
+    /// CPU time that the calling thread has taken, in the kernel too.
+    fn thread_cpu_time(&self) -> Duration;
 }
 
 /// The kernel's clocks.
@@ -47,13 +40,21 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
-        let t = clock_gettime(ClockId::Monotonic);
         Instant {
-            monotonic: Duration::new(
-                u64::try_from(t.tv_sec).unwrap_or_default(),
-                u32::try_from(t.tv_nsec).unwrap_or_default(),
-            ),
+            monotonic: read(ClockId::Monotonic),
             realtime: Timestamp::now(),
         }
     }
+
+    fn thread_cpu_time(&self) -> Duration {
+        read(ClockId::ThreadCPUTime)
+    }
+}
+
+fn read(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
 }

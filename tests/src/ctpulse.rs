@@ -1,4 +1,19 @@
-//! The program under test, running.
+//! ctpulse, running, and what it wrote by the end.
+//!
+//! A scenario starts a [`Stream`], makes the kernel do something, waits for what ctpulse must write
+//! about it, and ends the stream; [`Ended`] then answers questions about the whole run:
+//!
+//! ```ignore
+//! let mut stream = Stream::start(&["--buckets"])?;
+//! UdpFlows::new()?.send(500)?;
+//! stream.wait_for_sample("all flows", |sample| sample["counters"]["new"] == 500)?;
+//! let ended = stream.stop()?;
+//! ended.no_mismatch()?;
+//! ensure!(ended.probe("inserted")? == 500);
+//! ```
+//!
+//! Nothing is waited for by time: [`PATIENCE`] is a guard against waiting for ever. To know that the
+//! kernel is done with what was sent, call [`crate::kernel::settle`].
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -14,25 +29,28 @@ use serde_json::Value;
 
 use crate::kernel::conntrack_is_a_module;
 
-/// How long to wait for something that must come. Guests under software emulation are slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for something that must come. Guests are emulated, on machines that may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
-/// `ctpulse stream --format json`, running.
+/// ctpulse, running, with the JSON lines it writes.
 pub struct Stream {
     child: Child,
-    lines: Receiver<String>,
+    stdout: Receiver<String>,
     stderr: Option<thread::JoinHandle<String>>,
-    /// Everything it has said so far.
-    pub records: Vec<Value>,
+    /// All lines so far, and the records in them.
+    lines: Vec<String>,
+    records: Vec<Value>,
 }
 
-/// How a stream ended.
+/// A run that has ended.
 pub struct Ended {
-    /// Everything it said.
+    /// Every line of stdout. The last is incomplete if ctpulse was killed while it wrote.
+    pub lines: Vec<String>,
+    /// The record in each line that is one.
     pub records: Vec<Value>,
-    /// Its exit status.
+    /// The exit status.
     pub status: ExitStatus,
-    /// What it said on stderr.
+    /// All of stderr.
     pub stderr: String,
 }
 
@@ -46,8 +64,18 @@ pub fn best_mode() -> Result<&'static str> {
 }
 
 impl Stream {
-    /// Starts it and waits until it has said what it watches: from then on everything counts.
+    /// Starts `ctpulse stream --format json` with more arguments, and waits for its first sample: from
+    /// then on everything is counted, and every sample has a predecessor.
     pub fn start(args: &[&str]) -> Result<Self> {
+        let args = [&["stream", "--format", "json"], args].concat();
+        let mut stream = Self::command(&args)?;
+        stream.samples(1)?;
+        Ok(stream)
+    }
+
+    /// Starts any command of ctpulse that writes JSON lines, and waits for hello: from then on everything
+    /// is counted.
+    pub fn command(args: &[&str]) -> Result<Self> {
         let mut stream = Self::spawn(args)?;
         stream.wait_for("hello", |record| record["type"] == "hello")?;
         Ok(stream)
@@ -55,7 +83,6 @@ impl Stream {
 
     fn spawn(args: &[&str]) -> Result<Self> {
         let mut child = Command::new("ctpulse")
-            .args(["stream", "--format", "json"])
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -79,26 +106,32 @@ impl Stream {
         });
         Ok(Self {
             child,
-            lines,
+            stdout: lines,
             stderr: Some(stderr),
+            lines: Vec::new(),
             records: Vec::new(),
         })
     }
 
-    /// Reads on until a record is what is waited for, and gives it.
+    /// Reads on until a record is what is waited for, and returns it. Records that were read before are
+    /// not looked at again.
     pub fn wait_for(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let line = match self.lines.recv_timeout(left) {
+            let line = match self.stdout.recv_timeout(left) {
                 Ok(line) => line,
-                Err(RecvTimeoutError::Timeout) => bail!("no {what} within {PATIENCE:?}"),
+                Err(RecvTimeoutError::Timeout) => bail!(
+                    "no {what} within {PATIENCE:?}; the last line is {:?}",
+                    self.lines.last()
+                ),
                 Err(RecvTimeoutError::Disconnected) => {
                     bail!("ctpulse ended before {what}: {}", self.take_stderr())
                 }
             };
             let record: Value =
                 serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
+            self.lines.push(line);
             self.records.push(record.clone());
             if is(&record) {
                 return Ok(record);
@@ -106,10 +139,32 @@ impl Stream {
         }
     }
 
-    /// That the kernel took every program that was to be loaded, so that none of the counts is of the
-    /// kernel alone.
+    /// The same for a sample.
+    pub fn wait_for_sample(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.wait_for(what, |record| record["type"] == "sample" && is(record))
+    }
+
+    /// Waits for that many more samples.
+    pub fn samples(&mut self, number: usize) -> Result<()> {
+        for _ in 0..number {
+            self.wait_for_sample("sample", |_| true)?;
+        }
+        Ok(())
+    }
+
+    /// The records read so far.
+    pub fn records(&self) -> &[Value] {
+        &self.records
+    }
+
+    /// The first record: what is watched, and how.
+    pub fn hello(&self) -> Result<&Value> {
+        self.records.first().context("no hello")
+    }
+
+    /// Requires that the kernel accepted every program, so that no count is the kernel's alone.
     pub fn nothing_refused(&self) -> Result<()> {
-        let hello = self.records.first().context("no hello")?;
+        let hello = self.hello()?;
         let missing = hello["probes"]["missing"].as_array().context("missing")?;
         let reason = |probe: &Value| probe["reason"].as_str().unwrap_or_default().to_owned();
         if let Some(probe) = missing
@@ -124,25 +179,46 @@ impl Stream {
         Ok(())
     }
 
-    /// Sends it a signal.
+    /// Sends ctpulse a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).context("signal ctpulse")
     }
 
-    /// Interrupts it and reads to the end.
-    pub fn stop(mut self) -> Result<Ended> {
+    /// Interrupts ctpulse, reads to the end, and requires success.
+    pub fn stop(self) -> Result<Ended> {
         self.signal(Signal::INT)?;
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            self.records.push(serde_json::from_str(&line)?);
+        let ended = self.wait()?;
+        ensure!(
+            ended.status.success(),
+            "ctpulse: {}: {}",
+            ended.status,
+            ended.stderr
+        );
+        Ok(ended)
+    }
+
+    /// Reads to the end of a ctpulse that ends by itself or was sent a signal.
+    pub fn wait(mut self) -> Result<Ended> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.stdout.recv_timeout(left) {
+                Ok(line) => {
+                    self.records.extend(serde_json::from_str::<Value>(&line));
+                    self.lines.push(line);
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => bail!("no end within {PATIENCE:?}"),
+            }
         }
-        let status = self.child.wait()?;
-        let stderr = self.take_stderr();
-        ensure!(status.success(), "ctpulse: {status}: {stderr}");
+        // Its output is closed: it is about to exit.
+        let status = self.child.wait().context("wait for ctpulse")?;
         Ok(Ended {
+            lines: std::mem::take(&mut self.lines),
             records: std::mem::take(&mut self.records),
             status,
-            stderr,
+            stderr: self.take_stderr(),
         })
     }
 
@@ -170,19 +246,19 @@ impl Ended {
             .filter(move |record| record["type"] == kind)
     }
 
-    /// The last line, which sums the run up.
+    /// The last record: the summary of the run.
     pub fn last(&self) -> Result<&Value> {
-        let last = self.records.last().context("ctpulse said nothing")?;
+        let last = self.records.last().context("ctpulse wrote nothing")?;
         ensure!(last["type"] == "summary", "the last line is {last}");
         Ok(last)
     }
 
-    /// The first instance of the summary.
+    /// The summary of the first instance.
     pub fn summary(&self) -> Result<&Value> {
         Ok(&self.last()?["instances"][0])
     }
 
-    /// An instance of the summary.
+    /// The summary of the instance with a name.
     pub fn instance(&self, name: &str) -> Result<&Value> {
         let instances = self.last()?["instances"]
             .as_array()
@@ -212,7 +288,8 @@ impl Ended {
             .with_context(|| format!("no check {name}"))
     }
 
-    /// A counter's events by bucket start, in microseconds of wall-clock time, over all samples.
+    /// A counter's events by the start of their bucket, in microseconds of wall-clock time, over all
+    /// samples; buckets without events are left out.
     pub fn buckets(&self, counter: &str) -> Result<Vec<(i64, u64)>> {
         let mut points = Vec::new();
         for sample in self.of("sample") {
@@ -235,7 +312,7 @@ impl Ended {
         Ok(points)
     }
 
-    /// That no cross-check of the run found a mismatch.
+    /// Requires that no cross-check of the run found a mismatch.
     pub fn no_mismatch(&self) -> Result<()> {
         for record in self.of("crosscheck") {
             for check in record["checks"].as_array().context("checks")? {

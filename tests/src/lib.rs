@@ -1,5 +1,6 @@
 //! What the guest scenarios and the traffic generator share.
 
+pub mod cpus;
 pub mod ctpulse;
 pub mod drive;
 pub mod kernel;

@@ -13,9 +13,8 @@ const SPIN: Duration = Duration::from_millis(5);
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 
-/// When traffic was sent, by the sender's clock. A sender may be held up anywhere, also between
-/// looking at the clock and sending: so each end is a span, just before to just after the call that
-/// sent its packet.
+/// When traffic was sent, by the sender's clock. A sender may be held up anywhere, also between reading the
+/// clock and sending: so each end is a span, just before to just after the call that sent its packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent {
     /// Around the first packet.
@@ -48,7 +47,7 @@ pub struct Offered {
 }
 
 impl Offered {
-    /// Counts what came of sending a packet; only netfilter's refusal is no error.
+    /// Counts the outcome of sending a packet; only netfilter's refusal is no error.
     pub fn count(&mut self, sent: io::Result<usize>) -> io::Result<()> {
         match sent {
             Ok(_) => self.accepted += 1,
@@ -60,7 +59,7 @@ impl Offered {
 }
 
 /// A sender of UDP flows. Each packet goes to an address of its own in 127.0.0.0/8, so each makes a
-/// flow; all arrive at one socket that nobody reads, so that no ICMP error answers them.
+/// flow; all arrive at one socket that is not read, so that no ICMP error answers them.
 pub struct UdpFlows {
     socket: UdpSocket,
     _sink: UdpSocket,
@@ -68,7 +67,7 @@ pub struct UdpFlows {
     next: u32,
 }
 
-/// The first destination; the addresses below are left to everybody else.
+/// The first destination; the addresses below are for other drivers.
 const FIRST: u32 = u32::from_be_bytes([127, 1, 0, 0]);
 
 impl UdpFlows {
@@ -94,8 +93,8 @@ impl UdpFlows {
         Ok(Sent { first, last })
     }
 
-    /// Sends a packet after each of these pauses, and tells between which moments each was sent. A
-    /// sender that was held up does not catch up: it goes on as late as it is.
+    /// Sends a packet after each of these pauses, and returns between which moments each was sent. A sender
+    /// that was held up does not catch up: it continues as late as it is.
     pub fn send_paced(
         &mut self,
         pauses: impl IntoIterator<Item = Duration>,
@@ -117,7 +116,7 @@ impl UdpFlows {
         Ok(sent)
     }
 
-    /// Sends one, and tells between which moments.
+    /// Sends one, and returns between which moments.
     fn send_one(&mut self) -> Result<[Timestamp; 2]> {
         let before = Timestamp::now();
         let offered = self.offer(1)?;

@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the eBPF object, and the static binary that carries it.
+//! `cargo xtask build`: the eBPF object, and the static binary that contains it.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,9 +8,12 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::paths;
 use crate::process;
+use crate::symbols;
 use crate::toolchain::{MUSL, Toolchain};
 
 /// Build the static release binary; its path is the last line on standard output.
+///
+/// It has no symbols; they are in the file ctpulse.debug beside it, for debuggers and profilers.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -22,7 +25,7 @@ const BPF: &str = "bpfel-unknown-none";
 pub(crate) struct Artifacts {
     /// The eBPF object, with BTF.
     pub(crate) ebpf_object: PathBuf,
-    /// The static `ctpulse`, which carries the object.
+    /// The static `ctpulse` without symbols, which contains the object. The symbols are beside it.
     pub(crate) binary: PathBuf,
 }
 
@@ -50,7 +53,9 @@ pub(crate) fn all(toolchain: &Toolchain) -> Result<Artifacts> {
         MUSL,
     ]);
     process::run(&mut cargo).context("cannot build ctpulse")?;
-    let binary = paths::target().join(MUSL).join("release/ctpulse");
+    let linked = paths::target().join(MUSL).join("release/ctpulse");
+    let binary = symbols::split(toolchain, &linked, &paths::target().join("ctpulse"))
+        .context("cannot take the symbols out of ctpulse")?;
     Ok(Artifacts {
         ebpf_object,
         binary,
@@ -94,8 +99,7 @@ pub(crate) fn test_programs(toolchain: &Toolchain, artifacts: &Artifacts) -> Res
         "--target",
         MUSL,
     ]);
-    // Cargo knows best which programs there are; what it has to tell the user still goes to
-    // standard error.
+    // Cargo knows which programs there are; its messages to the user still go to standard error.
     cargo
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit());

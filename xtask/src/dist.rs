@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what is handed to users: the static binary, shell completions, man pages.
+//! `cargo xtask dist`: what users get: the static binary, its symbols, shell completions, man pages.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -7,10 +7,10 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result};
 
 use crate::toolchain::Toolchain;
-use crate::{build, paths, process};
+use crate::{build, paths, process, symbols};
 
-/// Build the static binary, its shell completions and man pages; their directory is the last line on
-/// standard output.
+/// Build the static binary, its symbols, shell completions and man pages; their directory is the last line
+/// on standard output.
 ///
 /// Completions and man pages come from the definition of the command line: the binary writes them.
 #[derive(Debug, clap::Args)]
@@ -28,9 +28,11 @@ pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
     }
     fs::create_dir_all(&dist).with_context(|| format!("cannot create {}", dist.display()))?;
     process::run(Command::new(&artifacts.binary).arg("generate").arg(&dist))?;
-    let binary = dist.join("ctpulse");
-    fs::copy(&artifacts.binary, &binary)
-        .with_context(|| format!("cannot copy to {}", binary.display()))?;
+    for file in [&artifacts.binary, &symbols::of(&artifacts.binary)] {
+        let copy = dist.join(file.file_name().context("a file without a name")?);
+        fs::copy(file, &copy)
+            .with_context(|| format!("cannot copy {} to {}", file.display(), copy.display()))?;
+    }
     writeln!(io::stdout(), "{}", dist.display()).context("cannot write to standard output")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,7 @@ mod paths;
 mod process;
 mod report;
 mod run;
+mod symbols;
 mod test;
 mod toolchain;
 mod vm;

@@ -1,7 +1,7 @@
 //! Running other programs: where their output goes, and errors that name the command.
 //!
 //! The standard output of xtask belongs to its result (the path of a binary, a guest command's
-//! output); whatever the programs it runs have to tell goes to standard error.
+//! output); the other output of programs that it runs goes to standard error.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-/// Tells the user something, on standard error.
+/// Prints a message for the user, on standard error.
 pub(crate) fn say(message: impl fmt::Display) {
     eprintln!("xtask: {message}");
 }
@@ -47,16 +47,16 @@ pub(crate) fn pass(command: &mut Command) -> Result<()> {
 /// Runs a command to its end and returns what it wrote on standard output.
 ///
 /// # Errors
-/// When it cannot be started, does not succeed (with the end of what it said), or writes something
+/// When it cannot be started, does not succeed (with the end of its standard error), or writes something
 /// that is not UTF-8.
 pub(crate) fn capture(command: &mut Command) -> Result<String> {
     let output = command
         .output()
         .with_context(|| format!("cannot run {}", program(command)))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.trim().lines().next_back().unwrap_or_default();
-        bail!("`{}` failed ({}): {said}", line(command), output.status);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let last = stderr.trim().lines().next_back().unwrap_or_default();
+        bail!("`{}` failed ({}): {last}", line(command), output.status);
     }
     String::from_utf8(output.stdout).with_context(|| format!("output of `{}`", line(command)))
 }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_names_the_command_and_what_it_said() {
+    fn a_failure_names_the_command_and_the_end_of_its_stderr() {
         let error =
             capture(Command::new("sh").args(["-c", "echo first >&2; echo last >&2; exit 3"]));
         let error = error.map_err(|e| e.to_string());

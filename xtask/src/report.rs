@@ -16,6 +16,7 @@ pub(crate) struct Report(Vec<Step>);
 struct Step {
     name: String,
     took: Duration,
+    parts: Parts,
     outcome: Outcome,
 }
 
@@ -26,6 +27,25 @@ enum Outcome {
     Skipped(&'static str),
 }
 
+/// How long the parts of a step took.
+#[derive(Debug, Default)]
+pub(crate) struct Parts(Vec<(&'static str, Duration)>);
+
+impl Parts {
+    /// Notes how long a part took; one that is done again takes that longer.
+    pub(crate) fn note(&mut self, name: &'static str, took: Duration) {
+        match self.0.iter_mut().find(|(noted, _)| *noted == name) {
+            Some((_, sum)) => *sum += took,
+            None => self.0.push((name, took)),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.0.iter().map(|(name, _)| *name).collect()
+    }
+}
+
 impl Report {
     /// Runs a step and keeps its outcome. Returns its result, if it has one, for the steps that
     /// build on it.
@@ -34,10 +54,20 @@ impl Report {
         name: impl Into<String>,
         step: impl FnOnce() -> Result<T>,
     ) -> Option<T> {
+        self.step_in_parts(name, |_| step())
+    }
+
+    /// The same for a step that notes how long its parts take.
+    pub(crate) fn step_in_parts<T>(
+        &mut self,
+        name: impl Into<String>,
+        step: impl FnOnce(&mut Parts) -> Result<T>,
+    ) -> Option<T> {
         let name = name.into();
         say(format_args!("{name} …"));
         let start = Instant::now();
-        let (outcome, value) = match step() {
+        let mut parts = Parts::default();
+        let (outcome, value) = match step(&mut parts) {
             Ok(value) => (Outcome::Ok, Some(value)),
             Err(error) => {
                 let error = format!("{error:#}");
@@ -48,6 +78,7 @@ impl Report {
         self.0.push(Step {
             name,
             took: start.elapsed(),
+            parts,
             outcome,
         });
         value
@@ -58,6 +89,7 @@ impl Report {
         self.0.push(Step {
             name: name.into(),
             took: Duration::ZERO,
+            parts: Parts::default(),
             outcome: Outcome::Skipped(reason),
         });
     }
@@ -79,36 +111,33 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self
-            .0
+        const INDENT: usize = 2;
+        let Self(steps) = self;
+        let parts = steps.iter().flat_map(|step| &step.parts.0);
+        let width = steps
             .iter()
             .map(|step| step.name.chars().count())
+            .chain(parts.map(|(name, _)| INDENT + name.chars().count()))
             .max()
             .unwrap_or_default();
-        for (
-            i,
-            Step {
-                name,
-                took,
-                outcome,
-            },
-        ) in self.0.iter().enumerate()
-        {
-            if i > 0 {
-                writeln!(f)?;
-            }
-            let seconds = took.as_secs_f64();
-            match outcome {
-                Outcome::Ok => write!(f, "  ok       {name:width$} {seconds:6.1} s")?,
+        for step in steps {
+            let (name, seconds) = (&step.name, step.took.as_secs_f64());
+            match &step.outcome {
+                Outcome::Ok => writeln!(f, "  ok       {name:width$} {seconds:7.1} s")?,
                 Outcome::Failed(error) => {
-                    write!(f, "  FAILED   {name:width$} {seconds:6.1} s  {error}")?
+                    writeln!(f, "  FAILED   {name:width$} {seconds:7.1} s  {error}")?;
                 }
                 Outcome::Skipped(reason) => {
-                    write!(f, "  not run  {name:width$}           {reason}")?
+                    writeln!(f, "  not run  {name:width$}            {reason}")?;
                 }
             }
+            let width = width - INDENT;
+            for (part, took) in &step.parts.0 {
+                writeln!(f, "             {part:width$} {:7.1} s", took.as_secs_f64())?;
+            }
         }
-        Ok(())
+        let all: Duration = steps.iter().map(|step| step.took).sum();
+        write!(f, "           {:width$} {:7.1} s", "", all.as_secs_f64())
     }
 }
 
@@ -121,18 +150,26 @@ mod tests {
     #[test]
     fn later_steps_run_after_a_failure_and_the_summary_shows_all() {
         let mut report = Report::default();
-        assert_eq!(report.step("one", || Ok(1)), Some(1));
+        let first = report.step_in_parts("one", |parts| {
+            parts.note("boot", Duration::from_millis(400));
+            parts.note("command", Duration::from_millis(600));
+            parts.note("boot", Duration::from_millis(100));
+            Ok(1)
+        });
+        assert_eq!(first, Some(1));
         assert_eq!(
             report.step("second", || -> Result<()> { bail!("no such thing") }),
             None
         );
         report.skip("third", "needs the second");
-        for step in &mut report.0 {
+        for step in &mut report.0[..2] {
             step.took = Duration::from_millis(1500);
         }
         assert_eq!(
             report.to_string(),
-            "  ok       one       1.5 s\n  FAILED   second    1.5 s  no such thing\n  not run  third            needs the second"
+            "  ok       one           1.5 s\n             boot        0.5 s\n             command     0.6 s\n  \
+             FAILED   second        1.5 s  no such thing\n  not run  third                needs the second\n\
+             \u{20}                        3.0 s"
         );
         assert_eq!(report.finish(), ExitCode::FAILURE);
     }

@@ -131,6 +131,22 @@ impl Toolchain {
         Ok(Self::program(self.tool(&CARGO_DENY)?))
     }
 
+    /// The objcopy that comes with the pinned compiler.
+    ///
+    /// # Errors
+    /// When the compiler does not print where it has its libraries.
+    #[expect(
+        clippy::unused_self,
+        reason = "having a Toolchain proves that it is installed"
+    )]
+    pub(crate) fn objcopy(&self) -> Result<Command> {
+        let libraries =
+            process::capture(Self::program("rustc").args(["--print", "target-libdir"]))?;
+        // lib/rustlib/HOST has `lib` and `bin`.
+        let tools = Path::new(libraries.trim_end()).with_file_name("bin");
+        Ok(Self::program(tools.join("rust-objcopy")))
+    }
+
     fn tool(&self, tool: &Tool) -> Result<PathBuf> {
         let Tool { name, version } = tool;
         let tools = paths::target().join("tools");

@@ -1,11 +1,12 @@
 //! Options of `check`.
 
+use crate::engine::settings::NamespaceChoice;
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
 use crate::{
-    cli::values::{Netns, positive},
+    cli::values::{ValueError, positive},
     model::alert::check::Limits,
 };
 
@@ -25,15 +26,17 @@ pub struct CheckArgs {
     pub window: Option<Duration>,
     /// The network namespace to look at: self, a name of `ip netns`, a process id, or a path
     #[arg(long, value_name = "NETNS", default_value = "self")]
-    pub netns: Netns,
+    pub netns: NamespaceChoice,
     /// Read a directory laid out like /proc
     #[arg(long, value_name = "DIR", conflicts_with = "netns")]
     pub proc_root: Option<PathBuf>,
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+fn percent(text: &str) -> Result<f64, ValueError> {
     match text.strip_suffix('%').unwrap_or(text).trim().parse() {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
-        _ => Err("expected a percentage from 0 to 100, such as 85%".to_owned()),
+        _ => Err(ValueError::new(
+            "expected a percentage from 0 to 100, such as 85%",
+        )),
     }
 }

@@ -1,5 +1,6 @@
 //! Options of `record`, `replay` and `report`.
 
+use crate::{config::Config, engine::settings::RunSettings};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -28,6 +29,17 @@ pub struct RecordArgs {
     /// What to watch, and how.
     #[command(flatten)]
     pub stream: StreamArgs,
+}
+
+impl RecordArgs {
+    /// What is to be run: with every bucket.
+    #[must_use]
+    pub fn settings(&self, config: Config) -> RunSettings {
+        RunSettings {
+            buckets: true,
+            ..self.stream.settings(config)
+        }
+    }
 }
 
 /// Which part of a recording.

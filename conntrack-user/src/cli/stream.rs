@@ -1,5 +1,13 @@
 //! Options of `stream`, which `live` and `record` share.
 
+use crate::{
+    config::Config,
+    engine::settings::{HookSettings, NamespaceChoice, ProbeSettings, RunSettings, Target},
+    model::top::talkers::TopSettings,
+    probes::plan::{ProbeGroup, ProbeRequest},
+    source::kernel::Choice,
+};
+use conntrack_ebpf::heavy_hitters::Prefixes;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
@@ -7,7 +15,7 @@ use clap::{Args, ValueEnum};
 use crate::{
     cli::{
         AlertArgs,
-        values::{Netns, interval, longest_burst, multiple, positive, probed_function},
+        values::{interval, longest_burst, multiple, positive, probed_function},
         view::ViewArgs,
     },
     model::burst::Settings,
@@ -57,7 +65,7 @@ pub struct StreamArgs {
         value_delimiter = ',',
         default_value = "self"
     )]
-    pub netns: Vec<Netns>,
+    pub netns: Vec<NamespaceChoice>,
     /// Where to read the kernel's own counters from
     #[arg(long, value_enum, default_value_t = SourceArg::Auto, conflicts_with = "proc_root")]
     pub source: SourceArg,
@@ -79,7 +87,7 @@ pub struct StreamArgs {
     /// Count how long connections live, and tell it in the summary
     #[arg(long, conflicts_with = "proc_root")]
     pub lifetimes: bool,
-    /// Measure the time spent in __nf_conntrack_confirm and early_drop, and tell it in the summary.
+    /// FlowMeasure the time spent in __nf_conntrack_confirm and early_drop, and tell it in the summary.
     /// Puts probes on __nf_conntrack_confirm, which runs once for each new flow, if --probes all does
     /// not
     #[arg(long, conflicts_with = "proc_root")]
@@ -103,7 +111,7 @@ impl Default for StreamArgs {
             per_cpu: false,
             probes: ProbesArg::Auto,
             no_fentry: None,
-            netns: vec![Netns::This],
+            netns: vec![NamespaceChoice::Own],
             source: SourceArg::Auto,
             alerts: AlertArgs::default(),
             event_rate: EVENT_RATE,
@@ -119,6 +127,50 @@ impl Default for StreamArgs {
 }
 
 impl StreamArgs {
+    /// What is to be run, with what the configuration says of alerts.
+    #[must_use]
+    pub fn settings(&self, config: Config) -> RunSettings {
+        RunSettings {
+            interval: self.interval,
+            duration: self.duration,
+            target: match &self.proc_root {
+                Some(root) => Target::ProcRoot(root.clone()),
+                None => Target::Namespaces {
+                    choices: self.netns.clone(),
+                    source: match self.source {
+                        SourceArg::Auto => Choice::Auto,
+                        SourceArg::Proc => Choice::Procfs,
+                        SourceArg::Ctnetlink => Choice::Ctnetlink,
+                    },
+                },
+            },
+            probes: ProbeSettings {
+                request: match self.probes {
+                    _ if self.proc_root.is_some() => ProbeRequest::OtherRoot,
+                    ProbesArg::Auto | ProbesArg::Flow => ProbeRequest::Group(ProbeGroup::Flow),
+                    ProbesArg::All => ProbeRequest::Group(ProbeGroup::All),
+                    ProbesArg::Off => ProbeRequest::Off,
+                },
+                object: self.object.clone(),
+                without_functions: self.without_function.clone(),
+                no_fentry: self.no_fentry.clone(),
+                event_rate: self.event_rate,
+            },
+            buckets: self.buckets,
+            per_cpu: self.per_cpu,
+            bursts: self.bursts.settings(),
+            alerts: config.alerts,
+            hook: self.alerts.on_alert.clone().map(|command| HookSettings {
+                command,
+                limits: config.on_alert,
+            }),
+            top: self.top.settings(),
+            lifetimes: self.lifetimes,
+            latency: self.latency,
+            own_cost: false,
+        }
+    }
+
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let selects = !self.view.columns.is_empty() || !self.view.chart.is_empty();
         match self.format {
@@ -201,6 +253,35 @@ pub struct LiveArgs {
     pub panic_on_key: Option<char>,
 }
 
+/// Rows of the tables of top talkers, unless the user says how many.
+const TOP_ROWS: u16 = 10;
+
+impl LiveArgs {
+    /// What is to be run: everything that the view has a place for.
+    #[must_use]
+    pub fn settings(&self, config: Config) -> RunSettings {
+        RunSettings {
+            buckets: true,
+            own_cost: true,
+            ..self.shown().settings(config)
+        }
+    }
+
+    /// The stream that is shown live, and whose end is left on the terminal.
+    #[must_use]
+    pub fn shown(&self) -> StreamArgs {
+        let mut stream = StreamArgs {
+            format: Format::Text,
+            ..self.stream.clone()
+        };
+        // Files have no flows to look at.
+        if stream.top.top.is_none() && !self.no_top && stream.proc_root.is_none() {
+            stream.top.top = Some(TOP_ROWS);
+        }
+        stream
+    }
+}
+
 /// Hides options of a stream that mean nothing to the live view.
 fn hide_for_live(arg: clap::Arg) -> clap::Arg {
     let hide = [
@@ -231,6 +312,20 @@ pub struct TopArgs {
     #[arg(long, value_name = "BITS", default_value_t = 64, requires = "top",
         value_parser = clap::value_parser!(u8).range(0..=128))]
     pub top_prefix6: u8,
+}
+
+impl TopArgs {
+    /// What is to be reported, if anything.
+    #[must_use]
+    pub fn settings(&self) -> Option<TopSettings> {
+        self.top.map(|rows| TopSettings {
+            rows: rows.into(),
+            prefixes: Prefixes {
+                ipv4: self.top_prefix.into(),
+                ipv6: self.top_prefix6.into(),
+            },
+        })
+    }
 }
 
 impl Default for TopArgs {

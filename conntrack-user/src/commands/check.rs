@@ -1,5 +1,6 @@
 //! `ctpulse check`: one look, one line, one exit status.
 
+use crate::engine::settings::NamespaceChoice;
 use std::{
     io::{self, Write},
     process::{self, ExitCode},
@@ -8,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    cli::{Netns, check::CheckArgs},
+    cli::check::CheckArgs,
     clock::Clock,
     model::alert::check::{Limits, Status, judge},
     output::check::{line, unknown},
@@ -22,7 +23,7 @@ use crate::{
 const BETWEEN: Duration = Duration::from_millis(10);
 
 /// Ends for a command line that is not understood: to a monitor that is UNKNOWN, and 2 would be CRITICAL.
-pub fn refuse(error: &clap::Error) -> ! {
+pub(super) fn refuse(error: &clap::Error) -> ! {
     let command = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     if error.use_stderr() && command.as_deref() == Some("check") {
         // Neither output can be written to if this fails.
@@ -41,7 +42,7 @@ pub fn refuse(error: &clap::Error) -> ! {
 
 /// Looks, prints the line, and gives the exit status.
 #[must_use]
-pub fn run(args: &CheckArgs, clock: &impl Clock) -> ExitCode {
+pub(super) fn run(args: &CheckArgs, clock: &impl Clock) -> ExitCode {
     let (status, line) = match look(args, clock) {
         Ok((status, line)) => (status, line),
         Err(reason) => (Status::Unknown, unknown(&reason)),
@@ -65,9 +66,9 @@ fn look(args: &CheckArgs, clock: &impl Clock) -> Result<(Status, String), String
         ));
     }
     let namespace = match &args.netns {
-        Netns::This => None,
-        Netns::All => return Err("--netns all: one check is of one namespace".to_owned()),
-        Netns::Other(name) => Some(Namespace::named(name)?),
+        NamespaceChoice::Own => None,
+        NamespaceChoice::All => return Err("--netns all: one check is of one namespace".to_owned()),
+        NamespaceChoice::Named(name) => Some(Namespace::named(name)?),
     };
     let proc = ProcRoot::new(args.proc_root.clone().unwrap_or_else(|| PROC.into()));
     let read = || match &namespace {

@@ -2,14 +2,13 @@
 
 use std::io::{self, Write};
 
-use crate::{cli::ConfigArgs, config::Config};
+use crate::cli::ConfigArgs;
+use crate::commands::{Failure, configuration};
 
 /// Prints the configuration in effect.
-///
-/// # Errors
-///
-/// A configuration that is refused, or of writing.
-pub fn run(args: &ConfigArgs) -> io::Result<()> {
-    let config = Config::load(args.config.as_deref())?;
-    io::stdout().write_all(config.to_toml().as_bytes())
+pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
+    let config = configuration(args.config.as_deref())?;
+    io::stdout()
+        .write_all(config.to_toml().as_bytes())
+        .map_err(Failure::Output)
 }

@@ -1,23 +1,33 @@
-//! `ctpulse record`: a stream that goes to a file, block by block.
+//! `ctpulse record`: a run that goes to a file, block by block.
 
 use std::{
     fs::{File, OpenOptions},
-    future::Future,
-    io::{self, IsTerminal, Write},
-    os::fd::{AsFd, OwnedFd},
+    io::{self, IsTerminal},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::OpenOptionsExt,
+    },
     path::Path,
     time::Duration,
 };
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::commands::{
+    Failure, configuration,
+    stream::{self, ProbesOff},
+};
 use crate::{
-    cli::{ProbesArg, StreamArgs, recordings::RecordArgs},
-    clock::Clock,
-    commands::stream,
-    engine::alert_hook::{self, OnAlert},
+    cli::recordings::RecordArgs,
+    clock::{Clock, SystemClock},
+    engine::{
+        diagnostics::Diagnostics,
+        drive::{DriveError, to_end, until_signalled},
+        outlet::Outlet,
+        run::{Run, wants_probes},
+    },
     model::record::Record,
-    output::{Nowhere, Sink},
+    output::Sink,
     recording::{
         reader::Reader,
         writer::{Appended, Kept, Recorder},
@@ -25,52 +35,51 @@ use crate::{
 };
 
 /// The file that stands for stdout.
-pub const STDOUT: &str = "-";
+pub(super) const STDOUT: &str = "-";
 
-/// Time between two updates of the line that tells of progress.
+/// Time between two updates of the line that shows progress.
 const PROGRESS: Duration = Duration::from_secs(1);
 
-/// Records until the duration is over or `shutdown` completes; alerts are also told to `hook`.
-///
-/// # Errors
-///
-/// When the file cannot be had, or not all could be written: with what is kept.
-pub async fn run(
-    args: &RecordArgs,
-    hook: Option<OnAlert>,
-    clock: impl Clock + Clone,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let name = args.file.display();
-    let file = open(args).map_err(|error| io::Error::other(format!("{name}: {error}")))?;
-    let stream_args = StreamArgs {
-        buckets: true,
-        ..args.stream.clone()
-    };
-    let mut sink = Recording {
-        recorder: Recorder::new(file, clock.clone(), stream_args.interval),
-        shown: args.show.then(|| stream::sink(&stream_args)),
-        alerts: hook.map(|hook| alert_hook::hooked(Box::new(Nowhere), Some(hook))),
-        progress: Progress::new(clock.clone()),
-        probes_expected: stream_args.probes != ProbesArg::Off && stream_args.proc_root.is_none(),
-    };
-    let streamed = stream::run(&stream_args, clock, &mut sink, shutdown).await;
-    sink.progress.clear();
-    let (kept, stored) = sink.recorder.finish();
-    let kept = told(&kept);
-    match (stored, streamed) {
-        (Err(error), _) => Err(io::Error::other(format!(
-            "{name}: {error}; {kept}, and nothing after that"
-        ))),
-        (Ok(()), Err(error)) => Err(io::Error::other(format!("{error}; {name}: {kept}"))),
-        (Ok(()), Ok(())) => {
-            eprintln!("ctpulse: {name}: {kept}");
-            Ok(())
-        }
-    }
+/// Records until the duration is over or a signal comes.
+pub(super) fn run(args: &RecordArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
+    let config = configuration(args.stream.alerts.config.as_deref())?;
+    let settings = args.settings(config);
+    // Before signals are received: a file that does not open is given up by any of them.
+    let file = open(args).map_err(|error| Failure::file(&args.file, error))?;
+    let probes_off = ProbesOff::new(!args.show && wants_probes(&settings));
+    until_signalled(
+        SystemClock,
+        diagnostics,
+        || {},
+        async |shutdown| {
+            let outlet = match args.show {
+                true => Some(Outlet::stdout()?.optional()),
+                false => None,
+            };
+            let mut recording = Recording {
+                recorder: Recorder::new(file, SystemClock, settings.interval),
+                shown: outlet
+                    .as_ref()
+                    .map(|outlet| stream::sink(&args.stream, outlet.clone())),
+                progress: Progress::new(SystemClock, diagnostics.clone()),
+                outlet: outlet.clone(),
+                probes_off,
+                diagnostics: diagnostics.clone(),
+            };
+            shutdown.waits_for("the recording to be written");
+            let recorded = match Run::start(settings, SystemClock, diagnostics.clone()) {
+                Ok((mut run, start)) => {
+                    let deliver = |records: Vec<Record>| recording.take(&records);
+                    to_end(&mut run, start, outlet.as_ref(), shutdown, deliver).await
+                }
+                Err(error) => Err(error.into()),
+            };
+            recording.finish(&args.file, recorded)
+        },
+    )?
 }
 
-fn told(kept: &Kept) -> String {
+fn summary(kept: &Kept) -> String {
     let until = kept
         .until
         .map_or_else(String::new, |until| format!(" up to {until:.6}"));
@@ -90,6 +99,8 @@ fn open(args: &RecordArgs) -> io::Result<Appended> {
         .append(true)
         .create(args.append || args.force)
         .create_new(!args.append && !args.force)
+        // Who talks to whom is nobody else's business.
+        .mode(0o600)
         .open(&args.file)
         .map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => {
@@ -121,7 +132,7 @@ fn standard_output(args: &RecordArgs) -> io::Result<Appended> {
     let out = io::stdout();
     if out.is_terminal() {
         return Err(io::Error::other(
-            "a recording is nothing for a terminal; redirect stdout or name a file",
+            "a recording cannot be shown on a terminal; redirect stdout or name a file",
         ));
     }
     if args.show {
@@ -137,100 +148,98 @@ fn standard_output(args: &RecordArgs) -> io::Result<Appended> {
 struct Recording<C> {
     recorder: Recorder<C>,
     shown: Option<Box<dyn Sink>>,
-    /// Where alerts are told, too.
-    alerts: Option<Box<dyn Sink>>,
+    /// Where that goes.
+    outlet: Option<Outlet>,
     progress: Progress<C>,
-    /// Whether it is news when there are none.
-    probes_expected: bool,
+    probes_off: ProbesOff,
+    diagnostics: Diagnostics,
 }
 
-impl<C> Recording<C> {
-    /// Does something on stdout; when nobody reads it any more, recording goes on without.
-    fn show(&mut self, show: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> io::Result<()> {
-        let Some(shown) = &mut self.shown else {
-            return Ok(());
-        };
-        match show(&mut **shown) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.shown = None;
-                eprintln!("ctpulse: nobody reads stdout any more; recording goes on");
+impl<C: Clock + Clone + Send + 'static> Recording<C> {
+    fn take(&mut self, records: &[Record]) -> io::Result<()> {
+        self.probes_off.look_for(records, &self.diagnostics);
+        for record in records {
+            self.recorder.write(record)?;
+            self.progress.count(record);
+        }
+        self.recorder.flush()?;
+        match &mut self.shown {
+            None => self.progress.show(),
+            Some(shown) => stream::write(&mut **shown, records)?,
+        }
+        if self.outlet.take_if(|outlet| outlet.is_closed()).is_some() {
+            self.shown = None;
+            self.diagnostics
+                .notify("standard output is not read any more; recording goes on");
+        }
+        Ok(())
+    }
+
+    /// Ends the recording, and says what is kept.
+    fn finish(self, file: &Path, recorded: Result<(), DriveError>) -> Result<(), Failure> {
+        self.progress.end();
+        let (kept, stored) = self.recorder.finish();
+        let (name, kept) = (file.display(), summary(&kept));
+        match (stored, recorded) {
+            (Err(error), _) => Err(Failure::Other(format!(
+                "{name}: {error}; {kept}, and nothing after that"
+            ))),
+            (Ok(()), Err(error)) => Err(Failure::Other(format!("{error}; {name}: {kept}"))),
+            (Ok(()), Ok(())) => {
+                self.diagnostics.notify(format_args!("{name}: {kept}"));
                 Ok(())
             }
-            shown => shown,
         }
-    }
-}
-
-impl<C: Clock> Sink for Recording<C> {
-    fn write(&mut self, record: &Record) -> io::Result<()> {
-        self.recorder.write(record)?;
-        if let Some(alerts) = &mut self.alerts {
-            alerts.write(record)?;
-        }
-        match record {
-            // The recording has its place for it; whoever waits for it should know now.
-            Record::Hello(hello) if self.shown.is_none() && self.probes_expected => {
-                if let Some(reason) = &hello.probes.reason {
-                    eprintln!("ctpulse: probes: off, {reason}");
-                }
-            }
-            Record::Sample(_) => self.progress.samples += 1,
-            Record::Event(_) => self.progress.events += 1,
-            _ => {}
-        }
-        self.show(|sink| sink.write(record))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.recorder.flush()?;
-        if self.shown.is_none() {
-            self.progress.tell();
-        }
-        self.show(|sink| sink.flush())
     }
 }
 
 /// A line on stderr, where that is a terminal, that is written over and over.
 struct Progress<C> {
     clock: C,
+    diagnostics: Diagnostics,
     terminal: bool,
-    begin: Duration,
-    told: Option<Duration>,
+    start: Duration,
+    shown: Option<Duration>,
     samples: u64,
     events: u64,
 }
 
 impl<C: Clock> Progress<C> {
-    fn new(clock: C) -> Self {
+    fn new(clock: C, diagnostics: Diagnostics) -> Self {
         Self {
-            begin: clock.now().monotonic,
+            start: clock.now().monotonic,
             clock,
+            diagnostics,
             terminal: io::stderr().is_terminal(),
-            told: None,
+            shown: None,
             samples: 0,
             events: 0,
         }
     }
 
-    fn tell(&mut self) {
-        let now = self.clock.now().monotonic;
-        if !self.terminal || self.told.is_some_and(|told| now < told + PROGRESS) {
-            return;
+    fn count(&mut self, record: &Record) {
+        match record {
+            Record::Sample(_) => self.samples += 1,
+            Record::Event(_) => self.events += 1,
+            _ => {}
         }
-        self.told = Some(now);
-        // Nothing depends on it.
-        let _ = write!(
-            io::stderr(),
-            "\r\x1b[Krecording: {:.0} s, {} samples, {} events; Ctrl-C ends it",
-            now.saturating_sub(self.begin).as_secs_f64(),
-            self.samples,
-            self.events
-        );
     }
 
-    fn clear(&mut self) {
-        if self.told.take().is_some() {
-            let _ = write!(io::stderr(), "\r\x1b[K");
+    fn show(&mut self) {
+        let now = self.clock.now().monotonic;
+        if !self.terminal || self.shown.is_some_and(|shown| now < shown + PROGRESS) {
+            return;
         }
+        self.shown = Some(now);
+        self.diagnostics.progress(&format!(
+            "recording: {:.0} s, {} samples, {} events; Ctrl-C ends it",
+            now.saturating_sub(self.start).as_secs_f64(),
+            self.samples,
+            self.events
+        ));
+    }
+
+    fn end(&self) {
+        self.diagnostics.end_progress();
     }
 }

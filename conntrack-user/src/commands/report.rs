@@ -6,20 +6,15 @@ use std::{
     path::Path,
 };
 
+use crate::commands::{Failure, record::STDOUT, replay::Opened};
 use crate::{
-    cli::recordings::ReportArgs,
-    commands::{record::STDOUT, replay::Opened},
-    model::report::Builder,
+    cli::recordings::ReportArgs, engine::diagnostics::Diagnostics, model::report::Builder,
     output::report::page,
 };
 
-/// Reads the wanted part of a recording and writes the page.
-///
-/// # Errors
-///
-/// When the recording cannot be read or has no sample in that part, or the page not be written.
-pub fn run(args: &ReportArgs) -> io::Result<()> {
-    let mut opened = Opened::open(&args.file, &args.part)?;
+/// Reads a part of a recording and writes the page.
+pub(super) fn run(args: &ReportArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
+    let mut opened = Opened::open(&args.file, &args.part, Some(diagnostics.clone()))?;
     let mut builder = Builder::default();
     while let Some(entry) = opened.next_entry()? {
         if let Some(record) = &entry.record {
@@ -31,7 +26,7 @@ pub fn run(args: &ReportArgs) -> io::Result<()> {
     }
     let name = args.file.display();
     let report = builder.finish().ok_or_else(|| {
-        io::Error::other(match args.part.from.or(args.part.to) {
+        Failure::Other(match args.part.from.or(args.part.to) {
             Some(_) => format!("{name}: there is no sample in that part"),
             None => format!("{name}: there is no sample in it"),
         })
@@ -42,8 +37,11 @@ pub fn run(args: &ReportArgs) -> io::Result<()> {
     });
     let html = page(&report, &title);
     if args.output == Path::new(STDOUT) {
-        return io::stdout().lock().write_all(html.as_bytes());
+        let mut stdout = io::stdout().lock();
+        return stdout
+            .write_all(html.as_bytes())
+            .and_then(|()| stdout.flush())
+            .map_err(Failure::Output);
     }
-    fs::write(&args.output, html)
-        .map_err(|error| io::Error::other(format!("{}: {error}", args.output.display())))
+    fs::write(&args.output, html).map_err(|error| Failure::file(&args.output, error))
 }

@@ -213,7 +213,7 @@ fn what_is_no_toml_is_refused_with_its_line() {
 
 #[test]
 fn the_manual_names_every_key_and_alert() {
-    let manual = include_str!("../../../README.md");
+    let manual = include_str!("../../docs/alerts-and-configuration.md");
     for spec in &ALERTS {
         assert!(
             manual.contains(&format!("`{}`", spec.name)),

@@ -1,10 +1,19 @@
-//! What runs.
+//! What runs: a run with its start, ticks and end ([`run`]), the namespaces that are watched ([`watch`]), the life of the probes
+//! ([`probes`]), the workers beside the readings ([`surveyor`], [`hook`]), and what ends it all ([`signals`], [`outlet`]).
+//!
+//! Configured by plain [`settings`]; the only room with threads.
 
-pub mod alert_hook;
-pub mod instance;
-pub mod notices;
-pub mod pace;
-pub mod probes;
-pub mod session;
-pub mod survey;
-pub mod top;
+pub mod diagnostics;
+pub mod drive;
+pub mod error;
+pub mod hook;
+mod instance;
+pub mod outlet;
+mod pace;
+mod probes;
+pub mod run;
+pub mod settings;
+pub mod signals;
+mod surveyor;
+mod top;
+mod watch;

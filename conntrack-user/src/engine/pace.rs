@@ -8,7 +8,7 @@ const SHARE: u32 = 50;
 /// Time from the begin of one turn to the begin of the next: at least `least`, and so long that the CPU
 /// time the turn took is no more than 2 % of one CPU.
 #[must_use]
-pub fn period(least: Duration, cpu_time: Duration) -> Duration {
+pub(super) fn period(least: Duration, cpu_time: Duration) -> Duration {
     least.max(cpu_time.saturating_mul(SHARE))
 }
 

@@ -1,258 +1,233 @@
-//! The probes over time: attached, lost with nf_conntrack's module, attached again.
+//! The life of the probes: attached, lost with nf_conntrack's module, attached again.
 
-use std::{rc::Rc, time::Duration};
+use std::{rc::Rc, thread::sleep, time::Duration};
 
-use conntrack_ebpf::EventKind;
+use rustix::thread::{MembarrierCommand, membarrier};
 
+use crate::engine::{error::EngineError, settings::ProbeSettings};
 use crate::{
-    clock::Instant,
-    model::{
-        event::{Tuple, kind_name},
-        record::{Event, EventTotals, Ordered, Time},
-    },
     probes::{
-        attach::{Attached, OBJECT, Outcome, attach},
-        facts::{HostFacts, Support},
-        leaders::KernelLeaders,
-        plan::{Group, Leading, Plan, Request, all_missing, coverage, report},
+        attach::{Attached, Outcome, attach},
+        facts::{HostFacts, NoFentry, Support},
+        heavy_hitters::KernelSketches,
+        object::OBJECT,
+        plan::{
+            MissingReason, Plan, ProbeGroup, ProbeRequest, SketchSettings, all_missing, coverage,
+            remembered_connections, report,
+        },
     },
-    reading::{coverage::Coverage, durations::Durations, probes::Probes},
+    reading::{coverage::Coverage, durations::Durations, events::EventCounts, probes::ProbeStatus},
     source::{
-        maps::{counters::CounterMaps, durations::room},
+        maps::counters::CounterMaps,
         proc_fs::{PROC, ProcRoot},
     },
 };
 
+/// Time for calls that are in flight when the probes are attached to end, where they cannot be waited for.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// Events taken out of the ring at once, at most: as many as it holds. The rest waits for the next reading.
+const EVENTS_AT_ONCE: usize = 8192;
+
 /// What is to be attached.
-pub struct Wanted {
-    /// Which probes.
-    pub request: Request,
-    /// The eBPF object to load; `None`: the embedded one.
-    pub object: Option<Vec<u8>>,
-    /// Functions to do without.
-    pub without: Vec<String>,
-    /// Functions to probe without fentry; empty: all; `None`: fentry where it can be had.
-    pub no_fentry: Option<Vec<String>>,
-    /// Events of one kind sent in a second.
-    pub event_rate: u32,
+pub(super) struct Wanted {
+    /// As it was asked for.
+    pub(super) settings: ProbeSettings,
     /// The namespace to count; `None`: those that are assigned a slot.
-    pub netns: Option<u32>,
-    /// How leaders are counted, if they are.
-    pub top: Option<Leading>,
+    pub(super) netns: Option<u32>,
+    /// How top talkers are counted, if they are.
+    pub(super) top: Option<SketchSettings>,
     /// Whether lifetimes are counted.
-    pub lifetimes: bool,
+    pub(super) lifetimes: bool,
     /// Whether the time spent in functions is measured.
-    pub latency: bool,
+    pub(super) latency: bool,
 }
 
 /// The probes over time.
-pub struct Attachment {
+pub(super) struct ProbeLife {
     wanted: Wanted,
+    /// The eBPF object to load; `None`: the embedded one.
+    object: Option<Vec<u8>>,
     attached: Option<Attached>,
     maps: Option<Rc<CounterMaps>>,
-    coverage: Coverage,
-    probes: Probes,
+    status: Rc<ProbeStatus>,
     /// Whether nf_conntrack's absence is what keeps the probes away.
     waiting: bool,
-    /// What became of the events of earlier attachments, by kind: sent, suppressed, lost.
-    past_events: [[u64; 3]; EventKind::ALL.len()],
-    /// Lengths of time counted in earlier attachments, by slot.
-    past_durations: Vec<Durations>,
 }
 
-impl Attachment {
+impl ProbeLife {
     /// Attaches what can be attached.
-    pub fn new(wanted: Wanted, facts: HostFacts) -> Self {
-        let mut attachment = Self {
+    ///
+    /// # Errors
+    ///
+    /// When the file with eBPF programs that was asked for cannot be read.
+    pub(super) fn start(wanted: Wanted, facts: HostFacts) -> Result<Self, EngineError> {
+        let object = match &wanted.settings.object {
+            Some(path) => {
+                let object = std::fs::read(path).map_err(|source| EngineError::Object {
+                    path: path.clone(),
+                    source,
+                })?;
+                Some(object)
+            }
+            None => None,
+        };
+        let mut probes = Self {
             wanted,
+            object,
             attached: None,
             maps: None,
-            coverage: Coverage::none("not attached yet"),
-            probes: report(Group::Flow, &[], &[]),
+            status: Rc::new(ProbeStatus {
+                number: 0,
+                report: report(ProbeGroup::Flow, &[], &[]),
+                coverage: Coverage::none("not attached yet"),
+            }),
             waiting: false,
-            past_events: Default::default(),
-            past_durations: Vec::new(),
         };
-        attachment.attach(facts);
-        attachment
+        probes.attach(facts);
+        Ok(probes)
     }
 
     /// Attaches what can be attached now.
-    pub fn attach(&mut self, mut facts: HostFacts) {
+    pub(super) fn attach(&mut self, mut facts: HostFacts) {
+        let settings = &self.wanted.settings;
         if let Ok(symbols) = &mut facts.symbols {
-            for function in &self.wanted.without {
+            for function in &settings.without_functions {
                 symbols.remove(function);
             }
         }
-        match self.wanted.no_fentry.as_deref() {
+        match settings.no_fentry.as_deref() {
             None => {}
-            Some([]) => facts.fentry = Err("turned off with --no-fentry".to_owned()),
+            Some([]) => facts.fentry = Err(NoFentry::TurnedOff),
             Some(without) => {
                 if let Ok(functions) = &mut facts.fentry {
                     functions.retain(|function| !without.iter().any(|name| name == function));
                 }
             }
         }
-        self.waiting = matches!(self.wanted.request, Request::Group(_))
+        self.waiting = matches!(settings.request, ProbeRequest::Group(_))
             && matches!(facts.conntrack, Support::No(_));
-        let mut outcome = self.follow(&facts);
+        let mut outcome = self.follow_plan(&facts);
         if let Some(reason) = outcome.fentry_refused.take() {
             log::warn!("{reason}; using kprobes");
             facts.fentry = Err(reason);
-            outcome = self.follow(&facts);
+            outcome = self.follow_plan(&facts);
         }
-        self.coverage = outcome.coverage();
-        self.probes = outcome.report();
+        self.status = Rc::new(ProbeStatus {
+            number: self.status.number + 1,
+            report: outcome.report(),
+            coverage: outcome.coverage(),
+        });
         let (attached, maps) = outcome.attached.unzip();
         self.attached = attached;
         self.maps = maps.map(Rc::new);
+        if self.maps.is_some() {
+            until_calls_end();
+        }
     }
 
-    /// Makes a plan and follows it.
-    fn follow(&self, facts: &HostFacts) -> Outcome {
-        let mut plan = Plan::new(self.wanted.request, self.wanted.latency, facts);
-        plan.event_rate = self.wanted.event_rate;
-        plan.netns = self.wanted.netns;
-        plan.top = self.wanted.top;
-        plan.lifetimes = self
-            .wanted
+    fn follow_plan(&self, facts: &HostFacts) -> Outcome {
+        let wanted = &self.wanted;
+        let mut plan = Plan::new(wanted.settings.request, wanted.latency, facts);
+        plan.event_rate = wanted.settings.event_rate;
+        plan.netns = wanted.netns;
+        plan.top = wanted.top;
+        plan.lifetimes = wanted
             .lifetimes
-            .then(|| room(ProcRoot::new(PROC).read().kernel.max));
-        let object = self.wanted.object.as_deref();
+            .then(|| remembered_connections(ProcRoot::new(PROC).read().kernel.max));
+        let object = self.object.as_deref();
         attach(&plan, &facts.kernel, object.unwrap_or(OBJECT))
     }
 
     /// nf_conntrack is gone, and the probes with it.
-    pub fn lose(&mut self, reason: &str) {
-        if let Some(attached) = self.attached.take() {
-            let maps = attached.durations();
-            let slots = self.past_durations.len().max(maps.slots() as usize);
-            self.past_durations.resize_with(slots, Durations::default);
-            for (slot, past) in (0..maps.slots()).zip(&mut self.past_durations) {
-                past.add(&maps.read(slot).covered(&self.coverage));
-            }
-            for (past, (_, now)) in self.past_events.iter_mut().zip(attached.event_counts()) {
-                for (past, now) in past.iter_mut().zip(now) {
-                    *past += now;
-                }
-            }
-        }
-        let missing = all_missing(reason);
+    pub(super) fn lose(&mut self, reason: &str) {
+        let missing = all_missing(&MissingReason::Lost(reason.to_owned()));
+        self.attached = None;
         self.maps = None;
-        self.coverage = coverage(&missing);
-        self.probes = report(Group::Flow, &[], &missing);
+        self.status = Rc::new(ProbeStatus {
+            number: self.status.number + 1,
+            report: report(ProbeGroup::Flow, &[], &missing),
+            coverage: coverage(&missing),
+        });
         self.waiting = true;
     }
 
     /// Whether only nf_conntrack is missing.
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
+    pub(super) fn is_waiting(&self) -> bool {
         self.waiting
     }
 
     /// The counters, while probes are attached.
-    #[must_use]
-    pub fn maps(&self) -> Option<Rc<CounterMaps>> {
-        self.maps.clone()
+    pub(super) fn maps(&self) -> Option<&Rc<CounterMaps>> {
+        self.maps.as_ref()
     }
 
-    /// Which probes count.
-    #[must_use]
-    pub fn coverage(&self) -> Coverage {
-        self.coverage.clone()
-    }
-
-    /// For the report.
-    #[must_use]
-    pub fn probes(&self) -> &Probes {
-        &self.probes
+    /// What is attached.
+    pub(super) fn status(&self) -> &Rc<ProbeStatus> {
+        &self.status
     }
 
     /// Has a namespace counted in a slot from now on.
-    pub fn assign(&mut self, inode: u32, slot: u32) -> Result<(), String> {
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub(super) fn assign(&mut self, inode: u32, slot: u32) -> Result<(), EngineError> {
         match &mut self.attached {
-            Some(attached) => attached.assign(inode, slot),
+            Some(attached) => attached.assign(inode, slot).map_err(EngineError::Assign),
             None => Ok(()),
         }
     }
 
-    /// No longer.
-    pub fn release(&mut self, inode: u32) {
+    /// Counts a namespace with the others again.
+    pub(super) fn release(&mut self, inode: u32) {
         if let Some(attached) = &mut self.attached {
             attached.release(inode);
         }
     }
 
-    /// Probe hits the kernel skipped since attach; `None` where it does not tell.
-    #[must_use]
-    pub fn missed(&self) -> Option<u64> {
+    /// Probe hits the kernel missed since attach; `None` where it does not tell.
+    pub(super) fn missed(&self) -> Option<u64> {
         self.attached.as_ref().and_then(Attached::missed)
     }
 
-    /// Leaders, while probes are attached that count them.
-    pub fn leaders(&mut self) -> Option<&mut KernelLeaders> {
-        self.attached.as_mut().and_then(Attached::leaders)
+    /// The programs' counts per source, destination and port, while they count them.
+    pub(super) fn sketches(&mut self) -> Option<&mut KernelSketches> {
+        self.attached.as_mut().and_then(Attached::sketches)
     }
 
-    /// Lengths of time counted for a slot so far, those of earlier attachments included.
-    #[must_use]
-    pub fn durations(&self, slot: u32) -> Durations {
-        let past = self.past_durations.get(slot as usize);
-        let mut sum = past.cloned().unwrap_or_default();
-        if let Some(attached) = &self.attached {
-            sum.add(&attached.durations().read(slot).covered(&self.coverage));
-        }
-        sum
+    /// Lengths of time counted for a slot since attach; `None` without probes, or where nobody asked.
+    pub(super) fn durations(&self, slot: u32) -> Option<Durations> {
+        let asked = self.wanted.lifetimes || self.wanted.latency;
+        let attached = self.attached.as_ref().filter(|_| asked)?;
+        Some(attached.durations().read(slot))
     }
 
-    /// Writes what the eBPF programs had to say since last time.
-    pub fn flush_diagnostics(&mut self) {
+    /// Writes what the eBPF programs have logged since last time.
+    pub(super) fn flush_log(&mut self) {
         if let Some(attached) = &mut self.attached {
             attached.flush_diagnostics();
         }
     }
 
-    /// The events since last time; `name` gives the instance of a slot.
-    pub fn events(&mut self, at: Instant, name: impl Fn(u32) -> String) -> Vec<Event> {
-        let Some(attached) = &mut self.attached else {
-            return Vec::new();
-        };
-        let tuple = |has: u32, bytes| (has != 0).then(|| Tuple::parse(&bytes));
-        let event = |raw: conntrack_ebpf::Event| {
-            let kind = EventKind::ALL
-                .into_iter()
-                .find(|kind| *kind as u32 == raw.kind)?;
-            Some(Event {
-                time: Time(at.wall(Duration::from_nanos(raw.time))),
-                instance: name(raw.slot).into(),
-                kind: kind_name(kind).into(),
-                tuple: tuple(raw.has_tuple, raw.tuple),
-                by: tuple(raw.has_by, raw.by),
-            })
-        };
-        attached.events().into_iter().filter_map(event).collect()
+    /// The events since last time, oldest first, and what became of all of them since attach.
+    pub(super) fn events(
+        &mut self,
+    ) -> (Vec<conntrack_ebpf::events::RawEvent>, Option<EventCounts>) {
+        match &mut self.attached {
+            Some(attached) => (
+                attached.events(EVENTS_AT_ONCE),
+                Some(attached.event_counts()),
+            ),
+            None => (Vec::new(), None),
+        }
     }
+}
 
-    /// What became of all events, those of earlier attachments included.
-    #[must_use]
-    pub fn event_totals(&self) -> Ordered<EventTotals> {
-        let now = self.attached.as_ref().map(Attached::event_counts);
-        Ordered(
-            EventKind::ALL
-                .into_iter()
-                .enumerate()
-                .map(|(i, kind)| {
-                    let now = now.map_or([0; 3], |counts| counts[i].1);
-                    let [sent, suppressed, lost] =
-                        std::array::from_fn(|n| now[n] + self.past_events[i][n]);
-                    let totals = EventTotals {
-                        sent,
-                        suppressed,
-                        lost,
-                    };
-                    (kind_name(kind).into(), totals)
-                })
-                .collect(),
-        )
+/// Waits until the calls that were in flight when the probes were attached have ended: packets go through conntrack in RCU's
+/// read-side critical sections, the end of which the kernel's global memory barrier waits for.
+fn until_calls_end() {
+    if membarrier(MembarrierCommand::Global).is_err() {
+        sleep(SETTLE);
     }
 }

@@ -1,360 +1,189 @@
-//! Who leads, over time: what the programs count each second, and what the survey finds.
+//! What is found out about top talkers: the programs' windows, and what the surveyor lists.
 
-use crate::text::Text;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     hash::{BuildHasher, Hasher, RandomState},
-    io,
     thread::sleep,
     time::Duration,
 };
 
-use conntrack_ebpf::{
-    ProbeCounter,
-    leaders::{By, Key, Measure, Prefixes, TABLES, table},
+use crate::engine::{
+    diagnostics::Diagnostics,
+    error::EngineError,
+    instance::WatchedInstance,
+    probes::ProbeLife,
+    surveyor::{SurveyResult, SurveySettings, SurveyTarget, Surveyed, Surveyor},
 };
-
 use crate::{
-    cli::TopArgs,
     clock::{Clock, Instant},
-    engine::{
-        notices::Notices,
-        probes::Attachment,
-        survey::{Found, Survey, Target, Wanted, What},
-    },
-    model::{
-        record::{Record, Time, Top, TopTable},
-        top::{
-            owners::Owners,
-            tables::{self, ENTRIES, measure_name},
-        },
-    },
-    probes::plan::Leading,
-    reading::{
-        entries::{GroupBy, Listing},
-        heavy_hitters::{KEYS, Leaders, Tally},
-        selector::Selector,
-    },
-    source::namespaces::Namespace,
+    model::top::talkers::{TopSettings, WINDOW},
+    probes::plan::SketchSettings,
+    reading::top::{TopReading, TopWindow},
 };
-
-/// Time that a table of the programs covers.
-const WINDOW: Duration = Duration::from_secs(1);
 
 /// Time for programs that are counting to end, before what they counted is read.
 const SETTLE: Duration = Duration::from_millis(5);
 
-/// A watched namespace.
-#[derive(Clone, Copy)]
-pub struct Subject<'a> {
-    /// Its name here.
-    pub name: &'a str,
-    /// Its slot.
-    pub slot: u32,
-    /// It.
-    pub namespace: &'a Namespace,
+/// How long the end of a run waits for the entries to be listed once more. Where that takes longer, the listing before counts.
+pub(super) const LAST_LISTING: Duration = Duration::from_secs(1);
+
+/// Reasons of failures that are remembered, so that each is told once.
+const REASONS: usize = 100;
+
+/// Finds out about top talkers.
+pub(super) struct TopWatch {
+    surveyor: Surveyor,
+    /// The numbers of the instances that are surveyed.
+    surveyed: Vec<u64>,
+    window_started: Duration,
+    diagnostics: Diagnostics,
+    told: BTreeSet<String>,
 }
 
-/// How long the end waits for the entries to be listed once more. Where that takes longer, those listed
-/// before stand.
-const LAST_LISTING: Duration = Duration::from_secs(1);
-
-/// Who leads.
-pub struct Culprits {
-    rows: usize,
-    leading: Leading,
-    survey: Survey,
-    /// The inode numbers of the namespaces that are surveyed.
-    surveyed: Vec<u32>,
-    owners: HashMap<u32, Owners>,
-    /// The entries as they were listed last.
-    held: HashMap<u32, Top>,
-    /// The whole run, by table.
-    run: Option<Vec<Tally>>,
-    began: Duration,
-    window_began: Duration,
-    /// Slots given up in this window: what it counted for them is nobody's.
-    stale: Vec<u32>,
-    /// The whole run of namespaces that are gone.
-    ended: Vec<Record>,
-    /// What was said already.
-    said: BTreeSet<String>,
+/// How the programs count top talkers, as it was asked for.
+pub(super) fn counting(settings: TopSettings) -> SketchSettings {
+    SketchSettings {
+        prefixes: settings.prefixes,
+        // A number that nobody outside can know.
+        seed: RandomState::new().build_hasher().finish() as u32,
+    }
 }
 
-impl Culprits {
-    /// `None` when nobody asked.
+impl TopWatch {
+    /// Starts to survey.
     ///
     /// # Errors
     ///
-    /// When no thread can be started.
-    pub fn new(args: &TopArgs, leading: Option<Leading>, now: Instant) -> io::Result<Option<Self>> {
-        let (Some(rows), Some(leading)) = (args.top, leading) else {
-            return Ok(None);
+    /// When there can be no more threads.
+    pub(super) fn start(
+        settings: TopSettings,
+        counting: SketchSettings,
+        clock: &(impl Clock + Clone + Send + 'static),
+        diagnostics: Diagnostics,
+    ) -> Result<Self, EngineError> {
+        let survey = SurveySettings {
+            rows: settings.rows,
+            prefixes: settings.prefixes,
+            seed: counting.seed,
         };
-        let rows = usize::from(rows);
-        Ok(Some(Self {
-            rows,
-            leading,
-            survey: Survey::start(Wanted {
-                rows,
-                prefixes: leading.prefixes,
-                seed: leading.seed,
-            })?,
+        Ok(Self {
+            surveyor: Surveyor::start(survey, clock.clone())?,
             surveyed: Vec::new(),
-            owners: HashMap::new(),
-            held: HashMap::new(),
-            run: None,
-            began: now.monotonic,
-            window_began: now.monotonic,
-            stale: Vec::new(),
-            ended: Vec::new(),
-            said: BTreeSet::new(),
-        }))
+            window_started: clock.now().monotonic,
+            diagnostics,
+            told: BTreeSet::new(),
+        })
     }
 
-    /// What is counted from now on is this run's.
-    pub fn begin(&mut self, clock: &impl Clock, attachment: &mut Attachment) {
-        self.turn(clock, attachment);
-        self.run = None;
-        self.began = self.window_began;
+    /// What the programs count from now on is this run's.
+    pub(super) fn begin(&mut self, clock: &impl Clock, probes: &mut ProbeLife) {
+        self.rotate(clock, probes);
     }
 
-    /// What is to be reported now.
-    pub fn tick(
+    /// What was found out since last time.
+    pub(super) fn read(
         &mut self,
         clock: &impl Clock,
-        attachment: &mut Attachment,
-        subjects: &[Subject<'_>],
-    ) -> Vec<Record> {
-        self.follow(subjects);
-        let at = clock.now();
-        let mut records = self.take_found(at, subjects);
-        if at.monotonic.saturating_sub(self.window_began) >= WINDOW
-            && let Some((window, at, length)) = self.turn(clock, attachment)
-        {
-            for subject in subjects {
-                let tables = self.tables(&window, subject, attachment);
-                records.push(Record::Top(Top {
-                    window_s: length.as_secs_f64(),
-                    ..self.top(at, subject, tables)
-                }));
-            }
-        }
-        records
+        probes: &mut ProbeLife,
+        watched: &[WatchedInstance],
+    ) -> TopReading {
+        self.follow(watched);
+        let now = clock.now().monotonic;
+        let due = now.saturating_sub(self.window_started) >= WINDOW;
+        let window = if due {
+            self.rotate(clock, probes)
+        } else {
+            None
+        };
+        self.found(watched, window)
     }
 
-    /// The whole run.
-    pub fn finish(
+    /// The same at the end of a run: the window that is open, and the entries as they are now.
+    pub(super) fn read_last(
         &mut self,
         clock: &impl Clock,
-        attachment: &mut Attachment,
-        subjects: &[Subject<'_>],
-    ) -> Vec<Record> {
-        self.turn(clock, attachment);
-        self.survey.list_entries(LAST_LISTING);
-        let at = clock.now();
-        // Said below, as the last.
-        self.take_found(at, subjects);
-        let closing = subjects
-            .iter()
-            .flat_map(|subject| self.closing(at, subject, attachment));
-        let mut records: Vec<Record> = closing.collect();
-        records.append(&mut self.ended);
-        records
+        probes: &mut ProbeLife,
+        watched: &[WatchedInstance],
+    ) -> TopReading {
+        self.follow(watched);
+        let window = self.rotate(clock, probes);
+        self.surveyor.list_entries(LAST_LISTING);
+        self.found(watched, window)
     }
 
-    /// A namespace is gone, and its slot is free for another.
-    pub fn end(&mut self, at: Instant, subject: &Subject<'_>, attachment: &Attachment) {
-        let last = self.closing(at, subject, attachment);
-        self.ended.extend(last);
-        self.held.remove(&subject.namespace.inode);
-        self.owners.remove(&subject.namespace.inode);
-        self.stale.push(subject.slot);
-        for tally in self.run.iter_mut().flatten() {
-            tally.forget(subject.slot);
-        }
-    }
-
-    /// The whole run, and the entries as they were listed last.
-    fn closing(&self, at: Instant, subject: &Subject<'_>, attachment: &Attachment) -> Vec<Record> {
-        let counted = self.run.as_ref().map(|run| Top {
-            window_s: at.monotonic.saturating_sub(self.began).as_secs_f64(),
-            closing: true,
-            ..self.top(at, subject, self.tables(run, subject, attachment))
-        });
-        let held = self.held.get(&subject.namespace.inode).map(|top| Top {
-            closing: true,
-            ..top.clone()
-        });
-        counted.into_iter().chain(held).map(Record::Top).collect()
-    }
-
-    fn top(&self, at: Instant, subject: &Subject<'_>, tables: Vec<TopTable>) -> Top {
-        Top {
-            time: Time(at.realtime),
-            instance: subject.name.to_owned().into(),
-            window_s: 0.0,
-            closing: false,
-            tables,
-            remark: None,
-        }
-    }
-
-    /// Ends the window and takes in what it counted; gives that, with its end and length.
-    fn turn(
-        &mut self,
-        clock: &impl Clock,
-        attachment: &mut Attachment,
-    ) -> Option<(Vec<Tally>, Instant, Duration)> {
-        let Some(leaders) = attachment.leaders() else {
-            self.window_began = clock.now().monotonic;
+    /// Ends the window of the programs' counts, and reads it.
+    fn rotate(&mut self, clock: &impl Clock, probes: &mut ProbeLife) -> Option<TopWindow> {
+        let Some(sketches) = probes.sketches() else {
+            self.window_started = clock.now().monotonic;
             return None;
         };
-        let ended = match leaders.turn() {
+        let ended = match sketches.rotate() {
             Ok(ended) => ended,
             Err(error) => {
-                self.say(format!("leaders are not counted: {error}"));
+                self.tell(format!("top talkers are not counted: {error}"));
                 return None;
             }
         };
-        let at = clock.now();
+        let end: Instant = clock.now();
         sleep(SETTLE);
-        let mut window = leaders.maps().read(ended);
-        for slot in self.stale.drain(..) {
-            for tally in &mut window {
-                tally.forget(slot);
-            }
-        }
-        let sets = leaders.shape().sets();
-        let run = self
-            .run
-            .get_or_insert_with(|| (0..TABLES).map(|_| Tally::new(sets, KEYS)).collect());
-        for (run, window) in run.iter_mut().zip(&window) {
-            run.add(window);
-        }
-        let began = std::mem::replace(&mut self.window_began, at.monotonic);
-        Some((window, at, at.monotonic.saturating_sub(began)))
-    }
-
-    fn tables(
-        &self,
-        tallies: &[Tally],
-        subject: &Subject<'_>,
-        attachment: &Attachment,
-    ) -> Vec<TopTable> {
-        let coverage = attachment.coverage();
-        let counted = |measure| coverage.missing(source(measure)).is_none();
-        Measure::ALL
-            .into_iter()
-            .filter(|measure| counted(*measure))
-            .flat_map(|measure| By::ALL.map(|by| (measure, by)))
-            .filter_map(|(measure, by)| {
-                let tally = tallies.get(table(measure, by) as usize)?;
-                let leaders = tally.leaders(subject.slot, self.rows);
-                Some(self.table(measure_name(measure), GroupBy::Tuple(by), &leaders, subject))
-            })
-            .collect()
-    }
-
-    fn table(
-        &self,
-        name: &'static str,
-        of: GroupBy,
-        leaders: &Leaders,
-        subject: &Subject<'_>,
-    ) -> TopTable {
-        let owners = self.owners.get(&subject.namespace.inode);
-        let process = |key: &Key| match of {
-            GroupBy::Tuple(by) => owners?.get(by, key),
-            _ => None,
-        };
-        tables::table(name, of, leaders, self.leading.prefixes, process)
+        let started = std::mem::replace(&mut self.window_started, end.monotonic);
+        Some(TopWindow {
+            end,
+            length: end.monotonic.saturating_sub(started),
+            sketches: sketches.maps().read(ended),
+        })
     }
 
     /// Has what is watched surveyed.
-    fn follow(&mut self, subjects: &[Subject<'_>]) {
-        let inodes = subjects.iter().map(|subject| subject.namespace.inode);
-        if inodes.clone().eq(self.surveyed.iter().copied()) {
+    fn follow(&mut self, watched: &[WatchedInstance]) {
+        let ids = watched.iter().map(|instance| instance.info.id);
+        if ids.clone().eq(self.surveyed.iter().copied()) {
             return;
         }
-        self.surveyed = inodes.collect();
+        self.surveyed = ids.collect();
         let mut targets = Vec::new();
-        for subject in subjects {
-            match subject.namespace.try_clone() {
-                Ok(namespace) => targets.push(Target {
-                    slot: subject.slot,
-                    namespace,
-                }),
-                Err(error) => self.say(format!("{}: {error}", subject.name)),
-            }
-        }
-        self.survey.watch(targets);
-    }
-
-    /// Says something once.
-    fn say(&mut self, message: String) {
-        if !self.said.contains(&message) {
-            Notices::default().say(&message);
-            self.said.insert(message);
-        }
-    }
-
-    fn take_found(&mut self, at: Instant, subjects: &[Subject<'_>]) -> Vec<Record> {
-        let found: Vec<Found> = self.survey.found().collect();
-        let mut records = Vec::new();
-        for Found { inode, what } in found {
-            let Some(subject) = subjects.iter().find(|s| s.namespace.inode == inode) else {
+        for instance in watched {
+            let Some((namespace, slot)) = instance.namespace.as_ref().zip(instance.info.slot)
+            else {
                 continue;
             };
+            match namespace.try_clone() {
+                Ok(namespace) => targets.push(SurveyTarget {
+                    id: instance.info.id,
+                    slot,
+                    namespace,
+                }),
+                Err(error) => self.tell(format!("{}: {error}", instance.info.name)),
+            }
+        }
+        self.surveyor.watch(targets);
+    }
+
+    fn found(&mut self, watched: &[WatchedInstance], window: Option<TopWindow>) -> TopReading {
+        let mut reading = TopReading {
+            window,
+            ..TopReading::default()
+        };
+        let found: Vec<SurveyResult> = self.surveyor.found().collect();
+        for SurveyResult { id, what } in found {
             match what {
-                What::Owners(owners) => {
-                    self.owners.insert(inode, owners);
-                }
-                What::Failed(reason) => self.say(format!("{}: {reason}", subject.name)),
-                What::Entries { leaders, listing } => {
-                    let tables = leaders
-                        .iter()
-                        .map(|(of, leaders)| self.table(ENTRIES, *of, leaders, subject))
-                        .collect();
-                    let top = Top {
-                        remark: remark(listing).map(Text::fixed),
-                        ..self.top(at, subject, tables)
-                    };
-                    self.held.insert(inode, top.clone());
-                    records.push(Record::Top(top));
+                Surveyed::Entries(listing) => reading.listings.push((id, listing)),
+                Surveyed::Owners(owners) => reading.owners.push((id, owners)),
+                Surveyed::Failed(reason) => {
+                    if let Some(instance) = watched.iter().find(|i| i.info.id == id) {
+                        self.tell(format!("{}: {reason}", instance.info.name));
+                    }
                 }
             }
         }
-        records
+        reading
     }
-}
 
-/// How leaders are counted, as it was asked for.
-#[must_use]
-pub fn leading(args: &TopArgs) -> Option<Leading> {
-    args.top.map(|_| Leading {
-        prefixes: Prefixes {
-            ipv4: args.top_prefix.into(),
-            ipv6: args.top_prefix6.into(),
-        },
-        // A number that nobody outside can know.
-        seed: RandomState::new().build_hasher().finish() as u32,
-    })
-}
-
-/// The counter without which a measure is not counted.
-fn source(measure: Measure) -> Selector {
-    Selector::sum(match measure {
-        Measure::New => &[ProbeCounter::AllocCallPacket],
-        Measure::Dropped => &[ProbeCounter::TableFull],
-        Measure::Evicted => &[ProbeCounter::EarlyDrop, ProbeCounter::DeleteList],
-    })
-}
-
-fn remark(listing: Listing) -> Option<&'static str> {
-    match listing {
-        Listing::Whole => None,
-        Listing::Changed => Some("the table changed while it was listed: entries may be missing"),
-        Listing::Partial => Some("the kernel lost a part of the listing: entries are missing"),
+    /// Tells something once.
+    fn tell(&mut self, message: String) {
+        if self.told.len() < REASONS && !self.told.contains(&message) {
+            self.diagnostics.notify(&message);
+            self.told.insert(message);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a check of the probes against the kernel found, in words.
 
 use crate::{
-    model::verify::crosscheck::Check,
+    model::record::Check,
     output::format::number::{UNAVAILABLE, optional},
     text::Text,
 };

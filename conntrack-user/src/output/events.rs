@@ -69,7 +69,7 @@ impl<W: Write> EventLines<W> {
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
-        for (kind, totals) in &summary.events.0 {
+        for (kind, totals) in summary.events.iter().flat_map(|events| &events.0) {
             if (totals.sent, totals.suppressed, totals.lost) != (0, 0, 0) {
                 writeln!(
                     self.out,

@@ -20,19 +20,6 @@ use std::io;
 
 use crate::model::record::Record;
 
-/// A sink that keeps nothing.
-pub struct Nowhere;
-
-impl Sink for Nowhere {
-    fn write(&mut self, _: &Record) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Where records go.
 pub trait Sink {
     /// Writes one record, or leaves it out where the format has no place for it.

@@ -7,7 +7,7 @@ mod summary;
 
 use std::io::{self, Write};
 
-pub use self::columns::{ChartName, ColumnName, Numbers, Selection, UnknownName};
+pub use self::columns::{ChartName, ColumnName, Numbers, Selection};
 use self::{
     cells::{filled, pad, time_and_range, tone_of},
     columns::{ColumnChoice, TextColumn, chosen},
@@ -18,8 +18,7 @@ use crate::{
         alert::AlertId,
         forecast::TimeToFull,
         kernel::counters::{Counter, named},
-        record::{Alert, Burst, Crosscheck, Hello, PerCpu, Record, Sample, Summary, Top},
-        verify::crosscheck::Verdict,
+        record::{Alert, Burst, Crosscheck, Hello, PerCpu, Record, Sample, Summary, Top, Verdict},
     },
     output::{
         Sink, bursts,
@@ -288,6 +287,12 @@ impl<W: Write> TextSink<W> {
             for (line, tone) in summary::lines(summary.duration_s, instance) {
                 self.line(&line, tone)?;
             }
+        }
+        if summary.instances_left_out > 0 {
+            let more = summary.instances_left_out;
+            let line =
+                format!("{more} more network namespaces came and went; they had fewer flows");
+            self.line(&line, Tone::Dim)?;
         }
         Ok(())
     }

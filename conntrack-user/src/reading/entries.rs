@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use conntrack_ebpf::leaders::{By, Key, Prefixes};
+use conntrack_ebpf::heavy_hitters::{By, FlowKey, Prefixes};
 
 /// One entry of the table, as far as it is grouped by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,29 +68,29 @@ impl GroupBy {
 impl Entry {
     /// The key of the group it belongs to; `None` where it belongs to none (a UDP flow has no TCP state).
     #[must_use]
-    pub fn key(&self, by: GroupBy, slot: u32, prefixes: Prefixes) -> Option<Key> {
+    pub fn key(&self, by: GroupBy, slot: u32, prefixes: Prefixes) -> Option<FlowKey> {
         Some(match by {
             GroupBy::Tuple(By::Source) => address_key(self.src, slot, prefixes),
             GroupBy::Tuple(By::Destination) => address_key(self.dst, slot, prefixes),
-            GroupBy::Tuple(By::Port) => Key::port(slot, self.protocol, self.port),
-            GroupBy::Protocol => Key::number(slot, self.protocol.into()),
-            GroupBy::State => Key::number(slot, self.state?.into()),
-            GroupBy::Zone => Key::number(slot, self.zone.into()),
-            GroupBy::Mark => Key::number(slot, self.mark.into()),
+            GroupBy::Tuple(By::Port) => FlowKey::port(slot, self.protocol, self.port),
+            GroupBy::Protocol => FlowKey::number(slot, self.protocol.into()),
+            GroupBy::State => FlowKey::number(slot, self.state?.into()),
+            GroupBy::Zone => FlowKey::number(slot, self.zone.into()),
+            GroupBy::Mark => FlowKey::number(slot, self.mark.into()),
         })
     }
 }
 
 /// The key of an address; addresses that are not known share one.
 #[must_use]
-pub fn address_key(address: Option<IpAddr>, slot: u32, prefixes: Prefixes) -> Key {
+pub fn address_key(address: Option<IpAddr>, slot: u32, prefixes: Prefixes) -> FlowKey {
     match address {
-        Some(IpAddr::V4(address)) => Key::ipv4(slot, address.to_bits(), prefixes),
+        Some(IpAddr::V4(address)) => FlowKey::ipv4(slot, address.to_bits(), prefixes),
         Some(IpAddr::V6(address)) => {
             let bits = address.to_bits();
-            Key::ipv6(slot, (bits >> 64) as u64, bits as u64, prefixes)
+            FlowKey::ipv6(slot, (bits >> 64) as u64, bits as u64, prefixes)
         }
-        None => Key::unknown(slot),
+        None => FlowKey::unknown(slot),
     }
 }
 

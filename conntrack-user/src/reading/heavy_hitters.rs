@@ -1,15 +1,15 @@
 //! Counts per key in bounded memory, and how far from the truth they can be.
 //!
-//! A [`Tally`] is put together from the Space-Saving sets of `conntrack_ebpf::leaders`: over CPUs, and
+//! A [`Sketch`] is put together from the Space-Saving sets of `conntrack_ebpf::heavy_hitters`: over CPUs, and
 //! over time. Both are the same: two streams of keys, each summarised by itself, are summarised
-//! together. Nothing is estimated. Of every key it is known between which two numbers its count lies.
+//! together. Nothing is estimated: of every key it is known between which two numbers its count lies.
 
-use conntrack_ebpf::leaders::{Key, Set};
+use conntrack_ebpf::heavy_hitters::{FlowKey, SketchSet};
 
-/// Keys a tally keeps. What falls out then is accounted for in what is said of all others.
+/// Keys a sketch keeps. What falls out then still bounds the counts of keys that are not kept.
 pub const KEYS: usize = 65_536;
 
-/// The least and the most that a key can have occurred.
+/// Between which two numbers the count of a key lies, both included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Range {
     /// At least.
@@ -28,17 +28,17 @@ impl Range {
 
 /// The keys that hash to one place: all streams use the same hash, so those of one are those of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Part {
+struct MergedSet {
     /// Sorted by key.
-    held: Vec<(Key, Range)>,
+    held: Vec<(FlowKey, Range)>,
     /// The most that a key can have occurred which is not held.
     absent: u64,
     /// Occurrences that are certain for no key.
     loose: u64,
 }
 
-impl Part {
-    fn of(set: &Set, generation: u64) -> Self {
+impl MergedSet {
+    fn of(set: &SketchSet, generation: u64) -> Self {
         let mut held: Vec<_> = set
             .entries(generation)
             .map(|entry| {
@@ -106,30 +106,40 @@ impl Part {
     }
 }
 
-/// How often each key occurred.
+/// How often each key occurred, of a stream or of several: a mergeable summary.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tally {
-    parts: Vec<Part>,
+pub struct Sketch {
+    parts: Vec<MergedSet>,
     keys_per_part: usize,
     /// Whether an instance was forgotten, of which `loose` may be a part.
     forgotten: bool,
 }
 
-impl Tally {
-    /// Nothing yet, of streams whose keys hash to `sets` places; of all keys up to `keys` are kept.
+impl Sketch {
+    /// An empty sketch of streams whose keys hash to `sets` places, with room for `keys` keys.
     #[must_use]
     pub fn new(sets: usize, keys: usize) -> Self {
         Self {
-            parts: vec![Part::default(); sets],
+            parts: vec![MergedSet::default(); sets],
             keys_per_part: keys.div_ceil(sets.max(1)).max(1),
             forgotten: false,
         }
     }
 
+    /// Nothing yet, of streams with the same places.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self {
+            parts: vec![MergedSet::default(); self.parts.len()],
+            keys_per_part: self.keys_per_part,
+            forgotten: false,
+        }
+    }
+
     /// Takes in a set of the stream of a CPU.
-    pub fn add_set(&mut self, place: usize, set: &Set, generation: u64) {
+    pub fn add_set(&mut self, place: usize, set: &SketchSet, generation: u64) {
         if let Some(part) = self.parts.get_mut(place) {
-            part.add(&Part::of(set, generation));
+            part.add(&MergedSet::of(set, generation));
         }
     }
 
@@ -143,7 +153,7 @@ impl Tally {
         }
     }
 
-    /// Forgets an instance.
+    /// Drops the keys of an instance.
     pub fn forget(&mut self, slot: u32) {
         self.forgotten = true;
         for part in &mut self.parts {
@@ -151,9 +161,9 @@ impl Tally {
         }
     }
 
-    /// The leaders of an instance, at most `count` of them.
+    /// The heavy hitters of an instance, at most `count` of them.
     #[must_use]
-    pub fn leaders(&self, slot: u32, count: usize) -> Leaders {
+    pub fn heavy_hitters(&self, slot: u32, count: usize) -> HeavyHitters {
         let (mut ours, others): (Vec<_>, Vec<_>) = self
             .parts
             .iter()
@@ -167,14 +177,14 @@ impl Tally {
         };
         ours.sort_unstable_by_key(|(key, range)| (u64::MAX - range.low, *key));
         let mut rest = ours.split_off(ours.len().min(count));
-        // Not once for certain: no leader.
+        // Not once for certain: no heavy hitter.
         while ours.last().is_some_and(|(_, range)| range.low == 0) {
             rest.extend(ours.pop());
         }
         let unlisted = rest.iter().map(|(_, range)| range.high).max();
         let absent = self.parts.iter().map(|part| part.absent).max();
         let rival = unlisted.max(absent).unwrap_or(0);
-        Leaders {
+        HeavyHitters {
             total: certain + loose,
             error: ours.iter().map(|(_, r)| r.width()).max().unwrap_or(0),
             certain: ours.last().map_or(0, |(_, range)| range.low) >= rival,
@@ -185,7 +195,7 @@ impl Tally {
 
 /// The keys that occurred most often.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leaders {
+pub struct HeavyHitters {
     /// Occurrences of all keys. With several instances, without those that are certain for no key.
     pub total: u64,
     /// No lower end of a row is further from the truth.
@@ -193,13 +203,13 @@ pub struct Leaders {
     /// Whether no other key can have occurred more often than the last row.
     pub certain: bool,
     /// By what is certain, most first.
-    pub rows: Vec<(Key, Range)>,
+    pub rows: Vec<(FlowKey, Range)>,
 }
 
-/// Counts keys that user space sees: the same sets, on this side.
+/// Makes a sketch of keys that user space counts, in the same sets as the programs'.
 #[derive(Clone, Debug)]
-pub struct Counting {
-    sets: Vec<Set>,
+pub struct SketchBuilder {
+    sets: Vec<SketchSet>,
     set_bits: u32,
     seed: u32,
 }
@@ -207,19 +217,19 @@ pub struct Counting {
 /// Any will do: there is only one.
 const GENERATION: u64 = 1;
 
-impl Counting {
-    /// Nothing yet, in 2^`set_bits` sets.
+impl SketchBuilder {
+    /// An empty sketch of 2^`set_bits` sets; `seed` chooses which keys share one.
     #[must_use]
     pub fn new(set_bits: u32, seed: u32) -> Self {
         Self {
-            sets: vec![Set::default(); 1 << set_bits],
+            sets: vec![SketchSet::default(); 1 << set_bits],
             set_bits,
             seed,
         }
     }
 
     /// Counts a key.
-    pub fn add(&mut self, key: Key) {
+    pub fn add(&mut self, key: FlowKey) {
         if let Some(set) = self
             .sets
             .get_mut(key.set(self.seed, self.set_bits) as usize)
@@ -228,14 +238,14 @@ impl Counting {
         }
     }
 
-    /// What was counted.
+    /// The sketch of what was counted so far.
     #[must_use]
-    pub fn tally(&self) -> Tally {
-        let mut tally = Tally::new(self.sets.len(), KEYS);
+    pub fn sketch(&self) -> Sketch {
+        let mut sketch = Sketch::new(self.sets.len(), KEYS);
         for (place, set) in self.sets.iter().enumerate() {
-            tally.add_set(place, set, GENERATION);
+            sketch.add_set(place, set, GENERATION);
         }
-        tally
+        sketch
     }
 }
 
@@ -249,8 +259,8 @@ mod tests {
 
     const SLOT: u32 = 3;
 
-    fn key(n: u64) -> Key {
-        Key::number(SLOT, n)
+    fn key(n: u64) -> FlowKey {
+        FlowKey::number(SLOT, n)
     }
 
     /// A stream of few keys that occur often among many that do not.
@@ -259,7 +269,7 @@ mod tests {
         prop::collection::vec(one, 0..600)
     }
 
-    fn exact(streams: &[Vec<u64>]) -> HashMap<Key, u64> {
+    fn exact(streams: &[Vec<u64>]) -> HashMap<FlowKey, u64> {
         let mut counts = HashMap::new();
         for n in streams.iter().flatten() {
             *counts.entry(key(*n)).or_insert(0) += 1;
@@ -268,38 +278,38 @@ mod tests {
     }
 
     /// Two sets of 7 entries, so that keys fall out.
-    fn summarised(stream: &[u64]) -> Tally {
-        let mut counting = Counting::new(1, 42);
+    fn summarised(stream: &[u64]) -> Sketch {
+        let mut builder = SketchBuilder::new(1, 42);
         for n in stream {
-            counting.add(key(*n));
+            builder.add(key(*n));
         }
-        counting.tally()
+        builder.sketch()
     }
 
-    fn check(tally: &Tally, streams: &[Vec<u64>], count: usize) -> Result<(), TestCaseError> {
+    fn check(sketch: &Sketch, streams: &[Vec<u64>], count: usize) -> Result<(), TestCaseError> {
         let exact = exact(streams);
-        for part in &tally.parts {
+        for part in &sketch.parts {
             for (key, range) in &part.held {
                 let truth = exact.get(key).copied().unwrap_or(0);
                 prop_assert!((range.low..=range.high).contains(&truth));
             }
         }
-        let held = |key: &Key| {
-            let part = &tally.parts[key.set(42, 1) as usize];
+        let held = |key: &FlowKey| {
+            let part = &sketch.parts[key.set(42, 1) as usize];
             part.held.iter().any(|(held, _)| held == key)
         };
         for (key, truth) in &exact {
-            let part = &tally.parts[key.set(42, 1) as usize];
+            let part = &sketch.parts[key.set(42, 1) as usize];
             prop_assert!(held(key) || *truth <= part.absent);
         }
-        let leaders = tally.leaders(SLOT, count);
-        prop_assert_eq!(leaders.total, exact.values().sum::<u64>());
-        for (key, range) in &leaders.rows {
-            prop_assert!(exact[key] - range.low <= leaders.error);
+        let hitters = sketch.heavy_hitters(SLOT, count);
+        prop_assert_eq!(hitters.total, exact.values().sum::<u64>());
+        for (key, range) in &hitters.rows {
+            prop_assert!(exact[key] - range.low <= hitters.error);
         }
-        if leaders.certain {
-            let last = leaders.rows.iter().map(|(key, _)| exact[key]).min();
-            let listed = |key: &Key| leaders.rows.iter().any(|(row, _)| row == key);
+        if hitters.certain {
+            let last = hitters.rows.iter().map(|(key, _)| exact[key]).min();
+            let listed = |key: &FlowKey| hitters.rows.iter().any(|(row, _)| row == key);
             let best = exact
                 .iter()
                 .filter(|(key, _)| !listed(key))
@@ -318,7 +328,7 @@ mod tests {
 
         #[test]
         fn many_streams(streams in prop::collection::vec(stream(), 1..6), keys in 1_usize..40) {
-            let mut sum = Tally::new(2, keys);
+            let mut sum = Sketch::new(2, keys);
             for stream in &streams {
                 sum.add(&summarised(stream));
             }
@@ -328,38 +338,38 @@ mod tests {
 
         #[test]
         fn exact_while_there_is_room(stream in prop::collection::vec(0_u64..7, 0..500)) {
-            let leaders = summarised(&stream).leaders(SLOT, 7);
+            let hitters = summarised(&stream).heavy_hitters(SLOT, 7);
             let exact = exact(&[stream]);
-            prop_assert!(leaders.certain);
-            prop_assert_eq!(leaders.error, 0);
-            let rows: HashMap<Key, u64> = leaders.rows.iter().map(|(key, range)| (*key, range.low)).collect();
+            prop_assert!(hitters.certain);
+            prop_assert_eq!(hitters.error, 0);
+            let rows: HashMap<FlowKey, u64> = hitters.rows.iter().map(|(key, range)| (*key, range.low)).collect();
             prop_assert_eq!(rows, exact);
         }
 
         #[test]
         fn instances_are_told_apart(ours in stream(), theirs in stream()) {
-            let mut counting = Counting::new(10, 7);
+            let mut builder = SketchBuilder::new(10, 7);
             for n in &ours {
-                counting.add(key(*n));
+                builder.add(key(*n));
             }
             for n in &theirs {
-                counting.add(Key::number(SLOT + 1, *n));
+                builder.add(FlowKey::number(SLOT + 1, *n));
             }
-            let mut tally = counting.tally();
-            let leaders = tally.leaders(SLOT, 5);
-            prop_assert!(leaders.total <= ours.len() as u64);
+            let mut sketch = builder.sketch();
+            let hitters = sketch.heavy_hitters(SLOT, 5);
+            prop_assert!(hitters.total <= ours.len() as u64);
             let exact = exact(&[ours]);
-            for (key, range) in &leaders.rows {
+            for (key, range) in &hitters.rows {
                 prop_assert!((range.low..=range.high).contains(&exact[key]));
             }
-            tally.forget(SLOT);
-            prop_assert_eq!(tally.leaders(SLOT, 5).rows, Vec::new());
+            sketch.forget(SLOT);
+            prop_assert_eq!(sketch.heavy_hitters(SLOT, 5).rows, Vec::new());
         }
     }
 
     #[test]
     fn a_set_of_another_generation_is_empty() {
-        let mut set = Set::default();
+        let mut set = SketchSet::default();
         set.add(1, key(1));
         set.add(1, key(1));
         assert_eq!(set.entries(2).count(), 0);
@@ -368,10 +378,10 @@ mod tests {
         assert_eq!(entries, [(key(2), 1, 0)]);
     }
 
-    /// Skewed as traffic is: the leaders are known although there are far more keys than entries.
+    /// Skewed as traffic is: the heavy hitters are known although there are far more keys than entries.
     #[test]
     fn zipf() {
-        let mut counting = Counting::new(8, 1);
+        let mut builder = SketchBuilder::new(8, 1);
         let mut truth = Vec::new();
         for rank in 1..=5_000_u64 {
             truth.push((20_000 / rank).max(1));
@@ -381,16 +391,16 @@ mod tests {
         for round in 0..most {
             for (rank, count) in truth.iter().enumerate() {
                 if round < *count {
-                    counting.add(key(rank as u64));
+                    builder.add(key(rank as u64));
                 }
             }
         }
-        let leaders = counting.tally().leaders(SLOT, 10);
-        assert!(leaders.certain);
-        for (rank, (row, range)) in leaders.rows.iter().enumerate() {
+        let hitters = builder.sketch().heavy_hitters(SLOT, 10);
+        assert!(hitters.certain);
+        for (rank, (row, range)) in hitters.rows.iter().enumerate() {
             assert_eq!(*row, key(rank as u64));
             assert!((range.low..=range.high).contains(&truth[rank]));
         }
-        assert_eq!(leaders.total, truth.iter().sum::<u64>());
+        assert_eq!(hitters.total, truth.iter().sum::<u64>());
     }
 }

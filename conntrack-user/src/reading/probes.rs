@@ -4,7 +4,7 @@ use crate::text::Text;
 use conntrack_ebpf::COUNTER_SLOTS;
 use serde::{Deserialize, Serialize};
 
-use crate::reading::buckets::BucketBatch;
+use crate::reading::{buckets::BucketBatch, coverage::Coverage};
 
 /// Running totals by [`conntrack_ebpf::ProbeCounter`] index, summed over CPUs.
 pub type ProbeTotals = [u64; COUNTER_SLOTS];
@@ -22,12 +22,23 @@ pub struct ProbeReading {
     pub missed: Option<u64>,
     /// Events lost because kernel memory could not be read, since attach.
     pub faults: u64,
-    /// Calls of a probed function that may be under way at once: counted by its probe and not yet by
-    /// the kernel, or the reverse.
-    pub under_way: u64,
+    /// The most calls of a probed function that can be in flight at once: counted by its probe and not yet by the kernel,
+    /// or the reverse.
+    pub in_flight: u64,
 }
 
-/// What is attached to the kernel.
+/// What is attached to the kernel, and what that covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeStatus {
+    /// How often probes were attached or lost before: counts start anew with each number.
+    pub number: u32,
+    /// For the report.
+    pub report: Probes,
+    /// Which of the probes' counts can be had.
+    pub coverage: Coverage,
+}
+
+/// What is attached to the kernel, in the form of the contract.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probes {
     /// `kprobe`, `fentry` or `off`.

@@ -89,6 +89,10 @@ impl Clock for Set {
             realtime: moment(self.0.get()),
         }
     }
+
+    fn thread_cpu_time(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 fn moment(since: Duration) -> Timestamp {

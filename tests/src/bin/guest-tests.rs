@@ -1,11 +1,21 @@
 //! Runs the guest scenarios. Only in a guest: they unload modules and flush the table.
+//!
+//! `cargo xtask test` reads what it prints: `test NAME … ` before each scenario, and `ok`, `FAILED` or
+//! `ignored` on a line after it.
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    cmp::Reverse,
+    env,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use clap::Parser;
+use anyhow::Context as _;
+use clap::{Parser, ValueEnum};
 use ctpulse_tests::{
-    kernel::conntrack_is_a_module,
-    scenarios::{ALL, OF_MODULES, Scenario},
+    kernel::{conntrack_is_a_module, reset},
+    scenarios::{ALL, EXACT, OF_MODULES, Scenario},
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -16,16 +26,49 @@ struct Options {
     /// Only name them
     #[arg(long)]
     list: bool,
+    /// Only scenarios of exact timing, or only the others
+    #[arg(long, value_name = "WHICH")]
+    timing: Option<Timing>,
     /// Only scenarios whose names contain one of these
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
 }
 
+/// In the environment, the scenario to start with: where the guest died that ran them before.
+const FROM: &str = "GUEST_TESTS_FROM";
+
+/// Whether a scenario needs a sender that is hardly ever held up.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Timing {
+    Exact,
+    Any,
+}
+
 impl Options {
+    /// The scenarios to run, in their order.
+    fn scenarios(&self) -> impl Iterator<Item = Scenario> {
+        let from = env::var(FROM).ok();
+        let before = move |(name, _): &Scenario| from.as_deref().is_some_and(|from| from != *name);
+        ALL.iter()
+            .copied()
+            .skip_while(before)
+            .filter(|(name, _)| self.want(name))
+    }
+
     fn want(&self, name: &str) -> bool {
-        self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter))
+        let timing = if EXACT.contains(&name) {
+            Timing::Exact
+        } else {
+            Timing::Any
+        };
+        let named = |filter: &String| name.contains(filter.as_str());
+        self.timing.is_none_or(|wanted| wanted == timing)
+            && (self.filters.is_empty() || self.filters.iter().any(named))
     }
 }
+
+/// How many of the slowest scenarios are listed at the end.
+const SLOWEST: usize = 10;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -35,22 +78,67 @@ fn main() -> ExitCode {
         test_threads: Some(1),
         ..Arguments::default()
     };
-    // Not knowing, they are tried.
+    // If that cannot be found out, they are tried.
     let module = conntrack_is_a_module().unwrap_or(true);
-    let trials = ALL
-        .iter()
-        .filter(|(name, _)| options.want(name))
-        .map(|&scenario| {
-            Trial::test(scenario.0, move || run(scenario))
+    let durations = Arc::new(Mutex::new(Vec::new()));
+    let trials = options
+        .scenarios()
+        .map(|scenario| {
+            let durations = Arc::clone(&durations);
+            Trial::test(scenario.0, move || run(scenario, &durations))
                 .with_ignored_flag(!module && OF_MODULES.contains(&scenario.0))
         })
         .collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    print!(
+        "{}",
+        slowest(
+            durations
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone()
+        )
+    );
+    conclusion.exit_code()
 }
 
-fn run((_, scenario): Scenario) -> Result<(), libtest_mimic::Failed> {
+/// A scenario and how long it took.
+type Took = (&'static str, Duration);
+
+/// Runs a scenario in the state that all start from, so that no failure is that of an earlier one.
+fn run(
+    (name, scenario): Scenario,
+    durations: &Mutex<Vec<Took>>,
+) -> Result<(), libtest_mimic::Failed> {
     let start = Instant::now();
-    let result = scenario();
-    println!("{:.1} s", start.elapsed().as_secs_f64());
-    result.map_err(|error| format!("{error:#}").into())
+    let result = reset()
+        .context("prepare the guest for the scenario")
+        .and_then(|()| scenario());
+    let took = start.elapsed();
+    println!("{:.1} s", took.as_secs_f64());
+    let mut durations = durations.lock().unwrap_or_else(PoisonError::into_inner);
+    durations.push((name, took));
+    result.map_err(|error| {
+        // Not only at the end, which the guest may not live to see.
+        println!("{error:#}");
+        format!("{error:#}").into()
+    })
+}
+
+/// A list of the slowest, and of all together.
+fn slowest(mut durations: Vec<Took>) -> String {
+    let mut text = String::new();
+    if durations.len() > 1 {
+        let all: Duration = durations.iter().map(|(_, took)| *took).sum();
+        let number = durations.len();
+        text = format!(
+            "{number} scenarios in {:.1} s; the slowest:\n",
+            all.as_secs_f64()
+        );
+        durations.sort_by_key(|(_, took)| Reverse(*took));
+        for (name, took) in durations.into_iter().take(SLOWEST) {
+            text += &format!("{:8.1} s  {name}\n", took.as_secs_f64());
+        }
+    }
+    text
 }

@@ -76,9 +76,9 @@ impl Tuple {
 /// A flow to make.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
-    /// Of the packets that would have begun it.
+    /// Of the packets that would have started it.
     pub original: Tuple,
-    /// Of those that would answer.
+    /// Of those that would reply.
     pub reply: Tuple,
     /// See [`status`].
     pub status: u32,
@@ -123,8 +123,8 @@ impl Ctnetlink {
         let mut attributes = vec![
             flow.original.attribute(1),
             flow.reply.attribute(2),
-            // Its timeout, in seconds.
-            attribute(7, &600_u32.to_be_bytes()),
+            // Its timeout, in seconds: longer than any scenario.
+            attribute(7, &86_400_u32.to_be_bytes()),
         ];
         if flow.status != 0 {
             attributes.push(attribute(3, &flow.status.to_be_bytes()));
@@ -139,17 +139,17 @@ impl Ctnetlink {
         self.request(CT_NEW, CREATE, &attributes)
     }
 
-    /// Announces a flow on behalf of another, which must have a helper.
+    /// Makes an expectation of another flow, its master, which must have a helper.
     pub fn expect(&self, master: &Tuple, expected: &Tuple) -> Result<Answer> {
-        self.announce(master, expected, CREATE)
+        self.make_expectation(master, expected, CREATE)
     }
 
-    /// Makes an announced flow expire.
+    /// Makes an expectation expire.
     pub fn expire(&self, master: &Tuple, expected: &Tuple) -> Result<Answer> {
-        self.announce(master, expected, CREATE & !EXCLUSIVE)
+        self.make_expectation(master, expected, CREATE & !EXCLUSIVE)
     }
 
-    fn announce(&self, master: &Tuple, expected: &Tuple, flags: u16) -> Result<Answer> {
+    fn make_expectation(&self, master: &Tuple, expected: &Tuple, flags: u16) -> Result<Answer> {
         let mask = Tuple {
             protocol: expected.protocol,
             from: (Ipv4Addr::BROADCAST, 0),
@@ -159,19 +159,19 @@ impl Ctnetlink {
             master.attribute(1),
             expected.attribute(2),
             mask.attribute(3),
-            // The seconds it has left. Of a new one its helper decides.
+            // The seconds it has left. The helper sets those of a new one.
             attribute(4, &0_u32.to_be_bytes()),
         ];
         self.request(EXP_NEW, flags, &attributes)
     }
 
-    /// Withdraws an announced flow.
-    pub fn forget(&self, expected: &Tuple) -> Result<Answer> {
+    /// Deletes an expectation.
+    pub fn unexpect(&self, expected: &Tuple) -> Result<Answer> {
         self.request(EXP_DELETE, 0, &[expected.attribute(2)])
     }
 
-    /// Withdraws all announced flows.
-    pub fn forget_all(&self) -> Result<Answer> {
+    /// Deletes all expectations.
+    pub fn unexpect_all(&self) -> Result<Answer> {
         self.request(EXP_DELETE, 0, &[])
     }
 

@@ -1,4 +1,4 @@
-//! Flows that are announced: by protocols whose helpers read along, and over ctnetlink.
+//! Expectations: made by the helpers of protocols, and over ctnetlink.
 
 use std::{
     io::{Read, Write},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::kernel::{nft, run};
 
-/// Has the helpers of FTP and SIP read along at their ports.
+/// Sets the helpers of FTP and SIP at their ports.
 pub fn helpers() -> Result<()> {
     run(&["modprobe", "-a", "nf_conntrack_ftp", "nf_conntrack_sip"])?;
     nft("add ct helper inet t ftp { type \"ftp\" protocol tcp; }
@@ -24,8 +24,8 @@ pub fn helpers() -> Result<()> {
 }
 
 /// Plays active FTP: the client says on which port it expects the server, the helper makes an
-/// expectation of it, the server connects. Each of the `transfers` is announced at both crossings of
-/// loopback, the second announcement displacing the first, and fulfilled.
+/// expectation of it, the server connects. For each of the `transfers` an expectation is made at both
+/// crossings of loopback, the second replacing the first, and fulfilled.
 pub fn ftp(transfers: u32) -> Result<()> {
     let control = TcpListener::bind("127.0.0.1:21").context("listen on the FTP port")?;
     let mut client = TcpStream::connect("127.0.0.1:21")?;
@@ -50,7 +50,7 @@ pub fn ftp(transfers: u32) -> Result<()> {
     Ok(())
 }
 
-/// Rewrites the sources of SIP calls, and has NAT's helper read along too.
+/// Rewrites the sources of SIP calls, with NAT's helper for SIP.
 pub fn sip_nat() -> Result<()> {
     run(&["modprobe", "nf_nat_sip"])?;
     nft(
@@ -60,8 +60,8 @@ pub fn sip_nat() -> Result<()> {
 }
 
 /// Invites `calls` times, to a call of its own each, with one media stream: at both crossings of
-/// loopback the helper withdraws what the call announced before, and announces a flow for the stream
-/// and one for its control.
+/// loopback the helper deletes the expectations that the call made before, and makes one for the stream and
+/// one for its control.
 pub fn sip(calls: u16) -> Result<()> {
     let _callee = UdpSocket::bind("127.0.0.2:5060").context("listen on the SIP port")?;
     for call in 0..calls {
@@ -91,14 +91,14 @@ pub fn sip(calls: u16) -> Result<()> {
     Ok(())
 }
 
-/// A flow that announces others over ctnetlink, as a helper in user space would have it.
+/// A flow with expectations that are made over ctnetlink, as a helper in user space does.
 pub struct Master {
     ctnetlink: Ctnetlink,
     tuple: Tuple,
 }
 
 impl Master {
-    /// Makes the flow, read by FTP's helper, which allows one announced flow at a time.
+    /// Makes the flow, with FTP's helper, which allows one expectation at a time.
     pub fn make(port: u16) -> Result<Self> {
         let ctnetlink = Ctnetlink::open()?;
         let tuple = tcp(port, 21);
@@ -106,28 +106,26 @@ impl Master {
             helper: Some("ftp"),
             ..Flow::of(tuple)
         };
-        ctnetlink
-            .insert(&flow)?
-            .context("make the announcing flow")?;
+        ctnetlink.insert(&flow)?.context("make the master")?;
         Ok(Self { ctnetlink, tuple })
     }
 
-    /// Announces a flow to a port; one that was announced before is withdrawn.
+    /// Expects a flow to a port; the expectation before it is deleted.
     pub fn expect(&self, port: u16) -> Result<()> {
         self.ctnetlink
             .expect(&self.tuple, &tcp(0, port))?
-            .context("announce a flow")
+            .context("make an expectation")
     }
 
-    /// Makes it expire. The kernel may notice only when it next comes across it.
+    /// Makes the expectation expire. The kernel may notice only when it next comes across it.
     pub fn expire(&self, port: u16) -> Result<()> {
         self.ctnetlink
             .expire(&self.tuple, &tcp(0, port))?
-            .context("make an announced flow expire")
+            .context("make an expectation expire")
     }
 
-    /// Sends the packet that was announced.
-    pub fn come(&self, port: u16, sockets: &RawSockets) -> Result<()> {
+    /// Sends the packet that is expected.
+    pub fn send_expected(&self, port: u16, sockets: &RawSockets) -> Result<()> {
         let (from, to) = (tcp(0, port).from.0, tcp(0, port).to.0);
         sockets
             .send(&Packet::tcp(
@@ -136,21 +134,21 @@ impl Master {
                 flag::SYN,
             ))
             .map(drop)
-            .context("send what was announced")
+            .context("send what is expected")
     }
 
-    /// Withdraws it again.
-    pub fn forget(&self, port: u16) -> Result<()> {
+    /// Deletes the expectation.
+    pub fn delete(&self, port: u16) -> Result<()> {
         self.ctnetlink
-            .forget(&tcp(0, port))?
-            .context("withdraw an announced flow")
+            .unexpect(&tcp(0, port))?
+            .context("delete an expectation")
     }
 
-    /// Withdraws all that any flow has announced.
-    pub fn forget_all(&self) -> Result<()> {
+    /// Deletes all expectations of all flows.
+    pub fn delete_all(&self) -> Result<()> {
         self.ctnetlink
-            .forget_all()?
-            .context("withdraw all announced flows")
+            .unexpect_all()?
+            .context("delete all expectations")
     }
 }
 

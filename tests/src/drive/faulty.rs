@@ -1,20 +1,16 @@
-//! Packets that conntrack takes for invalid, or for ICMP errors.
+//! Packets that conntrack counts as invalid, or as ICMP errors.
 
-use std::{
-    net::{Ipv4Addr, Ipv6Addr},
-    thread,
-    time::Duration,
-};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result, ensure};
 
 use super::packet::{Addresses, Packet, RawSockets, flag, protocol};
 use crate::{
-    kernel::{gained, nft, proc_columns, sysctl},
+    kernel::{gained, nft, proc_columns, settle, sysctl},
     traffic::Offered,
 };
 
-/// A port that nobody listens at, and nobody answers from.
+/// A port without a listener, whose packets are dropped.
 const SILENT: u16 = 9;
 
 /// A fault, and a packet that has it.
@@ -28,12 +24,7 @@ pub fn silence() -> Result<()> {
         add rule inet t i tcp dport 9 drop")
 }
 
-/// Undoes what [`silence`] did outside of the rules.
-pub fn unsilence() -> Result<()> {
-    sysctl("net/netfilter/nf_conntrack_tcp_loose", 1)
-}
-
-/// Packets that belong to no connection and cannot begin one. Each is invalid at both crossings.
+/// Packets that belong to no connection and cannot start one. Each is invalid at both crossings.
 pub fn invalid() -> Vec<Fault> {
     let mut faults = Vec::new();
     for to in [Addresses::LOOPBACK_V4, Addresses::LOOPBACK_V6] {
@@ -120,16 +111,15 @@ pub fn offer(faults: &[Fault], times: u32) -> Result<()> {
     Ok(())
 }
 
-/// Sends each packet `times` times, requires that the kernel counts each at both crossings in
-/// `column`, and gives how often that was.
+/// Sends each packet `times` times, requires that the kernel counts each at both crossings in `column`, and
+/// returns how many it counted.
 pub fn send(faults: &[Fault], times: u32, column: &str) -> Result<u64> {
     const CROSSINGS: u64 = 2;
     let expected = CROSSINGS * u64::from(times);
     for fault in faults.chunks(1) {
         let before = proc_columns()?;
         offer(fault, times)?;
-        // The second crossing follows in a softirq, which may be left to a kernel thread.
-        thread::sleep(Duration::from_millis(20));
+        settle()?;
         let gained = gained(&before, &proc_columns()?)?[column];
         ensure!(
             gained == expected,

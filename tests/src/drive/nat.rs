@@ -1,4 +1,4 @@
-//! Source NAT to few ports, so that flows want what others have.
+//! Source NAT to few ports, so that flows want ports that are taken.
 
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
@@ -10,7 +10,7 @@ use crate::{kernel::nft, traffic::Offered};
 pub const PORTS: u16 = 16;
 
 /// Rewrites the sources of UDP flows to 127.3.x.x to [`PORTS`] ports of one address, and those to
-/// 127.4.x.x to any port, drawn anew for every flow.
+/// 127.4.x.x to any port, drawn for every flow.
 pub fn rules() -> Result<()> {
     nft(&format!(
         "add chain inet t nat {{ type nat hook postrouting priority 100; }}

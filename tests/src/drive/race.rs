@@ -7,11 +7,10 @@ use std::{
     thread,
 };
 
-use anyhow::{Context, Result, ensure};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::packet::{Addresses, Packet, RawSockets, flag};
-use crate::traffic::Offered;
+use crate::{cpus, traffic::Offered};
 
 /// How often to look whether the other has arrived before letting others run.
 const SPINS: u32 = 10_000;
@@ -44,11 +43,15 @@ fn nth(network: [u8; 2], round: u32) -> Ipv4Addr {
 
 /// Does the same on two CPUs, `rounds` times at the same moment each.
 fn run(rounds: u32, send: impl Fn(u32) -> io::Result<usize> + Sync) -> Result<Offered> {
-    let cpus = cpus()?;
+    let cpus = cpus::available()?;
     ensure!(cpus.len() >= 2, "a race needs two CPUs");
     let arrived = AtomicU32::new(0);
     let runner = |cpu: usize| {
-        let mut outcome = pin(cpu);
+        let here = cpus::stay_on(cpu);
+        let mut outcome = here
+            .as_ref()
+            .map(drop)
+            .map_err(|error| anyhow!("{error:#}"));
         let mut offered = Offered::default();
         for round in 0..rounds {
             // An error must not leave the other waiting.
@@ -77,25 +80,10 @@ fn run(rounds: u32, send: impl Fn(u32) -> io::Result<usize> + Sync) -> Result<Of
         for runner in [one, other] {
             let offered = runner
                 .join()
-                .map_err(|_| anyhow::anyhow!("a racing thread panicked"))??;
+                .map_err(|_| anyhow!("a racing thread panicked"))??;
             total.accepted += offered.accepted;
             total.refused += offered.refused;
         }
         Ok(total)
     })
-}
-
-/// The CPUs this process may use.
-fn cpus() -> Result<Vec<usize>> {
-    let allowed = sched_getaffinity(None).context("read the CPUs to run on")?;
-    Ok((0..CpuSet::MAX_CPU)
-        .filter(|&cpu| allowed.is_set(cpu))
-        .collect())
-}
-
-/// Keeps this thread on a CPU.
-fn pin(cpu: usize) -> Result<()> {
-    let mut set = CpuSet::new();
-    set.set(cpu);
-    sched_setaffinity(None, &set).with_context(|| format!("run on CPU {cpu}"))
 }

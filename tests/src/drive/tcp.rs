@@ -13,6 +13,8 @@ use rustix::{
     },
 };
 
+use crate::kernel::settle;
+
 /// Established connections. Conntrack calls them assured: a full table does not evict them.
 pub struct Connections {
     _listener: TcpListener,
@@ -54,6 +56,9 @@ pub fn reopen(times: u32) -> Result<()> {
         // The listener's side closes first, so that TIME_WAIT does not hold the other's port.
         drop(far);
         near.read_to_end(&mut Vec::new())?;
+        drop(near);
+        // The other side acknowledges the end: only then is the flow in TIME_WAIT.
+        settle()?;
     }
     Ok(())
 }

@@ -18,8 +18,8 @@ const DESTINATION: u32 = u32::from_be_bytes([127, 64, 0, 1]);
 /// How many flows there were by address.
 pub type Counts = BTreeMap<String, u64>;
 
-/// What was sent.
-pub struct Sent {
+/// What was sent, and so is the truth.
+pub struct Truth {
     /// Flows of each source.
     pub sources: Counts,
     /// Flows to each destination.
@@ -29,13 +29,13 @@ pub struct Sent {
 }
 
 /// Sends a packet for each of `flows` flows from `sources` sources.
-pub fn send(flows: u32, sources: u32) -> Result<Sent> {
+pub fn send(flows: u32, sources: u32) -> Result<Truth> {
     // Takes the packets, so that no ICMP error answers them.
     let sink = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("bind")?;
     let port = sink.local_addr()?.port();
     let sockets = RawSockets::open()?;
     let mut next = vec![0; sources as usize];
-    let mut sent = Sent {
+    let mut sent = Truth {
         sources: Counts::new(),
         destinations: Counts::new(),
         port,

@@ -4,21 +4,16 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::io::Errno;
 
 use super::proof::{ALL, about, prove};
-use crate::{
-    drive::{
-        chain,
-        ctnetlink::{Ctnetlink, Flow, Tuple},
-        packet::protocol,
-    },
-    kernel::tracking,
+use crate::drive::{
+    chain,
+    ctnetlink::{Ctnetlink, Flow, Tuple},
+    packet::protocol,
 };
 
 /// Packets whose flow finds no place on its chain are dropped, which the kernel counts as
 /// insert_failed and not as drop.
 pub(super) fn of_packets() -> Result<()> {
-    tracking()?;
     let proof = prove(ALL, chain::overfill)?;
-    tracking()?;
     let refused = proof.driven.refused;
     ensure!(
         refused > 0,
@@ -41,7 +36,6 @@ pub(super) fn of_packets() -> Result<()> {
 /// Flows made over ctnetlink, some of which find their chains too long.
 pub(super) fn of_ctnetlink() -> Result<()> {
     const REQUESTS: u16 = 2_000;
-    tracking()?;
     chain::overfill()?;
     let ctnetlink = Ctnetlink::open()?;
     let proof = prove(ALL, || {
@@ -61,7 +55,6 @@ pub(super) fn of_ctnetlink() -> Result<()> {
         Ok((inserted, refused))
     })
     .context("with chains overfilled")?;
-    tracking()?;
     let (inserted, refused) = proof.driven;
     ensure!(refused > 0, "all chains were short enough");
     proof

@@ -1,4 +1,4 @@
-//! Two packets that begin the same flow at the same moment.
+//! Two packets that start the same flow at the same moment.
 
 use anyhow::{Result, ensure};
 
@@ -13,7 +13,7 @@ const ROUNDS: u32 = 2_000;
 /// How many times so many rounds, at most, until two packets have met.
 const ATTEMPTS: u32 = 10;
 
-/// Races until at least one was as wanted, and gives the last experiment.
+/// Races until the kernel counts at least one in `met`, and returns the last experiment.
 fn race_until(
     met: &str,
     group: &[&str],
@@ -33,7 +33,6 @@ fn race_until(
 
 /// UDP: the second packet joins the first one's flow.
 pub(super) fn joined() -> Result<()> {
-    tracking()?;
     let proof = race_until("clash_resolve", FLOW, || race::udp([127, 2], ROUNDS))?;
     ensure!(proof.driven.refused == 0, "{:?}", proof.driven);
     let clashes = proof.kernel("clash_resolve");
@@ -48,10 +47,8 @@ pub(super) fn joined() -> Result<()> {
     Ok(())
 }
 
-/// UDP behind NAT that gave each another port: the second keeps a flow for its replies.
+/// UDP behind NAT, which gave each another port: the second keeps a flow for its replies.
 pub(super) fn kept_for_replies() -> Result<()> {
-    tracking()?;
-    nat::rules()?;
     let proof = race_until("clash_resolve", FLOW, || {
         nat::rules()?;
         race::udp([127, 4], ROUNDS)
@@ -64,19 +61,15 @@ pub(super) fn kept_for_replies() -> Result<()> {
         .probed("inserted", ROUNDS.into())?
         .probed("new", u64::from(ROUNDS) + clashes)?
         .balanced()?;
-    tracking()
+    Ok(())
 }
 
 /// TCP: the second packet is dropped.
 pub(super) fn lost() -> Result<()> {
-    tracking()?;
-    faulty::silence()?;
     let proof = race_until("insert_failed", ALL, || {
         faulty::silence()?;
         race::tcp([127, 5], ROUNDS)
-    });
-    faulty::unsilence()?;
-    let proof = proof?;
+    })?;
     let refused = proof.driven.refused;
     proof
         .moves_only(&["insert_failed", "drop"])?
@@ -86,5 +79,5 @@ pub(super) fn lost() -> Result<()> {
         .counted("chaintoolong", 0)?
         .probed("inserted", ROUNDS.into())?
         .balanced()?;
-    tracking()
+    Ok(())
 }

@@ -1,30 +1,22 @@
 //! CPUs that come and go.
 
 use anyhow::{Context, Result, ensure};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::proof::{ALL, prove};
-use crate::{
-    ctpulse::Stream,
-    drive::race,
-    kernel::{cpu_online, flush, tracking},
-    traffic::UdpFlows,
-};
+use crate::{cpus, ctpulse::Stream, drive::race, kernel::flush, traffic::UdpFlows};
 
 const FLOWS: u32 = 3_000;
 /// The one that goes; the first cannot.
-const CPU: u32 = 1;
+const CPU: usize = 1;
 
-/// What a CPU counted stays counted when it goes, and goes on when it is back.
+/// What a CPU counted remains counted when it goes, and it counts again when it is back.
 pub(super) fn offline_and_online() -> Result<()> {
-    tracking()?;
     let mut flows = UdpFlows::new()?;
     let proof = prove(ALL, || {
         race::udp([127, 2], FLOWS)?;
-        cpu_online(CPU, false)?;
-        let result = flows.send(FLOWS);
-        cpu_online(CPU, true)?;
-        result?;
+        let away = cpus::take_away(CPU)?;
+        flows.send(FLOWS)?;
+        away.bring_back()?;
         race::udp([127, 6], FLOWS)?;
         flush()
     })?;
@@ -42,19 +34,12 @@ pub(super) fn offline_and_online() -> Result<()> {
 }
 
 /// Flows are counted for the CPU that made them.
-pub(super) fn told_apart() -> Result<()> {
-    tracking()?;
+pub(super) fn counted_apart() -> Result<()> {
     let mut stream = Stream::start(&["--per-cpu"])?;
-    let anywhere = sched_getaffinity(None)?;
-    let mut only = CpuSet::new();
-    only.set(CPU as usize);
-    sched_setaffinity(None, &only)?;
-    let sent = UdpFlows::new().and_then(|mut flows| flows.send(FLOWS));
-    sched_setaffinity(None, &anywhere)?;
-    sent?;
-    stream.wait_for("a sample with all of them", |record| {
-        record["counters"]["new"] == FLOWS
-    })?;
+    let here = cpus::stay_on(CPU)?;
+    UdpFlows::new()?.send(FLOWS)?;
+    drop(here);
+    stream.wait_for_sample("all of them", |sample| sample["counters"]["new"] == FLOWS)?;
     let ended = stream.stop()?;
     ended.no_mismatch()?;
     let last = ended.of("sample").last().context("no sample")?;

@@ -9,7 +9,7 @@ use crate::{
         ctnetlink::{Ctnetlink, Flow, Tuple},
         packet::protocol,
     },
-    kernel::{run, tracking},
+    kernel::run,
 };
 
 const FLOWS: u16 = 500;
@@ -22,9 +22,8 @@ fn tuple(port: u16) -> Tuple {
     }
 }
 
-/// Each is inserted, and none is new: no packet began it.
+/// Each is inserted, and none is new: no packet started it.
 pub(super) fn fresh() -> Result<()> {
-    tracking()?;
     let ctnetlink = Ctnetlink::open()?;
     let proof = prove(FLOW, || {
         for port in 1..=FLOWS {
@@ -46,7 +45,6 @@ pub(super) fn fresh() -> Result<()> {
 /// Of a flow that exists nothing is inserted: not when its original direction exists, which is found
 /// before one is made, nor when the reply direction does, which is found when it would be inserted.
 pub(super) fn duplicate() -> Result<()> {
-    tracking()?;
     let ctnetlink = Ctnetlink::open()?;
     for port in 1..=FLOWS {
         let answer = ctnetlink.insert(&Flow::of(tuple(port)))?;
@@ -79,7 +77,6 @@ pub(super) fn duplicate() -> Result<()> {
 /// The same by the tool that people use.
 pub(super) fn by_tool() -> Result<()> {
     const COMMANDS: u16 = 10;
-    tracking()?;
     let insert = |port: u16| {
         let port = port.to_string();
         let from = ["-s", "127.9.0.1", "--sport", &port];

@@ -1,4 +1,4 @@
-//! Flows that are announced.
+//! Expectations: flows that are to come, by a helper or ctnetlink.
 
 use std::{thread, time::Duration};
 
@@ -10,14 +10,13 @@ use crate::{
         expect::{self, Master},
         packet::RawSockets,
     },
-    kernel::{proc_columns, tracking},
+    kernel::proc_columns,
 };
 
-/// Every announced flow comes.
+/// Every expected flow comes.
 pub(super) fn ftp() -> Result<()> {
     const TRANSFERS: u32 = 25;
     let transfers = u64::from(TRANSFERS);
-    tracking()?;
     expect::helpers()?;
     let proof = prove(FLOW, || expect::ftp(TRANSFERS))?;
     proof
@@ -32,52 +31,49 @@ pub(super) fn ftp() -> Result<()> {
     Ok(())
 }
 
-const ANNOUNCED: u16 = 30;
+const EXPECTED: u16 = 30;
 
-/// Announced over ctnetlink: each displaces the one before it; the last is withdrawn by name.
+/// Made over ctnetlink: each replaces the one before it; the last is deleted by its tuple.
 pub(super) fn ctnetlink() -> Result<()> {
-    tracking()?;
     expect::helpers()?;
     let master = Master::make(1)?;
     let proof = prove(FLOW, || {
-        for port in 1..=ANNOUNCED {
+        for port in 1..=EXPECTED {
             master.expect(port)?;
         }
-        master.forget(ANNOUNCED)
+        master.delete(EXPECTED)
     })?;
     proof
         .moves_only(&["expect_create", "expect_delete"])?
-        .counted("expect_create", ANNOUNCED.into())?
-        .counted("expect_delete", ANNOUNCED.into())?
+        .counted("expect_create", EXPECTED.into())?
+        .counted("expect_delete", EXPECTED.into())?
         .counted("expect_new", 0)?;
     Ok(())
 }
 
-/// Announced by as many flows, and withdrawn all at once.
-pub(super) fn withdrawn() -> Result<()> {
-    tracking()?;
+/// Made for as many masters, and deleted all at once.
+pub(super) fn deleted() -> Result<()> {
     expect::helpers()?;
-    let masters = (1..=ANNOUNCED)
+    let masters = (1..=EXPECTED)
         .map(Master::make)
         .collect::<Result<Vec<_>>>()?;
     let proof = prove(FLOW, || {
         for (master, port) in masters.iter().zip(1..) {
             master.expect(port)?;
         }
-        masters[0].forget_all()
+        masters[0].delete_all()
     })?;
     proof
         .moves_only(&["expect_create", "expect_delete"])?
-        .counted("expect_create", ANNOUNCED.into())?
-        .counted("expect_delete", ANNOUNCED.into())?;
+        .counted("expect_create", EXPECTED.into())?
+        .counted("expect_delete", EXPECTED.into())?;
     Ok(())
 }
 
-/// Announced, and gone with the flows that announced them.
+/// Made, and gone with their masters.
 pub(super) fn orphaned() -> Result<()> {
-    tracking()?;
     expect::helpers()?;
-    let masters = (1..=ANNOUNCED)
+    let masters = (1..=EXPECTED)
         .map(Master::make)
         .collect::<Result<Vec<_>>>()?;
     let proof = prove(FLOW, || {
@@ -88,8 +84,8 @@ pub(super) fn orphaned() -> Result<()> {
     })?;
     proof
         .moves_only(&["expect_create", "expect_delete"])?
-        .counted("expect_create", ANNOUNCED.into())?
-        .counted("expect_delete", ANNOUNCED.into())?
+        .counted("expect_create", EXPECTED.into())?
+        .counted("expect_delete", EXPECTED.into())?
         .balanced()?;
     Ok(())
 }
@@ -97,48 +93,46 @@ pub(super) fn orphaned() -> Result<()> {
 /// How long timers that are due may take to run, in milliseconds.
 const TIMERS_MS: u32 = 500;
 
-/// Announced, and not come in time: the flow that comes is new.
+/// Made, and expired before the flow comes: that is new.
 pub(super) fn expired() -> Result<()> {
-    tracking()?;
     expect::helpers()?;
-    let masters = (1..=ANNOUNCED)
+    let masters = (1..=EXPECTED)
         .map(Master::make)
         .collect::<Result<Vec<_>>>()?;
     let sockets = RawSockets::open()?;
     let proof = prove(FLOW, || {
-        let withdrawn = proc_columns()?["expect_delete"] + u64::from(ANNOUNCED);
+        let all_deleted = proc_columns()?["expect_delete"] + u64::from(EXPECTED);
         for (master, port) in masters.iter().zip(1..) {
             master.expect(port)?;
             master.expire(port)?;
         }
-        // Kernels with a timer for each announced flow withdraw it now. Those without one (6.1.192,
-        // 6.12.117) do so when they come across it: waiting changes nothing there.
+        // Kernels with a timer for each expectation delete it now. Those without one (6.1.192, 6.12.117)
+        // do so when they come across it: waiting changes nothing there.
         for _ in 0..TIMERS_MS {
-            if proc_columns()?["expect_delete"] >= withdrawn {
+            if proc_columns()?["expect_delete"] >= all_deleted {
                 break;
             }
             thread::sleep(Duration::from_millis(1));
         }
         for (master, port) in masters.iter().zip(1..) {
-            master.come(port, &sockets)?;
+            master.send_expected(port, &sockets)?;
         }
         Ok(())
     })?;
     proof
         .moves_only(&["expect_create", "expect_delete"])?
-        .counted("expect_create", ANNOUNCED.into())?
-        .counted("expect_delete", ANNOUNCED.into())?
+        .counted("expect_create", EXPECTED.into())?
+        .counted("expect_delete", EXPECTED.into())?
         .counted("expect_new", 0)?
-        .probed("new", ANNOUNCED.into())?
+        .probed("new", EXPECTED.into())?
         .balanced()?;
     Ok(())
 }
 
 const CALLS: u16 = 20;
 
-/// SIP announces two flows per call, one after the other.
+/// SIP expects two flows per call, made one after the other.
 pub(super) fn sip() -> Result<()> {
-    tracking()?;
     expect::helpers()?;
     let calls = u64::from(CALLS);
     let proof = prove(FLOW, || expect::sip(CALLS))?;
@@ -149,10 +143,9 @@ pub(super) fn sip() -> Result<()> {
     Ok(())
 }
 
-/// With NAT it announces both at once where the kernel has a function for that. At the second
-/// crossing the call's text speaks of the rewritten address, which announces nothing.
+/// With NAT both are made at once where the kernel has a function for that. At the second crossing the
+/// call's text has the rewritten address, of which no expectation is made.
 pub(super) fn sip_behind_nat() -> Result<()> {
-    tracking()?;
     expect::helpers()?;
     expect::sip_nat()?;
     let calls = u64::from(CALLS);

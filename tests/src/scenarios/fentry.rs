@@ -1,8 +1,6 @@
 //! How probes are attached: by fentry where the kernel offers that (nf_conntrack is built in), else by
 //! kprobes.
 
-use std::{thread, time::Duration};
-
 use anyhow::{Result, ensure};
 
 use super::{
@@ -11,7 +9,7 @@ use super::{
 };
 use crate::{
     ctpulse::{Stream, best_mode},
-    kernel::{conntrack_is_a_module, flush, tracking},
+    kernel::{conntrack_is_a_module, flush, settle, tracking},
     traffic::UdpFlows,
 };
 
@@ -26,7 +24,7 @@ pub(super) fn best_way() -> Result<()> {
     for (args, mode) in ways {
         tracking()?;
         let stream = Stream::start(args)?;
-        let probes = &stream.records[0]["probes"];
+        let probes = &stream.hello()?["probes"];
         ensure!(probes["mode"] == mode, "{probes}");
         ensure!(probes["by_kprobe"].is_null(), "{probes}");
         ensure!(
@@ -35,8 +33,7 @@ pub(super) fn best_way() -> Result<()> {
         );
         UdpFlows::new()?.send(FLOWS)?;
         flush()?;
-        // The last entries are freed after an RCU grace period.
-        thread::sleep(Duration::from_millis(500));
+        settle()?;
         let ended = stream.stop()?;
         ended.no_mismatch()?;
         for counter in ["new", "inserted", "delete_list"] {
@@ -47,7 +44,7 @@ pub(super) fn best_way() -> Result<()> {
     Ok(())
 }
 
-/// What one leaves for the other is found: calls are known by their stacks, whoever looks.
+/// An entry context that one saves is found by the other: calls are known by their stacks.
 pub(super) fn mixed() -> Result<()> {
     const CALLS: [&str; 4] = [
         "__nf_conntrack_alloc",
@@ -63,7 +60,7 @@ pub(super) fn mixed() -> Result<()> {
         let without = format!("--no-fentry={function}");
         let args = [ALL, &[&without]].concat();
         full::evicted_by(&args, || UdpFlows::new()?.offer(full::FLOWS), "127.1.")?;
-        // Refusals end in early_drop's return, with what alloc's entry left.
+        // Refusals are counted at the return of early_drop, with the context saved at the entry of alloc.
         full::refused_by(&args)?;
         let proof = prove(&args, || Ok(()))?;
         let probes = &proof.ended.records[0]["probes"];

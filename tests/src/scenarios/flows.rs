@@ -1,12 +1,10 @@
-//! Counters of the flow group, each against what the kernel says.
-
-use std::{thread, time::Duration};
+//! Counters of the flow group, each against the kernel's.
 
 use anyhow::{Result, ensure};
 
 use crate::{
     ctpulse::Stream,
-    kernel::{flush, proc_columns, table_max, tracking},
+    kernel::{flush, gained, proc_columns, settle, table_max},
     traffic::UdpFlows,
 };
 
@@ -17,13 +15,12 @@ const FLOWS: u32 = 50_000;
 const DEAD: [&str; 3] = ["new", "insert", "delete"];
 
 pub(super) fn made_and_flushed() -> Result<()> {
-    tracking()?;
+    let before = proc_columns()?;
     let stream = Stream::start(&["--interval", "100ms"])?;
     UdpFlows::new()?.send(FLOWS)?;
     flush()?;
-    // The last entries are freed after an RCU grace period.
-    thread::sleep(Duration::from_millis(500));
-    let columns = proc_columns()?;
+    settle()?;
+    let columns = gained(&before, &proc_columns()?)?;
     let ended = stream.stop()?;
     ended.no_mismatch()?;
 
@@ -65,11 +62,10 @@ pub(super) fn made_and_flushed() -> Result<()> {
     Ok(())
 }
 
-/// On kernels that inline `__nf_ct_delete_from_lists`, `nf_ct_delete` stands in for it.
+/// On kernels that inline `__nf_ct_delete_from_lists`, `nf_ct_delete` is its substitute.
 pub(super) fn substitute() -> Result<()> {
-    tracking()?;
     let stream = Stream::start(&["--without-function", "__nf_ct_delete_from_lists"])?;
-    let attached = stream.records[0]["probes"]["attached"].to_string();
+    let attached = stream.hello()?["probes"]["attached"].to_string();
     ensure!(
         attached.contains("\"nf_ct_delete\""),
         "attached: {attached}"
@@ -80,7 +76,7 @@ pub(super) fn substitute() -> Result<()> {
     );
     UdpFlows::new()?.send(2_000)?;
     flush()?;
-    thread::sleep(Duration::from_millis(300));
+    settle()?;
     let ended = stream.stop()?;
     ended.no_mismatch()?;
     let counted = ended.probe("delete_list")?;
@@ -89,27 +85,26 @@ pub(super) fn substitute() -> Result<()> {
 }
 
 pub(super) fn alert() -> Result<()> {
-    tracking()?;
     table_max(1_000)?;
     UdpFlows::new()?.send(930)?;
     let mut stream = Stream::start(&[])?;
     let alert = stream.wait_for("an alert", |record| record["type"] == "alert")?;
-    let told = |alert: &serde_json::Value| {
+    let change = |alert: &serde_json::Value| {
         format!(
             "{} {} from {}",
             alert["name"], alert["status"], alert["previous"]
         )
     };
     ensure!(
-        told(&alert) == "\"netfilter_conntrack_full\" \"WARNING\" from \"CLEAR\"",
+        change(&alert) == "\"netfilter_conntrack_full\" \"WARNING\" from \"CLEAR\"",
         "{alert}"
     );
     UdpFlows::new()?.send(40)?;
     let alert = stream.wait_for("a second alert", |record| record["type"] == "alert")?;
     ensure!(
-        told(&alert) == "\"netfilter_conntrack_full\" \"CRITICAL\" from \"WARNING\"",
+        change(&alert) == "\"netfilter_conntrack_full\" \"CRITICAL\" from \"WARNING\"",
         "{alert}"
     );
     stream.stop()?;
-    tracking()
+    Ok(())
 }

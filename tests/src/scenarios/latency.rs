@@ -1,5 +1,5 @@
-//! How long the kernel's functions take. How long that is, nothing is said of here: only how many
-//! calls were measured, and what holds of any lengths of time.
+//! How long the kernel's functions take. Not how long exactly: only how many calls were measured, and
+//! what is true of any durations.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,7 @@ use super::proof::{Proof, prove};
 use crate::{
     ctpulse::Stream,
     drive::tcp::Connections,
-    kernel::{FEWEST_BUCKETS, table_buckets, table_max, tracking},
+    kernel::{FEWEST_BUCKETS, table_buckets, table_max},
     traffic::UdpFlows,
 };
 
@@ -22,7 +22,6 @@ const LATENCY: &[&str] = &["--probes", "flow", "--latency", "--event-rate", "100
 /// Each new flow is confirmed once, and none is evicted while there is room.
 pub(super) fn of_new_flows() -> Result<()> {
     const FLOWS: u32 = 2_000;
-    tracking()?;
     let mut flows = UdpFlows::new()?;
     let started = Instant::now();
     let proof = prove(LATENCY, || flows.send(FLOWS))?;
@@ -41,28 +40,29 @@ pub(super) fn of_new_flows() -> Result<()> {
 pub(super) fn of_evictions() -> Result<()> {
     const ROOM: u32 = 1_000;
     const FLOWS: u32 = 3_000;
-    tracking()?;
     table_buckets(FEWEST_BUCKETS)?;
     table_max(ROOM)?;
     let mut flows = UdpFlows::new()?;
     let started = Instant::now();
     let proof = prove(LATENCY, || flows.send(FLOWS))?;
     let longest = started.elapsed();
-    tracking()?;
     let evicted = proof.kernel("early_drop");
     proof
         .moves_only(&["early_drop"])?
         .counted("early_drop", evicted)?
         .probed("table_full", 0)?;
     let events = proof.ended.of("event");
-    let mut told = 0;
+    let mut reported = 0;
     let mut calls = BTreeSet::new();
     for event in events.filter(|event| event["kind"] == "early_drop") {
-        told += 1;
+        reported += 1;
         ensure!(event["by"]["proto"] == "udp", "{event}");
         calls.insert(event["by"].to_string());
     }
-    ensure!(told == evicted, "{told} of {evicted} evictions told");
+    ensure!(
+        reported == evicted,
+        "{reported} of {evicted} evictions reported"
+    );
     let latency = latency(&proof)?;
     measured(&latency["early_drop"], calls.len() as u64, longest)?;
     measured(&latency["confirm"], FLOWS.into(), longest)
@@ -72,14 +72,12 @@ pub(super) fn of_evictions() -> Result<()> {
 pub(super) fn of_refusals() -> Result<()> {
     const ASSURED: u32 = 100;
     const REFUSED: u32 = 500;
-    tracking()?;
     table_max(ASSURED)?;
     let _assured = Connections::establish(ASSURED as usize)?;
     let mut flows = UdpFlows::new()?;
     let started = Instant::now();
     let proof = prove(LATENCY, || flows.offer(REFUSED))?;
     let longest = started.elapsed();
-    tracking()?;
     proof.probed("table_full", REFUSED.into())?;
     let latency = latency(&proof)?;
     measured(&latency["early_drop"], REFUSED.into(), longest)?;
@@ -87,9 +85,8 @@ pub(super) fn of_refusals() -> Result<()> {
     Ok(())
 }
 
-/// What cannot be measured is said to be so.
+/// What cannot be measured is unavailable, with the reason.
 pub(super) fn unavailable() -> Result<()> {
-    tracking()?;
     let stream = Stream::start(&[
         "--latency",
         "--lifetimes",

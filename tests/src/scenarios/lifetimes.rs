@@ -10,17 +10,16 @@ use anyhow::{Context, Result, ensure};
 use super::netns::{OTHER, flows_in, with_another};
 use crate::{
     ctpulse::Stream,
-    kernel::{flush, run_in, tracking},
+    kernel::{flush, run_in, settle},
     traffic::UdpFlows,
 };
 
-/// Flows that are in the table before anybody looks.
+/// Flows that are in the table before ctpulse starts.
 const BEFORE: u32 = 100;
 const FLOWS: u32 = 1_000;
 
 /// Flows made and, some time later, flushed lived for about that time.
 pub(super) fn of_the_flows() -> Result<()> {
-    tracking()?;
     let mut flows = UdpFlows::new()?;
     flows.send(BEFORE)?;
     let stream = Stream::start(&["--lifetimes"])?;
@@ -32,8 +31,7 @@ pub(super) fn of_the_flows() -> Result<()> {
     let least = first.elapsed() - last;
     flush()?;
     let most = first.elapsed();
-    // The last entries are freed after an RCU grace period.
-    thread::sleep(Duration::from_millis(500));
+    settle()?;
     let ended = stream.stop()?;
     let lifetimes = &ended.summary()?["lifetimes"];
     println!("between {least:?} and {most:?}: {lifetimes}");
@@ -42,26 +40,28 @@ pub(super) fn of_the_flows() -> Result<()> {
     let deleted = ended.probe("deleted")?;
     ensure!(deleted == u64::from(FLOWS + BEFORE), "deleted: {deleted}");
     for name in ["p50_s", "p90_s", "p99_s", "p999_s", "max_s"] {
-        let said = lifetimes[name].as_f64().context("a time")?;
+        let shown = lifetimes[name].as_f64().context("a time")?;
         // Known to 1 %.
         let range = least.as_secs_f64() * 0.99..=most.as_secs_f64() * 1.01;
-        ensure!(range.contains(&said), "{name} is {said}, not in {range:?}");
+        ensure!(
+            range.contains(&shown),
+            "{name} is {shown}, not in {range:?}"
+        );
     }
     Ok(())
 }
 
-/// Each namespace has its own, and so have the functions.
+/// Each namespace has lifetimes and latencies of its own.
 pub(super) fn of_each_namespace() -> Result<()> {
     const HERE: u32 = 300;
     const THERE: u32 = 500;
-    tracking()?;
     with_another(|| {
         let stream = Stream::start(&["--netns", "all", "--lifetimes", "--latency"])?;
         flows_in(OTHER, THERE)?;
         UdpFlows::new()?.send(HERE)?;
         flush()?;
         run_in(OTHER, &["conntrack", "-F"])?;
-        thread::sleep(Duration::from_millis(500));
+        settle()?;
         let ended = stream.stop()?;
         for (name, flows) in [("self", HERE), (OTHER, THERE)] {
             let instance = ended.instance(name)?;

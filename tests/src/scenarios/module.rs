@@ -1,12 +1,15 @@
 //! nf_conntrack as a module that comes and goes.
 
-use std::{fs, thread, time::Duration};
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
-    ctpulse::Stream,
-    kernel::{flush, run, tracking},
+    ctpulse::{PATIENCE, Stream},
+    kernel::{flush, run, settle, tracking},
     traffic::UdpFlows,
 };
 
@@ -15,8 +18,8 @@ const FLOWS: u32 = 1_000;
 pub(super) fn comes_and_goes() -> Result<()> {
     unload()?;
     let mut stream = Stream::start(&["--lifetimes", "--latency"])?;
-    stream.wait_for("a sample without a table", |record| {
-        record["type"] == "sample" && record["entries"].is_null()
+    stream.wait_for_sample("sample without a table", |sample| {
+        sample["entries"].is_null()
     })?;
     for _ in 0..2 {
         tracking()?;
@@ -25,7 +28,7 @@ pub(super) fn comes_and_goes() -> Result<()> {
         })?;
         UdpFlows::new()?.send(FLOWS)?;
         flush()?;
-        thread::sleep(Duration::from_millis(300));
+        settle()?;
         unload()?;
         stream.wait_for("the loss of the probes", |record| {
             record["type"] == "hello" && record["probes"]["mode"] == "off"
@@ -56,37 +59,41 @@ pub(super) fn comes_and_goes() -> Result<()> {
 /// Unloads nf_conntrack and whatever uses it.
 pub(super) fn unload() -> Result<()> {
     run(&["nft", "flush", "ruleset"])?;
-    // References go one after another as entries are freed; a module in use is tried again.
-    for _ in 0..50 {
-        let modules = fs::read_to_string("/proc/modules")?;
-        let uses = |line: &&str| {
-            let mut fields = line.split_whitespace();
-            let name = fields.next().unwrap_or_default();
-            let used_by = fields.nth(2).unwrap_or_default();
-            name == "nf_conntrack"
-                || used_by.is_empty()
-                || line.contains("nf_")
-                || line.contains("nft_")
-        };
-        let names: Vec<&str> = modules
-            .lines()
-            .filter(uses)
-            .filter_map(|line| line.split_whitespace().next())
-            .filter(|name| name.starts_with("nf") && !name.starts_with("nfnetlink"))
-            .collect();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let modules = fs::read_to_string("/proc/modules").context("read /proc/modules")?;
+        let names = users(&modules);
         if !names.contains(&"nf_conntrack") {
             return Ok(());
         }
+        ensure!(
+            Instant::now() < deadline,
+            "nf_conntrack cannot be unloaded: {modules}"
+        );
         for name in names {
-            // Those still in use refuse; they go in a later round.
+            // Those still in use refuse; they go in a later round. References go one after another, as
+            // entries are freed.
             let _ = run(&["rmmod", name]);
         }
-        thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(20));
     }
-    ensure!(
-        !fs::read_to_string("/proc/modules")?.contains("nf_conntrack "),
-        "nf_conntrack cannot be unloaded: {}",
-        fs::read_to_string("/proc/modules")?
-    );
-    Ok(())
+}
+
+/// nf_conntrack, modules that use it, and those that nothing uses.
+fn users(modules: &str) -> Vec<&str> {
+    let uses = |line: &&str| {
+        let mut fields = line.split_whitespace();
+        let name = fields.next().unwrap_or_default();
+        let used_by = fields.nth(2).unwrap_or_default();
+        name == "nf_conntrack"
+            || used_by.is_empty()
+            || line.contains("nf_")
+            || line.contains("nft_")
+    };
+    modules
+        .lines()
+        .filter(uses)
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| name.starts_with("nf") && !name.starts_with("nfnetlink"))
+        .collect()
 }

@@ -1,18 +1,16 @@
-//! Source NAT: ports that others have.
+//! Source NAT: ports that are taken.
 
 use anyhow::{Result, ensure};
 
 use super::proof::{ALL, FLOW, about, prove};
-use crate::{drive::nat, kernel::tracking};
+use crate::drive::nat;
 
 const DESTINATIONS: u8 = 100;
 
 /// As many flows as ports: each finds one, some after looking at others'.
 pub(super) fn found() -> Result<()> {
-    tracking()?;
     nat::rules()?;
     let proof = prove(FLOW, || nat::crowd(nat::PORTS, DESTINATIONS))?;
-    tracking()?;
     ensure!(proof.driven.refused == 0, "{:?}", proof.driven);
     proof
         .moves_only(&["found"])?
@@ -25,10 +23,8 @@ pub(super) fn found() -> Result<()> {
 /// More flows than ports: NAT gives up, and the flow clashes with the one whose port it has.
 pub(super) fn exhausted() -> Result<()> {
     const TOO_MANY: u16 = 4;
-    tracking()?;
     nat::rules()?;
     let proof = prove(ALL, || nat::crowd(nat::PORTS + TOO_MANY, DESTINATIONS))?;
-    tracking()?;
     let refused = u64::from(TOO_MANY) * u64::from(DESTINATIONS);
     ensure!(proof.driven.refused == refused, "{:?}", proof.driven);
     proof

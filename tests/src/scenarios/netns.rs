@@ -1,15 +1,16 @@
 //! Network namespaces.
 
-use std::{collections::BTreeMap, thread, time::Duration};
+use std::thread;
 
 use anyhow::{Result, anyhow, ensure};
 use serde_json::Value;
 
+use super::full::without_gc;
 use crate::{
     ctpulse::{Ended, Stream},
     kernel::{
-        FEWEST_BUCKETS, TRACK, gained, proc_columns, proc_columns_in, run, run_in, table_buckets,
-        table_max, tracking,
+        Columns, FEWEST_BUCKETS, LASTING, TRACK, gained, proc_columns, proc_columns_in, run,
+        run_in, settle, table_buckets, table_max, tracking,
     },
     traffic::UdpFlows,
 };
@@ -26,7 +27,8 @@ pub(super) fn with_another<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 
 fn prepare(netns: &str) -> Result<()> {
     run(&["ip", "-n", netns, "link", "set", "lo", "up"])?;
-    run_in(netns, &["nft", TRACK]).map(drop)
+    run_in(netns, &["nft", TRACK])?;
+    run_in(netns, &["sh", "-c", LASTING]).map(drop)
 }
 
 /// Makes flows in another namespace.
@@ -35,12 +37,11 @@ pub(super) fn flows_in(netns: &str, flows: u32) -> Result<()> {
 }
 
 pub(super) fn not_ours() -> Result<()> {
-    tracking()?;
     with_another(|| {
         let stream = Stream::start(&[])?;
         flows_in(OTHER, 1_000)?;
         UdpFlows::new()?.send(300)?;
-        thread::sleep(Duration::from_millis(200));
+        settle()?;
         let there = run_in(
             OTHER,
             &["cat", "/proc/sys/net/netfilter/nf_conntrack_count"],
@@ -56,35 +57,42 @@ pub(super) fn not_ours() -> Result<()> {
     })
 }
 
-/// Both are flooded at once, by different numbers of flows, and each evicts its own: what each
-/// counts must be what its kernel counts.
+/// Both are flooded at once, by different numbers of flows, and each evicts its own: what is counted in
+/// each must be what the kernel counts there.
 pub(super) fn both_at_once() -> Result<()> {
     const HERE: u32 = 8_000;
     const THERE: u32 = 12_000;
     const ROOM: u32 = 1_000;
-    tracking()?;
-    table_buckets(FEWEST_BUCKETS)?;
-    table_max(ROOM)?;
-    let result = with_another(|| {
-        let before = [proc_columns()?, proc_columns_in(OTHER)?];
-        let stream = Stream::start(&["--probes", "flow", "--netns", "all"])?;
-        let there = thread::spawn(|| flows_in(OTHER, THERE));
-        UdpFlows::new()?.send(HERE)?;
-        there.join().map_err(|_| anyhow!("a sender panicked"))??;
-        thread::sleep(Duration::from_millis(500));
-        let here = gained(&before[0], &proc_columns()?)?;
-        let there = gained(&before[1], &proc_columns_in(OTHER)?)?;
-        let ended = stream.stop()?;
-        ended.no_mismatch()?;
-        evicted(&ended, "self", HERE, &here)?;
-        evicted(&ended, OTHER, THERE, &there)?;
-        told(&ended, here["early_drop"] + there["early_drop"])
-    });
-    tracking()?;
-    result
+    let (here, there, ended) = without_gc(|| {
+        tracking()?;
+        table_buckets(FEWEST_BUCKETS)?;
+        table_max(ROOM)?;
+        with_another(|| {
+            let before = [proc_columns()?, proc_columns_in(OTHER)?];
+            let stream = Stream::start(&["--probes", "flow", "--netns", "all"])?;
+            thread::scope(|scope| {
+                let there = scope.spawn(|| flows_in(OTHER, THERE));
+                UdpFlows::new()?.send(HERE)?;
+                there.join().map_err(|_| anyhow!("a sender panicked"))?
+            })?;
+            settle()?;
+            let here = gained(&before[0], &proc_columns()?)?;
+            let there = gained(&before[1], &proc_columns_in(OTHER)?)?;
+            let ended = stream.stop()?;
+            let only_evicted = |flows: u32, columns: &Columns| {
+                columns["early_drop"] == u64::from(flows) - columns["entries"]
+            };
+            let undisturbed = only_evicted(HERE, &here) && only_evicted(THERE, &there);
+            Ok(undisturbed.then_some((here, there, ended)))
+        })
+    })?;
+    ended.no_mismatch()?;
+    evicted(&ended, "self", HERE, &here)?;
+    evicted(&ended, OTHER, THERE, &there)?;
+    reported(&ended, here["early_drop"] + there["early_drop"])
 }
 
-fn evicted(ended: &Ended, name: &str, flows: u32, columns: &BTreeMap<String, u64>) -> Result<()> {
+fn evicted(ended: &Ended, name: &str, flows: u32, columns: &Columns) -> Result<()> {
     let instance = ended.instance(name)?;
     let evicted = columns["early_drop"];
     ensure!(
@@ -94,7 +102,7 @@ fn evicted(ended: &Ended, name: &str, flows: u32, columns: &BTreeMap<String, u64
     let totals = &instance["totals"];
     ensure!(
         totals["early_drop"]["probe"] == evicted && totals["early_drop"]["kernel"] == evicted,
-        "{name}: {evicted} evicted, ctpulse says {}",
+        "{name}: {evicted} evicted, ctpulse counts {}",
         totals["early_drop"]
     );
     for (counter, expected) in [
@@ -113,14 +121,14 @@ fn evicted(ended: &Ended, name: &str, flows: u32, columns: &BTreeMap<String, u64
     Ok(())
 }
 
-/// Every eviction was told or counted, those told by the namespace they happened in.
-fn told(ended: &Ended, evicted: u64) -> Result<()> {
+/// Every eviction was reported or counted, those reported with the namespace they happened in.
+fn reported(ended: &Ended, evicted: u64) -> Result<()> {
     let totals = &ended.last()?["events"]["early_drop"];
     let sum: u64 = ["sent", "suppressed", "lost"]
         .iter()
         .filter_map(|name| totals[name].as_u64())
         .sum();
-    ensure!(sum == evicted, "{evicted} evicted, told of {totals}");
+    ensure!(sum == evicted, "{evicted} evicted, reported {totals}");
     for event in ended.of("event") {
         ensure!(
             event["instance"] == "self" || event["instance"] == OTHER,
@@ -133,17 +141,14 @@ fn told(ended: &Ended, evicted: u64) -> Result<()> {
 /// A namespace made while watching is an instance of its own until it is gone.
 pub(super) fn appears_and_vanishes() -> Result<()> {
     const FLOWS: u32 = 700;
-    tracking()?;
     let mut stream = Stream::start(&["--probes", "flow", "--netns", "all"])?;
-    ensure!(!watches(&stream.records[0], OTHER), "it is there already");
+    ensure!(!watches(stream.hello()?, OTHER), "it is there already");
     with_another(|| {
         stream.wait_for("the new namespace", |record| watches(record, OTHER))?;
         flows_in(OTHER, FLOWS)?;
         UdpFlows::new()?.send(300)?;
-        let sample = stream.wait_for("its flows", |record| {
-            record["type"] == "sample"
-                && record["instance"] == OTHER
-                && record["counters"]["new"] == FLOWS
+        let sample = stream.wait_for_sample("its flows", |sample| {
+            sample["instance"] == OTHER && sample["counters"]["new"] == FLOWS
         })?;
         ensure!(sample["entries"] == FLOWS, "{sample}");
         Ok(())
@@ -158,7 +163,7 @@ pub(super) fn appears_and_vanishes() -> Result<()> {
     Ok(())
 }
 
-/// Whether a record says that a namespace is watched.
+/// Whether a record is a hello with a certain namespace in it.
 fn watches(record: &Value, name: &str) -> bool {
     let instances = record["instances"].as_array();
     record["type"] == "hello"

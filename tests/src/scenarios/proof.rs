@@ -1,25 +1,22 @@
 //! One experiment: something moves the kernel's counters under a stream, and three readings of each
-//! must agree — what the probes counted, what ctpulse read of the kernel, and what we read of it.
+//! must agree: what the probes counted, what ctpulse read of the kernel, and what we read of it.
 
-use std::{collections::BTreeMap, thread, time::Duration};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
 use crate::{
     ctpulse::{Ended, Stream},
-    kernel::{gained, proc_columns},
+    kernel::{gained, proc_columns, settle},
 };
 
 /// The probes that cost something per flow.
 pub(super) const FLOW: &[&str] = &["--probes", "flow"];
 /// Those that cost something per packet as well.
 pub(super) const ALL: &[&str] = &["--probes", "all"];
-/// The same, and every event is told.
-pub(super) const ALL_TOLD: &[&str] = &["--probes", "all", "--event-rate", "100000"];
-
-/// How long what is under way in softirqs and after RCU grace periods may take to be done.
-const SETTLED: Duration = Duration::from_millis(500);
+/// The same, and every event is reported.
+pub(super) const ALL_REPORTED: &[&str] = &["--probes", "all", "--event-rate", "100000"];
 
 /// The columns of the proc file that count something that a driver can leave unmoved. A lookup may
 /// be restarted whenever an entry's memory is used again meanwhile.
@@ -40,9 +37,9 @@ const COLUMNS: [&str; 12] = [
 
 /// What came of an experiment.
 pub(super) struct Proof<T> {
-    /// What ctpulse said.
+    /// The run of ctpulse.
     pub(super) ended: Ended,
-    /// What the driver said.
+    /// What the driver returned.
     pub(super) driven: T,
     /// How far each column rose, by our own reading.
     columns: BTreeMap<String, u64>,
@@ -58,13 +55,13 @@ pub(super) fn prove<T>(args: &[&str], drive: impl FnOnce() -> Result<T>) -> Resu
     Ok(proof)
 }
 
-/// Drives the kernel under a stream, and leaves it to the caller to judge the cross-check.
+/// Drives the kernel under a stream; the caller judges the cross-check.
 pub(super) fn watch<T>(args: &[&str], drive: impl FnOnce() -> Result<T>) -> Result<Proof<T>> {
     let before = proc_columns()?;
     let stream = Stream::start(args)?;
     stream.nothing_refused()?;
     let driven = drive()?;
-    thread::sleep(SETTLED);
+    settle()?;
     let columns = gained(&before, &proc_columns()?)?;
     let ended = stream.stop()?;
     Ok(Proof {
@@ -110,7 +107,7 @@ impl<T> Proof<T> {
         let totals = &self.ended.summary()?["totals"][counter];
         ensure!(
             totals["kernel"] == kernel && totals["probe"] == kernel,
-            "{counter}: the kernel counted {kernel}, ctpulse says {totals}"
+            "{counter}: the kernel counted {kernel}, ctpulse {totals}"
         );
         let check = self.ended.check(counter)?;
         ensure!(
@@ -133,8 +130,8 @@ impl<T> Proof<T> {
         Ok(self)
     }
 
-    /// That ctpulse told of this many events of a kind, each about a flow or packet that is as it
-    /// should be, and counted those it did not tell of.
+    /// That ctpulse reported or counted as not reported this many events of a kind, and that those
+    /// reported are about the right flows or packets.
     pub(super) fn events(
         &self,
         kind: &str,
@@ -144,20 +141,20 @@ impl<T> Proof<T> {
         let totals = &self.ended.last()?["events"][kind];
         let counts =
             ["sent", "suppressed", "lost"].map(|name| totals[name].as_u64().unwrap_or_default());
-        let told: Vec<_> = self
+        let reported: Vec<_> = self
             .ended
             .of("event")
             .filter(|event| event["kind"] == kind)
             .collect();
         ensure!(
-            counts.iter().sum::<u64>() == expected && counts[0] == told.len() as u64,
-            "{kind}: {} events told, {totals} of {expected}",
-            told.len()
+            counts.iter().sum::<u64>() == expected && counts[0] == reported.len() as u64,
+            "{kind}: {} events reported, {totals} of {expected}",
+            reported.len()
         );
-        if let Some(odd) = told.iter().find(|event| !fits(event)) {
+        if let Some(odd) = reported.iter().find(|event| !fits(event)) {
             bail!("{odd}");
         }
-        println!("{kind}: {} of {expected} events told", told.len());
+        println!("{kind}: {} of {expected} events reported", reported.len());
         Ok(self)
     }
 
@@ -172,7 +169,7 @@ impl<T> Proof<T> {
         Ok(self)
     }
 
-    /// The columns that moved, for people.
+    /// The columns that moved, as text.
     fn moved(&self) -> String {
         let moved: Vec<_> = COLUMNS
             .iter()
@@ -196,7 +193,7 @@ fn column(counter: &str) -> &str {
     }
 }
 
-/// Whether an event is about a packet of a protocol to addresses that begin like this.
+/// Whether an event is about a packet of a protocol to addresses with this prefix.
 pub(super) fn about(protocol: &str, to: &str) -> impl Fn(&Value) -> bool {
     move |event| {
         let tuple = &event["tuple"];

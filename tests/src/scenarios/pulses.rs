@@ -1,4 +1,4 @@
-//! Bursts that ctpulse must find by itself, and loads in which it must find none.
+//! Bursts that ctpulse must find, and loads in which it must find none.
 //!
 //! A sender in a guest, which may be emulated and share its CPUs, is held up now and then: what is sent
 //! is then not what was planned. So each packet is timed by its sender, ctpulse's bursts are compared
@@ -6,10 +6,7 @@
 
 use std::{
     iter,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
@@ -20,34 +17,33 @@ use serde_json::Value;
 
 use crate::{
     ctpulse::{Ended, Stream},
-    kernel::tracking,
     traffic::UdpFlows,
 };
 
-/// How far ctpulse may place a burst from where its sender saw it.
+/// How far from its sender's times ctpulse may place a burst.
 const TOLERANCE_US: i64 = 2_000;
 
 /// A pause so much longer than planned makes a burst another one, or two. Where nothing else happens, a
 /// burst's first packet belongs to it for 9 ms, and the others for 17 ms.
 const HELD_UP: Duration = Duration::from_millis(7);
 
-/// The same in noise for the first and the last packets, of which a few must stand out.
+/// The same in noise for the first and the last packets, a few of which must be far above the noise.
 const HELD_UP_IN_NOISE: Duration = Duration::from_millis(3);
 
 /// How many packets those are.
 const EDGE: usize = 20;
 
-/// The same for a load that begins: after 17 ms it has ended and begins again.
+/// The same for a load that starts: after 17 ms it has ended and starts again.
 const HELD_UP_LOAD: Duration = Duration::from_millis(14);
 
 /// How often a sending is tried.
 const ATTEMPTS: usize = 20;
 
-/// Counters that must all tell the same.
+/// Counters that must all agree.
 const COUNTERS: [&str; 3] = ["alloc", "new", "inserted"];
 
 /// When a packet was sent: just before and just after.
-type Packet = [Timestamp; 2];
+type SentAt = [Timestamp; 2];
 
 /// What to send.
 struct Plan {
@@ -64,8 +60,8 @@ struct Plan {
 
 /// What was sent as planned, and all that was sent before in vain.
 struct Sending {
-    packets: Vec<Packet>,
-    in_vain: Vec<Vec<Packet>>,
+    packets: Vec<SentAt>,
+    in_vain: Vec<Vec<SentAt>>,
 }
 
 pub(super) fn square() -> Result<()> {
@@ -118,24 +114,23 @@ pub(super) fn in_noise() -> Result<()> {
     })
 }
 
-/// Loads that begin, go on and end, and one that was there before ctpulse.
+/// Loads that start, continue and end, and one that was there before ctpulse.
 pub(super) fn steady() -> Result<()> {
-    tracking()?;
     let mut flows = UdpFlows::new()?;
     for rate in [1_000, 5_000] {
         let plan = Plan {
             pauses: even(rate * 5 / 2, Duration::from_millis(2_500)),
             bursts: Vec::new(),
-            // What is held up while nobody knows yet that it will last is a burst, and then a load.
+            // A load that is held up before it is known to last is first a burst, then a load.
             matter: 0..rate as usize * 11 / 10,
             held_up: HELD_UP_LOAD,
             held_up_at_edges: HELD_UP_LOAD,
         };
-        let stream = learned()?;
+        let mut stream = learned()?;
         let sending = as_planned(&mut flows, &plan)?;
-        thread::sleep(Duration::from_millis(300));
-        let ended = stream.stop()?;
         let span = span(&sending.packets);
+        well_after(&mut stream, span[1])?;
+        let ended = stream.stop()?;
         for counter in COUNTERS {
             let bursts = bursts(&ended, counter)?;
             let false_ones: Vec<_> = bursts.iter().filter(|b| b.overlaps(span)).collect();
@@ -143,21 +138,19 @@ pub(super) fn steady() -> Result<()> {
         }
     }
 
-    let over = Arc::new(AtomicBool::new(false));
-    let load = thread::spawn({
-        let over = Arc::clone(&over);
-        let pause = move || (!over.load(Ordering::Relaxed)).then_some(Duration::from_millis(1));
-        move || flows.send_paced(iter::from_fn(pause))
-    });
-    let ended = Stream::start(&[]).and_then(|mut stream| {
-        for _ in 0..20 {
-            stream.wait_for("a sample", |record| record["type"] == "sample")?;
-        }
-        stream.stop()
-    });
-    over.store(true, Ordering::Relaxed);
-    let sent = load.join().map_err(|_| anyhow!("the sender panicked"))??;
-    let ended = ended?;
+    let over = AtomicBool::new(false);
+    let (sent, ended) = thread::scope(|scope| -> Result<_> {
+        let pause = || (!over.load(Ordering::Relaxed)).then_some(Duration::from_millis(1));
+        let pauses = iter::from_fn(pause);
+        let load = scope.spawn(|| flows.send_paced(pauses));
+        let ended = Stream::start(&[]).and_then(|mut stream| {
+            stream.samples(20)?;
+            stream.stop()
+        });
+        over.store(true, Ordering::Relaxed);
+        let sent = load.join().map_err(|_| anyhow!("the sender panicked"))??;
+        Ok((sent, ended?))
+    })?;
     println!("{} packets before, during and after", sent.len());
     for counter in COUNTERS {
         let bursts = bursts(&ended, counter)?;
@@ -168,15 +161,10 @@ pub(super) fn steady() -> Result<()> {
 
 /// Has the bursts of a plan sent, and requires that they are found, and nothing else.
 fn found(plan: &Plan) -> Result<()> {
-    tracking()?;
     let mut stream = learned()?;
     let sending = as_planned(&mut UdpFlows::new()?, plan)?;
     let last = sending.packets.last().context("nothing was sent")?[1];
-    stream.wait_for("a sample well after the burst", |record| {
-        let time = record["time"].as_str().and_then(|time| time.parse().ok());
-        let after = |time: Timestamp| time.as_millisecond() > last.as_millisecond() + 300;
-        record["type"] == "sample" && time.is_some_and(after)
-    })?;
+    well_after(&mut stream, last)?;
     let ended = stream.stop()?;
     ended.no_mismatch()?;
     for counter in COUNTERS {
@@ -209,10 +197,17 @@ fn found(plan: &Plan) -> Result<()> {
 /// ctpulse, when it knows what is usual.
 fn learned() -> Result<Stream> {
     let mut stream = Stream::start(&[])?;
-    for _ in 0..10 {
-        stream.wait_for("a sample", |record| record["type"] == "sample")?;
-    }
+    stream.samples(10)?;
     Ok(stream)
+}
+
+/// Waits until every burst that was sent by then has been decided.
+fn well_after(stream: &mut Stream, last: Timestamp) -> Result<()> {
+    stream.wait_for_sample("sample well after the last packet", |sample| {
+        let time = sample["time"].as_str().and_then(|time| time.parse().ok());
+        time.is_some_and(|time: Timestamp| time.as_millisecond() > last.as_millisecond() + 300)
+    })?;
+    Ok(())
 }
 
 /// Sends until none of the packets that matter was held up.
@@ -247,7 +242,7 @@ fn as_planned(flows: &mut UdpFlows, plan: &Plan) -> Result<Sending> {
     bail!("the sender was held up in each of {ATTEMPTS} attempts")
 }
 
-/// So many packets, evenly over a time.
+/// A number of packets, evenly over a time.
 fn even(packets: u32, time: Duration) -> Vec<Duration> {
     vec![time / packets; packets as usize]
 }
@@ -256,7 +251,7 @@ fn even(packets: u32, time: Duration) -> Vec<Duration> {
 struct Noise(u64);
 
 impl Noise {
-    /// The pause before the next of so many a second.
+    /// The pause before the next event, at a rate per second.
     fn pause(&mut self, rate: f64) -> Duration {
         // Knuth's MMIX generator; its upper bits are good enough.
         self.0 = self
@@ -269,12 +264,12 @@ impl Noise {
 }
 
 /// From before the first packet to after the last.
-fn span(packets: &[Packet]) -> Packet {
-    let edge = |packet: Option<&Packet>, i: usize| packet.map_or(Timestamp::UNIX_EPOCH, |p| p[i]);
+fn span(packets: &[SentAt]) -> SentAt {
+    let edge = |packet: Option<&SentAt>, i: usize| packet.map_or(Timestamp::UNIX_EPOCH, |p| p[i]);
     [edge(packets.first(), 0), edge(packets.last(), 1)]
 }
 
-/// A burst that ctpulse told.
+/// A burst that ctpulse reported.
 #[derive(Debug)]
 struct Burst {
     start: Timestamp,
@@ -304,12 +299,12 @@ fn bursts(ended: &Ended, counter: &str) -> Result<Vec<Burst>> {
 }
 
 impl Burst {
-    fn overlaps(&self, [from, to]: Packet) -> bool {
+    fn overlaps(&self, [from, to]: SentAt) -> bool {
         self.start <= to && self.end >= from
     }
 
     /// That it is where those packets were sent, and has all that were sent in it.
-    fn is(&self, packets: &[Packet], expected: std::ops::Range<usize>) -> Result<()> {
+    fn is(&self, packets: &[SentAt], expected: std::ops::Range<usize>) -> Result<()> {
         let inside = &packets[expected];
         let (first, last) = inside.first().zip(inside.last()).context("no packets")?;
         let off = [outside(self.start, *first), outside(self.end, *last)];
@@ -321,7 +316,7 @@ impl Burst {
             off.iter().all(|off| off.abs() <= TOLERANCE_US),
             "off by {off:?} us"
         );
-        // Of packets at its very edges nobody can tell by the sender's clock whether they are in it.
+        // Whether packets at its very edges are in it cannot be known by the sender's clock.
         let near = SignedDuration::from_micros(200);
         let overlapping = |near: SignedDuration| {
             let burst = Burst {
@@ -343,7 +338,7 @@ impl Burst {
 }
 
 /// How far a moment lies outside a span, in microseconds: negative before it.
-fn outside(moment: Timestamp, [from, to]: Packet) -> i64 {
+fn outside(moment: Timestamp, [from, to]: SentAt) -> i64 {
     let moment = moment.as_microsecond();
     moment - moment.clamp(from.as_microsecond(), to.as_microsecond())
 }

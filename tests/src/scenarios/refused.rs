@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use super::proof::{ALL, ALL_TOLD, FLOW, prove};
+use super::proof::{ALL, ALL_REPORTED, FLOW, prove};
 use crate::{
     drive::{faulty, tcp},
     kernel::{nft, tracking},
@@ -17,13 +17,10 @@ const CROSSINGS: u64 = 2;
 
 /// Of many kinds, IPv4 and IPv6; the driver requires of each kind that the kernel counts it.
 pub(super) fn invalid() -> Result<()> {
-    tracking()?;
     faulty::silence()?;
-    let proof = prove(ALL_TOLD, || {
+    let proof = prove(ALL_REPORTED, || {
         faulty::send(&faulty::invalid(), TIMES, "invalid")
-    });
-    faulty::unsilence()?;
-    let proof = proof?;
+    })?;
     proof
         .moves_only(&["invalid"])?
         .counted("invalid", proof.driven)?
@@ -37,7 +34,7 @@ pub(super) fn invalid() -> Result<()> {
 
 /// They pass conntrack without a flow, as invalid packets do, but are none.
 pub(super) fn icmp_error() -> Result<()> {
-    for group in [FLOW, ALL_TOLD] {
+    for group in [FLOW, ALL_REPORTED] {
         tracking()?;
         let proof = prove(group, || {
             faulty::send(&faulty::icmp_errors(), TIMES, "icmp_error")
@@ -45,7 +42,7 @@ pub(super) fn icmp_error() -> Result<()> {
         proof
             .moves_only(&["icmp_error"])?
             .counted("icmp_error", proof.driven)?;
-        if group == ALL_TOLD {
+        if group == ALL_REPORTED {
             proof
                 .events("icmp_error", proof.driven, between_loopbacks)?
                 .counted("invalid", 0)?
@@ -55,7 +52,7 @@ pub(super) fn icmp_error() -> Result<()> {
     Ok(())
 }
 
-/// Whether an event tells the addresses of the packets at fault.
+/// Whether an event has the addresses of the packets at fault.
 fn between_loopbacks(event: &Value) -> bool {
     let tuple = &event["tuple"];
     let loopback = match tuple["family"].as_str() {
@@ -69,7 +66,6 @@ fn between_loopbacks(event: &Value) -> bool {
 /// A packet that replaces the flow it was taken for is looked up again, and is not invalid.
 pub(super) fn reopened() -> Result<()> {
     const CONNECTIONS: u32 = 20;
-    tracking()?;
     let proof = prove(ALL, || tcp::reopen(CONNECTIONS))?;
     proof
         .moves_only(&[])?
@@ -84,7 +80,6 @@ const PACKETS: u32 = 1_000;
 
 /// What is marked untracked is passed by at every crossing.
 pub(super) fn untracked() -> Result<()> {
-    tracking()?;
     let mut flows = UdpFlows::new()?;
     nft(&format!(
         "add chain inet t raw {{ type filter hook output priority -300; }}
@@ -106,7 +101,6 @@ pub(super) fn untracked() -> Result<()> {
 /// not found; later ones are.
 pub(super) fn already_tracked() -> Result<()> {
     const ROUNDS: u32 = 3;
-    tracking()?;
     let mut flows = UdpFlows::new()?;
     let proof = prove(ALL, || {
         for _ in 0..ROUNDS {

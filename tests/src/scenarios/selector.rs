@@ -1,7 +1,5 @@
 //! The cross-check itself: it must be able to fail.
 
-use std::{thread, time::Duration};
-
 use anyhow::{Result, ensure};
 
 use crate::{
@@ -10,7 +8,6 @@ use crate::{
         ctnetlink::{Ctnetlink, Flow, Tuple},
         packet::protocol,
     },
-    kernel::tracking,
     traffic::UdpFlows,
 };
 
@@ -20,7 +17,6 @@ pub(super) const WRONG: &str = "/lib/ctpulse/wrong-selector.o";
 /// Packets alone do not show the error; flows made over ctnetlink do, each of them.
 pub(super) fn wrong() -> Result<()> {
     const FLOWS: u16 = 20;
-    tracking()?;
     let ctnetlink = Ctnetlink::open()?;
     let mut stream = Stream::start(&["--object", WRONG])?;
     UdpFlows::new()?.send(1_000)?;
@@ -41,7 +37,6 @@ pub(super) fn wrong() -> Result<()> {
     stream.wait_for("the mismatch", |record| {
         balance(record).is_some_and(|check| check["verdict"] == "mismatch")
     })?;
-    thread::sleep(Duration::from_millis(300));
     let ended = stream.stop()?;
     let check = ended.check("entries_balance")?;
     ensure!(

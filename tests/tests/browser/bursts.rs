@@ -1,4 +1,5 @@
-//! What a browser shows of the bursts and top talkers of `fixtures/recordings/bursts-6.12.ctp`, which was recorded in a guest.
+//! What a browser shows of the bursts and top talkers of `fixtures/recordings/bursts-6.12.ctp`, which was
+//! recorded in a guest.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +22,7 @@ fn recording() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/recordings/bursts-6.12.ctp")
 }
 
-/// The records of a type, as `replay` gives them.
+/// The records of a type, from `replay`.
 fn records(kind: &str) -> Result<Vec<Value>> {
     let recording = recording();
     let recording = recording.to_str().context("the path is no UTF-8")?;
@@ -129,7 +130,10 @@ fn the_top_talkers_are_those_of_the_closing_record() -> Result<()> {
         }
     }
     for by in ["new", "dropped", "evicted"] {
-        assert!(expected.keys().any(|[of, _]| of == by), "nobody by {by}");
+        assert!(
+            expected.keys().any(|[of, _]| of == by),
+            "no top talkers by {by}"
+        );
     }
     let rows = browser.script(
         "const heading = [...document.querySelectorAll('h3')].find((h3) => h3.textContent === 'Top talkers');

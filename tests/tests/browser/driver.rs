@@ -9,6 +9,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+/// How long to wait for what must come, in milliseconds. Long, because the machine may be busy.
+const PATIENCE_MS: u32 = 120_000;
+
 /// The program that drives the browser.
 const DRIVER: &str = "chromedriver";
 
@@ -17,7 +20,7 @@ pub(crate) struct Browser {
     driver: Child,
     session: String,
     agent: ureq::Agent,
-    /// A profile that is nobody's and new.
+    /// A new profile, which no other browser uses.
     _profile: TempDir,
 }
 
@@ -58,6 +61,7 @@ impl Browser {
         let created = browser.post(
             "",
             &json!({"capabilities": {"alwaysMatch": {
+                "timeouts": {"script": 2 * PATIENCE_MS, "pageLoad": 2 * PATIENCE_MS},
                 "goog:chromeOptions": {"args": args},
                 "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
             }}}),
@@ -98,7 +102,7 @@ impl Browser {
     /// Waits until an expression is true, and says for what it waited if it never is.
     pub(crate) fn wait_for(&self, what: &str, expression: &str) -> Result<()> {
         let body = format!(
-            "const done = arguments[0], until = Date.now() + 20000;
+            "const done = arguments[0], until = Date.now() + {PATIENCE_MS};
              const look = () => {{
                let is = false;
                try {{ is = Boolean({expression}); }} catch (error) {{}}
@@ -130,7 +134,7 @@ impl Browser {
         Ok(log.as_array().context("a log is a list")?.clone())
     }
 
-    /// What the console was told.
+    /// The console's messages.
     pub(crate) fn console(&self) -> Result<Vec<Value>> {
         self.log("browser")
     }
@@ -154,11 +158,11 @@ impl Browser {
 /// Attempts to find a port.
 const ATTEMPTS: u32 = 20;
 
-/// Starts the driver, and gives the port it listens on.
+/// Starts the driver, and returns the port it listens on.
 ///
-/// It takes a free port of IPv6, wants the same of IPv4, and ends where somebody else has that.
+/// It takes a free port of IPv6, wants the same of IPv4, and ends where that is taken.
 fn start_driver() -> Result<(Child, u16)> {
-    let mut said = String::new();
+    let mut output = String::new();
     for _ in 0..ATTEMPTS {
         let mut driver = Command::new(DRIVER)
             .arg("--port=0")
@@ -171,11 +175,11 @@ fn start_driver() -> Result<(Child, u16)> {
             )?;
         let stdout = driver.stdout.take().context("stdout is piped")?;
         // "ChromeDriver was started successfully on port 41234."
-        said.clear();
+        output.clear();
         let port = BufReader::new(stdout)
             .lines()
             .map_while(Result::ok)
-            .inspect(|line| said.push_str(line))
+            .inspect(|line| output.push_str(line))
             .find_map(|line| {
                 line.strip_suffix('.')?
                     .split_once("started successfully on port ")?
@@ -189,7 +193,7 @@ fn start_driver() -> Result<(Child, u16)> {
         driver.kill()?;
         driver.wait()?;
     }
-    bail!("chromedriver does not tell its port: {said}")
+    bail!("chromedriver does not print its port: {output}")
 }
 
 impl Drop for Browser {

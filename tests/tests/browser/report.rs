@@ -66,7 +66,7 @@ impl Page {
     }
 }
 
-/// The buckets of a counter in the recording: when each begins, in microseconds since 1970, and its events.
+/// The buckets of a counter in the recording: when each starts, in microseconds since 1970, and its events.
 fn buckets(counter: &str) -> Result<Vec<(f64, u64)>> {
     let recording = recording();
     let recording = recording.to_str().context("the path is no UTF-8")?;
@@ -110,7 +110,7 @@ pub(crate) fn view(browser: &Browser) -> Result<[f64; 2]> {
 }
 
 #[test]
-fn nothing_is_asked_for_and_nothing_complained_of() -> Result<()> {
+fn nothing_is_requested_and_nothing_logged() -> Result<()> {
     let page = Page::new(&[])?;
     let browser = Browser::start(1200)?;
     page.open(&browser)?;
@@ -167,8 +167,8 @@ fn the_burst_is_where_it_was() -> Result<()> {
         "busiest moment",
         "(([a, b]) => b - a < 60e3)(document.documentElement.dataset.drawn.split(',').map(Number))",
     )?;
-    let [begin, end] = view(&browser)?;
-    assert!(from <= begin && end <= to, "{from} {begin} {end} {to}");
+    let [start, end] = view(&browser)?;
+    assert!(from <= start && end <= to, "{from} {start} {end} {to}");
 
     // The table beside the chart.
     let row = browser.script(&format!(
@@ -195,9 +195,9 @@ fn the_burst_is_where_it_was() -> Result<()> {
          return [(best[1] - 48) / (width - 58), 1 / (width - 58)]"
     ))?;
     let share = place[0].as_f64().context("place")?;
-    let column = place[1].as_f64().context("column")? * (end - begin);
+    let column = place[1].as_f64().context("column")? * (end - start);
     let origin = data(&browser)?["origin"].as_f64().context("origin")?;
-    let drawn = origin + begin + share * (end - begin);
+    let drawn = origin + start + share * (end - start);
     let off = drawn - at;
     assert!(
         off.abs() <= BUCKET_US + column,
@@ -225,9 +225,9 @@ fn busiest_moments_can_be_jumped_to() -> Result<()> {
              row.querySelector('button').click(); return row.cells[3].textContent"
         ))?;
         browser.wait_for("moment", "document.documentElement.dataset.drawn")?;
-        let [begin, end] = view(&browser)?;
+        let [start, end] = view(&browser)?;
         assert!(
-            begin <= at - origin && at - origin <= end && end - begin < 110_000.0,
+            start <= at - origin && at - origin <= end && end - start < 110_000.0,
             "{counter}"
         );
         let time = Timestamp::from_microsecond(at as i64)?;
@@ -241,7 +241,7 @@ fn busiest_moments_can_be_jumped_to() -> Result<()> {
 }
 
 #[test]
-fn without_scripts_it_says_the_same_in_tables() -> Result<()> {
+fn without_scripts_it_shows_the_same_in_tables() -> Result<()> {
     let page = Page::new(&[])?;
     let browser = Browser::start(1200)?;
     let legend = "return [...document.querySelectorAll('.legend')].map((table) => table.innerText)";

@@ -47,13 +47,13 @@ fn a_table_above_90_percent_warns_and_above_95_is_critical() -> Result<()> {
     );
     assert_eq!(warning["instance"], "self");
     assert_value(&warning, 92.3);
-    let standing = program.wait_for_sample("sample", |_| true)?;
-    let standing = &standing["alerts"]["netfilter_conntrack_full"];
+    let sample = program.wait_for_sample("sample", |_| true)?;
+    let judged = &sample["alerts"]["netfilter_conntrack_full"];
     assert_eq!(
-        (&standing["status"], &standing["notified"]),
+        (&judged["status"], &judged["notified"]),
         (&"WARNING".into(), &"WARNING".into())
     );
-    assert_value(standing, 92.3);
+    assert_value(judged, 92.3);
 
     // Evaluated every 10 s.
     tree.set_entries(251_659)?;
@@ -61,12 +61,12 @@ fn a_table_above_90_percent_warns_and_above_95_is_critical() -> Result<()> {
     assert_eq!(critical["previous"], "WARNING");
     assert_value(&critical, 96.0);
     let ended = program.stop()?;
-    assert_eq!(ended.of("alert")?.len(), 2, "each is told once");
+    assert_eq!(ended.of("alert")?.len(), 2, "each change is notified once");
     Ok(())
 }
 
 #[test]
-fn a_table_critical_from_the_start_says_so_at_once() -> Result<()> {
+fn a_table_critical_from_the_start_alerts_at_once() -> Result<()> {
     let tree = Tree::of("6.1/t0")?;
     tree.set_entries(251_659)?;
     let mut program = start(&tree, "json")?;
@@ -78,7 +78,7 @@ fn a_table_critical_from_the_start_says_so_at_once() -> Result<()> {
 }
 
 #[test]
-fn a_table_with_room_alerts_nobody() -> Result<()> {
+fn a_table_with_room_raises_no_alert() -> Result<()> {
     let tree = Tree::of("6.1/t0")?;
     // Exactly 90 %, which is not above it.
     tree.write(crate::tree::MAX, "260000\n")?;
@@ -86,9 +86,9 @@ fn a_table_with_room_alerts_nobody() -> Result<()> {
     let mut program = start(&tree, "json")?;
     for _ in 0..5 {
         let sample = program.wait_for_sample("sample", |_| true)?;
-        let standing = &sample["alerts"]["netfilter_conntrack_full"];
+        let judged = &sample["alerts"]["netfilter_conntrack_full"];
         assert_eq!(
-            (&standing["status"], &standing["notify_at"]),
+            (&judged["status"], &judged["notify_at"]),
             (&"CLEAR".into(), &Value::Null)
         );
     }
@@ -97,7 +97,7 @@ fn a_table_with_room_alerts_nobody() -> Result<()> {
 }
 
 #[test]
-fn text_says_it_too() -> Result<()> {
+fn text_shows_it_too() -> Result<()> {
     let tree = Tree::of("6.1/t0")?;
     let mut program = start(&tree, "text")?;
     program.wait_for_text("alert", |line| {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::{program::run, tree::Tree};
 
-/// Runs a check of a tree; gives its line.
+/// Runs a check of a tree; returns its line.
 #[track_caller]
 fn check(tree: &Tree, args: &[&str], status: i32) -> Result<String> {
     let root = tree.root();
@@ -54,7 +54,7 @@ fn thresholds_are_the_users() -> Result<()> {
 }
 
 #[test]
-fn what_cannot_be_told_is_unknown() -> Result<()> {
+fn what_cannot_be_judged_is_unknown() -> Result<()> {
     let absent = Tree::absent()?;
     let line = check(&absent, &[], 3)?;
     assert!(

@@ -1,4 +1,4 @@
-//! How a stream ends: on time, by a signal, or because nobody reads any more.
+//! How a stream ends: on time, by a signal, or because its output is closed.
 
 use std::{
     io,

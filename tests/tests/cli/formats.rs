@@ -166,7 +166,7 @@ fn csv_has_a_cell_for_every_name_in_its_header() -> Result<()> {
     Ok(())
 }
 
-/// Also when the columns come and go, the alert is told, and the file is malformed for a while.
+/// Also when columns come and go, an alert is raised, and the file is malformed for a while.
 #[test]
 fn csv_keeps_its_shape_through_trouble() -> Result<()> {
     let tree = Tree::of("6.1/t0")?;

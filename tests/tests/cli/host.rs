@@ -37,7 +37,7 @@ fn without_arguments_and_a_terminal_it_streams_text() -> Result<()> {
 }
 
 #[test]
-fn it_says_once_why_there_are_no_probes() -> Result<()> {
+fn it_reports_once_why_there_are_no_probes() -> Result<()> {
     if has_kprobes() {
         return Ok(());
     }
@@ -45,11 +45,11 @@ fn it_says_once_why_there_are_no_probes() -> Result<()> {
         .success()
         .get_output()
         .clone();
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8(said)?;
-    assert_eq!(count_lines(&said, "probes: off, "), 1, "{said}");
+    let output = [output.stdout, output.stderr].concat();
+    let output = String::from_utf8(output)?;
+    assert_eq!(count_lines(&output, "probes: off, "), 1, "{output}");
     // Whichever it lacks first: the right to probe, or the probes.
-    let why = said
+    let why = output
         .lines()
         .find(|line| line.contains("probes: off, "))
         .unwrap_or_default();
@@ -145,7 +145,7 @@ impl Elsewhere {
     fn start() -> Result<Option<Self>> {
         let own = std::fs::read_link("/proc/self/ns/net")?;
         let child = std::process::Command::new("unshare")
-            .args(["--net", "sleep", "60"])
+            .args(["--net", "sleep", "1000"])
             .stderr(std::process::Stdio::null())
             .spawn()
             .context("run unshare")?;

@@ -7,7 +7,7 @@ use crate::{program, tmux::Terminal, tree::Tree};
 
 const PLAIN: &[(&str, &str)] = &[("TERM", "screen-256color"), ("LC_ALL", "C.UTF-8")];
 
-/// What stands on every screen of the live view of a fixture.
+/// What is on every screen of the live view of a fixture.
 const SHOWN: &str = "table ";
 
 /// The live view in a terminal, on a fixture.
@@ -120,9 +120,9 @@ fn a_panic_gives_the_terminal_back_and_is_read() -> Result<()> {
 }
 
 #[test]
-fn it_is_suspended_and_goes_on() -> Result<()> {
+fn it_is_suspended_and_resumes() -> Result<()> {
     let Live { terminal, _tree } = Live::start(80, 24, PLAIN, "")?;
-    // By its key, and by somebody else.
+    // By its key, and by a signal from elsewhere.
     for by_key in [true, false] {
         if by_key {
             terminal.press("C-z")?;
@@ -145,7 +145,7 @@ fn it_is_suspended_and_goes_on() -> Result<()> {
 }
 
 #[test]
-fn after_a_stop_it_had_no_say_in_it_is_drawn_anew() -> Result<()> {
+fn after_a_stop_it_could_not_handle_it_is_redrawn() -> Result<()> {
     let Live { terminal, _tree } = Live::start(80, 24, PLAIN, "")?;
     terminal.signal(Signal::STOP)?;
     terminal.wait_until_stopped()?;

@@ -1,4 +1,4 @@
-//! `--on-alert`: the command that is told.
+//! `--on-alert`: a command for each change of an alert.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::{
-    alert_config::{AT_ONCE, File, start, told},
+    alert_config::{AT_ONCE, File, start, wait_for_change},
     program::count_lines,
     tree::Tree,
 };
@@ -35,21 +35,21 @@ fn it_runs_once_for_each_change() -> Result<()> {
     fs::write(config.path(), format!("{AT_ONCE}[on_alert]\nat_once = 1\n"))?;
     let mut program = start(&tree, &config, &["--on-alert", &command])?;
     for _ in 0..3 {
-        tree.count("insert_failed", 40)?;
-        told(&mut program, INSERT_FAILED, "CRITICAL")?;
-        told(&mut program, INSERT_FAILED, "CLEAR")?;
+        tree.count("insert_failed", 1_000)?;
+        wait_for_change(&mut program, INSERT_FAILED, "CRITICAL")?;
+        wait_for_change(&mut program, INSERT_FAILED, "CLEAR")?;
     }
     let ended = program.stop()?;
-    let told: Vec<Value> = ended.of("alert")?.into();
-    assert_eq!(told.len(), 6, "{told:?}");
+    let alerts: Vec<Value> = ended.of("alert")?.into();
+    assert_eq!(alerts.len(), 6, "{alerts:?}");
     let json = fs::read_to_string(seen.join("json"))?;
     let json: Vec<Value> = json
         .lines()
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()?;
-    assert_eq!(json, told, "the same objects, each once");
+    assert_eq!(json, alerts, "the same objects, each once");
     let text = |value: &Value| value.as_str().map(str::to_owned).unwrap_or_default();
-    let expected: String = told
+    let expected: String = alerts
         .iter()
         .map(|alert| {
             let words = ["name", "status", "previous"].map(|key| text(&alert[key]));
@@ -64,13 +64,13 @@ fn it_runs_once_for_each_change() -> Result<()> {
 }
 
 #[test]
-fn what_it_prints_is_no_data_and_its_failure_is_said_once() -> Result<()> {
+fn what_it_prints_is_no_data_and_its_failure_is_reported_once() -> Result<()> {
     let tree = quiet()?;
     let config = File::new(AT_ONCE)?;
     let command = "echo printed by the command; exit 3";
     let mut program = start(&tree, &config, &["--on-alert", command])?;
-    tree.count("insert_failed", 40)?;
-    told(&mut program, INSERT_FAILED, "CRITICAL")?;
+    tree.count("insert_failed", 1_000)?;
+    wait_for_change(&mut program, INSERT_FAILED, "CRITICAL")?;
     program.wait_for_stderr("its status", |text| text.contains("exit status: 3"))?;
     let ended = program.stop()?;
     ended.records()?;
@@ -107,12 +107,12 @@ fn one_that_hangs_is_killed_with_all_it_started() -> Result<()> {
         pid.display()
     );
     let mut program = start(&tree, &config, &["--on-alert", &command])?;
-    tree.count("insert_failed", 40)?;
-    told(&mut program, INSERT_FAILED, "CRITICAL")?;
+    tree.count("insert_failed", 1_000)?;
+    wait_for_change(&mut program, INSERT_FAILED, "CRITICAL")?;
     program.wait_for_stderr("the kill", |text| {
         text.contains("CRITICAL in self: the command did not end within 500ms and was killed")
     })?;
-    // Killed, and soon gone; samples go on meanwhile.
+    // Killed, and soon gone; samples continue meanwhile.
     program.wait_for_sample("the end of what it started", |_| {
         gone(&pid).unwrap_or(false)
     })?;
@@ -136,19 +136,19 @@ fn what_there_is_no_room_for_is_left_out_and_counted() -> Result<()> {
     );
     let mut program = start(&tree, &config, &["--on-alert", &command])?;
     for _ in 0..3 {
-        tree.count("insert_failed", 40)?;
-        told(&mut program, INSERT_FAILED, "CRITICAL")?;
-        told(&mut program, INSERT_FAILED, "CLEAR")?;
+        tree.count("insert_failed", 1_000)?;
+        wait_for_change(&mut program, INSERT_FAILED, "CRITICAL")?;
+        wait_for_change(&mut program, INSERT_FAILED, "CLEAR")?;
     }
     program.wait_for_stderr("what is left out", |text| {
         text.contains("1 are running and 1 waiting; notifications are being left out, first ")
     })?;
     fs::write(&go, "")?;
     let ended = program.stop()?;
-    let told = ended.of("alert")?.len();
+    let alerts = ended.of("alert")?.len();
     let ran = count_lines(&fs::read_to_string(&ran)?, "ran");
-    assert!(ran >= 2 && ran < told, "{ran} of {told} ran");
-    let counted = format!("{} notifications were left out", told - ran);
+    assert!(ran >= 2 && ran < alerts, "{ran} of {alerts} ran");
+    let counted = format!("{} notifications were left out", alerts - ran);
     assert!(
         ended.stderr.contains(&counted),
         "{counted}: {}",
@@ -158,16 +158,16 @@ fn what_there_is_no_room_for_is_left_out_and_counted() -> Result<()> {
 }
 
 #[test]
-fn what_runs_on_at_the_end_is_killed_and_said() -> Result<()> {
+fn what_still_runs_at_the_end_is_killed_and_reported() -> Result<()> {
     let tree = quiet()?;
     let config = File::new(&format!("{AT_ONCE}[on_alert]\nat_once = 1\n"))?;
     let seen = tempfile::tempdir()?;
     let pid = seen.path().join("pid");
-    let command = format!("echo $$ > {}; exec sleep 9", pid.display());
+    let command = format!("echo $$ > {}; exec sleep 1000", pid.display());
     let mut program = start(&tree, &config, &["--on-alert", &command])?;
-    tree.count("insert_failed", 40)?;
-    told(&mut program, INSERT_FAILED, "CRITICAL")?;
-    told(&mut program, INSERT_FAILED, "CLEAR")?;
+    tree.count("insert_failed", 1_000)?;
+    wait_for_change(&mut program, INSERT_FAILED, "CRITICAL")?;
+    wait_for_change(&mut program, INSERT_FAILED, "CLEAR")?;
     let ended = program.stop().context("it ends all the same")?;
     assert!(
         ended.stderr.contains(

@@ -1,4 +1,4 @@
-//! `--per-cpu`, from a directory of files: rows, whose CPUs nobody can know.
+//! `--per-cpu`, from a directory of files: rows, whose CPUs cannot be known.
 
 use std::fs;
 
@@ -44,7 +44,7 @@ fn start(tree: &Tree, format: &str) -> Result<Running> {
 }
 
 #[test]
-fn rows_are_told_apart_in_json() -> Result<()> {
+fn rows_are_shown_apart_in_json() -> Result<()> {
     let tree = Tree::of("6.1/t0")?;
     let mut program = start(&tree, "json")?;
     let idle = program.wait_for_sample("a sample", |_| true)?;
@@ -69,7 +69,7 @@ fn rows_are_told_apart_in_json() -> Result<()> {
 }
 
 #[test]
-fn rows_are_told_apart_in_text_and_it_says_that_they_are_rows() -> Result<()> {
+fn rows_are_shown_apart_in_text_as_rows() -> Result<()> {
     let tree = Tree::of("6.1/t0")?;
     let mut program = start(&tree, "text")?;
     program.wait_for_text("why ids are unknown", |line| {

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 /// How long to wait for what must come. Long, because the machine may be busy; waiting ends as soon
 /// as it has come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program under test.
 pub(crate) fn path() -> Result<PathBuf> {
@@ -39,14 +39,14 @@ pub(crate) fn run(args: &[&str]) -> Result<assert_cmd::assert::Assert> {
 /// The program, running, with its output as it comes.
 pub(crate) struct Running {
     child: Child,
-    /// `None` once nobody reads any more.
+    /// `None` once it is no longer read.
     stdout: Option<Receiver<String>>,
     stderr: Arc<Mutex<String>>,
     stderr_reader: Option<thread::JoinHandle<()>>,
-    said: Vec<String>,
+    read: Vec<String>,
 }
 
-/// How it ended, and all it had said.
+/// How it ended, and all its output.
 pub(crate) struct Ended {
     /// Its exit status.
     pub(crate) status: ExitStatus,
@@ -71,7 +71,7 @@ impl Running {
 
         let (sender, receiver) = channel();
         thread::spawn(move || {
-            // Ends with the program, or drops its end of the pipe when nobody listens any more.
+            // Ends with the program, or closes its end of the pipe when the lines are no longer read.
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
                     break;
@@ -92,11 +92,11 @@ impl Running {
             stdout: Some(receiver),
             stderr: text,
             stderr_reader: Some(stderr_reader),
-            said: Vec::new(),
+            read: Vec::new(),
         })
     }
 
-    /// What it said on stderr so far.
+    /// What it wrote to stderr so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr
             .lock()
@@ -120,7 +120,7 @@ impl Running {
         self.wait_for_line(what, |_, line| is(line)).map(drop)
     }
 
-    /// Reads on until a line is what is waited for, and gives it. Other lines do not extend the wait.
+    /// Reads on until a line is what is waited for, and returns it. Other lines do not extend the wait.
     fn wait_for_line(&mut self, what: &str, is: impl Fn(&Self, &str) -> bool) -> Result<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -130,21 +130,21 @@ impl Running {
                 Ok(line) if !left.is_zero() => line,
                 Ok(_) | Err(RecvTimeoutError::Timeout) => bail!(
                     "no {what} within {PATIENCE:?}; the last line was {:?}, stderr {:?}",
-                    self.said.last(),
+                    self.read.last(),
                     self.stderr(),
                 ),
                 Err(RecvTimeoutError::Disconnected) => {
                     bail!("ctpulse ended before {what}; stderr: {:?}", self.stderr())
                 }
             };
-            self.said.push(line.clone());
+            self.read.push(line.clone());
             if is(self, &line) {
                 return Ok(line);
             }
         }
     }
 
-    /// Reads on until a record is what is waited for, and gives it.
+    /// Reads on until a record is what is waited for, and returns it.
     pub(crate) fn wait_for(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
         let record = |line: &str| serde_json::from_str::<Value>(line);
         // A line that is no JSON ends the wait: the error is then that of parsing it.
@@ -183,7 +183,7 @@ impl Running {
     pub(crate) fn wait(mut self) -> Result<Ended> {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
-            // Whatever it still says is read meanwhile, by a thread.
+            // Whatever it still writes is read meanwhile, by a thread.
             if let Some(status) = self.child.try_wait()? {
                 break status;
             }
@@ -196,7 +196,7 @@ impl Running {
             thread::sleep(Duration::from_millis(5));
         };
         if let Some(lines) = self.stdout.take() {
-            self.said.extend(lines.iter());
+            self.read.extend(lines.iter());
         }
         if let Some(reader) = self.stderr_reader.take() {
             reader
@@ -205,7 +205,7 @@ impl Running {
         }
         Ok(Ended {
             status,
-            lines: std::mem::take(&mut self.said),
+            lines: std::mem::take(&mut self.read),
             stderr: self.stderr(),
         })
     }

@@ -1,4 +1,4 @@
-//! Recordings: what the stream said is what the replay says, also after a kill and on a full disk.
+//! Recordings: a replay shows what the recorder showed, also after a kill and on a full disk.
 
 use std::{fs, io::Write, path::Path};
 
@@ -51,7 +51,7 @@ fn stderr_of_failure(args: &[&str]) -> Result<String> {
 }
 
 #[test]
-fn a_replay_says_what_the_stream_said() -> Result<()> {
+fn a_replay_shows_what_the_stream_showed() -> Result<()> {
     let place = Place::new()?;
     let file = place.path("a.ctp")?;
     for format in ["json", "csv", "text"] {
@@ -69,11 +69,11 @@ fn a_replay_says_what_the_stream_said() -> Result<()> {
             "{}",
             ended.stderr
         );
-        let said = ended.lines.join("\n") + "\n";
+        let shown = ended.lines.join("\n") + "\n";
         let replayed = run(&["replay", &file, "--format", format])?
             .success()
             .stderr("");
-        assert!(replayed.get_output().stdout == said.as_bytes(), "{format}");
+        assert!(replayed.get_output().stdout == shown.as_bytes(), "{format}");
     }
     Ok(())
 }
@@ -100,14 +100,16 @@ fn gzip_reads_it_too() -> Result<()> {
 
 #[test]
 fn a_killed_recorder_leaves_all_but_the_last_second() -> Result<()> {
-    let place = Place::new()?;
+    let mut place = Place::new()?;
+    // In memory, where the writing of a block does not wait for a disk that others use.
+    place.dir = tempfile::tempdir_in("/dev/shm")?;
     let file = place.path("a.ctp")?;
     let mut program = place.record(&file, &["--show", "--format", "json"])?;
     program.wait_for("sample after a while", |record| {
         record["type"] == "sample" && fs::metadata(&file).is_ok_and(|file| file.len() > 8_000)
     })?;
     program.signal(Signal::KILL)?;
-    let said = program.wait()?.lines;
+    let shown = program.wait()?.lines;
     let replay = run(&["replay", &file, "--format", "json"])?
         .success()
         .get_output()
@@ -115,7 +117,7 @@ fn a_killed_recorder_leaves_all_but_the_last_second() -> Result<()> {
     let replayed = String::from_utf8(replay.stdout)?;
     let replayed: Vec<&str> = replayed.lines().collect();
     assert!(!replayed.is_empty());
-    assert_eq!(said[..replayed.len()], replayed[..]);
+    assert_eq!(shown[..replayed.len()], replayed[..]);
     // Of whole lines only: the kill may have cut the last one.
     let time = |line: &str| -> Option<jiff::Timestamp> {
         serde_json::from_str::<Value>(line).ok()?["time"]
@@ -124,11 +126,20 @@ fn a_killed_recorder_leaves_all_but_the_last_second() -> Result<()> {
             .ok()
     };
     let last = |lines: &[&str]| lines.iter().rev().find_map(|line| time(line));
-    let said: Vec<&str> = said.iter().map(String::as_str).collect();
-    let (kept, seen) = last(&replayed).zip(last(&said)).context("no time")?;
+    let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+    let (kept, seen) = last(&replayed).zip(last(&shown)).context("no time")?;
     let lost = seen.duration_since(kept);
-    // A second, and an interval of which the end was shown and not yet recorded.
-    assert!(lost <= jiff::SignedDuration::from_millis(1_100), "{lost:?}");
+    // A second, and the intervals at its edges, which may have been held up: the one before a block's first
+    // sample, the one that was shown and not yet in a block, and one while a block was written.
+    let interval = |line: &&str| -> Option<f64> {
+        serde_json::from_str::<Value>(line).ok()?["interval_s"].as_f64()
+    };
+    let longest = shown[replayed.len()..]
+        .iter()
+        .filter_map(interval)
+        .fold(0.0, f64::max);
+    let allowed = 1.0 + 3.0 * longest;
+    assert!(lost.as_secs_f64() <= allowed, "{lost:?} of {allowed} s");
     let stderr = String::from_utf8(replay.stderr)?;
     assert!(
         stderr.contains("without a summary: its recorder was stopped short"),
@@ -138,7 +149,7 @@ fn a_killed_recorder_leaves_all_but_the_last_second() -> Result<()> {
 }
 
 #[test]
-fn a_cut_recording_shows_what_is_there_and_says_where_it_ends() -> Result<()> {
+fn a_cut_recording_shows_what_is_there_and_where_it_ends() -> Result<()> {
     let place = Place::new()?;
     let file = place.path("a.ctp")?;
     place
@@ -163,7 +174,7 @@ fn a_cut_recording_shows_what_is_there_and_says_where_it_ends() -> Result<()> {
 }
 
 #[test]
-fn a_disk_without_room_ends_it_and_says_what_is_kept() -> Result<()> {
+fn a_full_disk_ends_it_and_what_is_kept_is_reported() -> Result<()> {
     let place = Place::new()?;
     let program = place.record("/dev/full", &["--force"])?;
     let ended = program.wait()?;
@@ -261,10 +272,11 @@ fn stdout_can_be_the_file() -> Result<()> {
 fn a_part_has_what_is_watched_and_no_summary() -> Result<()> {
     let place = Place::new()?;
     let file = place.path("a.ctp")?;
-    place
-        .record(&file, &["--duration", "1500ms"])?
-        .wait()?
-        .successful()?;
+    let mut program = place.record(&file, &["--show", "--format", "json"])?;
+    for _ in 0..60 {
+        program.wait_for_sample("sample", |_| true)?;
+    }
+    program.stop()?;
     let of = |args: &[&str]| -> Result<Vec<Value>> {
         stdout(&[&["replay", &file, "--format", "json"], args].concat())?
             .lines()
@@ -306,7 +318,7 @@ fn steps_are_asked_for() -> Result<()> {
 }
 
 #[test]
-fn what_is_no_recording_is_said_to_be_none() -> Result<()> {
+fn what_is_no_recording_is_refused() -> Result<()> {
     let mut file = tempfile::NamedTempFile::new()?;
     let path = |file: &tempfile::NamedTempFile| -> Result<String> {
         Ok(file
@@ -316,17 +328,17 @@ fn what_is_no_recording_is_said_to_be_none() -> Result<()> {
             .to_owned())
     };
     let name = path(&file)?;
-    let said = |name: &str| stderr_of_failure(&["replay", name]);
+    let refusal = |name: &str| stderr_of_failure(&["replay", name]);
     assert_eq!(
-        said(&name)?,
+        refusal(&name)?,
         format!("ctpulse: {name}: is empty: nothing was recorded\n")
     );
     file.write_all(b"{\"type\":\"hello\"}\n")?;
     assert_eq!(
-        said(&name)?,
+        refusal(&name)?,
         format!("ctpulse: {name}: is not a recording of ctpulse\n")
     );
     assert!(!Path::new("/no/such/file").exists());
-    assert!(said("/no/such/file")?.starts_with("ctpulse: /no/such/file: No such file"));
+    assert!(refusal("/no/such/file")?.starts_with("ctpulse: /no/such/file: No such file"));
     Ok(())
 }

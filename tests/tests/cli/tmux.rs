@@ -1,4 +1,4 @@
-//! A real terminal: a shell in tmux, keys typed at it, and what then stands on its screen.
+//! A real terminal: a shell in tmux, keys typed at it, and what is then on its screen.
 
 use std::{
     fs,
@@ -90,7 +90,7 @@ impl Terminal {
         self.tmux(&["resize-window", "-x", &x, "-y", &y]).map(drop)
     }
 
-    /// What stands on its screen.
+    /// What is on its screen.
     pub(crate) fn screen(&self) -> Result<String> {
         self.tmux(&["capture-pane", "-p"])
     }
@@ -139,7 +139,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// Waits until a text stands on the screen.
+    /// Waits until a text is on the screen.
     pub(crate) fn wait_for_text(&self, text: &str) -> Result<()> {
         self.wait(&format!("{text:?}"), |t| Ok(t.screen()?.contains(text)))
     }

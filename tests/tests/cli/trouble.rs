@@ -1,4 +1,4 @@
-//! Files that are missing, malformed or unreadable: said once, survived, and forgotten when mended.
+//! Files that are missing, malformed or unreadable: reported once, survived, and forgotten when fixed.
 
 use std::fs;
 
@@ -25,12 +25,15 @@ fn start(tree: &Tree) -> Result<Running> {
     ])
 }
 
-/// Lets so many more samples go by.
-fn let_pass(program: &mut Running, samples: usize) -> Result<()> {
-    for _ in 0..samples {
+/// What is on stderr when it has all of these, and some more samples have gone by.
+fn stderr_with(program: &mut Running, parts: &[&str]) -> Result<String> {
+    program.wait_for_stderr("report", |stderr| {
+        parts.iter().all(|part| stderr.contains(part))
+    })?;
+    for _ in 0..5 {
         program.wait_for_sample("sample", |_| true)?;
     }
-    Ok(())
+    Ok(program.stderr())
 }
 
 fn path(tree: &Tree, file: &str) -> Result<String> {
@@ -73,21 +76,21 @@ fn a_missing_tree_is_waited_for() -> Result<()> {
         "unavailable"
     );
     assert_blind(&sample);
-    let_pass(&mut program, 5)?;
-    let stderr = program.stderr();
-    for file in [STAT, COUNT, MAX] {
-        assert_eq!(
-            count_lines(&stderr, &path(&tree, file)?),
-            1,
-            "once: {stderr}"
-        );
+    let files = [STAT, COUNT, MAX].map(|file| path(&tree, file));
+    let files = files.into_iter().collect::<Result<Vec<_>>>()?;
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let stderr = stderr_with(&mut program, &files)?;
+    for file in files {
+        assert_eq!(count_lines(&stderr, file), 1, "once: {stderr}");
     }
 
     tree.become_snapshot("4.4/t0")?;
     program.wait_for_sample("sample of the tree", |sample| {
         sample["entries"] == 50_000 && sample["max"] == 65_536 && sample["counters"]["new"] == 0
     })?;
-    program.wait_for_stderr("word of it", |stderr| stderr.contains("can be read again"))?;
+    program.wait_for_stderr("report of it", |stderr| {
+        stderr.contains("can be read again")
+    })?;
     tree.become_snapshot("4.4/t1")?;
     program.wait_for_sample("new flows", |sample| sample["counters"]["new"] == 1110)?;
     let ended = program.stop()?;
@@ -109,7 +112,9 @@ fn a_tree_that_goes_away_is_missed_and_comes_back() -> Result<()> {
     assert_blind(&sample);
     fs::rename(&away, tree.root())?;
     program.wait_for_sample("sample", |sample| sample["entries"] == 50_000)?;
-    program.wait_for_stderr("word of it", |stderr| stderr.contains("can be read again"))?;
+    program.wait_for_stderr("report of it", |stderr| {
+        stderr.contains("can be read again")
+    })?;
 
     // What it counted meanwhile is not lost.
     fs::rename(tree.root(), &away)?;
@@ -173,7 +178,7 @@ fn a_missing_maximum_leaves_everything_else() -> Result<()> {
 }
 
 /// The file becomes `malformed`, which is reported with its line and with what is wrong there; the
-/// stream goes on, and picks up the counters when the file is mended.
+/// stream goes on, and picks up the counters when the file is fixed.
 fn check_malformed(malformed: &str, line: usize, says: &str) -> Result<()> {
     let tree = Tree::of("6.1/t0")?;
     let mut program = start(&tree)?;
@@ -189,16 +194,15 @@ fn check_malformed(malformed: &str, line: usize, says: &str) -> Result<()> {
         sample["entries"], 242_000,
         "from the file of the count alone"
     );
-    let_pass(&mut program, 5)?;
-    let stderr = program.stderr();
+    let (stat, line) = (path(&tree, STAT)?, format!("line {line}: "));
+    let stderr = stderr_with(&mut program, &[&stat, &line, says])?;
     assert_eq!(stderr.lines().count(), 1, "once: {stderr}");
-    for part in [&path(&tree, STAT)?, &format!("line {line}: "), says] {
-        assert!(stderr.contains(part), "no {part} in {stderr}");
-    }
 
     tree.become_snapshot("6.1/t1")?;
     program.wait_for_sample("the counters", |sample| sample["counters"]["drop"] == 30)?;
-    program.wait_for_stderr("word of it", |stderr| stderr.contains("can be read again"))?;
+    program.wait_for_stderr("report of it", |stderr| {
+        stderr.contains("can be read again")
+    })?;
     program.stop()?;
     Ok(())
 }
@@ -255,11 +259,8 @@ fn a_file_that_cannot_be_read_is_named_with_the_cause() -> Result<()> {
     fs::create_dir(tree.path(STAT))?;
     let mut program = start(&tree)?;
     program.wait_for_hello()?;
-    let_pass(&mut program, 3)?;
-    let stderr = program.stderr();
+    let stderr = stderr_with(&mut program, &[&path(&tree, STAT)?, "directory"])?;
     assert_eq!(stderr.lines().count(), 1, "once: {stderr}");
-    assert!(stderr.contains(&path(&tree, STAT)?), "{stderr}");
-    assert!(stderr.contains("directory"), "{stderr}");
 
     fs::remove_dir(tree.path(STAT))?;
     tree.become_snapshot("6.1/t0")?;
@@ -279,12 +280,8 @@ fn a_file_one_may_not_read_is_named_with_a_way_out() -> Result<()> {
     fs::set_permissions(tree.path(STAT), fs::Permissions::from_mode(0o000))?;
     let mut program = start(&tree)?;
     program.wait_for_hello()?;
-    let_pass(&mut program, 3)?;
+    stderr_with(&mut program, &["permission denied; run as root"])?;
     let stderr = program.stop()?.stderr;
     assert_eq!(stderr.lines().count(), 1, "once: {stderr}");
-    assert!(
-        stderr.contains("permission denied; run as root"),
-        "{stderr}"
-    );
     Ok(())
 }

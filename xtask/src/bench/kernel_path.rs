@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::apt::{self, Needed};
 use crate::process;
+use crate::report::Parts;
 use crate::toolchain::Toolchain;
 use crate::vm::{self, Guest, Size};
 use crate::{build, process::say};
@@ -72,7 +73,10 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     programs.extend([artifacts.binary, bpftrace]);
     for kernel in &args.kernels {
         say(format_args!("bench kernel-path on {kernel} …"));
-        match guest(kernel, &programs, &args).run()? {
+        match guest(kernel, &programs, &args)
+            .run(&mut Parts::default())?
+            .status
+        {
             0 => {}
             status => bail!("the bench on {kernel} ended with status {status}"),
         }
@@ -107,5 +111,6 @@ fn guest(kernel: &str, programs: &[PathBuf], args: &Args) -> Guest {
         no_modules: false,
         instructions: args.instructions,
         command: Some(command),
+        resume: None,
     }
 }

@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::kernel::{kernels, only_file, unpack};
+use super::debian;
 use crate::apt::{self, Needed};
 use crate::process::{self, say};
 
@@ -17,7 +17,7 @@ const CONFIG: &str = include_str!("built_in.config");
 /// What the names of these kernels have after their series.
 const SUFFIX: &str = "-built-in";
 
-/// Says in a tree what it was made of.
+/// The file in a tree that says what it was made of.
 const RECIPE: &str = "recipe";
 
 /// What is needed on the host to build a kernel.
@@ -30,7 +30,7 @@ const NEEDED: [Needed; 9] = [
     needed("perl", "perl"),
     needed("pahole", "dwarves"),
     needed("xz", "xz-utils"),
-    // Not a program, but its place does not change.
+    // Not a program, but its path is always the same.
     needed("/usr/include/libelf.h", "libelf-dev"),
 ];
 
@@ -50,7 +50,7 @@ pub(super) fn series(spec: &str) -> Option<&str> {
 /// When the source or a program cannot be had, or the build fails.
 pub(super) fn tree(series: &str) -> Result<PathBuf> {
     let package = format!("linux-source-{series}");
-    let tree = kernels().join(format!("linux-{series}{SUFFIX}"));
+    let tree = debian::trees().join(format!("linux-{series}{SUFFIX}"));
     let made_of = fs::read_to_string(tree.join(RECIPE)).ok();
     let recipe = match apt::version(&package) {
         Ok(version) => format!("{package} {version}\n{CONFIG}"),
@@ -65,7 +65,7 @@ pub(super) fn tree(series: &str) -> Result<PathBuf> {
     say(format_args!(
         "building a kernel from {package}, with nf_conntrack built in: some minutes"
     ));
-    let work = kernels().join(format!("build-{}", std_process::id()));
+    let work = debian::trees().join(format!("build-{}", std_process::id()));
     let built = build(&package, &recipe, &work).and_then(|built| {
         if tree.exists() {
             fs::remove_dir_all(&tree)
@@ -84,10 +84,9 @@ fn build(package: &str, recipe: &str, work: &Path) -> Result<PathBuf> {
     let create = |dir: &Path| {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
     };
-    let (downloads, deb) = (work.join("download"), work.join("deb"));
-    create(&downloads)?;
-    apt::download(package, &downloads)?;
-    unpack(&only_file(&downloads)?, &deb)?;
+    create(work)?;
+    let deb = work.join("deb");
+    debian::fetch(package, &deb)?;
     let archive = deb.join(format!("usr/src/{package}.tar.xz"));
     process::run(
         Command::new("tar")
@@ -108,7 +107,10 @@ fn build(package: &str, recipe: &str, work: &Path) -> Result<PathBuf> {
         make
     };
     process::capture(&mut make("allnoconfig"))?;
-    check(&fs::read_to_string(source.join(".config"))?)?;
+    let configured = source.join(".config");
+    let configured = fs::read_to_string(&configured)
+        .with_context(|| format!("cannot read {}", configured.display()))?;
+    check(&configured)?;
     let jobs = thread::available_parallelism().map_or(1, usize::from);
     process::run(make("bzImage").arg(format!("-j{jobs}")))?;
     let release = source.join("include/config/kernel.release");
@@ -137,12 +139,12 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// What is wanted is taken without a word when the kernel has no such option, or it depends on another:
-/// says so instead.
+/// Requires that every option was taken: make ignores those that the kernel does not have, or that depend on
+/// another.
 fn check(config: &str) -> Result<()> {
-    let wanted = CONFIG.lines().filter(|line| line.starts_with("CONFIG_"));
-    let missing: Vec<&str> = wanted
-        .filter(|wanted| !config.lines().any(|line| line == *wanted))
+    let options = CONFIG.lines().filter(|line| line.starts_with("CONFIG_"));
+    let missing: Vec<&str> = options
+        .filter(|option| !config.lines().any(|line| line == *option))
         .collect();
     if !missing.is_empty() {
         bail!(

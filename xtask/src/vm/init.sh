@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # The guest's first process: sets the system up, runs the command that xtask put into /command (or a
-# shell on the console), tells its exit status, powers off.
+# shell on the console), sends its exit status, powers off.
 #
 # Standard output and error of the command leave through virtio ports of their own, so that they mix
 # neither with each other nor with the kernel's messages. Pipes are between the command and the
@@ -64,7 +64,7 @@ cat /run/stdout >"$(port stdout)" & out=$!
 cat /run/stderr >"$(port stderr)" & err=$!
 
 echo ready >&9
-# In a subshell, or this shell would tell about a signal that ended the command on the command's
+# In a subshell, or this shell would report a signal that ended the command on the command's
 # standard error.
 (exec /bin/sh /command </dev/null >/run/stdout 2>/run/stderr 9>&-)
 status=$?

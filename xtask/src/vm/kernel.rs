@@ -1,19 +1,18 @@
-//! Guest kernels: found through apt, built, in a .deb, or in an unpacked tree of one.
+//! Guest kernels: from apt, built, in a .deb, or in an unpacked tree of one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{self as std_process, Command};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::built_in;
-use crate::process::{self, say};
-use crate::{apt, paths};
+use super::{built_in, debian};
+use crate::apt;
+use crate::process::say;
 
 /// A kernel that can be booted.
 #[derive(Debug)]
 pub(crate) struct Kernel {
-    /// What `uname -r` says in it.
+    /// What `uname -r` prints in it.
     pub(crate) release: String,
     /// The compressed image that QEMU loads.
     pub(crate) image: PathBuf,
@@ -47,10 +46,10 @@ impl Kernel {
         let stem = path
             .file_stem()
             .with_context(|| format!("--kernel {spec}: not the path of a .deb"))?;
-        let tree = kernels().join(stem);
+        let tree = debian::trees().join(stem);
         let unpacked = fs::metadata(&tree).and_then(|tree| tree.modified()).ok();
         if unpacked.is_none() || unpacked < metadata.modified().ok() {
-            unpack(path, &tree)?;
+            debian::unpack(path, &tree)?;
         }
         Self::in_tree(&tree)
     }
@@ -110,10 +109,6 @@ fn is_series(spec: &str) -> bool {
         .is_some_and(|(major, minor)| number(major) && number(minor))
 }
 
-pub(super) fn kernels() -> PathBuf {
-    paths::guest().join("kernels")
-}
-
 /// The unpacked tree of Debian's current cloud kernel of a series.
 fn from_apt(series: &str) -> Result<PathBuf> {
     let package = match apt::kernel_package(series) {
@@ -128,24 +123,17 @@ fn from_apt(series: &str) -> Result<PathBuf> {
             }
         },
     };
-    let tree = kernels().join(&package);
+    let tree = debian::trees().join(&package);
     if !tree.is_dir() {
         say(format_args!("downloading {package}"));
-        let downloads = kernels().join(format!("download-{}", std_process::id()));
-        fs::create_dir_all(&downloads)
-            .with_context(|| format!("cannot create {}", downloads.display()))?;
-        let unpacked = apt::download(&package, &downloads)
-            .and_then(|()| only_file(&downloads))
-            .and_then(|deb| unpack(&deb, &tree));
-        let _ = fs::remove_dir_all(&downloads);
-        unpacked.with_context(|| format!("cannot get {package}"))?;
+        debian::fetch(&package, &tree)?;
     }
     Ok(tree)
 }
 
 /// The tree of a series that was unpacked last, if any.
 fn unpacked_of_series(series: &str) -> Option<PathBuf> {
-    let trees = fs::read_dir(kernels()).ok()?.flatten();
+    let trees = fs::read_dir(debian::trees()).ok()?.flatten();
     let ours = trees.filter(|tree| {
         tree.file_name()
             .to_str()
@@ -153,39 +141,6 @@ fn unpacked_of_series(series: &str) -> Option<PathBuf> {
     });
     ours.max_by_key(|tree| tree.metadata().and_then(|tree| tree.modified()).ok())
         .map(|tree| tree.path())
-}
-
-/// The one file in a directory.
-pub(super) fn only_file(dir: &Path) -> Result<PathBuf> {
-    let mut files = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
-    let file = files
-        .next()
-        .with_context(|| format!("nothing in {}", dir.display()))?;
-    Ok(file
-        .with_context(|| format!("cannot read {}", dir.display()))?
-        .path())
-}
-
-/// Unpacks a .deb to a tree, which is there in full or not at all.
-pub(super) fn unpack(deb: &Path, tree: &Path) -> Result<()> {
-    let partial = tree.with_added_extension(format!("partial-{}", std_process::id()));
-    fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
-    let unpacked =
-        process::run(Command::new("dpkg").arg("-x").arg(deb).arg(&partial)).and_then(|()| {
-            if tree.exists() {
-                fs::remove_dir_all(tree)
-                    .with_context(|| format!("cannot replace {}", tree.display()))?;
-            }
-            // dpkg gives the directory the package's time, and its age is how we know an outdated
-            // one.
-            fs::File::open(&partial)
-                .and_then(|dir| dir.set_modified(std::time::SystemTime::now()))?;
-            fs::rename(&partial, tree).with_context(|| format!("cannot create {}", tree.display()))
-        });
-    if unpacked.is_err() {
-        let _ = fs::remove_dir_all(&partial);
-    }
-    unpacked
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! `cargo xtask vm`: boots a kernel in QEMU and runs a command in it.
 //!
-//! [`kernel`] finds what to boot ([`built_in`] makes it), [`initramfs`] makes the guest's file system (a [`tree`] of files,
-//! with the [`modules`] it needs), [`qemu`] starts it, and [`session`] follows it to its end, of
-//! which [`console`] is the evidence.
+//! A [`guest`] is a [`kernel`], from [`debian`] or [`built_in`], and an [`initramfs`], which is a [`tree`]
+//! of files with the [`modules`] it needs. [`qemu`] starts it, [`session`] follows it to its end, and
+//! [`console`] reads in the log what that was.
 
 mod built_in;
 mod console;
+mod debian;
+mod guest;
 mod initramfs;
 mod kernel;
 mod modules;
@@ -16,18 +18,15 @@ mod tree;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::process::{self as std_process, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use self::initramfs::Contents;
-use self::kernel::Kernel;
-use self::qemu::{Accelerator, Console, Machine};
-use self::session::End;
-use crate::process::say;
+pub(crate) use self::guest::Guest;
+use crate::build;
+use crate::report::Parts;
 use crate::toolchain::Toolchain;
-use crate::{build, paths};
 
 /// Boot a kernel in QEMU and run a command (or a shell) in it.
 ///
@@ -61,6 +60,11 @@ pub(crate) struct Args {
     #[arg(long)]
     no_modules: bool,
 
+    /// Have the guest's clock go by instructions, one nanosecond each: its timing is then the same however
+    /// busy this machine is, but its processors share one thread
+    #[arg(long)]
+    instructions: bool,
+
     /// Leave ctpulse and the test programs out: nothing is built
     #[arg(long)]
     bare: bool,
@@ -82,26 +86,6 @@ pub(crate) struct Size {
     pub(crate) memory: String,
 }
 
-/// A guest to boot.
-#[derive(Debug)]
-pub(crate) struct Guest {
-    /// The kernel as the user names it.
-    pub(crate) kernel: String,
-    pub(crate) size: Size,
-    /// How long the command may take.
-    pub(crate) timeout: Option<Duration>,
-    /// More kernel parameters.
-    pub(crate) append: String,
-    /// Files of the host and their absolute paths in the guest.
-    pub(crate) files: Vec<(PathBuf, PathBuf)>,
-    /// Leave it to the command to load conntrack's modules.
-    pub(crate) no_modules: bool,
-    /// Have its clock go by instructions.
-    pub(crate) instructions: bool,
-    /// Without one there is a shell on the console.
-    pub(crate) command: Option<Vec<String>>,
-}
-
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
     let mut files = Vec::new();
     if !args.bare {
@@ -120,10 +104,12 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
         append: args.append.join(" "),
         files,
         no_modules: args.no_modules,
-        instructions: false,
+        instructions: args.instructions,
         command: (!args.command.is_empty()).then_some(args.command),
+        resume: None,
     };
-    Ok(ExitCode::from(guest.run()?))
+    let finished = guest.run(&mut Parts::default())?;
+    Ok(ExitCode::from(finished.status))
 }
 
 /// Where the guest tests look for the eBPF object that is wrong on purpose.
@@ -136,138 +122,6 @@ pub(crate) fn in_bin(programs: &[PathBuf]) -> impl Iterator<Item = (PathBuf, Pat
     programs
         .iter()
         .filter_map(|path| Some((path.clone(), Path::new("/bin").join(path.file_name()?))))
-}
-
-impl Guest {
-    /// Boots the guest, runs its command and returns the command's exit status.
-    ///
-    /// # Errors
-    /// When there is no such kernel, the host lacks something, or the guest crashes or hangs; the
-    /// end of its console has been shown then.
-    pub(crate) fn run(self) -> Result<u8> {
-        let dir = TemporaryDir::create()?;
-        let kernel = Kernel::locate(&self.kernel)?;
-        let accelerator = if self.instructions {
-            Accelerator::Counted
-        } else {
-            Accelerator::best(&dir.0)?
-        };
-        let contents = Contents {
-            files: self.files,
-            command: self.command,
-            no_modules: self.no_modules,
-        };
-        let initramfs = initramfs::build(&kernel, &contents, &dir.0)?;
-        let mut machine = Machine {
-            kernel: &kernel,
-            initramfs: &initramfs,
-            cpus: self.size.cpus,
-            memory: &self.size.memory,
-            append: &self.append,
-            accelerator,
-        };
-        if contents.command.is_none() {
-            say(format_args!(
-                "Linux {}; `exit` ends the guest, Ctrl-A X kills it",
-                kernel.release
-            ));
-            let status = machine
-                .start(&Console::Terminal)?
-                .wait()
-                .context("cannot wait for QEMU")?;
-            if !status.success() {
-                bail!("QEMU failed ({status})");
-            }
-            return Ok(0);
-        }
-        let log = paths::guest().join(format!("console-{}.log", kernel.release));
-        let mut end = session::run(&machine, &log, self.timeout)?;
-        for again in 1..=EMULATION_RETRIES {
-            if accelerator != Accelerator::Tcg || !emulation_race(&end, &log) {
-                break;
-            }
-            say(format_args!(
-                "the guest died of a breakpoint that its kernel had patched away, a race of multi-threaded \
-                 emulation: starting again ({again} of {EMULATION_RETRIES})"
-            ));
-            end = session::run(&machine, &log, self.timeout)?;
-        }
-        if accelerator == Accelerator::Kvm && matches!(end, End::NotStarted(_)) {
-            say("the guest does not start under KVM: trying without");
-            machine.accelerator = Accelerator::Tcg;
-            end = session::run(&machine, &log, self.timeout)?;
-        }
-        verdict(end, &kernel.release, &log)
-    }
-}
-
-/// How often a guest that died of emulation is started again.
-const EMULATION_RETRIES: u32 = 3;
-
-/// Whether the guest died of a race in QEMU's multi-threaded TCG: one CPU still executes the
-/// breakpoint that another has just patched away (`text_poke_bp`), and the kernel knows no reason
-/// for it, or a wrong one. With single-threaded emulation attaching under traffic does not do it. Any other
-/// crash is the guest's own, and a finding.
-fn emulation_race(end: &End, log: &Path) -> bool {
-    let console = fs::read(log).unwrap_or_default();
-    matches!(end, End::Died) && console::is_stray_breakpoint(&String::from_utf8_lossy(&console))
-}
-
-/// The exit status that a guest's end means, or else the reason why there is none, with the console
-/// as evidence.
-fn verdict(end: End, release: &str, log: &Path) -> Result<u8> {
-    let console = || String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned();
-    let reason = match end {
-        End::Exited(status) => return Ok(status),
-        // Like a program that ends by SIGPIPE: whoever closed it knows why.
-        End::OutputClosed => return Ok(0),
-        End::Died => match console::crash(&console()) {
-            Some(crash) => format!("crashed: {crash}"),
-            None => "ended before its command did".to_owned(),
-        },
-        End::NotStarted(limit) => format!("did not start within {} s", limit.as_secs()),
-        End::TimedOut(limit) => format!(
-            "still ran its command after {} s (--timeout)",
-            limit.as_secs()
-        ),
-    };
-    for line in console::excerpt(&console()) {
-        eprintln!("guest: {line}");
-    }
-    bail!(
-        "the guest ({release}) {reason}; its console is in {}",
-        log.display()
-    )
-}
-
-/// A directory for what one guest needs while it runs.
-#[derive(Debug)]
-struct TemporaryDir(PathBuf);
-
-impl TemporaryDir {
-    fn create() -> Result<Self> {
-        let parent = paths::guest().join("run");
-        remove_abandoned(&parent);
-        let dir = parent.join(std_process::id().to_string());
-        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        Ok(Self(dir))
-    }
-}
-
-impl Drop for TemporaryDir {
-    fn drop(&mut self) {
-        // The next guest tries again.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Removes the directories, named by process id, of those that were killed before they could.
-fn remove_abandoned(parent: &Path) {
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if !Path::new("/proc").join(entry.file_name()).exists() {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 /// Parses `HOST[:GUEST]`.
@@ -322,22 +176,5 @@ mod tests {
         for arg in ["/no/such/file", "/etc", "/bin/sh:/../x", "/bin/sh:relative"] {
             assert!(file(arg).is_err(), "{arg}");
         }
-    }
-
-    #[test]
-    fn exit_statuses_pass_through() -> Result<()> {
-        assert_eq!(verdict(End::Exited(7), "6.12", Path::new("/none"))?, 7);
-        assert_eq!(verdict(End::OutputClosed, "6.12", Path::new("/none"))?, 0);
-        let error = verdict(
-            End::TimedOut(Duration::from_secs(10)),
-            "6.12",
-            Path::new("/none"),
-        )
-        .map_err(|e| e.to_string());
-        assert_eq!(
-            error,
-            Err("the guest (6.12) still ran its command after 10 s (--timeout); its console is in /none".to_owned())
-        );
-        Ok(())
     }
 }

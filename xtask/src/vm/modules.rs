@@ -57,7 +57,7 @@ impl Modules {
     /// The paths of the modules that a selection names, and of all that they need, in the order of
     /// their paths.
     ///
-    /// A name in the selection that ends in `*` stands for all names that start so. What the kernel
+    /// A name in the selection that ends in `*` means all names that start so. What the kernel
     /// does not have as a module (it is built in, or not there at all) is left out.
     pub(crate) fn select(&self, selection: &[&str]) -> BTreeSet<&Path> {
         let mut todo: Vec<&str> = self
@@ -146,7 +146,7 @@ softdep libcrc32c pre: crc32c-intel crc32c_builtin
     }
 
     #[test]
-    fn a_star_stands_for_all_names_that_start_so() {
+    fn a_star_means_all_names_that_start_so() {
         assert_eq!(
             selected(&["nf_conntrack*"]),
             [

@@ -35,7 +35,7 @@ pub(crate) enum Accelerator {
 impl Accelerator {
     /// KVM where it works, else translation.
     ///
-    /// That /dev/kvm can be opened says little: where the host is itself a guest, KVM may refuse
+    /// That /dev/kvm can be opened is not enough: where the host is itself a guest, KVM may refuse
     /// the processor's registers, or run no code at all. So a guest has to run a few instructions.
     pub(crate) fn best(dir: &Path) -> Result<Self> {
         apt::ensure(&[QEMU])?;
@@ -101,7 +101,7 @@ pub(crate) struct Machine<'a> {
     /// As QEMU understands it: "1024M".
     pub(crate) memory: &'a str,
     /// More kernel parameters.
-    pub(crate) append: &'a str,
+    pub(crate) append: String,
     pub(crate) accelerator: Accelerator,
 }
 
@@ -200,7 +200,7 @@ impl Machine<'_> {
         let parameters = [
             "console=ttyS0 quiet panic=-1 oops=panic",
             clock,
-            self.append,
+            self.append.trim(),
         ];
         parameters
             .into_iter()
@@ -215,11 +215,11 @@ fn escaped(path: &Path) -> String {
     path.to_string_lossy().replace(',', ",,")
 }
 
-/// How long a guest may take to start its first process and load its modules.
+/// How long a guest may take to start its first process and load its modules, also where the machine is busy.
 pub(crate) fn boot_limit(accelerator: Accelerator) -> Duration {
     match accelerator {
-        Accelerator::Kvm => Duration::from_secs(30),
-        Accelerator::Tcg | Accelerator::Counted => Duration::from_secs(180),
+        Accelerator::Kvm => Duration::from_secs(60),
+        Accelerator::Tcg | Accelerator::Counted => Duration::from_secs(600),
     }
 }
 
@@ -239,7 +239,7 @@ mod tests {
             initramfs: Path::new("/i.cpio"),
             cpus: 3,
             memory: "512M",
-            append: "loglevel=7",
+            append: "loglevel=7".to_owned(),
             accelerator: Accelerator::Tcg,
         };
         assert_eq!(

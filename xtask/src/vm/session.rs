@@ -6,12 +6,14 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::qemu::{self, Console, Machine};
+use crate::report::Parts;
 
 /// How long a guest may take to power off.
 const POWER_OFF: Duration = Duration::from_secs(20);
@@ -44,12 +46,36 @@ enum Event {
     OutputClosed,
 }
 
+/// What a guest's command wrote to standard output.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Transcript(Arc<Mutex<Vec<u8>>>);
+
+impl Transcript {
+    fn append(&self, bytes: &[u8]) {
+        let mut transcript = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        transcript.extend_from_slice(bytes);
+    }
+
+    /// What was written so far.
+    pub(crate) fn text(&self) -> String {
+        let transcript = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&transcript).into_owned()
+    }
+}
+
 /// Boots a guest, passes its command's standard output and error on to ours while it runs, and
-/// waits for its end.
+/// waits for its end. What boot and run took is noted, and standard output is copied if that is asked
+/// for.
 ///
 /// # Errors
 /// When QEMU cannot be started.
-pub(crate) fn run(machine: &Machine<'_>, log: &Path, timeout: Option<Duration>) -> Result<End> {
+pub(crate) fn run(
+    machine: &Machine<'_>,
+    log: &Path,
+    timeout: Option<Duration>,
+    transcript: Option<&Transcript>,
+    parts: &mut Parts,
+) -> Result<End> {
     let (events, inbox) = mpsc::channel();
     let (control, control_end) = port()?;
     let (stdout, stdout_end) = port()?;
@@ -65,13 +91,18 @@ pub(crate) fn run(machine: &Machine<'_>, log: &Path, timeout: Option<Duration>) 
     drop(console);
 
     let relays = [
-        relay(stdout, io::stdout(), events.clone()),
-        relay(stderr, io::stderr(), events.clone()),
+        relay(stdout, io::stdout(), transcript.cloned(), events.clone()),
+        relay(stderr, io::stderr(), None, events.clone()),
     ];
     thread::spawn(move || listen(control, &events));
-    let end = wait(&inbox, qemu::boot_limit(machine.accelerator), timeout);
+    let end = wait(
+        &inbox,
+        qemu::boot_limit(machine.accelerator),
+        timeout,
+        parts,
+    );
     let status = match end {
-        // It is about to end by itself, and tells how.
+        // It is about to end by itself.
         End::Exited(_) | End::Died => wait_for_end(&mut qemu, POWER_OFF),
         _ => wait_for_end(&mut qemu, Duration::ZERO),
     }
@@ -83,7 +114,7 @@ pub(crate) fn run(machine: &Machine<'_>, log: &Path, timeout: Option<Duration>) 
         }
     }
     if end == End::Died && !status.success() {
-        // QEMU has told why on standard error. When the guest fails, QEMU does not.
+        // QEMU has printed why on standard error. When the guest fails, QEMU does not.
         bail!("QEMU failed ({status})");
     }
     Ok(end)
@@ -100,6 +131,7 @@ fn port() -> Result<(UnixStream, OwnedFd)> {
 fn relay(
     mut from: UnixStream,
     mut to: impl Write + Send + 'static,
+    transcript: Option<Transcript>,
     events: Sender<Event>,
 ) -> JoinHandle<()> {
     thread::spawn(move || {
@@ -108,6 +140,9 @@ fn relay(
             match from.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(n) => {
+                    if let Some(transcript) = &transcript {
+                        transcript.append(&buffer[..n]);
+                    }
                     if to
                         .write_all(&buffer[..n])
                         .and_then(|()| to.flush())
@@ -124,7 +159,7 @@ fn relay(
     })
 }
 
-/// Reports what the guest's first process tells through the control port.
+/// Reports what the guest's first process writes to the control port.
 fn listen(control: UnixStream, events: &Sender<Event>) {
     let lines = BufReader::new(control).lines().map_while(Result::ok);
     for event in lines.filter_map(|line| message(&line)) {
@@ -142,12 +177,17 @@ fn message(line: &str) -> Option<Event> {
     }
 }
 
-/// Waits for the command's start and then for its end.
-fn wait(inbox: &Receiver<Event>, boot_limit: Duration, timeout: Option<Duration>) -> End {
-    let start = Instant::now();
+/// Waits for the command's start and then for its end. What each took is noted.
+fn wait(
+    inbox: &Receiver<Event>,
+    boot_limit: Duration,
+    timeout: Option<Duration>,
+    parts: &mut Parts,
+) -> End {
+    let (mut part, mut start) = ("boot", Instant::now());
     let mut deadline = Some(start + boot_limit);
     let mut late = End::NotStarted(boot_limit);
-    loop {
+    let end = loop {
         let event = match deadline {
             Some(deadline) => {
                 inbox.recv_timeout(deadline.saturating_duration_since(Instant::now()))
@@ -156,15 +196,19 @@ fn wait(inbox: &Receiver<Event>, boot_limit: Duration, timeout: Option<Duration>
         };
         match event {
             Ok(Event::Ready) => {
+                parts.note(part, start.elapsed());
+                (part, start) = ("run", Instant::now());
                 deadline = timeout.map(|timeout| Instant::now() + timeout);
                 late = End::TimedOut(timeout.unwrap_or_default());
             }
-            Ok(Event::Exit(status)) => return End::Exited(status),
-            Ok(Event::OutputClosed) => return End::OutputClosed,
-            Ok(Event::Gone) | Err(RecvTimeoutError::Disconnected) => return End::Died,
-            Err(RecvTimeoutError::Timeout) => return late,
+            Ok(Event::Exit(status)) => break End::Exited(status),
+            Ok(Event::OutputClosed) => break End::OutputClosed,
+            Ok(Event::Gone) | Err(RecvTimeoutError::Disconnected) => break End::Died,
+            Err(RecvTimeoutError::Timeout) => break late,
         }
-    }
+    };
+    parts.note(part, start.elapsed());
+    end
 }
 
 /// Waits for QEMU to end by itself, and kills it when it takes longer than the limit.
@@ -194,7 +238,7 @@ mod tests {
             let _ = sender.send(event);
         }
         drop(sender);
-        wait(&inbox, LIMIT, timeout)
+        wait(&inbox, LIMIT, timeout, &mut Parts::default())
     }
 
     #[test]
@@ -207,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_are_told_apart() {
+    fn ends_are_distinguished() {
         assert_eq!(
             end_after([Event::Ready, Event::Exit(7), Event::Gone], None),
             End::Exited(7)
@@ -224,11 +268,17 @@ mod tests {
     #[test]
     fn limits_hold_for_the_boot_and_for_the_command() {
         let (_alive, inbox) = mpsc::channel();
-        assert_eq!(wait(&inbox, LIMIT, None), End::NotStarted(LIMIT));
+        let mut parts = Parts::default();
+        let end = wait(&inbox, LIMIT, None, &mut parts);
+        assert_eq!(end, End::NotStarted(LIMIT));
+        assert_eq!(parts.names(), ["boot"]);
         let (sender, inbox) = mpsc::channel();
         let _ = sender.send(Event::Ready);
         let timeout = Duration::from_millis(5);
-        assert_eq!(wait(&inbox, LIMIT, Some(timeout)), End::TimedOut(timeout));
+        let mut parts = Parts::default();
+        let end = wait(&inbox, LIMIT, Some(timeout), &mut parts);
+        assert_eq!(end, End::TimedOut(timeout));
+        assert_eq!(parts.names(), ["boot", "run"]);
     }
 
     #[test]
@@ -236,13 +286,15 @@ mod tests {
         let (mut ours, theirs) = UnixStream::pair()?;
         let (mut out, sink) = UnixStream::pair()?;
         let (events, inbox) = mpsc::channel();
-        let relay = relay(theirs, sink, events);
+        let transcript = Transcript::default();
+        let relay = relay(theirs, sink, Some(transcript.clone()), events);
         let sent: Vec<u8> = (0..=255).chain(*b"\r\n\n\x04\x03").collect();
         ours.write_all(&sent)?;
         drop(ours);
         let mut got = Vec::new();
         out.read_to_end(&mut got)?;
         assert_eq!(got, sent);
+        assert_eq!(transcript.text(), String::from_utf8_lossy(&sent));
         assert!(relay.join().is_ok());
         assert_eq!(inbox.try_recv().ok(), None);
         Ok(())

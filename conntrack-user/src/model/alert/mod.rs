@@ -19,7 +19,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub use full::ConntrackFull;
-pub use instance::{Alerts, Inputs, Standing, Told};
+pub use instance::{Alerts, Inputs, Standing};
 pub use notifier::{Change, Delay, Notifier};
 pub use table::{ALERTS, AlertId, AlertSettings, AlertSpec, COUNT, Settings, named};
 

@@ -10,7 +10,6 @@ use crate::model::{
 /// A row of [`ALERTS`].
 #[repr(usize)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "ALERTS holds the meaning of each")]
 pub enum AlertId {
     Full,
     TableFull,

@@ -4,7 +4,13 @@ pub mod filter;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use conntrack_ebpf::{EventKind, TUPLE_SIZE};
+use conntrack_ebpf::{
+    EventKind,
+    tuple::{
+        DST, DST_PORT, ICMP_CODE, INET, INET6, L3NUM, PROTONUM, SRC, SRC_PORT, TUPLE_SIZE,
+        has_ports, is_icmp,
+    },
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Name of a kind in the contract.
@@ -81,11 +87,6 @@ const PROTOCOLS: [(u8, &str); 10] = [
 ];
 
 impl Protocol {
-    const ICMP: Self = Self(1);
-    const ICMPV6: Self = Self(58);
-    /// Protocols whose headers begin with two ports.
-    const WITH_PORTS: [u8; 5] = [6, 17, 33, 132, 136];
-
     /// The protocol of a name or number.
     #[must_use]
     pub fn named(text: &str) -> Option<Self> {
@@ -118,14 +119,8 @@ impl<'de> Deserialize<'de> for Protocol {
     }
 }
 
-/// `PF_INET` and `PF_INET6`, as `src.l3num` has them.
-const INET: u16 = 2;
-const INET6: u16 = 10;
-
 impl Tuple {
-    /// Reads a `struct nf_conntrack_tuple` (include/net/netfilter/nf_conntrack_tuple.h): source
-    /// address, source port, family (host order), destination address, destination port or ICMP type
-    /// and code, protocol, direction.
+    /// Reads a `struct nf_conntrack_tuple`.
     #[must_use]
     pub fn parse(bytes: &[u8; TUPLE_SIZE]) -> Self {
         let word = |at: usize| [bytes[at], bytes[at + 1]];
@@ -134,9 +129,9 @@ impl Tuple {
             octets.copy_from_slice(&bytes[at..at + 16]);
             octets
         };
-        let family = match u16::from_ne_bytes(word(18)) {
-            INET => Some(Family::Ipv4),
-            INET6 => Some(Family::Ipv6),
+        let family = match u8::try_from(u16::from_ne_bytes(word(L3NUM))) {
+            Ok(INET) => Some(Family::Ipv4),
+            Ok(INET6) => Some(Family::Ipv6),
             _ => None,
         };
         let ip = |at| {
@@ -148,19 +143,19 @@ impl Tuple {
                 Family::Ipv6 => IpAddr::V6(Ipv6Addr::from(octets)),
             })
         };
-        let proto = Protocol(bytes[38]);
-        let ports = Protocol::WITH_PORTS.contains(&proto.0);
+        let proto = Protocol(bytes[PROTONUM]);
+        let ports = has_ports(proto.0);
         let port = |at| ports.then(|| u16::from_be_bytes(word(at)));
-        let icmp = proto == Protocol::ICMP || proto == Protocol::ICMPV6;
+        let icmp = is_icmp(proto.0);
         Self {
             family,
             proto: Some(proto),
-            src: ip(0),
-            sport: port(16),
-            dst: ip(20),
-            dport: port(36),
-            icmp_type: icmp.then_some(bytes[36]),
-            icmp_code: icmp.then_some(bytes[37]),
+            src: ip(SRC),
+            sport: port(SRC_PORT),
+            dst: ip(DST),
+            dport: port(DST_PORT),
+            icmp_type: icmp.then_some(bytes[DST_PORT]),
+            icmp_code: icmp.then_some(bytes[ICMP_CODE]),
         }
     }
 }
@@ -201,7 +196,7 @@ mod tests {
         let mut bytes = [0; TUPLE_SIZE];
         bytes[..4].copy_from_slice(&[10, 0, 0, 1]);
         bytes[16..18].copy_from_slice(&5353_u16.to_be_bytes());
-        bytes[18..20].copy_from_slice(&INET.to_ne_bytes());
+        bytes[18..20].copy_from_slice(&u16::from(INET).to_ne_bytes());
         bytes[20..24].copy_from_slice(&[10, 0, 0, 2]);
         bytes[36..38].copy_from_slice(&53_u16.to_be_bytes());
         bytes[38] = 17;
@@ -215,7 +210,7 @@ mod tests {
     fn an_icmpv6_tuple() {
         let mut bytes = [0; TUPLE_SIZE];
         bytes[15] = 1;
-        bytes[18..20].copy_from_slice(&INET6.to_ne_bytes());
+        bytes[18..20].copy_from_slice(&u16::from(INET6).to_ne_bytes());
         bytes[35] = 2;
         bytes[36] = 128;
         bytes[38] = 58;

@@ -11,8 +11,7 @@ use crate::model::{
         views::{self, DimensionView},
         window::Window,
     },
-    record::{Burst, Crosscheck, Sample, Top, TopRow, TopTable},
-    verify::crosscheck::{Check, Verdict},
+    record::{Burst, Check, Crosscheck, Sample, Top, TopRow, TopTable, Verdict},
 };
 
 /// A clock that goes back further than this was set, or a recording is played from an earlier place.
@@ -195,6 +194,7 @@ impl InstanceHistory {
     }
 
     /// Bytes that buckets take.
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.buckets.bytes()
     }

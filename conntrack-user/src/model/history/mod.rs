@@ -150,7 +150,7 @@ impl History {
     }
 
     /// Bytes that buckets take.
-    #[must_use]
+    #[cfg(test)]
     pub fn bytes(&self) -> usize {
         self.instances.values().map(InstanceHistory::bytes).sum()
     }

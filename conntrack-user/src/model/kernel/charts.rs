@@ -1,22 +1,7 @@
 //! The six charts, with the documented names, dimensions and units of Netdata's conntrack collector. Which counter is
 //! which dimension is in the counters' rows.
 
-use crate::model::kernel::{
-    counters::{COUNTERS, Counter},
-    spec::Colour,
-};
-
-/// A chart, by its place in [`CHARTS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "CHARTS says what each shows")]
-pub enum ChartId {
-    Sockets,
-    New,
-    Changes,
-    Expect,
-    Search,
-    Errors,
-}
+use crate::model::kernel::counters::{COUNTERS, ChartId, Colour, Counter};
 
 /// What a dimension shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +28,8 @@ pub struct Dimension {
 /// A chart.
 #[derive(Clone, Copy, Debug)]
 pub struct Chart {
+    /// Which one it is.
+    pub id: ChartId,
     /// Its documented name, such as `netfilter.conntrack_new`.
     pub name: &'static str,
     /// Its unit.
@@ -114,9 +101,10 @@ const EXPECT: [Dimension; 3] = dimensions(ChartId::Expect);
 const SEARCH: [Dimension; 3] = dimensions(ChartId::Search);
 const ERRORS: [Dimension; 4] = dimensions(ChartId::Errors);
 
-/// The charts in their documented order, which is that of [`ChartId`].
+/// The charts in their documented order.
 pub const CHARTS: [Chart; 6] = [
     Chart {
+        id: ChartId::Sockets,
         name: "netfilter.conntrack_sockets",
         unit: "active connections",
         title: "Entries in the table",
@@ -126,6 +114,7 @@ pub const CHARTS: [Chart; 6] = [
         dimensions: &[ENTRIES],
     },
     Chart {
+        id: ChartId::New,
         name: "netfilter.conntrack_new",
         unit: "connections/s",
         title: "New connections",
@@ -135,6 +124,7 @@ pub const CHARTS: [Chart; 6] = [
         dimensions: &NEW,
     },
     Chart {
+        id: ChartId::Changes,
         name: "netfilter.conntrack_changes",
         unit: "changes/s",
         title: "Changes of the table",
@@ -144,6 +134,7 @@ pub const CHARTS: [Chart; 6] = [
         dimensions: &CHANGES,
     },
     Chart {
+        id: ChartId::Expect,
         name: "netfilter.conntrack_expect",
         unit: "expectations/s",
         title: "Expectations",
@@ -153,6 +144,7 @@ pub const CHARTS: [Chart; 6] = [
         dimensions: &EXPECT,
     },
     Chart {
+        id: ChartId::Search,
         name: "netfilter.conntrack_search",
         unit: "searches/s",
         title: "Searches",
@@ -162,6 +154,7 @@ pub const CHARTS: [Chart; 6] = [
         dimensions: &SEARCH,
     },
     Chart {
+        id: ChartId::Errors,
         name: "netfilter.conntrack_errors",
         unit: "events/s",
         title: "Errors",
@@ -171,3 +164,14 @@ pub const CHARTS: [Chart; 6] = [
         dimensions: &ERRORS,
     },
 ];
+
+const _: () = {
+    let mut i = 0;
+    while i < CHARTS.len() {
+        assert!(
+            CHARTS[i].id as usize == i,
+            "CHARTS and ChartId differ in order"
+        );
+        i += 1;
+    }
+};

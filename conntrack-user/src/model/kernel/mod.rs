@@ -5,5 +5,4 @@ pub mod counters;
 pub mod era;
 pub mod origin;
 pub mod per_counter;
-pub mod spec;
 pub mod tracking;

@@ -4,10 +4,9 @@ use crate::reading::coverage::Coverage;
 
 use crate::{
     model::kernel::{
-        counters::{COUNTERS, Counter},
+        counters::{COUNTERS, Counter, CounterSpec},
         era::{ColumnState, Era},
         per_counter::PerCounter,
-        spec::CounterSpec,
     },
     reading::{proc_stat::ProcStat, selector::Selector},
 };

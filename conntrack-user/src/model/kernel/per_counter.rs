@@ -1,9 +1,6 @@
 //! A value for each counter.
 
-use super::{
-    counters::{COUNT, COUNTERS, Counter},
-    spec::CounterSpec,
-};
+use crate::model::kernel::counters::{COUNT, COUNTERS, Counter, CounterSpec};
 
 /// A value for each counter that has one.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,8 +2,6 @@
 //! the same, and the counters do not tell them apart.
 
 use crate::reading::hooks::Hooks;
-use std::time::Duration;
-
 impl Hooks {
     /// What to tell someone who sees an empty table; `None` when that only means that it is quiet.
     #[must_use]
@@ -24,47 +22,31 @@ impl Hooks {
     }
 }
 
-/// How long an answer about hooks holds.
-const AGAIN_AFTER: Duration = Duration::from_secs(10);
-
-/// Follows whether anything tracks, and says what changes.
+/// Follows whether anything tracks.
 #[derive(Debug, Default)]
 pub struct Tracking {
-    asked: Option<Duration>,
     hooks: Option<Hooks>,
 }
 
 impl Tracking {
-    /// What explains an empty table, as far as is known by now; `None` when it is not empty, or only
-    /// quiet.
+    /// What explains an empty table, as far as is known by now; `None` when it is not empty, or nothing happens.
     #[must_use]
     pub fn untracked(&self) -> Option<String> {
         self.hooks.as_ref().and_then(Hooks::explain_empty_table)
     }
 
-    /// Takes in the number of entries (`None`: no nf_conntrack) at a time since boot. `hooks` is asked
-    /// now and then, while there are none. Gives what a user should be told, once.
-    pub fn observe(
-        &mut self,
-        entries: Option<u64>,
-        now: Duration,
-        hooks: impl FnOnce() -> Hooks,
-    ) -> Option<String> {
-        let hooks = match entries {
-            None => {
+    /// Takes in the number of entries (`None`: no nf_conntrack), and what the kernel says of hooks if it was just asked.
+    /// Gives what a user should know, when that changes.
+    pub fn observe(&mut self, entries: Option<u64>, asked: Option<&Hooks>) -> Option<String> {
+        let hooks = match (entries, asked) {
+            (None, _) => {
                 *self = Self::default();
                 return None;
             }
             // Whatever tracks them.
-            Some(1..) => Hooks::Registered,
-            Some(0) => {
-                let fresh = |asked| now.saturating_sub(asked) < AGAIN_AFTER;
-                if self.asked.is_some_and(fresh) {
-                    return None;
-                }
-                self.asked = Some(now);
-                hooks()
-            }
+            (Some(1..), _) => Hooks::Registered,
+            (Some(0), Some(hooks)) => hooks.clone(),
+            (Some(0), None) => return None,
         };
         let message = match (&self.hooks, &hooks) {
             (Some(Hooks::Absent), Hooks::Absent) => None,
@@ -82,20 +64,21 @@ impl Tracking {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::reading::hooks::HookSchedule;
 
     /// Seconds, entries, the hooks if they are to be asked for, and the start of what is said.
     type Step<'a> = (u64, Option<u64>, Option<Hooks>, Option<&'a str>);
 
     fn check(steps: &[Step<'_>]) {
+        let mut schedule = HookSchedule::default();
         let mut tracking = Tracking::default();
         for (time, entries, hooks, said) in steps {
-            let mut asked = false;
-            let message = tracking.observe(*entries, Duration::from_secs(*time), || {
-                asked = true;
-                hooks.clone().unwrap_or(Hooks::Registered)
-            });
+            let asked = schedule.is_due(*entries, Duration::from_secs(*time));
             assert_eq!(asked, hooks.is_some(), "at {time}: asked");
+            let message = tracking.observe(*entries, hooks.as_ref());
             match said {
                 None => assert_eq!(message, None, "at {time}"),
                 Some(start) => assert!(

@@ -1,31 +1,12 @@
 //! The distribution of a counter's per-bucket rate.
 
+use crate::model::record::Percentiles;
 use hdrhistogram::Histogram;
-use serde::{Deserialize, Serialize};
 
 use crate::reading::buckets::BUCKET_SECONDS;
 
 /// Significant decimal digits kept of a count per bucket. Counts up to 2,047 are kept exactly.
 pub const DIGITS: u8 = 3;
-
-/// The distribution of the per-bucket rate, empty buckets included.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Percentiles {
-    /// Median, in events per second: at least half of the buckets have no higher rate.
-    pub p50: f64,
-    /// 90th percentile, likewise.
-    pub p90: f64,
-    /// 99th percentile.
-    pub p99: f64,
-    /// 99.9th percentile.
-    pub p999: f64,
-    /// The busiest bucket.
-    pub max: f64,
-    /// Index of dispersion: the variance of the counts per bucket by their mean. 1 for independent
-    /// events, less for regular ones, more for those that come in clumps; `None` without events.
-    #[serde(default)]
-    pub dispersion: Option<f64>,
-}
 
 /// The sums that an index of dispersion is made from. Exact: nothing is rounded before the end.
 #[derive(Clone, Copy, Debug, Default)]

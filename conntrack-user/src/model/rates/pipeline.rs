@@ -1,35 +1,31 @@
-//! What happened inside the intervals: each counter's buckets, once they have settled, go to its
-//! histogram and its burst detector.
+//! The bucket pipeline: each counter's buckets, once they have settled, go to its histogram and its burst detector.
 
 use crate::{
     model::{
         burst::{Burst, Detector, Settings},
         kernel::{counters::Counter, per_counter::PerCounter},
-        rates::{
-            percentiles::{BucketHistogram, Percentiles},
-            series::Series,
-            settling::Settling,
-        },
+        rates::{percentiles::BucketHistogram, series::Series, settling::Settling},
+        record::Percentiles,
     },
     reading::buckets::{BucketBatch, Epoch},
 };
 
 /// The buckets of all counters of one instance over time.
 #[derive(Clone, Debug)]
-pub struct Inside {
+pub struct BucketPipeline {
     settings: Settings,
-    counters: PerCounter<Buckets>,
+    counters: PerCounter<Stage>,
 }
 
-/// Those of one counter.
+/// The pipeline of one counter.
 #[derive(Clone, Debug)]
-struct Buckets {
+struct Stage {
     settling: Settling,
     histogram: BucketHistogram,
     detector: Detector,
 }
 
-impl Buckets {
+impl Stage {
     fn new(settings: Settings, first: Epoch) -> Self {
         Self {
             settling: Settling::from(first),
@@ -53,8 +49,8 @@ impl Buckets {
     }
 }
 
-impl Inside {
-    /// Nothing has happened yet.
+impl BucketPipeline {
+    /// A pipeline that no bucket has entered.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
@@ -75,7 +71,7 @@ impl Inside {
             let settings = self.settings;
             let buckets = self
                 .counters
-                .get_or_insert_with(counter, || Buckets::new(settings, known));
+                .get_or_insert_with(counter, || Stage::new(settings, known));
             if buckets.settling.end() != known {
                 buckets.resume_at(known);
             }
@@ -153,8 +149,8 @@ mod tests {
     /// The first bucket, the one after the last, and the counts by bucket.
     type Rows = (Epoch, Epoch, Vec<(Epoch, u64)>);
 
-    fn run(batches: &[Rows]) -> (Vec<(Counter, Burst)>, Inside) {
-        let mut inside = Inside::new(SETTINGS);
+    fn run(batches: &[Rows]) -> (Vec<(Counter, Burst)>, BucketPipeline) {
+        let mut inside = BucketPipeline::new(SETTINGS);
         let mut maker = SeriesMaker::default();
         let mut found = Vec::new();
         for (first, end, rows) in batches {
@@ -196,7 +192,7 @@ mod tests {
 
     #[test]
     fn nothing_is_known_of_lost_buckets() {
-        let mut inside = Inside::new(SETTINGS);
+        let mut inside = BucketPipeline::new(SETTINGS);
         let mut batch = BucketBatch {
             first: 0,
             end: 1000,

@@ -9,7 +9,7 @@ use serde::{
     ser::SerializeMap,
 };
 
-use crate::model::{kernel::per_counter::PerCounter, record::Text};
+use crate::{model::kernel::per_counter::PerCounter, text::Text};
 
 /// A moment, written as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,6 +135,10 @@ pub(super) fn all_by_name<T: Serialize, S: Serializer>(
         map.serialize_entry(spec.name, &values.get(spec.id))?;
     }
     map.end()
+}
+
+pub(super) fn is_none_left_out(count: &u64) -> bool {
+    *count == 0
 }
 
 pub(super) fn is_zero(value: &f64) -> bool {

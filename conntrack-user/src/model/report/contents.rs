@@ -7,14 +7,13 @@ use crate::{
         alert::AlertStatus,
         kernel::{charts::Chart, counters::Counter, per_counter::PerCounter},
         record::{
-            Alert, Burst, Event, Hello, Instance, InstanceSummary, Peak, SourceKind, Time,
-            TopTable, derived::UnseenEvents,
+            Alert, Burst, Check, Event, Hello, Instance, InstanceSummary, Peak, SourceKind, Time,
+            TopTable, Verdict, derived::UnseenEvents,
         },
         report::{
             track::{self, Cells, Micros, Steps},
             unseen::Unseen,
         },
-        verify::crosscheck::{Check, Verdict},
     },
     text::Text,
 };

@@ -13,7 +13,7 @@ use crate::{
             per_counter::PerCounter,
         },
         record::{
-            Alert, Buckets, Burst, Event, Instance, Sample, SourceKind, Time, Top, TopTable,
+            Alert, Buckets, Burst, Check, Event, Instance, Sample, SourceKind, Time, Top, TopTable,
             derived::Judgement,
         },
         report::{
@@ -22,7 +22,6 @@ use crate::{
             },
             track::{Cells, Micros, Steps},
         },
-        verify::crosscheck::Check,
     },
     text::Text,
 };

@@ -13,7 +13,7 @@ pub use self::{
         ChartReport, DimensionReport, FullAlert, Fullest, InstanceReport, RecordingReport,
         TopTalkers,
     },
-    losses::{LossConclusion, LossCount, Losses},
+    losses::{LossConclusion, Losses},
 };
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
 //! Top talkers.
 
-pub mod owners;
 pub mod tables;
+pub mod talkers;

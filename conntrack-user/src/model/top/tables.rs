@@ -1,16 +1,16 @@
-//! Leaders in the words of the report.
+//! HeavyHitters in the words of the report.
 
 use crate::{reading::entries::GroupBy, text::Text};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use conntrack_ebpf::leaders::{Key, KeyKind, Measure, Prefixes};
+use conntrack_ebpf::heavy_hitters::{FlowKey, FlowMeasure, KeyKind, Prefixes};
 
 use crate::{
     model::{
         event::Protocol,
         record::{TopRow, TopTable},
     },
-    reading::heavy_hitters::Leaders,
+    reading::heavy_hitters::HeavyHitters,
 };
 
 /// Name of the table of entries held.
@@ -18,11 +18,11 @@ pub const ENTRIES: &str = "entries";
 
 /// Name of a measure in the report.
 #[must_use]
-pub const fn measure_name(measure: Measure) -> &'static str {
+pub const fn measure_name(measure: FlowMeasure) -> &'static str {
     match measure {
-        Measure::New => "new",
-        Measure::Dropped => "dropped",
-        Measure::Evicted => "evicted",
+        FlowMeasure::New => "new",
+        FlowMeasure::Dropped => "dropped",
+        FlowMeasure::Evicted => "evicted",
     }
 }
 
@@ -42,7 +42,7 @@ const TCP_STATES: [&str; 10] = [
 
 /// A key in the words of the report: `10.0.0.1`, `10.0.0.0/24`, `2001:db8::/64`, `tcp/443`, `icmp`, …
 #[must_use]
-pub fn key_text(of: GroupBy, key: &Key, prefixes: Prefixes) -> String {
+pub fn key_text(of: GroupBy, key: &FlowKey, prefixes: Prefixes) -> String {
     match key.kind() {
         KeyKind::Unknown => "unknown".to_owned(),
         KeyKind::Ipv4 => {
@@ -81,9 +81,9 @@ pub fn key_text(of: GroupBy, key: &Key, prefixes: Prefixes) -> String {
 pub fn table(
     by: &'static str,
     of: GroupBy,
-    leaders: &Leaders,
+    leaders: &HeavyHitters,
     prefixes: Prefixes,
-    process: impl Fn(&Key) -> Option<String>,
+    process: impl Fn(&FlowKey) -> Option<String>,
 ) -> TopTable {
     let share = |count: u64| match leaders.total {
         0 => 0.0,
@@ -115,14 +115,14 @@ mod tests {
 
     use super::*;
     use crate::model::event::Tuple;
-    use conntrack_ebpf::leaders::By;
+    use conntrack_ebpf::heavy_hitters::By;
 
     const WHOLE: Prefixes = Prefixes {
         ipv4: 32,
         ipv6: 128,
     };
 
-    fn text(of: GroupBy, key: Key, prefixes: Prefixes) -> String {
+    fn text(of: GroupBy, key: FlowKey, prefixes: Prefixes) -> String {
         key_text(of, &key, prefixes)
     }
 
@@ -131,23 +131,26 @@ mod tests {
         let source = GroupBy::Tuple(By::Source);
         let some = Prefixes { ipv4: 24, ipv6: 64 };
         let none = Prefixes { ipv4: 0, ipv6: 0 };
-        let v4 = |prefixes| Key::ipv4(1, 0x0a01_0203, prefixes);
-        let v6 = |prefixes| Key::ipv6(1, 0x2001_0db8_0001_0002, 3, prefixes);
+        let v4 = |prefixes| FlowKey::ipv4(1, 0x0a01_0203, prefixes);
+        let v6 = |prefixes| FlowKey::ipv6(1, 0x2001_0db8_0001_0002, 3, prefixes);
         assert_eq!(text(source, v4(WHOLE), WHOLE), "10.1.2.3");
         assert_eq!(text(source, v4(some), some), "10.1.2.0/24");
         assert_eq!(text(source, v4(none), none), "0.0.0.0/0");
         assert_eq!(text(source, v6(WHOLE), WHOLE), "2001:db8:1:2::3");
         assert_eq!(text(source, v6(some), some), "2001:db8:1:2::/64");
         assert_eq!(text(source, v6(none), none), "::/0");
-        assert_eq!(text(source, Key::unknown(1), some), "unknown");
+        assert_eq!(text(source, FlowKey::unknown(1), some), "unknown");
         let port = GroupBy::Tuple(By::Port);
-        assert_eq!(text(port, Key::port(1, 6, 443), some), "tcp/443");
-        assert_eq!(text(port, Key::port(1, 1, 0x800), some), "icmp");
-        assert_eq!(text(GroupBy::State, Key::number(1, 3), some), "ESTABLISHED");
-        assert_eq!(text(GroupBy::State, Key::number(1, 77), some), "77");
-        assert_eq!(text(GroupBy::Protocol, Key::number(1, 17), some), "udp");
-        assert_eq!(text(GroupBy::Mark, Key::number(1, 255), some), "0xff");
-        assert_eq!(text(GroupBy::Zone, Key::number(1, 7), some), "7");
+        assert_eq!(text(port, FlowKey::port(1, 6, 443), some), "tcp/443");
+        assert_eq!(text(port, FlowKey::port(1, 1, 0x800), some), "icmp");
+        assert_eq!(
+            text(GroupBy::State, FlowKey::number(1, 3), some),
+            "ESTABLISHED"
+        );
+        assert_eq!(text(GroupBy::State, FlowKey::number(1, 77), some), "77");
+        assert_eq!(text(GroupBy::Protocol, FlowKey::number(1, 17), some), "udp");
+        assert_eq!(text(GroupBy::Mark, FlowKey::number(1, 255), some), "0xff");
+        assert_eq!(text(GroupBy::Zone, FlowKey::number(1, 7), some), "7");
     }
 
     fn tuples() -> impl Strategy<Value = [u8; TUPLE_SIZE]> {
@@ -175,7 +178,7 @@ mod tests {
         #[test]
         fn keys_are_what_the_tuple_says(tuple in tuples(), slot in 0_u32..64) {
             let parsed = Tuple::parse(&tuple);
-            let said = |by| key_text(GroupBy::Tuple(by), &Key::of(by, &tuple, slot, WHOLE), WHOLE);
+            let said = |by| key_text(GroupBy::Tuple(by), &FlowKey::of(by, &tuple, slot, WHOLE), WHOLE);
             prop_assert_eq!(Some(said(By::Source)), parsed.src.map(|ip| ip.to_string()));
             prop_assert_eq!(Some(said(By::Destination)), parsed.dst.map(|ip| ip.to_string()));
             let proto = parsed.proto.map(|p| p.to_string()).unwrap_or_default();
@@ -184,7 +187,7 @@ mod tests {
                 None => proto,
             };
             prop_assert_eq!(said(By::Port), port);
-            prop_assert_eq!(Key::of(By::Source, &tuple, slot, WHOLE).slot(), slot);
+            prop_assert_eq!(FlowKey::of(By::Source, &tuple, slot, WHOLE).slot(), slot);
         }
 
         /// Prefixes are those of ipnet.
@@ -198,7 +201,7 @@ mod tests {
                 .trunc();
             let full = u32::from(net.max_prefix_len()) == bits;
             let expected = if full { net.addr().to_string() } else { net.to_string() };
-            let key = Key::of(By::Destination, &tuple, 0, prefixes);
+            let key = FlowKey::of(By::Destination, &tuple, 0, prefixes);
             prop_assert_eq!(key_text(GroupBy::Tuple(By::Destination), &key, prefixes), expected);
         }
     }

@@ -6,15 +6,12 @@
 
 use crate::text::Text;
 use conntrack_ebpf::ProbeCounter;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{
-        kernel::{
-            counters::COUNTERS,
-            spec::{CounterSpec, Verify},
-        },
-        verify::grace::Doubts,
+        kernel::counters::{COUNTERS, CounterSpec, Verify},
+        record::{Check, ENTRIES_BALANCE, Verdict},
+        verify::grace::Grace,
     },
     reading::{
         coverage::Coverage,
@@ -22,58 +19,6 @@ use crate::{
         selector::Selector,
     },
 };
-
-/// Name of the check Δentries = alloc − free.
-pub const ENTRIES_BALANCE: &str = "entries_balance";
-
-/// What a check found, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// There is nothing to compare with; the reason says why.
-    NotComparable,
-    /// Nothing moved during the reading, and the numbers are equal.
-    Exact,
-    /// The probe's number lies in the range the reading allows.
-    WithinBracket,
-    /// The difference is no larger than the number of probe hits the kernel says it skipped.
-    Undercount,
-    /// The numbers do not agree.
-    Mismatch,
-}
-
-impl Verdict {
-    /// Its name in the contract.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NotComparable => "not_comparable",
-            Self::Exact => "exact",
-            Self::WithinBracket => "within_bracket",
-            Self::Undercount => "undercount",
-            Self::Mismatch => "mismatch",
-        }
-    }
-}
-
-/// One check: differences since the probes were attached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// The counter's name, or [`ENTRIES_BALANCE`].
-    pub name: Text,
-    /// What the probes counted.
-    pub probe: Option<i64>,
-    /// The least the kernel can have counted.
-    pub kernel_low: Option<i64>,
-    /// The most the kernel can have counted.
-    pub kernel_high: Option<i64>,
-    /// How far the probe's number lies outside the range: negative when it is too low.
-    pub residual: Option<i64>,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// Why, where the numbers do not say it.
-    pub reason: Option<Text>,
-}
 
 /// The probes' totals around one reading of the kernel.
 #[derive(Clone, Copy, Debug)]
@@ -106,13 +51,13 @@ pub struct Comparison<'a> {
     pub column: &'a dyn Fn(&CounterSpec) -> Result<i64, String>,
     /// Which probes count.
     pub coverage: &'a Coverage,
-    /// Probe hits the kernel skipped; `None` where it does not tell.
+    /// Probe hits the kernel missed; `None` where it does not tell.
     pub missed: Option<u64>,
     /// Drops the kernel counted and the probes cannot explain: among them are allocations that found
     /// no memory, which the probe on the allocation's entry does not know of.
     pub unexplained_drops: u64,
     /// What is known about the first reading.
-    pub doubts: &'a Doubts,
+    pub grace: &'a Grace,
 }
 
 impl Comparison<'_> {
@@ -161,7 +106,7 @@ impl Comparison<'_> {
     ) -> Check {
         let probe = value(source, &self.now.after) - value(source, &self.base.after);
         let kernel = match kernel {
-            Ok(kernel) => kernel + self.doubts.offset(name),
+            Ok(kernel) => kernel + self.grace.offset(name),
             Err(reason) => {
                 return Check {
                     name: name.into(),
@@ -259,18 +204,9 @@ fn judge(
     }
 }
 
-/// The worst verdict of those that compare anything; `None` when none does.
-#[must_use]
-pub fn worst(checks: &[Check]) -> Option<Verdict> {
-    checks
-        .iter()
-        .map(|check| check.verdict)
-        .filter(|&verdict| verdict != Verdict::NotComparable)
-        .max()
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::model::record::worst;
     use conntrack_ebpf::COUNTER_SLOTS;
     use proptest::prelude::*;
 
@@ -301,7 +237,7 @@ mod tests {
             coverage: &Coverage::except(Vec::new()),
             missed,
             unexplained_drops: 0,
-            doubts: &Doubts::default(),
+            grace: &Grace::default(),
         }
         .checks()
         .remove(0)
@@ -364,7 +300,7 @@ mod tests {
             coverage: &Coverage::except(Vec::new()),
             missed: Some(0),
             unexplained_drops: 0,
-            doubts: &Doubts::default(),
+            grace: &Grace::default(),
         };
         let checks = comparison.checks();
         let inserted = checks.iter().find(|c| c.name == "inserted").unwrap();

@@ -1,29 +1,28 @@
-//! When a difference is believed.
+//! The grace period of a difference between probe and kernel.
 //!
-//! A probe counts where a function begins, the kernel where it is about to end, or the reverse. A CPU
-//! held up in between (by an interrupt, by its hypervisor) makes the two differ, by one for each call
-//! under way, and for as long as it is held up: a quarter of a second has been seen on a virtual
-//! machine short of CPU time. A hit that was lost leaves a difference that stays. So a difference no
-//! larger than the number of calls that can be under way is believed only when it has stood for a
-//! while; a larger one at once.
+//! A probe counts where a function starts, the kernel where it is about to end, or the reverse. A CPU held up in between
+//! (by an interrupt, by its hypervisor) makes the two differ, by one for each call in flight, and for as long as it is
+//! held up: a quarter of a second has been seen on a virtual machine short of CPU time. A hit that was lost leaves a
+//! difference that persists. So a difference no larger than the number of calls that can be in flight is confirmed only
+//! after it has persisted for a while; a larger one at once.
 
 use crate::text::Text;
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::model::verify::crosscheck::{Check, Verdict};
+use crate::model::record::{Check, Verdict};
 
-/// How long a small difference has to stand, in one direction, before it is believed.
-pub const BELIEVED_AFTER: Duration = Duration::from_secs(1);
+/// How long a small difference must persist, in one direction, before it is confirmed.
+pub const CONFIRMED_AFTER: Duration = Duration::from_secs(1);
 
-/// What is known about the differences of each check.
+/// What is known about the differences of each check, by its name.
 #[derive(Clone, Debug, Default)]
-pub struct Doubts {
-    of: BTreeMap<Text, Doubt>,
+pub struct Grace {
+    of: BTreeMap<Text, Difference>,
     concluded: bool,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Doubt {
+struct Difference {
     /// By how much the kernel was behind the probe when the first reading was taken.
     offset: i64,
     /// Probe and kernel have agreed since the first reading, which was a good one therefore.
@@ -39,46 +38,46 @@ struct Outside {
     constant: bool,
 }
 
-impl Doubts {
-    /// What is to be added to the kernel's difference because calls were under way at the first
+impl Grace {
+    /// What is to be added to the kernel's difference because calls were in flight at the first
     /// reading, from which differences count.
     #[must_use]
     pub fn offset(&self, check: &str) -> i64 {
-        self.of.get(check).map_or(0, |doubt| doubt.offset)
+        self.of.get(check).map_or(0, |difference| difference.offset)
     }
 
-    /// No reading will follow the next one: what is left is believed.
+    /// No reading will follow the next one: what differs then is confirmed.
     pub fn conclude(&mut self) {
         self.concluded = true;
     }
 
-    /// Turns mismatches that need not be any into what they are: up to `under_way` calls may be.
-    pub fn weigh(&mut self, checks: &mut [Check], now: Duration, under_way: u64) {
+    /// Turns mismatches that calls in flight may explain, of which there can be `in_flight`, into `within_bracket`.
+    pub fn apply(&mut self, checks: &mut [Check], now: Duration, in_flight: u64) {
         for check in checks {
             let Some(residual) = check.residual else {
                 continue;
             };
-            let doubt = self.of.entry(check.name.clone()).or_default();
+            let difference = self.of.entry(check.name.clone()).or_default();
             if check.verdict == Verdict::Mismatch {
-                doubt.weigh(check, residual, now, under_way, self.concluded);
+                difference.apply(check, residual, now, in_flight, self.concluded);
             } else {
-                doubt.outside = None;
-                doubt.agreed |= residual == 0;
+                difference.outside = None;
+                difference.agreed |= residual == 0;
             }
-            if check.reason.is_none() && doubt.offset != 0 {
-                check.reason = Some(at_the_first_reading(doubt.offset).into());
+            if check.reason.is_none() && difference.offset != 0 {
+                check.reason = Some(at_the_first_reading(difference.offset).into());
             }
         }
     }
 }
 
-impl Doubt {
-    fn weigh(
+impl Difference {
+    fn apply(
         &mut self,
         check: &mut Check,
         residual: i64,
         now: Duration,
-        under_way: u64,
+        in_flight: u64,
         concluded: bool,
     ) {
         let outside = match self.outside {
@@ -93,12 +92,12 @@ impl Doubt {
             },
         };
         self.outside = Some(outside);
-        if residual.unsigned_abs() > under_way {
+        if residual.unsigned_abs() > in_flight {
             return;
         }
-        let stood = now.saturating_sub(outside.since) >= BELIEVED_AFTER || concluded;
-        let reason = if !stood {
-            format!("{} may be under way", calls(residual))
+        let confirmed = now.saturating_sub(outside.since) >= CONFIRMED_AFTER || concluded;
+        let reason = if !confirmed {
+            format!("{} may be in flight", calls(residual))
         } else if !self.agreed && outside.constant {
             // It has been there from the start: the first reading is at fault, not the probes.
             self.offset += residual;
@@ -118,7 +117,7 @@ fn at_the_first_reading(offset: i64) -> String {
     } else {
         "were"
     };
-    format!("{} {were} under way at the first reading", calls(offset))
+    format!("{} {were} in flight at the first reading", calls(offset))
 }
 
 fn calls(residual: i64) -> String {
@@ -156,13 +155,13 @@ mod tests {
     /// The verdicts of a series of readings: when, in milliseconds, and how far off (before the
     /// offset that weighing finds).
     fn verdicts(readings: &[(u64, i64)]) -> Vec<Verdict> {
-        let mut doubts = Doubts::default();
+        let mut grace = Grace::default();
         readings
             .iter()
             .map(|&(ms, residual)| {
-                let residual = residual - doubts.offset("entries_balance");
+                let residual = residual - grace.offset("entries_balance");
                 let mut checks = [check(residual)];
-                doubts.weigh(&mut checks, Duration::from_millis(ms), UNDER_WAY);
+                grace.apply(&mut checks, Duration::from_millis(ms), UNDER_WAY);
                 checks[0].verdict
             })
             .collect()
@@ -171,7 +170,7 @@ mod tests {
     use Verdict::{Exact, Mismatch, WithinBracket};
 
     #[test]
-    fn a_call_under_way_ends() {
+    fn a_call_in_flight_ends() {
         assert_eq!(
             verdicts(&[(0, 0), (200, -1), (400, -1), (600, 0), (800, 1), (1000, 0)]),
             [
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_under_way_at_the_first_reading_is_allowed_for() {
+    fn a_call_in_flight_at_the_first_reading_is_allowed_for() {
         let readings = [(200, -1), (700, -1), (1200, -1), (1400, -1)];
         assert_eq!(
             verdicts(&readings),
@@ -230,29 +229,29 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_there_is_no_doubt() {
-        let mut doubts = Doubts::default();
-        doubts.weigh(&mut [check(0)], Duration::ZERO, UNDER_WAY);
-        doubts.conclude();
+    fn at_the_end_there_is_no_difference() {
+        let mut grace = Grace::default();
+        grace.apply(&mut [check(0)], Duration::ZERO, UNDER_WAY);
+        grace.conclude();
         let mut checks = [check(-1)];
-        doubts.weigh(&mut checks, Duration::from_millis(1), UNDER_WAY);
+        grace.apply(&mut checks, Duration::from_millis(1), UNDER_WAY);
         assert_eq!(checks[0].verdict, Mismatch);
     }
 
     #[test]
     fn reasons_are_sentences() {
-        let mut doubts = Doubts::default();
+        let mut grace = Grace::default();
         let mut checks = [check(-2)];
-        doubts.weigh(&mut checks, Duration::ZERO, UNDER_WAY);
+        grace.apply(&mut checks, Duration::ZERO, UNDER_WAY);
         assert_eq!(
             checks[0].reason.as_ref().map(|t| t.raw()),
-            Some("2 calls may be under way")
+            Some("2 calls may be in flight")
         );
         checks = [check(-2)];
-        doubts.weigh(&mut checks, BELIEVED_AFTER, UNDER_WAY);
+        grace.apply(&mut checks, CONFIRMED_AFTER, UNDER_WAY);
         assert_eq!(
             checks[0].reason.as_ref().map(|t| t.raw()),
-            Some("2 calls were under way at the first reading")
+            Some("2 calls were in flight at the first reading")
         );
     }
 

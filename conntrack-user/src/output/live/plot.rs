@@ -1,10 +1,6 @@
 //! Plots of high resolution, mirrored about zero: some dimensions grow up from it, others down.
 
-use ratatui::{
-    buffer::Buffer,
-    layout::Rect,
-    style::{Modifier, Style},
-};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use crate::output::{
     format::axis::round_up,
@@ -58,14 +54,13 @@ pub fn dots_in_character(theme: Theme) -> usize {
 fn across(glyphs: Glyphs) -> usize {
     match glyphs {
         Glyphs::Braille => 2,
-        Glyphs::Block | Glyphs::Ascii => 1,
+        Glyphs::Ascii => 1,
     }
 }
 
 fn down(glyphs: Glyphs) -> usize {
     match glyphs {
         Glyphs::Braille => 4,
-        Glyphs::Block => 8,
         Glyphs::Ascii => 2,
     }
 }
@@ -132,8 +127,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scal
     zero_line(buffer, area, theme, drawn, scale);
     match theme.glyphs {
         Glyphs::Braille => braille(buffer, area, theme, &order, scale),
-        Glyphs::Block => columns(buffer, area, &order, scale, block),
-        Glyphs::Ascii => columns(buffer, area, &order, scale, ascii),
+        Glyphs::Ascii => ascii(buffer, area, &order, scale),
     }
 }
 
@@ -154,7 +148,6 @@ fn zero_line(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], sca
         if let Some(cell) = buffer.cell_mut((x, y)) {
             cell.set_symbol(match theme.glyphs {
                 Glyphs::Ascii => "_",
-                Glyphs::Block => "▁",
                 Glyphs::Braille if rows_up == 0 => "⠉",
                 Glyphs::Braille => "⣀",
             });
@@ -218,10 +211,8 @@ fn pattern(place: usize, x: usize, y: usize, edge: bool) -> bool {
     }
 }
 
-/// What a dimension puts into a character: `filled` of its steps, from the side of zero.
-type Put = fn(filled: usize, dimension: &Drawn, behind: Option<&Drawn>) -> (char, Style);
-
-fn columns(buffer: &mut Buffer, area: Rect, order: &[&Drawn], scale: PlotScale, put: Put) {
+/// In each character, the front of the dimensions that reach into it.
+fn ascii(buffer: &mut Buffer, area: Rect, order: &[&Drawn], scale: PlotScale) {
     let rows = usize::from(area.height);
     let steps = (scale.up + scale.down) / rows.max(1);
     if steps == 0 {
@@ -244,39 +235,23 @@ fn columns(buffer: &mut Buffer, area: Rect, order: &[&Drawn], scale: PlotScale, 
             let Some(front) = here.next() else {
                 continue;
             };
-            let n = filled(&front);
-            let behind = here.find(|d| filled(d) == steps && n < steps);
-            let (symbol, style) = put(n, front, behind.copied());
             let at = |origin: u16, offset: usize| origin + u16::try_from(offset).unwrap_or(0);
             if let Some(cell) = buffer.cell_mut((at(area.x, x), at(area.y, row))) {
-                cell.set_char(symbol);
-                cell.set_style(Style::reset().patch(style));
+                cell.set_char(ascii_symbol(filled(&front), front));
+                cell.set_style(Style::reset().patch(front.style));
             }
         }
     }
 }
 
-fn block(filled: usize, dimension: &Drawn, behind: Option<&Drawn>) -> (char, Style) {
-    const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let mut style = dimension.style;
-    if let Some(colour) = behind.and_then(|d| d.style.fg) {
-        style = style.bg(colour);
-    }
-    if dimension.down && filled < 8 {
-        // There are no eighths that hang from above: the rest is drawn, inverted.
-        return (EIGHTHS[8 - filled], style.add_modifier(Modifier::REVERSED));
-    }
-    (EIGHTHS[filled.min(8)], style)
-}
-
-fn ascii(filled: usize, dimension: &Drawn, _: Option<&Drawn>) -> (char, Style) {
+/// A dimension in a character: `filled` of its steps, from the side of zero.
+fn ascii_symbol(filled: usize, dimension: &Drawn) -> char {
     const FULL: [char; 4] = ['#', '*', '+', 'o'];
-    let symbol = match (filled, dimension.down) {
+    match (filled, dimension.down) {
         (1, false) => '.',
         (1, true) => '\'',
         _ => FULL[dimension.place.min(3)],
-    };
-    (symbol, dimension.style)
+    }
 }
 
 #[cfg(test)]
@@ -319,8 +294,6 @@ mod tests {
             assert_eq!(picture(theme, &dimensions, width, 4), expected);
         };
         check(Glyphs::Ascii, 4, ["   #", "_.##", "**' ", "*   "]);
-        // What hangs from zero is drawn inverted.
-        check(Glyphs::Block, 4, ["   █", "▁▃██", "██▅ ", "█   "]);
         check(Glyphs::Braille, 2, [" ⢸", "⢠⣿", "⣿⠃", "⡇ "]);
     }
 
@@ -333,7 +306,7 @@ mod tests {
             height in 0..9_u16,
             mirrored in any::<bool>(),
         ) {
-            for glyphs in [Glyphs::Braille, Glyphs::Block, Glyphs::Ascii] {
+            for glyphs in [Glyphs::Braille, Glyphs::Ascii] {
                 for palette in [Palette::Mono, Palette::Rich] {
                     let theme = theme(glyphs, palette);
                     let dimensions = [drawn(&up, false, 0), drawn(&down, true, 1)];
@@ -355,7 +328,7 @@ mod tests {
 
         #[test]
         fn whatever_is_not_zero_is_seen(value in 1e-3..1e9_f64, other in 1e-3..1e9_f64) {
-            for glyphs in [Glyphs::Braille, Glyphs::Block, Glyphs::Ascii] {
+            for glyphs in [Glyphs::Braille, Glyphs::Ascii] {
                 let theme = theme(glyphs, Palette::Ansi);
                 let dimensions = [drawn(&[value], false, 0), drawn(&[other], true, 1)];
                 let scale = PlotScale::new(theme, &dimensions, 3, true);

@@ -1,9 +1,9 @@
 //! Colours and characters: what a terminal can show.
 
-use crate::model::kernel::spec::Colour;
+use crate::model::kernel::counters::Colour;
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::model::{alert::AlertStatus, verify::crosscheck::Verdict};
+use crate::model::{alert::AlertStatus, record::Verdict};
 
 /// Colours a terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,6 @@ pub enum Palette {
 pub enum Glyphs {
     /// Braille: plots of 2 × 4 dots in a character.
     Braille,
-    /// Blocks: plots of 8 steps in a character.
-    Block,
     /// ASCII only.
     Ascii,
 }

@@ -6,11 +6,11 @@ use crate::{
     model::{
         alert::AlertStatus,
         kernel::counters::Counter,
+        record::Verdict,
         report::{
             DimensionReport, FullAlert, Fullest, InstanceReport, LossConclusion, Losses,
             RecordingReport,
         },
-        verify::crosscheck::Verdict,
     },
     output::{
         format::{

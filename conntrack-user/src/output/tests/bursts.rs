@@ -92,7 +92,8 @@ fn summary() -> Record {
     }
     Record::Summary(Box::new(Summary {
         duration_s: 12.345,
-        events: Ordered(Vec::new()),
+        events: Some(Ordered(Vec::new())),
+        instances_left_out: 0,
         instances: vec![InstanceSummary {
             name: "self".into(),
             totals: PerCounter::default(),

@@ -21,7 +21,8 @@ type TestResult = Result<(), Box<dyn std::error::Error>>;
 fn summary(counted: &Durations, coverage: &Coverage) -> Record {
     Record::Summary(Box::new(Summary {
         duration_s: 12.3,
-        events: Ordered(Vec::new()),
+        events: Some(Ordered(Vec::new())),
+        instances_left_out: 0,
         instances: vec![InstanceSummary {
             name: "self".into(),
             totals: Default::default(),

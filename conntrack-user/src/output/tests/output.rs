@@ -15,13 +15,11 @@ use crate::{
             counters::{COUNT, COUNTERS, Counter},
             per_counter::PerCounter,
         },
-        rates::percentiles::Percentiles,
         record::{
-            Alert, AlertState, Buckets, Burst, Crosscheck, Event, EventTotals, Hello, Instance,
-            InstanceSummary, Ordered, Peak, Record, SCHEMA, Sample, SourceKind, Summary, Time,
-            Total,
+            Alert, AlertState, Buckets, Burst, Check, Crosscheck, ENTRIES_BALANCE, Event,
+            EventTotals, Hello, Instance, InstanceSummary, Ordered, Peak, Percentiles, Record,
+            SCHEMA, Sample, SourceKind, Summary, Time, Total, Verdict,
         },
-        verify::crosscheck::{Check, ENTRIES_BALANCE, Verdict},
     },
     output::{
         Sink,
@@ -397,14 +395,15 @@ fn summary(crosscheck: Vec<Check>) -> Record {
     }
     Record::Summary(Box::new(Summary {
         duration_s: 12.345,
-        events: Ordered(vec![(
+        events: Some(Ordered(vec![(
             "early_drop".into(),
             EventTotals {
                 sent: 100,
                 suppressed: 9_900,
                 lost: 3,
             },
-        )]),
+        )])),
+        instances_left_out: 0,
         instances: vec![InstanceSummary {
             name: "self".into(),
             totals: per_counter(&totals),

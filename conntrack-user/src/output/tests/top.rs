@@ -256,14 +256,15 @@ fn events_end_with_who_led() -> TestResult {
     }
     lines.write(&Record::Summary(Box::new(Summary {
         duration_s: 12.3,
-        events: Ordered(vec![(
+        events: Some(Ordered(vec![(
             "early_drop".into(),
             EventTotals {
                 sent: 800,
                 suppressed: 100,
                 lost: 0,
             },
-        )]),
+        )])),
+        instances_left_out: 0,
         instances: Vec::new(),
     })))?;
     insta::assert_snapshot!("events", String::from_utf8(out)?);

@@ -4,9 +4,8 @@ use crate::{
     model::{
         alert::{AlertId, AlertStatus},
         forecast::TimeToFull,
-        kernel::charts::ChartId,
-        record::Sample,
-        verify::crosscheck::Verdict,
+        kernel::counters::ChartId,
+        record::{Sample, Verdict},
     },
     output::{
         format::{

@@ -1,9 +1,7 @@
 //! The whole run of one instance.
 
 use crate::{
-    model::{
-        rates::percentiles::Percentiles, record::InstanceSummary, verify::crosscheck::Verdict,
-    },
+    model::record::{InstanceSummary, Percentiles, Verdict},
     output::{
         bursts,
         checks::{explanation, range},

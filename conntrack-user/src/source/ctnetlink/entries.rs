@@ -109,7 +109,7 @@ mod tests {
         reading::entries::GroupBy,
         source::nfnetlink::message::{Answer, build},
     };
-    use conntrack_ebpf::leaders::Prefixes;
+    use conntrack_ebpf::heavy_hitters::Prefixes;
 
     const PREFIXES: Prefixes = Prefixes { ipv4: 32, ipv6: 64 };
 

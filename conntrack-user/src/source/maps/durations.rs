@@ -2,39 +2,29 @@
 
 use std::{io, os::fd::AsFd};
 
-use conntrack_ebpf::loglinear::{Histogram, Lived};
-
-use crate::{
-    reading::{
-        durations::{Durations, LifetimeCounts},
-        lengths::Lengths,
-    },
-    source::maps::counters::{MapView, Shape},
+use conntrack_ebpf::{
+    cells::CounterShape,
+    loglinear::{Histogram, LifetimeCell},
 };
 
-/// Connections there is always room to remember.
-const LEAST_ROOM: u64 = 65_536;
-/// Connections there is never more room for.
-const MOST_ROOM: u64 = 1_048_576;
+use super::view::MapView;
+use crate::reading::{
+    durations::{Durations, LifetimeCounts},
+    lengths::Lengths,
+};
 
-/// Room for the begins of connections: as many as the table of a namespace may hold.
-#[must_use]
-pub fn room(table_max: Option<u64>) -> u32 {
-    table_max.unwrap_or(LEAST_ROOM).clamp(LEAST_ROOM, MOST_ROOM) as u32
-}
-
-/// The maps, of what is counted.
+/// The maps of what is counted; `None` where it is not.
 pub struct DurationMaps {
-    shape: Shape,
-    lived: Option<MapView<Lived>>,
+    shape: CounterShape,
+    lived: Option<MapView<LifetimeCell>>,
     confirm: Option<MapView<Histogram>>,
     early_drop: Option<MapView<Histogram>>,
 }
 
 impl DurationMaps {
-    /// None yet.
+    /// No maps yet.
     #[must_use]
-    pub fn none(shape: Shape) -> Self {
+    pub fn none(shape: CounterShape) -> Self {
         Self {
             shape,
             lived: None,
@@ -65,12 +55,6 @@ impl DurationMaps {
         Ok(())
     }
 
-    /// Number of instances that are counted apart.
-    #[must_use]
-    pub fn slots(&self) -> u32 {
-        self.shape.slots
-    }
-
     /// What was counted for an instance, summed over CPUs.
     #[must_use]
     pub fn read(&self, slot: u32) -> Durations {
@@ -84,13 +68,13 @@ impl DurationMaps {
         }
     }
 
-    fn lifetimes(&self, view: &MapView<Lived>, slot: u32) -> LifetimeCounts {
+    fn lifetimes(&self, view: &MapView<LifetimeCell>, slot: u32) -> LifetimeCounts {
         let mut sum = LifetimeCounts::default();
         for cell in self.cells(slot) {
             let Some(lived) = view.element(cell) else {
                 continue;
             };
-            // SAFETY: within the mapping, at an initialised Lived. Volatile because the programs
+            // SAFETY: within the mapping, at an initialised LifetimeCell. Volatile because the programs
             // write meanwhile; it is one aligned u64.
             unsafe {
                 add(&mut sum.lengths, &raw const (*lived.as_ptr()).counts);
@@ -111,10 +95,10 @@ impl DurationMaps {
         sum
     }
 
-    /// An instance's cells.
+    /// Indices of the cells of an instance, one per CPU id.
     fn cells(&self, slot: u32) -> impl Iterator<Item = usize> + use<> {
-        let first = slot as usize * self.shape.cpus as usize;
-        first..first + self.shape.cpus as usize
+        let shape = self.shape;
+        (0..shape.cpus).map(move |cpu| shape.cell(slot, cpu) as usize)
     }
 }
 
@@ -129,18 +113,5 @@ unsafe fn add(sum: &mut Lengths, histogram: *const Histogram) {
         // SAFETY: `Lengths` has as many counts as a histogram has. Volatile because programs write
         // meanwhile; each is one aligned u64.
         *sum += unsafe { counts.add(bucket).read_volatile() };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn room_follows_the_table() {
-        assert_eq!(room(None), 65_536);
-        assert_eq!(room(Some(1_000)), 65_536);
-        assert_eq!(room(Some(262_144)), 262_144);
-        assert_eq!(room(Some(1 << 40)), 1_048_576);
     }
 }

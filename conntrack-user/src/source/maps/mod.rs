@@ -3,3 +3,4 @@
 pub mod counters;
 pub mod durations;
 pub mod heavy_hitters;
+pub mod view;

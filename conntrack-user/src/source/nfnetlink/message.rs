@@ -348,10 +348,10 @@ fn u32_of(bytes: &[u8]) -> Option<(u32, &[u8])> {
 
 /// Datagrams as the kernel makes them, for tests of this and other modules.
 #[cfg(test)]
-pub(crate) mod build {
+pub mod build {
     use super::NLMSGHDR;
 
-    pub(crate) fn message(kind: i32, flags: i32, sequence: u32, payload: &[u8]) -> Vec<u8> {
+    pub fn message(kind: i32, flags: i32, sequence: u32, payload: &[u8]) -> Vec<u8> {
         let mut bytes = ((NLMSGHDR + payload.len()) as u32).to_ne_bytes().to_vec();
         bytes.extend((kind as u16).to_ne_bytes());
         bytes.extend((flags as u16).to_ne_bytes());
@@ -362,7 +362,7 @@ pub(crate) mod build {
         bytes
     }
 
-    pub(crate) fn object(resource: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+    pub fn object(resource: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let mut bytes = vec![0, 0];
         bytes.extend(resource.to_be_bytes());
         for (kind, value) in attributes {
@@ -374,7 +374,7 @@ pub(crate) mod build {
         bytes
     }
 
-    pub(crate) fn done(sequence: u32) -> Vec<u8> {
+    pub fn done(sequence: u32) -> Vec<u8> {
         message(
             libc::NLMSG_DONE,
             libc::NLM_F_MULTI,

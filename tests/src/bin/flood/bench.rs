@@ -47,7 +47,7 @@ impl Experiment {
     }
 }
 
-/// Runs it and gives the report.
+/// Runs it and returns the report.
 pub(crate) fn run(lab: &Lab, experiment: &Experiment) -> Result<String> {
     let repetitions = experiment.repetitions;
     let mut conditions = lab.available(&Condition::ALL);

@@ -1,4 +1,4 @@
-//! Tables for eyes that are Markdown as well.
+//! Tables in Markdown that can be read as they are.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,4 @@
-//! Which functions have kprobes, from the kernel itself: what a tool says it does and what the
-//! kernel does for it are told apart.
+//! Which functions have kprobes, from the kernel itself, not from the tool that attached them.
 
 use std::{collections::BTreeSet, fmt, fs};
 
@@ -80,7 +79,7 @@ pub(crate) fn list(probes: &BTreeSet<Probe>) -> String {
 }
 
 /// A line of the kernel's list (`report_probe` in kernel/kprobes.c); the offset is not 0 where
-/// functions begin with `endbr64` or a call of ftrace:
+/// functions start with `endbr64` or a call of ftrace:
 ///
 /// ```text
 /// ffffffffc0a5b3a4  r  nf_ct_find_expectation+0x4    nf_conntrack [FTRACE]

@@ -26,8 +26,7 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> Result<bool>) ->
     Ok(())
 }
 
-/// A running program. What it says goes to files: reading it meanwhile would be work beside the
-/// flood.
+/// A running program. Its output goes to files: reading it meanwhile would be work beside the flood.
 pub(crate) struct Process {
     child: Child,
     program: String,
@@ -101,7 +100,7 @@ impl Process {
         })
     }
 
-    /// Interrupts it, waits for its end, and gives its standard output.
+    /// Interrupts it, waits for its end, and returns its standard output.
     pub(crate) fn stop(mut self) -> Result<String> {
         kill_process(Pid::from_child(&self.child), Signal::INT)
             .with_context(|| format!("interrupt {}", self.program))?;
@@ -119,7 +118,7 @@ impl Process {
         self.stdout()
     }
 
-    /// The first thing it said on standard error.
+    /// The first line of its standard error.
     fn complaint(&self) -> String {
         let text = fs::read_to_string(&self.stderr).unwrap_or_default();
         text.lines().next().unwrap_or("no message").to_owned()

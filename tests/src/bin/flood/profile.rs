@@ -30,7 +30,7 @@ struct Line {
     times: Vec<f64>,
 }
 
-/// Runs it and gives the report.
+/// Runs it and returns the report.
 pub(crate) fn run(lab: &Lab, repetitions: u32) -> Result<String> {
     let conditions = lab.available(&Condition::BPF);
     let mut profiles: Vec<_> = conditions
@@ -143,7 +143,7 @@ impl Profile {
         line
     }
 
-    /// What a program is called; those with the same instructions cannot be told apart.
+    /// What a program is called; those with the same instructions cannot be distinguished.
     fn name(&self, tag: &str) -> String {
         let names = self.rounds.iter().find_map(|round| round.names.get(tag));
         match names.map(Vec::as_slice) {

@@ -1,4 +1,4 @@
-//! BPF programs of a process: how often they ran and for how long, as the kernel tells in
+//! BPF programs of a process: how often they ran and for how long, as the kernel counts in
 //! /proc/PID/fdinfo while kernel.bpf_stats_enabled is 1.
 
 use std::{

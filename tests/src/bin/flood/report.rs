@@ -1,4 +1,4 @@
-//! What both reports tell: where they were made, and what was measured.
+//! What both reports have: where they were made, and what was measured.
 
 use std::fs;
 
@@ -43,7 +43,7 @@ pub(crate) fn groups(lab: &Lab) -> String {
     text
 }
 
-/// What the CPU says it is.
+/// The CPU's model.
 fn cpu_model(cpuinfo: &str) -> &str {
     let model = cpuinfo
         .lines()

@@ -19,8 +19,6 @@ pub(crate) fn prepare(flows: u32) -> Result<()> {
         "net/netfilter/nf_conntrack_buckets",
         (flows * 2).next_power_of_two(),
     )?;
-    // No flow is to end by itself, however slow the round.
-    sysctl("net/netfilter/nf_conntrack_udp_timeout", 3_600)?;
     empty().map(drop)
 }
 
@@ -35,8 +33,7 @@ pub(crate) fn holds(flows: u32) -> Result<()> {
     Ok(())
 }
 
-/// Empties it, and waits until the kernel has freed every entry. Gives the time it took to take
-/// them out.
+/// Empties it, and waits until the kernel has freed every entry. Returns the time it took to remove them.
 pub(crate) fn empty() -> Result<Duration> {
     let start = Instant::now();
     flush()?;

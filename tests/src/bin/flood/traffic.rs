@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use ctpulse_tests::cpus;
 
 /// The first destination; every flow of a round has one of its own from here on.
 const FIRST: u32 = u32::from_be_bytes([127, 1, 0, 0]);
@@ -20,8 +20,8 @@ const FIRST: u32 = u32::from_be_bytes([127, 1, 0, 0]);
 /// unequal the CPUs' shares of other work are.
 const BATCH: u32 = 64;
 
-/// A sender on each CPU, and one socket for what they send. Nobody reads it: once it is full the
-/// kernel drops packets there, behind conntrack, and no ICMP error comes back.
+/// A sender on each CPU, and one socket for what they send. It is not read: once it is full the kernel drops
+/// packets there, behind conntrack, and no ICMP error comes back.
 pub(crate) struct Flood {
     senders: Vec<(usize, UdpSocket)>,
     sink: UdpSocket,
@@ -31,11 +31,10 @@ impl Flood {
     /// On every CPU this process may use. The sockets stay for all rounds, so that all rounds make
     /// the same flows, on the same chains of the table.
     pub(crate) fn new() -> Result<Self> {
-        let allowed = sched_getaffinity(None).context("read the CPUs to run on")?;
         let bind = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("bind a UDP socket");
         Ok(Self {
-            senders: (0..CpuSet::MAX_CPU)
-                .filter(|&cpu| allowed.is_set(cpu))
+            senders: cpus::available()?
+                .into_iter()
                 .map(|cpu| Ok((cpu, bind()?)))
                 .collect::<Result<_>>()?,
             sink: bind()?,
@@ -47,7 +46,7 @@ impl Flood {
         self.senders.len()
     }
 
-    /// Makes flows as fast as it goes; gives the time from the first packet to the last.
+    /// Makes flows as fast as it goes; returns the time from the first packet to the last.
     pub(crate) fn make(&self, flows: u32) -> Result<Duration> {
         let port = self.sink.local_addr()?.port();
         let next = AtomicU32::new(0);
@@ -59,10 +58,10 @@ impl Flood {
                 .map(|(cpu, socket)| {
                     let (next, start_line) = (&next, &start_line);
                     scope.spawn(move || {
-                        let pinned = pin(*cpu);
+                        let here = cpus::stay_on(*cpu);
                         // Waits even when not pinned: the others must not wait for ever.
                         start_line.wait();
-                        pinned?;
+                        let _here = here?;
                         let start = Instant::now();
                         send(socket, port, next, flows)?;
                         Ok((start, Instant::now()))
@@ -79,12 +78,6 @@ impl Flood {
         let (start, end) = start.zip(end).context("no CPU to send from")?;
         Ok(end - start)
     }
-}
-
-fn pin(cpu: usize) -> Result<()> {
-    let mut only = CpuSet::new();
-    only.set(cpu);
-    sched_setaffinity(None, &only).with_context(|| format!("move to CPU {cpu}"))
 }
 
 fn send(socket: &UdpSocket, port: u16, next: &AtomicU32, flows: u32) -> Result<()> {

@@ -17,11 +17,11 @@ const SETTLE: Duration = Duration::from_millis(300);
 /// Who watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Condition {
-    /// Nobody.
+    /// No watcher.
     Nothing,
     /// ctpulse with the probes that hit per flow.
     Flow,
-    /// The same, and it counts who leads.
+    /// The same, and it counts top talkers.
     Top,
     /// The same as the flow group, and it counts how long connections live.
     Lifetimes,
@@ -114,11 +114,11 @@ impl Watcher {
         Ok(Self { condition, process })
     }
 
-    /// The functions that ctpulse says it has probes on; none for others.
+    /// The functions that ctpulse reports probes on; none for others.
     pub(crate) fn functions(&self) -> Result<Vec<String>> {
         match (&self.process, self.condition.options()) {
             (Some(process), Some(_)) => {
-                let hello = first_record(&process.stdout()?)?.context("ctpulse said nothing")?;
+                let hello = first_record(&process.stdout()?)?.context("ctpulse wrote nothing")?;
                 Ok(strings(&hello["probes"]["attached"]))
             }
             _ => Ok(Vec::new()),
@@ -141,18 +141,23 @@ impl Watcher {
         }
     }
 
-    /// Ends it, and waits until it has left no trace in the kernel. Gives the number of new flows
-    /// it counted, where it does.
+    /// Ends it, and waits until the kernel has nothing of it any more. Returns the number of new flows it
+    /// counted, where it does.
     pub(crate) fn stop(self) -> Result<Option<u64>> {
         let Some(process) = self.process else {
             return Ok(None);
         };
-        let said = process.stop()?;
+        let output = process.stop()?;
         probes::until_none()?;
-        wait_until("nobody listens to events", || Ok(lost_events()?.is_none()))?;
+        wait_until("there is no listener to events", || {
+            Ok(lost_events()?.is_none())
+        })?;
         match self.condition.options() {
             Some(_) => {
-                let last = said.lines().next_back().context("ctpulse said nothing")?;
+                let last = output
+                    .lines()
+                    .next_back()
+                    .context("ctpulse wrote nothing")?;
                 let summary: Value = serde_json::from_str(last)
                     .with_context(|| format!("the last line of ctpulse is {last:?}"))?;
                 Ok(summary["instances"][0]["totals"]["new"]["probe"].as_u64())
@@ -162,7 +167,7 @@ impl Watcher {
     }
 }
 
-/// Starts ctpulse with some options, and waits for the line that says that they are attached.
+/// Starts ctpulse with some options, and waits for its first line, which comes when probes are attached.
 fn ctpulse(options: &[&str]) -> Result<Process> {
     let stream = ["ctpulse", "stream", "--interval", "1s", "--format", "json"];
     let mut process = Process::start(&[&stream, options].concat())?;
@@ -235,7 +240,7 @@ mod tests {
     fn a_listener_and_its_losses() {
         let socket = "00000000e0b1f5a4 12  212        00000001 0        0        0     2        7        3094";
         assert_eq!(listener(socket), Some(7));
-        // Nobody's, another protocol's, and the title.
+        // One without groups, another protocol's, and the title.
         for other in [
             "00000000e0b1f5a4 12  0          00000000 0        0        0     2        0        21",
             "00000000e0b1f5a4 0   212        00000001 0        0        0     2        0        3094",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::alert::{
-    Alarm, AlertStatus, Delay, Level, Notification, Settings, Thresholds, Worse, window::WindowMax,
+    Alarm, Delay, Level, Notification, Settings, Thresholds, Worse, window::WindowMax,
 };
 
 /// The alert `netfilter_conntrack_full`: how much of `nf_conntrack_max` this namespace's table uses.
@@ -118,18 +118,6 @@ impl ConntrackFull {
         self.every + late
     }
 
-    /// The current status, told or not.
-    #[must_use]
-    pub fn status(&self) -> AlertStatus {
-        self.alarm.notifier().status()
-    }
-
-    /// The status last told.
-    #[must_use]
-    pub fn told(&self) -> AlertStatus {
-        self.alarm.notifier().told()
-    }
-
     /// Utilisation of the table in percent at the last evaluation; above 100 after the maximum was
     /// lowered below what is in use. `None` before the first.
     #[must_use]
@@ -140,12 +128,6 @@ impl ConntrackFull {
     /// Its state.
     pub(super) fn alarm(&self) -> &Alarm {
         &self.alarm
-    }
-
-    /// The status that waits to be told, and when it is due.
-    #[must_use]
-    pub fn pending(&self) -> Option<(AlertStatus, Duration)> {
-        self.alarm.notifier().pending()
     }
 }
 

@@ -5,7 +5,7 @@ use conntrack_ebpf::EventKind;
 use crate::{
     model::{
         event::kind_name,
-        record::{Event, Hello},
+        record::{happenings::Event, hello::Hello},
     },
     reading::probes::Probes,
     text::Text,

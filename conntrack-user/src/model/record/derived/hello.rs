@@ -6,7 +6,7 @@ use crate::{
             charts::{Dimension, Quantity},
             counters::Counter,
         },
-        record::Hello,
+        record::hello::Hello,
     },
     text::Text,
 };

@@ -3,8 +3,7 @@
 use crate::{
     model::{
         alert::{AlertId, AlertStatus},
-        record::Sample,
-        verify::crosscheck::Verdict,
+        record::{check::Verdict, sample::Sample},
     },
     text::Text,
 };

@@ -7,13 +7,7 @@ mod sample;
 mod summary;
 mod top;
 
-pub use self::{
-    events::UnseenEvents,
-    hello::UnavailableGroup,
-    judgement::Judgement,
-    sample::{CpuLabel, CpuRate},
-    summary::CounterTotal,
-};
+pub use self::{events::UnseenEvents, judgement::Judgement, sample::CpuRate};
 
 #[cfg(test)]
 mod tests;

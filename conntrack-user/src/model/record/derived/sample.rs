@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::model::{
     kernel::{charts::CHARTS, counters::Counter},
-    record::{PerCpu, Sample},
+    record::sample::{PerCpu, Sample},
 };
 
 /// Which CPU a rate is of.

@@ -2,9 +2,11 @@
 
 use crate::model::{
     kernel::counters::Counter,
-    rates::percentiles::Percentiles,
-    record::{InstanceSummary, Total},
-    verify::crosscheck::{Check, ENTRIES_BALANCE},
+    record::{
+        check::{Check, ENTRIES_BALANCE},
+        sample::Percentiles,
+        summary::{InstanceSummary, Total},
+    },
 };
 
 /// A counter over the whole run, with all that is known of it.

@@ -1,6 +1,6 @@
 //! Top talkers: which tables say something, and how exact they are.
 
-use crate::model::record::{Top, TopRow, TopTable};
+use crate::model::record::top::{Top, TopRow, TopTable};
 
 /// The share of the first row, in percent, below which nobody stands out: of thousands that have one flow
 /// each, any ten would be as good.

@@ -7,7 +7,10 @@ use ratatui::{
 };
 
 use crate::{
-    model::{history::instance::InstanceHistory, record::Hello, verify::crosscheck::Check},
+    model::{
+        history::instance::InstanceHistory,
+        record::{Check, Hello},
+    },
     output::{
         checks::range,
         format::number::optional,

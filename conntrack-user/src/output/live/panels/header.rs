@@ -7,7 +7,7 @@ use ratatui::{
 };
 
 use crate::{
-    model::{history::instance::InstanceHistory, overhead::Overhead, verify::crosscheck::Verdict},
+    model::{history::instance::InstanceHistory, overhead::Overhead, record::Verdict},
     output::{
         format::{
             clock,

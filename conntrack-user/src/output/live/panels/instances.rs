@@ -7,9 +7,7 @@ use ratatui::{
 };
 
 use crate::{
-    model::{
-        history::instance::InstanceHistory, kernel::counters::Counter, verify::crosscheck::Verdict,
-    },
+    model::{history::instance::InstanceHistory, kernel::counters::Counter, record::Verdict},
     output::{
         format::number::{UNAVAILABLE, compact_or_dash, decimal, optional, percent},
         live::{

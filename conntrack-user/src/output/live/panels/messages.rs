@@ -6,8 +6,7 @@ use crate::{
     model::{
         alert::AlertId,
         history::instance::{Disagreement, InstanceHistory},
-        record::{Sample, derived::Judgement},
-        verify::crosscheck::Verdict,
+        record::{Sample, Verdict, derived::Judgement},
     },
     output::{
         checks::explanation,

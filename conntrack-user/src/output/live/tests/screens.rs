@@ -4,8 +4,7 @@ use crate::{
     model::{
         alert::AlertStatus,
         forecast::TimeToFull,
-        record::{AlertState, Record},
-        verify::crosscheck::Verdict,
+        record::{AlertState, Record, Verdict},
     },
     output::live::theme::{Glyphs, Palette, Theme},
 };
@@ -62,15 +61,6 @@ fn without_unicode() {
         assert!(text.is_ascii(), "{text}");
         press(&mut app, KeyCode::Esc);
     }
-}
-
-#[test]
-fn in_blocks() {
-    let theme = Theme {
-        palette: Palette::Ansi,
-        glyphs: Glyphs::Block,
-    };
-    assert_snapshot!("block-120x40", screen(&app(theme, recording()), 120, 40));
 }
 
 #[test]

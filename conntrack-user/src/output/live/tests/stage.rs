@@ -3,8 +3,7 @@
 use crate::{
     model::{
         overhead::Overhead,
-        record::{Crosscheck, Hello, Instance, Record, Sample, Time},
-        verify::crosscheck::{Check, Verdict},
+        record::{Check, Crosscheck, Hello, Instance, Record, Sample, Time, Verdict},
     },
     output::live::{
         App, Input, Theme, render,
@@ -22,19 +21,19 @@ use serde_json::{Value, json};
 
 const RECORDING: &str = include_str!("../../../../../tests/fixtures/records/filling-6.12.jsonl");
 
-pub(crate) const RICH: Theme = Theme {
+pub const RICH: Theme = Theme {
     palette: Palette::Rich,
     glyphs: Glyphs::Braille,
 };
 
 /// The recording.
-pub(crate) fn recording() -> Vec<Record> {
+pub fn recording() -> Vec<Record> {
     let record = |line| serde_json::from_str(line).expect("the recording is of this version");
     RECORDING.lines().map(record).collect()
 }
 
 /// An app that has seen these.
-pub(crate) fn app(theme: Theme, records: impl IntoIterator<Item = Record>) -> App {
+pub fn app(theme: Theme, records: impl IntoIterator<Item = Record>) -> App {
     let mut app = App::new(theme);
     app.update_all(records.into_iter().map(Input::Record));
     app.update(Input::Overhead(Overhead {
@@ -45,12 +44,12 @@ pub(crate) fn app(theme: Theme, records: impl IntoIterator<Item = Record>) -> Ap
 }
 
 /// An app that has seen the recording.
-pub(crate) fn filling() -> App {
+pub fn filling() -> App {
     app(RICH, recording())
 }
 
 /// What the recording's kernel could have been told of besides: bursts, culprits and an alert.
-pub(crate) fn more() -> Vec<Record> {
+pub fn more() -> Vec<Record> {
     let at = |clock: &str| time(clock).to_string();
     let burst = |start: &str, end: &str, duration_ms: f64, count: u64, peak_rate: f64| {
         json!({
@@ -88,13 +87,13 @@ pub(crate) fn more() -> Vec<Record> {
 }
 
 /// A time of the recording's day.
-pub(crate) fn time(clock: &str) -> Time {
+pub fn time(clock: &str) -> Time {
     let time: Timestamp = format!("2026-11-25T{clock}Z").parse().expect("a time");
     Time(time)
 }
 
 /// The recording's records, its samples changed.
-pub(crate) fn changed(mut change: impl FnMut(&mut Sample)) -> Vec<Record> {
+pub fn changed(mut change: impl FnMut(&mut Sample)) -> Vec<Record> {
     let mut records = recording();
     for record in &mut records {
         if let Record::Sample(sample) = record {
@@ -105,7 +104,7 @@ pub(crate) fn changed(mut change: impl FnMut(&mut Sample)) -> Vec<Record> {
 }
 
 /// A cross-check that found this.
-pub(crate) fn crosscheck(instance: &str, verdict: Verdict) -> Record {
+pub fn crosscheck(instance: &str, verdict: Verdict) -> Record {
     Record::Crosscheck(Crosscheck {
         time: time("14:52:10"),
         instance: instance.to_owned().into(),
@@ -122,7 +121,7 @@ pub(crate) fn crosscheck(instance: &str, verdict: Verdict) -> Record {
 }
 
 /// The recording, of three namespaces: the second with nothing that tracks.
-pub(crate) fn several() -> Vec<Record> {
+pub fn several() -> Vec<Record> {
     const NAMES: [&str; 3] = ["self", "tenant-blue", "tenant-with-a-very-long-name"];
     let mut records = Vec::new();
     for record in recording() {
@@ -156,7 +155,7 @@ pub(crate) fn several() -> Vec<Record> {
 }
 
 /// What is drawn.
-pub(crate) fn buffer(app: &App, width: u16, height: u16) -> Buffer {
+pub fn buffer(app: &App, width: u16, height: u16) -> Buffer {
     let mut terminal =
         Terminal::new(TestBackend::new(width, height)).expect("the test's terminal is memory");
     terminal
@@ -166,7 +165,7 @@ pub(crate) fn buffer(app: &App, width: u16, height: u16) -> Buffer {
 }
 
 /// What is drawn, as text.
-pub(crate) fn screen(app: &App, width: u16, height: u16) -> String {
+pub fn screen(app: &App, width: u16, height: u16) -> String {
     let buffer = buffer(app, width, height);
     let row = |y| -> String { (0..width).map(|x| buffer[(x, y)].symbol()).collect() };
     let rows: Vec<String> = (0..height).map(|y| row(y).trim_end().to_owned()).collect();
@@ -174,12 +173,12 @@ pub(crate) fn screen(app: &App, width: u16, height: u16) -> String {
 }
 
 /// Presses a key.
-pub(crate) fn press(app: &mut App, key: KeyCode) {
+pub fn press(app: &mut App, key: KeyCode) {
     app.update(Input::Key(KeyEvent::from(key)));
 }
 
 /// Types text.
-pub(crate) fn type_text(app: &mut App, text: &str) {
+pub fn type_text(app: &mut App, text: &str) {
     for c in text.chars() {
         press(app, KeyCode::Char(c));
     }

@@ -1,0 +1,244 @@
+//! What is allowed: the rooms and the walls between them.
+
+/// A room of conntrack-user, and the rooms whose items it may name.
+pub const ROOMS: &[(&str, &[&str])] = &[
+    // What all others stand on.
+    ("text", &[]),
+    ("clock", &[]),
+    ("reading", &["clock", "text"]),
+    // The way in.
+    ("source", &["reading", "clock", "text"]),
+    ("probes", &["reading", "source", "text"]),
+    // The model, from its leaves up.
+    ("model::kernel", &["reading"]),
+    ("model::event", &["text"]),
+    ("model::forecast", &[]),
+    ("model::burst", &["reading"]),
+    ("model::overhead", &["reading"]),
+    ("model::durations", &["reading", "text"]),
+    (
+        "model::alert",
+        &["model::kernel", "model::forecast", "reading"],
+    ),
+    (
+        "model::record",
+        &[
+            "model::alert",
+            "model::durations",
+            "model::event",
+            "model::forecast",
+            "model::kernel",
+            "reading",
+            "text",
+        ],
+    ),
+    (
+        "model::rates",
+        &[
+            "model::burst",
+            "model::kernel",
+            "model::record",
+            "reading",
+            "text",
+        ],
+    ),
+    (
+        "model::verify",
+        &["model::kernel", "model::record", "reading", "text"],
+    ),
+    (
+        "model::top",
+        &["model::event", "model::record", "reading", "clock", "text"],
+    ),
+    (
+        "model::history",
+        &[
+            "model::alert",
+            "model::forecast",
+            "model::kernel",
+            "model::record",
+            "reading",
+            "text",
+        ],
+    ),
+    (
+        "model::report",
+        &[
+            "model::alert",
+            "model::kernel",
+            "model::record",
+            "reading",
+            "text",
+        ],
+    ),
+    ("model::monitor", &["model", "reading", "clock", "text"]),
+    // The way out.
+    ("output", &["model", "reading", "text"]),
+    ("recording", &["model::record", "clock", "text"]),
+    ("config", &["model::alert", "text"]),
+    // What ties them together.
+    (
+        "engine",
+        &[
+            "source", "probes", "model", "reading", "config", "clock", "text",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "engine",
+            "source",
+            "probes",
+            "model",
+            "output",
+            "recording",
+            "config",
+        ],
+    ),
+    (
+        "commands",
+        &[
+            "cli",
+            "engine",
+            "source",
+            "probes",
+            "model",
+            "output",
+            "recording",
+            "config",
+            "reading",
+            "clock",
+            "text",
+        ],
+    ),
+];
+
+/// What only some places may name: the start of a path, who may, and why nobody else.
+pub const OWNERS: &[(&str, &[&str], &str)] = &[
+    (
+        "aya",
+        &["probes"],
+        "how programs get into the kernel is for probes to know",
+    ),
+    (
+        "aya_log",
+        &["probes"],
+        "how programs get into the kernel is for probes to know",
+    ),
+    (
+        "clap",
+        &["cli", "commands"],
+        "below the command line there are plain settings",
+    ),
+    (
+        "clap_complete",
+        &["commands"],
+        "below the command line there are plain settings",
+    ),
+    (
+        "clap_mangen",
+        &["commands"],
+        "below the command line there are plain settings",
+    ),
+    ("tokio", &["engine", "commands"], "nothing else waits"),
+    (
+        "std::thread",
+        &["engine", "recording::writer"],
+        "threads are few, and known",
+    ),
+    (
+        "ratatui",
+        &["output::live", "commands"],
+        "only the live view draws",
+    ),
+    (
+        "std::time::Instant",
+        &[],
+        "time comes from the injected clock",
+    ),
+    (
+        "std::time::SystemTime",
+        &[],
+        "time comes from the injected clock",
+    ),
+    (
+        "tokio::time::Instant",
+        &[],
+        "time comes from the injected clock",
+    ),
+    (
+        "jiff::Timestamp::now",
+        &["clock"],
+        "time comes from the injected clock",
+    ),
+    (
+        "jiff::Zoned::now",
+        &[],
+        "time comes from the injected clock",
+    ),
+    (
+        "rustix::time::clock_gettime",
+        &["clock", "source::own_usage"],
+        "time comes from the injected clock",
+    ),
+    (
+        "std::fs",
+        &[
+            "source",
+            "probes",
+            "config",
+            "recording",
+            "engine::probes",
+            "commands",
+        ],
+        "the model and the formats do no IO",
+    ),
+    (
+        "rustix::fs",
+        &["source", "recording", "commands"],
+        "the model and the formats do no IO",
+    ),
+    (
+        "std::process::Command",
+        &[],
+        "programs are started by the hook alone",
+    ),
+    (
+        "tokio::process",
+        &["engine::hook"],
+        "programs are started by the hook alone",
+    ),
+    (
+        "std::io::stdout",
+        &["engine::outlet", "commands", "output::terminal"],
+        "what is written goes through the sink it was given",
+    ),
+    (
+        "std::io::stderr",
+        &[
+            "engine::diagnostics",
+            "commands::record",
+            "output::terminal",
+        ],
+        "what is told besides the data goes through diagnostics",
+    ),
+];
+
+/// Macros that nobody calls: they panic when they cannot write, or write where they should not.
+pub const FORBIDDEN_MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
+
+/// Where there may be unsafe code.
+pub const UNSAFE: &[&str] = &[
+    "source::maps",
+    "probes::events",
+    "probes::missed",
+    "engine::signals",
+    "commands::live",
+    "commands::screen",
+];
+
+/// The most lines of a file that are not tests.
+pub const FILE_LINES: usize = 400;
+
+/// The most lines of a room of the model.
+pub const ROOM_LINES: usize = 2_500;

@@ -1,0 +1,44 @@
+//! Programs without symbols, and their symbols in a file beside them.
+//!
+//! Cargo can do one or the other: with `strip` the symbols are gone, and `split-debuginfo` keeps those of
+//! functions in the program. So the linker's output is taken apart afterwards, by the objcopy that comes
+//! with the pinned compiler.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::process;
+use crate::toolchain::Toolchain;
+
+/// What the file with a program's symbols has after the program's name.
+const EXTENSION: &str = "debug";
+
+/// The file with the symbols of a program.
+pub(crate) fn of(program: &Path) -> PathBuf {
+    program.with_added_extension(EXTENSION)
+}
+
+/// Writes a program as it was linked to a directory, without its symbols, and them beside it, where a
+/// debugger finds them (`.gnu_debuglink`). Returns the path of the program.
+///
+/// # Errors
+/// When the directory or the files cannot be written.
+pub(crate) fn split(toolchain: &Toolchain, linked: &Path, into: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(into).with_context(|| format!("cannot create {}", into.display()))?;
+    let name = linked
+        .file_name()
+        .with_context(|| format!("{} has no name", linked.display()))?;
+    let program = into.join(name);
+    let symbols = of(&program);
+    let mut keep = toolchain.objcopy()?;
+    process::run(keep.arg("--only-keep-debug").arg(linked).arg(&symbols))?;
+    let mut strip = toolchain.objcopy()?;
+    // The link has a checksum of the symbols, so they come first.
+    strip
+        .arg("--strip-all")
+        .arg(format!("--add-gnu-debuglink={}", symbols.display()));
+    process::run(strip.arg(linked).arg(&program))?;
+    Ok(program)
+}

@@ -1,0 +1,134 @@
+//! The scenarios that run in guests, one after another in each.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::Args;
+use super::progress::{self, Progress};
+use crate::build::{self, Artifacts};
+use crate::process;
+use crate::report::{Parts, Report};
+use crate::toolchain::Toolchain;
+use crate::vm::{self, Guest};
+
+/// Runs the scenarios on each kernel.
+pub(super) fn tests(
+    report: &mut Report,
+    toolchain: &Toolchain,
+    artifacts: Option<&Artifacts>,
+    args: &Args,
+) {
+    let programs = artifacts.and_then(|artifacts| {
+        report.step("build of guest tests", || {
+            Programs::build(toolchain, artifacts)
+        })
+    });
+    for kernel in &args.kernels {
+        for timing in [Timing::Any, Timing::Exact] {
+            let name = format!("{} on {kernel}", timing.name());
+            let Some(programs) = &programs else {
+                report.skip(name, "the build failed");
+                continue;
+            };
+            // Not knowing, it is booted.
+            if programs.any_scenario(timing, &args.filters).unwrap_or(true) {
+                report.step_in_parts(name, |parts| run(kernel, timing, programs, args, parts));
+            }
+        }
+    }
+}
+
+/// What a guest needs to run scenarios.
+struct Programs {
+    /// Runs on this machine as well, where it only lists the scenarios.
+    guest_tests: PathBuf,
+    /// Files of this machine and their paths in the guest.
+    files: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Programs {
+    fn build(toolchain: &Toolchain, artifacts: &Artifacts) -> Result<Self> {
+        let mut programs = build::test_programs(toolchain, artifacts)?;
+        let guest_tests = programs
+            .iter()
+            .find(|program| program.ends_with(GUEST_TESTS))
+            .with_context(|| format!("the test programs have no {GUEST_TESTS}"))?
+            .clone();
+        programs.push(artifacts.binary.clone());
+        let mut files: Vec<_> = vm::in_bin(&programs).collect();
+        files.push(vm::wrong_object(build::wrong_ebpf_object(toolchain)?));
+        Ok(Self { guest_tests, files })
+    }
+
+    /// Whether there is a scenario to run: a guest that has none need not be booted.
+    fn any_scenario(&self, timing: Timing, filters: &[String]) -> Result<bool> {
+        let mut list = Command::new(&self.guest_tests);
+        list.args(["--list", timing.argument()]).args(filters);
+        let names = process::capture(&mut list)?;
+        Ok(names.lines().any(|line| line.ends_with(": test")))
+    }
+}
+
+/// The program that has the scenarios.
+const GUEST_TESTS: &str = "guest-tests";
+
+/// What scenarios ask of the guest that they run in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Timing {
+    /// Nothing: its processors run as fast as they can, at the same time.
+    Any,
+    /// That nothing holds it up: its clock goes by instructions.
+    Exact,
+}
+
+impl Timing {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Any => "guest tests",
+            Self::Exact => "guest tests of exact timing",
+        }
+    }
+
+    /// How guest-tests selects such scenarios.
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Any => "--timing=any",
+            Self::Exact => "--timing=exact",
+        }
+    }
+}
+
+/// Runs the scenarios of one kind on one kernel.
+fn run(
+    kernel: &str,
+    timing: Timing,
+    programs: &Programs,
+    args: &Args,
+    parts: &mut Parts,
+) -> Result<()> {
+    let mut command = vec![GUEST_TESTS.to_owned(), timing.argument().to_owned()];
+    command.extend_from_slice(&args.filters);
+    let guest = Guest {
+        kernel: kernel.to_owned(),
+        size: args.size.clone(),
+        timeout: Some(Duration::from_secs(args.timeout)),
+        append: String::new(),
+        files: programs.files.clone(),
+        no_modules: false,
+        instructions: timing == Timing::Exact,
+        command: Some(command),
+        resume: Some(progress::resume),
+    };
+    let finished = guest.run(parts)?;
+    let failed = Progress::of(&finished.output).failed;
+    if !failed.is_empty() {
+        bail!("{} failed", failed.join(", "));
+    }
+    match finished.status {
+        0 => Ok(()),
+        status => bail!("{GUEST_TESTS} ended with status {status}"),
+    }
+}

@@ -1,0 +1,71 @@
+//! The tests that run on this machine.
+
+use std::process::Command;
+
+use crate::apt::{self, Needed};
+use crate::build::{self, Artifacts};
+use crate::process;
+use crate::report::Report;
+use crate::toolchain::Toolchain;
+
+/// The browser that the report is tested in, and what drives it.
+const BROWSER: &[Needed] = &[
+    Needed {
+        program: "chromium",
+        package: "chromium",
+    },
+    Needed {
+        program: "chromedriver",
+        package: "chromium-driver",
+    },
+];
+
+/// The terminal that the live view is tested on.
+const TMUX: Needed = Needed {
+    program: "tmux",
+    package: "tmux",
+};
+
+/// Runs the workspace's tests, unit and whole-program.
+pub(super) fn tests(
+    report: &mut Report,
+    toolchain: &Toolchain,
+    artifacts: Option<&Artifacts>,
+    filters: &[String],
+) {
+    // Without it the tests of the report fail, and their errors name what to install.
+    report.step("browser", || apt::ensure(BROWSER));
+    let Some(artifacts) = artifacts else {
+        report.skip("host tests", "the build failed");
+        return;
+    };
+    let cargo = |selection: &[&str], more: &[&str]| -> Command {
+        let mut cargo = build::host_cargo(toolchain, "test", &artifacts.ebpf_object);
+        cargo.env("CTPULSE_BIN", &artifacts.binary);
+        cargo.arg("--no-fail-fast").args(selection).args(more);
+        cargo
+    };
+    let workspace = ["--workspace", "--exclude", "conntrack-ebpf"];
+    // Its library is the host's as well as the kernel's; its programs are the kernel's only.
+    let ebpf = ["-p", "conntrack-ebpf", "--lib"];
+    let built = report.step("build of host tests", || {
+        process::run(&mut cargo(&workspace, &["--no-run"]))?;
+        process::run(&mut cargo(&ebpf, &["--no-run"]))
+    });
+    if built.is_none() {
+        report.skip("host tests", "their build failed");
+        return;
+    }
+    let filters: Vec<&str> = [
+        &["--"][..],
+        &filters.iter().map(String::as_str).collect::<Vec<_>>(),
+    ]
+    .concat();
+    report.step("host tests", || {
+        apt::ensure(&[TMUX])?;
+        process::pass(&mut cargo(&workspace, &filters))
+    });
+    report.step("host tests of conntrack-ebpf", || {
+        process::pass(&mut cargo(&ebpf, &filters))
+    });
+}
