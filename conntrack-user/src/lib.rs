@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod config;
 mod engine;
+mod files;
 mod model;
 mod output;
 mod probes;
@@ -14,3 +15,5 @@ mod source;
 mod text;
 
 pub use commands::main;
+pub use model::record::Record;
+pub use recording::{Recording, RecordingError};

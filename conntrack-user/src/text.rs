@@ -7,6 +7,7 @@
 use std::{
     borrow::{Borrow, Cow},
     fmt,
+    path::Path,
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -23,6 +24,13 @@ impl Text {
     #[must_use]
     pub const fn fixed(text: &'static str) -> Self {
         Self(Cow::Borrowed(text))
+    }
+
+    /// What an error quotes: the beginning, no longer than what is shown of it.
+    #[must_use]
+    pub fn excerpt(text: &str) -> Self {
+        // One more, so that it is seen to be cut.
+        Self(Cow::Owned(text.chars().take(SHOWN_CHARS + 1).collect()))
     }
 
     /// The text as it is: to compare it and to look things up by it, never to show it.
@@ -122,6 +130,16 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
+/// Shows a path like [`Plain`].
+#[derive(Clone, Copy)]
+pub struct PlainPath<'a>(pub &'a Path);
+
+impl fmt::Display for PlainPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Plain(&self.0.to_string_lossy()).fmt(f)
+    }
+}
+
 /// Whether a character controls the terminal (C0, DEL, C1: U+009B starts a sequence as ESC [ does), the direction of
 /// writing (UAX #9), or breaks a line; or is a tag, which is invisible.
 #[must_use]
@@ -152,6 +170,22 @@ mod tests {
         assert_eq!(title.to_string(), "\\u{1b}]0;owned\\u{7}");
         assert_eq!(Plain("a\u{9b}2J\r\nb").to_string(), "a\\u{9b}2J\\r\\nb");
         assert_eq!(Plain("txt.\u{202e}exe").to_string(), "txt.\\u{202e}exe");
+    }
+
+    #[test]
+    fn a_path_is_shown_neutralised_whatever_bytes_it_has() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+        let path = Path::new(OsStr::from_bytes(b"/run/netns/\xff\x1b[2J"));
+        assert_eq!(PlainPath(path).to_string(), "/run/netns/\u{fffd}\\u{1b}[2J");
+    }
+
+    #[test]
+    fn an_excerpt_of_much_is_short_and_seen_to_be_cut() {
+        let all = "x".repeat(1 << 20);
+        let excerpt = Text::excerpt(&all);
+        assert!(excerpt.raw().len() <= SHOWN_CHARS + 1);
+        assert!(excerpt.to_string().ends_with('…'));
+        assert_eq!(Text::excerpt("short").to_string(), "short");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     cli::{Format, StreamArgs, ViewArgs},
-    recording::player::{Position, Speed},
+    recording::{pace::Speed, position::Position},
 };
 
 /// Options of `record`: those of a stream, whose buckets are always recorded.

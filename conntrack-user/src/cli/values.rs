@@ -5,7 +5,10 @@ use std::time::Duration;
 use conntrack_ebpf::{EventKind, table};
 use thiserror::Error;
 
-use crate::model::event::{kind_name, kind_named};
+use crate::{
+    clock::parse_duration,
+    model::event::{kind_name, kind_named},
+};
 
 /// Why a value is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -38,12 +41,10 @@ pub(super) fn probed_function(text: &str) -> Result<String, ValueError> {
 }
 
 pub(super) fn positive(text: &str) -> Result<Duration, ValueError> {
-    let parsed: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| ValueError::new("expected a time such as 100ms, 2.5s or 1m"))?;
-    match Duration::try_from(parsed) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err(ValueError::new("must be more than zero")),
+    match parse_duration(text) {
+        None => Err(ValueError::new("expected a time such as 100ms, 2.5s or 1m")),
+        Some(Duration::ZERO) => Err(ValueError::new("must be more than zero")),
+        Some(duration) => Ok(duration),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     output::check::{line, unknown},
     source::{
         namespaces::Namespace,
-        proc_fs::{PROC, ProcRoot, Reading},
+        proc_fs::{PROC, ProcRoot, ReadOutcome},
     },
 };
 
@@ -68,20 +68,20 @@ fn look(args: &CheckArgs, clock: &impl Clock) -> Result<(Status, String), String
     let namespace = match &args.netns {
         NamespaceChoice::Own => None,
         NamespaceChoice::All => return Err("--netns all: one check is of one namespace".to_owned()),
-        NamespaceChoice::Named(name) => Some(Namespace::named(name)?),
+        NamespaceChoice::Named(name) => Some(Namespace::named(name).map_err(|e| e.to_string())?),
     };
     let proc = ProcRoot::new(args.proc_root.clone().unwrap_or_else(|| PROC.into()));
     let read = || match &namespace {
         Some(namespace) => namespace
             .within(|| proc.read())
-            .map_err(|error| format!("network namespace {}: {error}", namespace.name)),
+            .map_err(|error| error.to_string()),
         None => Ok(proc.read()),
     };
     let elapsed = {
         let begin = clock.now().monotonic;
         move || clock.now().monotonic.saturating_sub(begin)
     };
-    let mut first: Reading = read()?;
+    let mut first: ReadOutcome = read()?;
     let mut readings = vec![std::mem::take(&mut first.kernel)];
     while args
         .window
@@ -95,7 +95,7 @@ fn look(args: &CheckArgs, clock: &impl Clock) -> Result<(Status, String), String
 }
 
 /// What cannot be told, and what reading said.
-fn because(what: &str, reading: &Reading) -> String {
+fn because(what: &str, reading: &ReadOutcome) -> String {
     let errors: Vec<String> = reading.errors.iter().map(ToString::to_string).collect();
     let gone = !errors.is_empty() && reading.errors.iter().all(|error| error.is_not_found());
     let hint = if gone {

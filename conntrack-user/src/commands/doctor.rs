@@ -26,7 +26,7 @@ use crate::{
     source::{
         hooks,
         kernel::{Choice, KernelCounters},
-        proc_fs::{PROC, ProcRoot, Reading},
+        proc_fs::{PROC, ProcRoot, ReadOutcome},
     },
 };
 
@@ -137,7 +137,7 @@ fn fentry(plan: &Plan, facts: &HostFacts) -> DoctorFinding {
     ok("fentry", detail)
 }
 
-fn kernel_counters(reading: &Reading, proc: &ProcRoot) -> DoctorFinding {
+fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> DoctorFinding {
     let name = "kernel counters";
     let Some(stat) = &reading.kernel.stat else {
         let errors: Vec<_> = reading.errors.iter().map(ToString::to_string).collect();

@@ -21,8 +21,9 @@ use thiserror::Error;
 use crate::{
     cli::{Cli, Command, LiveArgs, StreamArgs},
     clock::SystemClock,
-    config::Config,
+    config::{Config, ConfigError},
     engine::{diagnostics::Diagnostics, drive::DriveError, error::EngineError},
+    recording::file::OpenError,
 };
 
 /// Why a command failed, in one line.
@@ -43,8 +44,11 @@ enum Failure {
         source: io::Error,
     },
     /// The configuration is refused.
-    #[error("{0}")]
-    Config(#[source] io::Error),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no file to record to.
+    #[error(transparent)]
+    Recording(#[from] OpenError),
     /// Anything else, as it is told.
     #[error("{0}")]
     Other(String),
@@ -110,5 +114,5 @@ pub fn main() -> ExitCode {
 
 /// The configuration: of a file, or of the one that is read without being named.
 fn configuration(file: Option<&Path>) -> Result<Config, Failure> {
-    Config::load(file).map_err(Failure::Config)
+    Ok(Config::load(file)?)
 }

@@ -1,17 +1,11 @@
 //! `ctpulse record`: a run that goes to a file, block by block.
 
 use std::{
-    fs::{File, OpenOptions},
     io::{self, IsTerminal},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::OpenOptionsExt,
-    },
+    os::fd::AsFd,
     path::Path,
     time::Duration,
 };
-
-use rustix::fs::{FlockOperation, flock};
 
 use crate::commands::{
     Failure, configuration,
@@ -24,18 +18,25 @@ use crate::{
         diagnostics::Diagnostics,
         drive::{DriveError, to_end, until_signalled},
         outlet::Outlet,
-        run::{Run, wants_probes},
+        run::Run,
+        worker,
     },
     model::record::Record,
     output::Sink,
     recording::{
-        reader::Reader,
-        writer::{Appended, Kept, Recorder},
+        file::{Existing, RecordingFile},
+        writer::{Kept, Recorder, recorder},
     },
 };
 
 /// The file that stands for stdout.
 pub(super) const STDOUT: &str = "-";
+
+/// How long the end waits for the file after a signal: what is left is given up before the process is ended by force.
+const PATIENCE_INTERRUPTED: Duration = Duration::from_millis(400);
+
+/// How long it waits without one. A signal ends that.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Time between two updates of the line that shows progress.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -45,8 +46,8 @@ pub(super) fn run(args: &RecordArgs, diagnostics: &Diagnostics) -> Result<(), Fa
     let config = configuration(args.stream.alerts.config.as_deref())?;
     let settings = args.settings(config);
     // Before signals are received: a file that does not open is given up by any of them.
-    let file = open(args).map_err(|error| Failure::file(&args.file, error))?;
-    let probes_off = ProbesOff::new(!args.show && wants_probes(&settings));
+    let file = open(args)?;
+    let probes_off = ProbesOff::new(!args.show && settings.wants_probes());
     until_signalled(
         SystemClock,
         diagnostics,
@@ -56,17 +57,21 @@ pub(super) fn run(args: &RecordArgs, diagnostics: &Diagnostics) -> Result<(), Fa
                 true => Some(Outlet::stdout()?.optional()),
                 false => None,
             };
-            let mut recording = Recording {
-                recorder: Recorder::new(file, SystemClock, settings.interval),
+            let (recorder, writer) = recorder(file, SystemClock, settings.interval);
+            worker::start("recorder", "writes the recording", move || writer.run())?;
+            let mut recording = RecordSink {
+                recorder,
                 shown: outlet
                     .as_ref()
                     .map(|outlet| stream::sink(&args.stream, outlet.clone())),
                 progress: Progress::new(SystemClock, diagnostics.clone()),
                 outlet: outlet.clone(),
                 probes_off,
+                told_left_out: false,
                 diagnostics: diagnostics.clone(),
             };
             shutdown.waits_for("the recording to be written");
+            let ending = shutdown.clone();
             let recorded = match Run::start(settings, SystemClock, diagnostics.clone()) {
                 Ok((mut run, start)) => {
                     let deliver = |records: Vec<Record>| recording.take(&records);
@@ -74,7 +79,11 @@ pub(super) fn run(args: &RecordArgs, diagnostics: &Diagnostics) -> Result<(), Fa
                 }
                 Err(error) => Err(error.into()),
             };
-            recording.finish(&args.file, recorded)
+            let patience = match ending.is_requested() {
+                true => PATIENCE_INTERRUPTED,
+                false => PATIENCE,
+            };
+            recording.finish(&args.file, recorded, patience)
         },
     )?
 }
@@ -89,46 +98,19 @@ fn summary(kept: &Kept) -> String {
     )
 }
 
-/// Opens the file to append to, which nobody else records to meanwhile.
-fn open(args: &RecordArgs) -> io::Result<Appended> {
+fn open(args: &RecordArgs) -> Result<RecordingFile, Failure> {
     if args.file == Path::new(STDOUT) {
-        return standard_output(args);
+        return standard_output(args).map_err(|error| Failure::file(&args.file, error));
     }
-    let file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(args.append || args.force)
-        .create_new(!args.append && !args.force)
-        // Who talks to whom is nobody else's business.
-        .mode(0o600)
-        .open(&args.file)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                io::Error::other("exists; --append goes on at its end, --force overwrites it")
-            }
-            _ => error,
-        })?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(io::Error::other("another ctpulse records to it"));
-    }
-    if args.force {
-        // Not of a device or pipe.
-        if file.metadata()?.is_file() {
-            file.set_len(0)?;
-        }
-        return Ok(Appended::new(file, 0));
-    }
-    let before = file.metadata()?.len();
-    if before > 0 {
-        // An error says that it is no recording, or one of a newer version.
-        Reader::new(&file)
-            .next(|_| true)
-            .map_err(|error| io::Error::other(format!("{error}; nothing was appended to it")))?;
-    }
-    Ok(Appended::new(file, before))
+    let existing = match args {
+        RecordArgs { append: true, .. } => Existing::Append,
+        RecordArgs { force: true, .. } => Existing::Overwrite,
+        _ => Existing::Refuse,
+    };
+    Ok(RecordingFile::open(&args.file, existing)?)
 }
 
-fn standard_output(args: &RecordArgs) -> io::Result<Appended> {
+fn standard_output(args: &RecordArgs) -> io::Result<RecordingFile> {
     let out = io::stdout();
     if out.is_terminal() {
         return Err(io::Error::other(
@@ -138,24 +120,23 @@ fn standard_output(args: &RecordArgs) -> io::Result<Appended> {
     if args.show {
         return Err(io::Error::other("--show needs stdout for itself"));
     }
-    let out: OwnedFd = out.as_fd().try_clone_to_owned()?;
-    let file = File::from(out);
-    let before = file.metadata()?.len();
-    Ok(Appended::new(file, before))
+    RecordingFile::from_open(out.as_fd().try_clone_to_owned()?)
 }
 
 /// Everything goes to the recorder, and perhaps to stdout.
-struct Recording<C> {
+struct RecordSink<C> {
     recorder: Recorder<C>,
     shown: Option<Box<dyn Sink>>,
     /// Where that goes.
     outlet: Option<Outlet>,
     progress: Progress<C>,
     probes_off: ProbesOff,
+    /// Whether it was said that records are left out.
+    told_left_out: bool,
     diagnostics: Diagnostics,
 }
 
-impl<C: Clock + Clone + Send + 'static> Recording<C> {
+impl<C: Clock + Clone + Send + 'static> RecordSink<C> {
     fn take(&mut self, records: &[Record]) -> io::Result<()> {
         self.probes_off.look_for(records, &self.diagnostics);
         for record in records {
@@ -163,6 +144,10 @@ impl<C: Clock + Clone + Send + 'static> Recording<C> {
             self.progress.count(record);
         }
         self.recorder.flush()?;
+        if self.recorder.left_out() > 0 && !std::mem::replace(&mut self.told_left_out, true) {
+            self.diagnostics
+                .notify("writing the recording does not keep up: records are left out");
+        }
         match &mut self.shown {
             None => self.progress.show(),
             Some(shown) => stream::write(&mut **shown, records)?,
@@ -176,14 +161,23 @@ impl<C: Clock + Clone + Send + 'static> Recording<C> {
     }
 
     /// Ends the recording, and says what is kept.
-    fn finish(self, file: &Path, recorded: Result<(), DriveError>) -> Result<(), Failure> {
+    fn finish(
+        self,
+        file: &Path,
+        recorded: Result<(), DriveError>,
+        patience: Duration,
+    ) -> Result<(), Failure> {
         self.progress.end();
-        let (kept, stored) = self.recorder.finish();
+        let (kept, stored) = self.recorder.finish(patience);
         let (name, kept) = (file.display(), summary(&kept));
         match (stored, recorded) {
-            (Err(error), _) => Err(Failure::Other(format!(
-                "{name}: {error}; {kept}, and nothing after that"
-            ))),
+            (Err(error), _) => {
+                let rest = match error.ends_it() {
+                    true => ", and nothing after that",
+                    false => "",
+                };
+                Err(Failure::Other(format!("{name}: {error}; {kept}{rest}")))
+            }
             (Ok(()), Err(error)) => Err(Failure::Other(format!("{error}; {name}: {kept}"))),
             (Ok(()), Ok(())) => {
                 self.diagnostics.notify(format_args!("{name}: {kept}"));

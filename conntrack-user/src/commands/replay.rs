@@ -21,7 +21,8 @@ use crate::{
     model::record::Record,
     output::Sink,
     recording::{
-        player::{Entry, Pace, Player, Step},
+        pace::Pace,
+        player::{Player, PlayerItem, RecordedLine},
         reader::{Ending, ReadError},
     },
 };
@@ -61,11 +62,11 @@ impl Opened {
     }
 
     /// The next line; what cannot be read is left out.
-    pub(super) fn next_entry(&mut self) -> Result<Option<Entry>, Failure> {
+    pub(super) fn next_entry(&mut self) -> Result<Option<RecordedLine>, Failure> {
         loop {
-            match self.player.next_step() {
-                Ok(Some(Step::Entry(entry))) => return Ok(Some(*entry)),
-                Ok(Some(Step::Damage(damage))) => {
+            match self.player.next_item() {
+                Ok(Some(PlayerItem::Line(entry))) => return Ok(Some(*entry)),
+                Ok(Some(PlayerItem::Damage(damage))) => {
                     if let Some(diagnostics) = &self.diagnostics {
                         diagnostics.notify(format_args!("{}: {damage}", self.name));
                     }
@@ -204,9 +205,9 @@ impl Shown {
         }
     }
 
-    fn write(&mut self, entry: &Entry) -> io::Result<()> {
+    fn write(&mut self, entry: &RecordedLine) -> io::Result<()> {
         match self {
-            Self::Lines(out) => writeln!(out, "{}", entry.line),
+            Self::Lines(out) => writeln!(out, "{}", entry.text),
             Self::Sink(sink) => entry
                 .record
                 .as_ref()

@@ -16,7 +16,10 @@ use crate::{
     engine::{diagnostics::Diagnostics, drive::until_signalled, outlet::Outlet},
     model::record::Record,
     output::live::{App, Input},
-    recording::player::{Entry, Pace, Speed},
+    recording::{
+        pace::{Pace, Speed},
+        player::RecordedLine,
+    },
 };
 
 /// Records read at once, at most: keys are answered in between.
@@ -31,7 +34,7 @@ struct Playing {
     /// When the pace started.
     start: Duration,
     /// What comes next, and when it is due; `None` at the end.
-    next: Option<(Entry, Duration)>,
+    next: Option<(RecordedLine, Duration)>,
     /// Whether it waits for a key.
     held: bool,
     /// Intervals to show although it waits.
@@ -76,7 +79,7 @@ impl Playing {
     }
 
     /// Samples are waited for; what follows them belongs to them.
-    fn due_of(&mut self, entry: &Entry) -> Duration {
+    fn due_of(&mut self, entry: &RecordedLine) -> Duration {
         match &entry.record {
             Some(Record::Sample(sample)) => self.start + self.pace.due(sample.time.0),
             _ => self.start,

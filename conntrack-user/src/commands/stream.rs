@@ -10,7 +10,7 @@ use crate::{
         diagnostics::Diagnostics,
         drive::{to_end, until_signalled},
         outlet::Outlet,
-        run::{Run, wants_probes},
+        run::Run,
     },
     model::record::{Hello, Record},
     output::{Sink, csv::Csv, json::Json, terminal, text::TextSink},
@@ -22,7 +22,7 @@ pub(super) fn run(args: &StreamArgs, diagnostics: &Diagnostics) -> Result<(), Fa
     let config = configuration(args.alerts.config.as_deref())?;
     let settings = args.settings(config);
     // The other formats have a place of their own for it.
-    let mut probes_off = ProbesOff::new(args.format == Format::Csv && wants_probes(&settings));
+    let mut probes_off = ProbesOff::new(args.format == Format::Csv && settings.wants_probes());
     until_signalled(
         SystemClock,
         diagnostics,

@@ -238,7 +238,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::source::proc_fs::ReadError;
+    use crate::source::proc_fs::SourceError;
 
     #[test]
     fn what_is_kept_is_taken_once() {
@@ -274,18 +274,18 @@ mod tests {
     #[test]
     fn each_error_is_told_once_until_it_changes() {
         let mut errors = PersistingErrors::new(Diagnostics::new());
-        let gone = || ReadError::NotFound(PathBuf::from("/proc/x"));
+        let gone = || SourceError::NotFound(PathBuf::from("/proc/x"));
         assert_eq!(errors.changes(&[gone()]), ["/proc/x does not exist"]);
         assert!(errors.changes(&[gone()]).is_empty());
-        let denied = ReadError::PermissionDenied(PathBuf::from("/proc/x"));
+        let denied = SourceError::PermissionDenied(PathBuf::from("/proc/x"));
         assert_eq!(
             errors.changes(&[denied]),
             ["/proc/x: permission denied; run as root"]
         );
         assert_eq!(
-            errors.changes::<ReadError>(&[]),
+            errors.changes::<SourceError>(&[]),
             ["all counters can be read again"]
         );
-        assert!(errors.changes::<ReadError>(&[]).is_empty());
+        assert!(errors.changes::<SourceError>(&[]).is_empty());
     }
 }

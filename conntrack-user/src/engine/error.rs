@@ -4,22 +4,14 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::probes::error::AttachError;
+use crate::{probes::error::AttachError, source::namespaces::NamespaceError};
 
 /// Why a run cannot start, or go on.
 #[derive(Debug, Error)]
 pub enum EngineError {
-    /// A namespace that was asked for cannot be had.
-    #[error("{0}")]
-    Namespace(String),
-    /// The only namespace cannot be entered any more, or our own cannot be returned to.
-    #[error("network namespace {name}: {source}")]
-    Enter {
-        /// What it is called.
-        name: String,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    /// A namespace that was asked for cannot be had, the only one cannot be entered any more, or our own cannot be returned to.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
     /// The file with eBPF programs cannot be read.
     #[error("{}: {source}", path.display())]
     Object {

@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::engine::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings};
 use crate::{
-    config::Limits,
+    config::HookLimits,
     model::record::{Alert, Record},
 };
 
@@ -37,7 +37,7 @@ const PRINTED: usize = 8 * 1024;
 /// Runs a command for each notification it gets. Dropping it waits for what runs, for at most [`LAST_WAIT`], and ends the
 /// rest.
 pub struct AlertHook {
-    limits: Limits,
+    limits: HookLimits,
     queue: Option<mpsc::Sender<Alert>>,
     ending: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -136,7 +136,7 @@ fn title(alert: &Alert) -> String {
 #[derive(Clone)]
 struct Worker {
     command: String,
-    limits: Limits,
+    limits: HookLimits,
     log: HookLog,
 }
 

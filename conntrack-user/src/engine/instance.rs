@@ -1,6 +1,6 @@
 //! One watched instance: its namespace, and how it is read there.
 
-use std::{io, rc::Rc, thread::sleep, time::Duration};
+use std::{rc::Rc, thread::sleep, time::Duration};
 
 use crate::engine::{
     diagnostics::{Diagnostics, PersistingErrors},
@@ -12,7 +12,7 @@ use crate::{
     source::{
         instance::{Extent, InstanceSource, ProbeFeed, Remarks},
         maps::counters::CounterMaps,
-        namespaces::Namespace,
+        namespaces::{Namespace, NamespaceError},
     },
 };
 
@@ -67,15 +67,14 @@ impl WatchedInstance {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::NotFound`] when its namespace is gone; others when that cannot be entered, or our own not be returned
-    /// to.
+    /// [`NamespaceError::Gone`] when its namespace is gone; others when that cannot be entered, or our own not be returned to.
     pub(super) fn read(
         &mut self,
         clock: &impl Clock,
         purpose: Purpose,
         missed: &dyn Fn() -> Option<u64>,
         disagrees: &dyn Fn(&InstanceReading) -> bool,
-    ) -> io::Result<InstanceReading> {
+    ) -> Result<InstanceReading, NamespaceError> {
         let (extent, looks) = match purpose {
             Purpose::Baseline => (Extent::All, 0),
             Purpose::Interval => (Extent::Settled, SECOND_LOOKS),
@@ -107,7 +106,7 @@ impl WatchedInstance {
     }
 }
 
-fn within<T>(namespace: Option<&Namespace>, work: impl FnOnce() -> T) -> io::Result<T> {
+fn within<T>(namespace: Option<&Namespace>, work: impl FnOnce() -> T) -> Result<T, NamespaceError> {
     match namespace {
         Some(namespace) => namespace.within(work),
         None => Ok(work()),
@@ -115,12 +114,9 @@ fn within<T>(namespace: Option<&Namespace>, work: impl FnOnce() -> T) -> io::Res
 }
 
 /// The error of an instance that cannot be read, unless it is merely gone.
-pub(super) fn unless_gone(info: &InstanceInfo, error: io::Error) -> Result<(), EngineError> {
-    if error.kind() == io::ErrorKind::NotFound {
+pub(super) fn unless_gone(error: NamespaceError) -> Result<(), EngineError> {
+    if error.is_gone() {
         return Ok(());
     }
-    Err(EngineError::Enter {
-        name: info.name.to_string(),
-        source: error,
-    })
+    Err(error.into())
 }

@@ -1,5 +1,7 @@
 //! A run: its start, its ticks, its end. The same for every command that watches a kernel.
 
+mod module;
+
 use std::{rc::Rc, time::Duration};
 
 use crate::engine::{
@@ -8,6 +10,7 @@ use crate::engine::{
     hook::AlertHook,
     instance::{LONGEST_LAST_LOOK, WatchedInstance, unless_gone},
     probes::{ProbeLife, Wanted},
+    schedule::Schedule,
     settings::{RunSettings, Target},
     top::{self, TopWatch},
     watch::{self, WatchList},
@@ -19,9 +22,13 @@ use crate::{
         overhead::Overhead,
         record::Record,
     },
-    probes::{facts::HostFacts, plan::ProbeRequest},
+    probes::facts::HostFacts,
     reading::{InstanceInfo, InstanceReading, Purpose, Reading, durations::Durations},
-    source::{namespaces::Namespace, own_usage, proc_fs::ProcRoot},
+    source::{
+        namespaces::{Namespace, NamespaceError},
+        own_usage,
+        proc_fs::ProcRoot,
+    },
     text::Text,
 };
 
@@ -30,11 +37,7 @@ use crate::{
 /// Everything that is measured in a tick goes as one [`Reading`] through the [`Monitor`], which gives what is to be reported.
 pub struct Run<C> {
     clock: C,
-    interval: Duration,
-    /// When the run is over.
-    deadline: Option<Duration>,
-    /// When the next tick is due.
-    due: Duration,
+    schedule: Schedule,
     proc_root: Option<ProcRoot>,
     kernel_release: Option<Text>,
     probes: ProbeLife,
@@ -128,9 +131,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             Rc::clone(probes.status()),
         );
         let mut run = Self {
-            interval: settings.interval,
-            deadline: None,
-            due: now.monotonic,
+            schedule: Schedule::new(settings.interval, settings.duration),
             proc_root,
             kernel_release: kernel_release.map(Text::from),
             probes,
@@ -153,29 +154,20 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         if let Some(top) = &mut run.top {
             top.begin(&run.clock, &mut run.probes);
         }
-        let started = run.clock.now().monotonic;
-        run.due = after(started, run.interval, started);
-        run.deadline = settings
-            .duration
-            .map(|duration| started.saturating_add(duration));
+        run.schedule.start(run.clock.now().monotonic);
         Ok((run, records))
     }
 
     /// Time until the next tick is due; `None` when the run is over.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
-        let wake = self.deadline.map_or(self.due, |end| end.min(self.due));
-        if self.deadline == Some(wake) && self.clock.now().monotonic >= wake {
-            return None;
-        }
-        Some(wake.saturating_sub(self.clock.now().monotonic))
+        self.schedule.wait(self.clock.now().monotonic)
     }
 
     /// Whether a tick is due, and not the end of the run.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        let now = self.clock.now().monotonic;
-        now >= self.due && self.deadline.is_none_or(|end| now < end)
+        self.schedule.is_due(self.clock.now().monotonic)
     }
 
     /// Takes a reading of everything, and gives what is to be reported.
@@ -185,7 +177,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
     /// When our own namespace cannot be returned to, or the only one cannot be entered any more.
     pub fn tick(&mut self) -> Result<Vec<Record>, EngineError> {
         let now = self.clock.now().monotonic;
-        self.due = after(self.due, self.interval, now);
+        self.schedule.ticked(now);
         let appeared = self.watch.appeared(now)?;
         let mut records = Vec::new();
         if !appeared.is_empty() {
@@ -263,7 +255,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
                 Ok(Some((info, reading)))
             }
             // Gone again already: it was found by looking for namespaces.
-            Err(error) => unless_gone(&info, error).map(|()| None),
+            Err(error) => unless_gone(error).map(|()| None),
         }
     }
 
@@ -271,7 +263,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         &self,
         instance: &mut WatchedInstance,
         purpose: Purpose,
-    ) -> std::io::Result<InstanceReading> {
+    ) -> Result<InstanceReading, NamespaceError> {
         let missed = || self.probes.missed();
         let info = Rc::clone(&instance.info);
         let disagrees = |reading: &InstanceReading| self.monitor.disagrees(&info, reading);
@@ -300,7 +292,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
                     self.watch.instances.push(instance);
                 }
                 Err(error) => {
-                    unless_gone(&instance.info, error)?;
+                    unless_gone(error)?;
                     self.unwatch(&instance);
                     let durations = self.durations(&instance.info);
                     gone.push((instance.info, durations));
@@ -380,103 +372,10 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             self.kernel_release = root.kernel_release().ok().map(Text::from);
         }
     }
-
-    /// nf_conntrack comes and goes with its module, and takes the probes with it.
-    fn follow_module(&mut self, present: bool) -> Result<Vec<Record>, EngineError> {
-        let before = std::mem::replace(&mut self.conntrack_seen, present);
-        if before && !present && self.probes.maps().is_some() {
-            let reason = "nf_conntrack was unloaded";
-            self.diagnostics
-                .notify(format_args!("{reason}; waiting for it to come back"));
-            // What the probes that go have counted up to now.
-            let durations = self.watch.instances.iter().map(|i| self.durations(&i.info));
-            let durations: Vec<_> = durations.collect();
-            self.probes.lose(reason);
-            return self.spread_probes(durations);
-        }
-        if present && self.probes.is_waiting() {
-            self.probes.attach(HostFacts::probe());
-            if self.probes.maps().is_some() {
-                self.watch.set_slots(slots(&self.probes, self.single));
-                self.diagnostics
-                    .notify("nf_conntrack is loaded; probes attached");
-            }
-            return self.spread_probes(Vec::new());
-        }
-        Ok(Vec::new())
-    }
-
-    /// Gives every instance the probes as they are now, and reads where their counts start. `durations`: what was counted by
-    /// probes that are gone, in the order of the instances.
-    fn spread_probes(
-        &mut self,
-        durations: Vec<Option<Durations>>,
-    ) -> Result<Vec<Record>, EngineError> {
-        let room = self.watch.room();
-        let mut durations = durations.into_iter();
-        let mut readings = Vec::new();
-        let mut instances = std::mem::take(&mut self.watch.instances);
-        for instance in &mut instances {
-            // It may have been found while there were no probes, and as many slots as namespaces.
-            if instance.info.slot.is_some_and(|slot| slot >= room) {
-                instance.info = Rc::new(InstanceInfo {
-                    slot: None,
-                    ..(*instance.info).clone()
-                });
-            }
-            if let Some((netns, slot)) = instance.info.netns.zip(instance.info.slot)
-                && self.watch.assigns_slots()
-            {
-                self.probes.assign(netns, slot)?;
-            }
-            instance.set_maps(self.probes.maps(), &self.clock);
-            match self.read_instance(instance, Purpose::Baseline) {
-                Ok(mut reading) => {
-                    if let Some(gone) = durations.next() {
-                        reading.durations = gone;
-                    }
-                    readings.push((Rc::clone(&instance.info), reading));
-                }
-                // The next reading finds it gone.
-                Err(error) => unless_gone(&instance.info, error)?,
-            }
-        }
-        self.watch.instances = instances;
-        let baseline = self.reading(Purpose::Baseline, readings);
-        Ok(self.observe(&baseline))
-    }
 }
 
 /// Slots in the probes' maps; `None` without probes. A single namespace needs but one.
 fn slots(probes: &ProbeLife, single: bool) -> Option<u32> {
     let maps = probes.maps()?;
     Some(if single { 1 } else { maps.slots() })
-}
-
-/// The next moment to read at: on the grid of intervals, later ones left out when time was lost.
-fn after(last: Duration, interval: Duration, now: Duration) -> Duration {
-    let behind = now.saturating_sub(last).as_nanos() / interval.as_nanos().max(1);
-    let steps = u32::try_from(behind).unwrap_or(u32::MAX).saturating_add(1);
-    last.saturating_add(interval.saturating_mul(steps))
-}
-
-/// Whether probes were asked for at all.
-#[must_use]
-pub fn wants_probes(settings: &RunSettings) -> bool {
-    matches!(settings.probes.request, ProbeRequest::Group(_))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn readings_stay_on_the_grid() {
-        let ms = Duration::from_millis;
-        assert_eq!(after(ms(1000), ms(100), ms(1001)), ms(1100));
-        assert_eq!(after(ms(1000), ms(100), ms(1100)), ms(1200));
-        // Held up for a while: what was missed is left out, the grid is kept.
-        assert_eq!(after(ms(1000), ms(100), ms(1250)), ms(1300));
-        assert_eq!(after(Duration::MAX, ms(100), Duration::MAX), Duration::MAX);
-    }
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use thiserror::Error;
 
 use crate::{
-    config::Limits,
+    config::HookLimits,
     model::{alert::AlertSettings, burst, top::talkers::TopSettings},
     probes::plan::ProbeRequest,
     source::kernel::Choice,
@@ -82,13 +82,21 @@ pub struct ProbeSettings {
     pub event_rate: u32,
 }
 
+impl RunSettings {
+    /// Whether probes were asked for at all.
+    #[must_use]
+    pub fn wants_probes(&self) -> bool {
+        matches!(self.probes.request, ProbeRequest::Group(_))
+    }
+}
+
 /// The command that is run for notifications.
 #[derive(Clone, Debug)]
 pub struct HookSettings {
     /// For `sh -c`.
     pub command: String,
     /// Its bounds.
-    pub limits: Limits,
+    pub limits: HookLimits,
 }
 
 /// Why a text chooses no network namespace.

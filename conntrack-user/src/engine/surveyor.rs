@@ -2,7 +2,6 @@
 //! Seldom, so that it costs little, and beside the readings, so that they wait for nothing.
 
 use std::{
-    io,
     path::Path,
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread,
@@ -233,7 +232,7 @@ impl<C: Clock> SurveyThread<C> {
                         finding.add(&socket, process);
                     }
                 })
-                .map_err(|e| format!("/proc/net: sockets: {e}"))?;
+                .map_err(|e| e.to_string())?;
                 Ok(Some(Surveyed::Owners(finding.owners())))
             });
             self.send(target, what)?;
@@ -260,8 +259,8 @@ fn within(
         Ok(Ok(what)) => what,
         Ok(Err(reason)) => Some(Surveyed::Failed(reason)),
         // It ended; the readings say so.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => Some(Surveyed::Failed(format!("cannot be entered: {error}"))),
+        Err(error) if error.is_gone() => None,
+        Err(error) => Some(Surveyed::Failed(error.to_string())),
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn find(target: &Target) -> Result<Found, EngineError> {
             NamespaceChoice::All => Namespace::all(),
             NamespaceChoice::Named(name) => Namespace::named(name).map(|named| vec![named]),
         };
-        for namespace in more.map_err(EngineError::Namespace)? {
+        for namespace in more? {
             if !found.iter().any(|known| known.inode == namespace.inode) {
                 found.push(namespace);
             }
@@ -131,7 +131,7 @@ impl WatchList {
             let mut watched = self.instances.iter().filter_map(|i| i.namespace.as_ref());
             watched.any(|n| n.inode == namespace.inode)
         };
-        let all = Namespace::all().map_err(EngineError::Namespace)?;
+        let all = Namespace::all()?;
         Ok(all
             .into_iter()
             .filter(|namespace| !known(namespace))
@@ -155,7 +155,7 @@ impl WatchList {
         let info = InstanceInfo {
             id: self.next_id,
             name: match &namespace {
-                Some(namespace) => namespace.name.clone().into(),
+                Some(namespace) => namespace.name.clone(),
                 None => "self".into(),
             },
             netns: namespace.as_ref().map(|namespace| namespace.inode),

@@ -1,12 +1,12 @@
 //! Which CPUs there are, and what each of them counted.
 
-use crate::reading::probes::ProbeTotals;
+use crate::{reading::probes::ProbeTotals, text::Text};
 
-/// What tells CPUs apart.
+/// What is counted per CPU.
 #[derive(Clone, Debug)]
 pub struct CpuReading {
-    /// Which there are; else why that is not known.
-    pub ids: Result<CpuIds, String>,
+    /// Which there are; else why that is not known, as it is shown.
+    pub ids: Result<CpuIds, Text>,
     /// What the probes counted, by CPU id, ids that do not exist included; `None` without probes.
     pub probes: Option<Vec<ProbeTotals>>,
 }

@@ -154,7 +154,7 @@ mod tests {
         Rc::new(Process {
             pid,
             program: Program {
-                name: name.to_owned(),
+                name: name.to_owned().into(),
                 container: (name == "java").then(|| "0123456789ab".to_owned()),
             },
         })

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::text::Text;
+
 /// A socket that belongs to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Socket {
@@ -21,7 +23,7 @@ pub struct Socket {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Program {
     /// Its name (`comm`).
-    pub name: String,
+    pub name: Text,
     /// The container it runs in.
     pub container: Option<String>,
 }

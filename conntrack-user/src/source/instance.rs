@@ -10,7 +10,7 @@ use crate::source::{
     hooks,
     kernel::{Choice, KernelCounters},
     maps::counters::CounterMaps,
-    proc_fs::{ProcRoot, ReadError},
+    proc_fs::{ProcRoot, SourceError},
 };
 use crate::{
     clock::Clock,
@@ -21,6 +21,7 @@ use crate::{
         hooks::HookSchedule,
         probes::{ProbeReading, ProbeTotals},
     },
+    text::Text,
 };
 
 /// On each CPU a task may be inside a probed function, and a softirq that interrupts it in another.
@@ -95,7 +96,7 @@ pub struct InstanceSource {
 #[derive(Debug, Default)]
 pub struct Remarks {
     /// What could not be read.
-    pub errors: Vec<ReadError>,
+    pub errors: Vec<SourceError>,
     /// That the kernel's counters come from elsewhere than before.
     pub source: Option<String>,
 }
@@ -143,7 +144,7 @@ impl InstanceSource {
             }
         });
         let cpus = self.cpus.as_ref().map(|cpus| CpuReading {
-            ids: cpus.read(),
+            ids: cpus.read().map_err(|e| Text::from(e.to_string())),
             probes: by_cpu,
         });
         let entries = counters.kernel.entries();

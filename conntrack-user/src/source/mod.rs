@@ -1,5 +1,5 @@
-//! The way in: from the kernel to snapshots. The only reading of the outside world besides
-//! [`crate::probes`], which looks once at what the host offers.
+//! The way in: from the kernel to [`crate::reading`]. All IO on the way in is here, except for what [`crate::probes`]
+//! finds out about the host.
 
 pub mod buckets;
 pub mod cpus;

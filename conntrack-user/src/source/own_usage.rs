@@ -1,13 +1,13 @@
 //! What this process itself uses.
 
-use std::{fs, time::Duration};
+use std::{path::Path, time::Duration};
 
 use rustix::{
     param::page_size,
     time::{ClockId, clock_gettime},
 };
 
-use crate::reading::usage::Usage;
+use crate::{files, reading::usage::Usage};
 
 /// Reads it; `now` is the time on the monotonic clock.
 #[must_use]
@@ -19,7 +19,7 @@ pub fn read(now: Duration) -> Usage {
             u64::try_from(cpu.tv_sec).unwrap_or_default(),
             u32::try_from(cpu.tv_nsec).unwrap_or_default(),
         ),
-        memory: fs::read_to_string("/proc/self/statm")
+        memory: files::read_beginning(Path::new("/proc/self/statm"), 4096)
             .ok()
             .and_then(|text| resident(&text, page_size() as u64)),
     }

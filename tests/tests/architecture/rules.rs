@@ -5,9 +5,10 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     // What all others stand on.
     ("text", &[]),
     ("clock", &[]),
+    ("files", &[]),
     ("reading", &["clock", "text"]),
     // The way in.
-    ("source", &["reading", "clock", "text"]),
+    ("source", &["reading", "clock", "files", "text"]),
     ("probes", &["reading", "source", "text"]),
     // The model, from its leaves up.
     ("model::kernel", &["reading"]),
@@ -75,7 +76,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     // The way out.
     ("output", &["model", "reading", "text"]),
     ("recording", &["model::record", "clock", "text"]),
-    ("config", &["model::alert", "text"]),
+    ("config", &["model::alert", "clock", "files", "text"]),
     // What ties them together.
     (
         "engine",
@@ -93,6 +94,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "output",
             "recording",
             "config",
+            "clock",
         ],
     ),
     (
@@ -141,11 +143,7 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
         "below the command line there are plain settings",
     ),
     ("tokio", &["engine", "commands"], "nothing else waits"),
-    (
-        "std::thread",
-        &["engine", "recording::writer"],
-        "threads are few, and known",
-    ),
+    ("std::thread", &["engine"], "threads are few, and known"),
     (
         "ratatui",
         &["output::live", "commands"],
@@ -184,9 +182,9 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     (
         "std::fs",
         &[
+            "files",
             "source",
             "probes",
-            "config",
             "recording",
             "engine::probes",
             "commands",
@@ -195,7 +193,7 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "rustix::fs",
-        &["source", "recording", "commands"],
+        &["files", "source", "recording"],
         "the model and the formats do no IO",
     ),
     (

@@ -86,7 +86,14 @@ pub fn parse(path: &Path, text: &str) -> SourceFile {
         }
     }
     visitor.visit_file(&syntax);
-    visitor.file
+    let mut file = visitor.file;
+    for names in [&mut file.outside, &mut file.macros] {
+        names.sort();
+        names.dedup();
+    }
+    file.inside.sort();
+    file.inside.dedup();
+    file
 }
 
 /// The module of a file: `model/kernel/mod.rs` and `model/kernel.rs` are the same.
@@ -141,7 +148,8 @@ impl Visitor {
                 self.file.inside.push(absolute);
             }
             _ => match self.names.get(first).cloned() {
-                Some(meaning) if meaning[..] != path[..1] => {
+                // `use log::log` does not say more about `log` than it said itself.
+                Some(meaning) if meaning[0] != *first => {
                     let whole: Vec<String> = meaning.iter().chain(&path[1..]).cloned().collect();
                     self.named(&whole);
                 }

@@ -4,7 +4,10 @@ use std::{net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 
-use crate::model::event::{Family, Protocol, Tuple};
+use crate::{
+    model::event::{Family, Protocol, Tuple},
+    text::Text,
+};
 
 /// A condition on a tuple.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +50,31 @@ impl Condition {
 
 const KEYS: &str = "family, proto, src, sport, dst, dport";
 
-impl FromStr for Filter {
-    type Err = String;
+/// Why a text is no filter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// A condition without `=`.
+    #[error("{0}: expected key=value with a key of {KEYS}")]
+    NoValue(Text),
+    /// A key that no tuple has.
+    #[error("{0}: no such key; there are {KEYS}")]
+    UnknownKey(Text),
+    /// A value that its key cannot have.
+    #[error("{key}={value}: expected {expected}")]
+    BadValue {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: Text,
+        /// What it may be.
+        expected: &'static str,
+    },
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Filter {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
         text.split(',')
             .filter(|part| !part.trim().is_empty())
             .map(condition)
@@ -59,32 +83,42 @@ impl FromStr for Filter {
     }
 }
 
-fn condition(text: &str) -> Result<Condition, String> {
+fn condition(text: &str) -> Result<Condition, FilterError> {
     let (key, value) = text
         .split_once('=')
-        .ok_or_else(|| format!("{text:?}: expected key=value with a key of {KEYS}"))?;
+        .ok_or_else(|| FilterError::NoValue(Text::excerpt(text)))?;
     let (key, value) = (key.trim(), value.trim());
-    let wrong = |what: &str| format!("{key}={value}: expected {what}");
-    let port = || value.parse().map_err(|_| wrong("a port from 0 to 65535"));
+    let wrong = |key, expected| FilterError::BadValue {
+        key,
+        value: Text::excerpt(value),
+        expected,
+    };
+    let port = |key| {
+        value
+            .parse()
+            .map_err(|_| wrong(key, "a port from 0 to 65535"))
+    };
+    let prefix = |key| prefix(value).ok_or_else(|| wrong(key, "an address or prefix"));
     Ok(match key {
         "family" => Condition::Family(match value {
             "ipv4" => Family::Ipv4,
             "ipv6" => Family::Ipv6,
-            _ => return Err(wrong("ipv4 or ipv6")),
+            _ => return Err(wrong("family", "ipv4 or ipv6")),
         }),
         "proto" => Condition::Proto(
-            Protocol::named(value).ok_or_else(|| wrong("a protocol such as tcp, or its number"))?,
+            Protocol::named(value)
+                .ok_or_else(|| wrong("proto", "a protocol such as tcp, or its number"))?,
         ),
-        "src" => Condition::Src(net(value).ok_or_else(|| wrong("an address or prefix"))?),
-        "dst" => Condition::Dst(net(value).ok_or_else(|| wrong("an address or prefix"))?),
-        "sport" => Condition::Sport(port()?),
-        "dport" => Condition::Dport(port()?),
-        _ => return Err(format!("{key}: no such key; there are {KEYS}")),
+        "src" => Condition::Src(prefix("src")?),
+        "dst" => Condition::Dst(prefix("dst")?),
+        "sport" => Condition::Sport(port("sport")?),
+        "dport" => Condition::Dport(port("dport")?),
+        _ => return Err(FilterError::UnknownKey(Text::excerpt(key))),
     })
 }
 
 /// A prefix, or an address as the longest one.
-fn net(text: &str) -> Option<IpNet> {
+fn prefix(text: &str) -> Option<IpNet> {
     text.parse()
         .ok()
         .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
@@ -133,8 +167,9 @@ mod tests {
             ("src=10.0.0.0/40", "an address or prefix"),
             ("proto=tpc", "a protocol"),
             ("family=ipx", "ipv4 or ipv6"),
+            ("dport=\u{1b}[2J", "dport=\\u{1b}[2J: expected a port"),
         ] {
-            let error = text.parse::<Filter>().unwrap_err();
+            let error = text.parse::<Filter>().unwrap_err().to_string();
             assert!(error.contains(said), "{text}: {error}");
         }
     }

@@ -13,6 +13,8 @@ use conntrack_ebpf::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::text::Plain;
+
 /// Name of a kind in the contract.
 #[must_use]
 pub const fn kind_name(kind: EventKind) -> &'static str {
@@ -115,7 +117,8 @@ impl Serialize for Protocol {
 impl<'de> Deserialize<'de> for Protocol {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Self::named(&text).ok_or_else(|| de::Error::custom(format!("no such protocol: {text}")))
+        Self::named(&text)
+            .ok_or_else(|| de::Error::custom(format_args!("no such protocol: {}", Plain(&text))))
     }
 }
 

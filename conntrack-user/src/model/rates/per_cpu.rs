@@ -66,10 +66,10 @@ impl Cpus {
                         .as_ref()
                         .map_or(rows.len(), |ids| ids.possible.len());
                     if rows.len() != possible {
-                        unknown = Some(format!(
+                        unknown = Some(Text::from(format!(
                             "the kernel's statistics have {} rows for {possible} possible CPUs",
                             rows.len()
-                        ));
+                        )));
                         return None;
                     }
                     rows.clone()
@@ -100,7 +100,7 @@ impl Cpus {
         let online = reading.ids.as_ref().map(|ids| ids.online.len()).ok();
         let shown = PerCpu {
             cpus: reading.ids.as_ref().ok().map(|ids| ids.possible.clone()),
-            unknown: unknown.map(Text::from),
+            unknown,
             skew: PerCounter::from_fn(|spec| skew(moved.get(spec.id)?, online)),
             rates: PerCounter::from_fn(|spec| Some(moved.get(spec.id)?.iter().map(rate).collect())),
             totals: PerCounter::from_fn(|spec| {
@@ -184,7 +184,7 @@ mod tests {
         reading::{coverage::Coverage, cpus::CpuIds, proc_stat::kernel_text},
     };
 
-    fn ids(possible: &[u32], online: &[u32]) -> Result<CpuIds, String> {
+    fn ids(possible: &[u32], online: &[u32]) -> Result<CpuIds, Text> {
         Ok(CpuIds {
             possible: possible.to_vec(),
             online: online.to_vec(),
@@ -296,7 +296,7 @@ mod tests {
     fn without_ids_rows_are_rows() {
         let mut cpus = Cpus::default();
         let reading = CpuReading {
-            ids: Err("not this machine".to_owned()),
+            ids: Err("not this machine".into()),
             probes: None,
         };
         cpus.observe(&reading, Some(&stat(&[1, 2])), &origins(), 1.0);

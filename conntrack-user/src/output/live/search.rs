@@ -2,12 +2,15 @@
 
 use std::str::FromStr;
 
-use crate::model::event::{Tuple, filter::Filter};
+use crate::model::event::{
+    Tuple,
+    filter::{Filter, FilterError},
+};
 
 /// What is wrong with a filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SearchError(<Filter as FromStr>::Err);
+#[error(transparent)]
+pub struct SearchError(#[from] FilterError);
 
 /// Conditions that must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +37,7 @@ impl FromStr for Search {
         let (conditions, words): (Vec<&str>, Vec<&str>) = parts.partition(|p| p.contains('='));
         Ok(Self {
             tuple: (!conditions.is_empty())
-                .then(|| conditions.join(",").parse().map_err(SearchError))
+                .then(|| conditions.join(",").parse())
                 .transpose()?,
             words: words.into_iter().map(str::to_lowercase).collect(),
         })

@@ -1,12 +1,17 @@
 //! The entries of the table, through ctnetlink: the request, and what is taken from each entry.
 
-use crate::reading::entries::Entry;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::source::nfnetlink::message::{Attribute, Malformed, Object, Request};
+use crate::{
+    reading::entries::Entry,
+    source::nfnetlink::{
+        attribute::{Attribute, Malformed, Object},
+        message::NetlinkRequest,
+    },
+};
 
 /// All entries of a namespace.
-pub const ENTRIES: Request = Request {
+pub const ENTRIES: NetlinkRequest = NetlinkRequest {
     name: "IPCTNL_MSG_CT_GET",
     module: "nf_conntrack_netlink",
     subsystem: libc::NFNL_SUBSYS_CTNETLINK as u8,

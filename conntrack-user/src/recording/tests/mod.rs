@@ -1,5 +1,8 @@
 //! Recordings: what is recorded is what is read, whatever happens to the file.
 
+mod hostile;
+mod storing;
+
 use std::{
     cell::Cell,
     io::{self, Write},
@@ -10,12 +13,13 @@ use std::{
 use crate::{
     clock::{Clock, Instant},
     model::record::{Alert, Record, Time},
-    output::Sink,
     recording::{
         block,
-        player::{Player, Position, Step},
-        reader::{Damage, DamageKind, Ending, Item, ReadError, Reader},
-        writer::{AT_MOST, Kept, Medium, Recorder},
+        encoder::AT_MOST,
+        player::{Player, PlayerItem},
+        position::Position,
+        reader::{BlockReader, Damage, DamageKind, Ending, ReadError, ReadItem},
+        writer::{Kept, Medium, RecordError, Recorder, recorder},
     },
 };
 use jiff::Timestamp;
@@ -112,10 +116,20 @@ fn record(n: u32) -> Record {
     })
 }
 
+/// Longer than any test waits for its writer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A recorder whose writer has a thread of its own.
+fn started(medium: impl Medium, clock: &Set, interval: Duration) -> Recorder<Set> {
+    let (recorder, writer) = recorder(medium, clock.clone(), interval);
+    std::thread::spawn(move || writer.run());
+    recorder
+}
+
 /// Records `count` intervals onto a disk.
-fn recorded(disk: &Disk, count: u32) -> (Kept, io::Result<()>) {
+fn recorded(disk: &Disk, count: u32) -> (Kept, Result<(), RecordError>) {
     let clock = Set::default();
-    let mut recorder = Recorder::new(disk.clone(), clock.clone(), INTERVAL);
+    let mut recorder = started(disk.clone(), &clock, INTERVAL);
     for n in 0..count {
         clock.0.set(INTERVAL * n);
         if recorder
@@ -126,16 +140,16 @@ fn recorded(disk: &Disk, count: u32) -> (Kept, io::Result<()>) {
             break;
         }
     }
-    recorder.finish()
+    recorder.finish(PATIENCE)
 }
 
 fn read(bytes: &[u8]) -> Result<(Vec<u32>, Vec<Damage>, Ending), ReadError> {
     let mut player = Player::new(bytes, None, None);
     let (mut records, mut damages) = (Vec::new(), Vec::new());
-    while let Some(step) = player.next_step()? {
-        match step {
-            Step::Entry(entry) => records.extend(entry.record.map(number)),
-            Step::Damage(damage) => damages.push(damage),
+    while let Some(item) = player.next_item()? {
+        match item {
+            PlayerItem::Line(line) => records.extend(line.record.map(number)),
+            PlayerItem::Damage(damage) => damages.push(damage),
         }
     }
     Ok((records, damages, player.ending()))
@@ -188,7 +202,7 @@ fn no_record_waits_longer_than_a_second() {
     for interval in [10, 100, 400, 700, 5000].map(Duration::from_millis) {
         let disk = Disk::new(1 << 20);
         let clock = Set::default();
-        let mut recorder = Recorder::new(disk.clone(), clock.clone(), interval);
+        let mut recorder = started(disk.clone(), &clock, interval);
         let mut waiting = Vec::new();
         for n in 0..200 {
             let now = interval * n;
@@ -206,7 +220,7 @@ fn no_record_waits_longer_than_a_second() {
                 "{interval:?} {n}"
             );
         }
-        recorder.finish().1.unwrap();
+        recorder.finish(PATIENCE).1.unwrap();
     }
 }
 
@@ -219,7 +233,10 @@ fn a_full_disk_keeps_whole_blocks_and_says_which() {
         let mut disk = Disk::new(starts[3] + 20);
         disk.truncates = truncates;
         let (kept, result) = recorded(&disk, 100);
-        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(
+            io::Error::from(result.unwrap_err()).kind(),
+            io::ErrorKind::StorageFull
+        );
         assert_eq!((kept.blocks, kept.records), (3, 30));
         let (read, damages, ending) = read(&disk.bytes()).unwrap();
         assert_eq!(read, records(0..30));
@@ -313,9 +330,9 @@ fn a_part_is_read_without_the_rest() {
     let to = "+4s".parse::<Position>().unwrap();
     let mut player = Player::new(&bytes[..], Some(from), Some(to));
     let mut read = Vec::new();
-    while let Some(step) = player.next_step().unwrap() {
-        if let Step::Entry(entry) = step {
-            read.extend(entry.record.map(number));
+    while let Some(item) = player.next_item().unwrap() {
+        if let PlayerItem::Line(line) = item {
+            read.extend(line.record.map(number));
         }
     }
     assert_eq!(read, records(21..41));
@@ -350,7 +367,7 @@ proptest! {
         }
     }
 
-    /// Whatever bytes are overwritten, the blocks not touched are read, and what is not is told.
+    /// Whatever bytes are overwritten, the blocks not touched are read, and what is not is reported.
     #[test]
     fn overwritten_anywhere(at: prop::sample::Index, junk in prop::collection::vec(any::<u8>(), 1..300)) {
         let disk = Disk::new(1 << 20);
@@ -383,9 +400,9 @@ proptest! {
 
     #[test]
     fn junk_is_read_without_panic(junk: Vec<u8>) {
-        let mut reader = Reader::new(&junk[..]);
+        let mut reader = BlockReader::new(&junk[..]);
         while let Ok(Some(item)) = reader.next(|_| true) {
-            prop_assert!(matches!(item, Item::Damage(_)));
+            prop_assert!(matches!(item, ReadItem::Damage(_)));
         }
     }
 }
