@@ -74,7 +74,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("model::monitor", &["model", "reading", "clock", "text"]),
     // The way out.
-    ("output", &["model", "reading", "text"]),
+    ("output", &["model", "text"]),
     ("recording", &["model::record", "clock", "text"]),
     ("config", &["model::alert", "clock", "files", "text"]),
     // What ties them together.
