@@ -13,7 +13,10 @@ use crate::{
         era::Era,
         origin::{self, Origin, Origins},
     },
-    output::doctor::{Finding, Report, Status, text},
+    output::{
+        doctor::{CounterLine, DoctorFinding, DoctorReport, RequirementStatus, text},
+        json::write_line,
+    },
     probes::{
         facts::{HostFacts, Support},
         missed::counts_missed_hits,
@@ -34,14 +37,12 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = match args.format {
         DoctorFormat::Text => out.write_all(text(&report).as_bytes()),
-        DoctorFormat::Json => serde_json::to_writer(&mut out, &report)
-            .map_err(io::Error::from)
-            .and_then(|()| writeln!(out)),
+        DoctorFormat::Json => write_line(&mut out, &report),
     };
     written.map_err(Failure::Output)
 }
 
-fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
+fn report(facts: &HostFacts, proc: &ProcRoot) -> DoctorReport {
     let plan = Plan::new(ProbeRequest::Group(ProbeGroup::All), false, facts);
     let reading = KernelCounters::new(proc.clone(), Choice::Auto).read();
     let stat = reading.kernel.stat.as_ref();
@@ -82,14 +83,14 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
     if plan.blocked.is_none() {
         findings.extend(plan.missing.iter().map(|missing| {
             let reason = &missing.reason;
-            Finding {
-                status: Status::Missing,
+            DoctorFinding {
+                status: RequirementStatus::Missing,
                 consequence: Some(lost(&origins, missing.counters)),
                 ..ok("probe", format!("{}: {reason}", missing.function))
             }
         }));
     }
-    Report {
+    DoctorReport {
         version: env!("CARGO_PKG_VERSION"),
         kernel: facts.kernel.clone(),
         findings,
@@ -102,7 +103,7 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
                     Origin::Probe(_) => ("probe", None),
                     Origin::Unavailable(reason) => ("unavailable", Some(reason.to_string())),
                 };
-                crate::output::doctor::CounterLine {
+                CounterLine {
                     name: counter.spec().name,
                     source,
                     meaning: counter.spec().meaning,
@@ -119,7 +120,7 @@ fn uses_kprobes(plan: &Plan) -> bool {
 }
 
 /// How many programs would be attached by fentry. That none would is no fault.
-fn fentry(plan: &Plan, facts: &HostFacts) -> Finding {
+fn fentry(plan: &Plan, facts: &HostFacts) -> DoctorFinding {
     let detail = match &facts.fentry {
         Err(reason) => format!("not used: {reason}"),
         Ok(_) => {
@@ -136,13 +137,13 @@ fn fentry(plan: &Plan, facts: &HostFacts) -> Finding {
     ok("fentry", detail)
 }
 
-fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> Finding {
+fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> DoctorFinding {
     let name = "kernel counters";
     let Some(stat) = &reading.kernel.stat else {
         let errors: Vec<_> = reading.errors.iter().map(ToString::to_string).collect();
-        return Finding {
+        return DoctorFinding {
             name,
-            status: Status::Missing,
+            status: RequirementStatus::Missing,
             detail: errors.join("; "),
             consequence: Some(
                 "no counter of the kernel's own, and nothing to check the probes against"
@@ -166,18 +167,18 @@ fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> Finding {
 }
 
 /// Whether anything is tracked in our network namespace, with this many entries in its table.
-fn tracking(entries: u64) -> Finding {
+fn tracking(entries: u64) -> DoctorFinding {
     let hooks = match entries {
         0 => hooks::read(),
         _ => Hooks::Registered,
     };
     let status = match hooks {
-        Hooks::Registered => Status::Ok,
-        Hooks::Absent => Status::Missing,
-        Hooks::Unknown(_) => Status::Unknown,
+        Hooks::Registered => RequirementStatus::Ok,
+        Hooks::Absent => RequirementStatus::Missing,
+        Hooks::Unknown(_) => RequirementStatus::Unknown,
     };
-    let missing = |text: &str| (status == Status::Missing).then(|| text.to_owned());
-    Finding {
+    let missing = |text: &str| (status == RequirementStatus::Missing).then(|| text.to_owned());
+    DoctorFinding {
         status,
         consequence: missing("every rate stays 0: that is not the same as idle"),
         fix: missing(
@@ -257,28 +258,28 @@ const SKIPPED_HITS: Requirement = Requirement {
     fix: "a kernel from 6.7 on",
 };
 
-fn ok(name: &'static str, detail: String) -> Finding {
-    Finding {
+fn ok(name: &'static str, detail: String) -> DoctorFinding {
+    DoctorFinding {
         name,
-        status: Status::Ok,
+        status: RequirementStatus::Ok,
         detail,
         consequence: None,
         fix: None,
     }
 }
 
-fn requirement(requirement: &Requirement, support: &Support) -> Finding {
+fn requirement(requirement: &Requirement, support: &Support) -> DoctorFinding {
     let Requirement { name, met, .. } = *requirement;
     match support {
         Support::Yes => ok(name, met.to_owned()),
-        Support::No(reason) => Finding {
-            status: Status::Missing,
+        Support::No(reason) => DoctorFinding {
+            status: RequirementStatus::Missing,
             consequence: Some(requirement.consequence.to_owned()),
             fix: Some(requirement.fix.to_owned()),
             ..ok(name, reason.clone())
         },
-        Support::Unknown(reason) => Finding {
-            status: Status::Unknown,
+        Support::Unknown(reason) => DoctorFinding {
+            status: RequirementStatus::Unknown,
             ..ok(
                 name,
                 format!("cannot be told ({reason}); attaching will be tried"),

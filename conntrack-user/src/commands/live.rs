@@ -25,7 +25,7 @@ use crate::{
         signals::Shutdown,
     },
     model::{overhead::Overhead, record::Record},
-    output::live::{App, Input, Request, Theme},
+    output::live::{App, Input, Theme, ViewRequest},
 };
 
 /// Where a live view gets what it shows from.
@@ -71,7 +71,8 @@ impl Feed for Kernel {
         }
         let records = drive::tick(&mut self.run, &self.shutdown)?;
         let mut inputs: Vec<Input> = records.into_iter().map(Input::Record).collect();
-        inputs.extend(self.diagnostics.take().into_iter().map(Input::Notice));
+        let diagnostics = self.diagnostics.take().into_iter();
+        inputs.extend(diagnostics.map(|line| Input::Diagnostic(line.into())));
         let overhead = self.run.overhead();
         if overhead != self.overhead {
             self.overhead = overhead;
@@ -208,12 +209,12 @@ async fn watch(
             () = sleep(frame.saturating_sub(now())), if dirty => {}
         }
         match app.take_request() {
-            Some(Request::Quit) => return Ok(()),
-            Some(Request::Suspend) => {
+            Some(ViewRequest::Quit) => return Ok(()),
+            Some(ViewRequest::Suspend) => {
                 screen.suspend(Whom::Group).await.map_err(on_terminal)?;
                 app.update(Input::Resized);
             }
-            Some(Request::Redraw) => screen.again().map_err(on_terminal)?,
+            Some(ViewRequest::Redraw) => screen.again().map_err(on_terminal)?,
             None => {}
         }
     }

@@ -121,7 +121,7 @@ impl Feed for Playing {
             self.look()?;
             let Some((entry, due)) = self.next.take() else {
                 let remarks = self.opened.remarks();
-                inputs.extend(remarks.into_iter().map(Input::Notice));
+                inputs.extend(remarks.into_iter().map(|r| Input::Diagnostic(r.into())));
                 break;
             };
             let sample = matches!(entry.record, Some(Record::Sample(_)));

@@ -48,7 +48,7 @@ pub fn size() -> Option<Size> {
             columns: size.ws_col,
             rows: size.ws_row,
         }),
-        // A terminal that does not tell is taken for the smallest common one.
+        // A terminal of unknown size is taken for the smallest common one.
         _ => Some(Size {
             columns: 80,
             rows: 24,
@@ -56,7 +56,7 @@ pub fn size() -> Option<Size> {
     }
 }
 
-/// Whether stdout is a terminal with colours, and nobody asked for none (`NO_COLOR`, `TERM=dumb`).
+/// Whether stdout is a terminal with colours, unless the user asked for none (`NO_COLOR`, `TERM=dumb`).
 #[must_use]
 pub fn has_colours() -> bool {
     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never

@@ -1,43 +1,37 @@
-//! Text for eyes: one aligned line per sample, as many columns as the terminal is wide.
+//! Text for people: one aligned line per sample, as many columns as the terminal is wide.
 
 mod cells;
 mod columns;
 mod style;
 mod summary;
 
-use crate::text::Text;
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 pub use self::columns::{ChartName, ColumnName, Numbers, Selection};
-pub(super) use self::{
-    cells::optional,
-    summary::{explanation, range},
-};
 use self::{
     cells::{filled, pad, time_and_range, tone_of},
-    columns::{Column, Shown, chosen},
+    columns::{ColumnChoice, TextColumn, chosen},
     style::Tone,
 };
 use crate::{
     model::{
-        alert::{AlertId, AlertStatus},
+        alert::AlertId,
         forecast::TimeToFull,
-        kernel::{
-            charts::{CHARTS, Quantity},
-            counters::{Counter, named},
-        },
+        kernel::counters::{Counter, named},
         record::{Alert, Burst, Crosscheck, Hello, PerCpu, Record, Sample, Summary, Top, Verdict},
     },
     output::{
         Sink, bursts,
-        number::UNAVAILABLE,
+        checks::explanation,
+        format::{
+            duration,
+            number::{UNAVAILABLE, decimal},
+        },
         per_cpu,
         terminal::{Size, Terminal},
         top::lines,
     },
+    text::Text,
 };
 
 /// What is shown, and how.
@@ -57,15 +51,15 @@ pub struct TextSink<W> {
     view: View,
     terminal: Box<dyn Terminal>,
     size: Option<Size>,
-    shown: Shown,
-    columns: Vec<Column>,
+    choice: ColumnChoice,
+    columns: Vec<TextColumn>,
     /// Whether there are several instances.
     instances: bool,
     since_header: u16,
     per_cpu_explained: bool,
-    /// What was said not to be known of CPUs.
+    /// The reason in the last line about unknown CPUs.
     unknown_cpus: Option<Text>,
-    /// Of the last sample, which the notifications of its instance follow.
+    /// Forecast of the last sample, which the notifications of its instance follow.
     time_to_full: Option<TimeToFull>,
     /// Verdicts that were already explained.
     explained: Vec<(Text, Verdict)>,
@@ -74,14 +68,14 @@ pub struct TextSink<W> {
 impl<W: Write> TextSink<W> {
     /// Onto `out`, which may be a terminal.
     pub fn new(out: W, terminal: impl Terminal + 'static, view: View) -> Self {
-        let (size, shown) = (terminal.size(), Shown::default());
+        let (size, choice) = (terminal.size(), ColumnChoice::default());
         Self {
             out,
-            columns: chosen(&view.selection, view.numbers, shown, size),
+            columns: chosen(&view.selection, view.numbers, choice, size),
             view,
             terminal: Box::new(terminal),
             size,
-            shown,
+            choice,
             instances: false,
             since_header: 0,
             per_cpu_explained: false,
@@ -93,7 +87,7 @@ impl<W: Write> TextSink<W> {
 
     fn hello(&mut self, hello: &Hello) -> io::Result<()> {
         self.instances = hello.instances.len() > 1;
-        self.shown = hello.into();
+        self.choice = hello.into();
         self.size = self.terminal.size();
         self.choose();
         let instances: Vec<String> = hello
@@ -114,13 +108,7 @@ impl<W: Write> TextSink<W> {
             hello.interval_ms,
         )?;
         let probes = &hello.probes;
-        if probes.mode == "off" {
-            let reason = match &probes.reason {
-                Some(reason) => reason.to_string(),
-                None => "none could be attached".to_owned(),
-            };
-            writeln!(self.out, "probes: off, {reason}")?;
-        } else {
+        if probes.is_attached() {
             writeln!(
                 self.out,
                 "probes: {}, {} group, on {}",
@@ -128,11 +116,14 @@ impl<W: Write> TextSink<W> {
                 probes.group,
                 joined(&probes.attached),
             )?;
+        } else {
+            writeln!(self.out, "probes: off, {}", probes.why_off())?;
         }
-        for (reason, names) in by_reason(hello) {
-            writeln!(self.out, "{UNAVAILABLE} {}: {reason}", names.join(", "))?;
+        for group in hello.unavailable_by_reason() {
+            let names = group.names.join(", ");
+            writeln!(self.out, "{UNAVAILABLE} {names}: {}", group.reason)?;
         }
-        if probes.mode != "off" {
+        if probes.is_attached() {
             writeln!(
                 self.out,
                 "peak: the busiest 1.05 ms of the interval, in events/s; check: probes against the \
@@ -146,7 +137,7 @@ impl<W: Write> TextSink<W> {
         let View {
             selection, numbers, ..
         } = &self.view;
-        self.columns = chosen(selection, *numbers, self.shown, self.size);
+        self.columns = chosen(selection, *numbers, self.choice, self.size);
     }
 
     fn line(&mut self, text: &str, tone: Tone) -> io::Result<()> {
@@ -203,11 +194,11 @@ impl<W: Write> TextSink<W> {
         if let Some(per_cpu) = &sample.per_cpu {
             self.per_cpu(per_cpu)?;
         }
-        if sample.buckets_lost_ms > 0.0 {
+        if sample.has_lost_buckets() {
             let lost = format!(
-                "! {:.0} ms of buckets were overwritten before they could be read: peaks there are \
+                "! {} of buckets were overwritten before they could be read: peaks there are \
                  unknown, totals are not affected",
-                sample.buckets_lost_ms
+                duration::whole_millis(sample.buckets_lost_ms)
             );
             self.line(&lost, Tone::Warning)?;
         }
@@ -225,7 +216,7 @@ impl<W: Write> TextSink<W> {
             self.unknown_cpus.clone_from(&per_cpu.unknown);
         }
         let width = self.size.map(|size| usize::from(size.columns));
-        for line in per_cpu::lines(per_cpu, is_charted, width) {
+        for line in per_cpu::lines(per_cpu, Counter::is_charted, width) {
             if !self.per_cpu_explained {
                 self.per_cpu_explained = true;
                 writeln!(self.out, "  {}", per_cpu::LEGEND)?;
@@ -240,7 +231,7 @@ impl<W: Write> TextSink<W> {
     fn crosscheck(&mut self, crosscheck: &Crosscheck) -> io::Result<()> {
         for check in &crosscheck.checks {
             let known = (check.name.clone(), check.verdict);
-            if check.verdict < Verdict::Undercount || self.explained.contains(&known) {
+            if !check.verdict.is_bad() || self.explained.contains(&known) {
                 continue;
             }
             self.explained.push(known);
@@ -253,12 +244,12 @@ impl<W: Write> TextSink<W> {
     }
 
     fn alert(&mut self, alert: &Alert) -> io::Result<()> {
-        let raised = alert.status > AlertStatus::Clear;
+        let raised = alert.status.is_raised();
         let value = match self.time_to_full {
             Some(time) if raised && alert.name == AlertId::TimeToFull.spec().name => {
                 format!("full in {}", time_and_range(time))
             }
-            _ => format!("{:.1} {}", alert.value, alert.unit),
+            _ => format!("{} {}", decimal(alert.value, 1), alert.unit),
         };
         let line = format!(
             "{} {} {}{}: {value} (was {})",
@@ -277,7 +268,7 @@ impl<W: Write> TextSink<W> {
 
     /// Only of what has a column: `alloc` and `free` rise with others.
     fn burst(&mut self, burst: &Burst) -> io::Result<()> {
-        if named(burst.counter.raw()).is_some_and(|spec| is_charted(spec.id)) {
+        if named(burst.counter.raw()).is_some_and(|spec| spec.id.is_charted()) {
             self.line(&bursts::line(burst, self.instances), Tone::News)?;
         }
         Ok(())
@@ -296,6 +287,12 @@ impl<W: Write> TextSink<W> {
             for (line, tone) in summary::lines(summary.duration_s, instance) {
                 self.line(&line, tone)?;
             }
+        }
+        if summary.instances_left_out > 0 {
+            let more = summary.instances_left_out;
+            let line =
+                format!("{more} more network namespaces came and went; they had fewer flows");
+            self.line(&line, Tone::Dim)?;
         }
         Ok(())
     }
@@ -324,30 +321,6 @@ impl<W: Write> Sink for TextSink<W> {
 fn joined(functions: &[Text]) -> String {
     let names: Vec<String> = functions.iter().map(Text::to_string).collect();
     names.join(" ")
-}
-
-/// Unavailable counters by their reason, in table order.
-fn by_reason(hello: &Hello) -> Vec<(&Text, Vec<&'static str>)> {
-    let mut groups: Vec<(&Text, Vec<&'static str>)> = Vec::new();
-    let mut index: BTreeMap<&Text, usize> = BTreeMap::new();
-    for (counter, reason) in hello.unavailable.iter() {
-        if !is_charted(counter) {
-            continue;
-        }
-        let at = *index.entry(reason).or_insert_with(|| {
-            groups.push((reason, Vec::new()));
-            groups.len() - 1
-        });
-        groups[at].1.push(counter.spec().name);
-    }
-    groups
-}
-
-fn is_charted(counter: Counter) -> bool {
-    CHARTS
-        .iter()
-        .flat_map(|chart| chart.dimensions)
-        .any(|dimension| dimension.quantity == Quantity::Rate(counter))
 }
 
 fn push_group(line: &mut String, group: &str, room: usize) {

@@ -58,11 +58,17 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "model::report",
-        &["model::kernel", "model::record", "reading", "text"],
+        &[
+            "model::alert",
+            "model::kernel",
+            "model::record",
+            "reading",
+            "text",
+        ],
     ),
     ("model::monitor", &["model", "reading", "clock", "text"]),
     // The way out.
-    ("output", &["model", "reading", "text"]),
+    ("output", &["model", "text"]),
     ("recording", &["model::record", "clock", "text"]),
     ("config", &["model::alert", "clock", "files", "text"]),
     // What ties them together.

@@ -11,6 +11,7 @@ mod ends;
 mod eras;
 mod formats;
 mod host;
+mod hostile;
 mod live;
 mod manual;
 mod on_alert;

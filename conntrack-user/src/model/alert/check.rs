@@ -78,6 +78,8 @@ pub struct Verdict {
     pub limit_entries: [u64; 2],
     /// What the kernel counts since boot of what a full table does, by counter; only what it does count.
     pub counted: Vec<(&'static str, u64)>,
+    /// The counters of those that cannot be read here. They are not 0.
+    pub uncounted: Vec<&'static str>,
 }
 
 /// The counters of the kernel that say what a full table does.
@@ -128,6 +130,10 @@ pub fn judge(readings: &[KernelReading], limits: Limits) -> Result<Verdict, NoVe
         .iter()
         .rev()
         .find_map(|reading| reading.stat.as_ref());
+    let counted = COUNTED.map(|counter| {
+        let spec = counter.spec();
+        (spec.name, stat.and_then(|stat| stat.sum(spec.column?)))
+    });
     Ok(Verdict {
         status,
         entries,
@@ -136,12 +142,14 @@ pub fn judge(readings: &[KernelReading], limits: Limits) -> Result<Verdict, NoVe
         limits,
         limit_entries: [limits.warn, limits.crit]
             .map(|percent| (percent * max as f64 / 100.0) as u64),
-        counted: COUNTED
-            .into_iter()
-            .filter_map(|counter| {
-                let spec = counter.spec();
-                Some((spec.name, stat?.sum(spec.column?)?))
-            })
+        counted: counted
+            .iter()
+            .filter_map(|(name, count)| Some((*name, (*count)?)))
+            .collect(),
+        uncounted: counted
+            .iter()
+            .filter(|(_, count)| count.is_none())
+            .map(|(name, _)| *name)
             .collect(),
     })
 }
@@ -173,6 +181,9 @@ mod tests {
             let verdict = judge(&[reading(entries, 1000)], LIMITS).unwrap();
             assert_eq!(verdict.status, status, "{entries}");
             assert_eq!(verdict.limit_entries, [900, 950]);
+            // Without the file, no counter is 0.
+            assert_eq!(verdict.uncounted, ["drop", "early_drop", "insert_failed"]);
+            assert!(verdict.counted.is_empty());
         }
     }
 

@@ -46,6 +46,17 @@ pub struct Chart {
     pub dimensions: &'static [Dimension],
 }
 
+impl Chart {
+    /// Its documented name without the prefix that all have: `new`.
+    #[must_use]
+    pub fn short_name(&self) -> &'static str {
+        self.name.trim_start_matches(PREFIX)
+    }
+}
+
+/// What the documented names of all charts begin with.
+pub const PREFIX: &str = "netfilter.conntrack_";
+
 const ENTRIES: Dimension = Dimension {
     name: "connections",
     quantity: Quantity::Entries,

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{model::record::wire::Time, text::Text};
 
+/// Name of the check Δentries = alloc − free.
+pub const ENTRIES_BALANCE: &str = "entries_balance";
+
 /// What a check found, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,7 +40,7 @@ impl Verdict {
 /// One check: differences since the probes were attached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// The counter's name, or `entries_balance`.
+    /// The counter's name, or [`ENTRIES_BALANCE`].
     pub name: Text,
     /// What the probes counted.
     pub probe: Option<i64>,

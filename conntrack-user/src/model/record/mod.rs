@@ -4,6 +4,7 @@
 //! can be read again, and is then the same to every renderer.
 
 mod check;
+pub mod derived;
 mod happenings;
 mod hello;
 mod sample;
@@ -14,7 +15,7 @@ mod wire;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    check::{Check, Crosscheck, Verdict, worst},
+    check::{Check, Crosscheck, ENTRIES_BALANCE, Verdict, worst},
     happenings::{Alert, Burst, BurstTotals, Event, EventTotals},
     hello::{Hello, Instance},
     sample::{AlertState, Buckets, Peak, PerCpu, Percentiles, Sample, Skew, SourceKind},

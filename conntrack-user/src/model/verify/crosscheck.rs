@@ -10,7 +10,7 @@ use conntrack_ebpf::ProbeCounter;
 use crate::{
     model::{
         kernel::counters::{COUNTERS, CounterSpec, Verify},
-        record::{Check, Verdict},
+        record::{Check, ENTRIES_BALANCE, Verdict},
         verify::grace::Grace,
     },
     reading::{
@@ -19,9 +19,6 @@ use crate::{
         selector::Selector,
     },
 };
-
-/// Name of the check Δentries = alloc − free.
-pub const ENTRIES_BALANCE: &str = "entries_balance";
 
 /// The probes' totals around one reading of the kernel.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,11 @@ use crate::model::event::{
     filter::{Filter, FilterError},
 };
 
+/// What is wrong with a filter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct SearchError(#[from] FilterError);
+
 /// Conditions that must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Search {
@@ -15,7 +20,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Whether something is wanted: its line, and the flow it is about.
+    /// Whether an event is wanted, by its line and the flow it is about.
     #[must_use]
     pub fn matches(&self, line: &str, tuple: Option<&Tuple>) -> bool {
         let line = line.to_lowercase();
@@ -25,16 +30,15 @@ impl Search {
 }
 
 impl FromStr for Search {
-    type Err = String;
+    type Err = SearchError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, SearchError> {
         let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
         let (conditions, words): (Vec<&str>, Vec<&str>) = parts.partition(|p| p.contains('='));
         Ok(Self {
             tuple: (!conditions.is_empty())
                 .then(|| conditions.join(",").parse())
-                .transpose()
-                .map_err(|error: FilterError| error.to_string())?,
+                .transpose()?,
             words: words.into_iter().map(str::to_lowercase).collect(),
         })
     }
@@ -59,8 +63,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn an_error_says_what_is_wrong() {
         let error = "port=1".parse::<Search>().unwrap_err();
-        assert!(error.contains("no such key"), "{error}");
+        assert!(error.to_string().contains("no such key"), "{error}");
     }
 }

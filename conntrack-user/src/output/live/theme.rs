@@ -21,8 +21,6 @@ pub enum Palette {
 pub enum Glyphs {
     /// Braille: plots of 2 × 4 dots in a character.
     Braille,
-    /// Blocks: plots of 8 steps in a character.
-    Block,
     /// ASCII only.
     Ascii,
 }

@@ -3,6 +3,7 @@
 mod bursts;
 mod durations;
 mod forecast_output;
+mod hostile;
 mod output;
 mod per_cpu;
 mod report;

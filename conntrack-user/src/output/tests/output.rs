@@ -16,16 +16,15 @@ use crate::{
             per_counter::PerCounter,
         },
         record::{
-            Alert, AlertState, Buckets, Burst, Check, Crosscheck, Event, EventTotals, Hello,
-            Instance, InstanceSummary, Ordered, Peak, Percentiles, Record, SCHEMA, Sample,
-            SourceKind, Summary, Time, Total, Verdict,
+            Alert, AlertState, Buckets, Burst, Check, Crosscheck, ENTRIES_BALANCE, Event,
+            EventTotals, Hello, Instance, InstanceSummary, Ordered, Peak, Percentiles, Record,
+            SCHEMA, Sample, SourceKind, Summary, Time, Total, Verdict,
         },
-        verify::crosscheck::ENTRIES_BALANCE,
     },
     output::{
         Sink,
         csv::Csv,
-        doctor::{CounterLine, Finding, Report, Status, text},
+        doctor::{CounterLine, DoctorFinding, DoctorReport, RequirementStatus, text},
         json::Json,
         terminal::Size,
         text::{TextSink, View},
@@ -924,17 +923,17 @@ const REPORTED: [Counter; 5] = [
     Counter::SearchRestart,
 ];
 
-fn report(blocked: Option<&str>) -> Report {
-    let finding = |name, status, detail: &str| Finding {
+fn report(blocked: Option<&str>) -> DoctorReport {
+    let finding = |name, status, detail: &str| DoctorFinding {
         name,
         status,
         detail: detail.to_owned(),
-        consequence: (status == Status::Missing).then(|| "no probes".to_owned()),
-        fix: (status == Status::Missing).then(|| "another kernel".to_owned()),
+        consequence: (status == RequirementStatus::Missing).then(|| "no probes".to_owned()),
+        fix: (status == RequirementStatus::Missing).then(|| "another kernel".to_owned()),
     };
     let (kprobes, detail) = match blocked {
-        None => (Status::Ok, "offered by this kernel"),
-        Some(reason) => (Status::Missing, reason),
+        None => (RequirementStatus::Ok, "offered by this kernel"),
+        Some(reason) => (RequirementStatus::Missing, reason),
     };
     let probes = match blocked {
         None => probes_on(),
@@ -944,18 +943,18 @@ fn report(blocked: Option<&str>) -> Report {
         },
     };
     let unavailable = unavailable(&probes);
-    Report {
+    DoctorReport {
         version: "0.1.0",
         kernel: "6.12.117+deb12-amd64".to_owned(),
         findings: vec![
             finding(
                 "kernel counters",
-                Status::Ok,
+                RequirementStatus::Ok,
                 "/proc/thread-self/net/stat/nf_conntrack: 17 columns, 4 CPUs",
             ),
             finding(
                 "lockdown",
-                Status::Unknown,
+                RequirementStatus::Unknown,
                 "cannot be told (no securityfs); attaching will be tried",
             ),
             finding("kprobes", kprobes, detail),

@@ -5,7 +5,7 @@ use crate::{
     model::{
         kernel::charts::CHARTS,
         record::Record,
-        report::{Builder, Report},
+        report::{Builder, RecordingReport},
     },
     output::report::page,
 };
@@ -58,11 +58,13 @@ fn sample(name: &str, tenth: u32, buckets: &Value) -> Record {
         "counters": {"new": 7},
         "peaks": {"new": {"rate": 4768.4, "window_ms": 1.048576, "at": "2026-01-02T03:04:05.050000Z"}},
         "buckets": buckets,
-        "alerts": {}, "verdict": "exact",
+        "alerts": {"netfilter_conntrack_full":
+            {"status": "CLEAR", "value": 18.3, "notified": "CLEAR", "notify_at": null}},
+        "verdict": "exact",
     }))
 }
 
-fn report(name: &str) -> Report {
+fn report(name: &str) -> RecordingReport {
     let mut builder = Builder::default();
     builder.add(&hello(name));
     let new =
@@ -177,6 +179,114 @@ fn hostile_names_stay_names() {
     );
     assert!(!page.contains('\u{202e}'), "text turned around");
     assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;"));
+}
+
+/// The fact of a name: its class, its value, and what else it says.
+fn fact(page: &str, name: &str) -> [String; 3] {
+    let between = |text: &str, from: &str, to: &str| {
+        let rest = text.split_once(from).map_or("", |(_, rest)| rest);
+        rest.split(to).next().unwrap_or_default().to_owned()
+    };
+    let facts = page.split("<div class=\"fact ");
+    let mut found = facts.filter(|fact| fact.contains(&format!("<dt>{name}</dt>")));
+    let fact = found.next().expect("every fact is there");
+    [
+        fact.split('"').next().unwrap_or_default().to_owned(),
+        between(fact, "<b>", "</b>"),
+        between(fact, "</b> ", "</dd>"),
+    ]
+}
+
+/// The page of one sample after a hello.
+fn page_of(probes: &Value, change: impl FnOnce(&mut crate::model::record::Sample)) -> String {
+    let (Record::Hello(mut hello), Record::Sample(mut sample)) =
+        (hello("self"), sample("self", 1, &json!({})))
+    else {
+        panic!("a hello and a sample")
+    };
+    hello.probes = serde_json::from_value(probes.clone()).expect("probes");
+    change(&mut sample);
+    let mut builder = Builder::default();
+    builder.add(&Record::Hello(hello));
+    builder.add(&Record::Sample(sample));
+    page(&builder.finish().expect("there is a sample"), "t")
+}
+
+#[test]
+fn no_events_are_good_news_only_where_they_would_have_been_seen() {
+    let all = json!({"mode": "kprobe", "group": "all", "attached": [], "missing": []});
+    let seen = page_of(&all, |_| {});
+    assert_eq!(
+        fact(&seen, "Events"),
+        ["fine", "0", "nothing dropped, evicted or refused was seen"]
+    );
+
+    let off = json!({"mode": "off", "group": "off", "reason": "no kprobes", "attached": [], "missing": []});
+    let [class, value, text] = fact(&page_of(&off, |sample| sample.verdict = None), "Events");
+    assert_eq!((class.as_str(), value.as_str()), ("", "—"));
+    assert_eq!(
+        text,
+        "only probes see events, and there were none: no kprobes; counted: drop 0, early_drop 0, insert_failed 0"
+    );
+    let [class, value, text] = fact(
+        &page_of(&off, |sample| sample.verdict = None),
+        "Cross-check",
+    );
+    assert_eq!((class.as_str(), value.as_str()), ("", "—"));
+    assert_eq!(text, "nothing was compared: no kprobes");
+
+    let missing = json!({"mode": "kprobe", "group": "flow", "attached": [],
+        "missing": [{"function": "early_drop", "reason": "inlined <here>"}]});
+    let page = page_of(&missing, |_| {});
+    let [class, value, text] = fact(&page, "Events");
+    assert_eq!((class.as_str(), value.as_str()), ("", "0"));
+    assert!(
+        text.contains("not all are seen of table_full, early_drop"),
+        "{text}"
+    );
+    assert!(page.contains("table_full, early_drop (inlined &lt;here&gt;)"));
+}
+
+#[test]
+fn the_fullest_moment_is_coloured_by_the_recorded_alert() {
+    use crate::model::{alert::AlertStatus, record::Sample};
+    let probes = json!({"mode": "kprobe", "group": "flow", "attached": [], "missing": []});
+    let of = |change: &dyn Fn(&mut Sample)| fact(&page_of(&probes, change), "Fullest");
+    let held = |sample: &mut Sample, entries: u64| {
+        sample.entries = Some(entries);
+        sample.utilization = Some(entries as f64 * 100.0 / 8192.0);
+    };
+    // 97 % is clear where the configuration says so, and 10 % is not.
+    assert_eq!(of(&|sample| held(sample, 8000))[0], "fine");
+    let [class, value, _] = of(&|sample| {
+        held(sample, 820);
+        sample.alerts.0[0].1.status = AlertStatus::Warning;
+    });
+    assert_eq!((class.as_str(), value.as_str()), ("warn", "10.0 %"));
+    // Not judged is not clear.
+    let [class, _, text] = of(&|sample| {
+        sample.alerts.0.clear();
+        let why = "turned off in the configuration".into();
+        sample
+            .alerts_unavailable
+            .0
+            .push(("netfilter_conntrack_full".into(), why));
+    });
+    assert_eq!(class, "");
+    assert!(
+        text.ends_with("; the alert was not judged: turned off in the configuration"),
+        "{text}"
+    );
+    // A full table is one, also between two judgements.
+    let [class, value, text] = of(&|sample| held(sample, 8192));
+    assert_eq!((class.as_str(), value.as_str()), ("bad", "100.0 %"));
+    assert!(text.ends_with("; the table was full"), "{text}");
+    // Nothing read.
+    let [class, value, _] = of(&|sample| {
+        sample.entries = None;
+        sample.utilization = None;
+    });
+    assert_eq!((class.as_str(), value.as_str()), ("", "—"));
 }
 
 #[test]

@@ -29,14 +29,14 @@ fn shown(view: View, columns: u16) -> io::Result<String> {
     String::from_utf8(out).map_err(io::Error::other)
 }
 
-fn columns(names: &str) -> Result<Selection, String> {
+fn columns(names: &str) -> Result<Selection, Box<dyn std::error::Error>> {
     let names = names.split(',').map(str::parse);
-    names.collect::<Result<_, _>>().map(Selection::Columns)
+    Ok(Selection::Columns(names.collect::<Result<_, _>>()?))
 }
 
-fn charts(names: &str) -> Result<Selection, String> {
+fn charts(names: &str) -> Result<Selection, Box<dyn std::error::Error>> {
     let names = names.split(',').map(str::parse);
-    names.collect::<Result<_, _>>().map(Selection::Charts)
+    Ok(Selection::Charts(names.collect::<Result<_, _>>()?))
 }
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;

@@ -1,6 +1,5 @@
 //! The line at the top: where this is, how it counts, whether the counts are right, what it costs.
 
-use crate::text::Text;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -8,11 +7,15 @@ use ratatui::{
 };
 
 use crate::{
-    model::{history::InstanceHistory, overhead::Overhead, record::Verdict},
+    model::{history::instance::InstanceHistory, overhead::Overhead, record::Verdict},
     output::{
+        format::{
+            clock,
+            number::{UNAVAILABLE, compact, percent},
+        },
         live::{app::App, panels::pieces, theme::Theme},
-        number::{UNAVAILABLE, compact},
     },
+    text::Text,
 };
 
 /// Draws it.
@@ -22,7 +25,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     }
     let theme = app.theme;
     let verdict = app.instance().and_then(InstanceHistory::verdict);
-    let wrong = verdict.is_some_and(|verdict| verdict >= Verdict::Undercount);
+    let wrong = verdict.is_some_and(Verdict::is_bad);
     let rest = if wrong && area.width < 60 {
         area
     } else {
@@ -35,12 +38,12 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let name = app
         .instance_name()
         .map_or_else(|| "self".to_owned(), Text::to_string);
-    let probes = if hello.probes.mode == "off" {
-        Span::styled("probes off", theme.warning())
-    } else {
+    let probes = if hello.probes.is_attached() {
         Span::raw(format!("{}/{}", hello.probes.mode, hello.probes.group))
+    } else {
+        Span::styled("probes off", theme.warning())
     };
-    // With how late each is given up.
+    // Each with how late it gives way.
     let parts = [
         (1, Span::styled("ctpulse", theme.title())),
         (3, Span::styled(hello.hostname.to_string(), theme.strong())),
@@ -107,7 +110,7 @@ fn right(app: &App, width: u16) -> Line<'static> {
         && width >= 70
     {
         let memory = memory.map_or_else(|| UNAVAILABLE.to_owned(), |bytes| compact(bytes as f64));
-        let text = format!(" self {cpu_percent:.1}% {memory}B ");
+        let text = format!(" self {} {memory}B ", percent(cpu_percent));
         line.push_span(Span::styled(text, theme.muted()));
     }
     if width < 30 {
@@ -115,13 +118,13 @@ fn right(app: &App, width: u16) -> Line<'static> {
     }
     let time = app.end();
     if app.view.at.is_some() {
-        let text = format!(" PAUSED {} ", pieces::clock(time, 3));
+        let text = format!(" PAUSED {} ", clock::digits(time, 3));
         line.push_span(Span::styled(text, theme.chosen()));
     } else if app.history.summary().is_some() {
         line.push_span(Span::styled(" END ", theme.chosen()));
     } else if app.history.last().is_some() {
         line.push_span(Span::styled(
-            format!(" {}", pieces::clock(time, 0)),
+            format!(" {}", clock::digits(time, 0)),
             theme.strong(),
         ));
         if width >= 100 {

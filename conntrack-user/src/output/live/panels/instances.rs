@@ -1,6 +1,5 @@
 //! The instances beside each other, and the choice of one.
 
-use crate::text::Text;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -8,17 +7,15 @@ use ratatui::{
 };
 
 use crate::{
-    model::{
-        history::{InstanceHistory, samples::first_dimension},
-        record::Verdict,
-    },
+    model::{history::instance::InstanceHistory, kernel::counters::Counter, record::Verdict},
     output::{
+        format::number::{UNAVAILABLE, compact_or_dash, decimal, optional, percent},
         live::{
             app::App,
-            panels::{pieces, popup},
+            panels::{gauge, pieces, popup},
         },
-        number::{UNAVAILABLE, compact_or_dash},
     },
+    text::Text,
 };
 
 /// Draws those that there is room for, the shown one among them.
@@ -67,14 +64,9 @@ fn row(app: &App, name: &Text, chosen: bool) -> Line<'static> {
     let theme = app.theme;
     let instance = app.history.instance(name.raw());
     let point = instance.and_then(|instance| instance.at(app.end()));
-    let entries = point.and_then(|p| p.values[0]);
-    let entries = entries.map_or_else(|| UNAVAILABLE.to_owned(), |n| format!("{n:.0}"));
-    let used = point.and_then(|p| p.utilization);
-    let used = used.map_or_else(
-        || UNAVAILABLE.to_owned(),
-        |percent| format!("{percent:.1}%"),
-    );
-    let new = compact_or_dash(point.and_then(|p| p.values[first_dimension(1)]));
+    let entries = optional(point.and_then(|p| p.entries()).map(|n| decimal(n, 0)));
+    let used = optional(point.and_then(|p| p.utilization).map(percent));
+    let new = compact_or_dash(point.and_then(|p| p.rate(Counter::New)));
     let verdict = instance.and_then(InstanceHistory::verdict);
     let untracked = instance
         .and_then(InstanceHistory::latest)
@@ -90,7 +82,7 @@ fn row(app: &App, name: &Text, chosen: bool) -> Line<'static> {
         Span::raw(format!(" {entries:>8}")),
         Span::styled(
             format!(" {used:>7}"),
-            point.map_or_else(|| theme.muted(), |p| theme.status(p.status.max(p.level))),
+            point.map_or_else(|| theme.muted(), |point| gauge::style(theme, point)),
         ),
         Span::raw(format!(" {new:>6}  ")),
     ]);

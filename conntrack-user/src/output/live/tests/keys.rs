@@ -1,10 +1,10 @@
 //! What keys do to the view.
 
 use crate::{
-    model::{history::nanos, record::Record},
+    model::{history::time::nanos, record::Record},
     output::live::{
-        Input, Request,
-        app::{Layout, Measure, SPANS},
+        Input, ViewRequest,
+        state::{Measure, SPANS, ScreenLayout},
     },
 };
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -14,7 +14,7 @@ use crate::output::live::tests::stage::{
 };
 
 #[test]
-fn a_picture_that_stands_still_does_not_follow() {
+fn a_paused_picture_does_not_follow() {
     let mut records = recording();
     let last = records.pop().expect("the recording has records");
     let mut app = app(RICH, records);
@@ -65,7 +65,7 @@ fn scrolling_goes_as_far_as_there_is_something() {
 }
 
 #[test]
-fn zooming_keeps_the_middle_of_a_picture_that_stands_still() {
+fn zooming_keeps_the_middle_of_a_paused_picture() {
     let mut app = filling();
     for _ in 0..4 {
         press(&mut app, KeyCode::Up);
@@ -114,7 +114,7 @@ fn charts_layouts_and_measures() {
     press(&mut app, KeyCode::Char('m'));
     assert_eq!(app.view.measure, Measure::Peak);
     press(&mut app, KeyCode::Char('l'));
-    assert_eq!(app.view.layout, Layout::Charts);
+    assert_eq!(app.view.layout, ScreenLayout::Charts);
 }
 
 #[test]
@@ -152,20 +152,20 @@ fn keys_of_a_prompt_are_text() {
     type_text(&mut app, "/");
     let control = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     app.update(Input::Key(control));
-    assert_eq!(app.take_request(), Some(Request::Quit));
+    assert_eq!(app.take_request(), Some(ViewRequest::Quit));
 }
 
 #[test]
-fn quitting_leaves_what_is_on_top_first() {
+fn quitting_closes_what_is_on_top_first() {
     let mut app = filling();
     press(&mut app, KeyCode::Char('?'));
     press(&mut app, KeyCode::Char('q'));
     assert_eq!((app.view.overlay, app.take_request()), (None, None));
     press(&mut app, KeyCode::Char('q'));
-    assert_eq!(app.take_request(), Some(Request::Quit));
+    assert_eq!(app.take_request(), Some(ViewRequest::Quit));
     let control = KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL);
     app.update(Input::Key(control));
-    assert_eq!(app.take_request(), Some(Request::Suspend));
+    assert_eq!(app.take_request(), Some(ViewRequest::Suspend));
 }
 
 #[test]

@@ -64,15 +64,6 @@ fn without_unicode() {
 }
 
 #[test]
-fn in_blocks() {
-    let theme = Theme {
-        palette: Palette::Ansi,
-        glyphs: Glyphs::Block,
-    };
-    assert_snapshot!("block-120x40", screen(&app(theme, recording()), 120, 40));
-}
-
-#[test]
 fn without_colours() {
     let theme = Theme {
         palette: Palette::Mono,
@@ -273,6 +264,131 @@ fn other_alerts_take_a_line_of_their_own() {
     assert!(text.contains("! CRITICAL conntrack_refused 12"), "{text}");
     // The gauge is about the table.
     assert!(text.contains("alert still CLEAR"), "{text}");
+}
+
+/// The word beside the gauge, and its colour.
+fn gauge(app: &crate::output::live::App) -> (String, Color) {
+    let line = screen(app, 80, 2)
+        .lines()
+        .nth(1)
+        .unwrap_or_default()
+        .to_owned();
+    let word = line
+        .rsplit("% ")
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
+    let at = line.chars().position(|c| c == '█').unwrap_or_default();
+    let at = u16::try_from(at).expect("a column");
+    (word, buffer(app, 80, 2)[(at, 1)].fg)
+}
+
+#[test]
+fn the_gauge_goes_by_the_alert_that_is_reported() {
+    const GREEN: Color = Color::Indexed(71);
+    let held = |percent: f64, change: &dyn Fn(&mut crate::model::record::Sample)| {
+        app(
+            RICH,
+            changed(|sample| {
+                sample.entries = Some((percent * 40.0) as u64);
+                sample.utilization = Some(percent);
+                change(sample);
+            }),
+        )
+    };
+    // 97 % is clear where the configuration says so, and 10 % is not.
+    assert_eq!(gauge(&held(97.0, &|_| {})), ("CLEAR".to_owned(), GREEN));
+    let (word, colour) = gauge(&held(10.0, &|sample| {
+        sample.alerts.0[0].1.status = AlertStatus::Warning;
+    }));
+    assert_eq!(word, "WARNING");
+    assert_ne!(colour, GREEN);
+    // Not judged is not clear.
+    let mut unjudged = held(10.0, &|sample| {
+        sample.alerts.0.clear();
+        let why = "turned off in the configuration".into();
+        sample
+            .alerts_unavailable
+            .0
+            .push(("netfilter_conntrack_full".into(), why));
+    });
+    let (word, colour) = gauge(&unjudged);
+    assert_eq!(word, "not judged");
+    assert_ne!(colour, GREEN);
+    press(&mut unjudged, KeyCode::Char('n'));
+    let text = screen(&unjudged, 80, 24);
+    assert!(
+        text.contains("— netfilter_conntrack_full: turned off in the configuration"),
+        "{text}"
+    );
+    // A full table is one, also between two judgements.
+    let (word, colour) = gauge(&held(100.0, &|_| {}));
+    assert!(word.starts_with("FULL"), "{word}");
+    assert_ne!(colour, GREEN);
+}
+
+/// Nothing happens, and what counts flows is there or not.
+fn idle(probes: bool) -> Vec<Record> {
+    let mut records = changed(|sample| {
+        for (_, dimensions) in &mut sample.charts.0 {
+            for (_, value) in &mut dimensions.0 {
+                *value = value.map(|_| 0.0);
+            }
+        }
+        sample.buckets = probes.then(crate::model::kernel::per_counter::PerCounter::default);
+        if !probes {
+            for (chart, dimension) in [(1, 0), (2, 0), (2, 1), (2, 2)] {
+                sample.charts.0[chart].1.0[dimension].1 = None;
+            }
+        }
+    });
+    records.retain(|record| matches!(record, Record::Hello(_) | Record::Sample(_)));
+    if let Some(Record::Hello(hello)) = records.first_mut()
+        && !probes
+    {
+        hello.probes.mode = "off".into();
+        hello.probes.reason = Some("this kernel has no kprobes".into());
+    }
+    records
+}
+
+#[test]
+fn it_is_quiet_only_where_flows_are_counted() {
+    let quiet = screen(&app(RICH, idle(true)), 120, 40);
+    assert!(quiet.contains("quiet"), "{quiet}");
+    let unknown = screen(&app(RICH, idle(false)), 120, 40);
+    assert!(unknown.contains("— not counted"), "{unknown}");
+    assert!(!unknown.contains("quiet"), "{unknown}");
+    assert!(unknown.contains("no events without probes"), "{unknown}");
+    assert!(!unknown.contains("nothing was"), "{unknown}");
+}
+
+#[test]
+fn what_is_typed_does_no_harm() {
+    let mut app = filling();
+    // As pasted: the terminal takes it for text.
+    type_text(&mut app, "/\u{202e}a=b\u{e0041}");
+    let is_harmless = |text: &str| {
+        !text
+            .chars()
+            .any(|c| c != '\n' && crate::text::is_harmful(c))
+    };
+    let text = screen(&app, 120, 40);
+    assert!(
+        is_harmless(&text) && text.contains("\\u{202e}a=b"),
+        "{text}"
+    );
+    press(&mut app, KeyCode::Enter);
+    assert!(is_harmless(&screen(&app, 120, 40)));
+    press(&mut app, KeyCode::Esc);
+    type_text(&mut app, "/\u{202e}");
+    press(&mut app, KeyCode::Enter);
+    let text = screen(&app, 120, 40);
+    assert!(
+        is_harmless(&text) && text.contains("no event matches \\u{202e}"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -3,20 +3,20 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use crate::{
-    model::history::window::DimensionView,
+    model::history::views::DimensionView,
     output::live::{app::App, panels::pieces},
 };
 
-/// A chart and a number of columns.
-type Key = (usize, usize);
+/// The dimensions of a chart, by the chart and the number of columns.
+type KnownViews = BTreeMap<(usize, usize), Rc<[DimensionView]>>;
 
-/// The dimensions of charts, by number of columns.
-pub(super) struct Views<'a> {
+/// The dimensions of charts, each worked out once.
+pub(super) struct ChartViews<'a> {
     app: &'a App,
-    known: RefCell<BTreeMap<Key, Rc<[DimensionView]>>>,
+    known: RefCell<KnownViews>,
 }
 
-impl<'a> Views<'a> {
+impl<'a> ChartViews<'a> {
     /// Of the window that is shown.
     pub(super) fn new(app: &'a App) -> Self {
         Self {
