@@ -32,6 +32,9 @@ pub trait Clock {
 
     /// CPU time that the calling thread has taken, in the kernel too.
     fn thread_cpu_time(&self) -> Duration;
+
+    /// The same of the whole process.
+    fn process_cpu_time(&self) -> Duration;
 }
 
 /// The kernel's clocks.
@@ -39,6 +42,7 @@ pub trait Clock {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn now(&self) -> Instant {
         Instant {
             monotonic: read(ClockId::Monotonic),
@@ -49,8 +53,13 @@ impl Clock for SystemClock {
     fn thread_cpu_time(&self) -> Duration {
         read(ClockId::ThreadCPUTime)
     }
+
+    fn process_cpu_time(&self) -> Duration {
+        read(ClockId::ProcessCPUTime)
+    }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
 fn read(clock: ClockId) -> Duration {
     let time = clock_gettime(clock);
     Duration::new(

@@ -36,6 +36,10 @@ impl From<Refused> for io::Error {
 /// # Errors
 ///
 /// As of [`File::open`]; [`Refused::NotRegular`] for a FIFO, a device, a socket or a directory.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is what others open files with"
+)]
 pub fn open(path: &Path) -> io::Result<File> {
     // Asked before it is opened, because opening a device may do something.
     if let Some(other) = not_regular(fs::metadata(path)?.file_type()) {
@@ -72,6 +76,10 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 ///
 /// As of [`File::open`]; [`Refused::TooLong`] for what has more bytes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is what others open files with"
+)]
 pub fn read_or_wait(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     within_limit(File::open(path)?, limit)
 }

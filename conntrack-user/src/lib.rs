@@ -1,5 +1,14 @@
 //! ctpulse: a high-frequency, eBPF-assisted monitor of Linux connection tracking.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_macros,
+        reason = "tests make files and measure time; what they test does not"
+    )
+)]
+
 mod cli;
 mod clock;
 mod commands;

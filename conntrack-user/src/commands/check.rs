@@ -1,14 +1,10 @@
 //! `ctpulse check`: one look, one line, one exit status.
 
-use std::{
-    io::{self, Write},
-    process::{self, ExitCode},
-    thread::sleep,
-    time::Duration,
-};
+use std::{io::Write, process::ExitCode, thread::sleep, time::Duration};
 
 use thiserror::Error;
 
+use super::stdout;
 use crate::{
     cli::check::CheckArgs,
     clock::Clock,
@@ -24,22 +20,13 @@ use crate::{
 /// Time between two looks in a window.
 const BETWEEN: Duration = Duration::from_millis(10);
 
-/// Ends for a command line that is not understood: to a monitor that is UNKNOWN, and 2 would be CRITICAL.
-pub(super) fn refuse(error: &clap::Error) -> ! {
-    let command = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
-    if error.use_stderr() && command.as_deref() == Some("check") {
-        // Neither output can be written to if this fails.
-        let _ = error.print();
-        let told = error.to_string();
-        let first = told.lines().next().unwrap_or_default();
-        let _ = writeln!(
-            io::stdout(),
-            "{}",
-            unknown(first.trim_start_matches("error: "))
-        );
-        process::exit(Status::Unknown as i32);
-    }
-    error.exit()
+/// The exit status for a command line that is not understood: to a monitor that is UNKNOWN, and 2 would be CRITICAL.
+pub(super) fn refuse(error: &clap::Error) -> ExitCode {
+    let message = error.to_string();
+    let first = message.lines().next().unwrap_or_default();
+    // Neither output can be written to if this fails.
+    let _ = writeln!(stdout(), "{}", unknown(first.trim_start_matches("error: ")));
+    ExitCode::from(Status::Unknown as u8)
 }
 
 /// Why nothing can be told.
@@ -80,7 +67,7 @@ pub(super) fn run(args: &CheckArgs, clock: &impl Clock) -> ExitCode {
         Ok((status, line)) => (status, line),
         Err(reason) => (Status::Unknown, unknown(&reason.to_string())),
     };
-    match writeln!(io::stdout(), "{line}") {
+    match writeln!(stdout(), "{line}") {
         Ok(()) => ExitCode::from(status as u8),
         // Whoever does not read the line knows nothing.
         Err(_) => ExitCode::from(Status::Unknown as u8),

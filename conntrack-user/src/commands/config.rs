@@ -1,7 +1,8 @@
 //! `ctpulse config`.
 
-use std::io::{self, Write};
+use std::io::Write;
 
+use super::stdout;
 use crate::{
     cli::ConfigArgs,
     commands::{Failure, configuration},
@@ -10,7 +11,7 @@ use crate::{
 /// Prints the configuration in effect.
 pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
     let config = configuration(args.config.as_deref())?;
-    io::stdout()
+    stdout()
         .write_all(config.to_toml().as_bytes())
         .map_err(Failure::Output)
 }

@@ -1,10 +1,11 @@
 //! `ctpulse doctor`: what this host offers, without changing anything. (The kernel may load
 //! nf_conntrack_netlink and nfnetlink_hook, modules that only answer questions, to answer ours.)
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use conntrack_ebpf::ProbeCounter;
 
+use super::stdout;
 use crate::{
     cli::{DoctorArgs, DoctorFormat},
     commands::Failure,
@@ -34,7 +35,7 @@ use crate::{
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let facts = HostFacts::probe();
     let report = report(&facts, &ProcRoot::new(PROC));
-    let mut out = io::stdout().lock();
+    let mut out = stdout().lock();
     let written = match args.format {
         DoctorFormat::Text => out.write_all(text(&report).as_bytes()),
         DoctorFormat::Json => write_line(&mut out, &report),

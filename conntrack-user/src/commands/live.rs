@@ -95,9 +95,9 @@ impl Feed for Kernel {
 pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     let config = configuration(args.stream.alerts.config.as_deref())?;
     if !is_interactive() {
-        return Err(Failure::Other(
-            "the live view needs a terminal; `ctpulse stream` does without".to_owned(),
-        ));
+        return Err(Failure::NoTerminal {
+            without: "`ctpulse stream` does without",
+        });
     }
     until_signalled(SystemClock, diagnostics, give_back, async |shutdown| {
         let settings = args.settings(config);

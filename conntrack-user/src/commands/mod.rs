@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod doctor;
 mod events;
+mod failure;
 mod generate;
 mod live;
 mod record;
@@ -16,72 +17,31 @@ mod stream;
 use std::{io, path::Path, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
-use thiserror::Error;
 
+use self::failure::Failure;
 use crate::{
     cli::{Cli, Command, LiveArgs, StreamArgs},
     clock::SystemClock,
-    config::{Config, ConfigError},
-    engine::{diagnostics::Diagnostics, drive::DriveError, error::EngineError},
-    recording::file::OpenError,
+    config::Config,
+    engine::diagnostics::Diagnostics,
 };
 
-/// Why a command failed, in one line.
-#[derive(Debug, Error)]
-enum Failure {
-    /// What runs could not start, or go on.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// What was shown could not be written; nobody reading any more is no failure.
-    #[error("cannot write to standard output: {0}")]
-    Output(#[source] io::Error),
-    /// A file could not be read or written.
-    #[error("{file}: {source}")]
-    File {
-        /// Its name.
-        file: String,
-        /// What the kernel said, or what is wrong with it.
-        source: io::Error,
-    },
-    /// The configuration is refused.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// There is no file to record to.
-    #[error(transparent)]
-    Recording(#[from] OpenError),
-    /// Anything else, as it is told.
-    #[error("{0}")]
-    Other(String),
-}
-
-impl Failure {
-    fn file(file: &Path, source: io::Error) -> Self {
-        Self::File {
-            file: file.display().to_string(),
-            source,
-        }
-    }
-}
-
-impl From<DriveError> for Failure {
-    fn from(error: DriveError) -> Self {
-        match error {
-            DriveError::Engine(error) => Self::Engine(error),
-            DriveError::Write(error) => Self::Output(error),
-        }
-    }
+/// Standard output, for commands that write once and have nothing to end: a signal ends them at once, whatever they wait for.
+#[expect(clippy::disallowed_methods, reason = "no signal is handled there")]
+fn stdout() -> io::Stdout {
+    io::stdout()
 }
 
 /// The program: the command line in, the exit status out.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| check::refuse(&error));
-    if let Err(problem) = cli.check() {
-        // Says so, and ends the program with the status of bad usage.
-        Cli::command()
-            .error(ErrorKind::ArgumentConflict, problem)
-            .exit();
-    }
+    let cli = match Cli::try_parse().and_then(|cli| match cli.check() {
+        Ok(()) => Ok(cli),
+        Err(problem) => Err(Cli::command().error(ErrorKind::ArgumentConflict, problem)),
+    }) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     let diagnostics = Diagnostics::new();
     diagnostics.log(cli.verbose);
     let done = match cli.command {
@@ -109,6 +69,19 @@ pub fn main() -> ExitCode {
             diagnostics.notify(failure);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Says what is wrong with the command line, or what was asked of it: help, the version.
+fn refuse(error: &clap::Error) -> ExitCode {
+    // Nobody can be told that it cannot be written.
+    let _ = error.print();
+    let command = std::env::args_os().skip(1);
+    let command = command.map(|arg| arg.to_string_lossy().into_owned());
+    let asked = command.into_iter().find(|arg| !arg.starts_with('-'));
+    match asked.as_deref() {
+        Some("check") if error.use_stderr() => check::refuse(error),
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use super::stdout;
 use crate::{
     cli::recordings::RecordArgs,
     clock::{Clock, SystemClock},
@@ -27,6 +28,7 @@ use crate::{
         file::{Existing, RecordingFile},
         writer::{Kept, Recorder, recorder},
     },
+    text::PlainPath,
 };
 
 /// The file that stands for stdout.
@@ -111,7 +113,7 @@ fn open(args: &RecordArgs) -> Result<RecordingFile, Failure> {
 }
 
 fn standard_output(args: &RecordArgs) -> io::Result<RecordingFile> {
-    let out = io::stdout();
+    let out = stdout();
     if out.is_terminal() {
         return Err(io::Error::other(
             "a recording cannot be shown on a terminal; redirect stdout or name a file",
@@ -169,18 +171,28 @@ impl<C: Clock + Clone + Send + 'static> RecordSink<C> {
     ) -> Result<(), Failure> {
         self.progress.end();
         let (kept, stored) = self.recorder.finish(patience);
-        let (name, kept) = (file.display(), summary(&kept));
+        let kept = summary(&kept);
+        let file = file.to_owned();
         match (stored, recorded) {
-            (Err(error), _) => {
-                let rest = match error.ends_it() {
+            (Err(source), _) => {
+                let rest = match source.ends_it() {
                     true => ", and nothing after that",
                     false => "",
                 };
-                Err(Failure::Other(format!("{name}: {error}; {kept}{rest}")))
+                Err(Failure::NotKept {
+                    file,
+                    source,
+                    kept: format!("{kept}{rest}"),
+                })
             }
-            (Ok(()), Err(error)) => Err(Failure::Other(format!("{error}; {name}: {kept}"))),
+            (Ok(()), Err(source)) => Err(Failure::Stopped {
+                source: Box::new(source),
+                file,
+                kept,
+            }),
             (Ok(()), Ok(())) => {
-                self.diagnostics.notify(format_args!("{name}: {kept}"));
+                self.diagnostics
+                    .notify(format_args!("{}: {kept}", PlainPath(&file)));
                 Ok(())
             }
         }
@@ -203,8 +215,8 @@ impl<C: Clock> Progress<C> {
         Self {
             start: clock.now().monotonic,
             clock,
+            terminal: diagnostics.is_terminal(),
             diagnostics,
-            terminal: io::stderr().is_terminal(),
             shown: None,
             samples: 0,
             events: 0,

@@ -1,9 +1,8 @@
 //! `ctpulse replay`: a recording, shown as the stream it was.
 
 use std::{
-    fs::File,
     io::{self, BufRead, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -21,21 +20,29 @@ use crate::{
     model::record::Record,
     output::Sink,
     recording::{
+        self, RecordingError,
         pace::Pace,
         player::{Player, PlayerItem, RecordedLine},
-        reader::{Ending, ReadError},
+        reader::Ending,
     },
+    text::PlainPath,
 };
 
 /// The file that stands for stdin.
 const STDIN: &str = "-";
 
+/// Parts that cannot be read which are named one by one.
+const DAMAGES: usize = 100;
+
 /// A recording that was opened, and what is known of it.
 pub(super) struct Opened {
     /// Goes through the part that was asked for.
     player: Player<Box<dyn Read>>,
-    name: String,
+    file: PathBuf,
+    /// The first of what could not be read.
     damages: Vec<String>,
+    /// How many there were besides.
+    more_damages: u64,
     /// Where damages are told as they are met.
     diagnostics: Option<Diagnostics>,
 }
@@ -51,12 +58,13 @@ impl Opened {
         let input: Box<dyn Read> = if file == Path::new(STDIN) {
             Box::new(io::stdin().lock())
         } else {
-            Box::new(File::open(file).map_err(|error| Failure::file(file, error))?)
+            Box::new(recording::open(file)?)
         };
         Ok(Self {
             player: Player::new(input, part.from, part.to),
-            name: file.display().to_string(),
+            file: file.to_owned(),
             damages: Vec::new(),
+            more_damages: 0,
             diagnostics,
         })
     }
@@ -68,24 +76,35 @@ impl Opened {
                 Ok(Some(PlayerItem::Line(entry))) => return Ok(Some(*entry)),
                 Ok(Some(PlayerItem::Damage(damage))) => {
                     if let Some(diagnostics) = &self.diagnostics {
-                        diagnostics.notify(format_args!("{}: {damage}", self.name));
+                        diagnostics.notify(format_args!("{}: {damage}", PlainPath(&self.file)));
                     }
-                    self.damages.push(damage.to_string());
+                    if self.damages.len() < DAMAGES {
+                        self.damages.push(damage.to_string());
+                    } else {
+                        self.more_damages += 1;
+                    }
                 }
                 Ok(None) => return Ok(None),
-                Err(error) => return Err(self.error(&error)),
+                Err(source) => {
+                    return Err(RecordingError::Read {
+                        path: self.file.clone(),
+                        source,
+                    }
+                    .into());
+                }
             }
         }
-    }
-
-    fn error(&self, error: &ReadError) -> Failure {
-        Failure::Other(format!("{}: {error}", self.name))
     }
 
     /// What a user should know of the recording, once it was gone through: what could not be read, how it ends unless as it
     /// should, and what this version does not know.
     pub(super) fn remarks(&self) -> Vec<String> {
-        self.damages.iter().cloned().chain(self.ending()).collect()
+        let more = match self.more_damages {
+            0 => None,
+            n => Some(format!("{n} more parts cannot be read")),
+        };
+        let damages = self.damages.iter().cloned();
+        damages.chain(more).chain(self.ending()).collect()
     }
 
     fn ending(&self) -> Vec<String> {
@@ -113,7 +132,7 @@ impl Opened {
     /// Tells how it ends, unless as it should.
     pub(super) fn tell_ending(&self, diagnostics: &Diagnostics) {
         for remark in self.ending() {
-            diagnostics.notify(format_args!("{}: {remark}", self.name));
+            diagnostics.notify(format_args!("{}: {remark}", PlainPath(&self.file)));
         }
     }
 }
@@ -121,9 +140,7 @@ impl Opened {
 /// Shows a part of a recording, until its end or until a signal comes.
 pub(super) fn run(args: &ReplayArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     if args.step && args.file == Path::new(STDIN) {
-        return Err(Failure::Other(
-            "--step asks stdin, which the recording comes from; name a file".to_owned(),
-        ));
+        return Err(Failure::StepOfStdin);
     }
     // Before signals are received: a file that does not open is given up by any of them.
     let opened = Opened::open(&args.file, &args.part, Some(diagnostics.clone()))?;

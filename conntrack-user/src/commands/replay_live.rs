@@ -159,9 +159,9 @@ impl Feed for Playing {
 /// Shows a part of a recording until the user or a signal ends it.
 pub(super) fn run(args: &ReplayArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     if !is_interactive() {
-        return Err(Failure::Other(
-            "the live view needs a terminal; without --live, replay does not".to_owned(),
-        ));
+        return Err(Failure::NoTerminal {
+            without: "without --live, replay does not",
+        });
     }
     let opened = Opened::open(&args.file, &args.part, None)?;
     until_signalled(SystemClock, diagnostics, give_back, async |shutdown| {

@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use super::stdout;
 use crate::{
     cli::recordings::ReportArgs,
     commands::{Failure, record::STDOUT, replay::Opened},
@@ -26,12 +27,9 @@ pub(super) fn run(args: &ReportArgs, diagnostics: &Diagnostics) -> Result<(), Fa
     for remark in opened.remarks() {
         builder.note(remark);
     }
-    let name = args.file.display();
-    let report = builder.finish().ok_or_else(|| {
-        Failure::Other(match args.part.from.or(args.part.to) {
-            Some(_) => format!("{name}: there is no sample in that part"),
-            None => format!("{name}: there is no sample in it"),
-        })
+    let report = builder.finish().ok_or_else(|| Failure::NoSample {
+        file: args.file.clone(),
+        part: args.part.from.or(args.part.to).is_some(),
     })?;
     let title = args.title.clone().unwrap_or_else(|| match &report.hello {
         Some(hello) => format!("conntrack on {}", hello.hostname),
@@ -39,11 +37,16 @@ pub(super) fn run(args: &ReportArgs, diagnostics: &Diagnostics) -> Result<(), Fa
     });
     let html = page(&report, &title);
     if args.output == Path::new(STDOUT) {
-        let mut stdout = io::stdout().lock();
+        let mut stdout = stdout().lock();
         return stdout
             .write_all(html.as_bytes())
             .and_then(|()| stdout.flush())
             .map_err(Failure::Output);
     }
-    fs::write(&args.output, html).map_err(|error| Failure::file(&args.output, error))
+    write_file(&args.output, &html).map_err(|error| Failure::file(&args.output, error))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the user asked for that file")]
+fn write_file(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(path, text)
 }

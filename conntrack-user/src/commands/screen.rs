@@ -26,6 +26,7 @@ use rustix::{
     process::{Signal, getpid, kill_current_process_group, kill_process},
 };
 
+use super::stdout;
 use crate::{
     engine::outlet::Outlet,
     output::live::{App, render},
@@ -40,10 +41,11 @@ const LAST_PICTURE: Duration = Duration::from_millis(400);
 /// Whether there is a terminal to show something on, and a keyboard to ask.
 #[must_use]
 pub(super) fn is_interactive() -> bool {
-    io::stdout().is_terminal() && keyboard().is_ok()
+    stdout().is_terminal() && keyboard().is_ok()
 }
 
 /// The terminal that keys come from: stdin, or the controlling terminal when stdin is something else.
+#[expect(clippy::disallowed_methods, reason = "a terminal is no regular file")]
 pub(super) fn keyboard() -> io::Result<OwnedFd> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
@@ -146,7 +148,7 @@ pub(super) fn give_back() {
     // Writing to a string cannot fail.
     let _ = LeaveAlternateScreen.write_ansi(&mut restore);
     let _ = Show.write_ansi(&mut restore);
-    let stdout = io::stdout();
+    let stdout = stdout();
     let mut ready = [PollFd::new(&stdout, PollFlags::OUT)];
     // Nobody can be told that it failed.
     if poll(&mut ready, Some(&Timespec::default())) == Ok(1) {

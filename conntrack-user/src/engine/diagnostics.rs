@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     fmt::{self, Write as _},
-    io::{self, Write as _},
+    io::{self, IsTerminal, Write as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -74,6 +74,13 @@ impl Diagnostics {
                 }
             }
         }
+    }
+
+    /// Whether stderr is a terminal.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "nothing is written")]
+    pub fn is_terminal(&self) -> bool {
+        io::stderr().is_terminal()
     }
 
     /// Keeps what is told from now on, for [`Self::take`]: something else is on the terminal.
@@ -158,6 +165,10 @@ impl State {
 }
 
 /// Writes to stderr if that takes it now; false where it does not. An error is as good as written: nobody can be told.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is what others tell things to instead"
+)]
 fn write_stderr(bytes: &[u8]) -> bool {
     let stderr = io::stderr();
     let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];

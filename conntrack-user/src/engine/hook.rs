@@ -19,6 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::worker;
 use crate::{
     config::HookLimits,
     engine::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings},
@@ -65,13 +66,9 @@ impl AlertHook {
             limits,
             log: log.clone(),
         };
-        let thread = std::thread::Builder::new()
-            .name("on-alert".to_owned())
-            .spawn(move || runtime.block_on(worker.serve(waiting, ended)))
-            .map_err(|source| EngineError::Thread {
-                purpose: "runs the command of --on-alert",
-                source,
-            })?;
+        let thread = worker::start("on-alert", "runs the command of --on-alert", move || {
+            runtime.block_on(worker.serve(waiting, ended));
+        })?;
         Ok(Self {
             limits,
             queue: Some(queue),
@@ -195,6 +192,7 @@ impl Worker {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is what runs them")]
     /// Its exit status; `None` if it had to be killed.
     async fn supervise(&self, alert: Alert) -> io::Result<Option<ExitStatus>> {
         let mut process = Command::new("sh");

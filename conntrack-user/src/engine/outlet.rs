@@ -6,13 +6,12 @@ use std::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, Sender, channel},
     },
-    thread,
     time::Duration,
 };
 
 use tokio::{sync::Notify, time::timeout};
 
-use crate::engine::error::EngineError;
+use crate::engine::{error::EngineError, worker};
 
 /// Standard output. Clones are the same one.
 ///
@@ -43,6 +42,10 @@ impl Outlet {
     /// # Errors
     ///
     /// When there can be no more threads.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is what others write to instead"
+    )]
     pub fn stdout() -> Result<Self, EngineError> {
         Self::to(io::stdout())
     }
@@ -66,13 +69,9 @@ impl Outlet {
             changed: Notify::new(),
         }));
         let writer = outlet.clone();
-        thread::Builder::new()
-            .name("stdout".to_owned())
-            .spawn(move || writer.write_chunks(out, &chunks))
-            .map_err(|source| EngineError::Thread {
-                purpose: "writes standard output",
-                source,
-            })?;
+        worker::start("stdout", "writes standard output", move || {
+            writer.write_chunks(out, &chunks);
+        })?;
         Ok(outlet)
     }
 

@@ -6,6 +6,7 @@ use rustix::thread::{MembarrierCommand, membarrier};
 
 use crate::{
     engine::{error::EngineError, settings::ProbeSettings},
+    files,
     probes::{
         attach::{Attached, Outcome, attach},
         facts::{HostFacts, NoFentry, Support},
@@ -28,6 +29,9 @@ const SETTLE: Duration = Duration::from_millis(20);
 
 /// Events taken out of the ring at once, at most: as many as it holds. The rest waits for the next reading.
 const EVENTS_AT_ONCE: usize = 8192;
+
+/// The most bytes of a file with eBPF programs.
+const LARGEST_OBJECT: u64 = 256 << 20;
 
 /// What is to be attached.
 pub(super) struct Wanted {
@@ -64,10 +68,11 @@ impl ProbeLife {
     pub(super) fn start(wanted: Wanted, facts: HostFacts) -> Result<Self, EngineError> {
         let object = match &wanted.settings.object {
             Some(path) => {
-                let object = std::fs::read(path).map_err(|source| EngineError::Object {
-                    path: path.clone(),
-                    source,
-                })?;
+                let object =
+                    files::read(path, LARGEST_OBJECT).map_err(|source| EngineError::Object {
+                        path: path.clone(),
+                        source,
+                    })?;
                 Some(object)
             }
             None => None,

@@ -330,7 +330,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         });
         let now = self.clock.now().monotonic;
         let look = self.own_cost && self.monitor.wants_usage(now);
-        reading.own = look.then(|| own_usage::read(now));
+        reading.own = look.then(|| own_usage::read(&self.clock));
         Ok(Taken { reading, conntrack })
     }
 

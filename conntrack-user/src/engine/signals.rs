@@ -8,13 +8,13 @@ use std::{
     io::Read,
     os::{fd::AsFd, unix::net::UnixStream},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
     time::Duration,
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::watch;
 
+use super::worker;
 use crate::{
     clock::Clock,
     engine::{diagnostics::Diagnostics, error::EngineError},
@@ -71,41 +71,34 @@ impl Shutdown {
             waiting_for: Mutex::new("the end of what is being read or written"),
         });
         let watching = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("signals".to_owned())
-            .spawn(move || {
-                if wait(&receive, None) {
-                    let _ = receive.read(&mut [0; 16]);
-                    // Nobody may be interested any more.
-                    let _ = request.send(true);
-                    let start = clock.now().monotonic;
-                    let forced = loop {
-                        let allowed = PATIENCE + watching.allowance();
-                        let passed = clock.now().monotonic.saturating_sub(start);
-                        let Some(rest) = allowed.checked_sub(passed).filter(|r| !r.is_zero())
-                        else {
-                            break false;
-                        };
-                        if wait(&receive, Some(rest)) {
-                            break true;
-                        }
+        worker::start("signals", "waits for signals", move || {
+            if wait(&receive, None) {
+                let _ = receive.read(&mut [0; 16]);
+                // Nobody may be interested any more.
+                let _ = request.send(true);
+                let start = clock.now().monotonic;
+                let forced = loop {
+                    let allowed = PATIENCE + watching.allowance();
+                    let passed = clock.now().monotonic.saturating_sub(start);
+                    let Some(rest) = allowed.checked_sub(passed).filter(|r| !r.is_zero()) else {
+                        break false;
                     };
-                    last_resort();
-                    if !forced {
-                        diagnostics.release();
-                        diagnostics.notify(format_args!(
-                            "ended without waiting any longer for {}",
-                            watching.waiting_for()
-                        ));
+                    if wait(&receive, Some(rest)) {
+                        break true;
                     }
-                    // SAFETY: ends the process; no destructor and no exit handler runs, which might wait.
-                    unsafe { libc::_exit(FAILED) }
+                };
+                last_resort();
+                if !forced {
+                    diagnostics.release();
+                    diagnostics.notify(format_args!(
+                        "ended without waiting any longer for {}",
+                        watching.waiting_for()
+                    ));
                 }
-            })
-            .map_err(|source| EngineError::Thread {
-                purpose: "waits for signals",
-                source,
-            })?;
+                // SAFETY: ends the process; no destructor and no exit handler runs, which might wait.
+                unsafe { libc::_exit(FAILED) }
+            }
+        })?;
         Ok(Self { requested, shared })
     }
 

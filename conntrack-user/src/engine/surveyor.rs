@@ -4,13 +4,13 @@
 use std::{
     path::Path,
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
-    thread,
     time::Duration,
 };
 
 use conntrack_ebpf::heavy_hitters::Prefixes;
 use thiserror::Error;
 
+use super::worker;
 use crate::{
     clock::Clock,
     engine::{error::EngineError, pace::period},
@@ -120,13 +120,9 @@ impl Surveyor {
     ) -> Result<Self, EngineError> {
         let (sender, found) = channel();
         let (requests, receiver) = channel();
-        thread::Builder::new()
-            .name("survey".to_owned())
-            .spawn(move || SurveyThread::new(settings, clock, sender).run(&receiver))
-            .map_err(|source| EngineError::Thread {
-                purpose: "lists entries for --top",
-                source,
-            })?;
+        worker::start("survey", "lists entries for --top", move || {
+            SurveyThread::new(settings, clock, sender).run(&receiver);
+        })?;
         Ok(Self { requests, found })
     }
 

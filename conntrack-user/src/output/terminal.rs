@@ -36,10 +36,16 @@ impl Terminal for Stdout {
     }
 }
 
+/// Standard output, to ask what it is.
+#[expect(clippy::disallowed_methods, reason = "nothing is written")]
+fn stdout() -> io::Stdout {
+    io::stdout()
+}
+
 /// The size of the terminal on stdout; `None` when stdout is something else.
 #[must_use]
 pub fn size() -> Option<Size> {
-    let out = io::stdout();
+    let out = stdout();
     if !isatty(&out) {
         return None;
     }
@@ -59,5 +65,5 @@ pub fn size() -> Option<Size> {
 /// Whether stdout is a terminal with colours, unless the user asked for none (`NO_COLOR`, `TERM=dumb`).
 #[must_use]
 pub fn has_colours() -> bool {
-    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+    anstream::AutoStream::choice(&stdout()) != anstream::ColorChoice::Never
 }

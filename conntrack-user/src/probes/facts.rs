@@ -1,7 +1,7 @@
 //! What the host offers: read once, and not yet decided upon.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,7 +20,7 @@ use super::{
     object::OBJECT,
     offsets::{FieldOffsets, TypesError},
 };
-use crate::reading::cpus::cpu_list;
+use crate::{files, reading::cpus::cpu_list};
 
 /// Whether the host has something. Not knowing is not the same as no.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,11 +140,17 @@ impl HostFacts {
     }
 }
 
+/// The most bytes of a file of the kernel that is read: its list of symbols has some 10 MB.
+const LARGEST_FILE: u64 = 256 << 20;
+
 fn read(path: &Path) -> Result<String, FactError> {
-    fs::read_to_string(path).map_err(|cause| FactError::Read {
+    let unreadable = |cause| FactError::Read {
         path: path.to_owned(),
         cause: Arc::new(cause),
-    })
+    };
+    let bytes = files::read(path, LARGEST_FILE).map_err(unreadable)?;
+    String::from_utf8(bytes)
+        .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "is not text")))
 }
 
 /// Where the fields are, and which functions fentry can be used on.
@@ -247,7 +253,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("possible");
         let of = |text: &str| {
-            fs::write(&path, text).unwrap();
+            std::fs::write(&path, text).unwrap();
             cpu_ids(&path).map_err(|error| error.to_string())
         };
         assert_eq!(of("0\n"), Ok(1));

@@ -14,11 +14,13 @@ mod link;
 use std::{
     fs,
     os::fd::{AsFd, AsRawFd, RawFd},
+    path::Path,
 };
 
 use aya::Ebpf;
 
 use super::facts::Support;
+use crate::files;
 
 /// Release since which the kernel counts missed kprobe hits: commits "bpf: Count missed stats in
 /// trace_call_bpf" and "bpf: Add missed value to kprobe perf link info".
@@ -109,7 +111,7 @@ fn open_descriptors() -> Vec<RawFd> {
 }
 
 fn fdinfo_text(fd: RawFd) -> Option<String> {
-    fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()
+    files::read_beginning(Path::new(&format!("/proc/self/fdinfo/{fd}")), 64 << 10).ok()
 }
 
 fn fdinfo(fd: RawFd, name: &str) -> Option<u64> {

@@ -2,7 +2,7 @@
 //! (BTF), so that one binary serves every kernel.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,6 +11,10 @@ use conntrack_ebpf::fields::{self, FieldStep, KernelField};
 use thiserror::Error;
 
 use super::btf::{Btf, BtfError};
+use crate::files;
+
+/// The most bytes of type information that are read; a kernel has some 10 MB of it.
+const LARGEST_BTF: u64 = 256 << 20;
 
 /// Why the kernel's types cannot be read.
 #[derive(Clone, Debug, Error)]
@@ -80,12 +84,13 @@ impl FieldOffsets {
         functions: &[&'static str],
     ) -> Result<(Self, Vec<&'static str>), TypesError> {
         let vmlinux = directory.join("vmlinux");
-        let vmlinux_bytes = fs::read(&vmlinux).map_err(|e| unreadable(&vmlinux, e))?;
+        let vmlinux_bytes =
+            files::read(&vmlinux, LARGEST_BTF).map_err(|e| unreadable(&vmlinux, e))?;
         let base = Btf::parse(&vmlinux_bytes).map_err(|e| damaged(&vmlinux, e))?;
         let own = functions.iter().copied();
         let own = own.filter(|function| base.has_function(function)).collect();
         let module = directory.join("nf_conntrack");
-        let module_bytes = match fs::read(&module) {
+        let module_bytes = match files::read(&module, LARGEST_BTF) {
             Ok(bytes) => bytes,
             // Built in, or not loaded yet: then vmlinux has what there is to have.
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((Self::find(&base), own)),

@@ -75,6 +75,10 @@ impl RecordingFile {
     /// # Errors
     ///
     /// [`OpenError`]; the file is then as it was.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where recordings are made"
+    )]
     pub fn open(path: &Path, existing: Existing) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Io {
             path: path.to_owned(),

@@ -21,7 +21,7 @@ pub mod reader;
 pub mod records;
 pub mod writer;
 
-pub use records::{Recording, RecordingError};
+pub use records::{Recording, RecordingError, open};
 
 #[cfg(test)]
 mod tests;

@@ -81,14 +81,24 @@ impl Recording {
     /// [`RecordingError::Open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RecordingError> {
         let path = path.as_ref();
-        match File::open(path) {
-            Ok(file) => Ok(Self::new(path, file)),
-            Err(source) => Err(RecordingError::Open {
-                path: path.to_owned(),
-                source,
-            }),
-        }
+        open(path).map(|file| Self::new(path, file))
     }
+}
+
+/// Opens a file with a recording. A FIFO is as good: it is waited for.
+///
+/// # Errors
+///
+/// [`RecordingError::Open`].
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is read a block at a time, and may be a pipe"
+)]
+pub fn open(path: &Path) -> Result<File, RecordingError> {
+    File::open(path).map_err(|source| RecordingError::Open {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 impl<R: Read> Recording<R> {

@@ -3,8 +3,7 @@
 use std::{
     collections::HashSet,
     ffi::OsString,
-    fs::{self, File},
-    io,
+    fs, io,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::fs::MetadataExt,
@@ -258,7 +257,7 @@ impl Namespace {
                 opened.as_fd()
             }
         };
-        let home = File::open(OWN).map_err(NamespaceError::Own)?;
+        let home = files::open(Path::new(OWN)).map_err(NamespaceError::Own)?;
         enter(there).map_err(|source| self.cannot_enter(source))?;
         let result = work();
         // It cannot fail for a descriptor of the namespace we came from; if it did, every later number

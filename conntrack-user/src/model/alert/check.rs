@@ -90,13 +90,13 @@ const COUNTED: [Counter; 3] = [Counter::Drop, Counter::EarlyDrop, Counter::Inser
 pub enum NoVerdict {
     /// No reading has the number of entries.
     #[error("the number of entries cannot be read")]
-    NoEntries,
+    Entries,
     /// No reading has the maximum.
     #[error("nf_conntrack_max cannot be read")]
-    NoMax,
+    Max,
     /// There is no maximum.
     #[error("nf_conntrack_max is 0: there is no limit to judge by")]
-    NoLimit,
+    Limit,
 }
 
 /// Judges the fullest of several readings.
@@ -109,14 +109,14 @@ pub fn judge(readings: &[KernelReading], limits: Limits) -> Result<Verdict, NoVe
         .iter()
         .filter_map(KernelReading::entries)
         .max()
-        .ok_or(NoVerdict::NoEntries)?;
+        .ok_or(NoVerdict::Entries)?;
     let max = readings
         .iter()
         .rev()
         .find_map(|reading| reading.max)
-        .ok_or(NoVerdict::NoMax)?;
+        .ok_or(NoVerdict::Max)?;
     if max == 0 {
-        return Err(NoVerdict::NoLimit);
+        return Err(NoVerdict::Limit);
     }
     let utilization = entries as f64 * 100.0 / max as f64;
     let status = if utilization > limits.crit {

@@ -251,7 +251,7 @@ impl Monitor {
             }
         };
         let events = reading.events.iter();
-        let events = events.filter_map(|event| events::record(event, reading.at, &name));
+        let events = events.filter_map(|event| events::record(event, reading.at, name));
         observed
             .records
             .extend(events.map(|event| Record::Event(Box::new(event))));
