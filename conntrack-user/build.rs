@@ -4,6 +4,12 @@
 //! Without it (a bare `cargo build`, an editor's `cargo check`) an empty file is embedded, and the
 //! binary says that it was built without its probes.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a build script talks to cargo over standard output, and writes what is embedded"
+)]
+
 use std::{
     env,
     error::Error,

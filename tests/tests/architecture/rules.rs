@@ -9,7 +9,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("reading", &["clock", "text"]),
     // The way in.
     ("source", &["reading", "clock", "files", "text"]),
-    ("probes", &["reading", "source", "text"]),
+    ("probes", &["reading", "source", "files", "text"]),
     // The model, from its leaves up.
     ("model::kernel", &["reading"]),
     ("model::event", &["text"]),
@@ -75,7 +75,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "source", "probes", "model", "reading", "config", "clock", "text",
+            "source", "probes", "model", "reading", "config", "clock", "text", "files",
         ],
     ),
     (

@@ -43,7 +43,7 @@ pub fn of_crate(src: &Path) -> Vec<SourceFile> {
 fn collect(src: &Path, directory: &Path, files: &mut Vec<SourceFile>) {
     let mut entries: Vec<PathBuf> = fs::read_dir(directory)
         .unwrap_or_else(|e| panic!("{}: {e}", directory.display()))
-        .map(|entry| entry.unwrap().path())
+        .map(|entry| entry.expect("an entry").path())
         .collect();
     entries.sort();
     for path in entries {
@@ -55,8 +55,9 @@ fn collect(src: &Path, directory: &Path, files: &mut Vec<SourceFile>) {
         if path.is_dir() {
             collect(src, &path, files);
         } else if name.ends_with(".rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let relative = path.strip_prefix(src).unwrap();
+            let text =
+                fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            let relative = path.strip_prefix(src).unwrap_or(&path);
             files.push(parse(relative, &text));
         }
     }
