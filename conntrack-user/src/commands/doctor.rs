@@ -254,7 +254,7 @@ const TYPES: Requirement = Requirement {
 };
 const SKIPPED_HITS: Requirement = Requirement {
     name: "skipped hits",
-    met: "this kernel tells how many probe hits it skipped",
+    met: "this kernel tells how many probe hits it missed",
     consequence: "a count that falls short is shown as WRONG!, though skipped hits may be the cause",
     fix: "a kernel from 6.7 on",
 };

@@ -18,7 +18,7 @@ pub struct ProbeReading {
     pub after: ProbeTotals,
     /// The millisecond buckets that became complete since the last look.
     pub buckets: BucketBatch,
-    /// Probe hits the kernel skipped, since attach; `None` where the kernel does not tell.
+    /// Probe hits the kernel missed, since attach; `None` where the kernel does not tell.
     pub missed: Option<u64>,
     /// Events lost because kernel memory could not be read, since attach.
     pub faults: u64,

@@ -127,14 +127,10 @@ fn check_all<'a>(
     Ok(types)
 }
 
-/// Files below the tests' and the program's directories with this ending.
+/// Fixtures with this ending.
 fn fixtures(ending: &str) -> Result<Vec<PathBuf>> {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    let mut left = vec![
-        tests.join("fixtures"),
-        tests.join("../conntrack-user/tests/fixtures"),
-    ];
+    let mut left = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")];
     while let Some(dir) = left.pop() {
         for entry in fs::read_dir(&dir).with_context(|| dir.display().to_string())? {
             let path = entry?.path();

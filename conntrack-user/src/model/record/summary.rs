@@ -40,7 +40,7 @@ pub struct InstanceSummary {
     pub totals: PerCounter<Total>,
     /// The final checks.
     pub crosscheck: Vec<Check>,
-    /// Probe hits the kernel skipped; `None` where it does not tell, or without probes.
+    /// Probe hits the kernel missed; `None` where it does not tell, or without probes.
     pub missed: Option<u64>,
     /// Events that reached the programs and were lost; `None` without probes.
     pub lost_events: Option<u64>,

@@ -188,17 +188,17 @@ fn judge(
     match missed {
         Some(missed) if residual.unsigned_abs() <= missed => (
             Verdict::Undercount,
-            Some(format!("the kernel skipped {missed} probe hits")),
+            Some(format!("the kernel missed {missed} probe hits")),
         ),
         Some(missed) => (
             Verdict::Mismatch,
             Some(format!(
-                "the kernel reports only {missed} skipped probe hits"
+                "the kernel reports only {missed} missed probe hits"
             )),
         ),
         None => (
             Verdict::Mismatch,
-            Some("this kernel does not tell how many probe hits it skipped".to_owned()),
+            Some("this kernel does not tell how many probe hits it missed".to_owned()),
         ),
     }
 }
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn skipped_hits_explain_only_as_much_as_was_skipped() {
+    fn missed_hits_explain_only_as_much_as_was_missed() {
         let still = [(47, 20), (47, 20)];
         assert_eq!(
             balance(ZERO, still, 30, Some(3)).verdict,

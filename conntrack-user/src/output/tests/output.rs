@@ -295,8 +295,8 @@ fn check(name: &'static str, probe: i64, kernel: [i64; 2], verdict: Verdict) -> 
         residual: Some(probe - probe.clamp(low, high)),
         verdict,
         reason: match verdict {
-            Verdict::Undercount => Some("the kernel skipped 3 probe hits".into()),
-            Verdict::Mismatch => Some("the kernel reports only 0 skipped probe hits".into()),
+            Verdict::Undercount => Some("the kernel missed 3 probe hits".into()),
+            Verdict::Mismatch => Some("the kernel reports only 0 missed probe hits".into()),
             _ => None,
         },
     }

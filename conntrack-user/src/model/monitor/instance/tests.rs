@@ -506,7 +506,7 @@ fn a_summary_after_the_probes_were_lost_still_tells_what_they_counted() -> TestR
     );
     assert_eq!((summary.missed, summary.lost_events), (Some(7), Some(1)));
 
-    // Attached again, the kernel counts skipped hits from 0.
+    // Attached again, the kernel counts missed hits from 0.
     monitor.set_coverage(everything(), &without_probes());
     for ms in [300, 400] {
         let mut probes = reading(totals(&[]));
