@@ -1,4 +1,8 @@
 //! ctpulse: a high-frequency, eBPF-assisted monitor of Linux connection tracking.
+//!
+//! The `ctpulse` binary is [`main`]. Other programs can read what it recorded ([`recording::Recording`]), and have it judge counters that they
+//! read themselves ([`KernelMonitor`]); both give [`record::Record`]s, which are the lines of `ctpulse stream --format json`. There
+//! is an example of each in `examples/`. Everything else is private, and changes without notice.
 
 #![cfg_attr(
     test,
@@ -15,14 +19,32 @@ mod commands;
 mod config;
 mod engine;
 mod files;
+mod library;
 mod model;
 mod output;
 mod probes;
 mod reading;
-mod recording;
+pub mod recording;
 mod source;
 mod text;
 
+pub use clock::{Clock, Instant, SystemClock};
 pub use commands::main;
-pub use model::record::Record;
-pub use recording::{Recording, RecordingError};
+pub use library::{KernelMonitor, Snapshot};
+pub use reading::proc_stat::ParseError;
+
+/// What is reported: the objects of the JSON contract (docs/json.md), as types.
+pub mod record {
+    pub use crate::{
+        model::{
+            alert::AlertStatus,
+            durations::{CallTimes, Latency, Lifetimes},
+            event::{Family, Protocol, Tuple},
+            forecast::TimeToFull,
+            kernel::{counters::Counter, per_counter::PerCounter},
+            record::*,
+        },
+        reading::probes::{Missing, Probes},
+        text::Text,
+    };
+}

@@ -57,6 +57,21 @@ pub struct Probes {
     pub missing: Vec<Missing>,
 }
 
+impl Probes {
+    /// No probe is attached, and none was tried.
+    #[must_use]
+    pub fn off(reason: &'static str) -> Self {
+        Self {
+            mode: "off".into(),
+            group: "off".into(),
+            reason: Some(reason.into()),
+            attached: Vec::new(),
+            by_kprobe: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+}
+
 /// A function that could not be probed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {

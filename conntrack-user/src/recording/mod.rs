@@ -11,17 +11,24 @@
 //! [`reader`] gives the blocks there are, [`player`] the lines of a part of them ([`position`], [`pace`]), and
 //! [`records`] the records, for everybody who only wants those.
 
-pub mod block;
+pub(crate) mod block;
 mod encoder;
-pub mod file;
-pub mod pace;
-pub mod player;
-pub mod position;
-pub mod reader;
-pub mod records;
-pub mod writer;
+pub(crate) mod file;
+pub(crate) mod pace;
+pub(crate) mod player;
+pub(crate) mod position;
+pub(crate) mod reader;
+mod records;
+pub(crate) mod writer;
 
-pub use records::{Recording, RecordingError, open};
+pub(crate) use records::open;
+
+pub use self::{
+    block::BlockFault,
+    position::{Position, PositionError},
+    reader::{Damage, DamageKind, Ending, ReadError},
+    records::{Recording, RecordingError},
+};
 
 #[cfg(test)]
 mod tests;

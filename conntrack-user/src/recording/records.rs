@@ -54,7 +54,7 @@ pub enum RecordingError {
 /// error there is nothing more.
 ///
 /// ```no_run
-/// # use conntrack_user::{Record, Recording, RecordingError};
+/// # use conntrack_user::{record::Record, recording::{Recording, RecordingError}};
 /// # fn main() -> Result<(), RecordingError> {
 /// for record in Recording::open("incident.ctp")? {
 ///     match record {

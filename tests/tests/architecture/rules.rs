@@ -71,6 +71,8 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("output", &["model", "text"]),
     ("recording", &["model::record", "clock", "text"]),
     ("config", &["model::alert", "clock", "files", "text"]),
+    // What other programs use.
+    ("library", &["model", "reading", "clock"]),
     // What ties them together.
     (
         "engine",

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -217,6 +218,61 @@ fn every_door_is_used() {
         }
     }
     none(&unused);
+}
+
+/// What other programs can name: what `lib.rs` makes public.
+fn public(lib: &str) -> Vec<String> {
+    let syntax = syn::parse_file(lib).expect("lib.rs can be parsed");
+    let mut names = Vec::new();
+    for item in &syntax.items {
+        match item {
+            syn::Item::Use(item) if matches!(item.vis, syn::Visibility::Public(_)) => {
+                leaves(&item.tree, &mut names);
+            }
+            syn::Item::Mod(item) if matches!(item.vis, syn::Visibility::Public(_)) => {
+                names.push(item.ident.to_string());
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn leaves(tree: &syn::UseTree, names: &mut Vec<String>) {
+    match tree {
+        syn::UseTree::Path(path) => leaves(&path.tree, names),
+        syn::UseTree::Group(group) => group.items.iter().for_each(|tree| leaves(tree, names)),
+        syn::UseTree::Name(name) => names.push(name.ident.to_string()),
+        syn::UseTree::Rename(rename) => names.push(rename.rename.to_string()),
+        syn::UseTree::Glob(_) => names.push("*".to_owned()),
+    }
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn what_is_public_is_used_by_an_example() {
+    let source = src("conntrack-user");
+    let examples = source.join("../examples");
+    let mut users = text(&source.join("main.rs"));
+    for entry in fs::read_dir(&examples).expect("there are examples") {
+        users.push_str(&text(&entry.expect("an entry").path()));
+    }
+    let unused = |lib: &str| {
+        let unused = |name: &String| !users.split(|c: char| !is_of_a_name(c)).any(|n| n == name);
+        public(lib).into_iter().filter(unused).collect::<Vec<_>>()
+    };
+    none(&unused(&text(&source.join("lib.rs"))));
+    assert_eq!(
+        unused("mod a; pub mod b; pub use c::{main, d::*}; pub use e::F as G;"),
+        ["b", "*", "G"]
+    );
+}
+
+fn is_of_a_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 /// A file as it would be below `src`, with this in it.

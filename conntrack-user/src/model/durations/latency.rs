@@ -39,7 +39,7 @@ pub struct CallTimes {
 impl CallTimes {
     /// As they were measured; an error is why not.
     #[must_use]
-    pub fn new(measured: Result<&Lengths, Unavailable>) -> Self {
+    pub(super) fn new(measured: Result<&Lengths, Unavailable>) -> Self {
         let lengths = match measured {
             Ok(lengths) => lengths,
             Err(reason) => {

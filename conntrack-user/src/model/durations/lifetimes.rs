@@ -34,7 +34,7 @@ pub struct Lifetimes {
 impl Lifetimes {
     /// As they were counted; an error is why not.
     #[must_use]
-    pub fn new(counted: Result<&LifetimeCounts, Unavailable>) -> Self {
+    pub(super) fn new(counted: Result<&LifetimeCounts, Unavailable>) -> Self {
         let counts = match counted {
             Ok(counts) => counts,
             Err(reason) => {

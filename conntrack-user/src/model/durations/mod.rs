@@ -3,17 +3,16 @@
 pub mod latency;
 pub mod lifetimes;
 
-use crate::reading::{durations::Durations, unavailable::Unavailable};
 use conntrack_ebpf::ProbeCounter;
 
-use crate::{
-    model::durations::{
-        latency::{CallTimes, Latency},
-        lifetimes::Lifetimes,
-    },
-    reading::{
-        coverage::Coverage, durations::LifetimeCounts, lengths::Lengths, selector::Selector,
-    },
+pub use self::{
+    latency::{CallTimes, Latency},
+    lifetimes::Lifetimes,
+};
+use crate::reading::{durations::Durations, unavailable::Unavailable};
+
+use crate::reading::{
+    coverage::Coverage, durations::LifetimeCounts, lengths::Lengths, selector::Selector,
 };
 
 /// What is counted along with lifetimes, with `__nf_conntrack_confirm` and with `early_drop`: the

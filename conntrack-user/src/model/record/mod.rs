@@ -4,7 +4,7 @@
 //! can be read again, and is then the same to every renderer.
 
 mod check;
-pub mod derived;
+pub(crate) mod derived;
 mod happenings;
 mod hello;
 mod sample;

@@ -20,6 +20,7 @@ macro_rules! counters {
         /// A counter; [`COUNTERS`] says what each means.
         #[repr(usize)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "the meaning of each is in its row, and in docs/counters.md")]
         pub enum Counter {
             $($id,)*
         }
@@ -212,7 +213,7 @@ counters! {
 impl Counter {
     /// The counter's row.
     #[must_use]
-    pub fn spec(self) -> &'static CounterSpec {
+    pub(crate) fn spec(self) -> &'static CounterSpec {
         &COUNTERS[self as usize]
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 
 /// Kinds of events that cannot be seen, or not all of them, for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnseenEvents {
+pub(crate) struct UnseenEvents {
     /// Why.
     pub reason: Text,
     /// Their names, as in [`crate::model::record::Event::kind`].
@@ -46,7 +46,7 @@ fn why_unseen(probes: &Probes, kind: EventKind) -> Option<Text> {
 impl Hello {
     /// The kinds of events that cannot be seen, by reason; empty where every event is seen.
     #[must_use]
-    pub fn unseen_events(&self) -> Vec<UnseenEvents> {
+    pub(crate) fn unseen_events(&self) -> Vec<UnseenEvents> {
         let mut groups: Vec<UnseenEvents> = Vec::new();
         for kind in EventKind::ALL {
             let Some(reason) = why_unseen(&self.probes, kind) else {
@@ -68,7 +68,7 @@ impl Hello {
 impl Event {
     /// Whether a flow was refused for good: nothing made room for it.
     #[must_use]
-    pub fn is_refusal(&self) -> bool {
+    pub(crate) fn is_refusal(&self) -> bool {
         matches!(self.kind.raw(), "table_full" | "insert_failed")
     }
 }
@@ -76,13 +76,13 @@ impl Event {
 impl Probes {
     /// Whether there are any.
     #[must_use]
-    pub fn is_attached(&self) -> bool {
+    pub(crate) fn is_attached(&self) -> bool {
         self.mode != "off"
     }
 
     /// Why there are none.
     #[must_use]
-    pub fn why_off(&self) -> Text {
+    pub(crate) fn why_off(&self) -> Text {
         self.reason
             .clone()
             .unwrap_or_else(|| Text::fixed("none could be attached"))

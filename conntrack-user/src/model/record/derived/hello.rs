@@ -13,7 +13,7 @@ use crate::{
 
 /// Names of what is unavailable for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnavailableGroup {
+pub(crate) struct UnavailableGroup {
     /// Why.
     pub reason: Text,
     /// Counters or dimensions of a chart, in their order.
@@ -37,7 +37,7 @@ fn grouped(unavailable: impl IntoIterator<Item = (Text, &'static str)>) -> Vec<U
 impl Counter {
     /// Whether a chart shows it, and so every view. `alloc` and `free` rise with others.
     #[must_use]
-    pub fn is_charted(self) -> bool {
+    pub(crate) fn is_charted(self) -> bool {
         self.spec().place.is_some()
     }
 }
@@ -45,14 +45,14 @@ impl Counter {
 impl Hello {
     /// The charted counters that are unavailable, by reason, in table order.
     #[must_use]
-    pub fn unavailable_by_reason(&self) -> Vec<UnavailableGroup> {
+    pub(crate) fn unavailable_by_reason(&self) -> Vec<UnavailableGroup> {
         let charted = self.unavailable.iter().filter(|(c, _)| c.is_charted());
         grouped(charted.map(|(counter, reason)| (reason.clone(), counter.spec().name)))
     }
 
     /// Why these dimensions of a chart are unavailable.
     #[must_use]
-    pub fn why_unavailable(&self, dimensions: &[Dimension]) -> Vec<UnavailableGroup> {
+    pub(crate) fn why_unavailable(&self, dimensions: &[Dimension]) -> Vec<UnavailableGroup> {
         grouped(
             dimensions
                 .iter()
@@ -62,7 +62,7 @@ impl Hello {
 
     /// Why something is unavailable, if it is.
     #[must_use]
-    pub fn reason(&self, quantity: Quantity) -> Text {
+    pub(crate) fn reason(&self, quantity: Quantity) -> Text {
         let reason = match quantity {
             Quantity::Rate(counter) => self.unavailable.get(counter).cloned(),
             Quantity::Entries => Some(Text::fixed("the number of entries cannot be read")),

@@ -10,7 +10,7 @@ use crate::{
 
 /// What an alert says at the end of an interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Judgement {
+pub(crate) enum Judgement {
     /// Its status.
     Judged(AlertStatus),
     /// Nothing, and why. That is not [`AlertStatus::Clear`].
@@ -20,7 +20,7 @@ pub enum Judgement {
 impl Judgement {
     /// The status, if there is one.
     #[must_use]
-    pub fn status(&self) -> Option<AlertStatus> {
+    pub(crate) fn status(&self) -> Option<AlertStatus> {
         match self {
             Self::Judged(status) => Some(*status),
             Self::NotJudged(_) => None,
@@ -31,7 +31,7 @@ impl Judgement {
 impl AlertStatus {
     /// Whether it is worse than [`Self::Clear`].
     #[must_use]
-    pub fn is_raised(self) -> bool {
+    pub(crate) fn is_raised(self) -> bool {
         self > Self::Clear
     }
 }
@@ -39,7 +39,7 @@ impl AlertStatus {
 impl Verdict {
     /// Whether the probes' count is known to be wrong.
     #[must_use]
-    pub fn is_bad(self) -> bool {
+    pub(crate) fn is_bad(self) -> bool {
         self >= Self::Undercount
     }
 }
@@ -48,7 +48,7 @@ impl Sample {
     /// What an alert says. One that is raised persists while there is nothing to judge it by; one that is
     /// not is then not judged.
     #[must_use]
-    pub fn judgement(&self, alert: AlertId) -> Judgement {
+    pub(crate) fn judgement(&self, alert: AlertId) -> Judgement {
         let name = alert.spec().name;
         let unavailable = || {
             let why = self.alerts_unavailable.get(name).cloned();
@@ -75,7 +75,7 @@ impl Sample {
     /// Whether the table holds as much as it may: the next flow is refused, or evicts another. A table whose
     /// maximum was lowered holds more. Whatever an alert says of that, it is so.
     #[must_use]
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         match (self.entries, self.max) {
             (Some(entries), Some(max)) => max > 0 && entries >= max,
             _ => false,
@@ -83,7 +83,9 @@ impl Sample {
     }
 
     /// The alerts that are raised, by name, without that on the table's utilization.
-    pub fn other_raised_alerts(&self) -> impl Iterator<Item = (&Text, AlertStatus, Option<f64>)> {
+    pub(crate) fn other_raised_alerts(
+        &self,
+    ) -> impl Iterator<Item = (&Text, AlertStatus, Option<f64>)> {
         self.alerts
             .0
             .iter()

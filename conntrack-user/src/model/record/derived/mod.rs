@@ -7,7 +7,7 @@ mod sample;
 mod summary;
 mod top;
 
-pub use self::{events::UnseenEvents, judgement::Judgement, sample::CpuRate};
+pub(crate) use self::{events::UnseenEvents, judgement::Judgement, sample::CpuRate};
 
 #[cfg(test)]
 mod tests;

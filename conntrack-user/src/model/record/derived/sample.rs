@@ -9,7 +9,7 @@ use crate::model::{
 
 /// Which CPU a rate is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CpuLabel {
+pub(crate) enum CpuLabel {
     /// A CPU's id.
     Id(u32),
     /// A row of the kernel's file, from 0, where ids are not known.
@@ -27,7 +27,7 @@ impl fmt::Display for CpuLabel {
 
 /// What one CPU counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CpuRate {
+pub(crate) struct CpuRate {
     /// Which one.
     pub cpu: CpuLabel,
     /// Events per second.
@@ -37,7 +37,7 @@ pub struct CpuRate {
 impl PerCpu {
     /// The CPUs on which a counter moved, the busiest first.
     #[must_use]
-    pub fn busiest(&self, counter: Counter) -> Vec<CpuRate> {
+    pub(crate) fn busiest(&self, counter: Counter) -> Vec<CpuRate> {
         let rates = self.rates.get(counter).map_or(&[][..], Vec::as_slice);
         let ids = self.cpus.as_deref();
         let mut busiest: Vec<CpuRate> = rates
@@ -60,7 +60,7 @@ impl PerCpu {
 impl Sample {
     /// The value of a dimension by its place in [`CHARTS`]; `None` where it is unavailable or no number.
     #[must_use]
-    pub fn value(&self, chart: usize, dimension: usize) -> Option<f64> {
+    pub(crate) fn value(&self, chart: usize, dimension: usize) -> Option<f64> {
         let chart = CHARTS.get(chart)?;
         let dimension = chart.dimensions.get(dimension)?;
         let value = *self.charts.get(chart.name)?.get(dimension.name)?;
@@ -69,7 +69,7 @@ impl Sample {
 
     /// Whether buckets of the interval are missing.
     #[must_use]
-    pub fn has_lost_buckets(&self) -> bool {
+    pub(crate) fn has_lost_buckets(&self) -> bool {
         self.buckets_lost_ms > 0.0
     }
 }

@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 /// A counter over the whole run, with all that is known of it.
-pub struct CounterTotal<'a> {
+pub(crate) struct CounterTotal<'a> {
     /// Which one.
     pub counter: Counter,
     /// What was counted.
@@ -23,14 +23,14 @@ pub struct CounterTotal<'a> {
 
 impl InstanceSummary {
     /// The check of entries, if it was made.
-    pub fn entries_balance(&self) -> impl Iterator<Item = &Check> {
+    pub(crate) fn entries_balance(&self) -> impl Iterator<Item = &Check> {
         self.crosscheck
             .iter()
             .filter(|check| check.name == ENTRIES_BALANCE)
     }
 
     /// The counters that probes count, or that rose.
-    pub fn counted(&self) -> impl Iterator<Item = CounterTotal<'_>> {
+    pub(crate) fn counted(&self) -> impl Iterator<Item = CounterTotal<'_>> {
         let counted = self.totals.iter().filter(|(_, total)| !total.is_still());
         counted.map(|(counter, total)| {
             let name = counter.spec().name;
@@ -44,13 +44,13 @@ impl InstanceSummary {
     }
 
     /// The names of those that only the kernel counts, and that did not rise.
-    pub fn still(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn still(&self) -> impl Iterator<Item = &'static str> {
         let still = self.totals.iter().filter(|(_, total)| total.is_still());
         still.map(|(counter, _)| counter.spec().name)
     }
 
     /// The checks that say that counts are wrong.
-    pub fn bad_checks(&self) -> impl Iterator<Item = &Check> {
+    pub(crate) fn bad_checks(&self) -> impl Iterator<Item = &Check> {
         self.crosscheck
             .iter()
             .filter(|check| check.verdict.is_bad())
