@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod check;
+pub mod generate;
 pub mod recordings;
 mod stream;
 mod values;
@@ -17,6 +18,7 @@ use conntrack_ebpf::EventKind;
 
 use self::{
     check::CheckArgs,
+    generate::GenerateArgs,
     recordings::{RecordArgs, ReplayArgs, ReportArgs},
     values::{kind, positive},
 };
@@ -76,7 +78,7 @@ impl Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Watch it live: charts, bursts to the millisecond, events and culprits, until q is pressed
+    /// Watch it live: charts, bursts to the millisecond, events and top talkers, until q is pressed
     #[command(
         after_help = "Keys: ? shows them all; q quits, space pauses, arrows scroll and zoom.\n\
         Colours: NO_COLOR=1 for none. Without Unicode: --ascii.\n\n\
@@ -128,7 +130,7 @@ pub enum Command {
         ctpulse replay incident.ctp --from +30s --step   an interval for each Enter"
     )]
     Replay(ReplayArgs),
-    /// Make a page of a recording: charts to the millisecond, bursts, events, culprits, cross-check
+    /// Make a page of a recording: charts to the millisecond, bursts, events, top talkers, cross-check
     #[command(
         after_help = "The page is one file that needs no network: send it, attach it, print it. Keys in it: \
         + and - zoom,\narrows move, 0 shows all, B the busiest moment.\n\n\
@@ -161,7 +163,7 @@ pub enum Command {
         ctpulse config > /etc/ctpulse.toml        something to start from\n  \
         ctpulse config --config FILE              whether a file is right, and what it comes to")]
     Config(ConfigArgs),
-    /// Write shell completions and man pages
+    /// Write what is made from the program itself: completions, man pages, parts of the manual
     #[command(hide = true)]
     Generate(GenerateArgs),
 }
@@ -185,14 +187,6 @@ pub struct AlertArgs {
     /// _STATUS, _PREVIOUS, _VALUE, _UNIT, _INSTANCE and _TIME
     #[arg(long, value_name = "CMD")]
     pub on_alert: Option<String>,
-}
-
-/// Options of `generate`.
-#[derive(Args, Clone, Debug)]
-pub struct GenerateArgs {
-    /// Where to: into its directories completions and man
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
 }
 
 /// Options of `events`.
@@ -259,7 +253,7 @@ impl EventsArgs {
 /// Forms of the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EventsFormat {
-    /// A line for eyes per event
+    /// A line of text per event
     Text,
     /// One JSON object per line
     Json,
@@ -276,7 +270,7 @@ pub struct DoctorArgs {
 /// Forms of the doctor's report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DoctorFormat {
-    /// For eyes
+    /// For people
     Text,
     /// One JSON object
     Json,

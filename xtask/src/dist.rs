@@ -7,12 +7,13 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result};
 
 use crate::toolchain::Toolchain;
-use crate::{build, paths, process, symbols};
+use crate::{build, docs, man, paths, process, symbols};
 
 /// Build the static binary, its symbols, shell completions and man pages; their directory is the last line
 /// on standard output.
 ///
-/// Completions and man pages come from the definition of the command line: the binary writes them.
+/// Completions and the man pages of commands come from the definition of the command line: the binary writes them. The manual's
+/// pages are added to those, or become man pages of their own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -27,7 +28,12 @@ pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
         _ => {}
     }
     fs::create_dir_all(&dist).with_context(|| format!("cannot create {}", dist.display()))?;
-    process::run(Command::new(&artifacts.binary).arg("generate").arg(&dist))?;
+    process::run(
+        Command::new(&artifacts.binary)
+            .args(["generate", "files"])
+            .arg(&dist),
+    )?;
+    man::add(&docs::directory(), &dist.join("man"))?;
     for file in [&artifacts.binary, &symbols::of(&artifacts.binary)] {
         let copy = dist.join(file.file_name().context("a file without a name")?);
         fs::copy(file, &copy)

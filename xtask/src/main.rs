@@ -8,7 +8,9 @@ mod apt;
 mod bench;
 mod build;
 mod dist;
+mod docs;
 mod lint;
+mod man;
 mod paths;
 mod process;
 mod report;
@@ -39,6 +41,7 @@ enum Command {
     Vm(vm::Args),
     Bench(bench::Args),
     Dist(dist::Args),
+    Docs(docs::Args),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Vm(args) => vm::main(args),
         Command::Bench(args) => bench::main(args),
         Command::Dist(args) => dist::main(&args),
+        Command::Docs(args) => docs::main(&args),
     };
     outcome.unwrap_or_else(|error| {
         process::say(format_args!("{error:#}"));

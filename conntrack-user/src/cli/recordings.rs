@@ -17,7 +17,7 @@ pub struct RecordArgs {
     /// Where to record to; - for stdout
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Go on at the end of FILE, if it is there, instead of refusing to touch it
+    /// Continue at the end of FILE, if it is there, instead of refusing to touch it
     #[arg(long, conflicts_with = "force")]
     pub append: bool,
     /// Overwrite FILE, if it is there, instead of refusing to touch it
@@ -45,7 +45,7 @@ impl RecordArgs {
 /// Which part of a recording.
 #[derive(Args, Clone, Debug)]
 pub struct PartArgs {
-    /// Begin here: +2.5s (after the recording's begin), 22:46:48.5 (UTC), or 2026-01-02T22:46:48.5Z
+    /// Start here: +2.5s (after the recording's start), 22:46:48.5 (UTC), or 2026-01-02T22:46:48.5Z
     #[arg(long, value_name = "TIME|+OFFSET")]
     pub from: Option<Position>,
     /// End here
@@ -74,7 +74,7 @@ pub struct ReplayArgs {
     /// Show one interval for each Enter; a number and Enter shows as many, q ends
     #[arg(long, conflicts_with = "speed")]
     pub step: bool,
-    /// In the live view: all its keys, and s for an interval more, g to go on, < and > for the speed
+    /// In the live view: all its keys, and s for an interval more, g to resume, < and > for the speed
     #[arg(long, conflicts_with_all = ["format", "step"])]
     pub live: bool,
     /// In the live view: draw with ASCII characters only

@@ -84,10 +84,10 @@ pub struct StreamArgs {
     /// Who fills the table
     #[command(flatten)]
     pub top: TopArgs,
-    /// Count how long connections live, and tell it in the summary
+    /// Count how long connections live, for the summary
     #[arg(long, conflicts_with = "proc_root")]
     pub lifetimes: bool,
-    /// FlowMeasure the time spent in __nf_conntrack_confirm and early_drop, and tell it in the summary.
+    /// Measure the time spent in __nf_conntrack_confirm and early_drop, for the summary.
     /// Puts probes on __nf_conntrack_confirm, which runs once for each new flow, if --probes all does
     /// not
     #[arg(long, conflicts_with = "proc_root")]
@@ -304,11 +304,11 @@ pub struct TopArgs {
         value_parser = clap::value_parser!(u16).range(1..=100)
     )]
     pub top: Option<u16>,
-    /// Bits of IPv4 addresses that --top tells apart
+    /// Bits of IPv4 addresses that --top distinguishes
     #[arg(long, value_name = "BITS", default_value_t = 32, requires = "top",
         value_parser = clap::value_parser!(u8).range(0..=32))]
     pub top_prefix: u8,
-    /// Bits of IPv6 addresses that --top tells apart
+    /// Bits of IPv6 addresses that --top distinguishes
     #[arg(long, value_name = "BITS", default_value_t = 64, requires = "top",
         value_parser = clap::value_parser!(u8).range(0..=128))]
     pub top_prefix6: u8,
@@ -341,7 +341,7 @@ impl Default for TopArgs {
 /// Forms of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Aligned columns for eyes
+    /// Aligned columns for people
     Text,
     /// One JSON object per line
     Json,

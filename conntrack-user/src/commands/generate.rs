@@ -1,21 +1,71 @@
-//! `ctpulse generate` (hidden): shell completions and man pages, from the definition of the command line.
+//! `ctpulse generate` (hidden): what is made from the program itself, so that it stays true. Completions and man pages come from
+//! the definition of the command line; `cargo xtask dist` packs them. The manual's table of counters comes from their rows, and
+//! its picture of the live view from a recording; `cargo xtask docs` puts both in their places.
 
-use std::fs;
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+};
 
 use clap::{Command, CommandFactory, ValueEnum};
 use clap_complete::{Shell, generate_to};
+use clap_mangen::{
+    Man,
+    roff::{Roff, roman},
+};
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
+use super::stdout;
 use crate::{
-    cli::{Cli, GenerateArgs},
+    cli::{
+        Cli,
+        generate::{GenerateArgs, Generated, PictureArgs},
+    },
     commands::Failure,
+    output::{
+        counters,
+        live::{
+            App, Input, Theme, picture,
+            theme::{Glyphs, Palette},
+        },
+    },
+    recording::{Recording, open},
 };
 
 /// The program's name.
 const NAME: &str = "ctpulse";
 
-/// Writes completions into `DIR/completions` and man pages into `DIR/man`.
+/// Writes what is asked for.
 pub(super) fn run(args: &GenerateArgs) -> Result<(), Failure> {
-    let [completions, man] = ["completions", "man"].map(|name| args.dir.join(name));
+    let text = match &args.what {
+        Generated::Files { dir } => return files(dir),
+        Generated::Counters => counters::table(),
+        Generated::Picture(args) => draw(args)?,
+    };
+    stdout().write_all(text.as_bytes()).map_err(Failure::Output)
+}
+
+/// The live view after it has seen a recording up to a moment.
+fn draw(args: &PictureArgs) -> Result<String, Failure> {
+    let mut app = App::new(Theme {
+        palette: Palette::Rich,
+        glyphs: Glyphs::Braille,
+    });
+    for record in Recording::part(&args.file, open(&args.file)?, None, args.at) {
+        app.update(Input::Record(record?));
+    }
+    for key in args.keys.chars() {
+        app.update(Input::Key(KeyEvent::from(KeyCode::Char(key))));
+    }
+    let title = "ctpulse: the live view";
+    let size = args.size;
+    Ok(picture::svg(&app, size.width, size.height, title))
+}
+
+/// Writes completions into `DIR/completions` and man pages into `DIR/man`.
+fn files(dir: &Path) -> Result<(), Failure> {
+    let [completions, man] = ["completions", "man"].map(|name| dir.join(name));
     for dir in [&completions, &man] {
         fs::create_dir_all(dir).map_err(|error| Failure::file(dir, error))?;
     }
@@ -23,8 +73,56 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), Failure> {
         generate_to(*shell, &mut shown(&Cli::command()), NAME, &completions)
             .map_err(|error| Failure::file(&completions, error))?;
     }
-    clap_mangen::generate_to(shown(&Cli::command()), &man)
-        .map_err(|error| Failure::file(&man, error))
+    let mut all = shown(&Cli::command()).disable_help_subcommand(true);
+    // Commands get to know what they are called together with the program.
+    all.build();
+    man_page(&all, &man)?;
+    all.get_subcommands()
+        .try_for_each(|command| man_page(command, &man))
+}
+
+/// Writes the man page of the program or of a command.
+fn man_page(command: &Command, dir: &Path) -> Result<(), Failure> {
+    let path = dir.join(format!("{}.1", command.get_display_name().unwrap_or(NAME)));
+    roff_of(command)
+        .and_then(|text| write_file(&path, &text))
+        .map_err(|error| Failure::file(&path, error))
+}
+
+fn roff_of(command: &Command) -> io::Result<Vec<u8>> {
+    let page = Man::new(command.clone())
+        .source(concat!("ctpulse ", env!("CARGO_PKG_VERSION")))
+        .manual("ctpulse manual");
+    let mut out = Vec::new();
+    page.render_title(&mut out)?;
+    page.render_name_section(&mut out)?;
+    page.render_synopsis_section(&mut out)?;
+    page.render_description_section(&mut out)?;
+    page.render_options_section(&mut out)?;
+    if command.has_subcommands() {
+        page.render_subcommands_section(&mut out)?;
+    }
+    let after = command.get_after_help().map(ToString::to_string);
+    let after = after.unwrap_or_default();
+    let (notes, examples) = after.split_once("Examples:\n").unwrap_or((&after, ""));
+    let mut roff = Roff::new();
+    if !notes.trim().is_empty() {
+        roff.control("SH", ["NOTES"]).text([roman(notes.trim())]);
+    }
+    if !examples.is_empty() {
+        roff.control("SH", ["EXAMPLES"]).control("EX", []);
+        for line in examples.lines() {
+            roff.text([roman(line.trim())]);
+        }
+        roff.control("EE", []);
+    }
+    roff.to_writer(&mut out)?;
+    Ok(out)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the user asked for that file")]
+fn write_file(path: &Path, text: &[u8]) -> io::Result<()> {
+    fs::write(path, text)
 }
 
 /// The definition without what is hidden, which generators would show.
@@ -53,10 +151,7 @@ fn shown(command: &Command) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        path::{Path, PathBuf},
-    };
+    use std::path::PathBuf;
 
     use super::*;
 
@@ -74,12 +169,9 @@ mod tests {
     #[test]
     fn every_command_has_a_page_and_no_hidden_one() -> io::Result<()> {
         let dir = tempfile::tempdir()?;
-        run(&GenerateArgs {
-            dir: dir.path().to_owned(),
-        })
-        .map_err(io::Error::other)?;
-        let files = generated(dir.path())?;
-        let text: String = files
+        files(dir.path()).map_err(io::Error::other)?;
+        let written = generated(dir.path())?;
+        let text: String = written
             .iter()
             .map(fs::read_to_string)
             .collect::<io::Result<_>>()?;
@@ -88,7 +180,7 @@ mod tests {
                 .path()
                 .join(format!("man/ctpulse-{}.1", command.get_name()));
             assert_eq!(
-                files.contains(&page),
+                written.contains(&page),
                 !command.is_hide_set(),
                 "{}",
                 page.display()
@@ -99,7 +191,7 @@ mod tests {
         }
         for shell in ["ctpulse.bash", "_ctpulse", "ctpulse.fish"] {
             assert!(
-                files.contains(&dir.path().join("completions").join(shell)),
+                written.contains(&dir.path().join("completions").join(shell)),
                 "{shell}"
             );
         }

@@ -3,6 +3,7 @@
 //! ARCHITECTURE.md says what the rooms are for; what it calls an invariant is checked here, and each check is shown to find a
 //! breach.
 
+mod document;
 mod rules;
 mod source;
 mod walls;

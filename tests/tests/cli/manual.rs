@@ -1,4 +1,4 @@
-//! The manual (README, CHANGELOG, `conntrack-user/docs`): its links lead somewhere, its commands are
+//! The manual (README, CHANGELOG, ARCHITECTURE, `conntrack-user/docs`): its links lead somewhere, its commands are
 //! understood, it names what there is, and what it quotes is what the program says.
 
 use std::{
@@ -11,9 +11,6 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::program::run;
-
-/// Made by a command of its own, which is yet to come.
-const PICTURES: [&str; 1] = ["live.svg"];
 
 /// The most lines a README may have.
 const README_LINES: usize = 200;
@@ -58,7 +55,7 @@ fn files(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
 /// The manual's pages.
 fn pages() -> Result<Vec<PathBuf>> {
     let mut pages = files(&docs(), "md")?;
-    pages.extend(["README.md", "CHANGELOG.md"].map(|name| top().join(name)));
+    pages.extend(["README.md", "CHANGELOG.md", "ARCHITECTURE.md"].map(|name| top().join(name)));
     Ok(pages)
 }
 
@@ -137,9 +134,8 @@ fn links_lead_somewhere() -> Result<()> {
                 "" => page.clone(),
                 file => page.with_file_name("").join(file),
             };
-            let pending = PICTURES.iter().any(|picture| file.ends_with(picture));
             let leads = match target.canonicalize() {
-                Err(_) => pending,
+                Err(_) => false,
                 Ok(_) if wanted.is_empty() => true,
                 Ok(target) => parts
                     .get(&target)
@@ -276,6 +272,54 @@ fn quoted_output_is_what_the_program_writes() -> Result<()> {
     Ok(())
 }
 
+/// What is in a page after `<!-- generated: ARGUMENTS -->`, or in the picture below `<!-- picture: ARGUMENTS -->`, is what the program
+/// writes with these arguments.
+#[test]
+fn generated_parts_are_what_the_program_makes() -> Result<()> {
+    const AGAIN: &str = "run `cargo xtask docs`, and look at what it has changed";
+    let mut compared = 0;
+    for page in pages()? {
+        let text = read(&page)?;
+        for (mark, rest) in marked(&text) {
+            let (kind, arguments) = mark.split_once(": ").context("a mark without arguments")?;
+            let output = assert_cmd::Command::new(crate::program::path()?)
+                .args(arguments.split_whitespace())
+                .current_dir(top())
+                .timeout(crate::program::PATIENCE)
+                .assert()
+                .success();
+            let made = String::from_utf8(output.get_output().stdout.clone())?;
+            let there = if kind == "generated" {
+                let (there, _) = rest.split_once("<!-- end -->\n").context("no end")?;
+                there.to_owned()
+            } else {
+                let image = Parts::of(rest.lines().next().unwrap_or_default()).links;
+                let image = image.first().context("no image below a mark")?;
+                fs::read_to_string(page.with_file_name("").join(image)).unwrap_or_default()
+            };
+            ensure!(there == made, "{}: {mark}: {AGAIN}", page.display());
+            compared += 1;
+        }
+    }
+    ensure!(compared >= 2, "only {compared} parts are generated");
+    Ok(())
+}
+
+/// Marks of generated parts: `generated: ARGUMENTS` or `picture: ARGUMENTS`, and the text from the next line on.
+fn marked(text: &str) -> Vec<(&str, &str)> {
+    let marks = text.match_indices("\n<!-- ");
+    marks
+        .filter_map(|(at, start)| {
+            let (mark, rest) = text[at + start.len()..].split_once(" -->\n")?;
+            let known = ["generated: ", "picture: "];
+            known
+                .iter()
+                .any(|kind| mark.starts_with(kind))
+                .then_some((mark, rest))
+        })
+        .collect()
+}
+
 #[test]
 fn every_alert_and_key_is_named() -> Result<()> {
     let manual = page("alerts-and-configuration.md")?;
@@ -318,7 +362,7 @@ fn every_counter_is_in_the_table_and_in_the_schema() -> Result<()> {
     let counters = counters()?;
     let manual = page("counters.md")?;
     let (_, table) = manual
-        .split_once("<!-- generated: counters -->")
+        .split_once("<!-- generated: generate counters -->")
         .context("no table of counters")?;
     let (table, _) = table.split_once("<!-- end -->").context("no end of it")?;
     let rows: BTreeSet<String> = table

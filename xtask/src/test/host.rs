@@ -26,6 +26,12 @@ const TMUX: Needed = Needed {
     package: "tmux",
 };
 
+/// What the man pages are checked with.
+const GROFF: Needed = Needed {
+    program: "groff",
+    package: "groff-base",
+};
+
 /// Runs the workspace's tests, unit and whole-program.
 pub(super) fn tests(
     report: &mut Report,
@@ -62,7 +68,7 @@ pub(super) fn tests(
     ]
     .concat();
     report.step("host tests", || {
-        apt::ensure(&[TMUX])?;
+        apt::ensure(&[TMUX, GROFF])?;
         process::pass(&mut cargo(&workspace, &filters))
     });
     report.step("host tests of conntrack-ebpf", || {

@@ -7,6 +7,7 @@ pub mod keys;
 pub mod layout;
 mod navigate;
 pub mod panels;
+pub mod picture;
 pub mod plot;
 pub mod search;
 pub mod state;
@@ -22,9 +23,11 @@ pub use self::{
 
 /// Draws the state.
 pub fn render(app: &App, frame: &mut Frame<'_>) {
-    let area = frame.area();
-    let buffer = frame.buffer_mut();
-    panels::draw(app, area, buffer);
+    draw(app, frame.buffer_mut());
+}
+
+fn draw(app: &App, buffer: &mut Buffer) {
+    panels::draw(app, buffer.area, buffer);
     if app.theme.is_ascii() {
         to_ascii(buffer);
     }

@@ -1,0 +1,120 @@
+//! The manual's table of counters, in Markdown: where each comes from on which kernel, and how it is verified.
+
+use conntrack_ebpf::table::{PROBES, ProbeGroup};
+
+use crate::{
+    model::kernel::{
+        counters::{COUNTERS, CounterSpec, Verify},
+        era::{ColumnState, Era},
+    },
+    output::format::number::UNAVAILABLE,
+};
+
+/// Kernels by what their columns are worth.
+const ERAS: [(Era, &str); 4] = [
+    (Era::UpTo4_8, "≤ 4.8"),
+    (Era::From4_9, "4.9 – 5.9"),
+    (Era::From5_10, "5.10 – 5.14"),
+    (Era::From5_15, "5.15 +"),
+];
+
+/// Those that probes run on.
+const PROBED: Era = Era::From5_15;
+
+/// The table.
+#[must_use]
+pub fn table() -> String {
+    let mut lines = vec![
+        format!(
+            "| counter | one event is | {} | verified by |",
+            ERAS.map(|(_, kernels)| kernels).join(" | ")
+        ),
+        format!("|---|---|{}---|", "---|".repeat(ERAS.len())),
+    ];
+    lines.extend(COUNTERS.iter().map(row));
+    lines.join("\n") + "\n"
+}
+
+fn row(spec: &CounterSpec) -> String {
+    let sources = ERAS.map(|(era, _)| sources(spec, era)).join(" | ");
+    format!(
+        "| `{}` | {} | {sources} | {} |",
+        spec.name,
+        spec.meaning,
+        verified_by(spec)
+    )
+}
+
+fn sources(spec: &CounterSpec, era: Era) -> String {
+    let group = group(spec).filter(|_| era == PROBED);
+    let sources: Vec<&str> = [counted_by_kernel(spec, era).then_some("proc"), group]
+        .into_iter()
+        .flatten()
+        .collect();
+    match sources[..] {
+        [] => UNAVAILABLE.to_owned(),
+        _ => sources.join(", "),
+    }
+}
+
+fn counted_by_kernel(spec: &CounterSpec, era: Era) -> bool {
+    match spec.column.map(|column| era.column_state(column)) {
+        Some(ColumnState::Live) => true,
+        Some(ColumnState::LiveNarrow(_)) => spec.narrow_column,
+        _ => false,
+    }
+}
+
+/// The group of probes that counts it.
+fn group(spec: &CounterSpec) -> Option<&'static str> {
+    let rows = spec.probe?.parts().flat_map(|counter| {
+        let rows = PROBES.iter();
+        rows.filter(move |row| row.counters.contains(&counter))
+    });
+    rows.map(|row| row.group).max().map(ProbeGroup::name)
+}
+
+fn verified_by(spec: &CounterSpec) -> String {
+    match (spec.verify, spec.column) {
+        (Verify::Conservation, _) => "`entries_balance`".to_owned(),
+        (Verify::Equality, Some(column)) if counted_by_kernel(spec, PROBED) => {
+            format!("equality with column `{column}`")
+        }
+        (Verify::KernelOnly, _) => "nothing: no probe can count it".to_owned(),
+        _ => "guest tests".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::kernel::counters::Counter;
+
+    fn row_of(counter: Counter) -> String {
+        row(counter.spec())
+    }
+
+    #[test]
+    fn a_row_has_its_sources_and_its_proof() {
+        for (counter, end) in [
+            (Counter::Alloc, "| — | — | — | flow | `entries_balance` |"),
+            (Counter::New, "| proc | — | — | flow | guest tests |"),
+            (
+                Counter::Insert,
+                "| proc | proc | proc | proc, flow | equality with column `insert` |",
+            ),
+            (
+                Counter::Searched,
+                "| proc | — | — | — | nothing: no probe can count it |",
+            ),
+            (
+                Counter::Chaintoolong,
+                "| — | — | — | proc, all | equality with column `chainlength` |",
+            ),
+            (Counter::Lookups, "| — | — | — | all | guest tests |"),
+        ] {
+            let row = row_of(counter);
+            assert!(row.ends_with(end), "{row}");
+        }
+    }
+}

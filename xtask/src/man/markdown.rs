@@ -1,0 +1,290 @@
+//! Markdown to roff with the macros of man(7): what the manual uses of Markdown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use pulldown_cmark::{Alignment, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+
+use super::table::{self, Cell};
+
+/// The man pages that files of the manual are.
+pub(super) type Links = BTreeMap<String, String>;
+
+/// A page, or a section of one.
+pub(super) struct Body {
+    /// What is above the first heading.
+    start: String,
+    /// From the first heading on.
+    rest: String,
+}
+
+impl Body {
+    /// Converts text of a file.
+    pub(super) fn of(text: &str, file: &str, links: &Links) -> Self {
+        let mut converter = Converter {
+            links,
+            cited: BTreeSet::from([file.to_owned()]),
+            ..Converter::new(links)
+        };
+        for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
+            converter.take(event);
+        }
+        let Converter { start, out, .. } = converter;
+        match start {
+            Some(start) => Self { start, rest: out },
+            None => Self {
+                start: out,
+                rest: String::new(),
+            },
+        }
+    }
+
+    /// With a heading for what is above the first one.
+    pub(super) fn roff(&self, heading: &str) -> String {
+        let start = self.start.trim_start_matches(".PP\n");
+        match start {
+            "" => self.rest.clone(),
+            start => format!(".SH {heading}\n{start}{}", self.rest),
+        }
+    }
+}
+
+/// Text in a line of roff.
+pub(super) fn prose(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\e"),
+            '\'' => out.push_str("\\(aq"),
+            '"' => out.push_str("\\(dq"),
+            '`' => out.push_str("\\(ga"),
+            '^' => out.push_str("\\(ha"),
+            '~' => out.push_str("\\(ti"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Text that people copy: its hyphens are those of the keyboard.
+pub(super) fn code(text: &str) -> String {
+    prose(text).replace('-', "\\-")
+}
+
+/// A line of text, which must not be taken for a request.
+fn line(text: &str) -> String {
+    match text.starts_with('.') {
+        true => format!("\\&{text}"),
+        false => text.to_owned(),
+    }
+}
+
+/// Text that is being put together.
+#[derive(Default)]
+struct Inline {
+    roff: String,
+    plain: String,
+}
+
+impl Inline {
+    fn push(&mut self, roff: &str, plain: &str) {
+        self.roff.push_str(roff);
+        self.plain.push_str(plain);
+    }
+}
+
+struct Converter<'a> {
+    links: &'a Links,
+    /// Pages that were named already.
+    cited: BTreeSet<String>,
+    out: String,
+    /// What was above the first heading, once there was one.
+    start: Option<String>,
+    inline: Inline,
+    /// Numbers of the items of lists that are open; `None`: not numbered.
+    lists: Vec<Option<u64>>,
+    /// Whether an item has just started: its first paragraph is on its line.
+    in_item: bool,
+    /// Whether code is being read, which keeps its lines.
+    in_code: bool,
+    /// Whether what is read is left out.
+    in_image: bool,
+    /// The targets of links that are open.
+    targets: Vec<String>,
+    table: Option<(Vec<Alignment>, Vec<Vec<Cell>>)>,
+}
+
+impl<'a> Converter<'a> {
+    fn new(links: &'a Links) -> Self {
+        Self {
+            links,
+            cited: BTreeSet::new(),
+            out: String::new(),
+            start: None,
+            inline: Inline::default(),
+            lists: Vec::new(),
+            in_item: false,
+            in_code: false,
+            in_image: false,
+            targets: Vec::new(),
+            table: None,
+        }
+    }
+
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::End(TagEnd::Image) => self.in_image = false,
+            _ if self.in_image => {}
+            Event::Start(tag) => self.begin(tag),
+            Event::End(tag) => self.end(tag),
+            Event::Text(text) if self.in_code => self.inline.push(&text, &text),
+            Event::Text(text) => self.inline.push(&prose(&text), &text),
+            Event::Code(text) => {
+                // Names are not hyphenated.
+                let roff = format!("\\fB\\%{}\\fR", code(&text).replace(' ', " \\%"));
+                self.inline.push(&roff, &text);
+            }
+            Event::SoftBreak => self.inline.push(" ", " "),
+            Event::HardBreak => self.inline.push("\n.br\n", " "),
+            // Comments are for whoever works on the manual; the manual uses nothing else.
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, tag: Tag<'_>) {
+        match tag {
+            Tag::Image { .. } => self.in_image = true,
+            Tag::Emphasis => self.inline.push("\\fI", ""),
+            Tag::Strong => self.inline.push("\\fB", ""),
+            Tag::Link { dest_url, .. } => self.targets.push(dest_url.to_string()),
+            Tag::CodeBlock(_) => self.in_code = true,
+            Tag::List(first) => {
+                self.flush();
+                if !self.lists.is_empty() {
+                    self.out.push_str(".RS\n");
+                }
+                self.lists.push(first);
+            }
+            Tag::Item => {
+                match self.lists.last_mut() {
+                    Some(Some(number)) => {
+                        // What is written to a string always succeeds.
+                        let _ = writeln!(self.out, ".IP {number}. 4");
+                        *number += 1;
+                    }
+                    _ => self.out.push_str(".IP \\(bu 2\n"),
+                }
+                self.in_item = true;
+            }
+            Tag::Table(alignments) => self.table = Some((alignments, Vec::new())),
+            Tag::TableHead | Tag::TableRow => {
+                if let Some((_, rows)) = &mut self.table {
+                    rows.push(Vec::new());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, tag: TagEnd) {
+        match tag {
+            TagEnd::Heading(level) => self.heading(level),
+            TagEnd::Paragraph | TagEnd::Item => self.flush(),
+            TagEnd::Emphasis | TagEnd::Strong => self.inline.push("\\fR", ""),
+            TagEnd::Link => self.cite(),
+            TagEnd::List(_) => {
+                self.lists.pop();
+                if !self.lists.is_empty() {
+                    self.out.push_str(".RE\n");
+                }
+            }
+            TagEnd::CodeBlock => {
+                self.in_code = false;
+                let text = std::mem::take(&mut self.inline).plain;
+                self.out.push_str(".PP\n.RS 4\n.EX\n");
+                for text in text.lines() {
+                    self.out.push_str(&line(&code(text)));
+                    self.out.push('\n');
+                }
+                self.out.push_str(".EE\n.RE\n");
+            }
+            TagEnd::TableCell => {
+                let inline = std::mem::take(&mut self.inline);
+                if let Some(row) = self.table.as_mut().and_then(|(_, rows)| rows.last_mut()) {
+                    row.push(Cell::new(inline.roff, &inline.plain));
+                }
+            }
+            TagEnd::Table => {
+                if let Some((alignments, rows)) = self.table.take() {
+                    self.out.push_str(&table::roff(&alignments, &rows));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn heading(&mut self, level: HeadingLevel) {
+        let text = std::mem::take(&mut self.inline).roff;
+        if self.start.is_none() {
+            self.start = Some(std::mem::take(&mut self.out));
+        }
+        let heading = match level {
+            HeadingLevel::H1 | HeadingLevel::H2 => format!(".SH {}\n", upper(&text)),
+            _ => format!(".SS {text}\n"),
+        };
+        self.out.push_str(&heading);
+    }
+
+    /// A paragraph is complete.
+    fn flush(&mut self) {
+        let inline = std::mem::take(&mut self.inline);
+        let text = inline.roff.trim();
+        if text.is_empty() {
+            return;
+        }
+        if !std::mem::take(&mut self.in_item) {
+            let macro_ = if self.lists.is_empty() { ".PP" } else { ".IP" };
+            self.out.push_str(macro_);
+            self.out.push('\n');
+        }
+        self.out.push_str(&line(text));
+        self.out.push('\n');
+    }
+
+    /// Names what a link leads to, once.
+    fn cite(&mut self) {
+        let target = self.targets.pop().unwrap_or_default();
+        if target.contains("://") {
+            let address = format!(" <{target}>");
+            self.inline.push(&prose(&address), &address);
+            return;
+        }
+        let file = target.split('#').next().unwrap_or_default();
+        if let Some(page) = self.links.get(file)
+            && self.cited.insert(file.to_owned())
+        {
+            let (name, section) = page.split_once('(').unwrap_or((page, ""));
+            let roff = format!(" (\\fB\\%{}\\fR({section})", code(name));
+            self.inline.push(&roff, &format!(" ({page})"));
+        }
+    }
+}
+
+/// Upper case, but for what follows a backslash: that is roff's.
+fn upper(text: &str) -> String {
+    let mut parts = text.split('\\');
+    let mut out = parts.next().unwrap_or_default().to_uppercase();
+    for part in parts {
+        let own = match part.chars().next() {
+            Some('(') => 3,
+            Some('f') => 2,
+            Some(_) => 1,
+            None => 0,
+        };
+        let (own, text) = part.split_at_checked(own).unwrap_or((part, ""));
+        out.push('\\');
+        out.push_str(own);
+        out.push_str(&text.to_uppercase());
+    }
+    out
+}
