@@ -27,7 +27,7 @@ impl Instant {
 
 /// Tells the time.
 pub trait Clock {
-    /// Now.
+    /// Both clocks, read together.
     fn now(&self) -> Instant;
 
     /// CPU time that the calling thread has taken, in the kernel too.

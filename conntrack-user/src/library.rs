@@ -78,7 +78,7 @@ impl KernelMonitor {
             hostname: host.to_owned().into(),
             interval,
             buckets: false,
-            bursts: burst::Settings::default(),
+            bursts: burst::BurstSettings::default(),
             alerts: AlertSettings::default(),
             top: None,
             lifetimes: false,

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     cli::values::{ValueError, positive},
-    model::alert::check::Limits,
+    model::alert::check::CheckLimits,
 };
 
 /// Options of `check`.
@@ -15,11 +15,11 @@ use crate::{
 pub struct CheckArgs {
     /// WARNING above this much of nf_conntrack_max
     #[arg(long, short, value_name = "PERCENT", value_parser = percent,
-          default_value_t = Limits::DEFAULT.warn)]
+          default_value_t = CheckLimits::DEFAULT.warn)]
     pub warn: f64,
     /// CRITICAL above this much of nf_conntrack_max
     #[arg(long, short, value_name = "PERCENT", value_parser = percent,
-          default_value_t = Limits::DEFAULT.crit)]
+          default_value_t = CheckLimits::DEFAULT.crit)]
     pub crit: f64,
     /// Look for this long and judge the fullest moment; without it, look once
     #[arg(long, value_name = "TIME", value_parser = positive)]

@@ -18,7 +18,7 @@ use crate::{
         values::{interval, longest_burst, multiple, positive, probed_function},
         view::ViewArgs,
     },
-    model::burst::Settings,
+    model::burst::BurstSettings,
     probes::plan::EVENT_RATE,
 };
 
@@ -69,7 +69,6 @@ pub struct StreamArgs {
     /// Where to read the kernel's own counters from
     #[arg(long, value_enum, default_value_t = SourceArg::Auto, conflicts_with = "proc_root")]
     pub source: SourceArg,
-    /// Alerts.
     #[command(flatten)]
     pub alerts: AlertArgs,
     /// Events reported of one kind in a second; 0 for none
@@ -198,10 +197,10 @@ impl StreamArgs {
 #[derive(Args, Clone, Debug)]
 pub struct BurstArgs {
     /// A burst has at least so many times the usual rate: more than 1, up to 1000
-    #[arg(long, value_name = "TIMES", default_value_t = Settings::default().threshold, value_parser = multiple)]
+    #[arg(long, value_name = "TIMES", default_value_t = BurstSettings::default().threshold, value_parser = multiple)]
     pub burst_threshold: f64,
     /// A burst has at least so many events more than usual
-    #[arg(long, value_name = "N", default_value_t = Settings::default().least, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = BurstSettings::default().least, value_parser = clap::value_parser!(u64).range(1..))]
     pub burst_min: u64,
     /// What lasts longer is no burst but a new level: 300ms to 10s
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = longest_burst)]
@@ -211,8 +210,8 @@ pub struct BurstArgs {
 impl BurstArgs {
     /// As the detector takes it.
     #[must_use]
-    pub fn settings(&self) -> Settings {
-        Settings {
+    pub fn settings(&self) -> BurstSettings {
+        BurstSettings {
             threshold: self.burst_threshold,
             least: self.burst_min,
             longest: self.burst_longest,
@@ -222,11 +221,11 @@ impl BurstArgs {
 
 impl Default for BurstArgs {
     fn default() -> Self {
-        let Settings {
+        let BurstSettings {
             threshold,
             least,
             longest,
-        } = Settings::default();
+        } = BurstSettings::default();
         Self {
             burst_threshold: threshold,
             burst_min: least,

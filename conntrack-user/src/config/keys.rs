@@ -5,12 +5,11 @@ use std::{ops::RangeInclusive, time::Duration};
 use crate::{
     clock::format_duration,
     config::settings::HookLimits,
-    model::alert::{AlertSpec, Level, Settings},
+    model::alert::{AlertRule, AlertSpec, Level},
 };
 
 /// A key of settings `S`.
 pub struct ConfigKey<S: 'static> {
-    /// Its name.
     pub name: &'static str,
     /// What it sets.
     pub meaning: &'static str,
@@ -25,7 +24,6 @@ pub(super) enum Setting<S: 'static> {
     Threshold(fn(&mut S) -> &mut Option<Level>),
     /// A number from 0 to the alert's greatest threshold; of a level that is not off.
     Hold(fn(&mut S) -> &mut Option<Level>),
-    /// A number.
     Number(RangeInclusive<f64>, fn(&mut S) -> &mut f64),
     /// A whole number.
     Count(RangeInclusive<usize>, fn(&mut S) -> &mut usize),
@@ -41,7 +39,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// The keys of each alert, `[alerts.NAME]`. A level comes before its hold.
-pub const ALERT_KEYS: &[ConfigKey<Settings>] = &[
+pub const ALERT_KEYS: &[ConfigKey<AlertRule>] = &[
     ConfigKey {
         name: "enabled",
         meaning: "whether the alert is evaluated",

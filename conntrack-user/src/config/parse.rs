@@ -16,7 +16,7 @@ use crate::{
         mistake::{Hint, Mistake},
         settings::Config,
     },
-    model::alert::{ALERTS, AlertSpec, Level, Settings, Worse, named},
+    model::alert::{ALERTS, AlertRule, AlertSpec, Level, Worse, named},
     text::Text,
 };
 
@@ -142,7 +142,7 @@ fn within<T: PartialOrd>(range: &RangeInclusive<T>, value: T) -> Option<T> {
 /// That holds are not worse than what they hold, and critical is not milder than warning.
 fn in_order(
     spec: &AlertSpec,
-    settings: &mut Settings,
+    settings: &mut AlertRule,
     table: &DeTable<'_>,
 ) -> Result<(), MistakeAt> {
     let levels = &mut settings.thresholds;

@@ -20,14 +20,13 @@ pub struct RunSettings {
     pub duration: Option<Duration>,
     /// What is watched.
     pub target: Target,
-    /// The probes.
     pub probes: ProbeSettings,
     /// Whether samples carry their buckets.
     pub buckets: bool,
     /// Whether each CPU is told apart.
     pub per_cpu: bool,
     /// What counts as a burst.
-    pub bursts: burst::Settings,
+    pub bursts: burst::BurstSettings,
     /// How alerts are judged.
     pub alerts: AlertSettings,
     /// The command that is run for notifications.

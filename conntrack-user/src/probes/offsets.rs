@@ -41,7 +41,6 @@ pub enum TypesError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{field}: {cause}")]
 pub struct FieldError {
-    /// The field.
     pub field: KernelField,
     /// What the types lack.
     pub cause: BtfError,

@@ -28,13 +28,10 @@ pub struct Entry {
 pub enum GroupBy {
     /// Address or port of the original direction.
     Tuple(By),
-    /// Protocol.
     Protocol,
     /// State of a TCP connection.
     State,
-    /// Zone.
     Zone,
-    /// Mark.
     Mark,
 }
 

@@ -32,7 +32,6 @@ pub struct ProbeReading {
 pub struct ProbeStatus {
     /// How often probes were attached or lost before: counts start anew with each number.
     pub number: u32,
-    /// For the report.
     pub report: Probes,
     /// Which of the probes' counts can be had.
     pub coverage: Coverage,
@@ -75,7 +74,7 @@ impl Probes {
 /// A function that could not be probed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
-    /// The function.
+    /// Name of the kernel function.
     pub function: Text,
     /// Why not.
     pub reason: Text,

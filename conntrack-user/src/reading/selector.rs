@@ -13,7 +13,6 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// A sum.
     #[must_use]
     pub const fn sum(plus: &'static [ProbeCounter]) -> Self {
         Self { plus, minus: &[] }

@@ -28,7 +28,6 @@ pub struct Program {
     pub container: Option<String>,
 }
 
-/// A process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
     /// Its number.

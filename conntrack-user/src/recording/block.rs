@@ -63,7 +63,6 @@ pub struct BlockHeader {
     pub ends: bool,
     /// Whether a `hello` is in it, which those that come later depend on.
     pub greets: bool,
-    /// Records in it.
     pub records: u32,
     /// The least and greatest time of its records; `None` when none has one.
     pub times: Option<(Timestamp, Timestamp)>,

@@ -46,7 +46,6 @@ impl RecordedLine {
 /// What a player gives.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PlayerItem {
-    /// A line.
     Line(Box<RecordedLine>),
     /// A part that cannot be read.
     Damage(Damage),

@@ -44,11 +44,8 @@ pub trait Medium: Write + Send + 'static {
 /// What has been written for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
-    /// Blocks.
     pub blocks: u32,
-    /// Records.
     pub records: u64,
-    /// Bytes.
     pub bytes: u64,
     /// The greatest time of a record.
     pub until: Option<Timestamp>,
@@ -97,7 +94,6 @@ impl From<RecordError> for io::Error {
     }
 }
 
-/// What a writer reports.
 enum WriterReport {
     /// What is written by now.
     Kept(Kept),

@@ -6,7 +6,6 @@ use rustix::param::page_size;
 
 use crate::{clock::Clock, files, reading::usage::Usage};
 
-/// Reads it.
 #[must_use]
 pub fn read(clock: &impl Clock) -> Usage {
     Usage {

@@ -24,7 +24,6 @@ pub enum Status {
 }
 
 impl Status {
-    /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -38,14 +37,14 @@ impl Status {
 
 /// Thresholds in percent of the greatest number of entries: reached above, not at.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
+pub struct CheckLimits {
     /// For [`Status::Warning`].
     pub warn: f64,
     /// For [`Status::Critical`].
     pub crit: f64,
 }
 
-impl Limits {
+impl CheckLimits {
     /// Those at which the alert netfilter_conntrack_full is raised.
     pub const DEFAULT: Self = Self {
         warn: raise(ConntrackFull::THRESHOLDS.warning),
@@ -63,8 +62,7 @@ const fn raise(level: Option<Level>) -> f64 {
 
 /// What a look, or several, found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    /// The status.
+pub struct TableVerdict {
     pub status: Status,
     /// The most entries seen.
     pub entries: u64,
@@ -73,7 +71,7 @@ pub struct Verdict {
     /// `entries` in percent of `max`.
     pub utilization: f64,
     /// The thresholds in percent.
-    pub limits: Limits,
+    pub limits: CheckLimits,
     /// The thresholds in entries, rounded down: more is above.
     pub limit_entries: [u64; 2],
     /// What the kernel counts since boot of what a full table does, by counter; only what it does count.
@@ -104,7 +102,7 @@ pub enum NoVerdict {
 /// # Errors
 ///
 /// When there is nothing to judge.
-pub fn judge(readings: &[KernelReading], limits: Limits) -> Result<Verdict, NoVerdict> {
+pub fn judge(readings: &[KernelReading], limits: CheckLimits) -> Result<TableVerdict, NoVerdict> {
     let entries = readings
         .iter()
         .filter_map(KernelReading::entries)
@@ -134,7 +132,7 @@ pub fn judge(readings: &[KernelReading], limits: Limits) -> Result<Verdict, NoVe
         let spec = counter.spec();
         (spec.name, stat.and_then(|stat| stat.sum(spec.column?)))
     });
-    Ok(Verdict {
+    Ok(TableVerdict {
         status,
         entries,
         max,
@@ -158,7 +156,7 @@ pub fn judge(readings: &[KernelReading], limits: Limits) -> Result<Verdict, NoVe
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits::DEFAULT;
+    const LIMITS: CheckLimits = CheckLimits::DEFAULT;
 
     fn reading(entries: u64, max: u64) -> KernelReading {
         KernelReading {

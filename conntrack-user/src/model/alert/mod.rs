@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use full::ConntrackFull;
 pub use instance::{Alerts, Inputs, Standing};
 pub use notifier::{Change, Delay, Notifier};
-pub use table::{ALERTS, AlertId, AlertSettings, AlertSpec, COUNT, Settings, named};
+pub use table::{ALERTS, AlertId, AlertRule, AlertSettings, AlertSpec, COUNT, named};
 
 /// How bad it is. Ordered: a greater status is worse.
 #[derive(

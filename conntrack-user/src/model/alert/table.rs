@@ -32,7 +32,6 @@ impl AlertId {
 pub struct AlertSpec {
     /// Which one.
     pub id: AlertId,
-    /// Its name.
     pub name: &'static str,
     /// Unit of its value and thresholds.
     pub unit: &'static str,
@@ -41,12 +40,12 @@ pub struct AlertSpec {
     /// The greatest threshold that can be set.
     pub most: f64,
     /// How it is judged by default.
-    pub defaults: Settings,
+    pub defaults: AlertRule,
 }
 
 /// How an alert is judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
+pub struct AlertRule {
     /// Whether it is judged at all.
     pub enabled: bool,
     /// Its levels.
@@ -71,8 +70,8 @@ const fn settings(
     warning: Option<Level>,
     critical: Option<Level>,
     window: Option<Duration>,
-) -> Settings {
-    Settings {
+) -> AlertRule {
+    AlertRule {
         enabled: true,
         thresholds: Thresholds {
             worse,
@@ -144,7 +143,7 @@ pub fn named(name: &str) -> Option<&'static AlertSpec> {
 
 /// How each alert is judged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AlertSettings(pub [Settings; COUNT]);
+pub struct AlertSettings(pub [AlertRule; COUNT]);
 
 impl Default for AlertSettings {
     fn default() -> Self {
@@ -153,9 +152,9 @@ impl Default for AlertSettings {
 }
 
 impl Index<AlertId> for AlertSettings {
-    type Output = Settings;
+    type Output = AlertRule;
 
-    fn index(&self, id: AlertId) -> &Settings {
+    fn index(&self, id: AlertId) -> &AlertRule {
         &self.0[id as usize]
     }
 }

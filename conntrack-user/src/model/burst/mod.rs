@@ -27,7 +27,7 @@
 //!
 //! # What it decides
 //!
-//! A rate that stays up for [`Settings::longest`] is no burst but a new level: it becomes the usual, and
+//! A rate that stays up for [`BurstSettings::longest`] is no burst but a new level: it becomes the usual, and
 //! nothing is reported but what stands out of the new level, for which the stretch is gone through again.
 //! The same is done with the first half second, of which nobody knows what was usual before. Bursts that
 //! fill more than half of the last two seconds become the usual, too.
@@ -35,7 +35,7 @@
 //! # What it costs
 //!
 //! Constant memory: 64 blocks of the baseline, and the counts of the stretch that may become a burst, at
-//! most [`Settings::longest`] long. A bucket is looked at once, and again when what comes after a burst
+//! most [`BurstSettings::longest`] long. A bucket is looked at once, and again when what comes after a burst
 //! or in a new level is.
 
 mod baseline;
@@ -65,7 +65,7 @@ const LEARNING: usize = 512;
 
 /// What counts as a burst.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
+pub struct BurstSettings {
     /// How many times the usual rate it has, at least; more than 1.
     pub threshold: f64,
     /// How many more events than usual it has, at least.
@@ -74,7 +74,7 @@ pub struct Settings {
     pub longest: Duration,
 }
 
-impl Default for Settings {
+impl Default for BurstSettings {
     fn default() -> Self {
         Self {
             threshold: 3.0,
@@ -86,7 +86,7 @@ impl Default for Settings {
 
 /// A burst of one counter. All in buckets.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Burst {
+pub struct DetectedBurst {
     /// Its first bucket.
     pub first: Epoch,
     /// The bucket after its last.
@@ -102,15 +102,15 @@ pub struct Burst {
 /// Finds the bursts of one counter. Buckets come in order, each complete.
 #[derive(Clone, Debug)]
 pub struct Detector {
-    settings: Settings,
+    settings: BurstSettings,
     /// Buckets after which a stretch is a new level.
     longest: usize,
     /// The next bucket.
     next: Epoch,
     baseline: Baseline,
-    limits: Limits,
+    limits: BurstLimits,
     phase: Phase,
-    found: Vec<Burst>,
+    found: Vec<DetectedBurst>,
 }
 
 /// Where the sum stands.
@@ -136,7 +136,7 @@ struct Stretch {
 
 /// What the baseline makes of the settings. In events.
 #[derive(Clone, Copy, Debug)]
-struct Limits {
+struct BurstLimits {
     /// What each bucket takes from the sum.
     reference: f64,
     /// How far the sum falls until a burst is over.
@@ -147,8 +147,8 @@ struct Limits {
     rate: f64,
 }
 
-impl Limits {
-    fn new(baseline: &Baseline, settings: &Settings) -> Self {
+impl BurstLimits {
+    fn new(baseline: &Baseline, settings: &BurstSettings) -> Self {
         let usual = baseline.mean().max(IDLE);
         let dispersion = baseline.dispersion();
         let rate = settings.threshold * usual + FLOOR * dispersion;
@@ -167,13 +167,13 @@ impl Limits {
 impl Detector {
     /// A detector whose first bucket is `first`.
     #[must_use]
-    pub fn new(settings: Settings, first: Epoch) -> Self {
+    pub fn new(settings: BurstSettings, first: Epoch) -> Self {
         let baseline = Baseline::default();
         Self {
             settings,
             longest: (settings.longest.as_secs_f64() / BUCKET_SECONDS) as usize,
             next: first,
-            limits: Limits::new(&baseline, &settings),
+            limits: BurstLimits::new(&baseline, &settings),
             baseline,
             phase: Phase::Learning(Vec::new()),
             found: Vec::new(),
@@ -191,7 +191,7 @@ impl Detector {
     }
 
     /// The bursts that are over since this was last asked, in the order of their ends.
-    pub fn found(&mut self) -> Vec<Burst> {
+    pub fn found(&mut self) -> Vec<DetectedBurst> {
         std::mem::take(&mut self.found)
     }
 
@@ -211,7 +211,7 @@ impl Detector {
             self.close(stretch);
         }
         self.baseline = Baseline::default();
-        self.limits = Limits::new(&self.baseline, &self.settings);
+        self.limits = BurstLimits::new(&self.baseline, &self.settings);
         self.phase = Phase::Learning(Vec::new());
         self.next = first;
     }
@@ -246,7 +246,7 @@ impl Detector {
     /// The baseline takes in a bucket.
     fn is_usual(&mut self, count: u64) {
         if self.baseline.add(count) {
-            self.limits = Limits::new(&self.baseline, &self.settings);
+            self.limits = BurstLimits::new(&self.baseline, &self.settings);
         }
     }
 
@@ -267,7 +267,7 @@ impl Detector {
             && count as f64 - usual * length >= self.settings.least as f64
             && count as f64 >= self.limits.rate * length
         {
-            self.found.push(Burst {
+            self.found.push(DetectedBurst {
                 first,
                 end: first + risen.len() as Epoch,
                 count,
@@ -287,7 +287,7 @@ impl Detector {
             Phase::Usual => return,
         };
         self.baseline = Baseline::of(&counts);
-        self.limits = Limits::new(&self.baseline, &self.settings);
+        self.limits = BurstLimits::new(&self.baseline, &self.settings);
         self.again(&counts);
     }
 

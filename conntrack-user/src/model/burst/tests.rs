@@ -7,14 +7,14 @@ use crate::model::burst::*;
 /// Where series begin, so that an epoch is not an index.
 const ORIGIN: Epoch = 1_000_000;
 
-fn settings(least: u64) -> Settings {
-    Settings {
+fn settings(least: u64) -> BurstSettings {
+    BurstSettings {
         least,
-        ..Settings::default()
+        ..BurstSettings::default()
     }
 }
 
-fn bursts_from(first: Epoch, settings: Settings, counts: &[u64]) -> Vec<Burst> {
+fn bursts_from(first: Epoch, settings: BurstSettings, counts: &[u64]) -> Vec<DetectedBurst> {
     let mut detector = Detector::new(settings, first);
     counts.iter().for_each(|&count| detector.add(count));
     detector.finish();
@@ -23,7 +23,7 @@ fn bursts_from(first: Epoch, settings: Settings, counts: &[u64]) -> Vec<Burst> {
 
 /// The bursts as (first bucket, bucket after the last, count, peak).
 fn found(counts: &[u64]) -> Vec<(usize, usize, u64, u64)> {
-    bursts_from(ORIGIN, Settings::default(), counts)
+    bursts_from(ORIGIN, BurstSettings::default(), counts)
         .iter()
         .map(|b| {
             let at = |epoch: Epoch| (epoch - ORIGIN) as usize;
@@ -115,9 +115,9 @@ fn too_few_are_no_burst() {
 fn less_than_the_threshold_is_no_burst() {
     let counts = series(&[(2000, 100), (60, 200), (2000, 100)]);
     assert_eq!(found(&counts), []);
-    let low = Settings {
+    let low = BurstSettings {
         threshold: 1.2,
-        ..Settings::default()
+        ..BurstSettings::default()
     };
     assert_eq!(bursts_from(ORIGIN, low, &counts).len(), 1);
 }
@@ -199,7 +199,7 @@ fn edges_in_noise_are_nearly_always_within_a_bucket() {
 
 #[test]
 fn what_is_unknown_parts_bursts() {
-    let mut detector = Detector::new(Settings::default(), ORIGIN);
+    let mut detector = Detector::new(BurstSettings::default(), ORIGIN);
     series(&[(2000, 0), (10, 50)])
         .into_iter()
         .for_each(|count| detector.add(count));
@@ -261,9 +261,9 @@ proptest! {
     fn later_is_the_same_later(counts in anything(), shift in 0_u64..1 << 40) {
         let early = bursts_from(0, settings(20), &counts);
         let late = bursts_from(shift, settings(20), &counts);
-        let moved: Vec<Burst> = early
+        let moved: Vec<DetectedBurst> = early
             .iter()
-            .map(|b| Burst { first: b.first + shift, end: b.end + shift, ..*b })
+            .map(|b| DetectedBurst { first: b.first + shift, end: b.end + shift, ..*b })
             .collect();
         prop_assert_eq!(moved, late);
     }

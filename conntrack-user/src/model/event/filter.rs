@@ -62,9 +62,7 @@ pub enum FilterError {
     /// A value that its key cannot have.
     #[error("{key}={value}: expected {expected}")]
     BadValue {
-        /// The key.
         key: &'static str,
-        /// Its value.
         value: Text,
         /// What it may be.
         expected: &'static str,

@@ -38,7 +38,6 @@ pub enum BtfError {
     UnknownKind {
         /// Number of the type.
         id: TypeId,
-        /// The kind.
         kind: u32,
     },
     /// A reference to a type that is not there. Number 0 is void, which has no record.
@@ -55,7 +54,6 @@ pub enum BtfError {
     NoMember {
         /// Number of the type.
         id: TypeId,
-        /// The name.
         name: String,
     },
     /// A member that does not start or end at the border of a byte, or need not.
@@ -66,7 +64,6 @@ pub enum BtfError {
     NoElement {
         /// Number of the type.
         id: TypeId,
-        /// The index.
         index: u32,
     },
     /// A type that has no size by itself, such as a function.

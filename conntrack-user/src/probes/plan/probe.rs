@@ -30,7 +30,6 @@ pub enum Mechanism {
 /// A program on a function, by a mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttachPoint {
-    /// The program.
     pub program: ProgramPair,
     /// The kernel function.
     pub function: &'static str,

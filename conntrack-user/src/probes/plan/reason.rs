@@ -39,7 +39,6 @@ pub enum MissingReason {
     NoFunction {
         /// Release of the kernel.
         kernel: String,
-        /// The function.
         function: &'static str,
     },
     /// Several functions have that name, of which a kprobe would take any.
@@ -47,7 +46,6 @@ pub enum MissingReason {
     Ambiguous {
         /// How many there are.
         count: u32,
-        /// The function.
         function: &'static str,
     },
     /// Neither a kprobe nor fentry is possible.
@@ -55,7 +53,6 @@ pub enum MissingReason {
     NoMechanism {
         /// Why there are no kprobes.
         no_kprobes: String,
-        /// The function.
         function: &'static str,
     },
     /// None of several functions can be probed.

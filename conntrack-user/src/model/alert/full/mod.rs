@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::alert::{
-    Alarm, Delay, Level, Notification, Settings, Thresholds, Worse, window::WindowMax,
+    Alarm, AlertRule, Delay, Level, Notification, Thresholds, Worse, window::WindowMax,
 };
 
 /// The alert `netfilter_conntrack_full`: how much of `nf_conntrack_max` this namespace's table uses.
@@ -46,7 +46,7 @@ impl ConntrackFull {
         max: Duration::from_hours(1),
     };
     /// All of that.
-    pub const SETTINGS: Settings = Settings {
+    pub const SETTINGS: AlertRule = AlertRule {
         enabled: true,
         thresholds: Self::THRESHOLDS,
         delay: Self::DELAY,
@@ -61,7 +61,7 @@ impl ConntrackFull {
 
     /// The same under other thresholds and times.
     #[must_use]
-    pub fn with(settings: &Settings) -> Self {
+    pub fn with(settings: &AlertRule) -> Self {
         Self {
             window: WindowMax::default(),
             alarm: Alarm::new(settings.thresholds, settings.delay),

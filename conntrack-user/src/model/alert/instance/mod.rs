@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     model::{
         alert::{
-            ALERTS, Alarm, AlertId, AlertSettings, COUNT, ConntrackFull, Notification, Settings,
+            ALERTS, Alarm, AlertId, AlertRule, AlertSettings, COUNT, ConntrackFull, Notification,
             window::WindowRate,
         },
         forecast::{HORIZON_S, Outlook},
@@ -42,7 +42,6 @@ pub struct Told {
 /// How an alert stands.
 #[derive(Clone, Debug)]
 pub enum Standing<'a> {
-    /// Judged.
     Judged(&'a Alarm),
     /// Not judged.
     Unavailable(Unavailable),
@@ -131,7 +130,7 @@ impl Alerts {
 }
 
 impl Judge {
-    fn new(id: AlertId, settings: &Settings) -> Self {
+    fn new(id: AlertId, settings: &AlertRule) -> Self {
         if !settings.enabled {
             return Self::Disabled;
         }

@@ -160,7 +160,7 @@ pub(super) fn monitor(coverage: Coverage) -> InstanceMonitor {
         instance: "self".into(),
         kernel_release: None,
         buckets: true,
-        bursts: burst::Settings::default(),
+        bursts: burst::BurstSettings::default(),
         alerts: AlertSettings::default(),
         lifetimes: false,
         latency: false,
