@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    rules::{FILE_LINES, FORBIDDEN_MACROS, OWNERS, ROOM_LINES, ROOMS, UNSAFE},
+    rules::{FILE_LINES, FORBIDDEN_MACROS, OWNERS, PER_MODULE, ROOM_LINES, ROOMS, UNSAFE},
     source::{SourceFile, of_crate, parse},
 };
 
@@ -177,7 +177,9 @@ fn breaches_of_names(files: &[SourceFile]) -> Vec<String> {
             homes.entry(name).or_default().push(home);
         }
     }
-    let twice = homes.into_iter().filter(|(_, homes)| homes.len() > 1);
+    let twice = homes
+        .into_iter()
+        .filter(|(name, homes)| homes.len() > 1 && !PER_MODULE.contains(name));
     let twice = twice.map(|(name, homes)| format!("{name}: in {}", homes.join(" and ")));
     let empty = files.iter().flat_map(|file| {
         let of_file = |name| format!("{}: the comment of {name} is its name", file.path.display());
