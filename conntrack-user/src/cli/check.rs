@@ -1,4 +1,4 @@
-//! Options of `check`.
+//! The command line of `check`: one measurement for scripts and monitoring systems.
 
 use crate::engine::settings::NamespaceChoice;
 use std::{path::PathBuf, time::Duration};
@@ -21,10 +21,10 @@ pub struct CheckArgs {
     #[arg(long, short, value_name = "PERCENT", value_parser = percent,
           default_value_t = CheckLimits::DEFAULT.crit)]
     pub crit: f64,
-    /// Look for this long and judge the fullest moment; without it, look once
+    /// Measure for this long and judge the fullest moment; without it, measure once
     #[arg(long, value_name = "TIME", value_parser = positive)]
     pub window: Option<Duration>,
-    /// The network namespace to look at: self, a name of `ip netns`, a process id, or a path
+    /// The network namespace to check: self, a name of `ip netns`, a process id, or a path
     #[arg(long, value_name = "NETNS", default_value = "self")]
     pub netns: NamespaceChoice,
     /// Read a directory laid out like /proc

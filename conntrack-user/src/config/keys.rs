@@ -1,4 +1,4 @@
-//! Every key there is: parsing, printing and the messages about mistakes follow from these rows.
+//! The table of keys: parsing, printing and the messages about mistakes follow from its rows.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
 /// A key of settings `S`.
 pub struct ConfigKey<S: 'static> {
     pub name: &'static str,
-    /// What it sets.
+    /// What it sets, as the printed configuration explains it.
     pub meaning: &'static str,
     pub(super) setting: Setting<S>,
 }
@@ -87,7 +87,7 @@ pub const ALERT_KEYS: &[ConfigKey<AlertRule>] = &[
     },
     ConfigKey {
         name: "delay_max",
-        meaning: "what delays do not grow beyond",
+        meaning: "the longest that a delay can grow to",
         setting: Setting::Time(Duration::ZERO..=DAY, |s| Some(&mut s.delay.max)),
     },
 ];
@@ -112,7 +112,7 @@ pub const ON_ALERT_KEYS: &[ConfigKey<HookLimits>] = &[
 ];
 
 impl<S> Setting<S> {
-    /// Whether these settings have it.
+    /// Whether `settings` have this key: some alerts have no `window`.
     pub(super) fn exists(&self, settings: &mut S) -> bool {
         match self {
             Self::Time(_, at) => at(settings).is_some(),
@@ -120,7 +120,7 @@ impl<S> Setting<S> {
         }
     }
 
-    /// What may be written, where the greatest threshold is that of `alert`.
+    /// The values that are accepted, in words; thresholds go up to that of `alert`.
     pub(super) fn expected(&self, alert: Option<&AlertSpec>) -> String {
         let threshold = match alert {
             Some(spec) => format!("a number from 0 to {} ({})", spec.most, spec.unit),
