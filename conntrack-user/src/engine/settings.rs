@@ -8,7 +8,7 @@ use crate::{
     config::HookLimits,
     model::{alert::AlertSettings, burst, top::talkers::TopSettings},
     probes::plan::ProbeRequest,
-    source::kernel::Choice,
+    source::kernel::KernelSource,
 };
 
 /// What a run is asked to do.
@@ -49,7 +49,7 @@ pub enum Target {
         /// Which.
         choices: Vec<NamespaceChoice>,
         /// Where the kernel's own counters are read from.
-        source: Choice,
+        source: KernelSource,
     },
     /// A directory laid out like /proc.
     ProcRoot(PathBuf),

@@ -111,7 +111,7 @@ fn open_descriptors() -> Vec<RawFd> {
 }
 
 fn fdinfo_text(fd: RawFd) -> Option<String> {
-    files::read_beginning(Path::new(&format!("/proc/self/fdinfo/{fd}")), 64 << 10).ok()
+    files::read_start(Path::new(&format!("/proc/self/fdinfo/{fd}")), 64 << 10).ok()
 }
 
 fn fdinfo(fd: RawFd, name: &str) -> Option<u64> {

@@ -10,7 +10,7 @@ const MS: Nanos = 1_000_000;
 const SECOND: Nanos = 1000 * MS;
 const MINUTE: Nanos = 60 * SECOND;
 
-/// Lengths of the window, for zooming.
+/// DurationHistogram of the window, for zooming.
 pub const SPANS: [Nanos; 17] = [
     50 * MS,
     100 * MS,

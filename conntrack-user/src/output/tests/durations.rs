@@ -9,8 +9,8 @@ use crate::{
     },
     reading::{
         coverage::Coverage,
+        duration_histogram::DurationHistogram,
         durations::{Durations, LifetimeCounts},
-        lengths::Lengths,
     },
 };
 use conntrack_ebpf::{ProbeCounter, loglinear::bucket};
@@ -38,8 +38,8 @@ fn summary(counted: &Durations, coverage: &Coverage) -> Record {
     }))
 }
 
-fn lengths(values: &[(u64, u64)]) -> Lengths {
-    let mut lengths = Lengths::default();
+fn lengths(values: &[(u64, u64)]) -> DurationHistogram {
+    let mut lengths = DurationHistogram::default();
     for &(ns, times) in values {
         lengths.counts[bucket(ns) as usize] += times;
     }
@@ -58,7 +58,7 @@ fn some() -> Durations {
             unknown: 3,
         }),
         confirm: Some(lengths(&[(1_234, 900), (56_789, 90), (345_678_901, 1)])),
-        early_drop: Some(Lengths::default()),
+        early_drop: Some(DurationHistogram::default()),
     }
 }
 
