@@ -1,4 +1,4 @@
-//! One judgement of how full a table is, for monitors that look now and then.
+//! A single evaluation of how full a table is, for monitoring systems that poll (`ctpulse check`).
 
 use thiserror::Error;
 
@@ -10,16 +10,16 @@ use crate::{
     reading::kernel::KernelReading,
 };
 
-/// A status of a check. The number is the exit status of plugins of Nagios.
+/// A status of a check. Its number is the exit status that Nagios expects of plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Neither of the others.
+    /// At or below both thresholds.
     Ok = 0,
     /// Above the warning threshold.
     Warning = 1,
     /// Above the critical threshold.
     Critical = 2,
-    /// There is no telling.
+    /// The table could not be read.
     Unknown = 3,
 }
 
@@ -35,7 +35,7 @@ impl Status {
     }
 }
 
-/// Thresholds in percent of the greatest number of entries: reached above, not at.
+/// Thresholds in percent of `nf_conntrack_max`, exclusive: a table at a threshold has not reached it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CheckLimits {
     /// For [`Status::Warning`].
@@ -45,14 +45,14 @@ pub struct CheckLimits {
 }
 
 impl CheckLimits {
-    /// Those at which the alert netfilter_conntrack_full is raised.
+    /// The default thresholds of the alert netfilter_conntrack_full.
     pub const DEFAULT: Self = Self {
         warn: raise(ConntrackFull::THRESHOLDS.warning),
         crit: raise(ConntrackFull::THRESHOLDS.critical),
     };
 }
 
-/// A status without a level is never reached.
+/// The threshold of a level; 100 % without one, which is never exceeded.
 const fn raise(level: Option<Level>) -> f64 {
     match level {
         Some(level) => level.raise,
@@ -60,27 +60,27 @@ const fn raise(level: Option<Level>) -> f64 {
     }
 }
 
-/// What a look, or several, found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableVerdict {
     pub status: Status,
-    /// The most entries seen.
+    /// The most entries in any reading.
     pub entries: u64,
-    /// The most entries there may be.
+    /// `nf_conntrack_max`.
     pub max: u64,
     /// `entries` in percent of `max`.
     pub utilization: f64,
     /// The thresholds in percent.
     pub limits: CheckLimits,
-    /// The thresholds in entries, rounded down: more is above.
+    /// The thresholds in entries, rounded down: they are exceeded by more entries than this.
     pub limit_entries: [u64; 2],
-    /// What the kernel counts since boot of what a full table does, by counter; only what it does count.
+    /// Counters of a full table's consequences, since boot, by name; only those that this kernel counts.
     pub counted: Vec<(&'static str, u64)>,
-    /// The counters of those that cannot be read here. They are not 0.
+    /// Names of those counters that cannot be read here. They are unknown, not 0.
     pub uncounted: Vec<&'static str>,
 }
 
-/// The counters of the kernel that say what a full table does.
+/// The kernel's counters of a full table's consequences.
 const COUNTED: [Counter; 3] = [Counter::Drop, Counter::EarlyDrop, Counter::InsertFailed];
 
 /// Why there is no verdict.
@@ -92,7 +92,7 @@ pub enum NoVerdict {
     /// No reading has the maximum.
     #[error("nf_conntrack_max cannot be read")]
     Max,
-    /// There is no maximum.
+    /// `nf_conntrack_max` is 0, so the table is unlimited.
     #[error("nf_conntrack_max is 0: there is no limit to judge by")]
     Limit,
 }
@@ -101,7 +101,7 @@ pub enum NoVerdict {
 ///
 /// # Errors
 ///
-/// When there is nothing to judge.
+/// When the number of entries or its limit is not known.
 pub fn judge(readings: &[KernelReading], limits: CheckLimits) -> Result<TableVerdict, NoVerdict> {
     let entries = readings
         .iter()
@@ -179,7 +179,7 @@ mod tests {
             let verdict = judge(&[reading(entries, 1000)], LIMITS).unwrap();
             assert_eq!(verdict.status, status, "{entries}");
             assert_eq!(verdict.limit_entries, [900, 950]);
-            // Without the file, no counter is 0.
+            // Without the file the counters are unknown, not 0.
             assert_eq!(verdict.uncounted, ["drop", "early_drop", "insert_failed"]);
             assert!(verdict.counted.is_empty());
         }

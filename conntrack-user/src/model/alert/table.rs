@@ -1,4 +1,4 @@
-//! The alerts there are, with their defaults, and what may be set of them.
+//! The table of all alerts with their defaults, and the settings of an alert.
 
 use std::{ops::Index, time::Duration};
 
@@ -27,17 +27,17 @@ impl AlertId {
     }
 }
 
-/// One alert: what it is about, and how it is judged unless set otherwise.
+/// A row of the table: what the alert is about, and its default settings.
 #[derive(Clone, Copy, Debug)]
 pub struct AlertSpec {
-    /// Which one.
+    /// Its position in the table.
     pub id: AlertId,
     pub name: &'static str,
     /// Unit of its value and thresholds.
     pub unit: &'static str,
-    /// What its value is.
+    /// What its value is, as the configuration explains it.
     pub meaning: &'static str,
-    /// The greatest threshold that can be set.
+    /// The greatest threshold that can be configured.
     pub most: f64,
     /// How it is judged by default.
     pub defaults: AlertRule,
@@ -46,17 +46,17 @@ pub struct AlertSpec {
 /// How an alert is judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AlertRule {
-    /// Whether it is judged at all.
+    /// Whether it is evaluated.
     pub enabled: bool,
-    /// Its levels.
+    /// Its thresholds.
     pub thresholds: Thresholds,
-    /// How long its notifications wait.
+    /// The delays of its notifications.
     pub delay: Delay,
-    /// The time its value is taken over; `None` where it has one of its own.
+    /// The time that its value is taken over; `None` of an alert whose value has a time span of its own.
     pub window: Option<Duration>,
 }
 
-/// Alerts.
+/// Number of alerts.
 pub const COUNT: usize = 6;
 
 const WINDOW: Option<Duration> = Some(ConntrackFull::EVERY);
@@ -135,13 +135,13 @@ pub const ALERTS: [AlertSpec; COUNT] = [
     },
 ];
 
-/// The alert of a name.
+/// The alert with this name.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static AlertSpec> {
     ALERTS.iter().find(|spec| spec.name == name)
 }
 
-/// How each alert is judged.
+/// The settings of each alert, in the order of [`AlertId`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertSettings(pub [AlertRule; COUNT]);
 

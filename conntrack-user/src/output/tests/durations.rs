@@ -38,26 +38,26 @@ fn summary(counted: &Durations, coverage: &Coverage) -> Record {
     }))
 }
 
-fn lengths(values: &[(u64, u64)]) -> DurationHistogram {
-    let mut lengths = DurationHistogram::default();
+fn histogram(values: &[(u64, u64)]) -> DurationHistogram {
+    let mut histogram = DurationHistogram::default();
     for &(ns, times) in values {
-        lengths.counts[bucket(ns) as usize] += times;
+        histogram.counts[bucket(ns) as usize] += times;
     }
-    lengths
+    histogram
 }
 
 /// Mostly short ones, a few long ones.
 fn some() -> Durations {
     Durations {
         lifetimes: Some(LifetimeCounts {
-            lengths: lengths(&[
+            histogram: histogram(&[
                 (1_000_000, 700),
                 (30_000_000_000, 90),
                 (432_000_000_000_000, 10),
             ]),
             unknown: 3,
         }),
-        confirm: Some(lengths(&[(1_234, 900), (56_789, 90), (345_678_901, 1)])),
+        confirm: Some(histogram(&[(1_234, 900), (56_789, 90), (345_678_901, 1)])),
         early_drop: Some(DurationHistogram::default()),
     }
 }
