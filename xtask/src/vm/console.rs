@@ -25,7 +25,8 @@ pub(crate) fn excerpt(log: &str) -> Vec<&str> {
 }
 
 fn is_crash(line: &str) -> bool {
-    const STARTS: [&str; 7] = [
+    const STARTS: [&str; 8] = [
+        "watchdog: BUG: soft lockup",
         "Kernel panic - not syncing",
         "BUG: ",
         "kernel BUG at ",

@@ -7,6 +7,8 @@ pub(super) fn fault(log: &str) -> Option<&'static str> {
     crash(log)?;
     if is_stray_breakpoint(log) {
         Some("came across a breakpoint that its kernel had patched away")
+    } else if is_endless_breakpoint(log) {
+        Some("came across a breakpoint that its kernel had patched away, again and again")
     } else if flags(log).is_some_and(|flags| flags & RESERVED_FLAGS != 0) {
         Some("got processor flags that are always zero")
     } else {
@@ -46,6 +48,20 @@ fn is_null_copy(crash: &str, log: &str) -> bool {
         && flags(log).is_some_and(|flags| flags & INTERRUPTS == 0)
 }
 
+/// Whether a CPU hung at the instruction of a probe: the start of a function, or what follows its `endbr64`.
+/// Kernels up to 6.7 take a stray breakpoint for one that was removed just then and have the CPU execute
+/// the instruction again (`kprobe_int3_handler`), which emulation may take for the breakpoint again, for ever.
+fn is_endless_breakpoint(log: &str) -> bool {
+    let at_probe = |line: &str| {
+        let offset = line
+            .split_once("RIP: 0010:")
+            .and_then(|(_, rip)| rip.split_once("+0x"));
+        offset.is_some_and(|(_, offset)| offset.starts_with("0/") || offset.starts_with("4/"))
+    };
+    let hung = crash(log).is_some_and(|line| line.starts_with("watchdog: BUG: soft lockup"));
+    hung && log.lines().any(at_probe)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +79,23 @@ mod tests {
         assert_eq!(fault(&log("00010246")), None);
         // Only of a crash.
         assert_eq!(fault("[    1.0] EFLAGS: 7f304687\n"), None);
+    }
+
+    #[test]
+    fn a_cpu_that_hangs_at_a_probe_is_of_emulation() {
+        let log = |rip: &str| {
+            format!(
+                "[  880.8] watchdog: BUG: soft lockup - CPU#1 stuck for 67s! [guest-tests:116]\n\
+                 [  880.8] RIP: 0010:{rip}\n\
+                 [  880.8] Kernel panic - not syncing: softlockup: hung tasks\n"
+            )
+        };
+        assert!(fault(&log("nf_conntrack_in+0x0/0x6b0 [nf_conntrack]")).is_some());
+        assert!(fault(&log("nf_conntrack_in+0x4/0x6b0 [nf_conntrack]")).is_some());
+        assert_eq!(
+            fault(&log("nf_conntrack_in+0x43/0x6b0 [nf_conntrack]")),
+            None
+        );
     }
 
     #[test]
