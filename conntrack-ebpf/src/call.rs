@@ -21,14 +21,14 @@ pub(crate) trait Call: EbpfContext {
     }
 }
 
-/// Its entry.
-pub(crate) trait Entry: Call {
+/// The entry of a probed function.
+pub(crate) trait AtEntry: Call {
     /// Its `n`-th argument, from 0.
     fn argument(&self, n: usize) -> Option<u64>;
 }
 
-/// Its return.
-pub(crate) trait Return: Call {
+/// The return of a probed function.
+pub(crate) trait AtReturn: Call {
     /// The whole register: of a narrower type only the lower part has a meaning.
     fn returned(&self) -> Option<u64>;
 }
@@ -40,7 +40,7 @@ impl Call for ProbeContext {
     }
 }
 
-impl Entry for ProbeContext {
+impl AtEntry for ProbeContext {
     #[inline(always)]
     fn argument(&self, n: usize) -> Option<u64> {
         self.arg(n)
@@ -55,7 +55,7 @@ impl Call for RetProbeContext {
     }
 }
 
-impl Return for RetProbeContext {
+impl AtReturn for RetProbeContext {
     #[inline(always)]
     fn returned(&self) -> Option<u64> {
         Some(self.ret())
@@ -74,7 +74,7 @@ impl Call for FEntryContext {
     }
 }
 
-impl Entry for FEntryContext {
+impl AtEntry for FEntryContext {
     #[inline(always)]
     fn argument(&self, n: usize) -> Option<u64> {
         // Not as `FEntryContext::arg` has it: the verifier would know its type, and let no program
@@ -93,7 +93,7 @@ impl Call for FExitContext {
     }
 }
 
-impl Return for FExitContext {
+impl AtReturn for FExitContext {
     #[inline(always)]
     fn returned(&self) -> Option<u64> {
         self.ret().ok()

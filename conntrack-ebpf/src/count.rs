@@ -1,35 +1,23 @@
-//! Counting: the two maps, and the only code that writes to them.
+//! Counting: in the totals and in the current bucket.
 
-use aya_ebpf::{
-    Global,
-    bindings::BPF_F_MMAPABLE,
-    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
-    macros::map,
-    maps::Array,
-};
+use aya_ebpf::{bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array};
 use conntrack_ebpf::{
-    Allocating, BUCKET_SHIFT, Bucket, ProbeCounter, Totals, bucket_count, bucket_word,
+    BUCKET_SHIFT, ProbeCounter,
+    cells::{Allocating, Bucket, CellTotals, bucket_count, bucket_index, bucket_word},
 };
 
-use crate::{atomic, instance::Slot};
+use crate::{globals::RING_BITS, slot::Slot, totals};
 
 // User space sets the number of elements when it loads the object.
 #[map]
-static TOTALS: Array<Totals> = Array::with_max_entries(1, BPF_F_MMAPABLE);
-#[map]
 static BUCKETS: Array<Bucket> = Array::with_max_entries(1, BPF_F_MMAPABLE);
-
-#[unsafe(no_mangle)]
-static CPUS: Global<u32> = Global::new(1);
-#[unsafe(no_mangle)]
-static RING_BITS: Global<u32> = Global::new(0);
 
 /// The totals and the current bucket of this CPU, for one event.
 ///
 /// Plain loads and stores suffice: a cell belongs to one CPU, which a program does not leave, and each
-/// counter to one program, which does not interrupt itself (see the crate's documentation).
+/// counter to one program, which does not interrupt itself (see `conntrack_ebpf::cells`).
 pub(crate) struct Hit {
-    totals: *mut Totals,
+    totals: *mut CellTotals,
     bucket: *mut Bucket,
     epoch: u64,
 }
@@ -38,13 +26,11 @@ impl Hit {
     /// Finds the cell of this CPU and the bucket of this moment.
     #[inline(always)]
     pub(crate) fn now(slot: Slot) -> Option<Self> {
-        let cell = cell(slot);
-        let totals = TOTALS.get_ptr_mut(cell)?;
+        let cell = slot.cell();
+        let totals = totals::of_cell(cell)?;
         // SAFETY: helpers without arguments.
         let epoch = unsafe { bpf_ktime_get_ns() } >> BUCKET_SHIFT;
-        let ring_bits = RING_BITS.load();
-        let turn = (epoch as u32) & ((1 << ring_bits) - 1);
-        let bucket = BUCKETS.get_ptr_mut((cell << ring_bits) | turn)?;
+        let bucket = BUCKETS.get_ptr_mut(bucket_index(cell, epoch, RING_BITS.load()))?;
         Some(Self {
             totals,
             bucket,
@@ -66,9 +52,7 @@ impl Hit {
             word.write_volatile(bucket_word(self.epoch, before + 1));
         }
     }
-}
 
-impl Hit {
     /// Remembers the allocation this CPU has just entered.
     #[inline(always)]
     pub(crate) fn set_allocating(&self, allocating: Allocating) {
@@ -76,7 +60,7 @@ impl Hit {
         unsafe { (*self.totals).allocating = allocating };
     }
 
-    /// The allocation this CPU entered last. Its frame is read last, because that tells whose it is:
+    /// The allocation this CPU entered last. Its frame is read last, because it identifies the call:
     /// an allocation that interrupts the reading leaves another.
     #[inline(always)]
     pub(crate) fn allocating(&self) -> Allocating {
@@ -100,24 +84,4 @@ pub(crate) fn count(slot: Slot, counter: ProbeCounter) {
     if let Some(hit) = Hit::now(slot) {
         hit.add(counter);
     }
-}
-
-/// Counts an event whose kernel memory could not be read. Its namespace is unknown by nature, so
-/// slot 0 keeps them all.
-#[inline(always)]
-pub(crate) fn count_fault() {
-    if let Some(totals) = TOTALS.get_ptr_mut(cell(Slot(0))) {
-        // SAFETY: a checked map element.
-        unsafe {
-            // All programs share it.
-            atomic::add(&raw mut (*totals).faults, 1);
-        }
-    }
-}
-
-#[inline(always)]
-pub(crate) fn cell(slot: Slot) -> u32 {
-    // SAFETY: a helper without arguments.
-    let cpu = unsafe { bpf_get_smp_processor_id() };
-    slot.0 * CPUS.load() + cpu
 }

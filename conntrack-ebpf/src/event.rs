@@ -1,15 +1,15 @@
 //! Rare, individually interesting events: with their tuple, through a ring buffer, so many a second.
 
 use aya_ebpf::{
-    Global, bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array,
-    maps::RingBuf,
+    bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array, maps::RingBuf,
 };
-use conntrack_ebpf::{Event, EventKind, EventStats};
+use conntrack_ebpf::events::{EventKind, EventStats, RawEvent};
 
 use crate::{
     atomic,
-    instance::Slot,
-    tuple::{MaybeTuple, Tuple},
+    globals::EVENT_RATE,
+    slot::Slot,
+    tuple::{MaybeTuple, RawTuple},
 };
 
 #[map]
@@ -18,15 +18,17 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(512 << 10, 0);
 static EVENT_STATS: Array<EventStats> =
     Array::with_max_entries(EventKind::ALL.len() as u32, BPF_F_MMAPABLE);
 
-#[unsafe(no_mangle)]
-static EVENT_RATE: Global<u32> = Global::new(0);
-
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// Sends an event, or counts that it was not sent. All CPUs share the allowance of a kind; as they
-/// do not wait for each other, a few more may get through at the turn of a second.
+/// do not wait for each other, a few more may get through as a second starts.
 #[inline(always)]
-pub(crate) fn send(slot: Slot, kind: EventKind, tuple: impl Into<MaybeTuple>, by: Option<Tuple>) {
+pub(crate) fn send(
+    slot: Slot,
+    kind: EventKind,
+    tuple: impl Into<MaybeTuple>,
+    by: Option<RawTuple>,
+) {
     if EVENT_RATE.load() == 0 {
         return;
     }
@@ -51,12 +53,12 @@ pub(crate) fn send(slot: Slot, kind: EventKind, tuple: impl Into<MaybeTuple>, by
         }
         atomic::add(in_second, 1);
     }
-    let Some(mut entry) = EVENTS.reserve::<Event>(0) else {
+    let Some(mut entry) = EVENTS.reserve::<RawEvent>(0) else {
         // SAFETY: as above.
         unsafe { atomic::add(&raw mut (*stats).lost, 1) };
         return;
     };
-    entry.write(Event {
+    entry.write(RawEvent {
         time,
         slot: slot.0,
         kind: kind as u32,

@@ -1,18 +1,13 @@
 //! Which instance an event belongs to.
 
-use aya_ebpf::{EbpfContext, Global, macros::map, maps::HashMap};
+use aya_ebpf::{EbpfContext, macros::map, maps::HashMap};
 
 use crate::{
     atomic::Word,
+    globals::{NET_INUM, NETNS, SLOTS},
     kernel::{Net, read},
+    slot::Slot,
 };
-
-#[unsafe(no_mangle)]
-static NETNS: Global<u32> = Global::new(0);
-#[unsafe(no_mangle)]
-static SLOTS: Global<u32> = Global::new(1);
-#[unsafe(no_mangle)]
-static NET_INUM: Global<u32> = Global::new(0);
 
 /// The address of the watched namespace, once an event of it was seen.
 ///
@@ -20,10 +15,6 @@ static NET_INUM: Global<u32> = Global::new(0);
 /// cannot come to mean another one.
 #[unsafe(no_mangle)]
 static WATCHED: Word = Word::zero();
-
-/// An instance.
-#[derive(Clone, Copy)]
-pub(crate) struct Slot(pub(crate) u32);
 
 /// Slots of the watched namespaces by inode number, when there may be several. User space writes it.
 #[map]

@@ -1,33 +1,18 @@
 //! Reading the kernel's structures, at offsets that user space took from the running kernel's BTF.
 
 use aya_ebpf::{
-    EbpfContext, Global,
+    EbpfContext,
     helpers::{bpf_jiffies64, bpf_probe_read_kernel},
 };
 use aya_log_ebpf::warn;
 
-use crate::count::count_fault;
-
-#[unsafe(no_mangle)]
-static NF_CONN_NET: Global<u32> = Global::new(0);
-#[unsafe(no_mangle)]
-static NF_CONN_STATUS: Global<u32> = Global::new(0);
-#[unsafe(no_mangle)]
-static NF_CONN_TIMEOUT: Global<u32> = Global::new(0);
-#[unsafe(no_mangle)]
-static NF_CONN_TUPLEHASH: Global<u32> = Global::new(0);
-#[unsafe(no_mangle)]
-static NF_CONN_TUPLEHASH_REPLY: Global<u32> = Global::new(0);
-#[unsafe(no_mangle)]
-static TUPLEHASH_TUPLE: Global<u32> = Global::new(0);
-#[unsafe(no_mangle)]
-static TUPLE_DIR: Global<u32> = Global::new(0);
-#[unsafe(no_mangle)]
-static EXPECT_MASTER: Global<u32> = Global::new(0);
-#[unsafe(no_mangle)]
-static SKB_NFCT: Global<u32> = Global::new(0);
-#[unsafe(no_mangle)]
-static HOOK_STATE_NET: Global<u32> = Global::new(0);
+use crate::{
+    globals::{
+        EXPECT_MASTER, HOOK_STATE_NET, NF_CONN_NET, NF_CONN_STATUS, NF_CONN_TIMEOUT,
+        NF_CONN_TUPLEHASH, NF_CONN_TUPLEHASH_REPLY, SKB_NFCT, TUPLE_DIR, TUPLEHASH_TUPLE,
+    },
+    totals::count_fault,
+};
 
 /// `IPS_CONFIRMED` of `enum ip_conntrack_status`: uapi, the same in every kernel, as are the others.
 const IPS_CONFIRMED: u64 = 1 << 3;
@@ -39,6 +24,10 @@ const NFCT_PTRMASK: u64 = !7;
 /// `_nfct` of a packet marked untracked: no conntrack, `IP_CT_UNTRACKED`.
 const NFCT_UNTRACKED: u64 = 7;
 
+/// Verdicts of netfilter hooks: uapi.
+pub(crate) const NF_DROP: u32 = 0;
+pub(crate) const NF_ACCEPT: u32 = 1;
+
 /// `MAX_ERRNO` of linux/err.h.
 const MAX_ERRNO: u64 = 4095;
 
@@ -47,13 +36,13 @@ const MAX_ERRNO: u64 = 4095;
 pub(crate) struct Net(u64);
 
 impl Net {
-    /// A function's argument.
+    /// From a function's argument.
     #[inline(always)]
     pub(crate) fn new(pointer: u64) -> Self {
         Self(pointer)
     }
 
-    /// Its address.
+    /// The pointer as a number.
     #[inline(always)]
     pub(crate) fn address(self) -> u64 {
         self.0
@@ -65,13 +54,13 @@ impl Net {
 pub(crate) struct Conn(u64);
 
 impl Conn {
-    /// A function's argument.
+    /// From a function's argument.
     #[inline(always)]
     pub(crate) fn new(pointer: u64) -> Self {
         Self(pointer)
     }
 
-    /// Its address.
+    /// The pointer as a number.
     #[inline(always)]
     pub(crate) fn address(self) -> u64 {
         self.0
@@ -83,19 +72,19 @@ impl Conn {
         read(ctx, self.0, NF_CONN_NET.load()).map(Net)
     }
 
-    /// How it stands.
+    /// Its state flags.
     #[inline(always)]
-    pub(crate) fn status<C: EbpfContext>(self, ctx: &C) -> Option<Status> {
-        read(ctx, self.0, NF_CONN_STATUS.load()).map(Status)
+    pub(crate) fn status<C: EbpfContext>(self, ctx: &C) -> Option<ConnStatus> {
+        read(ctx, self.0, NF_CONN_STATUS.load()).map(ConnStatus)
     }
 
-    /// Its namespace and how it stands: one read where they are side by side, as they are in every
+    /// Its namespace and state flags: one read where they are side by side, as they are in every
     /// kernel so far.
     #[inline(always)]
-    pub(crate) fn net_and_status<C: EbpfContext>(self, ctx: &C) -> Option<(Net, Status)> {
-        if NF_CONN_NET.load() == NF_CONN_STATUS.load() + size_of::<u64>() as u32 {
+    pub(crate) fn net_and_status<C: EbpfContext>(self, ctx: &C) -> Option<(Net, ConnStatus)> {
+        if NF_CONN_NET.load() == NF_CONN_STATUS.load() + size_of::<u64>() as u64 {
             let [status, net]: [u64; 2] = read(ctx, self.0, NF_CONN_STATUS.load())?;
-            Some((Net(net), Status(status)))
+            Some((Net(net), ConnStatus(status)))
         } else {
             Some((self.net(ctx)?, self.status(ctx)?))
         }
@@ -114,16 +103,16 @@ impl Conn {
 
 /// `nf_conn.status`.
 #[derive(Clone, Copy)]
-pub(crate) struct Status(u64);
+pub(crate) struct ConnStatus(u64);
 
-impl Status {
+impl ConnStatus {
     /// It is in the table.
     #[inline(always)]
     pub(crate) fn is_confirmed(self) -> bool {
         self.0 & IPS_CONFIRMED != 0
     }
 
-    /// Its removal has begun.
+    /// Its removal has started.
     #[inline(always)]
     pub(crate) fn is_dying(self) -> bool {
         self.0 & IPS_DYING != 0
@@ -141,7 +130,7 @@ impl Status {
 pub(crate) struct TupleHash(u64);
 
 impl TupleHash {
-    /// A function's return value.
+    /// From a function's return value.
     #[inline(always)]
     pub(crate) fn new(pointer: u64) -> Self {
         Self(pointer)
@@ -155,13 +144,13 @@ impl TupleHash {
             0 => NF_CONN_TUPLEHASH.load(),
             _ => NF_CONN_TUPLEHASH_REPLY.load(),
         };
-        Some(Conn(self.0.wrapping_sub(u64::from(before))))
+        Some(Conn(self.0.wrapping_sub(before)))
     }
 }
 
 /// Offset of a conntrack's tuple in its original direction.
 #[inline(always)]
-pub(crate) fn conn_tuple_offset() -> u32 {
+pub(crate) fn conn_tuple_offset() -> u64 {
     NF_CONN_TUPLEHASH.load() + TUPLEHASH_TUPLE.load()
 }
 
@@ -170,19 +159,19 @@ pub(crate) fn conn_tuple_offset() -> u32 {
 pub(crate) struct Packet(u64);
 
 impl Packet {
-    /// A function's argument.
+    /// From a function's argument.
     #[inline(always)]
     pub(crate) fn new(pointer: u64) -> Self {
         Self(pointer)
     }
 
-    /// Its address.
+    /// The pointer as a number.
     #[inline(always)]
     pub(crate) fn address(self) -> u64 {
         self.0
     }
 
-    /// Its conntrack and what it is to it.
+    /// Its conntrack, and what the packet is to it.
     #[inline(always)]
     pub(crate) fn nfct<C: EbpfContext>(self, ctx: &C) -> Option<Nfct> {
         read(ctx, self.0, SKB_NFCT.load()).map(Nfct)
@@ -235,8 +224,8 @@ pub(crate) fn is_err_or_null(pointer: u64) -> bool {
 
 /// Reads a field. A fault is counted and logged: it means an offset is wrong, and that the counts are.
 #[inline(always)]
-pub(crate) fn read<T, C: EbpfContext>(ctx: &C, base: u64, offset: u32) -> Option<T> {
-    let address = base.wrapping_add(u64::from(offset));
+pub(crate) fn read<T, C: EbpfContext>(ctx: &C, base: u64, offset: u64) -> Option<T> {
+    let address = base.wrapping_add(offset);
     // SAFETY: bpf_probe_read_kernel takes any address and answers an error where it cannot read.
     match unsafe { bpf_probe_read_kernel(address as *const T) } {
         Ok(value) => Some(value),

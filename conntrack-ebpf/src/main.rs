@@ -1,11 +1,11 @@
-//! The eBPF object of ctpulse: programs that count, and nothing that decides.
+//! The eBPF object of ctpulse: programs that count, and nothing that decides. What they count and on which
+//! functions they go is in `conntrack_ebpf::table`.
 //!
-//! One file per family of functions under `probes/`; `count` owns the maps of counters, `event` the
-//! ring of events, `call` makes kprobes and
-//! fentry look the same to them, `stash` is what an entry leaves for a return, `top` the
-//! counts per source, destination and port, `lifetime` how long connections live, `latency` how long
-//! functions take, `histogram` the buckets of both, `kernel` and `tuple` the reads of kernel memory.
-//! Offsets of kernel fields come from BTF and are set as globals before loading.
+//! `probes/` has one file per family of functions. Below them, each file uses only those before it:
+//! `globals` (what user space sets), `atomic`; `slot` (instances) and `totals` (the map of totals, and of
+//! faults); `kernel` and `tuple` (reads of kernel memory at offsets from BTF) and `instance` (whose an event
+//! is); `call` (kprobe and fentry look the same); `entry_context` (what an entry saves for its return);
+//! `histogram`; `count`, `event`, `top` (heavy hitters), `lifetime` and `latency` (what is counted).
 #![no_std]
 #![no_main]
 #![expect(unstable_features, reason = "atomic addition needs asm")]
@@ -14,15 +14,18 @@
 mod atomic;
 mod call;
 mod count;
+mod entry_context;
 mod event;
+mod globals;
 mod histogram;
 mod instance;
 mod kernel;
 mod latency;
 mod lifetime;
 mod probes;
-mod stash;
+mod slot;
 mod top;
+mod totals;
 mod tuple;
 
 #[panic_handler]

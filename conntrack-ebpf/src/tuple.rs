@@ -1,26 +1,18 @@
 //! Tuples: what identifies a flow. As the kernel lays them out, byte by byte; user space reads them.
 
-use aya_ebpf::{EbpfContext, Global};
-use conntrack_ebpf::TUPLE_SIZE;
+use aya_ebpf::EbpfContext;
+use conntrack_ebpf::tuple::{
+    DST, DST_PORT, ICMP_CODE, INET, INET6, L3NUM, PROTONUM, SRC, SRC_PORT, TUPLE_SIZE, is_icmp,
+};
 
-use crate::kernel::{Conn, Packet, conn_tuple_offset, read};
-
-#[unsafe(no_mangle)]
-static SKB_HEAD: Global<u32> = Global::new(0);
-#[unsafe(no_mangle)]
-static SKB_NETWORK_HEADER: Global<u32> = Global::new(0);
-
-/// `PF_INET` and `PF_INET6`, as `src.l3num` has them.
-const INET: u8 = 2;
-const INET6: u8 = 10;
-
-/// `IPPROTO_ICMP` and `IPPROTO_ICMPV6`.
-const ICMP: u8 = 1;
-const ICMPV6: u8 = 58;
+use crate::{
+    globals::{SKB_HEAD, SKB_NETWORK_HEADER},
+    kernel::{Conn, Packet, conn_tuple_offset, read},
+};
 
 /// A `struct nf_conntrack_tuple`.
 #[derive(Clone, Copy)]
-pub(crate) struct Tuple(pub(crate) [u8; TUPLE_SIZE]);
+pub(crate) struct RawTuple(pub(crate) [u8; TUPLE_SIZE]);
 
 /// A tuple, if it is known. Its bytes always have values: what an `Option` holds of a `None` has none, and
 /// the verifier refuses programs that move such a register about.
@@ -32,16 +24,16 @@ pub(crate) struct MaybeTuple {
 }
 
 impl MaybeTuple {
-    /// None.
+    /// A tuple that is not known.
     pub(crate) const UNKNOWN: Self = Self {
         known: false,
         bytes: [0; TUPLE_SIZE],
     };
 }
 
-impl From<Option<Tuple>> for MaybeTuple {
+impl From<Option<RawTuple>> for MaybeTuple {
     #[inline(always)]
-    fn from(tuple: Option<Tuple>) -> Self {
+    fn from(tuple: Option<RawTuple>) -> Self {
         tuple.map_or(Self::UNKNOWN, |tuple| Self {
             known: true,
             bytes: tuple.0,
@@ -49,15 +41,7 @@ impl From<Option<Tuple>> for MaybeTuple {
     }
 }
 
-/// Offsets in it (include/net/netfilter/nf_conntrack_tuple.h).
-const SRC: usize = 0;
-const SRC_PORT: usize = 16;
-const L3NUM: usize = 18;
-const DST: usize = 20;
-const DST_PORT: usize = 36;
-const PROTONUM: usize = 38;
-
-impl Tuple {
+impl RawTuple {
     /// The tuple at an address.
     #[inline(always)]
     pub(crate) fn at<C: EbpfContext>(ctx: &C, address: u64) -> Option<Self> {
@@ -99,7 +83,7 @@ impl MaybeTuple {
                 tuple[SRC..SRC + 4].copy_from_slice(&src);
                 tuple[DST..DST + 4].copy_from_slice(&dst);
                 tuple[L3NUM] = INET;
-                (protocol, u32::from(first & 0xf) * 4)
+                (protocol, u64::from(first & 0xf) * 4)
             }
             6 => {
                 let protocol: u8 = read(ctx, header, 6)?;
@@ -114,10 +98,9 @@ impl MaybeTuple {
         };
         tuple[PROTONUM] = protocol;
         let words: [u8; 4] = read(ctx, header, transport)?;
-        if protocol == ICMP || protocol == ICMPV6 {
-            // `dst.u.icmp`: type and code.
+        if is_icmp(protocol) {
             tuple[DST_PORT] = words[0];
-            tuple[DST_PORT + 1] = words[1];
+            tuple[ICMP_CODE] = words[1];
         } else {
             tuple[SRC_PORT] = words[0];
             tuple[SRC_PORT + 1] = words[1];

@@ -6,6 +6,10 @@ mod stream;
 mod values;
 mod view;
 
+use crate::{
+    config::Config,
+    engine::settings::{NamespaceChoice, RunSettings},
+};
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -17,14 +21,10 @@ use self::{
     values::{kind, positive},
 };
 pub use self::{
-    stream::{BurstArgs, Format, LiveArgs, ProbesArg, SourceArg, StreamArgs, TopArgs},
-    values::Netns,
-    view::{ColorArg, NumbersArg, ViewArgs},
+    stream::{Format, LiveArgs, ProbesArg, StreamArgs, TopArgs},
+    view::ViewArgs,
 };
-use crate::{
-    model::{alert::AlertSettings, filter::Filter},
-    probes::plan::EVENT_RATE,
-};
+use crate::{model::event::filter::Filter, probes::plan::EVENT_RATE};
 
 /// High-frequency monitor of Linux connection tracking.
 ///
@@ -185,9 +185,6 @@ pub struct AlertArgs {
     /// _STATUS, _PREVIOUS, _VALUE, _UNIT, _INSTANCE and _TIME
     #[arg(long, value_name = "CMD")]
     pub on_alert: Option<String>,
-    /// What the file says, once it was read.
-    #[arg(skip)]
-    pub settings: Box<AlertSettings>,
 }
 
 /// Options of `generate`.
@@ -227,10 +224,36 @@ pub struct EventsArgs {
         value_delimiter = ',',
         default_value = "self"
     )]
-    pub netns: Vec<Netns>,
+    pub netns: Vec<NamespaceChoice>,
     /// Who fills the table
     #[command(flatten)]
     pub top: TopArgs,
+}
+
+impl EventsArgs {
+    /// Time from an event to its line, at most.
+    const INTERVAL: Duration = Duration::from_millis(100);
+
+    /// What is to be run.
+    #[must_use]
+    pub fn settings(&self) -> RunSettings {
+        // No function per flow sees an invalid packet.
+        let default = if self.kind.contains(&EventKind::Invalid) {
+            ProbesArg::All
+        } else {
+            ProbesArg::Auto
+        };
+        let stream = StreamArgs {
+            interval: Self::INTERVAL,
+            duration: self.duration,
+            probes: self.probes.unwrap_or(default),
+            netns: self.netns.clone(),
+            event_rate: self.event_rate,
+            top: self.top.clone(),
+            ..StreamArgs::default()
+        };
+        stream.settings(Config::default())
+    }
 }
 
 /// Forms of the events.

@@ -1,8 +1,8 @@
-//! The one place that asks what time it is.
+//! The one place that asks what time it is, and how a length of time is written.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
 /// A moment on both clocks, read together.
@@ -25,20 +25,16 @@ impl Instant {
     }
 }
 
-/// CPU time that the calling thread has taken, in the kernel too.
-#[must_use]
-pub fn thread_cpu_time() -> Duration {
-    let t = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(
-        u64::try_from(t.tv_sec).unwrap_or_default(),
-        u32::try_from(t.tv_nsec).unwrap_or_default(),
-    )
-}
-
 /// Tells the time.
 pub trait Clock {
-    /// Now.
+    /// Both clocks, read together.
     fn now(&self) -> Instant;
+
+    /// CPU time that the calling thread has taken, in the kernel too.
+    fn thread_cpu_time(&self) -> Duration;
+
+    /// The same of the whole process.
+    fn process_cpu_time(&self) -> Duration;
 }
 
 /// The kernel's clocks.
@@ -46,14 +42,73 @@ pub trait Clock {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn now(&self) -> Instant {
-        let t = clock_gettime(ClockId::Monotonic);
         Instant {
-            monotonic: Duration::new(
-                u64::try_from(t.tv_sec).unwrap_or_default(),
-                u32::try_from(t.tv_nsec).unwrap_or_default(),
-            ),
+            monotonic: read(ClockId::Monotonic),
             realtime: Timestamp::now(),
+        }
+    }
+
+    fn thread_cpu_time(&self) -> Duration {
+        read(ClockId::ThreadCPUTime)
+    }
+
+    fn process_cpu_time(&self) -> Duration {
+        read(ClockId::ProcessCPUTime)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+fn read(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
+}
+
+/// A length of time as people write it: `100ms`, `2.5s`, `1m 30s`. `None` for anything else, negative ones included.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let signed: SignedDuration = text.parse().ok()?;
+    Duration::try_from(signed).ok()
+}
+
+/// The same, written: `5m`, `100ms`, `1m 30s`.
+#[must_use]
+pub fn format_duration(duration: Duration) -> String {
+    let signed = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+    format!("{signed:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_as_people_write_them() {
+        assert_eq!(parse_duration("2.5s"), Some(Duration::from_millis(2500)));
+        assert_eq!(parse_duration("1m 30s"), Some(Duration::from_secs(90)));
+        for wrong in ["", "5", "-1s", "soon", "9223372036854775808s"] {
+            assert_eq!(parse_duration(wrong), None, "{wrong}");
+        }
+        assert_eq!(format_duration(Duration::from_millis(250)), "250ms");
+        assert_eq!(
+            format_duration(Duration::MAX),
+            format_duration(
+                Duration::from_secs(i64::MAX as u64) + Duration::from_nanos(999_999_999)
+            )
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(nanos in 0..u64::MAX) {
+            let duration = Duration::from_nanos(nanos);
+            prop_assert_eq!(parse_duration(&format_duration(duration)), Some(duration));
         }
     }
 }

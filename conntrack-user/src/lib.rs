@@ -1,17 +1,50 @@
 //! ctpulse: a high-frequency, eBPF-assisted monitor of Linux connection tracking.
 //!
-//! The layout is the flow of data: [`source`] reads the kernel into snapshots, [`model`] turns two
-//! snapshots into rates, charts, checks and alerts (pure: no IO, no clock), [`output`] writes what
-//! the model made (no arithmetic). [`probes`] decides from host facts what to attach, attaches it,
-//! and is the only module that names aya. [`recording`] keeps records
-//! in a file. [`commands`] ties them together for the command line.
+//! The `ctpulse` binary is [`main`]. Other programs can read what it recorded ([`recording::Recording`]), and have it judge counters that they
+//! read themselves ([`KernelMonitor`]); both give [`record::Record`]s, which are the lines of `ctpulse stream --format json`. There
+//! is an example of each in `examples/`. Everything else is private, and changes without notice.
 
-pub mod cli;
-pub mod clock;
-pub mod commands;
-pub mod config;
-pub mod model;
-pub mod output;
-pub mod probes;
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_macros,
+        reason = "tests make files and measure time; what they test does not"
+    )
+)]
+
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod engine;
+mod files;
+mod library;
+mod model;
+mod output;
+mod probes;
+mod reading;
 pub mod recording;
-pub mod source;
+mod source;
+mod text;
+
+pub use clock::{Clock, Instant, SystemClock};
+pub use commands::main;
+pub use library::{KernelMonitor, Snapshot};
+pub use reading::proc_stat::ParseError;
+
+/// What is reported: the objects of the JSON contract (docs/json.md), as types.
+pub mod record {
+    pub use crate::{
+        model::{
+            alert::AlertStatus,
+            durations::{CallTimes, Latency, Lifetimes},
+            event::{Family, Protocol, Tuple},
+            forecast::TimeToFull,
+            kernel::{counters::Counter, per_counter::PerCounter},
+            record::*,
+        },
+        reading::probes::{Missing, Probes},
+        text::Text,
+    };
+}

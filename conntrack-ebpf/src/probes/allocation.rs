@@ -1,11 +1,11 @@
 //! Where a namespace's entry count changes: nowhere else (5.4 to 6.18), which is what makes
 //! Δentries = alloc − free an independent check of the probes.
 
-use conntrack_ebpf::{Allocating, ProbeCounter, leaders::Measure};
+use conntrack_ebpf::{ProbeCounter, cells::Allocating, heavy_hitters::FlowMeasure};
 
-use super::argument;
+use super::counted::argument;
 use crate::{
-    call::{Entry, entry},
+    call::{AtEntry, entry},
     count::{Hit, count},
     instance::slot_of,
     kernel::Net,
@@ -21,10 +21,10 @@ use crate::{
 /// The packet path passes the tuple's hash, to use it again when the flow is confirmed; the wrapper
 /// that ctnetlink and BPF call passes 0.
 #[inline(always)]
-fn allocating<C: Entry>(ctx: &C) -> Option<()> {
+fn alloc_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let slot = slot_of(ctx, Net::new(ctx.argument(0)?))?;
     let hit = Hit::now(slot)?;
-    // `unsigned int`: the upper half of the register is nobody's.
+    // `unsigned int`: the upper half of the register has no meaning.
     let from_packet = ctx.argument(5)? as u32 != 0;
     // As a probe would that only thinks of packets.
     if from_packet || !cfg!(feature = "wrong-selector") {
@@ -40,18 +40,18 @@ fn allocating<C: Entry>(ctx: &C) -> Option<()> {
         from_packet: u64::from(from_packet),
     });
     if from_packet {
-        top::count(slot, Measure::New, tuple);
+        top::count(slot, FlowMeasure::New, tuple);
     }
     Some(())
 }
 
-entry!(alloc, alloc_fentry => allocating);
+entry!(alloc, alloc_fentry => alloc_entered);
 
 /// Entry of `nf_conntrack_free(struct nf_conn *ct)`. At its return `ct` is gone.
 #[inline(always)]
-fn freeing<C: Entry>(ctx: &C) -> Option<()> {
+fn free_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     count(argument(ctx, 0)?.slot, ProbeCounter::Free);
     Some(())
 }
 
-entry!(free, free_fentry => freeing);
+entry!(free, free_fentry => free_entered);

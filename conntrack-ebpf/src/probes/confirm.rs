@@ -1,88 +1,84 @@
-//! The end of a new flow's first packet: it gets into the table, or is dropped.
+//! The last step of a new flow's first packet: it gets into the table, or is dropped.
 
-use conntrack_ebpf::{EventKind, ProbeCounter};
+use conntrack_ebpf::{EventKind, ProbeCounter, table::Function};
 
-use super::{argument, counted};
+use super::counted::{argument, counted};
 use crate::{
-    call::{Entry, Return, entry, exit},
+    call::{AtEntry, AtReturn, entry, exit},
     count::{Hit, count},
+    entry_context::{EntryContext, peek, save, take},
     event,
-    kernel::{Conn, Packet},
+    kernel::{Conn, NF_ACCEPT, NF_DROP, Packet},
     latency,
-    stash::{Function, Stashed, leave, look, take},
-    tuple::Tuple,
+    tuple::RawTuple,
 };
-
-/// `NF_DROP` and `NF_ACCEPT`.
-const DROP: u32 = 0;
-const ACCEPT: u32 = 1;
 
 /// Entry of `nf_ct_resolve_clash(struct sk_buff *skb, …)`: another packet was first.
 #[inline(always)]
-fn clashing<C: Entry>(ctx: &C) -> Option<()> {
+fn resolve_clash_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let packet = Packet::new(ctx.argument(0)?);
     let loser = counted(ctx, packet.nfct(ctx)?.conn()?)?;
-    leave(
+    save(
         ctx,
-        Function::ResolveClash,
-        Stashed::with(loser.slot, packet.address()),
+        Function::NfCtResolveClash,
+        EntryContext::with(loser.slot, packet.address()),
     );
     Some(())
 }
 
-entry!(resolve_clash, resolve_clash_fentry => clashing);
+entry!(resolve_clash, resolve_clash_fentry => resolve_clash_entered);
 
-/// Its return. After a merge the packet belongs to the winner, whose original tuple is the same.
+/// Return of `nf_ct_resolve_clash`. After a merge the packet belongs to the winner, whose original tuple is the same.
 #[inline(always)]
-fn clashed<C: Return>(ctx: &C) -> Option<()> {
-    let call = take(ctx, Function::ResolveClash)?;
+fn resolve_clash_returned<C: AtReturn>(ctx: &C) -> Option<()> {
+    let call = take(ctx, Function::NfCtResolveClash)?;
     let slot = call.slot();
     let (counter, kind) = match ctx.returned()? as u32 {
-        ACCEPT => (ProbeCounter::ClashResolved, EventKind::Clash),
-        DROP => (ProbeCounter::ClashFailed, EventKind::InsertFailed),
+        NF_ACCEPT => (ProbeCounter::ClashResolved, EventKind::Clash),
+        NF_DROP => (ProbeCounter::ClashFailed, EventKind::InsertFailed),
         _ => return None,
     };
     count(slot, counter);
-    if let Some(confirm) = look(ctx, Function::Confirm) {
-        // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
+    if let Some(confirm) = peek(ctx, Function::NfConntrackConfirm) {
+        // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
         unsafe { (*confirm).note = 1 };
     }
     let tuple = Packet::new(call.pointer)
         .nfct(ctx)
         .and_then(|nfct| nfct.conn())
-        .and_then(|ct| Tuple::of(ctx, ct));
+        .and_then(|ct| RawTuple::of(ctx, ct));
     event::send(slot, kind, tuple, None);
     Some(())
 }
 
-exit!(resolve_clash_return, resolve_clash_fexit => clashed);
+exit!(resolve_clash_return, resolve_clash_fexit => resolve_clash_returned);
 
 /// Entry of `__nf_conntrack_confirm(struct sk_buff *skb)`.
 #[inline(always)]
-fn confirming<C: Entry>(ctx: &C) -> Option<()> {
+fn confirm_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let packet = Packet::new(ctx.argument(0)?);
     let flow = counted(ctx, packet.nfct(ctx)?.conn()?)?;
-    leave(
+    save(
         ctx,
-        Function::Confirm,
-        Stashed {
+        Function::NfConntrackConfirm,
+        EntryContext {
             entered: latency::now(),
-            ..Stashed::with(flow.slot, flow.ct.address())
+            ..EntryContext::with(flow.slot, flow.ct.address())
         },
     );
     Some(())
 }
 
-entry!(confirm, confirm_fentry => confirming);
+entry!(confirm, confirm_fentry => confirm_entered);
 
-/// Its return. A dropped packet still holds its conntrack, whose status tells why; `note` is set
-/// when a clash was resolved inside.
+/// Return of `__nf_conntrack_confirm`. A dropped packet still holds its conntrack, whose status shows why;
+/// `note` is set when a clash was resolved inside.
 #[inline(always)]
-fn confirmed<C: Return>(ctx: &C) -> Option<()> {
+fn confirm_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let now = latency::now();
-    let call = take(ctx, Function::Confirm)?;
+    let call = take(ctx, Function::NfConntrackConfirm)?;
     latency::confirmed(&call, now);
-    if ctx.returned()? as u32 != DROP {
+    if ctx.returned()? as u32 != NF_DROP {
         return None;
     }
     let slot = call.slot();
@@ -98,7 +94,7 @@ fn confirmed<C: Return>(ctx: &C) -> Option<()> {
     hit.add(ProbeCounter::ConfirmFailed);
     let clashed = call.note != 0;
     if clashed {
-        // Told by the clash.
+        // The clash sent the event.
         return None;
     }
     let kind = if status.is_dying() {
@@ -107,30 +103,30 @@ fn confirmed<C: Return>(ctx: &C) -> Option<()> {
         hit.add(ProbeCounter::ConfirmChainTooLong);
         EventKind::ChainTooLong
     };
-    event::send(slot, kind, Tuple::of(ctx, ct), None);
+    event::send(slot, kind, RawTuple::of(ctx, ct), None);
     Some(())
 }
 
-exit!(confirm_return, confirm_fexit => confirmed);
+exit!(confirm_return, confirm_fexit => confirm_returned);
 
 /// Entry of `nf_ct_seq_adjust(skb, struct nf_conn *ct, …)`: sequence numbers that a helper moved.
 #[inline(always)]
-fn adjusting<C: Entry>(ctx: &C) -> Option<()> {
+fn seq_adjust_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let flow = argument(ctx, 1)?;
-    leave(ctx, Function::SeqAdjust, Stashed::of(flow.slot));
+    save(ctx, Function::NfCtSeqAdjust, EntryContext::of(flow.slot));
     Some(())
 }
 
-entry!(seq_adjust, seq_adjust_fentry => adjusting);
+entry!(seq_adjust, seq_adjust_fentry => seq_adjust_entered);
 
-/// Its return: 0 when it failed, and the packet is dropped.
+/// Return of `nf_ct_seq_adjust`: 0 when it failed, and the packet is dropped.
 #[inline(always)]
-fn adjusted<C: Return>(ctx: &C) -> Option<()> {
-    let call = take(ctx, Function::SeqAdjust)?;
+fn seq_adjust_returned<C: AtReturn>(ctx: &C) -> Option<()> {
+    let call = take(ctx, Function::NfCtSeqAdjust)?;
     if ctx.returned()? as i32 == 0 {
         count(call.slot(), ProbeCounter::SeqAdjustFailed);
     }
     Some(())
 }
 
-exit!(seq_adjust_return, seq_adjust_fexit => adjusted);
+exit!(seq_adjust_return, seq_adjust_fexit => seq_adjust_returned);

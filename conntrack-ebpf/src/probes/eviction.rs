@@ -1,51 +1,50 @@
 //! A full table: eviction of unassured flows, and refusal where none is found.
 
-use conntrack_ebpf::{EventKind, ProbeCounter, leaders::Measure};
+use conntrack_ebpf::{EventKind, ProbeCounter, heavy_hitters::FlowMeasure, table::Function};
 
-use super::Counted;
+use super::counted::CountedConn;
 use crate::{
     atomic::Word,
-    call::{Call, Entry, Return, entry, exit},
+    call::{AtEntry, AtReturn, Call, entry, exit},
     count::{Hit, count},
+    entry_context::{EntryContext, is_below, peek, save, take},
     event,
     instance::slot_of,
     kernel::{Net, conn_tuple_offset},
-    latency,
-    stash::{Function, Stashed, is_below, leave, look, take},
-    top,
-    tuple::Tuple,
+    latency, top,
+    tuple::RawTuple,
 };
 
-/// Calls of `early_drop` under way, so that every removal need not look for one. If a return probe
-/// is lost it stays too high, which costs a lookup and no more.
+/// Calls of `early_drop` in flight, so that every removal need not look for one. If a return is
+/// missed it stays too high, which costs a lookup and no more.
 #[unsafe(no_mangle)]
 static EVICTING: Word = Word::zero();
 
 /// Entry of `early_drop(struct net *net, unsigned int hash)`, called by `__nf_conntrack_alloc`.
 #[inline(always)]
-fn evicting<C: Entry>(ctx: &C) -> Option<()> {
+fn early_drop_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let slot = slot_of(ctx, Net::new(ctx.argument(0)?))?;
     let allocating = Hit::now(slot)?.allocating();
-    // On another stack it is not the allocation that called us: this task has changed CPU since.
+    // On another stack it is not the allocation that called `early_drop`: this task has changed CPU since.
     let ours = is_below(ctx.frame(), allocating.frame);
-    leave(
+    save(
         ctx,
         Function::EarlyDrop,
-        Stashed {
+        EntryContext {
             note: u64::from(!ours || allocating.from_packet != 0),
             entered: latency::now(),
-            ..Stashed::with(slot, if ours { allocating.tuple } else { 0 })
+            ..EntryContext::with(slot, if ours { allocating.tuple } else { 0 })
         },
     );
     EVICTING.add(1);
     Some(())
 }
 
-entry!(early_drop, early_drop_fentry => evicting);
+entry!(early_drop, early_drop_fentry => early_drop_entered);
 
 /// Return of `early_drop`: false when nothing could be evicted, and the table is full.
 #[inline(always)]
-fn evicted<C: Return>(ctx: &C) -> Option<()> {
+fn early_drop_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let now = latency::now();
     let call = take(ctx, Function::EarlyDrop)?;
     latency::early_dropped(&call, now);
@@ -60,7 +59,7 @@ fn evicted<C: Return>(ctx: &C) -> Option<()> {
     if call.note != 0 {
         hit.add(ProbeCounter::TableFullPacket);
     }
-    top::count(slot, Measure::Dropped, call.pointer);
+    top::count(slot, FlowMeasure::Dropped, call.pointer);
     event::send(
         slot,
         EventKind::TableFull,
@@ -70,36 +69,36 @@ fn evicted<C: Return>(ctx: &C) -> Option<()> {
     Some(())
 }
 
-exit!(early_drop_return, early_drop_fexit => evicted);
+exit!(early_drop_return, early_drop_fexit => early_drop_returned);
 
 #[inline(always)]
-fn displacer<C: Call>(ctx: &C, tuple: u64) -> Option<Tuple> {
+fn displacer<C: Call>(ctx: &C, tuple: u64) -> Option<RawTuple> {
     if tuple == 0 {
         return None;
     }
-    Tuple::at(ctx, tuple)
+    RawTuple::at(ctx, tuple)
 }
 
 /// Counts a removal that `early_drop` does, for the flow it was called to make room for. It also
 /// removes flows that have expired, without counting them.
 #[inline(always)]
-pub(super) fn removed<C: Entry>(ctx: &C, removed: Counted) -> Option<()> {
+pub(super) fn removed<C: AtEntry>(ctx: &C, removed: CountedConn) -> Option<()> {
     if EVICTING.load() == 0 {
         return None;
     }
-    let call = look(ctx, Function::EarlyDrop)?;
+    let call = peek(ctx, Function::EarlyDrop)?;
     if removed.ct.is_expired(ctx) {
         return None;
     }
     count(removed.slot, ProbeCounter::EarlyDrop);
-    let tuple = removed.ct.address() + u64::from(conn_tuple_offset());
-    top::count(removed.slot, Measure::Evicted, tuple);
-    // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
+    let tuple = removed.ct.address() + conn_tuple_offset();
+    top::count(removed.slot, FlowMeasure::Evicted, tuple);
+    // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
     let by = unsafe { (*call).pointer };
     event::send(
         removed.slot,
         EventKind::EarlyDrop,
-        Tuple::of(ctx, removed.ct),
+        RawTuple::of(ctx, removed.ct),
         displacer(ctx, by),
     );
     Some(())

@@ -1,15 +1,15 @@
 //! Expectations: flows that a helper (FTP, SIP, …) or ctnetlink announced.
 
 use aya_ebpf::EbpfContext;
-use conntrack_ebpf::ProbeCounter;
+use conntrack_ebpf::{ProbeCounter, table::Function};
 
-use super::counted;
+use super::counted::counted;
 use crate::{
-    call::{Entry, Return, entry, exit},
+    call::{AtEntry, AtReturn, entry, exit},
     count::{Hit, count},
-    instance::Slot,
+    entry_context::{EntryContext, save, take},
     kernel::{expectation_master, is_err_or_null, read},
-    stash::{Function, Stashed, leave, take},
+    slot::Slot,
 };
 
 /// The instance of an expectation.
@@ -22,7 +22,7 @@ fn slot<C: EbpfContext>(ctx: &C, expectation: u64) -> Option<Slot> {
 /// Return of `nf_ct_find_expectation`: the expectation a new flow matches, or NULL. Its only caller,
 /// `init_conntrack`, counts `expect_new` for every one found.
 #[inline(always)]
-fn found<C: Return>(ctx: &C) -> Option<()> {
+fn find_expectation_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let expectation = ctx.returned()?;
     if is_err_or_null(expectation) {
         return None;
@@ -31,18 +31,18 @@ fn found<C: Return>(ctx: &C) -> Option<()> {
     Some(())
 }
 
-exit!(find_expectation_return, find_expectation_fexit => found);
+exit!(find_expectation_return, find_expectation_fexit => find_expectation_returned);
 
 #[inline(always)]
-fn enter<C: Entry>(ctx: &C, function: Function, expectation: u64) -> Option<()> {
+fn entered<C: AtEntry>(ctx: &C, function: Function, expectation: u64) -> Option<()> {
     let slot = slot(ctx, expectation)?;
-    leave(ctx, function, Stashed::of(slot));
+    save(ctx, function, EntryContext::of(slot));
     Some(())
 }
 
-/// The return of what was entered: 0 when the expectations were made.
+/// The return of a function that makes expectations: 0 when they were made.
 #[inline(always)]
-fn leave_with<C: Return>(
+fn returned<C: AtReturn>(
     ctx: &C,
     function: Function,
     counter: ProbeCounter,
@@ -60,49 +60,54 @@ fn leave_with<C: Return>(
 
 /// Entry of `nf_ct_expect_related_report(struct nf_conntrack_expect *expect, …)`.
 #[inline(always)]
-fn making<C: Entry>(ctx: &C) -> Option<()> {
-    enter(ctx, Function::ExpectRelated, ctx.argument(0)?)
+fn expect_related_entered<C: AtEntry>(ctx: &C) -> Option<()> {
+    entered(ctx, Function::NfCtExpectRelatedReport, ctx.argument(0)?)
 }
 
-entry!(expect_related, expect_related_fentry => making);
+entry!(expect_related, expect_related_fentry => expect_related_entered);
 
-/// Its return.
+/// Return of `nf_ct_expect_related_report`: 0 when the expectation was made.
 #[inline(always)]
-fn made<C: Return>(ctx: &C) -> Option<()> {
-    leave_with(ctx, Function::ExpectRelated, ProbeCounter::ExpectCreate, 1)
+fn expect_related_returned<C: AtReturn>(ctx: &C) -> Option<()> {
+    returned(
+        ctx,
+        Function::NfCtExpectRelatedReport,
+        ProbeCounter::ExpectCreate,
+        1,
+    )
 }
 
-exit!(expect_related_return, expect_related_fexit => made);
+exit!(expect_related_return, expect_related_fexit => expect_related_returned);
 
 /// Entry of `nf_ct_expect_related_pair(struct nf_conntrack_expect *expect[], …)`, in some stable
 /// kernels (6.12.117): an array of two, of the same master.
 #[inline(always)]
-fn making_pair<C: Entry>(ctx: &C) -> Option<()> {
+fn expect_related_pair_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let first = read(ctx, ctx.argument(0)?, 0)?;
-    enter(ctx, Function::ExpectRelatedPair, first)
+    entered(ctx, Function::NfCtExpectRelatedPair, first)
 }
 
-entry!(expect_related_pair, expect_related_pair_fentry => making_pair);
+entry!(expect_related_pair, expect_related_pair_fentry => expect_related_pair_entered);
 
-/// Its return: 0 when both were made.
+/// Return of `nf_ct_expect_related_pair`: 0 when both were made.
 #[inline(always)]
-fn made_pair<C: Return>(ctx: &C) -> Option<()> {
-    leave_with(
+fn expect_related_pair_returned<C: AtReturn>(ctx: &C) -> Option<()> {
+    returned(
         ctx,
-        Function::ExpectRelatedPair,
+        Function::NfCtExpectRelatedPair,
         ProbeCounter::ExpectCreatePair,
         2,
     )
 }
 
-exit!(expect_related_pair_return, expect_related_pair_fexit => made_pair);
+exit!(expect_related_pair_return, expect_related_pair_fexit => expect_related_pair_returned);
 
 /// Entry of `nf_ct_unlink_expect_report(struct nf_conntrack_expect *exp, …)`, which all removals
 /// pass through.
 #[inline(always)]
-fn unlinking<C: Entry>(ctx: &C) -> Option<()> {
+fn unlink_expect_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     count(slot(ctx, ctx.argument(0)?)?, ProbeCounter::ExpectDelete);
     Some(())
 }
 
-entry!(unlink_expect, unlink_expect_fentry => unlinking);
+entry!(unlink_expect, unlink_expect_fentry => unlink_expect_entered);

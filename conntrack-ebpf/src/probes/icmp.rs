@@ -1,35 +1,36 @@
 //! ICMP packets at fault.
 
-use conntrack_ebpf::{EventKind, ProbeCounter};
+use conntrack_ebpf::{EventKind, ProbeCounter, table::Function};
 
 use crate::{
-    call::{Entry, Return, entry, exit},
+    call::{AtEntry, AtReturn, entry, exit},
     count::count,
+    entry_context::{EntryContext, peek, save, take},
     event,
     instance::slot_of,
     kernel::{Packet, hook_net},
-    stash::{Function, Stashed, leave, look, take},
     tuple::MaybeTuple,
 };
 
 #[inline(always)]
-fn enter<C: Entry>(ctx: &C, function: Function) -> Option<()> {
+fn entered<C: AtEntry>(ctx: &C, function: Function) -> Option<()> {
     let slot = slot_of(ctx, hook_net(ctx, ctx.argument(3)?)?)?;
-    leave(ctx, function, Stashed::with(slot, ctx.argument(1)?));
+    save(ctx, function, EntryContext::with(slot, ctx.argument(1)?));
     Some(())
 }
 
-/// What they return is not positive for a packet at fault (`nf_conntrack_handle_icmp` counts `error`).
+/// The return of either function, not positive for a packet at fault (`nf_conntrack_handle_icmp` then counts
+/// `error`).
 #[inline(always)]
-fn leave_with<C: Return>(ctx: &C, function: Function, counter: ProbeCounter) -> Option<()> {
+fn returned<C: AtReturn>(ctx: &C, function: Function, counter: ProbeCounter) -> Option<()> {
     let call = take(ctx, function)?;
     if ctx.returned()? as i32 > 0 {
         return None;
     }
     let slot = call.slot();
     count(slot, counter);
-    if let Some(packet) = look(ctx, Function::ConntrackIn) {
-        // SAFETY: a checked map element; nobody else uses the key of this stack meanwhile.
+    if let Some(packet) = peek(ctx, Function::NfConntrackIn) {
+        // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
         unsafe { (*packet).note = 1 };
     }
     let tuple = MaybeTuple::in_packet(ctx, Packet::new(call.pointer));
@@ -39,32 +40,40 @@ fn leave_with<C: Return>(ctx: &C, function: Function, counter: ProbeCounter) -> 
 
 /// Entry of `nf_conntrack_icmpv4_error(tmpl, skb, dataoff, state)`.
 #[inline(always)]
-fn looking_at_icmp<C: Entry>(ctx: &C) -> Option<()> {
-    enter(ctx, Function::IcmpError)
+fn icmp_error_entered<C: AtEntry>(ctx: &C) -> Option<()> {
+    entered(ctx, Function::NfConntrackIcmpv4Error)
 }
 
-entry!(icmp_error, icmp_error_fentry => looking_at_icmp);
+entry!(icmp_error, icmp_error_fentry => icmp_error_entered);
 
-/// Its return.
+/// Return of `nf_conntrack_icmpv4_error`.
 #[inline(always)]
-fn looked_at_icmp<C: Return>(ctx: &C) -> Option<()> {
-    leave_with(ctx, Function::IcmpError, ProbeCounter::IcmpError)
+fn icmp_error_returned<C: AtReturn>(ctx: &C) -> Option<()> {
+    returned(
+        ctx,
+        Function::NfConntrackIcmpv4Error,
+        ProbeCounter::IcmpError,
+    )
 }
 
-exit!(icmp_error_return, icmp_error_fexit => looked_at_icmp);
+exit!(icmp_error_return, icmp_error_fexit => icmp_error_returned);
 
 /// Entry of `nf_conntrack_icmpv6_error(tmpl, skb, dataoff, state)`.
 #[inline(always)]
-fn looking_at_icmpv6<C: Entry>(ctx: &C) -> Option<()> {
-    enter(ctx, Function::Icmpv6Error)
+fn icmpv6_error_entered<C: AtEntry>(ctx: &C) -> Option<()> {
+    entered(ctx, Function::NfConntrackIcmpv6Error)
 }
 
-entry!(icmpv6_error, icmpv6_error_fentry => looking_at_icmpv6);
+entry!(icmpv6_error, icmpv6_error_fentry => icmpv6_error_entered);
 
-/// Its return.
+/// Return of `nf_conntrack_icmpv6_error`.
 #[inline(always)]
-fn looked_at_icmpv6<C: Return>(ctx: &C) -> Option<()> {
-    leave_with(ctx, Function::Icmpv6Error, ProbeCounter::Icmpv6Error)
+fn icmpv6_error_returned<C: AtReturn>(ctx: &C) -> Option<()> {
+    returned(
+        ctx,
+        Function::NfConntrackIcmpv6Error,
+        ProbeCounter::Icmpv6Error,
+    )
 }
 
-exit!(icmpv6_error_return, icmpv6_error_fexit => looked_at_icmpv6);
+exit!(icmpv6_error_return, icmpv6_error_fexit => icmpv6_error_returned);

@@ -2,9 +2,9 @@
 
 use conntrack_ebpf::ProbeCounter;
 
-use super::counted;
+use super::counted::counted;
 use crate::{
-    call::{Entry, Return, entry, exit},
+    call::{AtEntry, AtReturn, entry, exit},
     count::count,
     instance::slot_of,
     kernel::{Net, TupleHash, is_err_or_null},
@@ -12,17 +12,17 @@ use crate::{
 
 /// Entry of `__nf_conntrack_find_get(struct net *net, …)`.
 #[inline(always)]
-fn looking_up<C: Entry>(ctx: &C) -> Option<()> {
+fn find_get_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let slot = slot_of(ctx, Net::new(ctx.argument(0)?))?;
     count(slot, ProbeCounter::Lookup);
     Some(())
 }
 
-entry!(find_get, find_get_fentry => looking_up);
+entry!(find_get, find_get_fentry => find_get_entered);
 
-/// Its return: a direction of a conntrack, or NULL.
+/// Return of `__nf_conntrack_find_get`: a direction of a conntrack, or NULL.
 #[inline(always)]
-fn looked_up<C: Return>(ctx: &C) -> Option<()> {
+fn find_get_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let found = ctx.returned()?;
     if is_err_or_null(found) {
         return None;
@@ -32,4 +32,4 @@ fn looked_up<C: Return>(ctx: &C) -> Option<()> {
     Some(())
 }
 
-exit!(find_get_return, find_get_fexit => looked_up);
+exit!(find_get_return, find_get_fexit => find_get_returned);

@@ -1,27 +1,23 @@
 //! Every packet's way in: for what no function per flow sees.
 
-use conntrack_ebpf::{EventKind, ProbeCounter};
+use conntrack_ebpf::{EventKind, ProbeCounter, table::Function};
 
 use crate::{
-    call::{Entry, Return, entry, exit},
+    call::{AtEntry, AtReturn, entry, exit},
     count::count,
+    entry_context::{EntryContext, save, take},
     event,
     instance::slot_of,
-    kernel::{Packet, hook_net},
-    stash::{Function, Stashed, leave, take},
+    kernel::{NF_ACCEPT, NF_DROP, Packet, hook_net},
     tuple::MaybeTuple,
 };
-
-/// `NF_DROP` and `NF_ACCEPT`.
-const DROP: u32 = 0;
-const ACCEPT: u32 = 1;
 
 /// Entry of `nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`.
 ///
 /// A packet that has a conntrack already (loopback crosses twice), or is marked untracked, is
 /// passed by: the kernel counted that as `ignore` up to 5.9.
 #[inline(always)]
-fn packet_in<C: Entry>(ctx: &C) -> Option<()> {
+fn conntrack_in_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let packet = Packet::new(ctx.argument(0)?);
     let slot = slot_of(ctx, hook_net(ctx, ctx.argument(1)?)?)?;
     let nfct = packet.nfct(ctx)?;
@@ -34,25 +30,25 @@ fn packet_in<C: Entry>(ctx: &C) -> Option<()> {
         count(slot, ProbeCounter::Ignore);
         return None;
     }
-    leave(
+    save(
         ctx,
-        Function::ConntrackIn,
-        Stashed::with(slot, packet.address()),
+        Function::NfConntrackIn,
+        EntryContext::with(slot, packet.address()),
     );
     Some(())
 }
 
-entry!(conntrack_in, conntrack_in_fentry => packet_in);
+entry!(conntrack_in, conntrack_in_fentry => conntrack_in_entered);
 
-/// Its return. Dropped: table full, no memory, or the tracker said so. Accepted without a conntrack:
-/// no tracker took it, or it is an ICMP packet at fault, which is counted and told there (`note`).
+/// Return of `nf_conntrack_in`. Dropped: table full, no memory, or by the tracker's verdict. Accepted without a conntrack:
+/// no tracker took it, or it is an ICMP packet at fault, which its own probe has counted and sent (`note`).
 #[inline(always)]
-fn packet_done<C: Return>(ctx: &C) -> Option<()> {
-    let call = take(ctx, Function::ConntrackIn)?;
+fn conntrack_in_returned<C: AtReturn>(ctx: &C) -> Option<()> {
+    let call = take(ctx, Function::NfConntrackIn)?;
     let slot = call.slot();
     match ctx.returned()? as u32 {
-        DROP => count(slot, ProbeCounter::InDropped),
-        ACCEPT => {
+        NF_DROP => count(slot, ProbeCounter::InDropped),
+        NF_ACCEPT => {
             let packet = Packet::new(call.pointer);
             if packet.nfct(ctx)?.is_none() {
                 count(slot, ProbeCounter::InUntracked);
@@ -67,4 +63,4 @@ fn packet_done<C: Return>(ctx: &C) -> Option<()> {
     Some(())
 }
 
-exit!(conntrack_in_return, conntrack_in_fexit => packet_done);
+exit!(conntrack_in_return, conntrack_in_fexit => conntrack_in_returned);

@@ -2,9 +2,9 @@
 
 use conntrack_ebpf::ProbeCounter;
 
-use super::{argument, eviction};
+use super::{counted::argument, eviction};
 use crate::{
-    call::{Entry, entry},
+    call::{AtEntry, entry},
     count::count,
     instance::slot_of,
     kernel::Conn,
@@ -15,7 +15,7 @@ use crate::{
 /// the first member of `struct nf_conn`. Never-confirmed conntracks come by here as well, as they
 /// did when the kernel's own `delete` column was alive (up to 4.8).
 #[inline(always)]
-fn destroying<C: Entry>(ctx: &C) -> Option<()> {
+fn destroy_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let ct = Conn::new(ctx.argument(0)?);
     let (net, status) = ct.net_and_status(ctx)?;
     if status.is_template() {
@@ -27,24 +27,24 @@ fn destroying<C: Entry>(ctx: &C) -> Option<()> {
     Some(())
 }
 
-entry!(destroy, destroy_fentry => destroying);
+entry!(destroy, destroy_fentry => destroy_entered);
 
 /// Entry of `__nf_ct_delete_from_lists(struct nf_conn *ct)` (6.1 and later).
 #[inline(always)]
-fn removing<C: Entry>(ctx: &C) -> Option<()> {
+fn delete_from_lists_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let removed = argument(ctx, 0)?;
     count(removed.slot, ProbeCounter::DeleteList);
     eviction::removed(ctx, removed)
 }
 
-entry!(delete_from_lists, delete_from_lists_fentry => removing);
+entry!(delete_from_lists, delete_from_lists_fentry => delete_from_lists_entered);
 
 /// Entry of `nf_ct_delete(struct nf_conn *ct, …)`, for kernels that inline the function above.
 /// Only the caller that sets `IPS_DYING` takes the conntrack out of the table, so one that already
 /// has it set is not counted. Two CPUs that enter at the same moment for the same conntrack are
 /// both counted: near, not exact.
 #[inline(always)]
-fn deleting<C: Entry>(ctx: &C) -> Option<()> {
+fn delete_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let removed = argument(ctx, 0)?;
     if removed.ct.status(ctx)?.is_dying() {
         return None;
@@ -53,4 +53,4 @@ fn deleting<C: Entry>(ctx: &C) -> Option<()> {
     eviction::removed(ctx, removed)
 }
 
-entry!(delete, delete_fentry => deleting);
+entry!(delete, delete_fentry => delete_entered);

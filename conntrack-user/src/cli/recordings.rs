@@ -1,11 +1,14 @@
 //! Options of `record`, `replay` and `report`.
 
+use crate::{config::Config, engine::settings::RunSettings};
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, StreamArgs, ViewArgs};
-use crate::recording::player::{Position, Speed};
+use crate::{
+    cli::{Format, StreamArgs, ViewArgs},
+    recording::{pace::Speed, position::Position},
+};
 
 /// Options of `record`: those of a stream, whose buckets are always recorded.
 #[derive(Args, Clone, Debug)]
@@ -26,6 +29,17 @@ pub struct RecordArgs {
     /// What to watch, and how.
     #[command(flatten)]
     pub stream: StreamArgs,
+}
+
+impl RecordArgs {
+    /// What is to be run: with every bucket.
+    #[must_use]
+    pub fn settings(&self, config: Config) -> RunSettings {
+        RunSettings {
+            buckets: true,
+            ..self.stream.settings(config)
+        }
+    }
 }
 
 /// Which part of a recording.

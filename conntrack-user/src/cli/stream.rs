@@ -1,15 +1,26 @@
 //! Options of `stream`, which `live` and `record` share.
 
+use crate::{
+    config::Config,
+    engine::settings::{HookSettings, NamespaceChoice, ProbeSettings, RunSettings, Target},
+    model::top::talkers::TopSettings,
+    probes::plan::{ProbeGroup, ProbeRequest},
+    source::kernel::Choice,
+};
+use conntrack_ebpf::heavy_hitters::Prefixes;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::{
-    AlertArgs,
-    values::{Netns, interval, longest_burst, multiple, positive, probed_function},
-    view::ViewArgs,
+use crate::{
+    cli::{
+        AlertArgs,
+        values::{interval, longest_burst, multiple, positive, probed_function},
+        view::ViewArgs,
+    },
+    model::burst::BurstSettings,
+    probes::plan::EVENT_RATE,
 };
-use crate::{model::bursts::Settings, probes::plan::EVENT_RATE};
 
 /// Options of `stream`.
 #[derive(Args, Clone, Debug)]
@@ -54,11 +65,10 @@ pub struct StreamArgs {
         value_delimiter = ',',
         default_value = "self"
     )]
-    pub netns: Vec<Netns>,
+    pub netns: Vec<NamespaceChoice>,
     /// Where to read the kernel's own counters from
     #[arg(long, value_enum, default_value_t = SourceArg::Auto, conflicts_with = "proc_root")]
     pub source: SourceArg,
-    /// Alerts.
     #[command(flatten)]
     pub alerts: AlertArgs,
     /// Events reported of one kind in a second; 0 for none
@@ -76,7 +86,7 @@ pub struct StreamArgs {
     /// Count how long connections live, and tell it in the summary
     #[arg(long, conflicts_with = "proc_root")]
     pub lifetimes: bool,
-    /// Measure the time spent in __nf_conntrack_confirm and early_drop, and tell it in the summary.
+    /// FlowMeasure the time spent in __nf_conntrack_confirm and early_drop, and tell it in the summary.
     /// Puts probes on __nf_conntrack_confirm, which runs once for each new flow, if --probes all does
     /// not
     #[arg(long, conflicts_with = "proc_root")]
@@ -100,7 +110,7 @@ impl Default for StreamArgs {
             per_cpu: false,
             probes: ProbesArg::Auto,
             no_fentry: None,
-            netns: vec![Netns::This],
+            netns: vec![NamespaceChoice::Own],
             source: SourceArg::Auto,
             alerts: AlertArgs::default(),
             event_rate: EVENT_RATE,
@@ -116,6 +126,50 @@ impl Default for StreamArgs {
 }
 
 impl StreamArgs {
+    /// What is to be run, with what the configuration says of alerts.
+    #[must_use]
+    pub fn settings(&self, config: Config) -> RunSettings {
+        RunSettings {
+            interval: self.interval,
+            duration: self.duration,
+            target: match &self.proc_root {
+                Some(root) => Target::ProcRoot(root.clone()),
+                None => Target::Namespaces {
+                    choices: self.netns.clone(),
+                    source: match self.source {
+                        SourceArg::Auto => Choice::Auto,
+                        SourceArg::Proc => Choice::Procfs,
+                        SourceArg::Ctnetlink => Choice::Ctnetlink,
+                    },
+                },
+            },
+            probes: ProbeSettings {
+                request: match self.probes {
+                    _ if self.proc_root.is_some() => ProbeRequest::OtherRoot,
+                    ProbesArg::Auto | ProbesArg::Flow => ProbeRequest::Group(ProbeGroup::Flow),
+                    ProbesArg::All => ProbeRequest::Group(ProbeGroup::All),
+                    ProbesArg::Off => ProbeRequest::Off,
+                },
+                object: self.object.clone(),
+                without_functions: self.without_function.clone(),
+                no_fentry: self.no_fentry.clone(),
+                event_rate: self.event_rate,
+            },
+            buckets: self.buckets,
+            per_cpu: self.per_cpu,
+            bursts: self.bursts.settings(),
+            alerts: config.alerts,
+            hook: self.alerts.on_alert.clone().map(|command| HookSettings {
+                command,
+                limits: config.on_alert,
+            }),
+            top: self.top.settings(),
+            lifetimes: self.lifetimes,
+            latency: self.latency,
+            own_cost: false,
+        }
+    }
+
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let selects = !self.view.columns.is_empty() || !self.view.chart.is_empty();
         match self.format {
@@ -143,10 +197,10 @@ impl StreamArgs {
 #[derive(Args, Clone, Debug)]
 pub struct BurstArgs {
     /// A burst has at least so many times the usual rate: more than 1, up to 1000
-    #[arg(long, value_name = "TIMES", default_value_t = Settings::default().threshold, value_parser = multiple)]
+    #[arg(long, value_name = "TIMES", default_value_t = BurstSettings::default().threshold, value_parser = multiple)]
     pub burst_threshold: f64,
     /// A burst has at least so many events more than usual
-    #[arg(long, value_name = "N", default_value_t = Settings::default().least, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = BurstSettings::default().least, value_parser = clap::value_parser!(u64).range(1..))]
     pub burst_min: u64,
     /// What lasts longer is no burst but a new level: 300ms to 10s
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = longest_burst)]
@@ -156,8 +210,8 @@ pub struct BurstArgs {
 impl BurstArgs {
     /// As the detector takes it.
     #[must_use]
-    pub fn settings(&self) -> Settings {
-        Settings {
+    pub fn settings(&self) -> BurstSettings {
+        BurstSettings {
             threshold: self.burst_threshold,
             least: self.burst_min,
             longest: self.burst_longest,
@@ -167,11 +221,11 @@ impl BurstArgs {
 
 impl Default for BurstArgs {
     fn default() -> Self {
-        let Settings {
+        let BurstSettings {
             threshold,
             least,
             longest,
-        } = Settings::default();
+        } = BurstSettings::default();
         Self {
             burst_threshold: threshold,
             burst_min: least,
@@ -196,6 +250,35 @@ pub struct LiveArgs {
     /// Panic when this key is pressed: to try out that the terminal is given back
     #[arg(long, value_name = "KEY", hide = true)]
     pub panic_on_key: Option<char>,
+}
+
+/// Rows of the tables of top talkers, unless the user says how many.
+const TOP_ROWS: u16 = 10;
+
+impl LiveArgs {
+    /// What is to be run: everything that the view has a place for.
+    #[must_use]
+    pub fn settings(&self, config: Config) -> RunSettings {
+        RunSettings {
+            buckets: true,
+            own_cost: true,
+            ..self.shown().settings(config)
+        }
+    }
+
+    /// The stream that is shown live, and whose end is left on the terminal.
+    #[must_use]
+    pub fn shown(&self) -> StreamArgs {
+        let mut stream = StreamArgs {
+            format: Format::Text,
+            ..self.stream.clone()
+        };
+        // Files have no flows to look at.
+        if stream.top.top.is_none() && !self.no_top && stream.proc_root.is_none() {
+            stream.top.top = Some(TOP_ROWS);
+        }
+        stream
+    }
 }
 
 /// Hides options of a stream that mean nothing to the live view.
@@ -228,6 +311,20 @@ pub struct TopArgs {
     #[arg(long, value_name = "BITS", default_value_t = 64, requires = "top",
         value_parser = clap::value_parser!(u8).range(0..=128))]
     pub top_prefix6: u8,
+}
+
+impl TopArgs {
+    /// What is to be reported, if anything.
+    #[must_use]
+    pub fn settings(&self) -> Option<TopSettings> {
+        self.top.map(|rows| TopSettings {
+            rows: rows.into(),
+            prefixes: Prefixes {
+                ipv4: self.top_prefix.into(),
+                ipv6: self.top_prefix6.into(),
+            },
+        })
+    }
 }
 
 impl Default for TopArgs {

@@ -1,86 +1,75 @@
 //! What options take: parsed, and refused with what would do.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
-use conntrack_ebpf::EventKind;
+use conntrack_ebpf::{EventKind, table};
+use thiserror::Error;
 
 use crate::{
+    clock::parse_duration,
     model::event::{kind_name, kind_named},
-    probes::spec::wanted_functions,
 };
 
-/// A choice of network namespaces.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Netns {
-    /// The one ctpulse runs in.
-    This,
-    /// All that have a name or a process, and those that come.
-    All,
-    /// One by its name, process id or path.
-    Other(String),
-}
+/// Why a value is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub(super) struct ValueError(String);
 
-impl FromStr for Netns {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "" => Err("expected self, all, a name, a process id or a path".to_owned()),
-            "self" => Ok(Self::This),
-            "all" => Ok(Self::All),
-            _ => Ok(Self::Other(text.to_owned())),
-        }
+impl ValueError {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
     }
 }
 
-pub(super) fn kind(text: &str) -> Result<EventKind, String> {
+pub(super) fn kind(text: &str) -> Result<EventKind, ValueError> {
     kind_named(text).ok_or_else(|| {
         let names: Vec<&str> = EventKind::ALL.into_iter().map(kind_name).collect();
-        format!("no such kind; there are {}", names.join(", "))
+        ValueError(format!("no such kind; there are {}", names.join(", ")))
     })
 }
 
-pub(super) fn probed_function(text: &str) -> Result<String, String> {
-    let functions = wanted_functions();
+pub(super) fn probed_function(text: &str) -> Result<String, ValueError> {
+    let functions: Vec<_> = table::functions().map(|function| function.name).collect();
     if functions.contains(&text) {
         Ok(text.to_owned())
     } else {
-        Err(format!("not probed; there are {}", functions.join(", ")))
+        Err(ValueError(format!(
+            "not probed; there are {}",
+            functions.join(", ")
+        )))
     }
 }
 
-pub(super) fn positive(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| "expected a time such as 100ms, 2.5s or 1m".to_owned())?;
-    match Duration::try_from(parsed) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err("must be more than zero".to_owned()),
+pub(super) fn positive(text: &str) -> Result<Duration, ValueError> {
+    match parse_duration(text) {
+        None => Err(ValueError::new("expected a time such as 100ms, 2.5s or 1m")),
+        Some(Duration::ZERO) => Err(ValueError::new("must be more than zero")),
+        Some(duration) => Ok(duration),
     }
 }
 
-pub(super) fn interval(text: &str) -> Result<Duration, String> {
+pub(super) fn interval(text: &str) -> Result<Duration, ValueError> {
     let interval = positive(text)?;
     if (Duration::from_millis(10)..=Duration::from_secs(3600)).contains(&interval) {
         Ok(interval)
     } else {
-        Err("must be from 10ms to 1h".to_owned())
+        Err(ValueError::new("must be from 10ms to 1h"))
     }
 }
 
-pub(super) fn multiple(text: &str) -> Result<f64, String> {
+pub(super) fn multiple(text: &str) -> Result<f64, ValueError> {
     match text.parse() {
         Ok(times) if times > 1.0 && times <= 1000.0 => Ok(times),
-        _ => Err("must be a number above 1, up to 1000".to_owned()),
+        _ => Err(ValueError::new("must be a number above 1, up to 1000")),
     }
 }
 
-pub(super) fn longest_burst(text: &str) -> Result<Duration, String> {
+pub(super) fn longest_burst(text: &str) -> Result<Duration, ValueError> {
     let longest = positive(text)?;
     if (Duration::from_millis(300)..=Duration::from_secs(10)).contains(&longest) {
         Ok(longest)
     } else {
-        Err("must be from 300ms to 10s".to_owned())
+        Err(ValueError::new("must be from 300ms to 10s"))
     }
 }
 

@@ -67,8 +67,8 @@ pub enum ColorArg {
     /// On a terminal that has them, unless NO_COLOR is set
     #[default]
     Auto,
-    /// Always
+    /// In a pipe or file too
     Always,
-    /// Never
+    /// Not even on a terminal
     Never,
 }

@@ -1,15 +1,17 @@
 //! `ctpulse config`.
 
-use std::io::{self, Write};
+use std::io::Write;
 
-use crate::{cli::ConfigArgs, config::Config};
+use super::stdout;
+use crate::{
+    cli::ConfigArgs,
+    commands::{Failure, configuration},
+};
 
 /// Prints the configuration in effect.
-///
-/// # Errors
-///
-/// A configuration that is refused, or of writing.
-pub fn run(args: &ConfigArgs) -> io::Result<()> {
-    let config = Config::load(args.config.as_deref())?;
-    io::stdout().write_all(config.to_toml().as_bytes())
+pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
+    let config = configuration(args.config.as_deref())?;
+    stdout()
+        .write_all(config.to_toml().as_bytes())
+        .map_err(Failure::Output)
 }

@@ -1,47 +1,50 @@
 //! `ctpulse doctor`: what this host offers, without changing anything. (The kernel may load
 //! nf_conntrack_netlink and nfnetlink_hook, modules that only answer questions, to answer ours.)
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use conntrack_ebpf::ProbeCounter;
 
+use super::stdout;
 use crate::{
     cli::{DoctorArgs, DoctorFormat},
-    model::{
+    commands::Failure,
+    model::kernel::{
         counters::Counter,
         era::Era,
         origin::{self, Origin, Origins},
-        tracking::Hooks,
     },
-    output::doctor::{Finding, Report, Status, text},
+    output::{
+        doctor::{CounterLine, DoctorFinding, DoctorReport, RequirementStatus, text},
+        json::write_line,
+    },
     probes::{
         facts::{HostFacts, Support},
-        missed::skipped_hits_are_told,
-        plan::{Group, How, Plan, Request, coverage},
+        missed::counts_missed_hits,
+        plan::{Mechanism, Plan, ProbeGroup, ProbeRequest, coverage},
     },
+    reading::hooks::Hooks,
     source::{
         hooks,
         kernel::{Choice, KernelCounters},
-        proc_fs::{PROC, ProcRoot, Reading},
+        proc_fs::{PROC, ProcRoot, ReadOutcome},
     },
 };
 
 /// Looks, and writes the report.
-pub fn run(args: &DoctorArgs) -> io::Result<()> {
+pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let facts = HostFacts::probe();
     let report = report(&facts, &ProcRoot::new(PROC));
-    let mut out = io::stdout().lock();
-    match args.format {
+    let mut out = stdout().lock();
+    let written = match args.format {
         DoctorFormat::Text => out.write_all(text(&report).as_bytes()),
-        DoctorFormat::Json => {
-            serde_json::to_writer(&mut out, &report)?;
-            writeln!(out)
-        }
-    }
+        DoctorFormat::Json => write_line(&mut out, &report),
+    };
+    written.map_err(Failure::Output)
 }
 
-fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
-    let plan = Plan::new(Request::Group(Group::All), false, facts);
+fn report(facts: &HostFacts, proc: &ProcRoot) -> DoctorReport {
+    let plan = Plan::new(ProbeRequest::Group(ProbeGroup::All), false, facts);
     let reading = KernelCounters::new(proc.clone(), Choice::Auto).read();
     let stat = reading.kernel.stat.as_ref();
     let coverage = coverage(&plan.missing);
@@ -65,11 +68,11 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
         requirement(&LOCKDOWN, &facts.lockdown),
         requirement(&kprobes, &facts.kprobes),
         requirement(&FUNCTIONS, &support(&facts.symbols)),
-        requirement(&TYPES, &support(&facts.layout)),
+        requirement(&TYPES, &support(&facts.offsets)),
         fentry(&plan, facts),
         requirement(
             &SKIPPED_HITS,
-            &skipped_hits_are_told(&facts.kernel, uses_kprobes(&plan)),
+            &counts_missed_hits(&facts.kernel, uses_kprobes(&plan)),
         ),
     ];
     findings.extend(reading.kernel.entries().map(tracking));
@@ -81,27 +84,27 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
     if plan.blocked.is_none() {
         findings.extend(plan.missing.iter().map(|missing| {
             let reason = &missing.reason;
-            Finding {
-                status: Status::Missing,
+            DoctorFinding {
+                status: RequirementStatus::Missing,
                 consequence: Some(lost(&origins, missing.counters)),
                 ..ok("probe", format!("{}: {reason}", missing.function))
             }
         }));
     }
-    Report {
+    DoctorReport {
         version: env!("CARGO_PKG_VERSION"),
         kernel: facts.kernel.clone(),
         findings,
-        blocked: plan.blocked.clone(),
+        blocked: plan.blocked.as_ref().map(ToString::to_string),
         counters: origins
             .iter()
             .map(|(counter, origin)| {
                 let (source, reason) = match origin {
                     Origin::Kernel(_) => ("proc", None),
                     Origin::Probe(_) => ("probe", None),
-                    Origin::Unavailable(reason) => ("unavailable", Some(reason.clone())),
+                    Origin::Unavailable(reason) => ("unavailable", Some(reason.to_string())),
                 };
-                crate::output::doctor::CounterLine {
+                CounterLine {
                     name: counter.spec().name,
                     source,
                     meaning: counter.spec().meaning,
@@ -114,16 +117,19 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> Report {
 
 /// Whether any probe would be a kprobe.
 fn uses_kprobes(plan: &Plan) -> bool {
-    !plan.uses_fentry() || plan.attachments().any(|a| a.how == How::Kprobe)
+    !plan.uses_fentry() || plan.attachments().any(|a| a.how == Mechanism::Kprobe)
 }
 
 /// How many programs would be attached by fentry. That none would is no fault.
-fn fentry(plan: &Plan, facts: &HostFacts) -> Finding {
+fn fentry(plan: &Plan, facts: &HostFacts) -> DoctorFinding {
     let detail = match &facts.fentry {
         Err(reason) => format!("not used: {reason}"),
         Ok(_) => {
             let all = plan.attachments().count();
-            let own = plan.attachments().filter(|a| a.how == How::Fentry).count();
+            let own = plan
+                .attachments()
+                .filter(|a| a.how == Mechanism::Fentry)
+                .count();
             format!(
                 "to be used for {own} of {all} programs, kprobes where it is refused (tested on 6.12)"
             )
@@ -132,13 +138,13 @@ fn fentry(plan: &Plan, facts: &HostFacts) -> Finding {
     ok("fentry", detail)
 }
 
-fn kernel_counters(reading: &Reading, proc: &ProcRoot) -> Finding {
+fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> DoctorFinding {
     let name = "kernel counters";
     let Some(stat) = &reading.kernel.stat else {
         let errors: Vec<_> = reading.errors.iter().map(ToString::to_string).collect();
-        return Finding {
+        return DoctorFinding {
             name,
-            status: Status::Missing,
+            status: RequirementStatus::Missing,
             detail: errors.join("; "),
             consequence: Some(
                 "no counter of the kernel's own, and nothing to check the probes against"
@@ -162,18 +168,18 @@ fn kernel_counters(reading: &Reading, proc: &ProcRoot) -> Finding {
 }
 
 /// Whether anything is tracked in our network namespace, with this many entries in its table.
-fn tracking(entries: u64) -> Finding {
+fn tracking(entries: u64) -> DoctorFinding {
     let hooks = match entries {
         0 => hooks::read(),
         _ => Hooks::Registered,
     };
     let status = match hooks {
-        Hooks::Registered => Status::Ok,
-        Hooks::Absent => Status::Missing,
-        Hooks::Unknown(_) => Status::Unknown,
+        Hooks::Registered => RequirementStatus::Ok,
+        Hooks::Absent => RequirementStatus::Missing,
+        Hooks::Unknown(_) => RequirementStatus::Unknown,
     };
-    let missing = |text: &str| (status == Status::Missing).then(|| text.to_owned());
-    Finding {
+    let missing = |text: &str| (status == RequirementStatus::Missing).then(|| text.to_owned());
+    DoctorFinding {
         status,
         consequence: missing("every rate stays 0: that is not the same as idle"),
         fix: missing(
@@ -248,33 +254,33 @@ const TYPES: Requirement = Requirement {
 };
 const SKIPPED_HITS: Requirement = Requirement {
     name: "skipped hits",
-    met: "this kernel tells how many probe hits it skipped",
+    met: "this kernel tells how many probe hits it missed",
     consequence: "a count that falls short is shown as WRONG!, though skipped hits may be the cause",
     fix: "a kernel from 6.7 on",
 };
 
-fn ok(name: &'static str, detail: String) -> Finding {
-    Finding {
+fn ok(name: &'static str, detail: String) -> DoctorFinding {
+    DoctorFinding {
         name,
-        status: Status::Ok,
+        status: RequirementStatus::Ok,
         detail,
         consequence: None,
         fix: None,
     }
 }
 
-fn requirement(requirement: &Requirement, support: &Support) -> Finding {
+fn requirement(requirement: &Requirement, support: &Support) -> DoctorFinding {
     let Requirement { name, met, .. } = *requirement;
     match support {
         Support::Yes => ok(name, met.to_owned()),
-        Support::No(reason) => Finding {
-            status: Status::Missing,
+        Support::No(reason) => DoctorFinding {
+            status: RequirementStatus::Missing,
             consequence: Some(requirement.consequence.to_owned()),
             fix: Some(requirement.fix.to_owned()),
             ..ok(name, reason.clone())
         },
-        Support::Unknown(reason) => Finding {
-            status: Status::Unknown,
+        Support::Unknown(reason) => DoctorFinding {
+            status: RequirementStatus::Unknown,
             ..ok(
                 name,
                 format!("cannot be told ({reason}); attaching will be tried"),
@@ -283,10 +289,10 @@ fn requirement(requirement: &Requirement, support: &Support) -> Finding {
     }
 }
 
-fn support<T>(fact: &Result<T, String>) -> Support {
+fn support<T>(fact: &Result<T, impl ToString>) -> Support {
     match fact {
         Ok(_) => Support::Yes,
-        Err(reason) => Support::No(reason.clone()),
+        Err(reason) => Support::No(reason.to_string()),
     }
 }
 

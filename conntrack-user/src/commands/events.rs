@@ -1,66 +1,63 @@
-//! `ctpulse events`: a stream of which only the events are shown.
+//! `ctpulse events`: a run of which only the events are shown.
 
-use std::{future::Future, io, time::Duration};
+use std::io;
 
-use conntrack_ebpf::EventKind;
-
-use super::stream;
 use crate::{
-    cli::{EventsArgs, EventsFormat, ProbesArg, StreamArgs},
-    clock::Clock,
-    model::{event::kind_name, filter::Filter, record::Record},
+    cli::{EventsArgs, EventsFormat},
+    clock::SystemClock,
+    commands::{Failure, stream},
+    engine::{
+        diagnostics::Diagnostics,
+        drive::{to_end, until_signalled},
+        outlet::Outlet,
+        run::Run,
+    },
+    model::{
+        event::{filter::Filter, kind_name},
+        record::Record,
+    },
     output::{Sink, events::EventLines, json::Json, terminal},
 };
 
-/// Time from an event to its line, at most.
-const INTERVAL: Duration = Duration::from_millis(100);
-
-/// Reports events until the duration is over or `shutdown` completes, then how many there were.
-pub async fn run(
-    args: &EventsArgs,
-    clock: impl Clock,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let out = io::BufWriter::new(io::stdout());
-    let mut sink = Wanted {
-        kinds: args.kind.iter().copied().map(kind_name).collect(),
-        filter: args.filter.clone(),
-        inner: match args.format {
-            EventsFormat::Text => Box::new(EventLines::new(out, terminal::size())) as Box<dyn Sink>,
-            EventsFormat::Json => Box::new(Json::new(out)),
+/// Reports events until the duration is over or a signal comes, then how many there were.
+pub(super) fn run(args: &EventsArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
+    until_signalled(
+        SystemClock,
+        diagnostics,
+        || {},
+        async |shutdown| {
+            let outlet = Outlet::stdout()?;
+            let out = outlet.clone();
+            let mut sink = Selected {
+                kinds: args.kind.iter().copied().map(kind_name).collect(),
+                filter: args.filter.clone(),
+                inner: match args.format {
+                    EventsFormat::Text => {
+                        Box::new(EventLines::new(out, terminal::size())) as Box<dyn Sink>
+                    }
+                    EventsFormat::Json => Box::new(Json::new(out)),
+                },
+            };
+            let (run, start) = Run::start(args.settings(), SystemClock, diagnostics.clone())?;
+            to_end(run, start, Some(&outlet), shutdown, |records| {
+                stream::write(&mut sink, &records)
+            })
+            .await?;
+            Ok(())
         },
-    };
-    stream::run(&stream_args(args), clock, &mut sink, shutdown).await
+    )?
 }
 
-fn stream_args(args: &EventsArgs) -> StreamArgs {
-    // No function per flow sees an invalid packet.
-    let default = if args.kind.contains(&EventKind::Invalid) {
-        ProbesArg::All
-    } else {
-        ProbesArg::Auto
-    };
-    StreamArgs {
-        interval: INTERVAL,
-        duration: args.duration,
-        probes: args.probes.unwrap_or(default),
-        netns: args.netns.clone(),
-        event_rate: args.event_rate,
-        top: args.top.clone(),
-        ..StreamArgs::default()
-    }
-}
-
-/// Lets the wanted events pass, and what frames them.
-struct Wanted {
+/// Lets the selected events pass, and what frames them.
+struct Selected {
     kinds: Vec<&'static str>,
     filter: Filter,
     inner: Box<dyn Sink>,
 }
 
-impl Sink for Wanted {
+impl Sink for Selected {
     fn write(&mut self, record: &Record) -> io::Result<()> {
-        let wanted = match record {
+        let selected = match record {
             Record::Hello(_) | Record::Top(_) | Record::Summary(_) => true,
             Record::Event(event) => {
                 (self.kinds.is_empty() || self.kinds.iter().any(|kind| event.kind == *kind))
@@ -70,7 +67,7 @@ impl Sink for Wanted {
                 false
             }
         };
-        if wanted {
+        if selected {
             self.inner.write(record)
         } else {
             Ok(())

@@ -1,34 +1,30 @@
 //! `ctpulse generate` (hidden): shell completions and man pages, from the definition of the command line.
 
-use std::{fs, io, path::Path};
+use std::fs;
 
 use clap::{Command, CommandFactory, ValueEnum};
 use clap_complete::{Shell, generate_to};
 
-use crate::cli::{Cli, GenerateArgs};
+use crate::{
+    cli::{Cli, GenerateArgs},
+    commands::Failure,
+};
 
 /// The program's name.
 const NAME: &str = "ctpulse";
 
 /// Writes completions into `DIR/completions` and man pages into `DIR/man`.
-///
-/// # Errors
-///
-/// When a file or directory cannot be written, with its name.
-pub fn run(args: &GenerateArgs) -> io::Result<()> {
+pub(super) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let [completions, man] = ["completions", "man"].map(|name| args.dir.join(name));
     for dir in [&completions, &man] {
-        fs::create_dir_all(dir).map_err(|error| at(dir, &error))?;
+        fs::create_dir_all(dir).map_err(|error| Failure::file(dir, error))?;
     }
     for shell in Shell::value_variants() {
         generate_to(*shell, &mut shown(&Cli::command()), NAME, &completions)
-            .map_err(|error| at(&completions, &error))?;
+            .map_err(|error| Failure::file(&completions, error))?;
     }
-    clap_mangen::generate_to(shown(&Cli::command()), &man).map_err(|error| at(&man, &error))
-}
-
-fn at(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::other(format!("{}: {error}", path.display()))
+    clap_mangen::generate_to(shown(&Cli::command()), &man)
+        .map_err(|error| Failure::file(&man, error))
 }
 
 /// The definition without what is hidden, which generators would show.
@@ -57,7 +53,10 @@ fn shown(command: &Command) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::{
+        io,
+        path::{Path, PathBuf},
+    };
 
     use super::*;
 
@@ -77,7 +76,8 @@ mod tests {
         let dir = tempfile::tempdir()?;
         run(&GenerateArgs {
             dir: dir.path().to_owned(),
-        })?;
+        })
+        .map_err(io::Error::other)?;
         let files = generated(dir.path())?;
         let text: String = files
             .iter()

@@ -1,46 +1,45 @@
 //! `ctpulse live`: ties what is reported, the keyboard and the screen together.
 
-use std::{future::Future, io, pin::pin, time::Duration};
+use std::{io, time::Duration};
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     signal::unix::{SignalKind, signal},
-    time::{Instant, sleep_until},
+    time::sleep,
 };
 
-use super::{
-    notices::Voice,
-    session::Session,
-    stream::{self, after},
-    terminal::{Screen, Whom, is_interactive, keyboard},
-};
 use crate::{
-    cli::{Format, LiveArgs, StreamArgs},
-    clock::Clock,
-    model::{overhead::Meter, record::Record},
-    output::{
-        Sink,
-        live::{App, Input, Request, Theme},
+    cli::LiveArgs,
+    clock::{Clock, SystemClock},
+    commands::{
+        Failure, configuration,
+        screen::{Screen, Whom, give_back, is_interactive, keyboard},
+        stream,
     },
-    probes::diagnostics,
-    source::{instance::Extent, own_usage},
+    engine::{
+        diagnostics::Diagnostics,
+        drive::{self, drop_run, finish, until_signalled},
+        outlet::Outlet,
+        run::Run,
+        signals::Shutdown,
+    },
+    model::{overhead::Overhead, record::Record},
+    output::live::{App, Input, Theme, ViewRequest},
 };
-
-/// Leaders that are asked for by each measure, unless the user says how many.
-const LEADERS: u16 = 10;
 
 /// Where a live view gets what it shows from.
-pub trait Feed {
-    /// When there will be something to read; `None`: not again until a key is pressed.
-    fn due(&self) -> Option<Instant>;
+pub(super) trait Feed {
+    /// Time until there will be something to read; `None`: not again until a key is pressed.
+    fn wait(&self) -> Option<Duration>;
 
-    /// What there is since last time.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be had any more; that ends the view.
-    fn read(&mut self) -> io::Result<Vec<Input>>;
+    /// Whether there will never be anything to read again, and the view ends with that.
+    fn is_over(&self) -> bool {
+        false
+    }
+
+    /// What there is since last time. An error ends the view.
+    fn read(&mut self) -> Result<Vec<Input>, Failure>;
 
     /// A key, before the view gets it. Whether it was for the feed: a recording can be sought in.
     fn key(&mut self, _key: KeyEvent) -> bool {
@@ -49,33 +48,36 @@ pub trait Feed {
 }
 
 /// A running kernel.
-struct Kernel<'a, C> {
-    session: Session<C>,
-    also: &'a mut dyn Sink,
-    voice: Voice,
-    clock: C,
-    meter: Meter,
-    interval: Duration,
-    next: Instant,
+struct Kernel {
+    run: Run<SystemClock>,
+    shutdown: Shutdown,
+    diagnostics: Diagnostics,
+    overhead: Option<Overhead>,
     panic_on_key: Option<KeyCode>,
 }
 
-impl<C: Clock> Feed for Kernel<'_, C> {
-    fn due(&self) -> Option<Instant> {
-        Some(self.next)
+impl Feed for Kernel {
+    fn wait(&self) -> Option<Duration> {
+        self.run.wait()
     }
 
-    fn read(&mut self) -> io::Result<Vec<Input>> {
-        let records = self.session.tick(Extent::Settled)?;
-        write(self.also, &records)?;
+    fn is_over(&self) -> bool {
+        self.run.wait().is_none()
+    }
+
+    fn read(&mut self) -> Result<Vec<Input>, Failure> {
+        if !self.run.is_due() {
+            return Ok(Vec::new());
+        }
+        let records = drive::tick(&mut self.run, &self.shutdown)?;
         let mut inputs: Vec<Input> = records.into_iter().map(Input::Record).collect();
-        inputs.extend(self.said());
-        let now = self.clock.now().monotonic;
-        if self.meter.is_due(now) {
-            let overhead = self.meter.observe(own_usage::read(now));
+        let diagnostics = self.diagnostics.take().into_iter();
+        inputs.extend(diagnostics.map(|line| Input::Diagnostic(line.into())));
+        let overhead = self.run.overhead();
+        if overhead != self.overhead {
+            self.overhead = overhead;
             inputs.extend(overhead.map(Input::Overhead));
         }
-        self.next = after(self.next, self.interval, Instant::now());
         Ok(inputs)
     }
 
@@ -89,170 +91,134 @@ impl<C: Clock> Feed for Kernel<'_, C> {
     }
 }
 
-impl<C> Kernel<'_, C> {
-    /// What else was said.
-    fn said(&self) -> impl Iterator<Item = Input> {
-        let said = self.voice.take().into_iter().chain(diagnostics::take());
-        said.map(Input::Notice)
-    }
-}
-
-/// Shows the kernel live until the user, `shutdown` or the duration ends it, then writes the summary.
-/// `also` gets all that is shown.
-///
-/// # Errors
-///
-/// When there is no terminal, or what is to be watched cannot be had.
-pub async fn run(
-    args: &LiveArgs,
-    clock: impl Clock + Copy,
-    also: &mut dyn Sink,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
+/// Shows the kernel live until the user, a signal or the duration ends it, then writes the summary.
+pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
+    let config = configuration(args.stream.alerts.config.as_deref())?;
     if !is_interactive() {
-        return Err(io::Error::other(
-            "the live view needs a terminal; `ctpulse stream` does without",
-        ));
+        return Err(Failure::NoTerminal {
+            without: "`ctpulse stream` does without",
+        });
     }
-    let stream = stream_args(args);
-    let voice = Voice::kept();
-    let mut session = Session::start_with(&stream, clock, voice.clone())?;
-    let mut app = App::new(theme(args));
-    let greeting: Vec<Record> = session.greeting().into_iter().collect();
-    write(also, &greeting)?;
-    app.update_all(greeting.into_iter().map(Input::Record));
-    let started = Instant::now();
-    let mut kernel = Kernel {
-        session,
-        also,
-        voice,
-        clock,
-        meter: Meter::default(),
-        interval: stream.interval,
-        next: started,
-        panic_on_key: args.panic_on_key.map(KeyCode::Char),
-    };
-    let deadline = stream.duration.map(|duration| started + duration);
-    let shutdown = async {
-        match deadline {
-            Some(deadline) => tokio::select! {
-                () = shutdown => (),
-                () = sleep_until(deadline) => (),
-            },
-            None => shutdown.await,
-        }
-    };
-    diagnostics::keep(true);
-    let shown = show(&mut app, &mut kernel, shutdown).await;
-    for line in kernel.voice.take().into_iter().chain(diagnostics::take()) {
-        eprintln!("ctpulse: {line}");
-    }
-    diagnostics::keep(false);
-    shown?;
-    let mut last = kernel.session.tick(Extent::All)?;
-    last.extend(kernel.session.finish());
-    last.push(kernel.session.summary());
-    write(kernel.also, &last)?;
-    summarise(&stream, &last)
+    until_signalled(SystemClock, diagnostics, give_back, async |shutdown| {
+        let settings = args.settings(config);
+        let (run, start) = Run::start(settings, SystemClock, diagnostics.clone())?;
+        let mut app = App::new(theme(args.ascii));
+        app.update_all(start.into_iter().map(Input::Record));
+        let mut kernel = Kernel {
+            run,
+            shutdown: shutdown.clone(),
+            diagnostics: diagnostics.clone(),
+            overhead: None,
+            panic_on_key: args.panic_on_key.map(KeyCode::Char),
+        };
+        let outlet = Outlet::stdout()?;
+        diagnostics.keep();
+        let shown = show(&mut app, &mut kernel, outlet.clone(), shutdown.clone()).await;
+        diagnostics.release();
+        shown?;
+        let last = finish(&mut kernel.run, &shutdown)?;
+        summarise(args, &last, &outlet).map_err(Failure::Output)?;
+        outlet
+            .drained_within(LAST_WRITE)
+            .await
+            .map_err(Failure::Output)?;
+        drop_run(kernel.run, &shutdown);
+        Ok(())
+    })?
 }
 
-fn write(sink: &mut dyn Sink, records: &[Record]) -> io::Result<()> {
-    for record in records {
-        sink.write(record)?;
-    }
-    sink.flush()
-}
-
-/// Everything that the view has a place for.
-fn stream_args(args: &LiveArgs) -> StreamArgs {
-    let mut stream = StreamArgs {
-        buckets: true,
-        format: Format::Text,
-        ..args.stream.clone()
-    };
-    // Files have no flows to look at.
-    if stream.top.top.is_none() && !args.no_top && stream.proc_root.is_none() {
-        stream.top.top = Some(LEADERS);
-    }
-    stream
-}
+/// How long the terminal may take for what is left on it.
+const LAST_WRITE: Duration = Duration::from_secs(5);
 
 /// What the terminal can show.
-fn theme(args: &LiveArgs) -> Theme {
-    Theme::detect(args.ascii, &|name| std::env::var(name).ok())
+pub(super) fn theme(ascii: bool) -> Theme {
+    Theme::detect(ascii, &|name| std::env::var(name).ok())
 }
 
 /// What is left on the terminal.
-fn summarise(stream: &StreamArgs, last: &[Record]) -> io::Result<()> {
-    let mut text = stream::sink(stream);
+fn summarise(args: &LiveArgs, last: &[Record], outlet: &Outlet) -> io::Result<()> {
+    let mut text = stream::sink(&args.shown(), outlet.clone());
     for record in last {
-        if matches!(record, Record::Top(_) | Record::Summary(_)) {
+        if let Record::Summary(_) | Record::Top(_) = record {
             text.write(record)?;
         }
     }
     text.flush()
 }
 
-/// Runs a view until the user or `shutdown` ends it.
-///
-/// # Errors
-///
-/// When the terminal or the feed fails.
-pub async fn show(
+/// Runs a view until the user, a signal or its feed ends it.
+pub(super) async fn show(
     app: &mut App,
     feed: &mut impl Feed,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let mut shutdown = pin!(shutdown);
+    outlet: Outlet,
+    mut shutdown: Shutdown,
+) -> Result<(), Failure> {
+    let mut screen = Screen::enter(outlet).map_err(Failure::Output)?;
+    let shown = watch(app, feed, &mut screen, &mut shutdown).await;
+    screen.leave().await;
+    shown
+}
+
+async fn watch(
+    app: &mut App,
+    feed: &mut impl Feed,
+    screen: &mut Screen,
+    shutdown: &mut Shutdown,
+) -> Result<(), Failure> {
+    let clock = SystemClock;
+    let now = || clock.now().monotonic;
+    let on_terminal = |error: io::Error| Failure::Output(error);
     // SAFETY: an `OwnedFd` stands for one descriptor, which it keeps open as long as it lives.
-    let keyboard = unsafe { AsyncFd::register_with_interest(keyboard()?, Interest::READABLE)? };
-    let mut resized = signal(SignalKind::window_change())?;
-    let mut stop = signal(SignalKind::from_raw(libc::SIGTSTP))?;
-    let mut continued = signal(SignalKind::from_raw(libc::SIGCONT))?;
-    let mut screen = Screen::enter()?;
-    let mut frame = Instant::now();
+    let keyboard = unsafe {
+        AsyncFd::register_with_interest(keyboard().map_err(on_terminal)?, Interest::READABLE)
+            .map_err(|error| on_terminal(error.into_parts().1))?
+    };
+    let mut resized = signal(SignalKind::window_change()).map_err(on_terminal)?;
+    let mut stop = signal(SignalKind::from_raw(libc::SIGTSTP)).map_err(on_terminal)?;
+    let mut continued = signal(SignalKind::from_raw(libc::SIGCONT)).map_err(on_terminal)?;
+    let mut frame = now();
     let mut dirty = true;
-    loop {
+    while !feed.is_over() {
         dirty |= app.take_dirty();
-        if dirty && frame <= Instant::now() {
-            screen.draw(app)?;
-            dirty = false;
-            frame = Instant::now() + app.frame();
+        if dirty && frame <= now() {
+            dirty = !screen.draw(app).map_err(on_terminal)?;
+            frame = now() + app.frame();
         }
-        let due = feed.due();
+        let wait = feed.wait();
         tokio::select! {
-            () = &mut shutdown => return Ok(()),
+            () = shutdown.requested() => return Ok(()),
             ready = keyboard.readable() => {
-                ready?.clear_ready();
-                pressed(app, feed)?;
+                ready.map_err(on_terminal)?.clear_ready();
+                pressed(app, feed).map_err(on_terminal)?;
                 // A key is answered at once.
-                frame = Instant::now();
+                frame = now();
             }
             _ = resized.recv() => {
                 app.update(Input::Resized);
-                frame = Instant::now();
+                frame = now();
             }
-            _ = stop.recv() => screen.suspend(Whom::This)?,
+            _ = stop.recv() => screen.suspend(Whom::This).await.map_err(on_terminal)?,
             _ = continued.recv() => {
-                screen.again()?;
+                screen.again().map_err(on_terminal)?;
                 app.update(Input::Resized);
-                frame = Instant::now();
+                frame = now();
             }
-            () = sleep_until(due.unwrap_or(frame)), if due.is_some() => {
+            () = sleep(wait.unwrap_or_default()), if wait.is_some() => {
                 app.update_all(feed.read()?);
             }
-            () = sleep_until(frame), if dirty => {}
+            () = sleep(frame.saturating_sub(now())), if dirty => {}
         }
         match app.take_request() {
-            Some(Request::Quit) => return Ok(()),
-            Some(Request::Suspend) => {
-                screen.suspend(Whom::Group)?;
+            Some(ViewRequest::Quit) => return Ok(()),
+            Some(ViewRequest::Suspend) => {
+                screen.suspend(Whom::Group).await.map_err(on_terminal)?;
                 app.update(Input::Resized);
             }
-            Some(Request::Redraw) => screen.again()?,
+            Some(ViewRequest::Redraw) => screen.again().map_err(on_terminal)?,
             None => {}
         }
     }
+    Ok(())
 }
 
 /// Takes in all keys that were pressed.

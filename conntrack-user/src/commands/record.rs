@@ -1,78 +1,96 @@
-//! `ctpulse record`: a stream that goes to a file, block by block.
+//! `ctpulse record`: a run that goes to a file, block by block.
 
 use std::{
-    fs::{File, OpenOptions},
-    future::Future,
-    io::{self, IsTerminal, Write},
-    os::fd::{AsFd, OwnedFd},
+    io::{self, IsTerminal},
+    os::fd::AsFd,
     path::Path,
     time::Duration,
 };
 
-use rustix::fs::{FlockOperation, flock};
-
-use super::{
-    on_alert::{self, OnAlert},
-    stream,
-};
+use super::stdout;
 use crate::{
-    cli::{ProbesArg, StreamArgs, recordings::RecordArgs},
-    clock::Clock,
-    model::record::Record,
-    output::{Nowhere, Sink},
-    recording::{
-        reader::Reader,
-        writer::{Appended, Kept, Recorder},
+    cli::recordings::RecordArgs,
+    clock::{Clock, SystemClock},
+    commands::{
+        Failure, configuration,
+        stream::{self, ProbesOff},
     },
+    engine::{
+        diagnostics::Diagnostics,
+        drive::{DriveError, to_end, until_signalled},
+        outlet::Outlet,
+        run::Run,
+        worker,
+    },
+    model::record::Record,
+    output::Sink,
+    recording::{
+        file::{Existing, RecordingFile},
+        writer::{Kept, Recorder, recorder},
+    },
+    text::PlainPath,
 };
 
 /// The file that stands for stdout.
-pub const STDOUT: &str = "-";
+pub(super) const STDOUT: &str = "-";
 
-/// Time between two updates of the line that tells of progress.
+/// How long the end waits for the file after a signal: what is left is given up before the process is ended by force.
+const PATIENCE_INTERRUPTED: Duration = Duration::from_millis(400);
+
+/// How long it waits without one. A signal ends that.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Time between two updates of the line that shows progress.
 const PROGRESS: Duration = Duration::from_secs(1);
 
-/// Records until the duration is over or `shutdown` completes; alerts are also told to `hook`.
-///
-/// # Errors
-///
-/// When the file cannot be had, or not all could be written: with what is kept.
-pub async fn run(
-    args: &RecordArgs,
-    hook: Option<OnAlert>,
-    clock: impl Clock + Clone,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let name = args.file.display();
-    let file = open(args).map_err(|error| io::Error::other(format!("{name}: {error}")))?;
-    let stream_args = StreamArgs {
-        buckets: true,
-        ..args.stream.clone()
-    };
-    let mut sink = Recording {
-        recorder: Recorder::new(file, clock.clone(), stream_args.interval),
-        shown: args.show.then(|| stream::sink(&stream_args)),
-        alerts: hook.map(|hook| on_alert::hooked(Box::new(Nowhere), Some(hook))),
-        progress: Progress::new(clock.clone()),
-        probes_expected: stream_args.probes != ProbesArg::Off && stream_args.proc_root.is_none(),
-    };
-    let streamed = stream::run(&stream_args, clock, &mut sink, shutdown).await;
-    sink.progress.clear();
-    let (kept, stored) = sink.recorder.finish();
-    let kept = told(&kept);
-    match (stored, streamed) {
-        (Err(error), _) => Err(io::Error::other(format!(
-            "{name}: {error}; {kept}, and nothing after that"
-        ))),
-        (Ok(()), Err(error)) => Err(io::Error::other(format!("{error}; {name}: {kept}"))),
-        (Ok(()), Ok(())) => {
-            eprintln!("ctpulse: {name}: {kept}");
-            Ok(())
-        }
-    }
+/// Records until the duration is over or a signal comes.
+pub(super) fn run(args: &RecordArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
+    let config = configuration(args.stream.alerts.config.as_deref())?;
+    let settings = args.settings(config);
+    // Before signals are received: a file that does not open is given up by any of them.
+    let file = open(args)?;
+    let probes_off = ProbesOff::new(!args.show && settings.wants_probes());
+    until_signalled(
+        SystemClock,
+        diagnostics,
+        || {},
+        async |shutdown| {
+            let outlet = match args.show {
+                true => Some(Outlet::stdout()?.optional()),
+                false => None,
+            };
+            let (recorder, writer) = recorder(file, SystemClock, settings.interval);
+            worker::start("recorder", "writes the recording", move || writer.run())?;
+            let mut recording = RecordSink {
+                recorder,
+                shown: outlet
+                    .as_ref()
+                    .map(|outlet| stream::sink(&args.stream, outlet.clone())),
+                progress: Progress::new(SystemClock, diagnostics.clone()),
+                outlet: outlet.clone(),
+                probes_off,
+                told_left_out: false,
+                diagnostics: diagnostics.clone(),
+            };
+            shutdown.waits_for("the recording to be written");
+            let ending = shutdown.clone();
+            let recorded = match Run::start(settings, SystemClock, diagnostics.clone()) {
+                Ok((run, start)) => {
+                    let deliver = |records: Vec<Record>| recording.take(&records);
+                    to_end(run, start, outlet.as_ref(), shutdown, deliver).await
+                }
+                Err(error) => Err(error.into()),
+            };
+            let patience = match ending.is_requested() {
+                true => PATIENCE_INTERRUPTED,
+                false => PATIENCE,
+            };
+            recording.finish(&args.file, recorded, patience)
+        },
+    )?
 }
 
-fn told(kept: &Kept) -> String {
+fn summary(kept: &Kept) -> String {
     let until = kept
         .until
         .map_or_else(String::new, |until| format!(" up to {until:.6}"));
@@ -82,157 +100,152 @@ fn told(kept: &Kept) -> String {
     )
 }
 
-/// Opens the file to append to, which nobody else records to meanwhile.
-fn open(args: &RecordArgs) -> io::Result<Appended> {
+fn open(args: &RecordArgs) -> Result<RecordingFile, Failure> {
     if args.file == Path::new(STDOUT) {
-        return standard_output(args);
+        return standard_output(args).map_err(|error| Failure::file(&args.file, error));
     }
-    let file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(args.append || args.force)
-        .create_new(!args.append && !args.force)
-        .open(&args.file)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                io::Error::other("exists; --append goes on at its end, --force overwrites it")
-            }
-            _ => error,
-        })?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(io::Error::other("another ctpulse records to it"));
-    }
-    if args.force {
-        // Not of a device or pipe.
-        if file.metadata()?.is_file() {
-            file.set_len(0)?;
-        }
-        return Ok(Appended::new(file, 0));
-    }
-    let before = file.metadata()?.len();
-    if before > 0 {
-        // An error says that it is no recording, or one of a newer version.
-        Reader::new(&file)
-            .next(|_| true)
-            .map_err(|error| io::Error::other(format!("{error}; nothing was appended to it")))?;
-    }
-    Ok(Appended::new(file, before))
+    let existing = match args {
+        RecordArgs { append: true, .. } => Existing::Append,
+        RecordArgs { force: true, .. } => Existing::Overwrite,
+        _ => Existing::Refuse,
+    };
+    Ok(RecordingFile::open(&args.file, existing)?)
 }
 
-fn standard_output(args: &RecordArgs) -> io::Result<Appended> {
-    let out = io::stdout();
+fn standard_output(args: &RecordArgs) -> io::Result<RecordingFile> {
+    let out = stdout();
     if out.is_terminal() {
         return Err(io::Error::other(
-            "a recording is nothing for a terminal; redirect stdout or name a file",
+            "a recording cannot be shown on a terminal; redirect stdout or name a file",
         ));
     }
     if args.show {
         return Err(io::Error::other("--show needs stdout for itself"));
     }
-    let out: OwnedFd = out.as_fd().try_clone_to_owned()?;
-    let file = File::from(out);
-    let before = file.metadata()?.len();
-    Ok(Appended::new(file, before))
+    RecordingFile::from_open(out.as_fd().try_clone_to_owned()?)
 }
 
 /// Everything goes to the recorder, and perhaps to stdout.
-struct Recording<C> {
+struct RecordSink<C> {
     recorder: Recorder<C>,
     shown: Option<Box<dyn Sink>>,
-    /// Where alerts are told, too.
-    alerts: Option<Box<dyn Sink>>,
+    /// Where that goes.
+    outlet: Option<Outlet>,
     progress: Progress<C>,
-    /// Whether it is news when there are none.
-    probes_expected: bool,
+    probes_off: ProbesOff,
+    /// Whether it was said that records are left out.
+    told_left_out: bool,
+    diagnostics: Diagnostics,
 }
 
-impl<C> Recording<C> {
-    /// Does something on stdout; when nobody reads it any more, recording goes on without.
-    fn show(&mut self, show: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> io::Result<()> {
-        let Some(shown) = &mut self.shown else {
-            return Ok(());
-        };
-        match show(&mut **shown) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.shown = None;
-                eprintln!("ctpulse: nobody reads stdout any more; recording goes on");
+impl<C: Clock + Clone + Send + 'static> RecordSink<C> {
+    fn take(&mut self, records: &[Record]) -> io::Result<()> {
+        self.probes_off.look_for(records, &self.diagnostics);
+        for record in records {
+            self.recorder.write(record)?;
+            self.progress.count(record);
+        }
+        self.recorder.flush()?;
+        if self.recorder.left_out() > 0 && !std::mem::replace(&mut self.told_left_out, true) {
+            self.diagnostics
+                .notify("writing the recording does not keep up: records are left out");
+        }
+        match &mut self.shown {
+            None => self.progress.show(),
+            Some(shown) => stream::write(&mut **shown, records)?,
+        }
+        if self.outlet.take_if(|outlet| outlet.is_closed()).is_some() {
+            self.shown = None;
+            self.diagnostics
+                .notify("standard output is not read any more; recording goes on");
+        }
+        Ok(())
+    }
+
+    /// Ends the recording, and says what is kept.
+    fn finish(
+        self,
+        file: &Path,
+        recorded: Result<(), DriveError>,
+        patience: Duration,
+    ) -> Result<(), Failure> {
+        self.progress.end();
+        let (kept, stored) = self.recorder.finish(patience);
+        let kept = summary(&kept);
+        let file = file.to_owned();
+        match (stored, recorded) {
+            (Err(source), _) => {
+                let rest = match source.ends_it() {
+                    true => ", and nothing after that",
+                    false => "",
+                };
+                Err(Failure::NotKept {
+                    file,
+                    source,
+                    kept: format!("{kept}{rest}"),
+                })
+            }
+            (Ok(()), Err(source)) => Err(Failure::Stopped {
+                source: Box::new(source),
+                file,
+                kept,
+            }),
+            (Ok(()), Ok(())) => {
+                self.diagnostics
+                    .notify(format_args!("{}: {kept}", PlainPath(&file)));
                 Ok(())
             }
-            shown => shown,
         }
-    }
-}
-
-impl<C: Clock> Sink for Recording<C> {
-    fn write(&mut self, record: &Record) -> io::Result<()> {
-        self.recorder.write(record)?;
-        if let Some(alerts) = &mut self.alerts {
-            alerts.write(record)?;
-        }
-        match record {
-            // The recording has its place for it; whoever waits for it should know now.
-            Record::Hello(hello) if self.shown.is_none() && self.probes_expected => {
-                if let Some(reason) = &hello.probes.reason {
-                    eprintln!("ctpulse: probes: off, {reason}");
-                }
-            }
-            Record::Sample(_) => self.progress.samples += 1,
-            Record::Event(_) => self.progress.events += 1,
-            _ => {}
-        }
-        self.show(|sink| sink.write(record))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.recorder.flush()?;
-        if self.shown.is_none() {
-            self.progress.tell();
-        }
-        self.show(|sink| sink.flush())
     }
 }
 
 /// A line on stderr, where that is a terminal, that is written over and over.
 struct Progress<C> {
     clock: C,
+    diagnostics: Diagnostics,
     terminal: bool,
-    begin: Duration,
-    told: Option<Duration>,
+    start: Duration,
+    shown: Option<Duration>,
     samples: u64,
     events: u64,
 }
 
 impl<C: Clock> Progress<C> {
-    fn new(clock: C) -> Self {
+    fn new(clock: C, diagnostics: Diagnostics) -> Self {
         Self {
-            begin: clock.now().monotonic,
+            start: clock.now().monotonic,
             clock,
-            terminal: io::stderr().is_terminal(),
-            told: None,
+            terminal: diagnostics.is_terminal(),
+            diagnostics,
+            shown: None,
             samples: 0,
             events: 0,
         }
     }
 
-    fn tell(&mut self) {
-        let now = self.clock.now().monotonic;
-        if !self.terminal || self.told.is_some_and(|told| now < told + PROGRESS) {
-            return;
+    fn count(&mut self, record: &Record) {
+        match record {
+            Record::Sample(_) => self.samples += 1,
+            Record::Event(_) => self.events += 1,
+            _ => {}
         }
-        self.told = Some(now);
-        // Nothing depends on it.
-        let _ = write!(
-            io::stderr(),
-            "\r\x1b[Krecording: {:.0} s, {} samples, {} events; Ctrl-C ends it",
-            now.saturating_sub(self.begin).as_secs_f64(),
-            self.samples,
-            self.events
-        );
     }
 
-    fn clear(&mut self) {
-        if self.told.take().is_some() {
-            let _ = write!(io::stderr(), "\r\x1b[K");
+    fn show(&mut self) {
+        let now = self.clock.now().monotonic;
+        if !self.terminal || self.shown.is_some_and(|shown| now < shown + PROGRESS) {
+            return;
         }
+        self.shown = Some(now);
+        self.diagnostics.progress(&format!(
+            "recording: {:.0} s, {} samples, {} events; Ctrl-C ends it",
+            now.saturating_sub(self.start).as_secs_f64(),
+            self.samples,
+            self.events
+        ));
+    }
+
+    fn end(&self) {
+        self.diagnostics.end_progress();
     }
 }

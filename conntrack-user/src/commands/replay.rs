@@ -1,103 +1,110 @@
 //! `ctpulse replay`: a recording, shown as the stream it was.
 
 use std::{
-    fs::File,
-    future::Future,
     io::{self, BufRead, Read, Write},
-    path::Path,
-    pin::pin,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 
-use super::stream;
 use crate::{
     cli::{
         Format,
         recordings::{PartArgs, ReplayArgs},
     },
+    clock::{Clock, SystemClock},
+    commands::{Failure, stream},
+    engine::{diagnostics::Diagnostics, drive::until_signalled, outlet::Outlet, signals::Shutdown},
     model::record::Record,
     output::Sink,
     recording::{
-        player::{Entry, Pace, Player, Step},
-        reader::{Ending, ReadError},
+        self, RecordingError,
+        pace::Pace,
+        player::{Player, PlayerItem, RecordedLine},
+        reader::Ending,
     },
+    text::PlainPath,
 };
 
 /// The file that stands for stdin.
 const STDIN: &str = "-";
 
-/// A recording that was opened, and how to call it.
-pub struct Opened {
-    /// Goes through the wanted part.
-    pub player: Player<Box<dyn Read>>,
-    name: String,
+/// Parts that cannot be read which are named one by one.
+const DAMAGES: usize = 100;
+
+/// A recording that was opened, and what is known of it.
+pub(super) struct Opened {
+    /// Goes through the part that was asked for.
+    player: Player<Box<dyn Read>>,
+    file: PathBuf,
+    /// The first of what could not be read.
     damages: Vec<String>,
-    /// Whether damages are told on stderr as they are met.
-    tells: bool,
+    /// How many there were besides.
+    more_damages: u64,
+    /// Where damages are told as they are met.
+    diagnostics: Option<Diagnostics>,
 }
 
 impl Opened {
-    /// Opens the wanted part of a recording.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be opened, with its name.
-    pub fn open(file: &Path, part: &PartArgs) -> io::Result<Self> {
-        let name = file.display().to_string();
+    /// Opens a part of a recording. What of it cannot be read is told to `diagnostics` as it is met, or only kept for
+    /// [`Self::remarks`].
+    pub(super) fn open(
+        file: &Path,
+        part: &PartArgs,
+        diagnostics: Option<Diagnostics>,
+    ) -> Result<Self, Failure> {
         let input: Box<dyn Read> = if file == Path::new(STDIN) {
             Box::new(io::stdin().lock())
         } else {
-            Box::new(File::open(file).map_err(|e| io::Error::other(format!("{name}: {e}")))?)
+            Box::new(recording::open(file)?)
         };
         Ok(Self {
             player: Player::new(input, part.from, part.to),
-            name,
+            file: file.to_owned(),
             damages: Vec::new(),
-            tells: true,
+            more_damages: 0,
+            diagnostics,
         })
     }
 
-    /// The next line. What cannot be read is told on stderr, and left out.
-    ///
-    /// # Errors
-    ///
-    /// When there is no telling what comes next, with the file's name.
-    pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
+    /// The next line; what cannot be read is left out.
+    pub(super) fn next_entry(&mut self) -> Result<Option<RecordedLine>, Failure> {
         loop {
-            match self.player.next_step() {
-                Ok(Some(Step::Entry(entry))) => return Ok(Some(*entry)),
-                Ok(Some(Step::Damage(damage))) => {
-                    if self.tells {
-                        eprintln!("ctpulse: {}: {damage}", self.name);
+            match self.player.next_item() {
+                Ok(Some(PlayerItem::Line(entry))) => return Ok(Some(*entry)),
+                Ok(Some(PlayerItem::Damage(damage))) => {
+                    if let Some(diagnostics) = &self.diagnostics {
+                        diagnostics.notify(format_args!("{}: {damage}", PlainPath(&self.file)));
                     }
-                    self.damages.push(damage.to_string());
+                    if self.damages.len() < DAMAGES {
+                        self.damages.push(damage.to_string());
+                    } else {
+                        self.more_damages += 1;
+                    }
                 }
                 Ok(None) => return Ok(None),
-                Err(error) => return Err(self.error(&error)),
+                Err(source) => {
+                    return Err(RecordingError::Read {
+                        path: self.file.clone(),
+                        source,
+                    }
+                    .into());
+                }
             }
         }
     }
 
-    fn error(&self, error: &ReadError) -> io::Error {
-        io::Error::other(format!("{}: {error}", self.name))
-    }
-
-    /// Keeps damages for [`Opened::remarks`]: stderr's terminal shows something else.
-    #[must_use]
-    pub fn silent(self) -> Self {
-        Self {
-            tells: false,
-            ..self
-        }
-    }
-
-    /// What is to be known of the recording, once it was gone through: what could not be read, how it ends
-    /// unless as it should, and what is not understood.
-    #[must_use]
-    pub fn remarks(&self) -> Vec<String> {
-        self.damages.iter().cloned().chain(self.ending()).collect()
+    /// What a user should know of the recording, once it was gone through: what could not be read, how it ends unless as it
+    /// should, and what this version does not know.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let more = match self.more_damages {
+            0 => None,
+            n => Some(format!("{n} more parts cannot be read")),
+        };
+        let damages = self.damages.iter().cloned();
+        damages.chain(more).chain(self.ending()).collect()
     }
 
     fn ending(&self) -> Vec<String> {
@@ -109,7 +116,7 @@ impl Opened {
         match self.player.ending() {
             Ending::Complete => {}
             Ending::Open => remarks.push(format!(
-                "ends at {last}, without a summary: its recorder was stopped short, or is still at it"
+                "ends at {last}, without a summary: its recorder was stopped short, or is still recording"
             )),
             Ending::Damaged => remarks.push(format!("what can be read ends at {last}")),
         }
@@ -122,31 +129,44 @@ impl Opened {
         remarks
     }
 
-    /// Tells on stderr how it ends, unless as it should.
-    pub fn tell_ending(&self) {
+    /// Tells how it ends, unless as it should.
+    pub(super) fn tell_ending(&self, diagnostics: &Diagnostics) {
         for remark in self.ending() {
-            eprintln!("ctpulse: {}: {remark}", self.name);
+            diagnostics.notify(format_args!("{}: {remark}", PlainPath(&self.file)));
         }
     }
 }
 
-/// Shows the wanted part, until its end or until `shutdown` completes.
-///
-/// # Errors
-///
-/// When the recording cannot be read, or the output not be written.
-pub async fn run(args: &ReplayArgs, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let mut shutdown = pin!(shutdown);
+/// Shows a part of a recording, until its end or until a signal comes.
+pub(super) fn run(args: &ReplayArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     if args.step && args.file == Path::new(STDIN) {
-        return Err(io::Error::other(
-            "--step asks stdin, which the recording comes from; name a file",
-        ));
+        return Err(Failure::StepOfStdin);
     }
-    let mut opened = Opened::open(&args.file, &args.part)?;
-    let mut out = Shown::new(args);
+    // Before signals are received: a file that does not open is given up by any of them.
+    let opened = Opened::open(&args.file, &args.part, Some(diagnostics.clone()))?;
+    until_signalled(
+        SystemClock,
+        diagnostics,
+        || {},
+        async |shutdown| {
+            shutdown.waits_for("the recording to be read, or what is shown of it");
+            show(args, opened, diagnostics, shutdown).await
+        },
+    )?
+}
+
+async fn show(
+    args: &ReplayArgs,
+    mut opened: Opened,
+    diagnostics: &Diagnostics,
+    mut shutdown: Shutdown,
+) -> Result<(), Failure> {
+    let clock = SystemClock;
+    let outlet = Outlet::stdout()?;
+    let mut out = Shown::new(args, outlet.clone());
     let mut pace = Pace::new(args.speed);
-    let mut stepper = args.step.then(Stepper::default);
-    let begin = Instant::now();
+    let mut stepper = args.step.then(|| Stepper::new(diagnostics.clone()));
+    let start = clock.now().monotonic;
     let mut interval: Option<Timestamp> = None;
     while let Some(entry) = opened.next_entry()? {
         if let Some(Record::Sample(sample)) = &entry.record
@@ -154,48 +174,57 @@ pub async fn run(args: &ReplayArgs, shutdown: impl Future<Output = ()>) -> io::R
         {
             // What belongs together is shown together.
             let first = interval.replace(sample.time.0).is_none();
-            let due = begin + pace.due(sample.time.0);
-            if due > Instant::now() {
-                out.flush()?;
-                tokio::select! {
-                    () = &mut shutdown => return out.flush(),
-                    () = sleep_until(due) => {}
+            let due = start + pace.due(sample.time.0);
+            let wait = due.saturating_sub(clock.now().monotonic);
+            out.flush().map_err(Failure::Output)?;
+            let shown = async {
+                outlet.drained().await?;
+                if wait > Duration::ZERO {
+                    sleep(wait).await;
                 }
+                Ok(())
+            };
+            tokio::select! {
+                () = shutdown.requested() => return Ok(()),
+                shown = shown => shown.map_err(Failure::Output)?,
             }
-            if let Some(stepper) = stepper.as_mut().filter(|_| !first) {
-                out.flush()?;
-                if !stepper.go_on()? {
-                    return Ok(());
-                }
+            if let Some(stepper) = stepper.as_mut().filter(|_| !first)
+                && !stepper.wants_next().map_err(Failure::Output)?
+            {
+                return Ok(());
             }
         }
-        out.write(&entry)?;
+        out.write(&entry).map_err(Failure::Output)?;
     }
-    out.flush()?;
-    opened.tell_ending();
+    out.flush().map_err(Failure::Output)?;
+    tokio::select! {
+        () = shutdown.requested() => return Ok(()),
+        drained = outlet.drained() => drained.map_err(Failure::Output)?,
+    }
+    opened.tell_ending(diagnostics);
     Ok(())
 }
 
 /// Where lines are shown.
 enum Shown {
     /// As they were written.
-    Lines(io::BufWriter<io::Stdout>),
-    /// As another form has them.
+    Lines(Outlet),
+    /// In another form.
     Sink(Box<dyn Sink>),
 }
 
 impl Shown {
-    fn new(args: &ReplayArgs) -> Self {
+    fn new(args: &ReplayArgs, out: Outlet) -> Self {
         let args = args.shown();
         match args.format {
-            Format::Json => Self::Lines(io::BufWriter::new(io::stdout())),
-            Format::Text | Format::Csv => Self::Sink(stream::sink(&args)),
+            Format::Json => Self::Lines(out),
+            Format::Text | Format::Csv => Self::Sink(stream::sink(&args, out)),
         }
     }
 
-    fn write(&mut self, entry: &Entry) -> io::Result<()> {
+    fn write(&mut self, entry: &RecordedLine) -> io::Result<()> {
         match self {
-            Self::Lines(out) => writeln!(out, "{}", entry.line),
+            Self::Lines(out) => writeln!(out, "{}", entry.text),
             Self::Sink(sink) => entry
                 .record
                 .as_ref()
@@ -212,18 +241,28 @@ impl Shown {
 }
 
 /// Asks stdin before each interval.
-#[derive(Default)]
 struct Stepper {
     /// Intervals that may go by without asking.
     granted: u64,
+    diagnostics: Diagnostics,
 }
 
+/// The longest line that is read as an answer.
+const ANSWER: u64 = 64;
+
 impl Stepper {
+    fn new(diagnostics: Diagnostics) -> Self {
+        Self {
+            granted: 0,
+            diagnostics,
+        }
+    }
+
     /// Waits for Enter; false when it is over.
-    fn go_on(&mut self) -> io::Result<bool> {
+    fn wants_next(&mut self) -> io::Result<bool> {
         while self.granted == 0 {
             let mut line = String::new();
-            if io::stdin().lock().read_line(&mut line)? == 0 {
+            if io::stdin().lock().take(ANSWER).read_line(&mut line)? == 0 {
                 return Ok(false);
             }
             match line.trim() {
@@ -231,7 +270,9 @@ impl Stepper {
                 "q" => return Ok(false),
                 number => match number.parse() {
                     Ok(intervals) => self.granted = intervals,
-                    Err(_) => eprintln!("ctpulse: Enter, a number and Enter, or q and Enter"),
+                    Err(_) => self
+                        .diagnostics
+                        .notify("Enter, a number and Enter, or q and Enter"),
                 },
             }
         }

@@ -1,20 +1,25 @@
 //! `ctpulse replay --live`: a recording in the live view.
 
-use std::{future::Future, io};
+use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
-use tokio::time::Instant;
 
-use super::{
-    live::{Feed, show},
-    replay::Opened,
-    terminal::is_interactive,
-};
 use crate::{
     cli::recordings::ReplayArgs,
+    clock::{Clock, SystemClock},
+    commands::{
+        Failure,
+        live::{Feed, show, theme},
+        replay::Opened,
+        screen::{give_back, is_interactive},
+    },
+    engine::{diagnostics::Diagnostics, drive::until_signalled, outlet::Outlet},
     model::record::Record,
-    output::live::{App, Input, Theme},
-    recording::player::{Entry, Pace, Speed},
+    output::live::{App, Input},
+    recording::{
+        pace::{Pace, Speed},
+        player::RecordedLine,
+    },
 };
 
 /// Records read at once, at most: keys are answered in between.
@@ -25,10 +30,11 @@ struct Playing {
     opened: Opened,
     speed: Speed,
     pace: Pace,
-    /// When the pace began.
-    begin: Instant,
+    clock: SystemClock,
+    /// When the pace started.
+    start: Duration,
     /// What comes next, and when it is due; `None` at the end.
-    next: Option<(Entry, Instant)>,
+    next: Option<(RecordedLine, Duration)>,
     /// Whether it waits for a key.
     held: bool,
     /// Intervals to show although it waits.
@@ -42,7 +48,8 @@ impl Playing {
             opened,
             speed,
             pace: Pace::new(speed),
-            begin: Instant::now(),
+            clock: SystemClock,
+            start: SystemClock.now().monotonic,
             next: None,
             held: false,
             granted: 0,
@@ -50,8 +57,12 @@ impl Playing {
         }
     }
 
+    fn now(&self) -> Duration {
+        self.clock.now().monotonic
+    }
+
     /// Reads what comes next.
-    fn look(&mut self) -> io::Result<()> {
+    fn look(&mut self) -> Result<(), Failure> {
         if self.next.is_none() && !self.ended {
             self.next = match self.opened.next_entry()? {
                 Some(entry) => {
@@ -68,10 +79,10 @@ impl Playing {
     }
 
     /// Samples are waited for; what follows them belongs to them.
-    fn due_of(&mut self, entry: &Entry) -> Instant {
+    fn due_of(&mut self, entry: &RecordedLine) -> Duration {
         match &entry.record {
-            Some(Record::Sample(sample)) => self.begin + self.pace.due(sample.time.0),
-            _ => self.begin,
+            Some(Record::Sample(sample)) => self.start + self.pace.due(sample.time.0),
+            _ => self.start,
         }
     }
 
@@ -79,7 +90,7 @@ impl Playing {
     fn set_speed(&mut self, speed: Speed) {
         self.speed = speed;
         self.pace = Pace::new(speed);
-        self.begin = Instant::now();
+        self.start = self.now();
         if let Some((entry, _)) = self.next.take() {
             let due = self.due_of(&entry);
             self.next = Some((entry, due));
@@ -96,28 +107,25 @@ impl Playing {
 }
 
 impl Feed for Playing {
-    fn due(&self) -> Option<Instant> {
+    fn wait(&self) -> Option<Duration> {
         if self.ended || (self.held && self.granted == 0) {
             return None;
         }
-        Some(
-            self.next
-                .as_ref()
-                .map_or_else(Instant::now, |(_, due)| *due),
-        )
+        let due = self.next.as_ref().map(|(_, due)| *due);
+        Some(due.map_or(Duration::ZERO, |due| due.saturating_sub(self.now())))
     }
 
-    fn read(&mut self) -> io::Result<Vec<Input>> {
+    fn read(&mut self) -> Result<Vec<Input>, Failure> {
         let mut inputs = Vec::new();
         while inputs.len() < AT_ONCE {
             self.look()?;
             let Some((entry, due)) = self.next.take() else {
                 let remarks = self.opened.remarks();
-                inputs.extend(remarks.into_iter().map(Input::Notice));
+                inputs.extend(remarks.into_iter().map(|r| Input::Diagnostic(r.into())));
                 break;
             };
             let sample = matches!(entry.record, Some(Record::Sample(_)));
-            if sample && self.held && self.granted == 0 || !self.held && due > Instant::now() {
+            if sample && self.held && self.granted == 0 || !self.held && due > self.now() {
                 self.next = Some((entry, due));
                 break;
             }
@@ -148,21 +156,25 @@ impl Feed for Playing {
     }
 }
 
-/// Shows the wanted part until the user or `shutdown` ends it.
-///
-/// # Errors
-///
-/// When there is no terminal, or the recording cannot be read.
-pub async fn run(args: &ReplayArgs, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+/// Shows a part of a recording until the user or a signal ends it.
+pub(super) fn run(args: &ReplayArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     if !is_interactive() {
-        return Err(io::Error::other(
-            "the live view needs a terminal; without --live, replay does not",
-        ));
+        return Err(Failure::NoTerminal {
+            without: "without --live, replay does not",
+        });
     }
-    let opened = Opened::open(&args.file, &args.part)?.silent();
-    let theme = Theme::detect(args.ascii, &|name| std::env::var(name).ok());
-    let mut playing = Playing::new(opened, args.speed);
-    show(&mut App::new(theme), &mut playing, shutdown).await?;
-    playing.opened.tell_ending();
-    Ok(())
+    let opened = Opened::open(&args.file, &args.part, None)?;
+    until_signalled(SystemClock, diagnostics, give_back, async |shutdown| {
+        let mut playing = Playing::new(opened, args.speed);
+        let outlet = Outlet::stdout()?;
+        show(
+            &mut App::new(theme(args.ascii)),
+            &mut playing,
+            outlet,
+            shutdown,
+        )
+        .await?;
+        playing.opened.tell_ending(diagnostics);
+        Ok(())
+    })?
 }

@@ -6,16 +6,18 @@ use std::{
     path::Path,
 };
 
-use super::{record::STDOUT, replay::Opened};
-use crate::{cli::recordings::ReportArgs, model::report::Builder, output::report::page};
+use super::stdout;
+use crate::{
+    cli::recordings::ReportArgs,
+    commands::{Failure, record::STDOUT, replay::Opened},
+    engine::diagnostics::Diagnostics,
+    model::report::Builder,
+    output::report::page,
+};
 
-/// Reads the wanted part of a recording and writes the page.
-///
-/// # Errors
-///
-/// When the recording cannot be read or has no sample in that part, or the page not be written.
-pub fn run(args: &ReportArgs) -> io::Result<()> {
-    let mut opened = Opened::open(&args.file, &args.part)?;
+/// Reads a part of a recording and writes the page.
+pub(super) fn run(args: &ReportArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
+    let mut opened = Opened::open(&args.file, &args.part, Some(diagnostics.clone()))?;
     let mut builder = Builder::default();
     while let Some(entry) = opened.next_entry()? {
         if let Some(record) = &entry.record {
@@ -25,21 +27,26 @@ pub fn run(args: &ReportArgs) -> io::Result<()> {
     for remark in opened.remarks() {
         builder.note(remark);
     }
-    let name = args.file.display();
-    let report = builder.finish().ok_or_else(|| {
-        io::Error::other(match args.part.from.or(args.part.to) {
-            Some(_) => format!("{name}: there is no sample in that part"),
-            None => format!("{name}: there is no sample in it"),
-        })
+    let report = builder.finish().ok_or_else(|| Failure::NoSample {
+        file: args.file.clone(),
+        part: args.part.from.or(args.part.to).is_some(),
     })?;
-    let title = args.title.clone().unwrap_or_else(|| {
-        let host = report.hello.as_ref().map(|hello| hello.hostname.as_str());
-        format!("conntrack on {}", host.unwrap_or("an unknown host"))
+    let title = args.title.clone().unwrap_or_else(|| match &report.hello {
+        Some(hello) => format!("conntrack on {}", hello.hostname),
+        None => "conntrack on an unknown host".to_owned(),
     });
     let html = page(&report, &title);
     if args.output == Path::new(STDOUT) {
-        return io::stdout().lock().write_all(html.as_bytes());
+        let mut stdout = stdout().lock();
+        return stdout
+            .write_all(html.as_bytes())
+            .and_then(|()| stdout.flush())
+            .map_err(Failure::Output);
     }
-    fs::write(&args.output, html)
-        .map_err(|error| io::Error::other(format!("{}: {error}", args.output.display())))
+    write_file(&args.output, &html).map_err(|error| Failure::file(&args.output, error))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the user asked for that file")]
+fn write_file(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(path, text)
 }

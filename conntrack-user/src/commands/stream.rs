@@ -1,93 +1,93 @@
 //! `ctpulse stream`.
 
-use std::{future::Future, io, pin::pin};
+use std::io::{self, Write};
 
-use tokio::time::{Instant, sleep_until};
-
-use super::session::Session;
 use crate::{
     cli::{Format, StreamArgs},
-    clock::Clock,
-    model::record::Record,
-    output::{Sink, csv::Csv, json::Json, terminal, text::Text},
-    source::instance::Extent,
+    clock::SystemClock,
+    commands::{Failure, configuration},
+    engine::{
+        diagnostics::Diagnostics,
+        drive::{to_end, until_signalled},
+        outlet::Outlet,
+        run::Run,
+    },
+    model::record::{Hello, Record},
+    output::{Sink, csv::Csv, json::Json, terminal, text::TextSink},
+    text::Text,
 };
 
-/// Streams until the duration is over or `shutdown` completes, then writes the summary.
-///
-/// An error is one of writing; [`io::ErrorKind::BrokenPipe`] means that nobody reads any more.
-pub async fn run(
-    args: &StreamArgs,
-    clock: impl Clock,
-    sink: &mut dyn Sink,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let mut shutdown = pin!(shutdown);
-    let mut session = Session::start(args, clock)?;
-    let started = Instant::now();
-    let deadline = args.duration.map(|duration| started + duration);
-    write(sink, session.greeting())?;
-
-    let mut next = started;
-    loop {
-        next = after(next, args.interval, Instant::now());
-        let wake = deadline.map_or(next, |deadline| deadline.min(next));
-        let interrupted = tokio::select! {
-            () = &mut shutdown => true,
-            () = sleep_until(wake) => false,
-        };
-        if interrupted || deadline == Some(wake) {
-            break;
-        }
-        write(sink, session.tick(Extent::Settled)?)?;
-    }
-    write(sink, session.tick(Extent::All)?)?;
-    write(sink, session.finish())?;
-    write(sink, session.whole_run_leaders())?;
-    write(sink, [session.summary()])
+/// Streams until the duration is over or a signal comes, then writes the summary.
+pub(super) fn run(args: &StreamArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
+    let config = configuration(args.alerts.config.as_deref())?;
+    let settings = args.settings(config);
+    // The other formats have a place of their own for it.
+    let mut probes_off = ProbesOff::new(args.format == Format::Csv && settings.wants_probes());
+    until_signalled(
+        SystemClock,
+        diagnostics,
+        || {},
+        async |shutdown| {
+            let outlet = Outlet::stdout()?;
+            let mut sink = sink(args, outlet.clone());
+            let (run, start) = Run::start(settings, SystemClock, diagnostics.clone())?;
+            to_end(run, start, Some(&outlet), shutdown, |records| {
+                probes_off.look_for(&records, diagnostics);
+                write(&mut *sink, &records)
+            })
+            .await?;
+            Ok(())
+        },
+    )?
 }
 
-/// The next moment to read at: on the grid of intervals, later ones skipped when time was lost.
-pub(super) fn after(last: Instant, interval: std::time::Duration, now: Instant) -> Instant {
-    let behind = now.saturating_duration_since(last).as_nanos() / interval.as_nanos();
-    let steps = u32::try_from(behind).unwrap_or(u32::MAX).saturating_add(1);
-    last + interval * steps
-}
-
-fn write(sink: &mut dyn Sink, records: impl IntoIterator<Item = Record>) -> io::Result<()> {
+/// Writes records so that a reader has them.
+pub(super) fn write(sink: &mut dyn Sink, records: &[Record]) -> io::Result<()> {
     for record in records {
-        sink.write(&record)?;
+        sink.write(record)?;
     }
     sink.flush()
 }
 
-/// The sink that was asked for, onto stdout.
-#[must_use]
-pub fn sink(args: &StreamArgs) -> Box<dyn Sink> {
-    let out = io::BufWriter::new(io::stdout());
+/// The sink that was asked for, onto standard output.
+pub(super) fn sink(args: &StreamArgs, out: impl Write + 'static) -> Box<dyn Sink> {
     match args.format {
         Format::Json => Box::new(Json::new(out)),
         Format::Csv => Box::new(Csv::new(out)),
         Format::Text => {
             let view = args.view.view(terminal::has_colours);
-            Box::new(Text::new(out, terminal::Stdout, view))
+            Box::new(TextSink::new(out, terminal::Stdout, view))
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
+/// Tells the user that there are no probes, where nothing else would.
+pub(super) struct ProbesOff {
+    wanted: bool,
+    told: Option<Text>,
+}
 
-    use super::*;
+impl ProbesOff {
+    /// `wanted`: whether it is news when there are none.
+    pub(super) fn new(wanted: bool) -> Self {
+        Self { wanted, told: None }
+    }
 
-    #[test]
-    fn lost_time_skips_readings_and_keeps_the_grid() {
-        let start = Instant::now();
-        let ms = |n| start + Duration::from_millis(n);
-        let step = Duration::from_millis(100);
-        assert_eq!(after(start, step, ms(0)), ms(100));
-        assert_eq!(after(ms(100), step, ms(101)), ms(200));
-        assert_eq!(after(ms(100), step, ms(555)), ms(600));
+    pub(super) fn look_for(&mut self, records: &[Record], diagnostics: &Diagnostics) {
+        for record in records {
+            if let Record::Hello(hello) = record {
+                self.hello(hello, diagnostics);
+            }
+        }
+    }
+
+    fn hello(&mut self, hello: &Hello, diagnostics: &Diagnostics) {
+        let reason = hello.probes.reason.as_ref();
+        if let Some(reason) = reason.filter(|_| self.wanted)
+            && self.told.as_ref() != Some(reason)
+        {
+            diagnostics.notify(format_args!("probes: off, {reason}"));
+            self.told = Some(reason.clone());
+        }
     }
 }

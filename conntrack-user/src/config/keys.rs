@@ -1,229 +1,145 @@
-//! Every key there is.
+//! Every key there is: parsing, printing and the messages about mistakes follow from these rows.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
-use jiff::SignedDuration;
-
-use super::Limits;
-use crate::model::alert::{AlertSpec, Level, Settings};
-
-/// What a key may be set to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
-    /// `true` or `false`.
-    Flag,
-    /// A number from 0 to the alert's greatest threshold, or `"off"`.
-    Threshold,
-    /// A number from 0 to the alert's greatest threshold.
-    Hold,
-    /// A number from the first to the second.
-    Number(f64, f64),
-    /// A whole number from the first to the second.
-    Count(u32, u32),
-    /// A time, as in `"1m 30s"`, from the first to the second.
-    Time(Duration, Duration),
-}
-
-/// What a key is set to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value {
-    /// Of a flag.
-    Flag(bool),
-    /// Of a number; `None`: `"off"`.
-    Number(Option<f64>),
-    /// Of a time.
-    Time(Duration),
-}
+use crate::{
+    clock::format_duration,
+    config::settings::HookLimits,
+    model::alert::{AlertRule, AlertSpec, Level},
+};
 
 /// A key of settings `S`.
-#[derive(Clone, Copy)]
-pub struct Key<S> {
-    /// Its name.
+pub struct ConfigKey<S: 'static> {
     pub name: &'static str,
     /// What it sets.
     pub meaning: &'static str,
-    /// What it may be set to.
-    pub kind: Kind,
-    /// What it is set to; `None` where it sets nothing.
-    pub(super) get: fn(&S) -> Option<Value>,
-    /// Sets it.
-    pub(super) set: fn(&mut S, Value),
+    pub(super) setting: Setting<S>,
 }
 
+/// What a key may be set to, and where its value is kept.
+pub(super) enum Setting<S: 'static> {
+    /// `true` or `false`.
+    Flag(fn(&mut S) -> &mut bool),
+    /// A number from 0 to the alert's greatest threshold, or `"off"`.
+    Threshold(fn(&mut S) -> &mut Option<Level>),
+    /// A number from 0 to the alert's greatest threshold; of a level that is not off.
+    Hold(fn(&mut S) -> &mut Option<Level>),
+    Number(RangeInclusive<f64>, fn(&mut S) -> &mut f64),
+    /// A whole number.
+    Count(RangeInclusive<usize>, fn(&mut S) -> &mut usize),
+    /// A time, as in `"1m 30s"`; `None` where these settings do not have it.
+    Time(
+        RangeInclusive<Duration>,
+        fn(&mut S) -> Option<&mut Duration>,
+    ),
+}
+
+const TENTH: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// The keys of each alert, `[alerts.NAME]`.
-pub const ALERT_KEYS: &[Key<Settings>] = &[
-    Key {
+/// The keys of each alert, `[alerts.NAME]`. A level comes before its hold.
+pub const ALERT_KEYS: &[ConfigKey<AlertRule>] = &[
+    ConfigKey {
         name: "enabled",
-        meaning: "whether the alert is judged at all",
-        kind: Kind::Flag,
-        get: |s| Some(Value::Flag(s.enabled)),
-        set: |s, value| {
-            if let Value::Flag(enabled) = value {
-                s.enabled = enabled;
-            }
-        },
+        meaning: "whether the alert is evaluated",
+        setting: Setting::Flag(|s| &mut s.enabled),
     },
-    Key {
+    ConfigKey {
         name: "warning",
-        meaning: "beyond this it is a warning: above it, for conntrack_time_to_full below it",
-        kind: Kind::Threshold,
-        get: |s| Some(raise(s.thresholds.warning)),
-        set: |s, value| set_raise(&mut s.thresholds.warning, value),
+        meaning: "raises WARNING when the value is beyond this: above it, for conntrack_time_to_full below it",
+        setting: Setting::Threshold(|s| &mut s.thresholds.warning),
     },
-    Key {
+    ConfigKey {
         name: "warning_hold",
-        meaning: "beyond this it stays one; if left out, its default, or `warning` if that is milder",
-        kind: Kind::Hold,
-        get: |s| hold(s.thresholds.warning),
-        set: |s, value| set_hold(&mut s.thresholds.warning, value),
+        meaning: "keeps WARNING while the value is beyond this; if left out, its default, or `warning` if that is milder",
+        setting: Setting::Hold(|s| &mut s.thresholds.warning),
     },
-    Key {
+    ConfigKey {
         name: "critical",
-        meaning: "beyond this it is critical",
-        kind: Kind::Threshold,
-        get: |s| Some(raise(s.thresholds.critical)),
-        set: |s, value| set_raise(&mut s.thresholds.critical, value),
+        meaning: "raises CRITICAL when the value is beyond this",
+        setting: Setting::Threshold(|s| &mut s.thresholds.critical),
     },
-    Key {
+    ConfigKey {
         name: "critical_hold",
-        meaning: "beyond this it stays critical; if left out, as for `warning_hold`",
-        kind: Kind::Hold,
-        get: |s| hold(s.thresholds.critical),
-        set: |s, value| set_hold(&mut s.thresholds.critical, value),
+        meaning: "keeps CRITICAL while the value is beyond this; if left out, as for `warning_hold`",
+        setting: Setting::Hold(|s| &mut s.thresholds.critical),
     },
-    Key {
+    ConfigKey {
         name: "window",
-        meaning: "time the value is taken over; netfilter_conntrack_full is judged once in it",
-        kind: Kind::Time(Duration::from_millis(100), HOUR),
-        get: |s| s.window.map(Value::Time),
-        set: |s, value| {
-            if let Value::Time(window) = value {
-                s.window = Some(window);
-            }
-        },
+        meaning: "time the value is taken over; netfilter_conntrack_full is evaluated once in it",
+        setting: Setting::Time(TENTH..=HOUR, |s| s.window.as_mut()),
     },
-    Key {
+    ConfigKey {
         name: "delay_up",
-        meaning: "wait before a raise is told",
-        kind: Kind::Time(Duration::ZERO, DAY),
-        get: |s| Some(Value::Time(s.delay.up)),
-        set: |s, value| set_time(&mut s.delay.up, value),
+        meaning: "delay of the notification when the status gets worse",
+        setting: Setting::Time(Duration::ZERO..=DAY, |s| Some(&mut s.delay.up)),
     },
-    Key {
+    ConfigKey {
         name: "delay_down",
-        meaning: "wait before a fall is told",
-        kind: Kind::Time(Duration::ZERO, DAY),
-        get: |s| Some(Value::Time(s.delay.down)),
-        set: |s, value| set_time(&mut s.delay.down, value),
+        meaning: "delay of the notification when the status gets better",
+        setting: Setting::Time(Duration::ZERO..=DAY, |s| Some(&mut s.delay.down)),
     },
-    Key {
+    ConfigKey {
         name: "delay_multiplier",
-        meaning: "growth of the waits each time the status changes while one is running",
-        kind: Kind::Number(1.0, 10.0),
-        get: |s| Some(Value::Number(Some(s.delay.multiplier))),
-        set: |s, value| {
-            if let Value::Number(Some(multiplier)) = value {
-                s.delay.multiplier = multiplier;
-            }
-        },
+        meaning: "growth of the delays each time the status changes while one is running",
+        setting: Setting::Number(1.0..=10.0, |s| &mut s.delay.multiplier),
     },
-    Key {
+    ConfigKey {
         name: "delay_max",
-        meaning: "what waits do not grow beyond",
-        kind: Kind::Time(Duration::ZERO, DAY),
-        get: |s| Some(Value::Time(s.delay.max)),
-        set: |s, value| set_time(&mut s.delay.max, value),
+        meaning: "what delays do not grow beyond",
+        setting: Setting::Time(Duration::ZERO..=DAY, |s| Some(&mut s.delay.max)),
     },
 ];
 
 /// The keys of `[on_alert]`.
-pub const ON_ALERT_KEYS: &[Key<Limits>] = &[
-    Key {
+pub const ON_ALERT_KEYS: &[ConfigKey<HookLimits>] = &[
+    ConfigKey {
         name: "timeout",
-        meaning: "time after which the command of --on-alert is killed, with all it has started",
-        kind: Kind::Time(Duration::from_millis(100), HOUR),
-        get: |s| Some(Value::Time(s.timeout)),
-        set: |s, value| set_time(&mut s.timeout, value),
+        meaning: "time after which the command of --on-alert is killed, with all processes it has started",
+        setting: Setting::Time(TENTH..=HOUR, |s| Some(&mut s.timeout)),
     },
-    Key {
+    ConfigKey {
         name: "at_once",
         meaning: "how many of them may run at once",
-        kind: Kind::Count(1, 64),
-        get: |s| Some(Value::Number(Some(s.at_once as f64))),
-        set: |s, value| set_count(&mut s.at_once, value),
+        setting: Setting::Count(1..=64, |s| &mut s.at_once),
     },
-    Key {
+    ConfigKey {
         name: "queue",
-        meaning: "how many notifications may wait for theirs; more are left out, and counted",
-        kind: Kind::Count(1, 10_000),
-        get: |s| Some(Value::Number(Some(s.queue as f64))),
-        set: |s, value| set_count(&mut s.queue, value),
+        meaning: "how many notifications may wait for a command; more are dropped, and counted",
+        setting: Setting::Count(1..=10_000, |s| &mut s.queue),
     },
 ];
 
-fn raise(level: Option<Level>) -> Value {
-    Value::Number(level.map(|level| level.raise))
-}
-
-fn hold(level: Option<Level>) -> Option<Value> {
-    level.map(|level| Value::Number(Some(level.hold)))
-}
-
-/// The hold of a level that was off is its raise until it is set.
-fn set_raise(level: &mut Option<Level>, value: Value) {
-    if let Value::Number(number) = value {
-        *level = number.map(|raise| Level {
-            raise,
-            hold: level.map_or(raise, |level| level.hold),
-        });
+impl<S> Setting<S> {
+    /// Whether these settings have it.
+    pub(super) fn exists(&self, settings: &mut S) -> bool {
+        match self {
+            Self::Time(_, at) => at(settings).is_some(),
+            _ => true,
+        }
     }
-}
 
-fn set_hold(level: &mut Option<Level>, value: Value) {
-    if let (Some(level), Value::Number(Some(hold))) = (level, value) {
-        level.hold = hold;
-    }
-}
-
-fn set_time(time: &mut Duration, value: Value) {
-    if let Value::Time(new) = value {
-        *time = new;
-    }
-}
-
-fn set_count(count: &mut usize, value: Value) {
-    if let Value::Number(Some(number)) = value {
-        *count = number as usize;
-    }
-}
-
-/// A time as it is written: `5m`, `100ms`.
-pub(super) fn time(time: Duration) -> String {
-    let time = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
-    format!("{time:#}")
-}
-
-impl Kind {
-    /// What may be written, where the greatest threshold is `most`.
-    #[must_use]
-    pub fn expected(self, most: Option<&AlertSpec>) -> String {
-        let threshold = || match most {
+    /// What may be written, where the greatest threshold is that of `alert`.
+    pub(super) fn expected(&self, alert: Option<&AlertSpec>) -> String {
+        let threshold = match alert {
             Some(spec) => format!("a number from 0 to {} ({})", spec.most, spec.unit),
             None => "a number in the alert's unit".to_owned(),
         };
         match self {
-            Self::Flag => "true or false".to_owned(),
-            Self::Threshold => format!("{}, or \"off\"", threshold()),
-            Self::Hold => threshold(),
-            Self::Number(low, high) => format!("a number from {low} to {high}"),
-            Self::Count(low, high) => format!("a whole number from {low} to {high}"),
-            Self::Time(low, high) => format!(
+            Self::Flag(_) => "true or false".to_owned(),
+            Self::Threshold(_) => format!("{threshold}, or \"off\""),
+            Self::Hold(_) => threshold,
+            Self::Number(range, _) => {
+                format!("a number from {} to {}", range.start(), range.end())
+            }
+            Self::Count(range, _) => {
+                format!("a whole number from {} to {}", range.start(), range.end())
+            }
+            Self::Time(range, _) => format!(
                 "a time in quotes, such as \"1m 30s\", from {} to {}",
-                time(low),
-                time(high)
+                format_duration(*range.start()),
+                format_duration(*range.end())
             ),
         }
     }

@@ -1,12 +1,15 @@
 //! From settings to text.
 
-use std::fmt::Write;
+use std::fmt::{Result, Write};
 
-use super::{
-    Config,
-    keys::{ALERT_KEYS, Key, ON_ALERT_KEYS, Value, time},
+use crate::{
+    clock::format_duration,
+    config::{
+        keys::{ALERT_KEYS, ConfigKey, ON_ALERT_KEYS, Setting},
+        settings::Config,
+    },
+    model::alert::ALERTS,
 };
-use crate::model::alert::ALERTS;
 
 pub(super) fn toml(config: &Config) -> String {
     let mut text = String::from(
@@ -14,51 +17,53 @@ pub(super) fn toml(config: &Config) -> String {
          #\n\
          # Keys of an alert:\n",
     );
-    for key in ALERT_KEYS {
-        explain(&mut text, key);
-    }
-    for spec in &ALERTS {
-        push(
-            &mut text,
-            format_args!(
-                "\n# {}; thresholds from 0 to {} {}\n",
-                spec.meaning, spec.most, spec.unit
-            ),
-        );
-        push(&mut text, format_args!("[alerts.{}]\n", spec.name));
-        for key in ALERT_KEYS {
-            assign(&mut text, key, &config.alerts[spec.id]);
-        }
-    }
-    text.push_str("\n# The command of --on-alert.\n");
-    for key in ON_ALERT_KEYS {
-        explain(&mut text, key);
-    }
-    text.push_str("[on_alert]\n");
-    for key in ON_ALERT_KEYS {
-        assign(&mut text, key, &config.on_alert);
-    }
+    // Writing to a string does not fail.
+    let _ = sections(&mut text, config.clone());
     text
 }
 
-fn explain<S>(text: &mut String, key: &Key<S>) {
-    let expected = key.kind.expected(None);
-    push(text, format_args!("#   {}: {}\n", key.name, key.meaning));
-    push(text, format_args!("#     {expected}\n"));
+fn sections(text: &mut String, mut config: Config) -> Result {
+    explain(text, ALERT_KEYS)?;
+    for spec in &ALERTS {
+        let (meaning, most, unit) = (spec.meaning, spec.most, spec.unit);
+        writeln!(text, "\n# {meaning}; thresholds from 0 to {most} {unit}")?;
+        writeln!(text, "[alerts.{}]", spec.name)?;
+        assign(text, ALERT_KEYS, &mut config.alerts.0[spec.id as usize])?;
+    }
+    writeln!(text, "\n# The command of --on-alert.")?;
+    explain(text, ON_ALERT_KEYS)?;
+    writeln!(text, "[on_alert]")?;
+    assign(text, ON_ALERT_KEYS, &mut config.on_alert)
 }
 
-fn assign<S>(text: &mut String, key: &Key<S>, settings: &S) {
-    let value = match (key.get)(settings) {
-        None => return,
-        Some(Value::Flag(flag)) => flag.to_string(),
-        Some(Value::Number(Some(number))) => number.to_string(),
-        Some(Value::Number(None)) => "\"off\"".to_owned(),
-        Some(Value::Time(duration)) => format!("\"{}\"", time(duration)),
-    };
-    push(text, format_args!("{} = {value}\n", key.name));
+fn explain<S>(text: &mut String, keys: &[ConfigKey<S>]) -> Result {
+    for key in keys {
+        writeln!(text, "#   {}: {}", key.name, key.meaning)?;
+        writeln!(text, "#     {}", key.setting.expected(None))?;
+    }
+    Ok(())
 }
 
-fn push(text: &mut String, what: std::fmt::Arguments<'_>) {
-    // Writing to a string does not fail.
-    let _ = text.write_fmt(what);
+fn assign<S>(text: &mut String, keys: &[ConfigKey<S>], settings: &mut S) -> Result {
+    for key in keys {
+        if let Some(value) = value(&key.setting, settings) {
+            writeln!(text, "{} = {value}", key.name)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a key is set to; `None` where it sets nothing.
+fn value<S>(setting: &Setting<S>, settings: &mut S) -> Option<String> {
+    Some(match setting {
+        Setting::Flag(at) => at(settings).to_string(),
+        Setting::Threshold(at) => match at(settings) {
+            Some(level) => level.raise.to_string(),
+            None => "\"off\"".to_owned(),
+        },
+        Setting::Hold(at) => at(settings).as_ref()?.hold.to_string(),
+        Setting::Number(_, at) => at(settings).to_string(),
+        Setting::Count(_, at) => at(settings).to_string(),
+        Setting::Time(_, at) => format!("\"{}\"", format_duration(*at(settings)?)),
+    })
 }

@@ -1,12 +1,19 @@
-//! What a file may say, and what is said of mistakes.
+//! What a file may set, and the messages about mistakes.
+
+use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::model::alert::{ALERTS, AlertId, Level};
+use crate::{
+    config::{
+        keys::{ALERT_KEYS, ON_ALERT_KEYS},
+        *,
+    },
+    model::alert::{ALERTS, AlertId, Level},
+};
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
-    Config::parse(text, Path::new("c.toml"))
+    Config::parse(text.as_bytes(), Path::new("c.toml"))
 }
 
 #[track_caller]
@@ -88,7 +95,7 @@ fn settings_are_taken() {
     assert_eq!((early.enabled, early.thresholds.critical), (false, None));
     let time = &config.alerts[AlertId::TimeToFull];
     assert_eq!(time.thresholds.warning, level(120.0, 130.5));
-    let limits = Limits {
+    let limits = HookLimits {
         timeout: Duration::from_millis(250),
         at_once: 1,
         queue: 16,
@@ -205,13 +212,43 @@ fn bad_values_are_refused_with_what_may_stand_there() {
 fn what_is_no_toml_is_refused_with_its_line() {
     let error = parse("[alerts]\n\nx = = 3\n").expect_err("no TOML");
     assert!(error.to_string().starts_with("c.toml:3: "), "{error}");
-    let error = parse("[on_alert]\nqueue = 1\nqueue = 2\n").expect_err("said twice");
+    let error = parse("[on_alert]\nqueue = 1\nqueue = 2\n").expect_err("set twice");
     assert!(error.to_string().starts_with("c.toml:3: "), "{error}");
 }
 
 #[test]
+fn what_is_no_text_is_refused_with_its_line() {
+    let error = Config::parse(b"[alerts]\n\xff", Path::new("c.toml")).expect_err("no text");
+    assert_eq!(
+        error.to_string(),
+        "c.toml:2: this is no UTF-8; a configuration is a text file"
+    );
+}
+
+#[test]
+fn what_is_quoted_is_short_and_harmless() {
+    let name = "\\u001b[2J".repeat(10_000);
+    let error = parse(&format!("\"{name}\" = 3\n")).expect_err("an unknown table");
+    let message = error.to_string();
+    assert!(
+        message.starts_with("c.toml:1: unknown table [\\u{1b}[2J"),
+        "{message}"
+    );
+    assert!(message.len() < 10_000, "{}", message.len());
+}
+
+#[test]
+fn a_file_without_end_is_not_read_to_its_end() {
+    let error = Config::load(Some(Path::new("/dev/zero"))).expect_err("too long");
+    assert_eq!(
+        error.to_string(),
+        "/dev/zero: has more than 1048576 bytes, which no such file has; it was not read"
+    );
+}
+
+#[test]
 fn the_manual_names_every_key_and_alert() {
-    let manual = include_str!("../../../README.md");
+    let manual = include_str!("../../docs/alerts-and-configuration.md");
     for spec in &ALERTS {
         assert!(
             manual.contains(&format!("`{}`", spec.name)),

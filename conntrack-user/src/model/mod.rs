@@ -1,35 +1,19 @@
-//! From snapshots to what is shown: pure functions and state machines, no IO and no clock.
+//! From readings to records: pure functions and state machines, no IO and no clock.
 
 pub mod alert;
-pub mod bursts;
-pub mod charts;
-pub mod check;
-pub mod counters;
-pub mod crosscheck;
-pub mod delta;
-pub mod doubt;
+pub mod burst;
 pub mod durations;
-pub mod era;
 pub mod event;
-pub mod filter;
 pub mod forecast;
-pub mod histogram;
 pub mod history;
-pub mod inside;
-pub mod latency;
-pub mod leaders;
-pub mod lifetimes;
-pub mod loglinear;
+pub mod kernel;
 pub mod monitor;
-pub mod origin;
 pub mod overhead;
-pub mod owners;
-pub mod pace;
-pub mod per_cpu;
+pub mod rates;
 pub mod record;
 pub mod report;
-pub mod series;
-pub mod settling;
-pub mod snapshot;
 pub mod top;
-pub mod tracking;
+pub mod verify;
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,7 @@
 //! What watching costs: this process's own share of a CPU and its memory.
 
+use crate::reading::usage::Usage;
 use std::time::Duration;
-
-/// What this process has used by a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
-    /// The moment, on the monotonic clock.
-    pub at: Duration,
-    /// CPU time, of user and system, of all its threads.
-    pub cpu: Duration,
-    /// Memory it occupies, in bytes.
-    pub memory: Option<u64>,
-}
 
 /// What watching costs.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,12 +1,17 @@
-//! Bursts for eyes: a line each, and a table at the end.
+//! Bursts in text: a line each, and a table at the end.
 
-use super::number::compact;
-use crate::model::{
-    counters::PerCounter,
-    record::{Burst, BurstTotals},
+use crate::{
+    model::{
+        kernel::per_counter::PerCounter,
+        record::{Burst, BurstTotals},
+    },
+    output::format::{
+        clock, duration,
+        number::{compact, decimal},
+    },
 };
 
-/// A burst in a line. `instances`: whether there are several, so that it must be said whose it is.
+/// A burst in a line. `instances`: whether there are several, so that the burst's is named.
 #[must_use]
 pub fn line(burst: &Burst, instances: bool) -> String {
     let whose = if instances {
@@ -14,19 +19,13 @@ pub fn line(burst: &Burst, instances: bool) -> String {
     } else {
         String::new()
     };
-    let start = burst.start.0.strftime("%H:%M:%S%.3f").to_string();
-    let end = burst.end.0.strftime("%H:%M:%S%.3f").to_string();
-    // Of the end, what is not the same.
-    let end = match (start.rsplit_once('.'), end.rsplit_once('.')) {
-        (Some((second, _)), Some((same, fraction))) if second == same => format!(".{fraction}"),
-        _ => end,
-    };
     format!(
-        "burst {whose}{}: {} in {:.1} ms, peak {}/s, {start} - {end}",
+        "burst {whose}{}: {} in {}, peak {}/s, {}",
         burst.counter,
         burst.count,
-        burst.duration_ms,
+        duration::millis(burst.duration_ms),
         compact(burst.peak_rate),
+        clock::span(burst.start, burst.end),
     )
 }
 
@@ -46,9 +45,9 @@ pub fn table(bursts: &PerCounter<BurstTotals>) -> Vec<String> {
             &totals.number.to_string(),
             &totals.count.to_string(),
             &largest.count.to_string(),
-            &format!("{:.1}", largest.duration_ms),
+            &decimal(largest.duration_ms, 1),
             &compact(largest.peak_rate),
-            &largest.start.0.strftime("%H:%M:%S%.3f").to_string(),
+            &clock::millis(largest.start),
         ));
     }
     lines

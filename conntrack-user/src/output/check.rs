@@ -2,12 +2,16 @@
 
 use std::fmt::Write;
 
-use crate::model::check::{Status, Verdict};
+use crate::{
+    model::alert::check::{Status, TableVerdict},
+    output::format::number::{decimal, percent_in_text},
+    text::Plain,
+};
 
 /// The line for a verdict.
 #[must_use]
-pub fn line(verdict: &Verdict) -> String {
-    let Verdict {
+pub fn line(verdict: &TableVerdict) -> String {
+    let TableVerdict {
         status,
         entries,
         max,
@@ -15,11 +19,18 @@ pub fn line(verdict: &Verdict) -> String {
         limits,
         limit_entries: [warn, crit],
         counted,
+        uncounted,
     } = verdict;
+    let unknown = match uncounted.as_slice() {
+        [] => String::new(),
+        names => format!("; {} cannot be read", names.join(", ")),
+    };
     let mut line = format!(
-        "CONNTRACK {} - {entries} of {max} entries ({utilization:.1} %) | \
-         entries={entries};{warn};{crit};0;{max} utilization={utilization:.3}%;{};{};0;100",
+        "CONNTRACK {} - {entries} of {max} entries ({}){unknown} | \
+         entries={entries};{warn};{crit};0;{max} utilization={}%;{};{};0;100",
         status.name(),
+        percent_in_text(*utilization),
+        decimal(*utilization, 3),
         limits.warn,
         limits.crit,
     );
@@ -33,29 +44,30 @@ pub fn line(verdict: &Verdict) -> String {
 /// The line where there is no verdict.
 #[must_use]
 pub fn unknown(reason: &str) -> String {
-    // What stands after a bar is performance data, and a line is one line.
+    // After a bar comes performance data, and a line is one line.
     let reason = reason.replace('|', "/").replace(['\n', '\r'], " ");
-    format!("CONNTRACK {} - {reason}", Status::Unknown.name())
+    format!("CONNTRACK {} - {}", Status::Unknown.name(), Plain(&reason))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::check::Limits;
+    use crate::model::alert::check::CheckLimits;
 
     #[test]
     fn the_line_monitors_read() {
-        let verdict = Verdict {
+        let verdict = TableVerdict {
             status: Status::Warning,
             entries: 242_000,
             max: 262_144,
             utilization: 242_000.0 * 100.0 / 262_144.0,
-            limits: Limits {
+            limits: CheckLimits {
                 warn: 90.0,
                 crit: 95.0,
             },
             limit_entries: [235_929, 249_036],
             counted: vec![("drop", 12), ("early_drop", 3)],
+            uncounted: Vec::new(),
         };
         assert_eq!(
             line(&verdict),
@@ -63,5 +75,20 @@ mod tests {
              entries=242000;235929;249036;0;262144 utilization=92.316%;90;95;0;100 drop=12c early_drop=3c"
         );
         assert_eq!(unknown("a|b\nc"), "CONNTRACK UNKNOWN - a/b c");
+        assert_eq!(
+            unknown("/p/\u{1b}]0;x\u{7}"),
+            "CONNTRACK UNKNOWN - /p/\\u{1b}]0;x\\u{7}"
+        );
+        let blind = TableVerdict {
+            counted: Vec::new(),
+            uncounted: vec!["drop", "early_drop", "insert_failed"],
+            ..verdict
+        };
+        let line = line(&blind);
+        assert!(
+            line.contains("(92.3 %); drop, early_drop, insert_failed cannot be read | entries="),
+            "{line}"
+        );
+        assert!(!line.contains("drop="), "{line}");
     }
 }

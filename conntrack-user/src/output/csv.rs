@@ -1,20 +1,21 @@
 //! Comma-separated values: a line per sample, `chart.dimension` columns in documented order. A cell
 //! is empty where the value is unavailable.
 
-use std::{
-    borrow::Cow,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
-use super::Sink;
-use crate::model::{
-    charts::CHARTS,
-    record::{Record, Sample},
+use csv::{ErrorKind, Writer};
+
+use crate::{
+    model::{
+        kernel::charts::CHARTS,
+        record::{Record, Sample},
+    },
+    output::Sink,
 };
 
 /// Writes CSV.
-pub struct Csv<W> {
-    out: W,
+pub struct Csv<W: Write> {
+    out: Writer<W>,
     header_written: bool,
 }
 
@@ -22,73 +23,24 @@ impl<W: Write> Csv<W> {
     /// Onto `out`.
     pub fn new(out: W) -> Self {
         Self {
-            out,
+            out: Writer::from_writer(out),
             header_written: false,
         }
     }
 
-    fn header(&mut self) -> io::Result<()> {
-        write!(self.out, "time,interval_s,instance,entries,max,utilization")?;
-        for chart in &CHARTS {
-            let name = chart.name.trim_start_matches("netfilter.conntrack_");
-            for dimension in chart.dimensions {
-                write!(self.out, ",{name}.{}", dimension.name)?;
-            }
-        }
-        writeln!(
-            self.out,
-            ",crosscheck,time_to_full_s,time_to_full_low_s,time_to_full_high_s"
-        )
-    }
-
-    fn sample(&mut self, sample: &Sample) -> io::Result<()> {
-        fn cell<T: ToString>(value: Option<T>) -> String {
-            value.map_or_else(String::new, |value| value.to_string())
-        }
-        write!(
-            self.out,
-            "{},{},{},{},{},{}",
-            sample.time,
-            sample.interval_s,
-            quoted(&sample.instance),
-            cell(sample.entries),
-            cell(sample.max),
-            cell(sample.utilization),
-        )?;
-        for (_, dimensions) in &sample.charts.0 {
-            for (_, value) in &dimensions.0 {
-                write!(self.out, ",{}", cell(*value))?;
-            }
-        }
-        let full = sample.time_to_full_s;
-        writeln!(
-            self.out,
-            ",{},{},{},{}",
-            sample.verdict.map_or("", |v| v.name()),
-            cell(full.map(|time| time.estimate)),
-            cell(full.map(|time| time.low)),
-            cell(full.map(|time| time.high)),
-        )
-    }
-}
-
-/// A name as a cell: in quotes where it would be read as something else.
-fn quoted(name: &str) -> Cow<'_, str> {
-    if name.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", name.replace('"', "\"\"")).into()
-    } else {
-        name.into()
+    fn line(&mut self, cells: impl IntoIterator<Item = String>) -> io::Result<()> {
+        self.out.write_record(cells).map_err(cause)
     }
 }
 
 impl<W: Write> Sink for Csv<W> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
         if !self.header_written {
-            self.header()?;
+            self.line(header())?;
             self.header_written = true;
         }
         match record {
-            Record::Sample(sample) => self.sample(sample),
+            Record::Sample(sample) => self.line(cells(sample)),
             _ => Ok(()),
         }
     }
@@ -98,13 +50,112 @@ impl<W: Write> Sink for Csv<W> {
     }
 }
 
+/// What failed below: a pipe that was closed is told apart from other errors.
+fn cause(error: csv::Error) -> io::Error {
+    let text = error.to_string();
+    match error.into_kind() {
+        ErrorKind::Io(error) => error,
+        _ => io::Error::other(text),
+    }
+}
+
+fn header() -> Vec<String> {
+    let mut names: Vec<String> = [
+        "time",
+        "interval_s",
+        "instance",
+        "entries",
+        "max",
+        "utilization",
+    ]
+    .map(str::to_owned)
+    .into();
+    for chart in &CHARTS {
+        let dimensions = chart.dimensions.iter();
+        names.extend(dimensions.map(|d| format!("{}.{}", chart.short_name(), d.name)));
+    }
+    names.extend(
+        [
+            "crosscheck",
+            "time_to_full_s",
+            "time_to_full_low_s",
+            "time_to_full_high_s",
+        ]
+        .map(str::to_owned),
+    );
+    names
+}
+
+fn cells(sample: &Sample) -> Vec<String> {
+    let full = sample.time_to_full_s;
+    let mut cells = vec![
+        sample.time.to_string(),
+        number(Some(sample.interval_s)),
+        sample.instance.to_string(),
+        optional(sample.entries),
+        optional(sample.max),
+        number(sample.utilization),
+    ];
+    for (c, chart) in CHARTS.iter().enumerate() {
+        cells.extend((0..chart.dimensions.len()).map(|d| number(sample.value(c, d))));
+    }
+    cells.extend([
+        sample
+            .verdict
+            .map_or_else(String::new, |verdict| verdict.name().to_owned()),
+        number(full.map(|time| time.estimate)),
+        number(full.map(|time| time.low)),
+        number(full.map(|time| time.high)),
+    ]);
+    cells
+}
+
+fn optional<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+fn number(value: Option<f64>) -> String {
+    optional(value.filter(|value| value.is_finite()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn written(name: &str) -> String {
+        let mut out = Vec::new();
+        let mut csv = Csv::new(&mut out);
+        csv.line([name.to_owned(), String::new(), "1".to_owned()])
+            .unwrap();
+        csv.flush().unwrap();
+        drop(csv);
+        String::from_utf8(out).unwrap()
+    }
+
     #[test]
     fn odd_names_are_quoted() {
-        assert_eq!(quoted("web"), "web");
-        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(written("web"), "web,,1\n");
+        assert_eq!(written("a,\"b\""), "\"a,\"\"b\"\"\",,1\n");
+    }
+
+    #[test]
+    fn a_closed_pipe_stays_one() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut csv = Csv::new(Closed);
+        let written = csv
+            .line(vec!["x".repeat(1 << 20)])
+            .and_then(|()| csv.flush());
+        assert_eq!(
+            written.map_err(|error| error.kind()),
+            Err(io::ErrorKind::BrokenPipe)
+        );
     }
 }

@@ -1,28 +1,34 @@
-//! Lifetimes of connections and times in functions, for eyes.
+//! Lifetimes of connections and times in functions, in words.
 
-use super::number::{UNAVAILABLE, microseconds, seconds};
-use crate::model::{latency::CallTimes, lifetimes::Lifetimes, record::InstanceSummary};
+use crate::{
+    model::{
+        durations::{latency::CallTimes, lifetimes::Lifetimes},
+        record::InstanceSummary,
+    },
+    output::format::{duration, number::UNAVAILABLE},
+    text::Text,
+};
 
-/// What was counted of one length of time.
-pub struct Row {
-    /// Whose.
+/// The distribution of a length of time.
+pub struct DurationRow {
+    /// What lasts so long.
     pub what: &'static str,
     /// What is counted.
     pub unit: &'static str,
-    /// How many there were.
+    /// How many there were; `None` where they could not be counted.
     pub count: Option<u64>,
     /// Median, 90th, 99th and 99.9th percentile, and the longest.
     pub times: [String; 5],
-    /// What else there is to say.
+    /// What else is known, or why nothing is.
     pub note: Option<String>,
 }
 
-/// The heads of [`Row::times`].
+/// The headings of [`DurationRow::times`].
 pub const TIMES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 
-/// Those of a run.
+/// The rows of a run.
 #[must_use]
-pub fn rows(summary: &InstanceSummary) -> Vec<Row> {
+pub fn rows(summary: &InstanceSummary) -> Vec<DurationRow> {
     let mut rows = Vec::new();
     rows.extend(summary.lifetimes.as_ref().map(lifetimes));
     if let Some(latency) = &summary.latency {
@@ -35,8 +41,8 @@ pub fn rows(summary: &InstanceSummary) -> Vec<Row> {
 /// `lifetime: 800 connections, p50 1.25 s, p90 30.20 s, p99 120 s, p99.9 120 s, max 120 s`, or why that
 /// is not known.
 #[must_use]
-pub fn line(row: &Row) -> String {
-    let Row { what, unit, .. } = row;
+pub fn line(row: &DurationRow) -> String {
+    let DurationRow { what, unit, .. } = row;
     let counted = match row.count {
         None => {
             let reason = row.note.as_deref().unwrap_or("no reason known");
@@ -58,9 +64,9 @@ pub fn line(row: &Row) -> String {
     }
 }
 
-fn lifetimes(lifetimes: &Lifetimes) -> Row {
+fn lifetimes(lifetimes: &Lifetimes) -> DurationRow {
     let unknown = lifetimes.unknown.filter(|&unknown| unknown > 0);
-    Row {
+    DurationRow {
         what: "lifetime",
         unit: "connections",
         count: lifetimes.count,
@@ -71,16 +77,17 @@ fn lifetimes(lifetimes: &Lifetimes) -> Row {
             lifetimes.p999_s,
             lifetimes.max_s,
         ]
-        .map(|time| shown(time, seconds)),
+        .map(|time| shown(time, duration::exact)),
         note: lifetimes
             .reason
-            .clone()
-            .or_else(|| unknown.map(|n| format!("{n} more ended whose begin was not seen"))),
+            .as_ref()
+            .map(Text::to_string)
+            .or_else(|| unknown.map(|n| format!("{n} more ended whose start was not seen"))),
     }
 }
 
-fn calls(function: &'static str, times: &CallTimes) -> Row {
-    Row {
+fn calls(function: &'static str, times: &CallTimes) -> DurationRow {
+    DurationRow {
         what: function,
         unit: "calls",
         count: times.count,
@@ -91,8 +98,8 @@ fn calls(function: &'static str, times: &CallTimes) -> Row {
             times.p999_us,
             times.max_us,
         ]
-        .map(|time| shown(time, microseconds)),
-        note: times.reason.clone(),
+        .map(|time| shown(time, duration::exact_us)),
+        note: times.reason.as_ref().map(Text::to_string),
     }
 }
 

@@ -1,9 +1,16 @@
-//! Events for eyes: a line each.
+//! Events in text: a line each.
 
 use std::io::{self, Write};
 
-use super::{Sink, terminal::Size, top::lines};
-use crate::model::record::{Event, Hello, Record, Summary, Top};
+use crate::{
+    model::record::{Event, Hello, Record, Summary, Top},
+    output::{
+        Sink,
+        format::{clock, number::UNAVAILABLE},
+        terminal::Size,
+        top::lines,
+    },
+};
 
 /// Writes a line per event.
 pub struct EventLines<W> {
@@ -25,18 +32,23 @@ impl<W: Write> EventLines<W> {
 
     fn hello(&mut self, hello: &Hello) -> io::Result<()> {
         self.instances = hello.instances.len() > 1;
-        match &hello.probes.reason {
-            Some(reason) => writeln!(self.out, "no events: no probes: {reason}"),
-            None => writeln!(
-                self.out,
-                "{:<12} {:<14} flow or packet (UTC; {} group of probes)",
-                "time", "event", hello.probes.group
-            ),
+        if !hello.probes.is_attached() {
+            let why = hello.probes.why_off();
+            return writeln!(self.out, "no events: no probes: {why}");
         }
+        for unseen in hello.unseen_events() {
+            let kinds = unseen.kinds.join(", ");
+            writeln!(self.out, "{UNAVAILABLE} {kinds}: {}", unseen.reason)?;
+        }
+        writeln!(
+            self.out,
+            "{:<12} {:<14} flow or packet (UTC; {} group of probes)",
+            "time", "event", hello.probes.group
+        )
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        let time = event.time.0.strftime("%H:%M:%S%.3f");
+        let time = clock::millis(event.time);
         write!(self.out, "{time} {:<14} ", event.kind)?;
         match &event.tuple {
             Some(tuple) => write!(self.out, "{tuple}")?,
@@ -57,7 +69,7 @@ impl<W: Write> EventLines<W> {
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
-        for (kind, totals) in &summary.events.0 {
+        for (kind, totals) in summary.events.iter().flat_map(|events| &events.0) {
             if (totals.sent, totals.suppressed, totals.lost) != (0, 0, 0) {
                 writeln!(
                     self.out,

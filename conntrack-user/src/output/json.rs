@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::Sink;
-use crate::model::record::Record;
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+
+use crate::{model::record::Record, output::Sink, text::is_harmful};
 
 /// Writes JSON lines.
 pub struct Json<W> {
@@ -19,11 +21,80 @@ impl<W: Write> Json<W> {
 
 impl<W: Write> Sink for Json<W> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, record)?;
-        self.out.write_all(b"\n")
+        write_line(&mut self.out, record)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+/// Writes a value as a line of JSON that does no harm to a terminal: whatever controls one, or turns the
+/// direction of text around, is an escape, which means the same.
+///
+/// # Errors
+///
+/// When `out` cannot be written to, or the value has no form in JSON.
+pub fn write_line<T: Serialize + ?Sized>(out: &mut impl Write, value: &T) -> io::Result<()> {
+    let mut serializer = Serializer::with_formatter(&mut *out, Harmless(CompactFormatter));
+    value.serialize(&mut serializer)?;
+    out.write_all(b"\n")
+}
+
+/// Writes compact JSON, with more escapes. serde_json has those of C0; these are DEL, C1, what is invisible,
+/// and what changes the direction of writing.
+struct Harmless(CompactFormatter);
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, harmful)) = rest.char_indices().find(|(_, c)| is_harmful(*c)) {
+            self.0.write_string_fragment(out, &rest[..at])?;
+            for unit in harmful.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + harmful.len_utf8()..];
+        }
+        self.0.write_string_fragment(out, rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn line<T: Serialize + ?Sized>(value: &T) -> String {
+        let mut out = Vec::new();
+        write_line(&mut out, value).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_controls_a_terminal_is_an_escape() {
+        assert_eq!(
+            line("a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{e0041}z"),
+            "\"a\\u001b[2J\\u009b31m\\u007f\\u202e\\udb40\\udc41z\"\n"
+        );
+    }
+
+    #[test]
+    fn everything_else_is_as_serde_json_has_it() {
+        let value = serde_json::json!({"a": [1, 2.5, null, "Ünï \"x\" 🙂"], "b": {}, "c": []});
+        assert_eq!(line(&value), serde_json::to_string(&value).unwrap() + "\n");
+    }
+
+    proptest! {
+        #[test]
+        fn it_means_the_same_and_does_no_harm(text in any::<String>()) {
+            let line = line(&text);
+            prop_assert!(!line.trim_end_matches('\n').chars().any(is_harmful));
+            prop_assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+        }
     }
 }

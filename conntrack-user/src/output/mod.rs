@@ -1,14 +1,15 @@
-//! The way out: records in the form somebody reads. No arithmetic on what they say.
+//! The way out: records in the form people and programs read. No arithmetic on what they say, no thresholds.
 
 pub mod bursts;
 pub mod check;
+pub mod checks;
 pub mod csv;
 pub mod doctor;
 pub mod durations;
 pub mod events;
+pub mod format;
 pub mod json;
 pub mod live;
-pub mod number;
 pub mod per_cpu;
 pub mod report;
 pub mod terminal;
@@ -19,19 +20,6 @@ use std::io;
 
 use crate::model::record::Record;
 
-/// A sink that keeps nothing.
-pub struct Nowhere;
-
-impl Sink for Nowhere {
-    fn write(&mut self, _: &Record) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Where records go.
 pub trait Sink {
     /// Writes one record, or leaves it out where the format has no place for it.
@@ -40,3 +28,6 @@ pub trait Sink {
     /// Makes what was written visible to the reader.
     fn flush(&mut self) -> io::Result<()>;
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,11 @@
-//! CPUs for eyes: below a sample, a line for each counter that moved, the busiest CPU first.
+//! CPUs in text: below a sample, a line for each counter that moved, the busiest CPU first.
 
-use super::number::compact;
-use crate::model::{
-    counters::Counter,
-    record::{PerCpu, Skew},
+use crate::{
+    model::{
+        kernel::counters::Counter,
+        record::{PerCpu, Skew, derived::CpuRate},
+    },
+    output::format::number::{compact, decimal},
 };
 
 /// What the lines mean.
@@ -13,38 +15,23 @@ pub const LEGEND: &str = "by CPU: the busiest one's rate by the mean of all that
 #[must_use]
 pub fn lines(
     per_cpu: &PerCpu,
-    wanted: impl Fn(Counter) -> bool,
+    counters: impl Fn(Counter) -> bool,
     width: Option<usize>,
 ) -> Vec<String> {
     per_cpu
-        .rates
+        .skew
         .iter()
-        .filter(|(counter, _)| wanted(*counter))
-        .filter_map(|(counter, rates)| {
-            let skew = per_cpu.skew.get(counter)?;
-            Some(line(counter, skew, rates, per_cpu.cpus.as_deref(), width))
-        })
+        .filter(|(counter, _)| counters(*counter) && per_cpu.rates.get(*counter).is_some())
+        .map(|(counter, skew)| line(counter, skew, &per_cpu.busiest(counter), width))
         .collect()
 }
 
-fn line(
-    counter: Counter,
-    skew: &Skew,
-    rates: &[f64],
-    cpus: Option<&[u32]>,
-    width: Option<usize>,
-) -> String {
-    let mut cells: Vec<(usize, f64)> = rates.iter().copied().enumerate().collect();
-    cells.retain(|(_, rate)| *rate > 0.0);
-    cells.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let name = |at: usize| match cpus.and_then(|cpus| cpus.get(at)) {
-        Some(id) => format!("cpu{id}"),
-        None => format!("row{at}"),
-    };
-    let mut line = format!("  {:<13} {:>5.1}x", counter.spec().name, skew.ratio);
-    let mut left = cells.len();
-    for (at, rate) in cells {
-        let cell = format!("  {} {}", name(at), compact(rate));
+fn line(counter: Counter, skew: &Skew, busiest: &[CpuRate], width: Option<usize>) -> String {
+    let ratio = decimal(skew.ratio, 1);
+    let mut line = format!("  {:<13} {ratio:>5}x", counter.spec().name);
+    for (i, CpuRate { cpu, rate }) in busiest.iter().enumerate() {
+        let left = busiest.len() - i;
+        let cell = format!("  {cpu} {}", compact(*rate));
         let more = if left > 1 {
             format!("  +{left} more").len()
         } else {
@@ -55,7 +42,6 @@ fn line(
             break;
         }
         line.push_str(&cell);
-        left -= 1;
     }
     line
 }

@@ -7,9 +7,7 @@ use rustix::termios::{isatty, tcgetwinsize};
 /// The size of a terminal in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Columns.
     pub columns: u16,
-    /// Rows.
     pub rows: u16,
 }
 
@@ -26,7 +24,6 @@ impl Terminal for Option<Size> {
     }
 }
 
-/// Stdout.
 #[derive(Clone, Copy, Debug)]
 pub struct Stdout;
 
@@ -36,10 +33,16 @@ impl Terminal for Stdout {
     }
 }
 
+/// Standard output, to ask what it is.
+#[expect(clippy::disallowed_methods, reason = "nothing is written")]
+fn stdout() -> io::Stdout {
+    io::stdout()
+}
+
 /// The size of the terminal on stdout; `None` when stdout is something else.
 #[must_use]
 pub fn size() -> Option<Size> {
-    let out = io::stdout();
+    let out = stdout();
     if !isatty(&out) {
         return None;
     }
@@ -48,7 +51,7 @@ pub fn size() -> Option<Size> {
             columns: size.ws_col,
             rows: size.ws_row,
         }),
-        // A terminal that does not tell is taken for the smallest common one.
+        // A terminal of unknown size is taken for the smallest common one.
         _ => Some(Size {
             columns: 80,
             rows: 24,
@@ -56,8 +59,8 @@ pub fn size() -> Option<Size> {
     }
 }
 
-/// Whether stdout is a terminal with colours, and nobody asked for none (`NO_COLOR`, `TERM=dumb`).
+/// Whether stdout is a terminal with colours, unless the user asked for none (`NO_COLOR`, `TERM=dumb`).
 #[must_use]
 pub fn has_colours() -> bool {
-    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+    anstream::AutoStream::choice(&stdout()) != anstream::ColorChoice::Never
 }

@@ -1,39 +1,37 @@
-//! Text for eyes: one aligned line per sample, as many columns as the terminal is wide.
+//! Text for people: one aligned line per sample, as many columns as the terminal is wide.
 
 mod cells;
 mod columns;
 mod style;
 mod summary;
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 pub use self::columns::{ChartName, ColumnName, Numbers, Selection};
-pub(super) use self::{
-    cells::optional,
-    summary::{explanation, range},
-};
 use self::{
     cells::{filled, pad, time_and_range, tone_of},
-    columns::{Column, Shown, chosen},
+    columns::{ColumnChoice, TextColumn, chosen},
     style::Tone,
 };
-use super::{
-    Sink, bursts,
-    number::UNAVAILABLE,
-    per_cpu,
-    terminal::{Size, Terminal},
-    top::lines,
-};
-use crate::model::{
-    alert::{AlertId, AlertStatus},
-    charts::{CHARTS, Quantity},
-    counters::{Counter, named},
-    crosscheck::Verdict,
-    forecast::TimeToFull,
-    record::{Alert, Burst, Crosscheck, Hello, Name, PerCpu, Record, Sample, Summary, Top},
+use crate::{
+    model::{
+        alert::AlertId,
+        forecast::TimeToFull,
+        kernel::counters::{Counter, named},
+        record::{Alert, Burst, Crosscheck, Hello, PerCpu, Record, Sample, Summary, Top, Verdict},
+    },
+    output::{
+        Sink, bursts,
+        checks::explanation,
+        format::{
+            duration,
+            number::{UNAVAILABLE, decimal},
+        },
+        per_cpu,
+        terminal::{Size, Terminal},
+        top::lines,
+    },
+    text::Text,
 };
 
 /// What is shown, and how.
@@ -48,36 +46,36 @@ pub struct View {
 }
 
 /// Writes text.
-pub struct Text<W> {
+pub struct TextSink<W> {
     out: W,
     view: View,
     terminal: Box<dyn Terminal>,
     size: Option<Size>,
-    shown: Shown,
-    columns: Vec<Column>,
+    choice: ColumnChoice,
+    columns: Vec<TextColumn>,
     /// Whether there are several instances.
     instances: bool,
     since_header: u16,
     per_cpu_explained: bool,
-    /// What was said not to be known of CPUs.
-    unknown_cpus: Option<String>,
-    /// Of the last sample, which the notifications of its instance follow.
+    /// The reason in the last line about unknown CPUs.
+    unknown_cpus: Option<Text>,
+    /// Forecast of the last sample, which the notifications of its instance follow.
     time_to_full: Option<TimeToFull>,
     /// Verdicts that were already explained.
-    explained: Vec<(Name, Verdict)>,
+    explained: Vec<(Text, Verdict)>,
 }
 
-impl<W: Write> Text<W> {
+impl<W: Write> TextSink<W> {
     /// Onto `out`, which may be a terminal.
     pub fn new(out: W, terminal: impl Terminal + 'static, view: View) -> Self {
-        let (size, shown) = (terminal.size(), Shown::default());
+        let (size, choice) = (terminal.size(), ColumnChoice::default());
         Self {
             out,
-            columns: chosen(&view.selection, view.numbers, shown, size),
+            columns: chosen(&view.selection, view.numbers, choice, size),
             view,
             terminal: Box::new(terminal),
             size,
-            shown,
+            choice,
             instances: false,
             since_header: 0,
             per_cpu_explained: false,
@@ -89,7 +87,7 @@ impl<W: Write> Text<W> {
 
     fn hello(&mut self, hello: &Hello) -> io::Result<()> {
         self.instances = hello.instances.len() > 1;
-        self.shown = hello.into();
+        self.choice = hello.into();
         self.size = self.terminal.size();
         self.choose();
         let instances: Vec<String> = hello
@@ -97,7 +95,7 @@ impl<W: Write> Text<W> {
             .iter()
             .map(|i| match i.netns {
                 Some(inode) => format!("{} ({inode})", i.name),
-                None => i.name.clone(),
+                None => i.name.to_string(),
             })
             .collect();
         writeln!(
@@ -110,22 +108,22 @@ impl<W: Write> Text<W> {
             hello.interval_ms,
         )?;
         let probes = &hello.probes;
-        if probes.mode == "off" {
-            let reason = probes.reason.as_deref().unwrap_or("none could be attached");
-            writeln!(self.out, "probes: off, {reason}")?;
-        } else {
+        if probes.is_attached() {
             writeln!(
                 self.out,
                 "probes: {}, {} group, on {}",
                 probes.mode,
                 probes.group,
-                probes.attached.join(" "),
+                joined(&probes.attached),
             )?;
+        } else {
+            writeln!(self.out, "probes: off, {}", probes.why_off())?;
         }
-        for (reason, names) in by_reason(hello) {
-            writeln!(self.out, "{UNAVAILABLE} {}: {reason}", names.join(", "))?;
+        for group in hello.unavailable_by_reason() {
+            let names = group.names.join(", ");
+            writeln!(self.out, "{UNAVAILABLE} {names}: {}", group.reason)?;
         }
-        if probes.mode != "off" {
+        if probes.is_attached() {
             writeln!(
                 self.out,
                 "peak: the busiest 1.05 ms of the interval, in events/s; check: probes against the \
@@ -139,7 +137,7 @@ impl<W: Write> Text<W> {
         let View {
             selection, numbers, ..
         } = &self.view;
-        self.columns = chosen(selection, *numbers, self.shown, self.size);
+        self.columns = chosen(selection, *numbers, self.choice, self.size);
     }
 
     fn line(&mut self, text: &str, tone: Tone) -> io::Result<()> {
@@ -196,11 +194,11 @@ impl<W: Write> Text<W> {
         if let Some(per_cpu) = &sample.per_cpu {
             self.per_cpu(per_cpu)?;
         }
-        if sample.buckets_lost_ms > 0.0 {
+        if sample.has_lost_buckets() {
             let lost = format!(
-                "! {:.0} ms of buckets were overwritten before they could be read: peaks there are \
+                "! {} of buckets were overwritten before they could be read: peaks there are \
                  unknown, totals are not affected",
-                sample.buckets_lost_ms
+                duration::whole_millis(sample.buckets_lost_ms)
             );
             self.line(&lost, Tone::Warning)?;
         }
@@ -218,7 +216,7 @@ impl<W: Write> Text<W> {
             self.unknown_cpus.clone_from(&per_cpu.unknown);
         }
         let width = self.size.map(|size| usize::from(size.columns));
-        for line in per_cpu::lines(per_cpu, is_charted, width) {
+        for line in per_cpu::lines(per_cpu, Counter::is_charted, width) {
             if !self.per_cpu_explained {
                 self.per_cpu_explained = true;
                 writeln!(self.out, "  {}", per_cpu::LEGEND)?;
@@ -233,7 +231,7 @@ impl<W: Write> Text<W> {
     fn crosscheck(&mut self, crosscheck: &Crosscheck) -> io::Result<()> {
         for check in &crosscheck.checks {
             let known = (check.name.clone(), check.verdict);
-            if check.verdict < Verdict::Undercount || self.explained.contains(&known) {
+            if !check.verdict.is_bad() || self.explained.contains(&known) {
                 continue;
             }
             self.explained.push(known);
@@ -246,12 +244,12 @@ impl<W: Write> Text<W> {
     }
 
     fn alert(&mut self, alert: &Alert) -> io::Result<()> {
-        let raised = alert.status > AlertStatus::Clear;
+        let raised = alert.status.is_raised();
         let value = match self.time_to_full {
             Some(time) if raised && alert.name == AlertId::TimeToFull.spec().name => {
                 format!("full in {}", time_and_range(time))
             }
-            _ => format!("{:.1} {}", alert.value, alert.unit),
+            _ => format!("{} {}", decimal(alert.value, 1), alert.unit),
         };
         let line = format!(
             "{} {} {}{}: {value} (was {})",
@@ -270,7 +268,7 @@ impl<W: Write> Text<W> {
 
     /// Only of what has a column: `alloc` and `free` rise with others.
     fn burst(&mut self, burst: &Burst) -> io::Result<()> {
-        if named(&burst.counter).is_some_and(|spec| is_charted(spec.id)) {
+        if named(burst.counter.raw()).is_some_and(|spec| spec.id.is_charted()) {
             self.line(&bursts::line(burst, self.instances), Tone::News)?;
         }
         Ok(())
@@ -290,11 +288,17 @@ impl<W: Write> Text<W> {
                 self.line(&line, tone)?;
             }
         }
+        if summary.instances_left_out > 0 {
+            let more = summary.instances_left_out;
+            let line =
+                format!("{more} more network namespaces came and went; they had fewer flows");
+            self.line(&line, Tone::Dim)?;
+        }
         Ok(())
     }
 }
 
-impl<W: Write> Sink for Text<W> {
+impl<W: Write> Sink for TextSink<W> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
         match record {
             Record::Hello(hello) => self.hello(hello),
@@ -314,28 +318,9 @@ impl<W: Write> Sink for Text<W> {
     }
 }
 
-/// Unavailable counters by their reason, in table order.
-fn by_reason(hello: &Hello) -> Vec<(&str, Vec<&'static str>)> {
-    let mut groups: Vec<(&str, Vec<&'static str>)> = Vec::new();
-    let mut index: BTreeMap<&str, usize> = BTreeMap::new();
-    for (counter, reason) in hello.unavailable.iter() {
-        if !is_charted(counter) {
-            continue;
-        }
-        let at = *index.entry(reason).or_insert_with(|| {
-            groups.push((reason, Vec::new()));
-            groups.len() - 1
-        });
-        groups[at].1.push(counter.spec().name);
-    }
-    groups
-}
-
-fn is_charted(counter: Counter) -> bool {
-    CHARTS
-        .iter()
-        .flat_map(|chart| chart.dimensions)
-        .any(|dimension| dimension.quantity == Quantity::Rate(counter))
+fn joined(functions: &[Text]) -> String {
+    let names: Vec<String> = functions.iter().map(Text::to_string).collect();
+    names.join(" ")
 }
 
 fn push_group(line: &mut String, group: &str, room: usize) {

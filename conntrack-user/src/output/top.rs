@@ -1,14 +1,19 @@
-//! Leaders for eyes: one line per table while streaming, as many leaders as fit; all of them, in
+//! Top talkers in text: one line per table while streaming, as many rows as fit; all of them, in
 //! columns, for the whole run.
 
-use super::number::compact;
-use crate::model::record::{Top, TopRow, TopTable};
+use crate::{
+    model::record::{Top, TopRow, TopTable},
+    output::format::{
+        clock, duration,
+        number::{self, compact},
+    },
+};
 
-/// Between two tables that stand side by side.
+/// Blanks between two tables beside each other.
 const GAP: usize = 3;
 
-/// Lines for a record, no wider than `width` where there is one. `named`: which instance it is of is
-/// said.
+/// Lines for a record, no wider than `width` where there is one. `named`: whether the instance it is of is
+/// named.
 #[must_use]
 pub fn lines(top: &Top, width: Option<usize>, named: bool) -> Vec<String> {
     let width = width.unwrap_or(usize::MAX);
@@ -21,9 +26,7 @@ pub fn lines(top: &Top, width: Option<usize>, named: bool) -> Vec<String> {
         String::new()
     };
     let mut lines: Vec<String> = top
-        .tables
-        .iter()
-        .filter(|table| tells(table))
+        .telling_tables()
         .map(|table| line(&format!("{} {instance}", when(top)), table, width))
         .collect();
     if !lines.is_empty() {
@@ -32,32 +35,19 @@ pub fn lines(top: &Top, width: Option<usize>, named: bool) -> Vec<String> {
     lines
 }
 
-/// Whether a table says anything: something was counted, and not all of it is the one thing that
-/// everything has (no zone, no mark).
-fn tells(table: &TopTable) -> bool {
-    let unset = |row: &TopRow| row.key == "0" || row.key == "0x0";
-    let plain = matches!(&*table.of, "zone" | "mark") && table.rows.iter().all(unset);
-    table.total > 0 && !plain
-}
-
-/// Whether anybody does: of thousands that have one flow each, any ten would be as good.
-fn stands_out(table: &TopTable) -> bool {
-    table.rows.first().is_some_and(|row| row.share >= 1.0)
-}
-
 fn when(top: &Top) -> String {
-    if top.window_s > 0.0 {
-        format!("top {:.1} s", top.window_s)
+    if top.is_of_a_window() {
+        format!("top {}", duration::seconds(top.window_s))
     } else {
         "top now  ".to_owned()
     }
 }
 
 /// `top 1.0 s new     48.2k src   10.0.0.1 45%  10.0.0.2 20%`.
-fn line(begin: &str, table: &TopTable, width: usize) -> String {
+fn line(start: &str, table: &TopTable, width: usize) -> String {
     let total = compact(table.total as f64);
-    let mut line = format!("{begin}{:<7} {total:>5} {:<5}", table.by, table.of);
-    if !stands_out(table) {
+    let mut line = format!("{start}{:<7} {total:>5} {:<5}", table.by, table.of);
+    if !table.has_heavy_hitter() {
         line.push_str("  nobody stands out");
         return line;
     }
@@ -73,14 +63,16 @@ fn line(begin: &str, table: &TopTable, width: usize) -> String {
 }
 
 fn closing(top: &Top, width: usize) -> Vec<String> {
-    let of = if top.window_s > 0.0 {
-        format!("top of {:.1} s", top.window_s)
+    let of = if top.is_of_a_window() {
+        format!("top of {}", duration::seconds(top.window_s))
     } else {
-        format!("entries held at {}", top.time.0.strftime("%H:%M:%S"))
+        format!("entries held at {}", clock::seconds(top.time))
     };
     let mut lines = vec![String::new(), format!("{}, {of}", top.instance)];
-    let mut tables = top.tables.iter().filter(|table| tells(table)).peekable();
-    if tables.peek().is_none() {
+    let mut tables = top.telling_tables().peekable();
+    if top.tables.is_empty() {
+        lines.push("nothing could be counted".to_owned());
+    } else if tables.peek().is_none() {
         lines.push("nothing was counted".to_owned());
     }
     while let Some(first) = tables.next() {
@@ -106,7 +98,7 @@ fn block(table: &TopTable) -> Vec<String> {
         (error, true) => format!(" (up to {error} more)"),
         (error, false) => format!(" (up to {error} more; others may lead)"),
     };
-    if !stands_out(table) {
+    if !table.has_heavy_hitter() {
         return vec![format!("by {}: nobody stands out", table.of)];
     }
     let title = format!("by {}{accuracy}", table.of);
@@ -163,17 +155,14 @@ fn join(blocks: Vec<Vec<String>>) -> Vec<String> {
 fn who(row: &TopRow) -> String {
     match &row.process {
         Some(process) => format!("{} {process}", row.key),
-        None => row.key.clone(),
+        None => row.key.to_string(),
     }
 }
 
 /// In percent; at least so many, where counts are not exact.
 fn share(table: &TopTable, row: &TopRow) -> String {
-    let at_least = if table.error > 0 { "≥" } else { "" };
-    match row.share {
-        share if share < 9.95 => format!("{at_least}{share:.1}%"),
-        share => format!("{at_least}{share:.0}%"),
-    }
+    let at_least = if table.is_exact() { "" } else { "≥" };
+    format!("{at_least}{}", number::share(row.share))
 }
 
 fn chars(text: &str) -> usize {

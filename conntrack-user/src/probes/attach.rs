@@ -1,75 +1,54 @@
-//! Loading the programs and attaching them as the plan says.
+//! Following a plan: programs loaded and attached, their maps open.
+
+use std::sync::Arc;
 
 use aya::{
-    Btf, Ebpf, EbpfLoader, VerifierLogLevel, include_bytes_aligned,
-    maps::{HashMap, Map, MapData},
-    programs::{FEntry, FExit, KProbe, Program, ProgramError},
+    Btf as KernelTypes, Ebpf,
+    maps::{HashMap, MapData},
 };
 use aya_log::EbpfLogger;
-use conntrack_ebpf::{
-    BORN_MAP, BUCKETS_MAP, CONFIRM_TIMES_MAP, EARLY_DROP_TIMES_MAP, LEADERS_MAP, LIVED_MAP,
-    NETNS_SLOTS_MAP, TOTALS_MAP, globals,
-};
+use conntrack_ebpf::{cells::CounterShape, events::RawEvent, maps};
 
 use super::{
-    diagnostics::Diagnostics,
-    events::Events,
-    leaders::KernelLeaders,
-    missed::Missed,
-    plan::{self, Attachment, Group, How, MissingProbe, Plan, PlannedProbe},
+    error::{AttachError, chain},
+    events::EventRing,
+    facts::NoFentry,
+    heavy_hitters::KernelSketches,
+    load::{array, load, take},
+    missed::MissedHits,
+    plan::{
+        self, AttachPoint, Mechanism, MissingProbe, MissingReason, Plan, PlannedProbe, ProbeGroup,
+    },
+    programs,
 };
 use crate::{
-    model::{origin::Coverage, record::Probes, snapshot::EventCounts},
-    source::{
-        counter_maps::{CounterMaps, Shape},
-        duration_maps::DurationMaps,
-        leader_maps::LeaderShape,
-    },
+    reading::{coverage::Coverage, events::EventCounts, probes::Probes},
+    source::maps::{counters::CounterMaps, durations::DurationMaps},
 };
-
-/// The eBPF object, or nothing where the build did not embed one.
-pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ctpulse.bpf.o"));
-
-/// Instances counted apart, at most, when there may be several.
-const SLOTS: u32 = 64;
 
 /// What is attached. Dropping it detaches everything.
 pub struct Attached {
     /// Keeps the programs loaded and attached.
     _ebpf: Ebpf,
-    logger: Option<EbpfLogger<Diagnostics>>,
-    events: Events,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    events: EventRing,
     slots: HashMap<MapData, u32, u32>,
-    leaders: Option<KernelLeaders>,
-    attachments: Vec<Attachment>,
+    sketches: Option<KernelSketches>,
+    attachments: Vec<AttachPoint>,
     durations: DurationMaps,
     missing: Vec<MissingProbe>,
-    missed: Missed,
+    missed: MissedHits,
 }
 
 /// The outcome of following a plan.
 pub struct Outcome {
-    group: Group,
+    group: ProbeGroup,
     /// The programs and their counters, unless nothing could be attached.
     pub attached: Option<(Attached, CounterMaps)>,
     /// What is not attached, and why.
     pub missing: Vec<MissingProbe>,
     /// Why the plan should be made again without fentry: nothing is attached then.
-    pub fentry_refused: Option<String>,
-}
-
-/// Why a plan could not be followed.
-enum Failure {
-    /// Nothing can be attached.
-    All(String),
-    /// Nothing can be attached by fentry.
-    Fentry(String),
-}
-
-impl From<String> for Failure {
-    fn from(reason: String) -> Self {
-        Self::All(reason)
-    }
+    pub fentry_refused: Option<NoFentry>,
 }
 
 impl Outcome {
@@ -79,7 +58,7 @@ impl Outcome {
         plan::coverage(&self.missing)
     }
 
-    /// For the report.
+    /// What is attached, for the report.
     #[must_use]
     pub fn report(&self) -> Probes {
         let attached = self
@@ -109,226 +88,127 @@ pub fn attach(plan: &Plan, kernel: &str, object: &[u8]) -> Outcome {
             ..nothing(Vec::new())
         },
         Ok((attached, _)) => nothing(attached.missing),
-        Err(failure) => {
-            let (Failure::All(reason) | Failure::Fentry(reason)) = &failure;
-            let failed = plan.probes.iter().map(|probe| missing(probe, reason));
+        Err(error) => {
+            let error = Arc::new(error);
+            let reason = MissingReason::Attach(Arc::clone(&error));
+            let failed = plan.probes.iter();
+            let failed = failed.map(|probe| missing(probe, reason.clone()));
             let missing = plan.missing.iter().cloned().chain(failed).collect();
             Outcome {
-                fentry_refused: match failure {
-                    Failure::All(_) => None,
-                    Failure::Fentry(reason) => Some(reason),
-                },
+                fentry_refused: error.is_of_fentry().then_some(NoFentry::Attach(error)),
                 ..nothing(missing)
             }
         }
     }
 }
 
+/// Fails when nothing can be attached, or nothing by fentry.
 fn try_attach(
     plan: &Plan,
     kernel: &str,
     object: &[u8],
-) -> Result<(Attached, CounterMaps), Failure> {
-    let shape = Shape::new(plan.cpus, if plan.netns.is_some() { 1 } else { SLOTS });
-    let leaders = plan.top.map(|_| LeaderShape::new(plan.cpus));
-    let mut ebpf = load(plan, shape, leaders, object)?;
-    let maps = CounterMaps::new(
-        array(&ebpf, TOTALS_MAP)?.fd(),
-        array(&ebpf, BUCKETS_MAP)?.fd(),
+) -> Result<(Attached, CounterMaps), AttachError> {
+    let shape = plan.counter_shape();
+    let sketch_shape = plan.sketch_shape();
+    let mut ebpf = load(plan, shape, sketch_shape, object)?;
+    let counters = CounterMaps::new(
+        array(&ebpf, maps::TOTALS)?.fd(),
+        array(&ebpf, maps::BUCKETS)?.fd(),
         shape,
     )
-    .map_err(|e| format!("cannot map the probes' counters: {}", chain(&e)))?;
-    let leaders = leaders
-        .map(|shape| KernelLeaders::new(&mut ebpf, shape))
+    .map_err(|cause| AttachError::Memory {
+        what: "the probes' counters",
+        cause,
+    })?;
+    let sketches = sketch_shape
+        .map(|shape| KernelSketches::new(&mut ebpf, shape))
         .transpose()?;
     let durations = durations(plan, shape, &ebpf)?;
-    let mut attachments: Vec<Attachment> = Vec::new();
-    let mut missing = plan.missing.clone();
-    let types = plan.uses_fentry().then(Btf::from_sys_fs).transpose();
-    let types =
-        types.map_err(|e| Failure::Fentry(format!("no fentry without types: {}", chain(&e))))?;
-    for probe in &plan.probes {
-        match attach_all(&mut ebpf, types.as_ref(), probe) {
-            Ok(()) => attachments.extend(&probe.attachments),
-            Err(Failure::All(reason)) => missing.push(self::missing(probe, &reason)),
-            Err(refused) => return Err(refused),
-        }
-    }
-    // Diagnostics only: counting goes on without them. After loading, because the logger takes the
+    let (attachments, missing) = attach_programs(plan, &mut ebpf)?;
+    // Diagnostics only: the programs count without them, too. After loading, because the logger takes the
     // map away from `ebpf`.
-    let logger = EbpfLogger::init_with_logger(&mut ebpf, Diagnostics)
+    let logger = EbpfLogger::init_with_logger(&mut ebpf, log::logger())
         .inspect_err(|e| log::warn!("no diagnostics from the eBPF programs: {}", chain(e)))
         .ok();
-    let slots = ebpf
-        .take_map(NETNS_SLOTS_MAP)
-        .ok_or_else(|| format!("the eBPF object has no map {NETNS_SLOTS_MAP}"))?
+    let slots = take(&mut ebpf, maps::NETNS_SLOTS)?
         .try_into()
-        .map_err(|e| format!("{NETNS_SLOTS_MAP}: {}", chain(&e)))?;
-    let events = Events::new(&mut ebpf)
-        .map_err(|e| format!("cannot read the probes' events: {}", chain(&e)))?;
-    let kprobes = attachments.iter().any(|a| a.how == How::Kprobe);
-    let missed = Missed::new(&ebpf, kernel, kprobes);
+        .map_err(|cause| AttachError::Map {
+            map: maps::NETNS_SLOTS,
+            cause,
+        })?;
+    let events = EventRing::new(&mut ebpf)?;
+    let kprobes = attachments.iter().any(|a| a.how == Mechanism::Kprobe);
+    let missed = MissedHits::new(&ebpf, kernel, kprobes);
     let attached = Attached {
         _ebpf: ebpf,
         logger,
         events,
         slots,
-        leaders,
+        sketches,
         attachments,
         durations,
         missing,
         missed,
     };
-    Ok((attached, maps))
+    Ok((attached, counters))
 }
 
-fn load(
+/// Attaches what can be: which programs are where, and which probes are missing.
+fn attach_programs(
     plan: &Plan,
-    shape: Shape,
-    leaders: Option<LeaderShape>,
-    object: &[u8],
-) -> Result<Ebpf, String> {
-    // 0 is no namespace's inode number.
-    let netns = plan.netns.unwrap_or_default();
-    let slots = shape.slots;
-    let mut loader = EbpfLoader::new();
-    loader
-        .verifier_log_level(VerifierLogLevel::DISABLE)
-        .map_max_entries(TOTALS_MAP, shape.cells())
-        .map_max_entries(BUCKETS_MAP, shape.buckets())
-        .override_global(globals::RING_BITS, &shape.ring_bits, true)
-        .override_global(globals::EVENT_RATE, &plan.event_rate, true)
-        .override_global(globals::NETNS, &netns, true)
-        .override_global(globals::SLOTS, &slots, true)
-        .override_global(aya_log::LEVEL, &super::diagnostics::EBPF_LEVEL, false);
-    let yes = 1_u32;
-    if let Some(room) = plan.lifetimes {
-        loader
-            .map_max_entries(LIVED_MAP, shape.cells())
-            .map_max_entries(BORN_MAP, room)
-            .override_global(globals::LIFETIMES, &yes, true);
-    }
-    if plan.latency {
-        loader
-            .map_max_entries(CONFIRM_TIMES_MAP, shape.cells())
-            .map_max_entries(EARLY_DROP_TIMES_MAP, shape.cells())
-            .override_global(globals::LATENCY, &yes, true);
-    }
-    if let Some((shape, leading)) = leaders.as_ref().zip(plan.top.as_ref()) {
-        loader
-            .map_max_entries(LEADERS_MAP, shape.elements())
-            .override_global(globals::TOP, &yes, true)
-            .override_global(globals::TOP_SET_BITS, &shape.set_bits, true)
-            .override_global(globals::TOP_SEED, &leading.seed, true)
-            .override_global(globals::TOP_PREFIX, &leading.prefixes.ipv4, true)
-            .override_global(globals::TOP_PREFIX6, &leading.prefixes.ipv6, true);
-    }
-    for (name, value) in &plan.globals {
-        loader.override_global(name, value, true);
-    }
-    loader
-        .load(object)
-        .map_err(|e| format!("the kernel refused the eBPF object: {}", chain(&e)))
-}
-
-fn array<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData, String> {
-    match ebpf.map(name) {
-        Some(Map::Array(data)) => Ok(data),
-        _ => Err(format!("the eBPF object has no array {name}")),
-    }
-}
-
-fn durations(plan: &Plan, shape: Shape, ebpf: &Ebpf) -> Result<DurationMaps, String> {
-    let mut maps = DurationMaps::none(shape);
-    if plan.lifetimes.is_some() {
-        maps.add_lifetimes(array(ebpf, LIVED_MAP)?.fd())
-            .map_err(|e| format!("cannot map lifetimes: {}", chain(&e)))?;
-    }
-    if plan.latency {
-        let confirm = array(ebpf, CONFIRM_TIMES_MAP)?;
-        let early_drop = array(ebpf, EARLY_DROP_TIMES_MAP)?;
-        maps.add_latency(confirm.fd(), early_drop.fd())
-            .map_err(|e| format!("cannot map the times of functions: {}", chain(&e)))?;
-    }
-    Ok(maps)
-}
-
-fn attach_all(ebpf: &mut Ebpf, types: Option<&Btf>, probe: &PlannedProbe) -> Result<(), Failure> {
-    probe
-        .attachments
-        .iter()
-        .try_for_each(|attachment| match (attachment.how, types) {
-            (How::Fentry, Some(types)) => attach_by_fentry(ebpf, types, *attachment),
-            _ => attach_by_kprobe(ebpf, *attachment).map_err(Failure::All),
-        })
-}
-
-fn attach_by_kprobe(ebpf: &mut Ebpf, attachment: Attachment) -> Result<(), String> {
-    let function = attachment.function;
-    let name = attachment.program.kprobe;
-    let kprobe: &mut KProbe = program(ebpf, name)?
-        .try_into()
-        .map_err(|e| format!("program {name}: {}", chain(&e)))?;
-    match kprobe.load() {
-        // One program may go on several functions.
-        Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
-        Err(e) => {
-            return Err(format!("the kernel refused program {name}: {}", chain(&e)));
+    ebpf: &mut Ebpf,
+) -> Result<(Vec<AttachPoint>, Vec<MissingProbe>), AttachError> {
+    let types = plan
+        .uses_fentry()
+        .then(KernelTypes::from_sys_fs)
+        .transpose();
+    let types = types.map_err(AttachError::NoTypes)?;
+    let mut attachments = Vec::new();
+    let mut missing = plan.missing.clone();
+    for probe in &plan.probes {
+        match programs::attach(ebpf, types.as_ref(), probe) {
+            Ok(()) => attachments.extend(&probe.attachments),
+            Err(error) if error.is_of_fentry() => return Err(error),
+            Err(error) => missing.push(self::missing(probe, error.into())),
         }
     }
-    kprobe
-        .attach(function, 0)
-        .map_err(|e| format!("the kernel refused a probe on {function}: {}", chain(&e)))?;
-    Ok(())
+    Ok((attachments, missing))
 }
 
-fn attach_by_fentry(ebpf: &mut Ebpf, types: &Btf, attachment: Attachment) -> Result<(), Failure> {
-    let function = attachment.function;
-    let name = attachment.program.fentry;
-    let refused = |error| {
-        let reason = format!("the kernel refused {name} on {function}: {}", chain(&error));
-        Failure::Fentry(reason)
-    };
-    let wrong = |error| Failure::All(format!("program {name}: {}", chain(&error)));
-    let program = program(ebpf, name)?;
-    if attachment.program.at_return {
-        let fexit: &mut FExit = program.try_into().map_err(wrong)?;
-        fexit.load(function, types).map_err(refused)?;
-        fexit.attach().map_err(refused)?;
-    } else {
-        let fentry: &mut FEntry = program.try_into().map_err(wrong)?;
-        fentry.load(function, types).map_err(refused)?;
-        fentry.attach().map_err(refused)?;
+fn durations(plan: &Plan, shape: CounterShape, ebpf: &Ebpf) -> Result<DurationMaps, AttachError> {
+    let mut durations = DurationMaps::none(shape);
+    if plan.lifetimes.is_some() {
+        let counts = array(ebpf, maps::LIFETIME_COUNTS)?;
+        durations
+            .add_lifetimes(counts.fd())
+            .map_err(|cause| AttachError::Memory {
+                what: "lifetimes",
+                cause,
+            })?;
     }
-    Ok(())
+    if plan.latency {
+        let confirm = array(ebpf, maps::CONFIRM_TIMES)?;
+        let early_drop = array(ebpf, maps::EARLY_DROP_TIMES)?;
+        durations
+            .add_latency(confirm.fd(), early_drop.fd())
+            .map_err(|cause| AttachError::Memory {
+                what: "the times of functions",
+                cause,
+            })?;
+    }
+    Ok(durations)
 }
 
-fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, String> {
-    ebpf.program_mut(name)
-        .ok_or_else(|| format!("the eBPF object has no program {name}"))
-}
-
-fn missing(probe: &PlannedProbe, reason: &str) -> MissingProbe {
+fn missing(probe: &PlannedProbe, reason: MissingReason) -> MissingProbe {
     MissingProbe {
         function: probe.attachments[0].function,
         counters: probe.counters,
-        reason: reason.to_owned(),
+        reason,
     }
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 impl Attached {
-    /// Writes what the eBPF programs had to say since last time.
+    /// Logs the diagnostics of the eBPF programs since last time.
     pub fn flush_diagnostics(&mut self) {
         if let Some(logger) = &mut self.logger {
             logger.flush();
@@ -336,27 +216,31 @@ impl Attached {
     }
 
     /// Has a namespace counted in a slot from now on.
-    pub fn assign(&mut self, inode: u32, slot: u32) -> Result<(), String> {
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn assign(&mut self, inode: u32, slot: u32) -> Result<(), AttachError> {
         self.slots
             .insert(&inode, &slot, 0)
-            .map_err(|e| format!("cannot assign a slot to a network namespace: {}", chain(&e)))
+            .map_err(|cause| AttachError::Assign { inode, cause })
     }
 
-    /// No longer.
+    /// Has a namespace counted among those without a slot again.
     pub fn release(&mut self, inode: u32) {
         if let Err(error) = self.slots.remove(&inode) {
             log::debug!("release the slot of {inode}: {}", chain(&error));
         }
     }
 
-    /// The events since last time, oldest first.
-    pub fn events(&mut self) -> Vec<conntrack_ebpf::Event> {
-        self.events.drain()
+    /// The events since last time, oldest first, at most `limit` of them.
+    pub fn events(&mut self, limit: usize) -> Vec<RawEvent> {
+        self.events.drain(limit)
     }
 
-    /// Leaders, when they are counted.
-    pub fn leaders(&mut self) -> Option<&mut KernelLeaders> {
-        self.leaders.as_mut()
+    /// Heavy hitters, when they are counted.
+    pub fn sketches(&mut self) -> Option<&mut KernelSketches> {
+        self.sketches.as_mut()
     }
 
     /// Lengths of time, as far as they are counted.
@@ -371,7 +255,7 @@ impl Attached {
         self.events.counts()
     }
 
-    /// Probe hits the kernel skipped since attach; `None` where it does not tell.
+    /// Probe hits that the kernel missed since attach; `None` where it does not count them.
     #[must_use]
     pub fn missed(&self) -> Option<u64> {
         self.missed.read()

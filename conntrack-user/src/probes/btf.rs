@@ -6,102 +6,26 @@
 //! (NUL-terminated names). The BTF of a module is *split*: its type numbers and string offsets
 //! continue those of vmlinux, to which it refers.
 
-use std::{collections::BTreeSet, fmt};
-
-use thiserror::Error;
-
+mod error;
 mod format;
+mod uapi;
 
-use format::{Header, MAGIC, Member, Type, VERSION, kind, to_usize};
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::collections::BTreeSet;
+
+pub use error::{BtfError, TypeId};
+use format::{BtfHeader, BtfMember, BtfType, to_usize};
+use uapi::kind;
 
 /// How many typedefs and qualifiers may follow each other. The kernel's own reader stops at 32
 /// (`MAX_RESOLVE_DEPTH`); bounded, because nothing keeps broken BTF from going in circles.
 const MAX_CHAIN: usize = 32;
 
-/// Why bytes are not BTF that can be read, or why something is not in them. Types go by their
-/// number, as `bpftool btf dump` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Error {
-    /// Shorter than a header, or than its header says that the header is.
-    #[error("the BTF header is cut short")]
-    HeaderCutShort,
-    /// Another magic number, given as it is.
-    #[error("not BTF: starts with {0:#06x}, not {MAGIC:#06x}")]
-    NotBtf(u16),
-    /// The magic number with its bytes swapped.
-    #[error("BTF of a machine of the other byte order")]
-    OtherByteOrder,
-    /// A version or flags that no kernel has used so far.
-    #[error("BTF of version {version} with flags {flags:#x}; only version {VERSION} is known")]
-    UnknownVersion {
-        /// The header's version.
-        version: u8,
-        /// The header's flags.
-        flags: u8,
-    },
-    /// A section that does not lie within the bytes.
-    #[error("the {0} section of the BTF reaches beyond its end")]
-    SectionOutside(&'static str),
-    /// A record that does not lie within the type section.
-    #[error("BTF type {0} reaches beyond the end of the type section")]
-    TypeCutShort(TypeId),
-    /// A kind whose records are of unknown size, so that nothing after it can be found.
-    #[error("BTF type {id} is of kind {kind}, which this version of ctpulse does not know")]
-    UnknownKind {
-        /// Number of the type.
-        id: TypeId,
-        /// The kind.
-        kind: u32,
-    },
-    /// A reference to a type that is not there. Number 0 is void, which has no record.
-    #[error("BTF type {0} is referred to but not there")]
-    NoType(TypeId),
-    /// More typedefs and qualifiers than `MAX_CHAIN`.
-    #[error("BTF type {0} stands behind too many typedefs, or refers to itself")]
-    EndlessChain(TypeId),
-    /// No structure of that name, or only forward declarations.
-    #[error("BTF has no struct {0} with members")]
-    NoStruct(String),
-    /// No member of that name.
-    #[error("BTF type {id} has no member {name}")]
-    NoMember {
-        /// Number of the type.
-        id: TypeId,
-        /// The name.
-        name: String,
-    },
-    /// A member that does not begin or end at the border of a byte, or need not.
-    #[error("{0} is a bit field")]
-    BitField(String),
-    /// An element is wanted of something that is no array, or not so long.
-    #[error("BTF type {id} has no element {index}")]
-    NoElement {
-        /// Number of the type.
-        id: TypeId,
-        /// The index.
-        index: u32,
-    },
-    /// A type that has no size by itself, such as a function.
-    #[error("BTF type {0} has no size")]
-    NoSize(TypeId),
-    /// A distance that does not fit 32 bits.
-    #[error("an offset within BTF type {0} is too large")]
-    TooLarge(TypeId),
-}
-
-/// Number of a type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TypeId(usize);
-
-impl fmt::Display for TypeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// A part of a structure or an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct BtfPart {
     /// Bytes from the beginning of the whole.
     pub offset: u32,
     /// What it is, by itself or through typedefs and qualifiers.
@@ -113,7 +37,7 @@ pub struct Btf<'a> {
     base: Option<&'a Btf<'a>>,
     /// Number of the first of `types`.
     first_id: usize,
-    types: Vec<Type<'a>>,
+    types: Vec<BtfType<'a>>,
     /// Offset of the beginning of `strings`.
     first_string: usize,
     strings: &'a [u8],
@@ -122,18 +46,18 @@ pub struct Btf<'a> {
 }
 
 impl<'a> Btf<'a> {
-    /// Reads BTF that stands by itself, as /sys/kernel/btf/vmlinux does.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+    /// Reads BTF that is complete in itself, as /sys/kernel/btf/vmlinux is.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
         Self::parse_after(bytes, None)
     }
 
     /// Reads the BTF of a module, which continues that of vmlinux.
-    pub fn parse_split(bytes: &'a [u8], base: &'a Btf<'a>) -> Result<Self, Error> {
+    pub fn parse_split(bytes: &'a [u8], base: &'a Btf<'a>) -> Result<Self, BtfError> {
         Self::parse_after(bytes, Some(base))
     }
 
-    fn parse_after(bytes: &'a [u8], base: Option<&'a Btf<'a>>) -> Result<Self, Error> {
-        let header = Header::parse(bytes)?;
+    fn parse_after(bytes: &'a [u8], base: Option<&'a Btf<'a>>) -> Result<Self, BtfError> {
+        let header = BtfHeader::parse(bytes)?;
         let layouts = match base {
             // The kinds are the kernel's: a module need not repeat them.
             Some(base) if header.layouts.is_empty() => base.layouts,
@@ -149,7 +73,7 @@ impl<'a> Btf<'a> {
         let mut rest = header.types;
         while !rest.is_empty() {
             let ty;
-            (ty, rest) = Type::parse(rest, TypeId(first_id + types.len()), layouts)?;
+            (ty, rest) = BtfType::parse(rest, TypeId(first_id + types.len()), layouts)?;
             types.push(ty);
         }
         Ok(Self {
@@ -163,14 +87,14 @@ impl<'a> Btf<'a> {
     }
 
     /// The structure of that name that has members: the module's own before that of vmlinux.
-    pub fn structure(&self, name: &str) -> Result<TypeId, Error> {
+    pub fn structure(&self, name: &str) -> Result<TypeId, BtfError> {
         let own = self.types.iter().position(|ty| {
             ty.kind() == kind::STRUCT && ty.vlen() > 0 && self.is_named(ty.name, name)
         });
         match (own, self.base) {
             (Some(index), _) => Ok(TypeId(self.first_id + index)),
             (None, Some(base)) => base.structure(name),
-            (None, None) => Err(Error::NoStruct(name.to_owned())),
+            (None, None) => Err(BtfError::NoStruct(name.to_owned())),
         }
     }
 
@@ -182,7 +106,7 @@ impl<'a> Btf<'a> {
     }
 
     /// A member of a structure or union, looked for in anonymous members too.
-    pub fn member(&self, id: TypeId, name: &str) -> Result<Part, Error> {
+    pub fn member(&self, id: TypeId, name: &str) -> Result<BtfPart, BtfError> {
         let mut pending = vec![(self.resolve(id)?.1, 0_u32)];
         // An anonymous type is gone through once, so that this ends even for one that has itself
         // as a member; names are unique, so that a second time would find no more.
@@ -191,12 +115,12 @@ impl<'a> Btf<'a> {
             for member in composite.members() {
                 let bits = start
                     .checked_add(member.bit_offset)
-                    .ok_or(Error::TooLarge(id))?;
+                    .ok_or(BtfError::TooLarge(id))?;
                 if self.is_named(member.name, name) {
                     return if bits % 8 != 0 || self.is_bit_field(&member) {
-                        Err(Error::BitField(name.to_owned()))
+                        Err(BtfError::BitField(name.to_owned()))
                     } else {
-                        Ok(Part {
+                        Ok(BtfPart {
                             offset: bits / 8,
                             id: member.id,
                         })
@@ -210,13 +134,13 @@ impl<'a> Btf<'a> {
                 }
             }
         }
-        Err(Error::NoMember {
+        Err(BtfError::NoMember {
             id,
             name: name.to_owned(),
         })
     }
 
-    fn is_bit_field(&self, member: &Member) -> bool {
+    fn is_bit_field(&self, member: &BtfMember) -> bool {
         match member.bit_field_size {
             Some(size) => size > 0,
             // The old way: the member is of an integer type that has fewer bits than its bytes.
@@ -228,21 +152,21 @@ impl<'a> Btf<'a> {
     }
 
     /// An element of an array.
-    pub fn element(&self, id: TypeId, index: u32) -> Result<Part, Error> {
+    pub fn element(&self, id: TypeId, index: u32) -> Result<BtfPart, BtfError> {
         match self.resolve(id)?.1.array() {
-            Some((element, count)) if index < count => Ok(Part {
+            Some((element, count)) if index < count => Ok(BtfPart {
                 offset: self
                     .size(element)?
                     .checked_mul(index)
-                    .ok_or(Error::TooLarge(id))?,
+                    .ok_or(BtfError::TooLarge(id))?,
                 id: element,
             }),
-            _ => Err(Error::NoElement { id, index }),
+            _ => Err(BtfError::NoElement { id, index }),
         }
     }
 
     /// Size in bytes. That of a pointer is not in BTF.
-    fn size(&self, id: TypeId) -> Result<u32, Error> {
+    fn size(&self, id: TypeId) -> Result<u32, BtfError> {
         let mut count = 1_u32;
         let mut inner = id;
         // Arrays of arrays can go in circles just as typedefs can.
@@ -256,24 +180,24 @@ impl<'a> Btf<'a> {
                 | kind::FLOAT
                 | kind::ENUM64 => ty.size_or_type,
                 _ => {
-                    let (element, length) = ty.array().ok_or(Error::NoSize(inner))?;
+                    let (element, length) = ty.array().ok_or(BtfError::NoSize(inner))?;
                     inner = element;
                     length
                 }
             };
-            count = count.checked_mul(factor).ok_or(Error::TooLarge(id))?;
+            count = count.checked_mul(factor).ok_or(BtfError::TooLarge(id))?;
             if ty.kind() != kind::ARRAY {
                 return Ok(count);
             }
         }
-        Err(Error::EndlessChain(id))
+        Err(BtfError::EndlessChain(id))
     }
 
     /// What a type is behind typedefs and qualifiers.
-    fn resolve(&self, id: TypeId) -> Result<(TypeId, Type<'a>), Error> {
+    fn resolve(&self, id: TypeId) -> Result<(TypeId, BtfType<'a>), BtfError> {
         let mut inner = id;
         for _ in 0..MAX_CHAIN {
-            let ty = self.get(inner).ok_or(Error::NoType(inner))?;
+            let ty = self.get(inner).ok_or(BtfError::NoType(inner))?;
             match ty.kind() {
                 kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG => {
                     inner = TypeId(to_usize(ty.size_or_type))
@@ -281,10 +205,10 @@ impl<'a> Btf<'a> {
                 _ => return Ok((inner, ty)),
             }
         }
-        Err(Error::EndlessChain(id))
+        Err(BtfError::EndlessChain(id))
     }
 
-    fn get(&self, id: TypeId) -> Option<Type<'a>> {
+    fn get(&self, id: TypeId) -> Option<BtfType<'a>> {
         match (id.0.checked_sub(self.first_id), self.base) {
             (Some(index), _) => self.types.get(index).copied(),
             (None, Some(base)) => base.get(id),
@@ -309,6 +233,3 @@ impl<'a> Btf<'a> {
         }
     }
 }
-
-#[cfg(test)]
-pub(super) mod tests;

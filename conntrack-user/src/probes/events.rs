@@ -1,39 +1,56 @@
 //! Single events, from the ring buffer.
 
-use std::io;
+use aya::{
+    Ebpf,
+    maps::{MapData, RingBuf},
+};
+use conntrack_ebpf::{
+    TUPLE_SIZE,
+    events::{EventKind, EventStats, RawEvent},
+    maps,
+};
 
-use aya::maps::{Map, MapData, RingBuf};
-use conntrack_ebpf::{EVENT_STATS_MAP, EVENTS_MAP, Event, EventKind, EventStats, TUPLE_SIZE};
-
-use crate::{model::snapshot::EventCounts, source::counter_maps::MapView};
+use super::{
+    error::AttachError,
+    load::{array, take},
+};
+use crate::{reading::events::EventCounts, source::maps::view::MapView};
 
 /// The ring, and what became of the events that did not get into it.
-pub struct Events {
+pub(super) struct EventRing {
     ring: RingBuf<MapData>,
     stats: MapView<EventStats>,
 }
 
-impl Events {
+impl EventRing {
     /// Takes the ring out of the loaded object.
-    pub fn new(ebpf: &mut aya::Ebpf) -> io::Result<Self> {
-        let missing = |name: &str| io::Error::other(format!("the eBPF object has no map {name}"));
-        let ring = ebpf
-            .take_map(EVENTS_MAP)
-            .ok_or_else(|| missing(EVENTS_MAP))?;
-        let stats = match ebpf.map(EVENT_STATS_MAP) {
-            Some(Map::Array(data)) => MapView::new(data.fd(), EventKind::ALL.len())?,
-            _ => return Err(missing(EVENT_STATS_MAP)),
-        };
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, or cannot be mapped.
+    pub(super) fn new(ebpf: &mut Ebpf) -> Result<Self, AttachError> {
+        let ring = take(ebpf, maps::EVENTS)?;
+        let stats = array(ebpf, maps::EVENT_STATS)?;
         Ok(Self {
-            ring: RingBuf::try_from(ring).map_err(io::Error::other)?,
-            stats,
+            ring: RingBuf::try_from(ring).map_err(|cause| AttachError::Map {
+                map: maps::EVENTS,
+                cause,
+            })?,
+            stats: MapView::new(stats.fd(), EventKind::ALL.len()).map_err(|cause| {
+                AttachError::Memory {
+                    what: "what became of events",
+                    cause,
+                }
+            })?,
         })
     }
 
-    /// The events since last time, oldest first.
-    pub fn drain(&mut self) -> Vec<Event> {
+    /// The events since last time, oldest first, at most `limit` of them: what is left stays in the ring.
+    pub(super) fn drain(&mut self, limit: usize) -> Vec<RawEvent> {
         let mut events = Vec::new();
-        while let Some(item) = self.ring.next() {
+        while events.len() < limit
+            && let Some(item) = self.ring.next()
+        {
             events.extend(decode(&item));
         }
         events
@@ -41,7 +58,7 @@ impl Events {
 
     /// What became of the events of each kind so far.
     #[must_use]
-    pub fn counts(&self) -> EventCounts {
+    pub(super) fn counts(&self) -> EventCounts {
         EventKind::ALL.map(|kind| {
             let Some(stats) = self.stats.element(kind as usize) else {
                 return (kind, [0; 3]);
@@ -60,12 +77,12 @@ impl Events {
     }
 }
 
-/// An event as it lies in the ring; `None` if it is shorter than one.
-fn decode(bytes: &[u8]) -> Option<Event> {
+/// An event as it is in the ring; `None` if it is shorter than one.
+fn decode(bytes: &[u8]) -> Option<RawEvent> {
     let word = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let tuple =
         |at: usize| -> Option<[u8; TUPLE_SIZE]> { bytes.get(at..at + TUPLE_SIZE)?.try_into().ok() };
-    Some(Event {
+    Some(RawEvent {
         time: u64::from_ne_bytes(bytes.get(0..8)?.try_into().ok()?),
         slot: word(8)?,
         kind: word(12)?,
@@ -84,12 +101,12 @@ mod tests {
 
     #[test]
     fn fields_are_read_where_they_lie() {
-        assert_eq!(offset_of!(Event, slot), 8);
-        assert_eq!(offset_of!(Event, kind), 12);
-        assert_eq!(offset_of!(Event, tuple), 16);
-        assert_eq!(offset_of!(Event, by), 16 + TUPLE_SIZE);
-        assert_eq!(offset_of!(Event, has_tuple), 16 + 2 * TUPLE_SIZE);
-        assert_eq!(offset_of!(Event, has_by), 20 + 2 * TUPLE_SIZE);
+        assert_eq!(offset_of!(RawEvent, slot), 8);
+        assert_eq!(offset_of!(RawEvent, kind), 12);
+        assert_eq!(offset_of!(RawEvent, tuple), 16);
+        assert_eq!(offset_of!(RawEvent, by), 16 + TUPLE_SIZE);
+        assert_eq!(offset_of!(RawEvent, has_tuple), 16 + 2 * TUPLE_SIZE);
+        assert_eq!(offset_of!(RawEvent, has_by), 20 + 2 * TUPLE_SIZE);
     }
 
     #[test]

@@ -1,27 +1,86 @@
-//! What the host offers. Read once, told apart from what is decided about it.
+//! What the host offers: read once, and not yet decided upon.
 
-use std::{fs, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use aya::{programs::ProgramType, sys::is_program_supported};
+use aya::{
+    programs::{ProgramError, ProgramType},
+    sys::is_program_supported,
+};
+use conntrack_ebpf::table;
 use rustix::thread::{CapabilitySet, capabilities};
+use thiserror::Error;
 
-use super::{attach::chain, kallsyms::Symbols, layout::Layout, spec::wanted_functions};
+use super::{
+    error::{AttachError, chain},
+    kallsyms::Symbols,
+    object::OBJECT,
+    offsets::{FieldOffsets, TypesError},
+};
+use crate::{files, reading::cpus::cpu_list};
 
 /// Whether the host has something. Not knowing is not the same as no.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Support {
-    /// It has.
+    /// The host has it.
     Yes,
-    /// It has not; the text says how that was seen.
+    /// The host lacks it; the text says how that was seen.
     No(String),
     /// It could not be found out; the text says why.
     Unknown(String),
 }
 
+/// Why something is not known of the host.
+#[derive(Clone, Debug, Error)]
+pub enum FactError {
+    /// The file could not be read.
+    #[error("{}: {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        cause: Arc<io::Error>,
+    },
+    /// The file does not list CPUs.
+    #[error("{}: cannot read {text:?}", path.display())]
+    CpuList {
+        /// The file.
+        path: PathBuf,
+        /// What is in it.
+        text: String,
+    },
+}
+
+/// Why no program is attached by fentry.
+#[derive(Clone, Debug, Error)]
+pub enum NoFentry {
+    /// None of the functions is one of vmlinux.
+    #[error("nf_conntrack is a module here: fentry is for functions of vmlinux")]
+    Module,
+    /// The kernel's types cannot be read.
+    #[error(transparent)]
+    Types(TypesError),
+    /// The kernel cannot attach programs by fentry at all.
+    #[error("this kernel has no trampolines for programs")]
+    NoTrampolines,
+    /// The kernel refused a program that only tries fentry out.
+    #[error("the kernel refuses it: {}", chain(.0.as_ref()))]
+    Refused(Arc<ProgramError>),
+    /// The user asked for kprobes only.
+    #[error("turned off with --no-fentry")]
+    TurnedOff,
+    /// Programs were to be attached by fentry, and the kernel refused one.
+    #[error(transparent)]
+    Attach(Arc<AttachError>),
+}
+
 /// What the host offers for probing nf_conntrack.
 #[derive(Clone, Debug)]
 pub struct HostFacts {
-    /// Kernel release.
+    /// Kernel release, as `uname -r` prints it.
     pub kernel: String,
     /// Whether this binary carries its eBPF programs.
     pub object: Support,
@@ -33,14 +92,14 @@ pub struct HostFacts {
     pub kprobes: Support,
     /// Whether nf_conntrack is there: built in, or its module loaded.
     pub conntrack: Support,
-    /// The functions of interest.
-    pub symbols: Result<Symbols, String>,
-    /// Offsets of kernel fields.
-    pub layout: Result<Layout, String>,
-    /// The functions that fentry can be had for, at least one; or why it cannot be had.
-    pub fentry: Result<Vec<&'static str>, String>,
+    /// Which of the functions that may be probed the kernel has.
+    pub symbols: Result<Symbols, FactError>,
+    /// Offsets of the kernel fields that programs read.
+    pub offsets: Result<FieldOffsets, TypesError>,
+    /// The functions that fentry can be used on, at least one; or why it cannot be used.
+    pub fentry: Result<Vec<&'static str>, NoFentry>,
     /// Number of CPU ids: highest possible id + 1.
-    pub cpus: Result<u32, String>,
+    pub cpus: Result<u32, FactError>,
 }
 
 /// Whether this binary carries its eBPF programs.
@@ -57,52 +116,64 @@ pub fn object(bytes: &[u8]) -> Support {
 }
 
 impl HostFacts {
-    /// Looks at the host.
+    /// Reads files below /proc and /sys, and asks the kernel for capabilities and program types.
     #[must_use]
     pub fn probe() -> Self {
-        let wanted = wanted_functions();
-        let (layout, fentry) = types(&wanted);
+        let functions: Vec<_> = table::functions().map(|function| function.name).collect();
+        let (offsets, fentry) = types(&functions);
         Self {
             kernel: rustix::system::uname()
                 .release()
                 .to_string_lossy()
                 .into_owned(),
-            object: object(super::attach::OBJECT),
+            object: object(OBJECT),
             capabilities: probing_capabilities(),
-            lockdown: lockdown(read("/sys/kernel/security/lockdown")),
+            lockdown: lockdown(read(Path::new("/sys/kernel/security/lockdown"))),
             kprobes: kprobes(),
             conntrack: conntrack(),
-            symbols: read("/proc/kallsyms").map(|text| Symbols::parse(&text, &wanted)),
-            layout,
+            symbols: read(Path::new("/proc/kallsyms"))
+                .map(|text| Symbols::parse(&text, &functions)),
+            offsets,
             fentry,
-            cpus: read("/sys/devices/system/cpu/possible").and_then(|text| cpu_ids(&text)),
+            cpus: cpu_ids(Path::new("/sys/devices/system/cpu/possible")),
         }
     }
 }
 
-fn read(path: &str) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))
+/// The most bytes of a file of the kernel that is read: its list of symbols has some 10 MB.
+const LARGEST_FILE: u64 = 256 << 20;
+
+fn read(path: &Path) -> Result<String, FactError> {
+    let unreadable = |cause| FactError::Read {
+        path: path.to_owned(),
+        cause: Arc::new(cause),
+    };
+    let bytes = files::read(path, LARGEST_FILE).map_err(unreadable)?;
+    String::from_utf8(bytes)
+        .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "is not text")))
 }
 
-/// Where the fields are, and which functions fentry can be had for.
-fn types(wanted: &[&'static str]) -> (Result<Layout, String>, Result<Vec<&'static str>, String>) {
-    match Layout::read(Path::new("/sys/kernel/btf"), wanted) {
-        Ok((layout, functions)) if functions.is_empty() => (
-            Ok(layout),
-            Err("nf_conntrack is a module here: fentry is for functions of vmlinux".to_owned()),
-        ),
-        Ok((layout, functions)) => (Ok(layout), trampolines().map(|()| functions)),
-        Err(reason) => (Err(reason.clone()), Err(reason)),
+/// Where the fields are, and which functions fentry can be used on.
+fn types(
+    functions: &[&'static str],
+) -> (
+    Result<FieldOffsets, TypesError>,
+    Result<Vec<&'static str>, NoFentry>,
+) {
+    match FieldOffsets::read(Path::new("/sys/kernel/btf"), functions) {
+        Ok((offsets, own)) if own.is_empty() => (Ok(offsets), Err(NoFentry::Module)),
+        Ok((offsets, own)) => (Ok(offsets), trampolines().map(|()| own)),
+        Err(reason) => (Err(reason.clone()), Err(NoFentry::Types(reason))),
     }
 }
 
 /// Whether the kernel lets programs run by trampolines: tried out, on a function that the kernel has for
 /// tests (`bpf_fentry_test1`). Some have functions in their type information and refuse all the same.
-fn trampolines() -> Result<(), String> {
+fn trampolines() -> Result<(), NoFentry> {
     match is_program_supported(ProgramType::Tracing) {
         Ok(true) => Ok(()),
-        Ok(false) => Err("this kernel has no trampolines for programs".to_owned()),
-        Err(error) => Err(format!("the kernel refuses it: {}", chain(&error))),
+        Ok(false) => Err(NoFentry::NoTrampolines),
+        Err(error) => Err(NoFentry::Refused(Arc::new(error))),
     }
 }
 
@@ -126,7 +197,7 @@ fn probing_capabilities() -> Support {
 }
 
 /// `[none] integrity confidentiality`: the one in brackets is in force.
-fn lockdown(text: Result<String, String>) -> Support {
+fn lockdown(text: Result<String, FactError>) -> Support {
     match text {
         Ok(text) if text.contains("[confidentiality]") => Support::No(
             "the kernel is locked down (confidentiality): it refuses reads of kernel memory"
@@ -134,7 +205,7 @@ fn lockdown(text: Result<String, String>) -> Support {
         ),
         Ok(_) => Support::Yes,
         // Without securityfs, or without the lockdown module, there is none to speak of.
-        Err(reason) => Support::Unknown(reason),
+        Err(reason) => Support::Unknown(reason.to_string()),
     }
 }
 
@@ -163,14 +234,14 @@ fn conntrack() -> Support {
     }
 }
 
-/// The highest id of a list like `0-3,8` plus one.
-fn cpu_ids(list: &str) -> Result<u32, String> {
-    list.trim()
-        .rsplit([',', '-'])
-        .next()
-        .and_then(|last| last.parse::<u32>().ok())
-        .map(|last| last + 1)
-        .ok_or_else(|| format!("/sys/devices/system/cpu/possible: cannot read {list:?}"))
+/// The highest id of a list of CPUs like `0-3,8`, plus one.
+fn cpu_ids(path: &Path) -> Result<u32, FactError> {
+    let text = read(path)?;
+    let highest = cpu_list(&text).and_then(|ids| ids.last().copied());
+    highest.map(|id| id + 1).ok_or_else(|| FactError::CpuList {
+        path: path.to_owned(),
+        text,
+    })
 }
 
 #[cfg(test)]
@@ -179,11 +250,18 @@ mod tests {
 
     #[test]
     fn cpu_ids_of_lists() {
-        assert_eq!(cpu_ids("0\n"), Ok(1));
-        assert_eq!(cpu_ids("0-7\n"), Ok(8));
-        assert_eq!(cpu_ids("0-3,8-11\n"), Ok(12));
-        assert_eq!(cpu_ids("0,2,5\n"), Ok(6));
-        assert!(cpu_ids("").is_err());
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("possible");
+        let of = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            cpu_ids(&path).map_err(|error| error.to_string())
+        };
+        assert_eq!(of("0\n"), Ok(1));
+        assert_eq!(of("0-7\n"), Ok(8));
+        assert_eq!(of("0-3,8-11\n"), Ok(12));
+        assert_eq!(of("0,2,5\n"), Ok(6));
+        let error = of("").unwrap_err();
+        assert_eq!(error, format!("{}: cannot read \"\"", path.display()));
     }
 
     #[test]
@@ -195,9 +273,7 @@ mod tests {
             of("none integrity [confidentiality]\n"),
             Support::No(_)
         ));
-        assert!(matches!(
-            lockdown(Err("gone".to_owned())),
-            Support::Unknown(_)
-        ));
+        let gone = read(Path::new("no/such/file"));
+        assert!(matches!(lockdown(gone), Support::Unknown(_)));
     }
 }

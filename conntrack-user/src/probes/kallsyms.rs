@@ -36,11 +36,11 @@ impl Symbols {
 
     /// Symbols for tests, each there once.
     #[cfg(test)]
-    pub(crate) fn of(names: &[&str]) -> Self {
-        Self(names.iter().map(|&name| (name.to_owned(), 1)).collect())
+    pub(crate) fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        Self(names.map(|name| (name.to_owned(), 1)).collect())
     }
 
-    /// Forgets a symbol.
+    /// Takes a symbol away, as if the kernel had no such function.
     pub fn remove(&mut self, name: &str) {
         self.0.remove(name);
     }

@@ -1,70 +1,74 @@
-//! Probe hits that the kernel skipped.
+//! Missed hits: what reached a probe and was not counted.
 //!
 //! Two things can keep a probe from being counted: the kprobe itself does not fire (it nests in
 //! another one, or all return instances are in use), or it fires but the program does not run
 //! (another kprobe program is running on this CPU: `bpf_prog_active`). The kernel counts the first
 //! per link (`bpf_link_info.perf_event.kprobe.missed`) and the second per program
-//! (`recursion_misses`), both for kprobes since 6.7. Before, it does not tell. A trampoline (fentry) always
+//! (`recursion_misses`), both for kprobes since 6.7, and neither before. A trampoline (fentry) always
 //! fires; that its program runs already on this CPU, the kernel has counted since 5.12.
-//! (It adds to the first without a lock: two CPUs that skip a hit of one probe at the same moment may
+//! (It adds to the first without a lock: two CPUs that miss a hit of one probe at the same moment may
 //! be counted as one.)
+
+mod link;
 
 use std::{
     fs,
     os::fd::{AsFd, AsRawFd, RawFd},
+    path::Path,
 };
 
 use aya::Ebpf;
 
 use super::facts::Support;
+use crate::files;
 
-/// Release since which the kernel counts skipped kprobe hits: commits "bpf: Count missed stats in
+/// Release since which the kernel counts missed kprobe hits: commits "bpf: Count missed stats in
 /// trace_call_bpf" and "bpf: Add missed value to kprobe perf link info".
 const SINCE: (u32, u32) = (6, 7);
 
 /// The same for fentry: commit "bpf: Count the number of times recursion was prevented".
 const SINCE_BY_FENTRY: (u32, u32) = (5, 12);
 
-/// Whether a kernel of this release tells how many probe hits it skipped, `kprobes` being among the
-/// probes.
+/// Whether a kernel of this release counts the hits that it misses, `kprobes` being among the probes.
 #[must_use]
-pub fn skipped_hits_are_told(kernel: &str, kprobes: bool) -> Support {
+pub fn counts_missed_hits(kernel: &str, kprobes: bool) -> Support {
     let since = if kprobes { SINCE } else { SINCE_BY_FENTRY };
     match release(kernel) {
         Some(release) if release >= since => Support::Yes,
         Some(_) => {
-            Support::No("this kernel does not tell how many probe hits it skipped".to_owned())
+            Support::No("this kernel does not count the probe hits that it misses".to_owned())
         }
         None => Support::Unknown(format!("odd release {kernel:?}")),
     }
 }
 
-/// Where the counts are.
-pub struct Missed {
-    /// Descriptors of the programs and links; they live as long as the programs are attached.
-    sources: Option<Vec<Source>>,
+/// Where the kernel counts the missed hits of all probes.
+pub struct MissedHits {
+    /// Descriptors of the programs and links; they live as long as the programs are attached. `None` where
+    /// the kernel does not count.
+    counters: Option<Vec<MissCounter>>,
 }
 
-enum Source {
+enum MissCounter {
     Program(RawFd),
     Link(RawFd),
 }
 
-impl Missed {
+impl MissedHits {
     /// Finds the descriptors of all loaded programs and of their links.
     pub fn new(ebpf: &Ebpf, kernel: &str, kprobes: bool) -> Self {
-        if skipped_hits_are_told(kernel, kprobes) != Support::Yes {
-            return Self { sources: None };
+        if counts_missed_hits(kernel, kprobes) != Support::Yes {
+            return Self { counters: None };
         }
-        let mut sources = Vec::new();
+        let mut counters = Vec::new();
         let mut ids = Vec::new();
         for (_, program) in ebpf.programs() {
             let Ok(fd) = program.fd() else { continue };
             let fd = fd.as_fd().as_raw_fd();
-            sources.push(Source::Program(fd));
+            counters.push(MissCounter::Program(fd));
             ids.extend(fdinfo(fd, "prog_id"));
         }
-        // aya keeps the links' descriptors to itself; fdinfo tells which they are.
+        // aya does not give out the links' descriptors; fdinfo shows which they are.
         let links = open_descriptors().into_iter().filter(|&fd| {
             fdinfo_text(fd).is_some_and(|text| {
                 field(&text, "link_id").is_some()
@@ -72,19 +76,19 @@ impl Missed {
                     && !is_trampoline(&text)
             })
         });
-        sources.extend(links.map(Source::Link));
+        counters.extend(links.map(MissCounter::Link));
         Self {
-            sources: Some(sources),
+            counters: Some(counters),
         }
     }
 
-    /// The sum; `None` where the kernel does not tell.
+    /// Hits missed so far; `None` where the kernel does not count them.
     #[must_use]
     pub fn read(&self) -> Option<u64> {
-        self.sources.as_ref()?.iter().try_fold(0, |sum, source| {
-            let missed = match *source {
-                Source::Program(fd) => fdinfo(fd, "recursion_misses")?,
-                Source::Link(fd) => link::missed(fd)?,
+        self.counters.as_ref()?.iter().try_fold(0, |sum, counter| {
+            let missed = match *counter {
+                MissCounter::Program(fd) => fdinfo(fd, "recursion_misses")?,
+                MissCounter::Link(fd) => link::missed(fd)?,
             };
             Some(sum + missed)
         })
@@ -107,14 +111,14 @@ fn open_descriptors() -> Vec<RawFd> {
 }
 
 fn fdinfo_text(fd: RawFd) -> Option<String> {
-    fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()
+    files::read_beginning(Path::new(&format!("/proc/self/fdinfo/{fd}")), 64 << 10).ok()
 }
 
 fn fdinfo(fd: RawFd, name: &str) -> Option<u64> {
     field(&fdinfo_text(fd)?, name)
 }
 
-/// Whether fdinfo is of a link to a trampoline, which misses nothing: `link_type:\ttracing`.
+/// Whether fdinfo is of a link to a trampoline, which misses no hit: `link_type:\ttracing`.
 fn is_trampoline(text: &str) -> bool {
     let mut lines = text.lines().filter_map(|line| line.split_once(':'));
     lines.any(|(key, value)| key == "link_type" && value.trim() == "tracing")
@@ -126,68 +130,6 @@ fn field(text: &str, name: &str) -> Option<u64> {
         let (key, value) = line.split_once(':')?;
         (key == name).then(|| value.trim().parse().ok())?
     })
-}
-
-mod link {
-    //! `BPF_OBJ_GET_INFO_BY_FD` of a kprobe's link, which aya does not offer.
-
-    use std::os::fd::RawFd;
-
-    /// `BPF_OBJ_GET_INFO_BY_FD` of `enum bpf_cmd`: uapi.
-    const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
-    /// `BPF_LINK_TYPE_PERF_EVENT` of `enum bpf_link_type`: uapi.
-    const LINK_TYPE_PERF_EVENT: u32 = 7;
-    /// `BPF_PERF_EVENT_KPROBE` and `BPF_PERF_EVENT_KRETPROBE` of `enum bpf_perf_event_type`: uapi.
-    const PERF_EVENT_KPROBES: [u32; 2] = [3, 4];
-
-    /// `struct bpf_link_info` as far as a kprobe's: uapi.
-    #[repr(C)]
-    #[derive(Default)]
-    struct LinkInfo {
-        link_type: u32,
-        id: u32,
-        prog_id: u32,
-        _pad: u32,
-        event_type: u32,
-        _pad2: u32,
-        func_name: u64,
-        name_len: u32,
-        offset: u32,
-        addr: u64,
-        missed: u64,
-        cookie: u64,
-    }
-
-    /// The `info` member of `union bpf_attr`: uapi.
-    #[repr(C)]
-    struct InfoAttr {
-        bpf_fd: u32,
-        info_len: u32,
-        info: u64,
-    }
-
-    /// Hits of this probe that did not fire; `None` when the kernel does not tell.
-    pub(super) fn missed(fd: RawFd) -> Option<u64> {
-        let mut info = LinkInfo::default();
-        let mut attr = InfoAttr {
-            bpf_fd: u32::try_from(fd).ok()?,
-            info_len: u32::try_from(size_of::<LinkInfo>()).ok()?,
-            info: (&raw mut info) as u64,
-        };
-        // SAFETY: the kernel reads `attr` and writes at most `info_len` bytes to `info`, all plain
-        // integers; both outlive the call. `func_name` is null with length 0: no name is written.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_bpf,
-                BPF_OBJ_GET_INFO_BY_FD,
-                &raw mut attr,
-                size_of::<InfoAttr>(),
-            )
-        };
-        let kprobe =
-            info.link_type == LINK_TYPE_PERF_EVENT && PERF_EVENT_KPROBES.contains(&info.event_type);
-        (result == 0 && kprobe).then_some(info.missed)
-    }
 }
 
 #[cfg(test)]

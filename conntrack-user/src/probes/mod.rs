@@ -1,14 +1,17 @@
-//! The probes: what the host offers (`facts`) → what to attach (`plan`, pure) → attached programs
-//! (`attach`). The only module that names aya.
+//! The probes: what the host offers (`facts`, from `kallsyms`, `offsets` and `btf`) → what to attach (`plan`,
+//! pure) → attached programs (`attach`, from `load`, `programs`, `events`, `heavy_hitters`, `missed`). What
+//! there is to attach is `conntrack_ebpf::table`. The only room that names aya or bpf(2).
 
 pub mod attach;
 pub mod btf;
-pub mod diagnostics;
-pub mod events;
+pub mod error;
+mod events;
 pub mod facts;
+pub mod heavy_hitters;
 pub mod kallsyms;
-pub mod layout;
-pub mod leaders;
+mod load;
 pub mod missed;
+pub mod object;
+pub mod offsets;
 pub mod plan;
-pub mod spec;
+mod programs;

@@ -15,7 +15,7 @@
 //! 56  …             deflated JSON lines; gzip's CRC-32 and length
 //! ```
 //!
-//! All numbers are little-endian. In any later version the subfield begins with its version and ends
+//! All numbers are little-endian. In any later version the subfield starts with its version and ends
 //! with the checksum.
 
 use std::io::{self, Read, Write};
@@ -29,7 +29,7 @@ pub const VERSION: u8 = 1;
 /// Bytes of the header that this version writes.
 pub const HEADER: usize = 56;
 
-/// How a block begins; after the length of the extra field comes [`SUBFIELD`].
+/// How a block starts; after the length of the extra field comes [`SUBFIELD`].
 pub const MAGIC: [u8; 4] = [0x1f, 0x8b, 8, 4];
 
 /// Bytes before the subfield's contents.
@@ -41,25 +41,28 @@ const SUBFIELD: [u8; 2] = *b"CT";
 /// gzip's checksum and length.
 const TRAILER: usize = 8;
 
-/// Neither the compressed nor the plain contents of a block are longer; a header that says so is damaged.
-pub const LARGEST: u32 = 64 << 20;
+/// The most bytes of plain contents, which are in memory as a whole while they are read. The writer ends a block at a
+/// quarter of that.
+pub const LARGEST: u32 = 16 << 20;
+
+/// What deflate cannot compress it lets grow, by 5 bytes in 64 KiB.
+const GROWTH: u32 = 1 << 20;
 
 const STARTS: u8 = 1;
 const ENDS: u8 = 2;
 const GREETS: u8 = 4;
 
-/// What a header says of its block.
+/// What a header says about its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct BlockHeader {
     /// Number of the block in its segment, from 0.
     pub sequence: u32,
-    /// Whether a segment starts here: the file was begun or appended to.
+    /// Whether a segment starts here: the file was created or appended to.
     pub starts: bool,
     /// Whether its segment ends here, as it should: with a summary.
     pub ends: bool,
     /// Whether a `hello` is in it, which those that come later depend on.
     pub greets: bool,
-    /// Records in it.
     pub records: u32,
     /// The least and greatest time of its records; `None` when none has one.
     pub times: Option<(Timestamp, Timestamp)>,
@@ -73,9 +76,9 @@ pub struct Header {
 
 /// Why bytes are no block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// It does not begin like one.
-    #[error("no block begins here")]
+pub enum BlockFault {
+    /// It does not start like one.
+    #[error("no block starts here")]
     NotABlock,
     /// There is no more of it.
     #[error("the block is cut short")]
@@ -86,23 +89,28 @@ pub enum Fault {
     /// A version that is not known yet.
     #[error("written in version {0} of the format; this ctpulse reads up to {VERSION}")]
     Newer(u8),
+    /// It claims to have more than a block may.
+    #[error(
+        "the block claims to have {0} bytes of contents; more than {LARGEST} in a block are not read"
+    )]
+    TooLong(u32),
     /// The contents cannot be decompressed, or their checksum does not match.
     #[error("the block's contents are damaged (checksum)")]
     Contents,
 }
 
-/// What is said of a block when it is made; the rest follows from its contents.
+/// What the header of a new block says besides what follows from its contents.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Label {
-    /// See [`Header::sequence`].
+pub struct BlockLabel {
+    /// See [`BlockHeader::sequence`].
     pub sequence: u32,
-    /// See [`Header::ends`].
+    /// See [`BlockHeader::ends`].
     pub ends: bool,
-    /// See [`Header::greets`].
+    /// See [`BlockHeader::greets`].
     pub greets: bool,
-    /// See [`Header::records`].
+    /// See [`BlockHeader::records`].
     pub records: u32,
-    /// See [`Header::times`].
+    /// See [`BlockHeader::times`].
     pub times: Option<(Timestamp, Timestamp)>,
 }
 
@@ -110,12 +118,17 @@ pub struct Label {
 ///
 /// # Errors
 ///
-/// When the contents are too long for a block.
-pub fn encode(label: Label, lines: &[u8]) -> io::Result<Vec<u8>> {
+/// When the contents are longer than [`LARGEST`].
+pub fn encode(label: BlockLabel, lines: &[u8]) -> io::Result<Vec<u8>> {
     let plain_len = u32::try_from(lines.len())
         .ok()
         .filter(|len| *len <= LARGEST)
-        .ok_or_else(|| io::Error::other("too much for one block of a recording"))?;
+        .ok_or_else(|| {
+            let len = lines.len();
+            io::Error::other(format!(
+                "{len} bytes are too much for one block of a recording"
+            ))
+        })?;
     let mut crc = Crc::new();
     crc.update(lines);
     let mut encoder = DeflateEncoder::new(vec![0; HEADER], Compression::new(6));
@@ -149,47 +162,50 @@ pub fn encode(label: Label, lines: &[u8]) -> io::Result<Vec<u8>> {
     Ok(block)
 }
 
-/// Reads the header at the beginning of `bytes`.
+/// Reads the header at the start of `bytes`.
 ///
 /// # Errors
 ///
-/// [`Fault::Short`] when more bytes are needed to tell, else what is wrong.
-pub fn header(bytes: &[u8]) -> Result<Header, Fault> {
+/// [`BlockFault::Short`] when there are too few bytes, else what is wrong with them.
+pub fn header(bytes: &[u8]) -> Result<BlockHeader, BlockFault> {
     let known = bytes.len().min(MAGIC.len());
     if bytes[..known] != MAGIC[..known] {
-        return Err(Fault::NotABlock);
+        return Err(BlockFault::NotABlock);
     }
-    let prefix = bytes.get(..PREFIX).ok_or(Fault::Short)?;
+    let prefix = bytes.get(..PREFIX).ok_or(BlockFault::Short)?;
     if prefix[12..14] != SUBFIELD {
-        return Err(Fault::NotABlock);
+        return Err(BlockFault::NotABlock);
     }
     let len = usize::from(u16::from_le_bytes([prefix[14], prefix[15]]));
     // The version and the checksum, at least.
     if len < 5 {
-        return Err(Fault::Header);
+        return Err(BlockFault::Header);
     }
-    let bytes = bytes.get(..PREFIX + len).ok_or(Fault::Short)?;
+    let bytes = bytes.get(..PREFIX + len).ok_or(BlockFault::Short)?;
     let (said, checked) = bytes.split_at(bytes.len() - 4);
     if checksum(said) != number(checked, 0) {
-        return Err(Fault::Header);
+        return Err(BlockFault::Header);
     }
     if said[16] > VERSION {
-        return Err(Fault::Newer(said[16]));
+        return Err(BlockFault::Newer(said[16]));
     }
     if bytes.len() != HEADER {
-        return Err(Fault::Header);
+        return Err(BlockFault::Header);
     }
     let flags = said[17];
     let (body_len, plain_len) = (number(said, 24), number(said, 48));
-    if body_len < TRAILER as u32 || body_len > LARGEST + (1 << 20) || plain_len > LARGEST {
-        return Err(Fault::Header);
+    if plain_len > LARGEST {
+        return Err(BlockFault::TooLong(plain_len));
+    }
+    if !(TRAILER as u32..=LARGEST + GROWTH).contains(&body_len) {
+        return Err(BlockFault::Header);
     }
     let time = |at| {
         let low = u64::from(number(said, at));
         let high = u64::from(number(said, at + 4));
         Timestamp::from_microsecond((high << 32 | low).cast_signed()).ok()
     };
-    Ok(Header {
+    Ok(BlockHeader {
         sequence: number(said, 20),
         starts: flags & STARTS != 0,
         ends: flags & ENDS != 0,
@@ -206,22 +222,25 @@ pub fn header(bytes: &[u8]) -> Result<Header, Fault> {
 ///
 /// # Errors
 ///
-/// [`Fault::Contents`] when they are not what was written.
-pub fn contents(header: &Header, body: &[u8]) -> Result<String, Fault> {
-    let split = body.len().checked_sub(TRAILER).ok_or(Fault::Contents)?;
+/// [`BlockFault::Contents`] when they are not what was written.
+pub fn contents(header: &BlockHeader, body: &[u8]) -> Result<String, BlockFault> {
+    let split = body
+        .len()
+        .checked_sub(TRAILER)
+        .ok_or(BlockFault::Contents)?;
     let (deflated, trailer) = body.split_at(split);
     let mut plain = Vec::with_capacity(header.plain_len);
     DeflateDecoder::new(deflated)
         .take(header.plain_len as u64 + 1)
         .read_to_end(&mut plain)
-        .map_err(|_| Fault::Contents)?;
+        .map_err(|_| BlockFault::Contents)?;
     let mut crc = Crc::new();
     crc.update(&plain);
     let lengths = [header.plain_len, number(trailer, 4) as usize];
     if lengths != [plain.len(); 2] || crc.sum() != number(trailer, 0) {
-        return Err(Fault::Contents);
+        return Err(BlockFault::Contents);
     }
-    String::from_utf8(plain).map_err(|_| Fault::Contents)
+    String::from_utf8(plain).map_err(|_| BlockFault::Contents)
 }
 
 fn checksum(bytes: &[u8]) -> u32 {
@@ -236,86 +255,4 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn label() -> Label {
-        Label {
-            sequence: 7,
-            ends: true,
-            greets: false,
-            records: 2,
-            times: Some((
-                Timestamp::UNIX_EPOCH,
-                Timestamp::constant(1_767_323_045, 678_901_000),
-            )),
-        }
-    }
-
-    #[test]
-    fn any_gzip_reads_a_block() {
-        let block = encode(label(), b"{}\n{}\n").unwrap();
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(&block[..])
-            .read_to_string(&mut text)
-            .unwrap();
-        assert_eq!(text, "{}\n{}\n");
-    }
-
-    #[test]
-    fn a_version_to_come_is_told_from_damage() {
-        let mut block = encode(label(), b"{}\n").unwrap();
-        block[16] = VERSION + 1;
-        assert_eq!(header(&block), Err(Fault::Header));
-        let crc = checksum(&block[..HEADER - 4]).to_le_bytes();
-        block[HEADER - 4..HEADER].copy_from_slice(&crc);
-        assert_eq!(header(&block), Err(Fault::Newer(VERSION + 1)));
-    }
-
-    proptest! {
-        #[test]
-        fn what_goes_in_comes_out(text in "\\PC{0,400}", sequence: u32, records: u32, ends: bool, greets: bool,
-                                  times in proptest::option::of((0..1_i64 << 50, 0..1_i64 << 50))) {
-            let times = times.map(|(a, b): (i64, i64)| {
-                let time = |us| Timestamp::from_microsecond(us).unwrap();
-                (time(a.min(b)), time(a.max(b)))
-            });
-            let label = Label { sequence, ends, greets, records, times };
-            let block = encode(label, text.as_bytes()).unwrap();
-            let head = header(&block).unwrap();
-            prop_assert_eq!(
-                (head.sequence, head.starts, head.ends, head.greets, head.records, head.times),
-                (sequence, sequence == 0, ends, greets, records, times)
-            );
-            prop_assert_eq!(head.header_len + head.body_len, block.len());
-            prop_assert_eq!(contents(&head, &block[HEADER..]).unwrap(), text);
-        }
-
-        #[test]
-        fn any_flipped_bit_is_noticed(text in "[a-z]{1,100}", at: prop::sample::Index, bit in 0..8_u32) {
-            let block = encode(label(), text.as_bytes()).unwrap();
-            let mut damaged = block.clone();
-            let at = at.index(block.len());
-            damaged[at] ^= 1 << bit;
-            let read = header(&damaged).and_then(|head| contents(&head, &damaged[HEADER..]));
-            // The bits of the deflate stream after its end, and nothing else, may change unnoticed.
-            prop_assert!(read.is_err() || read.as_deref() == Ok(text.as_str()));
-        }
-
-        #[test]
-        fn a_beginning_is_short_and_not_wrong(len in 0..HEADER) {
-            let block = encode(label(), b"{}\n").unwrap();
-            prop_assert_eq!(header(&block[..len]), Err(Fault::Short));
-        }
-
-        #[test]
-        fn anything_else_is_refused_without_panic(bytes: Vec<u8>) {
-            let mut with_magic = MAGIC.to_vec();
-            with_magic.extend(&bytes);
-            prop_assert!(header(&bytes).is_err());
-            prop_assert!(header(&with_magic).is_err());
-        }
-    }
-}
+mod tests;

@@ -1,15 +1,34 @@
 //! Recordings: the records of a stream, kept in a file.
 //!
 //! A recording is a row of blocks, each a gzip member (RFC 1952) of its own that holds whole JSON lines:
-//! `zcat FILE` gives what `ctpulse stream --format json --buckets` wrote. What is ours stands in the
+//! `zcat FILE` gives what `ctpulse stream --format json --buckets` wrote. What is ours is in the
 //! member's extra field ([`block`]): the version, the block's length, its place in the row, the time it
 //! covers, and a checksum over all of that; gzip's own trailer has the checksum of the contents. So every
 //! block can be found, skipped and read by itself, whatever happened to those around it, and a file grows
 //! by appending alone.
 //!
-//! [`writer`] appends blocks, [`reader`] reads what is there, [`player`] goes through it in time.
+//! To write: [`file`] opens one, [`writer`] appends records to it as blocks ([`encoder`] makes those). To read:
+//! [`reader`] gives the blocks there are, [`player`] the lines of a part of them ([`position`], [`pace`]), and
+//! [`records`] the records, for everybody who only wants those.
 
-pub mod block;
-pub mod player;
-pub mod reader;
-pub mod writer;
+pub(crate) mod block;
+mod encoder;
+pub(crate) mod file;
+pub(crate) mod pace;
+pub(crate) mod player;
+pub(crate) mod position;
+pub(crate) mod reader;
+mod records;
+pub(crate) mod writer;
+
+pub(crate) use records::open;
+
+pub use self::{
+    block::BlockFault,
+    position::{Position, PositionError},
+    reader::{Damage, DamageKind, Ending, ReadError},
+    records::{Recording, RecordingError},
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,140 +1,38 @@
-//! Goes through a recording in time: which part, and how fast. What every way of showing it shares.
+//! Goes through a recording line by line, or through a part of it. What every way of showing it shares.
 
-use std::{collections::VecDeque, io::Read, str::FromStr, time::Duration};
+use std::{collections::VecDeque, io::Read};
 
-use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
+use jiff::Timestamp;
 
-use super::{
-    block::Header,
-    reader::{Damage, Ending, Item, ReadError, Reader},
+use crate::{
+    model::record::Record,
+    recording::{
+        block::BlockHeader,
+        position::Position,
+        reader::{BlockReader, Damage, Ending, ReadError, ReadItem},
+    },
 };
-use crate::model::record::Record;
 
-/// How much earlier than a recording's begin a time of day may be and still be of its first day.
-const HALF_A_DAY: SignedDuration = SignedDuration::from_hours(12);
-
-/// A place in a recording, as a user gives it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Position {
-    /// A moment.
-    At(Timestamp),
-    /// A time of day in UTC, as text output has it: of the day the recording begins, or of the next.
-    TimeOfDay(civil::Time),
-    /// So long after the begin.
-    After(Duration),
-}
-
-impl FromStr for Position {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(offset) = text.strip_prefix('+') {
-            return offset
-                .parse::<SignedDuration>()
-                .ok()
-                .and_then(|offset| Duration::try_from(offset).ok())
-                .map(Self::After)
-                .ok_or_else(|| "expected a time after the + such as +2.5s or +1m".to_owned());
-        }
-        if let Ok(moment) = text.parse() {
-            return Ok(Self::At(moment));
-        }
-        text.parse().map(Self::TimeOfDay).map_err(|_| {
-            "expected +2.5s (after the begin), 22:46:48.5 (UTC), or 2026-01-02T22:46:48.5Z"
-                .to_owned()
-        })
-    }
-}
-
-impl Position {
-    /// The moment it is in a recording that begins at `begin`.
-    #[must_use]
-    pub fn resolve(self, begin: Timestamp) -> Timestamp {
-        match self {
-            Self::At(moment) => moment,
-            Self::After(offset) => begin.saturating_add(offset).unwrap_or(Timestamp::MAX),
-            Self::TimeOfDay(time) => {
-                let day = TimeZone::UTC.to_datetime(begin).date();
-                let on = |day: civil::Date| {
-                    TimeZone::UTC
-                        .to_timestamp(day.to_datetime(time))
-                        .unwrap_or(begin)
-                };
-                let same = on(day);
-                if begin.duration_since(same) > HALF_A_DAY {
-                    day.tomorrow().map_or(same, on)
-                } else {
-                    same
-                }
-            }
-        }
-    }
-}
-
-/// How fast a recording is gone through.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Speed {
-    /// As fast as it can be read.
-    Max,
-    /// So many times as fast as it happened.
-    Times(f64),
-}
-
-impl FromStr for Speed {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "max" {
-            return Ok(Self::Max);
-        }
-        match text.parse::<f64>() {
-            Ok(times) if times.is_finite() && times > 0.0 => Ok(Self::Times(times)),
-            _ => Err("expected max, or a number above 0 such as 1 or 10".to_owned()),
-        }
-    }
-}
-
-/// When records are due: pure, in time since the replay began.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    speed: Speed,
-    begin: Option<Timestamp>,
-}
-
-impl Pace {
-    /// A pace that begins with the first moment it is asked for.
-    #[must_use]
-    pub fn new(speed: Speed) -> Self {
-        Self { speed, begin: None }
-    }
-
-    /// When a record of this moment is due.
-    pub fn due(&mut self, moment: Timestamp) -> Duration {
-        let begin = *self.begin.get_or_insert(moment);
-        match self.speed {
-            Speed::Max => Duration::ZERO,
-            Speed::Times(times) => Duration::try_from(moment.duration_since(begin))
-                .ok()
-                .and_then(|since| Duration::try_from_secs_f64(since.as_secs_f64() / times).ok())
-                .unwrap_or_default(),
-        }
-    }
-}
+/// A longer line is not parsed, as parsing takes some 20 times its length in memory. The longest that is written (a
+/// sample with the buckets of all counters, of a machine with some hundred CPUs) has a tenth of that.
+pub const LONGEST_LINE: usize = 8 << 20;
 
 /// A line of a recording.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct RecordedLine {
     /// As it was written.
-    pub line: String,
+    pub text: String,
     /// What it says; `None` when this version does not know such records.
     pub record: Option<Record>,
 }
 
-impl Entry {
-    fn new(line: &str) -> Self {
+impl RecordedLine {
+    fn new(text: &str) -> Self {
         Self {
-            line: line.to_owned(),
-            record: serde_json::from_str(line).ok(),
+            text: text.to_owned(),
+            record: (text.len() <= LONGEST_LINE)
+                .then(|| serde_json::from_str(text).ok())
+                .flatten(),
         }
     }
 
@@ -145,28 +43,30 @@ impl Entry {
     }
 }
 
-/// Something to show.
+/// What a player gives.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// A line.
-    Entry(Box<Entry>),
+pub enum PlayerItem {
+    Line(Box<RecordedLine>),
     /// A part that cannot be read.
     Damage(Damage),
 }
 
-/// Reads the wanted part of a recording, line by line.
+/// Reads the wanted part of a recording, line by line. Of a recording, one block is in memory.
 ///
-/// What says what is watched (`hello`) is given even when it was said before the part. The summary is that
+/// The hello that a part depends on is given even when it was written before the part. The summary is that
 /// of the whole recording, so a part has none.
 pub struct Player<R> {
-    reader: Reader<R>,
+    reader: BlockReader<R>,
     from: Option<Position>,
     to: Option<Position>,
-    /// The part's ends, once the begin of the recording is known.
+    /// The part's start and end, once the start of the recording is known.
     span: Option<(Timestamp, Timestamp)>,
-    begin: Option<Timestamp>,
-    ahead: VecDeque<Step>,
-    hello: Option<Entry>,
+    start: Option<Timestamp>,
+    /// The block that is being given.
+    block: Lines,
+    /// Lines that come before the rest of the block.
+    ahead: VecDeque<RecordedLine>,
+    hello: Option<RecordedLine>,
     unknown: u64,
 }
 
@@ -174,11 +74,12 @@ impl<R: Read> Player<R> {
     /// The part of a recording between two places.
     pub fn new(input: R, from: Option<Position>, to: Option<Position>) -> Self {
         Self {
-            reader: Reader::new(input),
+            reader: BlockReader::new(input),
             from,
             to,
             span: None,
-            begin: None,
+            start: None,
+            block: Lines::default(),
             ahead: VecDeque::new(),
             hello: None,
             unknown: 0,
@@ -189,47 +90,50 @@ impl<R: Read> Player<R> {
     ///
     /// # Errors
     ///
-    /// As [`Reader::next`].
-    pub fn next_step(&mut self) -> Result<Option<Step>, ReadError> {
+    /// As [`BlockReader::next`].
+    pub fn next_item(&mut self) -> Result<Option<PlayerItem>, ReadError> {
         loop {
-            if let Some(step) = self.ahead.pop_front() {
-                return Ok(Some(step));
+            if let Some(line) = self.ahead.pop_front() {
+                return Ok(Some(PlayerItem::Line(Box::new(line))));
             }
-            let (from, to) = (self.from, self.to);
-            let (begin, span) = (&mut self.begin, &mut self.span);
-            let item = self.reader.next(|header: &Header| {
-                let Some((first, last)) = header.times else {
-                    return true;
-                };
-                let begin = *begin.get_or_insert(first);
-                let (from, to) = *span.get_or_insert((
-                    from.map_or(Timestamp::MIN, |from| from.resolve(begin)),
-                    to.map_or(Timestamp::MAX, |to| to.resolve(begin)),
-                ));
-                header.greets || (last >= from && first <= to)
-            })?;
-            match item {
+            if let Some(line) = self.block.next().map(RecordedLine::new) {
+                self.take(line);
+                continue;
+            }
+            match self.next_block()? {
                 None => return Ok(None),
-                Some(Item::Damage(damage)) => return Ok(Some(Step::Damage(damage))),
-                Some(Item::Lines(_, lines)) => {
-                    for line in lines.lines() {
-                        self.take(Entry::new(line));
-                    }
-                }
+                Some(ReadItem::Damage(damage)) => return Ok(Some(PlayerItem::Damage(damage))),
+                Some(ReadItem::Block(_, lines)) => self.block = Lines::new(lines),
             }
         }
     }
 
+    fn next_block(&mut self) -> Result<Option<ReadItem>, ReadError> {
+        let (from, to) = (self.from, self.to);
+        let (start, span) = (&mut self.start, &mut self.span);
+        self.reader.next(|header: &BlockHeader| {
+            let Some((first, last)) = header.times else {
+                return true;
+            };
+            let start = *start.get_or_insert(first);
+            let (from, to) = *span.get_or_insert((
+                from.map_or(Timestamp::MIN, |from| from.resolve(start)),
+                to.map_or(Timestamp::MAX, |to| to.resolve(start)),
+            ));
+            header.greets || (last >= from && first <= to)
+        })
+    }
+
     /// Queues a line if it is wanted.
-    fn take(&mut self, entry: Entry) {
+    fn take(&mut self, line: RecordedLine) {
         let part = self.from.is_some() || self.to.is_some();
         let within = |time| {
             self.span
                 .is_none_or(|(from, to)| (from..=to).contains(&time))
         };
-        match (&entry.record, entry.time()) {
+        match (&line.record, line.time()) {
             (Some(Record::Hello(_)), _) => {
-                self.hello = Some(entry);
+                self.hello = Some(line);
                 // The whole recording is given as it is.
                 if !part {
                     self.greet();
@@ -242,13 +146,11 @@ impl<R: Read> Player<R> {
             _ => {}
         }
         self.greet();
-        self.ahead.push_back(Step::Entry(Box::new(entry)));
+        self.ahead.push_back(line);
     }
 
     fn greet(&mut self) {
-        if let Some(hello) = self.hello.take() {
-            self.ahead.push_back(Step::Entry(Box::new(hello)));
-        }
+        self.ahead.extend(self.hello.take());
     }
 
     /// How the recording ends; to be asked at the end.
@@ -263,10 +165,16 @@ impl<R: Read> Player<R> {
         self.reader.latest()
     }
 
-    /// The recording's begin, once something with a time was read.
+    /// The recording's start, once something with a time was read.
     #[must_use]
-    pub fn begin(&self) -> Option<Timestamp> {
-        self.begin
+    pub fn start(&self) -> Option<Timestamp> {
+        self.start
+    }
+
+    /// Lines that were made and not given yet.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.ahead.len() + usize::from(self.hello.is_some())
     }
 
     /// Lines given whose records this version does not know.
@@ -276,47 +184,45 @@ impl<R: Read> Player<R> {
     }
 }
 
+/// The lines of a text, one after the other.
+#[derive(Default)]
+struct Lines {
+    text: String,
+    at: usize,
+}
+
+impl Lines {
+    fn new(text: String) -> Self {
+        Self { text, at: 0 }
+    }
+
+    fn next(&mut self) -> Option<&str> {
+        let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let (line, length) = match rest.split_once('\n') {
+            Some((line, _)) => (line, line.len() + 1),
+            None => (rest, rest.len()),
+        };
+        self.at += length;
+        Some(line)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
     #[test]
-    fn positions() {
-        let begin = at("2026-01-02T22:00:00Z");
-        let resolve = |text: &str| text.parse::<Position>().unwrap().resolve(begin);
-        assert_eq!(resolve("+2.5s"), at("2026-01-02T22:00:02.5Z"));
-        assert_eq!(resolve("+0s"), begin);
-        assert_eq!(resolve("22:46:48.5"), at("2026-01-02T22:46:48.5Z"));
-        assert_eq!(resolve("21:59"), at("2026-01-02T21:59:00Z"));
-        assert_eq!(resolve("00:10"), at("2026-01-03T00:10:00Z"));
-        assert_eq!(resolve("2026-01-02T23:00:00+01:00"), begin);
-        for wrong in ["", "+", "soon", "+-1s", "25:00", "-1s"] {
-            assert!(wrong.parse::<Position>().is_err(), "{wrong}");
+    fn lines_are_given_as_str_lines_gives_them() {
+        for text in ["", "\n", "a", "a\n", "a\n\nb\nc", "\n\n\n"] {
+            let mut lines = Lines::new(text.to_owned());
+            let mut given = Vec::new();
+            while let Some(line) = lines.next() {
+                given.push(line.to_owned());
+            }
+            assert!(
+                text.lines().eq(given.iter().map(String::as_str)),
+                "{text:?}: {given:?}"
+            );
         }
-    }
-
-    #[test]
-    fn speeds() {
-        assert_eq!("max".parse(), Ok(Speed::Max));
-        assert_eq!("0.5".parse(), Ok(Speed::Times(0.5)));
-        for wrong in ["0", "-1", "fast", "inf", "NaN"] {
-            assert!(wrong.parse::<Speed>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn ten_times_as_fast_is_a_tenth_of_the_time() {
-        let mut pace = Pace::new(Speed::Times(10.0));
-        assert_eq!(pace.due(at("2026-01-02T22:00:00Z")), Duration::ZERO);
-        assert_eq!(
-            pace.due(at("2026-01-02T22:00:05Z")),
-            Duration::from_millis(500)
-        );
-        // The clock was set back meanwhile.
-        assert_eq!(pace.due(at("2026-01-02T21:00:00Z")), Duration::ZERO);
     }
 }

@@ -7,13 +7,17 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::block::{self, Fault, Header, MAGIC};
+use crate::recording::block::{self, BlockFault, BlockHeader, MAGIC};
 
 /// How many bytes are searched for a first block before a file is said to be no recording.
 const SEARCHED: u64 = 1 << 20;
 
 /// How many bytes are asked for at once.
 const CHUNK: usize = 64 << 10;
+
+/// After so many damaged parts without a block between them nothing more is expected: each may take as long as a whole
+/// block, and a file can be made of them.
+const MOST_DAMAGES: u32 = 1000;
 
 /// Why there is nothing (more) to read.
 #[derive(Debug, thiserror::Error)]
@@ -24,18 +28,21 @@ pub enum ReadError {
     /// There is nothing in it.
     #[error("is empty: nothing was recorded")]
     Empty,
-    /// It begins as something else.
+    /// It is something else.
     #[error("is not a recording of ctpulse")]
     NotARecording,
     /// A version that is not known yet.
     #[error("was recorded in version {0} of the format, by a newer ctpulse; this one reads up to {max}", max = block::VERSION)]
     Newer(u8),
+    /// There is damage after damage.
+    #[error("cannot be read beyond byte {0}: there were {MOST_DAMAGES} damaged parts in a row")]
+    Hopeless(u64),
 }
 
 /// A part that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Where in the file it begins.
+    /// Where in the file it starts.
     pub offset: u64,
     /// Its length in bytes; 0 where blocks are missing without a trace.
     pub bytes: u64,
@@ -51,10 +58,10 @@ pub enum DamageKind {
     /// The file ends in the middle of a block.
     Torn,
     /// The bytes are not what was written.
-    Corrupt(Fault),
+    Corrupt(BlockFault),
     /// So many blocks are not there.
     Missing(u32),
-    /// Blocks begin without the segment's first one.
+    /// Blocks start without the segment's first one.
     Headless,
 }
 
@@ -90,38 +97,39 @@ impl fmt::Display for Damage {
 pub enum Ending {
     /// With its summary.
     Complete,
-    /// Between blocks: the recorder was killed, or is still at it.
+    /// Between blocks: the recorder was killed, or still records.
     Open,
     /// In damage.
     Damaged,
 }
 
-/// What a reader comes upon.
+/// What a reader gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
+pub enum ReadItem {
     /// A block's lines.
-    Lines(Header, String),
+    Block(BlockHeader, String),
     /// A part that cannot be read.
     Damage(Damage),
 }
 
 /// Reads blocks one after the other.
-pub struct Reader<R> {
+pub struct BlockReader<R> {
     input: R,
     /// Bytes that were read and not yet used.
     window: Vec<u8>,
     used: usize,
-    /// Where in the file the unused bytes begin.
+    /// Where in the file the unused bytes start.
     offset: u64,
     exhausted: bool,
     /// The block read last.
-    last: Option<Header>,
+    last: Option<BlockHeader>,
     latest: Option<Timestamp>,
-    damaged_last: bool,
+    /// Damaged parts since the block read last.
+    damages: u32,
 }
 
-impl<R: Read> Reader<R> {
-    /// From a recording's beginning.
+impl<R: Read> BlockReader<R> {
+    /// From a recording's start.
     pub fn new(input: R) -> Self {
         Self {
             input,
@@ -131,7 +139,7 @@ impl<R: Read> Reader<R> {
             exhausted: false,
             last: None,
             latest: None,
-            damaged_last: false,
+            damages: 0,
         }
     }
 
@@ -143,8 +151,8 @@ impl<R: Read> Reader<R> {
     /// When reading fails, the file is no recording, or it is one of a newer version.
     pub fn next(
         &mut self,
-        mut wanted: impl FnMut(&Header) -> bool,
-    ) -> Result<Option<Item>, ReadError> {
+        mut wanted: impl FnMut(&BlockHeader) -> bool,
+    ) -> Result<Option<ReadItem>, ReadError> {
         loop {
             self.fill(block::HEADER)?;
             if self.unused().is_empty() {
@@ -156,21 +164,25 @@ impl<R: Read> Reader<R> {
             }
             let header = match block::header(self.unused()) {
                 Ok(header) => header,
-                Err(Fault::Newer(version)) => return Err(ReadError::Newer(version)),
-                Err(fault) => return self.damage(fault).map(|damage| Some(Item::Damage(damage))),
+                Err(BlockFault::Newer(version)) => return Err(ReadError::Newer(version)),
+                Err(fault) => {
+                    return self
+                        .damage(fault)
+                        .map(|damage| Some(ReadItem::Damage(damage)));
+                }
             };
             if let Some(damage) = self.gap(&header) {
                 // What comes next is this header again, as if it were expected.
                 self.expect(&header);
-                return Ok(Some(Item::Damage(damage)));
+                return Ok(Some(ReadItem::Damage(damage)));
             }
             let len = header.header_len + header.body_len;
             self.fill(len)?;
             if self.unused().len() < len {
                 // The end of the file, or of a segment that another was appended to.
                 return self
-                    .damage(Fault::Short)
-                    .map(|damage| Some(Item::Damage(damage)));
+                    .damage(BlockFault::Short)
+                    .map(|damage| Some(ReadItem::Damage(damage)));
             }
             let body = &self.unused()[header.header_len..len];
             let lines = if wanted(&header) {
@@ -178,7 +190,9 @@ impl<R: Read> Reader<R> {
                     Ok(lines) => Some(lines),
                     // Its length is of no use: if the block is torn, others may have been appended within.
                     Err(fault) => {
-                        return self.damage(fault).map(|damage| Some(Item::Damage(damage)));
+                        return self
+                            .damage(fault)
+                            .map(|damage| Some(ReadItem::Damage(damage)));
                     }
                 }
             } else {
@@ -186,10 +200,10 @@ impl<R: Read> Reader<R> {
             };
             self.consume(len);
             self.last = Some(header);
-            self.damaged_last = false;
+            self.damages = 0;
             self.latest = self.latest.max(header.times.map(|(_, last)| last));
             if let Some(lines) = lines {
-                return Ok(Some(Item::Lines(header, lines)));
+                return Ok(Some(ReadItem::Block(header, lines)));
             }
         }
     }
@@ -198,7 +212,7 @@ impl<R: Read> Reader<R> {
     #[must_use]
     pub fn ending(&self) -> Ending {
         match self.last {
-            _ if self.damaged_last => Ending::Damaged,
+            _ if self.damages > 0 => Ending::Damaged,
             Some(last) if last.ends => Ending::Complete,
             _ => Ending::Open,
         }
@@ -210,16 +224,10 @@ impl<R: Read> Reader<R> {
         self.latest
     }
 
-    /// Bytes up to the end of what was read.
-    #[must_use]
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
     /// Blocks that should have come before this one.
-    fn gap(&self, header: &Header) -> Option<Damage> {
-        // Damaged bytes have been told of: they account for blocks that are missing after them.
-        if header.starts || self.damaged_last {
+    fn gap(&self, header: &BlockHeader) -> Option<Damage> {
+        // Damaged bytes have been reported: they account for blocks that are missing after them.
+        if header.starts || self.damages > 0 {
             return None;
         }
         let kind = match self.last {
@@ -238,22 +246,27 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    fn expect(&mut self, header: &Header) {
-        self.last = Some(Header {
+    fn expect(&mut self, header: &BlockHeader) {
+        self.last = Some(BlockHeader {
             sequence: header.sequence.wrapping_sub(1),
             ..*header
         });
     }
 
     /// Goes on to the next header that is sound, or to the end.
-    fn damage(&mut self, fault: Fault) -> Result<Damage, ReadError> {
-        let first = self.last.is_none() && !self.damaged_last;
-        let begin = self.offset;
-        if first && fault == Fault::Short && !self.unused().starts_with(&MAGIC) {
+    fn damage(&mut self, fault: BlockFault) -> Result<Damage, ReadError> {
+        if self.damages == MOST_DAMAGES {
+            return Err(ReadError::Hopeless(self.offset));
+        }
+        let first = self.last.is_none() && self.damages == 0;
+        let start = self.offset;
+        // A block that is cut short or too long is one all the same.
+        let foreign = first && !matches!(fault, BlockFault::Short | BlockFault::TooLong(_));
+        if first && fault == BlockFault::Short && !self.unused().starts_with(&MAGIC) {
             return Err(ReadError::NotARecording);
         }
         loop {
-            // Past the byte where the trouble begins.
+            // Past the byte where the damage starts.
             self.consume(1);
             let at = self
                 .unused()
@@ -265,12 +278,12 @@ impl<R: Read> Reader<R> {
                     self.fill(block::HEADER)?;
                     match block::header(self.unused()) {
                         Ok(_) => break,
-                        Err(Fault::Newer(version)) => return Err(ReadError::Newer(version)),
+                        Err(BlockFault::Newer(version)) => return Err(ReadError::Newer(version)),
                         Err(_) => {}
                     }
                 }
                 None => {
-                    // All but what may be the beginning of one.
+                    // All but what may be the start of one.
                     let keep = self.unused().len().min(MAGIC.len() - 1);
                     self.consume(self.unused().len() - keep);
                     let before = self.unused().len();
@@ -281,21 +294,21 @@ impl<R: Read> Reader<R> {
                     }
                 }
             }
-            if first && fault != Fault::Short && self.offset > SEARCHED {
+            if foreign && self.offset > SEARCHED {
                 return Err(ReadError::NotARecording);
             }
         }
         let at_end = self.unused().is_empty();
-        if first && at_end && fault != Fault::Short {
+        if foreign && at_end {
             return Err(ReadError::NotARecording);
         }
-        self.damaged_last = true;
+        self.damages += 1;
         Ok(Damage {
-            offset: begin,
-            bytes: self.offset - begin,
+            offset: start,
+            bytes: self.offset - start,
             after: self.latest,
             kind: match fault {
-                Fault::Short if at_end => DamageKind::Torn,
+                BlockFault::Short if at_end => DamageKind::Torn,
                 fault => DamageKind::Corrupt(fault),
             },
         })
@@ -319,9 +332,16 @@ impl<R: Read> Reader<R> {
         self.window.drain(..self.used);
         self.used = 0;
         while self.window.len() < bytes && !self.exhausted {
-            let room = CHUNK.max(bytes - self.window.len()).min(1 << 20) as u64;
-            let read = (&mut self.input).take(room).read_to_end(&mut self.window)?;
-            self.exhausted = read == 0;
+            // No more room than there was something for: a header may claim anything.
+            let have = self.window.len();
+            self.window.resize(have + CHUNK, 0);
+            let read = self.input.read(&mut self.window[have..]);
+            let interrupted = matches!(&read, Err(e) if e.kind() == io::ErrorKind::Interrupted);
+            self.window
+                .truncate(have + read.as_ref().map_or(0, |read| *read));
+            if !interrupted {
+                self.exhausted = read? == 0;
+            }
         }
         Ok(())
     }

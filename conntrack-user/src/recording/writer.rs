@@ -1,27 +1,32 @@
-//! Appends records to a recording: blocks about once a second, written and synced by a thread of its own,
-//! so that a slow disk does not hold up the readings.
+//! Appends records to a recording. Two halves, so that a slow disk or a stuck reader holds nothing up: the [`Recorder`]
+//! takes records in the thread that reads, the [`BlockWriter`] writes and syncs their blocks in another, which is for
+//! the caller to start.
+//!
+//! ```text
+//! Recorder -- blocks --> BlockWriter -- bytes --> medium
+//!          <-- progress --
+//! ```
 
 use std::{
-    fs::File,
     io::{self, Write},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
-    thread::JoinHandle,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
     time::Duration,
 };
 
 use jiff::Timestamp;
 
-use super::block::{self, Label};
-use crate::{clock::Clock, model::record::Record, output::Sink};
+use crate::{
+    clock::Clock,
+    model::record::Record,
+    recording::encoder::{BlockEncoder, EncodedBlock},
+};
 
-/// No record waits longer than this before it is written.
-pub const AT_MOST: Duration = Duration::from_secs(1);
-
-/// A block is ended early when it has so many bytes of records.
-const LARGE: usize = 4 << 20;
-
-/// Blocks that may wait for the disk.
-const QUEUE: usize = 16;
+/// Bytes of blocks that may wait for the medium: a quarter of an hour or more of most recordings.
+const QUEUED: usize = 32 << 20;
 
 /// Where blocks go.
 pub trait Medium: Write + Send + 'static {
@@ -36,203 +41,247 @@ pub trait Medium: Write + Send + 'static {
     fn keep(&mut self, bytes: u64);
 }
 
-/// A file that blocks are appended to.
-#[derive(Debug)]
-pub struct Appended {
-    file: File,
-    before: u64,
-}
-
-impl Appended {
-    /// At the end of `file`, which has `before` bytes.
-    #[must_use]
-    pub fn new(file: File, before: u64) -> Self {
-        Self { file, before }
-    }
-}
-
-impl Write for Appended {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Medium for Appended {
-    fn sync(&mut self) -> io::Result<()> {
-        match self.file.sync_data() {
-            // A pipe or device has nothing to sync.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-            synced => synced,
-        }
-    }
-
-    fn keep(&mut self, bytes: u64) {
-        // If it fails the reader copes with half a block.
-        let _ = self.file.set_len(self.before + bytes);
-    }
-}
-
 /// What has been written for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
-    /// Blocks.
     pub blocks: u32,
-    /// Records.
     pub records: u64,
-    /// Bytes.
     pub bytes: u64,
     /// The greatest time of a record.
     pub until: Option<Timestamp>,
 }
 
-/// A block on its way.
-struct Parcel {
-    bytes: Vec<u8>,
-    records: u32,
-    until: Option<Timestamp>,
+/// Why a recording lacks records.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A record has no place in a block.
+    #[error(transparent)]
+    Encode(io::Error),
+    /// The medium did not take or keep a block. Nothing is written after that.
+    #[error(transparent)]
+    Medium(io::Error),
+    /// The medium took blocks too slowly. What came later was written.
+    #[error("{records} records were left out: writing did not keep up")]
+    TooSlow {
+        /// Records of blocks that had no room to wait.
+        records: u64,
+    },
+    /// The medium took nothing at the end.
+    #[error("writing is stuck: what was left was given up after {:.1} s", .waited.as_secs_f64())]
+    Stuck {
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The writer ended before the recording did.
+    #[error("the thread that writes has ended")]
+    NoWriter,
 }
 
-/// Records to blocks.
-pub struct Recorder<C> {
+impl RecordError {
+    /// Whether nothing was written after what is kept.
+    #[must_use]
+    pub fn ends_it(&self) -> bool {
+        !matches!(self, Self::TooSlow { .. })
+    }
+}
+
+impl From<RecordError> for io::Error {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Encode(error) | RecordError::Medium(error) => error,
+            error => Self::other(error),
+        }
+    }
+}
+
+enum WriterReport {
+    /// What is written by now.
+    Kept(Kept),
+    /// How it ended.
+    End(io::Result<()>),
+}
+
+/// Both halves of a recording onto a medium. `interval` is the time between flushes.
+pub fn recorder<M: Medium, C: Clock>(
+    medium: M,
     clock: C,
     interval: Duration,
-    lines: Vec<u8>,
-    label: Label,
-    since: Option<Duration>,
-    parcels: Option<SyncSender<Parcel>>,
-    thread: Option<JoinHandle<(Kept, io::Result<()>)>>,
+) -> (Recorder<C>, BlockWriter<M>) {
+    with_room(QUEUED, medium, BlockEncoder::new(clock, interval))
+}
+
+/// The same, where so many bytes of blocks may wait.
+pub(super) fn with_room<M: Medium, C: Clock>(
+    room: usize,
+    medium: M,
+    encoder: BlockEncoder<C>,
+) -> (Recorder<C>, BlockWriter<M>) {
+    let (blocks, arriving) = channel();
+    let (report, progress) = channel();
+    let queued = Arc::new(AtomicUsize::new(0));
+    let writer = BlockWriter {
+        medium,
+        arriving,
+        queued: Arc::clone(&queued),
+        report,
+    };
+    let recorder = Recorder {
+        encoder,
+        blocks: Some(blocks),
+        queued,
+        room,
+        progress,
+        kept: Kept::default(),
+        end: None,
+        left_out: 0,
+    };
+    (recorder, writer)
+}
+
+/// Takes records. Does not wait for the medium before [`Recorder::finish`].
+pub struct Recorder<C> {
+    encoder: BlockEncoder<C>,
+    /// `None` after the last one.
+    blocks: Option<Sender<EncodedBlock>>,
+    /// Bytes of blocks that the writer has not written yet.
+    queued: Arc<AtomicUsize>,
+    /// How many they may be.
+    room: usize,
+    progress: Receiver<WriterReport>,
     kept: Kept,
-    failure: Option<io::Error>,
+    /// How the writer ended.
+    end: Option<Result<(), RecordError>>,
+    left_out: u64,
 }
 
 impl<C: Clock> Recorder<C> {
-    /// Onto a medium. `interval` is the time between flushes.
-    pub fn new(mut medium: impl Medium, clock: C, interval: Duration) -> Self {
-        let (parcels, arriving) = sync_channel(QUEUE);
-        Self {
-            clock,
-            interval,
-            lines: Vec::new(),
-            label: Label::default(),
-            since: None,
-            parcels: Some(parcels),
-            thread: Some(std::thread::spawn(move || store(&mut medium, &arriving))),
-            kept: Kept::default(),
-            failure: None,
-        }
-    }
-
-    /// Writes what is left and waits until all is kept: what that is, and why it is not all.
-    pub fn finish(mut self) -> (Kept, io::Result<()>) {
-        let sent = self.send();
-        self.join();
-        match self.failure.take() {
-            Some(error) => (self.kept, Err(error)),
-            None => (self.kept, sent),
-        }
-    }
-
-    /// Blocks sent to be written so far.
-    #[must_use]
-    pub fn sent(&self) -> u32 {
-        self.label.sequence
-    }
-
-    fn append(&mut self, record: &Record) -> io::Result<()> {
-        serde_json::to_writer(&mut self.lines, record)?;
-        self.lines.push(b'\n');
-        self.label.records += 1;
-        self.label.greets |= matches!(record, Record::Hello(_));
-        self.label.ends |= matches!(record, Record::Summary(_));
-        if let Some(time) = record.time() {
-            let (first, last) = self.label.times.unwrap_or((time.0, time.0));
-            self.label.times = Some((first.min(time.0), last.max(time.0)));
-        }
-        Ok(())
-    }
-
-    /// Sends what has come together as a block.
-    fn send(&mut self) -> io::Result<()> {
-        self.since = None;
-        if self.label.records == 0 {
-            return Ok(());
-        }
-        let next = Label {
-            sequence: self.label.sequence.wrapping_add(1),
-            ..Label::default()
-        };
-        let label = std::mem::replace(&mut self.label, next);
-        let parcel = Parcel {
-            bytes: block::encode(label, &self.lines)?,
-            records: label.records,
-            until: label.times.map(|(_, last)| last),
-        };
-        self.lines.clear();
-        let sent = self.parcels.as_ref().map(|parcels| parcels.send(parcel));
-        if !matches!(sent, Some(Ok(()))) {
-            // The thread has ended: it says why.
-            self.join();
-            return Err(io::Error::other("the recording cannot be written"));
-        }
-        Ok(())
-    }
-
-    fn join(&mut self) {
-        self.parcels = None;
-        if let Some(thread) = self.thread.take() {
-            match thread.join() {
-                Ok((kept, stored)) => {
-                    self.kept = kept;
-                    self.failure = stored.err();
-                }
-                Err(_) => self.failure = Some(io::Error::other("the thread that writes panicked")),
-            }
-        }
-    }
-}
-
-/// Writes what arrives until nothing more does, or one block cannot be written.
-fn store(medium: &mut impl Medium, arriving: &Receiver<Parcel>) -> (Kept, io::Result<()>) {
-    let mut kept = Kept::default();
-    for parcel in arriving {
-        let stored = medium
-            .write_all(&parcel.bytes)
-            .and_then(|()| medium.flush())
-            .and_then(|()| medium.sync());
-        if let Err(error) = stored {
-            medium.keep(kept.bytes);
-            return (kept, Err(error));
-        }
-        kept.blocks += 1;
-        kept.records += u64::from(parcel.records);
-        kept.bytes += parcel.bytes.len() as u64;
-        kept.until = kept.until.max(parcel.until);
-    }
-    (kept, Ok(()))
-}
-
-impl<C: Clock> Sink for Recorder<C> {
-    fn write(&mut self, record: &Record) -> io::Result<()> {
-        self.append(record)?;
-        if self.lines.len() >= LARGE {
-            self.send()?;
-        }
-        Ok(())
+    /// Takes a record.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be written any more; [`Recorder::finish`] says why.
+    pub fn write(&mut self, record: &Record) -> Result<(), RecordError> {
+        let block = self.encoder.add(record).map_err(RecordError::Encode)?;
+        self.send(block)
     }
 
     /// Ends the block when waiting for another interval could have a record wait too long.
-    fn flush(&mut self) -> io::Result<()> {
-        if self.label.records == 0 {
+    ///
+    /// # Errors
+    ///
+    /// As [`Recorder::write`].
+    pub fn flush(&mut self) -> Result<(), RecordError> {
+        let block = self.encoder.flush().map_err(RecordError::Encode)?;
+        self.send(block)
+    }
+
+    /// Blocks ended so far.
+    #[cfg(test)]
+    pub(super) fn sent(&self) -> u32 {
+        self.encoder.completed()
+    }
+
+    /// Records left out so far, because what waits to be written has no room for more. The blocks they would be in are
+    /// missed when the recording is read.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Writes what is left, and waits until all is kept, but no longer than `patience`: what is kept, and why it is not
+    /// all. A writer that is stuck remains so until the process ends.
+    pub fn finish(mut self, patience: Duration) -> (Kept, Result<(), RecordError>) {
+        let last = self.encoder.complete().map_err(RecordError::Encode);
+        let sent = last.and_then(|block| self.send(block));
+        // After the last block the writer ends.
+        self.blocks = None;
+        let deadline = self.now().saturating_add(patience);
+        while self.end.is_none() {
+            match self
+                .progress
+                .recv_timeout(deadline.saturating_sub(self.now()))
+            {
+                Ok(progress) => self.take(progress),
+                Err(RecvTimeoutError::Disconnected) => self.end = Some(Err(RecordError::NoWriter)),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.end = Some(Err(RecordError::Stuck { waited: patience }));
+                }
+            }
+        }
+        let complete = match self.left_out {
+            0 => Ok(()),
+            records => Err(RecordError::TooSlow { records }),
+        };
+        let ended = self.end.take().unwrap_or(Ok(()));
+        (self.kept, ended.and(sent).and(complete))
+    }
+
+    fn now(&self) -> Duration {
+        self.encoder.clock().now().monotonic
+    }
+
+    fn send(&mut self, block: Option<EncodedBlock>) -> Result<(), RecordError> {
+        while let Ok(progress) = self.progress.try_recv() {
+            self.take(progress);
+        }
+        if self.end.is_some() {
+            return Err(RecordError::NoWriter);
+        }
+        let (Some(block), Some(blocks)) = (block, &self.blocks) else {
+            return Ok(());
+        };
+        let bytes = block.bytes.len();
+        if self.queued.load(Ordering::Relaxed) + bytes > self.room {
+            self.left_out += u64::from(block.records);
             return Ok(());
         }
-        let now = self.clock.now().monotonic;
-        let waited = now.saturating_sub(*self.since.get_or_insert(now));
-        if waited + self.interval >= AT_MOST || self.label.ends {
-            self.send()?;
+        self.queued.fetch_add(bytes, Ordering::Relaxed);
+        blocks.send(block).map_err(|_| RecordError::NoWriter)
+    }
+
+    fn take(&mut self, progress: WriterReport) {
+        match progress {
+            WriterReport::Kept(kept) => self.kept = kept,
+            WriterReport::End(end) => self.end = Some(end.map_err(RecordError::Medium)),
+        }
+    }
+}
+
+/// Writes blocks onto a medium.
+pub struct BlockWriter<M> {
+    medium: M,
+    arriving: Receiver<EncodedBlock>,
+    queued: Arc<AtomicUsize>,
+    report: Sender<WriterReport>,
+}
+
+impl<M: Medium> BlockWriter<M> {
+    /// Writes what arrives until the recorder is finished or dropped, or one block cannot be written: takes as long as
+    /// the recording does.
+    pub fn run(mut self) {
+        let end = self.write();
+        // The recorder may have given up waiting.
+        let _ = self.report.send(WriterReport::End(end));
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let mut kept = Kept::default();
+        while let Ok(block) = self.arriving.recv() {
+            let medium = &mut self.medium;
+            let stored = medium
+                .write_all(&block.bytes)
+                .and_then(|()| medium.flush())
+                .and_then(|()| medium.sync());
+            self.queued.fetch_sub(block.bytes.len(), Ordering::Relaxed);
+            if let Err(error) = stored {
+                medium.keep(kept.bytes);
+                return Err(error);
+            }
+            kept.blocks += 1;
+            kept.records += u64::from(block.records);
+            kept.bytes += block.bytes.len() as u64;
+            kept.until = kept.until.max(block.until);
+            let _ = self.report.send(WriterReport::Kept(kept));
         }
         Ok(())
     }

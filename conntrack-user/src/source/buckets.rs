@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use conntrack_ebpf::COUNTER_SLOTS;
 
-use crate::model::series::{BucketBatch, BucketCounts, Epoch, LATE, epoch_of};
+use crate::reading::buckets::{BucketBatch, BucketCounts, Epoch, LATE, epoch_of};
 
 /// Buckets at the end that may still be counting: the current one, and one more for a program that
 /// read the clock just before its end.
@@ -231,6 +231,40 @@ mod tests {
             }
             reported += follower.all(&ring, at(now)).counts.values().map(|c| c[0]).sum::<u64>();
             prop_assert_eq!(counted, reported);
+        }
+
+        /// However short the ring and however late the reader: a bucket of the span is reported with all its
+        /// events, or it is one of the first, which are counted as lost and of which nothing is reported.
+        #[test]
+        fn what_is_lost_is_known_whatever_the_length_of_the_ring(
+            ring_bits in 0_u32..=12,
+            steps in prop::collection::vec((0_u64..100, 1_u32..5, any::<bool>()), 1..200)
+        ) {
+            let mut ring = Model::new(1, 1 << ring_bits);
+            let (start, mut now) = (10_000, 10_000);
+            let mut follower = BucketFollower::new(&ring, at(now));
+            let mut truth: BTreeMap<Epoch, u64> = BTreeMap::new();
+            let mut reported: BTreeMap<Epoch, u64> = BTreeMap::new();
+            let mut end = start;
+            for (forward, n, read) in steps {
+                now += forward;
+                ring.count(0, now, n);
+                *truth.entry(now).or_default() += u64::from(n);
+                if !read {
+                    continue;
+                }
+                let batch = follower.settled(&ring, at(now));
+                prop_assert_eq!(batch.first, end);
+                end = batch.end;
+                let known = batch.first + batch.lost..batch.end;
+                for (epoch, n) in points(&batch) {
+                    prop_assert!(known.contains(&epoch), "{epoch} is not in {known:?}");
+                    reported.insert(epoch, n);
+                }
+                for (epoch, n) in truth.range(known) {
+                    prop_assert_eq!(reported.get(epoch), Some(n));
+                }
+            }
         }
     }
 }

@@ -1,11 +1,45 @@
 //! Which CPUs there are.
 
 use std::{
-    fs,
+    io,
     path::{Path, PathBuf},
 };
 
-use crate::model::snapshot::{CpuIds, cpu_list};
+use crate::{
+    files,
+    reading::cpus::{CpuIds, cpu_list},
+    text::{PlainPath, Text},
+};
+
+/// The kernel writes such a list into one page (`show_cpus_attr()`, drivers/base/cpu.c), of at most 64 KiB.
+const LONGEST: u64 = 64 << 10;
+
+/// Why it is not known which CPUs there are.
+#[derive(Debug, thiserror::Error)]
+pub enum CpuListError {
+    /// Only procfs is known.
+    #[error("the ids of the CPUs are in /sys, which a directory like /proc does not have")]
+    NoSysfs,
+    /// The list cannot be read.
+    #[error("{}: {source}", PlainPath(path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The file has something else in it.
+    #[error(
+        "{}: expected a list such as 0-3,8, found \"{found}\"",
+        PlainPath(path)
+    )]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Its contents.
+        found: Text,
+    },
+}
 
 /// Where the kernel lists them.
 #[derive(Clone, Debug)]
@@ -28,14 +62,9 @@ impl CpuDir {
     ///
     /// # Errors
     ///
-    /// What is not known, and why.
-    pub fn read(&self) -> Result<CpuIds, String> {
-        let Some(dir) = &self.0 else {
-            return Err(
-                "the ids of the CPUs are in /sys, which a directory like /proc does not have"
-                    .to_owned(),
-            );
-        };
+    /// Why they are not known.
+    pub fn read(&self) -> Result<CpuIds, CpuListError> {
+        let dir = self.0.as_ref().ok_or(CpuListError::NoSysfs)?;
         Ok(CpuIds {
             possible: list(&dir.join("possible"))?,
             online: list(&dir.join("online"))?,
@@ -43,13 +72,22 @@ impl CpuDir {
     }
 }
 
-fn list(path: &Path) -> Result<Vec<u32>, String> {
-    let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    cpu_list(&text).ok_or_else(|| format!("{}: cannot read {text:?}", path.display()))
+fn list(path: &Path) -> Result<Vec<u32>, CpuListError> {
+    let bytes = files::read(path, LONGEST).map_err(|source| CpuListError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let text = String::from_utf8_lossy(&bytes);
+    cpu_list(&text).ok_or_else(|| CpuListError::Malformed {
+        path: path.to_owned(),
+        found: Text::excerpt(text.trim()),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -65,8 +103,17 @@ mod tests {
         assert!(
             missing
                 .read()
-                .is_err_and(|e| e.contains("/no/such/possible"))
+                .is_err_and(|e| e.to_string().contains("/no/such/possible"))
         );
         assert!(CpuDir::unknown().read().is_err());
+    }
+
+    #[test]
+    fn what_is_no_list_is_quoted() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("possible"), "three\n").unwrap();
+        let error = CpuDir(Some(dir.path().into())).read().unwrap_err();
+        let expected = "/possible: expected a list such as 0-3,8, found \"three\"";
+        assert!(error.to_string().ends_with(expected), "{error}");
     }
 }

@@ -4,13 +4,16 @@
 //! and family (`nf_ct_netns_get()`). nfnetlink_hook (5.14 and later, where configured) lists what is
 //! registered, as `nft list hooks` shows it.
 
-use super::nfnetlink::{
-    message::{Malformed, Object, Request},
-    socket::{Error, Socket},
+use crate::{
+    reading::hooks::Hooks,
+    source::nfnetlink::{
+        attribute::{Malformed, Object},
+        message::NetlinkRequest,
+        socket::{NetlinkError, NetlinkSocket},
+    },
 };
-use crate::model::tracking::Hooks;
 
-const IPV4: Request = Request {
+const IPV4: NetlinkRequest = NetlinkRequest {
     name: "NFNL_MSG_HOOK_GET",
     module: "nfnetlink_hook",
     subsystem: libc::NFNL_SUBSYS_HOOK as u8,
@@ -23,7 +26,7 @@ const IPV4: Request = Request {
     attributes: &[(1, libc::NF_INET_PRE_ROUTING as u32)],
 };
 
-const IPV6: Request = Request {
+const IPV6: NetlinkRequest = NetlinkRequest {
     family: libc::NFPROTO_IPV6 as u8,
     ..IPV4
 };
@@ -41,25 +44,25 @@ pub fn read() -> Hooks {
     match registered() {
         Ok(true) => Hooks::Registered,
         Ok(false) => Hooks::Absent,
-        Err(Error::Unsupported(..)) => {
+        Err(NetlinkError::Unsupported(..)) => {
             Hooks::Unknown("this kernel cannot list hooks: it has no nfnetlink_hook".to_owned())
         }
-        Err(Error::NotPermitted(_)) => {
+        Err(NetlinkError::NotPermitted(_)) => {
             Hooks::Unknown("listing hooks needs CAP_NET_ADMIN".to_owned())
         }
         Err(error) => Hooks::Unknown(error.to_string()),
     }
 }
 
-fn registered() -> Result<bool, Error> {
-    let mut socket = Socket::open()?;
+fn registered() -> Result<bool, NetlinkError> {
+    let mut socket = NetlinkSocket::open()?;
     for request in [IPV4, IPV6] {
         // That the list changed meanwhile does not matter to what is on it; besides, many kernels
         // (6.12 for one) say so at the end of every list, as nfnl_hook_dump() counts its end as a
         // change.
         let (hooks, _) = socket
             .ask(&request, is_conntrack)?
-            .ok_or(Error::Incomplete(request, 1))?;
+            .ok_or(NetlinkError::Incomplete(request, 1))?;
         if hooks.contains(&true) {
             return Ok(true);
         }
@@ -80,10 +83,10 @@ fn is_conntrack(hook: &Object<'_>) -> Result<bool, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::nfnetlink::message::{Answer, Fault, build};
+    use crate::source::nfnetlink::message::{Answer, AnswerError, build};
 
     #[test]
-    fn conntrack_is_known_by_its_function() -> Result<(), Fault> {
+    fn conntrack_is_known_by_its_function() -> Result<(), AnswerError> {
         let check = |function: &[u8], expected: bool| {
             let hook = build::object(0, &[(5, b"nf_conntrack\0"), (4, function), (1, &[0; 4])]);
             let mut answer = Answer::new(&IPV4, 1);

@@ -4,41 +4,36 @@ use std::rc::Rc;
 
 use conntrack_ebpf::COUNTER_SLOTS;
 
-use super::{
-    buckets::BucketFollower,
-    counter_maps::CounterMaps,
-    cpus::CpuDir,
-    hooks,
-    kernel::{Choice, KernelCounters},
-    proc_fs::{ProcRoot, ReadError},
-};
 use crate::{
     clock::Clock,
-    model::{
-        series::BucketBatch,
-        snapshot::{CpuReading, ProbeReading, ProbeTotals, Snapshot},
-        tracking::Tracking,
+    reading::{
+        InstanceReading,
+        buckets::BucketBatch,
+        cpus::CpuReading,
+        hooks::HookSchedule,
+        probes::{ProbeReading, ProbeTotals},
+        unavailable::Unavailable,
+    },
+    source::{
+        buckets::BucketFollower,
+        cpus::CpuDir,
+        hooks,
+        kernel::{Choice, KernelCounters},
+        maps::counters::CounterMaps,
+        proc_fs::{ProcRoot, SourceError},
     },
 };
 
-/// What a reading of the buckets covers.
+/// On each CPU a task may be inside a probed function, and a softirq that interrupts it in another.
+const CALLS_PER_CPU: u64 = 2;
+
+/// Which buckets a reading covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Buckets that are complete.
+    /// Those that are complete.
     Settled,
-    /// Everything so far: the last reading of a run.
+    /// All, the one that is being counted in included.
     All,
-}
-
-/// A snapshot, and what could not be read for it.
-#[derive(Debug)]
-pub struct Reading {
-    /// What was read.
-    pub snapshot: Snapshot,
-    /// What could not be.
-    pub errors: Vec<ReadError>,
-    /// Whether the kernel's counters are from ctnetlink, and not from procfs.
-    pub via_ctnetlink: bool,
 }
 
 /// The probes' counters of one instance.
@@ -59,13 +54,13 @@ impl ProbeFeed {
         }
     }
 
-    fn totals(&self) -> Totals {
+    fn totals(&self) -> SlotTotals {
         let (cpus, faults) = self.maps.totals_by_cpu(self.slot);
         let mut sum = [0; COUNTER_SLOTS];
         for totals in &cpus {
             sum.iter_mut().zip(totals).for_each(|(sum, n)| *sum += n);
         }
-        Totals { sum, cpus, faults }
+        SlotTotals { sum, cpus, faults }
     }
 
     fn buckets(&mut self, clock: &impl Clock, extent: Extent) -> BucketBatch {
@@ -78,46 +73,46 @@ impl ProbeFeed {
     }
 }
 
-/// On each CPU a task may be inside a probed function, and a softirq that interrupts it in another.
-const CALLS_PER_CPU: u64 = 2;
-
-/// What the probes have counted.
-struct Totals {
+/// What the probes have counted in a slot.
+struct SlotTotals {
     sum: ProbeTotals,
     /// By CPU id.
     cpus: Vec<ProbeTotals>,
     faults: u64,
 }
 
-/// One instance.
-pub struct Source {
+/// Reads one instance. Call its methods with the calling thread in the instance's network namespace.
+pub struct InstanceSource {
     kernel: KernelCounters,
     feed: Option<ProbeFeed>,
-    tracking: Tracking,
+    hooks: HookSchedule,
     /// Where to read which CPUs there are, when they are to be told apart.
     cpus: Option<CpuDir>,
     /// Whether the last reading was through ctnetlink.
     via_ctnetlink: bool,
 }
 
-impl Source {
-    /// An instance whose kernel counters are below `proc`, or where `choice` says.
+/// What could not be read, and what a user should know of where the rest came from.
+#[derive(Debug, Default)]
+pub struct Remarks {
+    /// What could not be read.
+    pub errors: Vec<SourceError>,
+    /// That the kernel's counters come from elsewhere than before.
+    pub source: Option<String>,
+}
+
+impl InstanceSource {
+    /// An instance whose kernel counters are below `proc`, or where `choice` says; with `cpus`, each CPU by itself.
     #[must_use]
-    pub fn new(proc: ProcRoot, choice: Choice) -> Self {
+    pub fn new(proc: ProcRoot, choice: Choice, cpus: Option<CpuDir>) -> Self {
         Self {
             // What was asked for needs no remark.
             via_ctnetlink: choice == Choice::Ctnetlink,
             kernel: KernelCounters::new(proc, choice),
             feed: None,
-            cpus: None,
-            tracking: Tracking::default(),
+            cpus,
+            hooks: HookSchedule::default(),
         }
-    }
-
-    /// Tells CPUs apart from now on.
-    #[must_use]
-    pub fn per_cpu(self, cpus: Option<CpuDir>) -> Self {
-        Self { cpus, ..self }
     }
 
     /// Sets or takes away the probes' counters.
@@ -125,10 +120,15 @@ impl Source {
         self.feed = feed;
     }
 
-    /// Reads everything. `missed` is the number of probe hits the kernel has skipped.
-    pub fn read(&mut self, clock: &impl Clock, missed: Option<u64>, extent: Extent) -> Reading {
+    /// Reads everything. `missed` is the number of probe hits the kernel has missed.
+    pub fn read(
+        &mut self,
+        clock: &impl Clock,
+        missed: Option<u64>,
+        extent: Extent,
+    ) -> (InstanceReading, Remarks) {
         let before = self.feed.as_ref().map(ProbeFeed::totals);
-        let reading = self.kernel.read();
+        let counters = self.kernel.read();
         let at = clock.now();
         let mut by_cpu = None;
         let probes = self.feed.as_mut().zip(before).map(|(feed, before)| {
@@ -140,76 +140,66 @@ impl Source {
                 buckets: feed.buckets(clock, extent),
                 missed,
                 faults: after.faults,
-                under_way: CALLS_PER_CPU * u64::from(feed.maps.cpus()),
+                in_flight: CALLS_PER_CPU * u64::from(feed.maps.cpus()),
             }
         });
         let cpus = self.cpus.as_ref().map(|cpus| CpuReading {
-            ids: cpus.read(),
+            ids: cpus.read().map_err(|e| Unavailable::from(e.to_string())),
             probes: by_cpu,
         });
-        Reading {
-            snapshot: Snapshot {
-                at,
-                kernel: reading.kernel,
-                probes,
-                cpus,
-            },
-            errors: reading.errors,
-            via_ctnetlink: reading.via_ctnetlink,
-        }
+        let entries = counters.kernel.entries();
+        let ask = self.kernel.proc().is_this_kernel() && self.hooks.is_due(entries, at.monotonic);
+        let reading = InstanceReading {
+            at,
+            kernel: counters.kernel,
+            probes,
+            cpus,
+            hooks: ask.then(hooks::read),
+            durations: None,
+        };
+        let remarks = Remarks {
+            errors: counters.errors,
+            source: self.follow_source(counters.via_ctnetlink),
+        };
+        (reading, remarks)
     }
 
-    /// What a user should be told about a reading besides its numbers; each is told once. May ask the
-    /// kernel about the calling thread's network namespace.
-    pub fn remarks(&mut self, reading: &Reading) -> Vec<String> {
-        let mut remarks = Vec::new();
-        if reading.via_ctnetlink && !self.via_ctnetlink {
-            remarks.push(format!(
-                "the kernel's counters are read through ctnetlink: {} does not exist",
-                self.kernel.proc().stat_path().display()
-            ));
-        }
-        self.via_ctnetlink = reading.via_ctnetlink;
-        if self.kernel.proc().is_this_kernel() {
-            let entries = reading.snapshot.kernel.entries();
-            let now = reading.snapshot.at.monotonic;
-            remarks.extend(self.tracking.observe(entries, now, hooks::read));
-        }
-        remarks
-    }
-
-    /// What explains an empty table, besides that nothing happens. Known once `remarks` asked.
-    #[must_use]
-    pub fn untracked(&self) -> Option<String> {
-        self.tracking.untracked()
-    }
-
-    /// Reads the kernel's counters and the totals around them again, and adds to the buckets. What was
-    /// missed is read last, so that it covers all that the totals lack.
+    /// Reads the kernel's counters and the totals around them again, and adds to the buckets. What was missed is read last,
+    /// so that it covers all that the totals lack.
     pub fn read_again(
         &mut self,
-        snapshot: &mut Snapshot,
+        reading: &mut InstanceReading,
         clock: &impl Clock,
-        missed: &dyn Fn() -> Option<u64>,
+        missed: impl FnOnce() -> Option<u64>,
         extent: Extent,
     ) {
-        let Some((feed, probes)) = self.feed.as_mut().zip(snapshot.probes.as_mut()) else {
+        let Some((feed, probes)) = self.feed.as_mut().zip(reading.probes.as_mut()) else {
             return;
         };
         let before = feed.totals();
         let Some(stat) = self.kernel.read().kernel.stat else {
             return;
         };
-        snapshot.at = clock.now();
-        snapshot.kernel.stat = Some(stat);
+        reading.at = clock.now();
+        reading.kernel.stat = Some(stat);
         let after = feed.totals();
         probes.before = before.sum;
         probes.after = after.sum;
         probes.faults = after.faults;
-        if let Some(cpus) = &mut snapshot.cpus {
+        if let Some(cpus) = &mut reading.cpus {
             cpus.probes = Some(after.cpus);
         }
         probes.buckets.append(feed.buckets(clock, extent));
         probes.missed = missed();
+    }
+
+    fn follow_source(&mut self, via_ctnetlink: bool) -> Option<String> {
+        let before = std::mem::replace(&mut self.via_ctnetlink, via_ctnetlink);
+        (via_ctnetlink && !before).then(|| {
+            format!(
+                "the kernel's counters are read through ctnetlink: {} does not exist",
+                self.kernel.proc().stat_path().display()
+            )
+        })
     }
 }

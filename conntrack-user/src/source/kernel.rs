@@ -1,12 +1,14 @@
-//! The kernel's own counters, from where they can be had.
+//! The kernel's own counters, from procfs or through ctnetlink.
 
 use std::path::Path;
 
-use super::{
-    ctnetlink::{Counters, Ctnetlink},
-    proc_fs::{ProcRoot, ReadError, Reading},
+use crate::{
+    reading::kernel::KernelReading,
+    source::{
+        ctnetlink::{Counters, Ctnetlink},
+        proc_fs::{ProcRoot, ReadOutcome, SourceError},
+    },
 };
-use crate::model::snapshot::KernelReading;
 
 /// Where to take the kernel's counters from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +47,8 @@ impl KernelCounters {
         &self.proc
     }
 
-    /// Reads all counters. What cannot be read is absent, and its error is told.
-    pub fn read(&mut self) -> Reading {
+    /// Reads all counters. What cannot be read is absent, and its error is among the outcome's.
+    pub fn read(&mut self) -> ReadOutcome {
         match self.choice {
             Choice::Procfs => self.proc.read(),
             Choice::Ctnetlink => self.through_ctnetlink(),
@@ -54,7 +56,7 @@ impl KernelCounters {
                 let reading = self.proc.read();
                 // Where nf_conntrack is not loaded other files are missing too.
                 match &reading.errors[..] {
-                    [ReadError::NotFound(path)] if *path == self.proc.stat_path() => {
+                    [SourceError::NotFound(path)] if *path == self.proc.stat_path() => {
                         self.instead_of_stat(reading)
                     }
                     _ => reading,
@@ -63,27 +65,27 @@ impl KernelCounters {
         }
     }
 
-    fn instead_of_stat(&mut self, mut reading: Reading) -> Reading {
+    fn instead_of_stat(&mut self, mut reading: ReadOutcome) -> ReadOutcome {
         match self.ctnetlink.read() {
             Ok(counters) => {
                 reading.kernel.stat = Some(counters.stat);
                 reading.errors.clear();
                 reading.via_ctnetlink = true;
             }
-            Err(error) => reading.errors.push(ReadError::Ctnetlink(error)),
+            Err(error) => reading.errors.push(SourceError::Ctnetlink(error)),
         }
         reading
     }
 
-    fn through_ctnetlink(&mut self) -> Reading {
+    fn through_ctnetlink(&mut self) -> ReadOutcome {
         if !self.conntrack_is_loaded() {
-            return Reading {
-                errors: vec![ReadError::NotLoaded],
-                ..Reading::default()
+            return ReadOutcome {
+                errors: vec![SourceError::NotLoaded],
+                ..ReadOutcome::default()
             };
         }
         match self.ctnetlink.read() {
-            Ok(Counters { stat, max }) => Reading {
+            Ok(Counters { stat, max }) => ReadOutcome {
                 kernel: KernelReading {
                     stat: Some(stat),
                     count: None,
@@ -99,9 +101,9 @@ impl KernelCounters {
                     count: self.proc.count().ok(),
                     max: self.proc.max().ok(),
                 };
-                Reading {
+                ReadOutcome {
                     kernel,
-                    errors: vec![ReadError::Ctnetlink(error)],
+                    errors: vec![SourceError::Ctnetlink(error)],
                     via_ctnetlink: false,
                 }
             }
@@ -118,7 +120,7 @@ impl KernelCounters {
 mod tests {
     use super::*;
 
-    fn read(tree: &str, choice: Choice) -> Reading {
+    fn read(tree: &str, choice: Choice) -> ReadOutcome {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../tests/fixtures")
             .join(tree);
@@ -146,11 +148,11 @@ mod tests {
             assert_eq!(reading.kernel.entries(), Some(7));
             assert!(matches!(
                 reading.errors[..],
-                [ReadError::NotFound(_), ReadError::Ctnetlink(_)]
+                [SourceError::NotFound(_), SourceError::Ctnetlink(_)]
             ));
         }
         let reading = read(TREE, Choice::Procfs);
-        assert!(matches!(reading.errors[..], [ReadError::NotFound(_)]));
+        assert!(matches!(reading.errors[..], [SourceError::NotFound(_)]));
         assert_eq!(reading.kernel.entries(), Some(7));
     }
 
@@ -158,7 +160,7 @@ mod tests {
     fn ctnetlink_is_not_asked_where_everything_is_missing() {
         let reading = read("no/such/tree", Choice::Auto);
         assert_eq!(reading.errors.len(), 3);
-        assert!(reading.errors.iter().all(ReadError::is_not_found));
+        assert!(reading.errors.iter().all(SourceError::is_not_found));
         assert_eq!(reading.kernel.entries(), None);
     }
 }

@@ -1,19 +1,16 @@
-//! The way in: from the kernel to snapshots. The only reading of the outside world besides
-//! [`crate::probes`], which looks once at what the host offers.
+//! The way in: from the kernel to [`crate::reading`]. All IO on the way in is here, except for what [`crate::probes`]
+//! finds out about the host.
 
 pub mod buckets;
-pub mod counter_maps;
 pub mod cpus;
 pub mod ctnetlink;
-pub mod duration_maps;
 pub mod hooks;
 pub mod instance;
 pub mod kernel;
-pub mod leader_maps;
+pub mod maps;
 pub mod namespaces;
 pub mod nfnetlink;
 pub mod own_usage;
 pub mod proc_fs;
-pub mod proc_stat;
 pub mod processes;
 pub mod sockets;

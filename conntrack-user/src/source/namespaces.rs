@@ -1,35 +1,135 @@
 //! Network namespaces: finding them, naming them, and reading inside one.
 
 use std::{
-    fs::{self, File},
-    io,
+    collections::HashSet,
+    ffi::OsString,
+    fs, io,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::fs::MetadataExt,
     },
     path::{Path, PathBuf},
 };
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::{
+    fs::{FsWord, PROC_SUPER_MAGIC, fstatfs},
+    thread::{LinkNameSpaceType, move_into_link_name_space},
+};
+
+use crate::{
+    files,
+    text::{PlainPath, Text},
+};
 
 /// Where `ip netns add` leaves named namespaces.
 const NAMED: &str = "/run/netns";
 
-/// Our own, as the calling thread is in it.
+/// The calling thread's own.
 const OWN: &str = "/proc/thread-self/ns/net";
+
+/// `NSFS_MAGIC` of linux/magic.h.
+const NSFS_MAGIC: FsWord = 0x6e73_6673;
+
+/// The kernel cuts `comm` at 15 bytes (`TASK_COMM_LEN`, include/linux/sched.h).
+const COMM: u64 = 16;
+
+/// Why a network namespace cannot be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum NamespaceError {
+    /// Our own cannot be read.
+    #[error("{OWN}: {0}; is /proc mounted?")]
+    Own(#[source] io::Error),
+    /// No process has the id that was asked for.
+    #[error("--netns {0}: no process has this id")]
+    NoProcess(Text),
+    /// There is nothing of the name or at the path that was asked for.
+    #[error(
+        "--netns {name}: {} does not exist; `ip netns list` shows names, a process id or a path will do \
+         too",
+        PlainPath(path)
+    )]
+    NotFound {
+        /// As it was asked for.
+        name: Text,
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// We have no right to open it.
+    #[error("--netns {name}: {}: permission denied; run as root", PlainPath(path))]
+    PermissionDenied {
+        /// As it was asked for.
+        name: Text,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// Something else has that path.
+    #[error(
+        "--netns {name}: {} is no network namespace; `ip netns list` shows names, a process id will do \
+         too",
+        PlainPath(path)
+    )]
+    NotANamespace {
+        /// As it was asked for.
+        name: Text,
+        /// What is no namespace.
+        path: PathBuf,
+    },
+    /// It cannot be opened for another reason.
+    #[error("--netns {name}: {}: {source}", PlainPath(path))]
+    Open {
+        /// As it was asked for.
+        name: Text,
+        /// Where it is.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// Everybody has left it, so the kernel has removed it.
+    #[error("network namespace {0} is gone")]
+    Gone(Text),
+    /// The calling thread cannot move into it.
+    #[error("network namespace {name} cannot be entered: {source}")]
+    Enter {
+        /// What it is called.
+        name: Text,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The calling thread cannot move back: all it would read from now on is another namespace's.
+    #[error("cannot return to our own network namespace: {0}")]
+    Return(#[source] io::Error),
+}
+
+impl NamespaceError {
+    /// Whether it is merely not there any more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone(_))
+    }
+}
+
+impl From<NamespaceError> for io::Error {
+    fn from(error: NamespaceError) -> Self {
+        let kind = match error {
+            NamespaceError::Gone(_) => io::ErrorKind::NotFound,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
 
 /// A network namespace that can be entered.
 #[derive(Debug)]
 pub struct Namespace {
     /// What it is called here.
-    pub name: String,
+    pub name: Text,
     /// Its inode number, by which the kernel's `ns.inum` knows it.
     pub inode: u32,
-    place: Place,
+    place: Location,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Location {
     /// The one we are in.
     Here,
     /// Held open: it stays while we watch it, even when everybody else has left.
@@ -40,16 +140,24 @@ enum Place {
 
 impl Namespace {
     /// The namespace ctpulse runs in.
-    pub fn own() -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// [`NamespaceError::Own`].
+    pub fn own() -> Result<Self, NamespaceError> {
         Ok(Self {
-            name: "self".to_owned(),
-            inode: inode(Path::new(OWN)).map_err(|e| format!("{OWN}: {e}"))?,
-            place: Place::Here,
+            name: Text::fixed("self"),
+            inode: inode(Path::new(OWN)).map_err(NamespaceError::Own)?,
+            place: Location::Here,
         })
     }
 
     /// The namespace of a name (as of `ip netns`), a process id, or a path.
-    pub fn named(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it cannot be opened.
+    pub fn named(text: &str) -> Result<Self, NamespaceError> {
         let is_pid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let path = if text.contains('/') {
             PathBuf::from(text)
@@ -58,56 +166,59 @@ impl Namespace {
         } else {
             Path::new(NAMED).join(text)
         };
-        let opened = |e: io::Error| match e.kind() {
-            io::ErrorKind::NotFound if is_pid => format!("--netns {text}: no process has this id"),
-            io::ErrorKind::NotFound => format!(
-                "--netns {text}: {} does not exist; `ip netns list` shows names, a process id or a \
-                 path will do too",
-                path.display()
-            ),
-            io::ErrorKind::PermissionDenied => {
-                format!(
-                    "--netns {text}: {}: permission denied; run as root",
-                    path.display()
-                )
-            }
-            _ => format!("--netns {text}: {}: {e}", path.display()),
-        };
-        let file = File::open(&path).map_err(opened)?;
-        let inode = file
-            .metadata()
-            .and_then(|meta| small(&meta))
-            .map_err(opened)?;
-        Ok(Self {
-            name: text.to_owned(),
-            inode,
-            place: Place::Held(file.into()),
-        })
+        let name = || Text::from(text.to_owned());
+        match open(&path) {
+            Ok(Some((fd, inode))) => Ok(Self {
+                name: name(),
+                inode,
+                place: Location::Held(fd),
+            }),
+            Ok(None) => Err(NamespaceError::NotANamespace { name: name(), path }),
+            Err(error) => Err(match error.kind() {
+                io::ErrorKind::NotFound if is_pid => NamespaceError::NoProcess(name()),
+                io::ErrorKind::NotFound => NamespaceError::NotFound { name: name(), path },
+                io::ErrorKind::PermissionDenied => {
+                    NamespaceError::PermissionDenied { name: name(), path }
+                }
+                _ => NamespaceError::Open {
+                    name: name(),
+                    path,
+                    source: error,
+                },
+            }),
+        }
     }
 
-    /// All namespaces that have a name or a process, our own first. What cannot be looked at (a
+    /// All namespaces that have a name or a process, our own first. What cannot be opened (a
     /// process that has just ended) is left out.
-    pub fn all() -> Result<Vec<Self>, String> {
-        let mut found = vec![Self::own()?];
-        let mut add = |name: String, path: PathBuf| {
+    ///
+    /// # Errors
+    ///
+    /// [`NamespaceError::Own`].
+    pub fn all() -> Result<Vec<Self>, NamespaceError> {
+        let own = Self::own()?;
+        let mut known = HashSet::from([own.inode]);
+        let mut found = vec![own];
+        let mut add = |path: PathBuf, name: &dyn Fn() -> Text| {
             if let Ok(inode) = inode(&path)
-                && !found.iter().any(|known: &Self| known.inode == inode)
+                && known.insert(inode)
             {
                 found.push(Self {
-                    name,
+                    name: name(),
                     inode,
-                    place: Place::Visited(path),
+                    place: Location::Visited(path),
                 });
             }
         };
-        for entry in entries(Path::new(NAMED)) {
-            add(entry.clone(), Path::new(NAMED).join(entry));
+        for (name, path) in by_name(Path::new(NAMED)) {
+            add(path, &|| name.clone());
         }
-        for pid in entries(Path::new("/proc")) {
-            if pid.bytes().all(|byte| byte.is_ascii_digit()) {
-                let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-                let path = PathBuf::from(format!("/proc/{pid}/ns/net"));
-                add(format!("{}[{pid}]", comm.trim()), path);
+        for (pid, path) in entries(Path::new("/proc")) {
+            if pid.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+                add(path.join("ns/net"), &|| {
+                    let comm = files::read_beginning(&path.join("comm"), COMM).unwrap_or_default();
+                    format!("{}[{}]", comm.trim(), pid.display()).into()
+                });
             }
         }
         Ok(found)
@@ -123,42 +234,76 @@ impl Namespace {
             name: self.name.clone(),
             inode: self.inode,
             place: match &self.place {
-                Place::Here => Place::Here,
-                Place::Held(fd) => Place::Held(fd.try_clone()?),
-                Place::Visited(path) => Place::Visited(path.clone()),
+                Location::Here => Location::Here,
+                Location::Held(fd) => Location::Held(fd.try_clone()?),
+                Location::Visited(path) => Location::Visited(path.clone()),
             },
         })
     }
 
     /// Does something with the calling thread in this namespace: `/proc/thread-self/net` and
     /// `/proc/sys/net` are then its, as are new sockets.
-    pub fn within<T>(&self, work: impl FnOnce() -> T) -> io::Result<T> {
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be entered, with nothing done; when the thread cannot return from it.
+    pub fn within<T>(&self, work: impl FnOnce() -> T) -> Result<T, NamespaceError> {
         let opened;
         let there = match &self.place {
-            Place::Here => return Ok(work()),
-            Place::Held(fd) => fd.as_fd(),
-            Place::Visited(path) => {
-                opened = File::open(path)?;
-                if small(&opened.metadata()?)? != self.inode {
-                    // The path leads to another namespace by now.
-                    return Err(io::ErrorKind::NotFound.into());
-                }
+            Location::Here => return Ok(work()),
+            Location::Held(fd) => fd.as_fd(),
+            Location::Visited(path) => {
+                opened = self.visit(path)?;
                 opened.as_fd()
             }
         };
-        let home = File::open(OWN)?;
-        enter(there)?;
+        let home = files::open(Path::new(OWN)).map_err(NamespaceError::Own)?;
+        enter(there).map_err(|source| self.cannot_enter(source))?;
         let result = work();
-        // Going home cannot fail for a descriptor of the namespace we came from; if it did, every
-        // later number would be another namespace's.
-        enter(home.as_fd()).map_err(|e| {
-            io::Error::other(format!("cannot return to our own network namespace: {e}"))
-        })?;
+        // It cannot fail for a descriptor of the namespace we came from; if it did, every later number
+        // would be another namespace's.
+        enter(home.as_fd()).map_err(NamespaceError::Return)?;
         Ok(result)
+    }
+
+    /// Opens the namespace at a path, if it is still the same.
+    fn visit(&self, path: &Path) -> Result<OwnedFd, NamespaceError> {
+        match open(path) {
+            Ok(Some((fd, inode))) if inode == self.inode => Ok(fd),
+            // The path leads to another one by now, or to something else.
+            Ok(_) => Err(NamespaceError::Gone(self.name.clone())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(NamespaceError::Gone(self.name.clone()))
+            }
+            Err(error) => Err(self.cannot_enter(error)),
+        }
+    }
+
+    fn cannot_enter(&self, source: io::Error) -> NamespaceError {
+        NamespaceError::Enter {
+            name: self.name.clone(),
+            source,
+        }
     }
 }
 
-fn enter(fd: std::os::fd::BorrowedFd<'_>) -> io::Result<()> {
+/// Opens a namespace; `None` when something else has that path. Does not wait for anybody.
+fn open(path: &Path) -> io::Result<Option<(OwnedFd, u32)>> {
+    // Opening what is no regular file may do something; a namespace is one.
+    if !fs::metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    let file = files::open(path)?;
+    // Before 3.19 namespaces were files of procfs (see ns_get_path() of fs/nsfs.c, which came then).
+    let system = fstatfs(&file)?.f_type;
+    if ![NSFS_MAGIC, PROC_SUPER_MAGIC].contains(&system) {
+        return Ok(None);
+    }
+    let inode = inode_number(&file.metadata()?)?;
+    Ok(Some((file.into(), inode)))
+}
+
+fn enter(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(move_into_link_name_space(
         fd,
         Some(LinkNameSpaceType::Network),
@@ -166,60 +311,32 @@ fn enter(fd: std::os::fd::BorrowedFd<'_>) -> io::Result<()> {
 }
 
 fn inode(path: &Path) -> io::Result<u32> {
-    small(&fs::metadata(path)?)
+    inode_number(&fs::metadata(path)?)
 }
 
-/// `ns.inum` is an `unsigned int`.
-fn small(meta: &fs::Metadata) -> io::Result<u32> {
+/// `ns.inum` is an `unsigned int` (`struct ns_common`, include/linux/ns_common.h).
+fn inode_number(meta: &fs::Metadata) -> io::Result<u32> {
     u32::try_from(meta.ino()).map_err(io::Error::other)
 }
 
-/// Names in a directory, sorted; none where it cannot be read.
-fn entries(directory: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(directory)
+/// The namespaces that have a name in a directory, whatever bytes that has.
+fn by_name(directory: &Path) -> impl Iterator<Item = (Text, PathBuf)> {
+    entries(directory)
+        .into_iter()
+        .map(|(name, path)| (Text::from(name.to_string_lossy().into_owned()), path))
+}
+
+/// Names in a directory and their paths, numbers in order; none where it cannot be read.
+fn entries(directory: &Path) -> Vec<(OsString, PathBuf)> {
+    let mut entries: Vec<_> = fs::read_dir(directory)
         .into_iter()
         .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .flatten()
+        .map(|entry| (entry.file_name(), entry.path()))
         .collect();
-    names.sort_by_key(|name| (name.len(), name.clone()));
-    names
+    entries.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
+    entries
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn our_own_is_there_and_comes_first() {
-        let own = Namespace::own().unwrap();
-        let all = Namespace::all().unwrap();
-        assert_eq!(all[0].inode, own.inode);
-        assert_eq!(all[0].name, "self");
-        assert!(all.iter().skip(1).all(|other| other.inode != own.inode));
-    }
-
-    #[test]
-    fn a_process_id_leads_to_its_namespace() {
-        let me = Namespace::named(&std::process::id().to_string()).unwrap();
-        assert_eq!(me.inode, Namespace::own().unwrap().inode);
-    }
-
-    #[test]
-    fn what_is_not_there_is_said() {
-        assert!(
-            Namespace::named("no-such-name")
-                .unwrap_err()
-                .contains("ip netns list")
-        );
-        assert!(
-            Namespace::named("4294967294")
-                .unwrap_err()
-                .contains("no process")
-        );
-        assert!(
-            Namespace::named("/no/such/path")
-                .unwrap_err()
-                .contains("/no/such/path")
-        );
-    }
-}
+mod tests;

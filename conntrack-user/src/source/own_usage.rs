@@ -1,25 +1,17 @@
 //! What this process itself uses.
 
-use std::{fs, time::Duration};
+use std::path::Path;
 
-use rustix::{
-    param::page_size,
-    time::{ClockId, clock_gettime},
-};
+use rustix::param::page_size;
 
-use crate::model::overhead::Usage;
+use crate::{clock::Clock, files, reading::usage::Usage};
 
-/// Reads it; `now` is the time on the monotonic clock.
 #[must_use]
-pub fn read(now: Duration) -> Usage {
-    let cpu = clock_gettime(ClockId::ProcessCPUTime);
+pub fn read(clock: &impl Clock) -> Usage {
     Usage {
-        at: now,
-        cpu: Duration::new(
-            u64::try_from(cpu.tv_sec).unwrap_or_default(),
-            u32::try_from(cpu.tv_nsec).unwrap_or_default(),
-        ),
-        memory: fs::read_to_string("/proc/self/statm")
+        at: clock.now().monotonic,
+        cpu: clock.process_cpu_time(),
+        memory: files::read_beginning(Path::new("/proc/self/statm"), 4096)
             .ok()
             .and_then(|text| resident(&text, page_size() as u64)),
     }
@@ -33,7 +25,10 @@ fn resident(statm: &str, page: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::clock::SystemClock;
 
     #[test]
     fn pages_in_memory() {
@@ -46,7 +41,7 @@ mod tests {
 
     #[test]
     fn this_process_uses_something() {
-        let usage = read(Duration::from_secs(1));
+        let usage = read(&SystemClock);
         assert!(usage.cpu > Duration::ZERO);
         assert!(usage.memory.is_some_and(|bytes| bytes > 0));
     }

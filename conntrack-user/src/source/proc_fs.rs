@@ -1,16 +1,19 @@
 //! The kernel's own counters, from procfs or from a directory laid out like it.
 
 use std::{
-    fmt, fs, io,
+    fmt, io,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
-use super::{
-    nfnetlink::socket,
-    proc_stat::{ParseError, ProcStat},
+use crate::{
+    files,
+    reading::{
+        kernel::KernelReading,
+        proc_stat::{ParseError, ProcStat},
+    },
+    source::nfnetlink::socket::NetlinkError,
+    text::{PlainPath, Text},
 };
-use crate::model::snapshot::KernelReading;
 
 /// Where procfs is mounted.
 pub const PROC: &str = "/proc";
@@ -20,34 +23,37 @@ const COUNT: &str = "sys/net/netfilter/nf_conntrack_count";
 const MAX: &str = "sys/net/netfilter/nf_conntrack_max";
 const OSRELEASE: &str = "sys/kernel/osrelease";
 
-/// Why a source gave nothing. Displayed with the file or the question, and with what to do where that
-/// is known.
+/// The longest of these files is the statistics: some 160 bytes for each possible CPU, of which no kernel has more than 8192
+/// (`NR_CPUS_RANGE_END` of arch/x86/Kconfig). A file that is longer is none of them, and may have no end.
+const LONGEST: u64 = 16 << 20;
+
+/// Why the kernel's own counters could not be read, in part or at all.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// It is not there.
-    #[error("{} does not exist", .0.display())]
+pub enum SourceError {
+    /// The file does not exist.
+    #[error("{} does not exist", PlainPath(.0))]
     NotFound(PathBuf),
-    /// It may not be read.
-    #[error("{}: permission denied; run as root", .0.display())]
+    /// The file may not be read.
+    #[error("{}: permission denied; run as root", PlainPath(.0))]
     PermissionDenied(PathBuf),
-    /// Reading failed otherwise.
-    #[error("{path}: {source}", path = .0.display(), source = .1)]
+    /// Reading the file failed otherwise.
+    #[error("{path}: {source}", path = PlainPath(.0), source = .1)]
     Io(PathBuf, #[source] io::Error),
-    /// The statistics are not what they should be.
-    #[error("{path}: {source}", path = .0.display(), source = .1)]
+    /// The file has no conntrack statistics in it.
+    #[error("{path}: {source}", path = PlainPath(.0), source = .1)]
     Stat(PathBuf, #[source] ParseError),
-    /// A number was expected.
-    #[error("{path}:1: expected a number, found {found:?}", path = .0.display(), found = .1)]
-    Number(PathBuf, String),
+    /// The file has no number in it.
+    #[error("{path}:1: expected a number, found \"{found}\"", path = PlainPath(.0), found = .1)]
+    Number(PathBuf, Text),
     /// There is no nf_conntrack to ask.
     #[error("ctnetlink is not asked while nf_conntrack is not loaded: that would load it")]
     NotLoaded,
     /// ctnetlink did not answer.
     #[error("ctnetlink: {0}")]
-    Ctnetlink(#[source] socket::Error),
+    Ctnetlink(#[source] NetlinkError),
 }
 
-impl ReadError {
+impl SourceError {
     /// Whether the file is merely not there (yet).
     #[must_use]
     pub fn is_not_found(&self) -> bool {
@@ -61,13 +67,13 @@ pub struct ProcRoot {
     root: PathBuf,
 }
 
-/// What was read, and what could not be.
+/// The kernel's own counters as far as they could be read.
 #[derive(Debug, Default)]
-pub struct Reading {
+pub struct ReadOutcome {
     /// What was read.
     pub kernel: KernelReading,
-    /// What could not be.
-    pub errors: Vec<ReadError>,
+    /// Why the rest was not.
+    pub errors: Vec<SourceError>,
     /// Whether the statistics are from ctnetlink, and not from procfs.
     pub via_ctnetlink: bool,
 }
@@ -85,9 +91,9 @@ impl ProcRoot {
         self.root == Path::new(PROC)
     }
 
-    /// Reads all counters. What cannot be read is absent, and its error is told.
+    /// Reads all counters. What cannot be read is absent, and its error is among the outcome's.
     #[must_use]
-    pub fn read(&self) -> Reading {
+    pub fn read(&self) -> ReadOutcome {
         let mut errors = Vec::new();
         let mut keep = |error| errors.push(error);
         let stat = self.stat().map_err(&mut keep).ok();
@@ -97,7 +103,7 @@ impl ProcRoot {
             None => self.count().map_err(&mut keep).ok(),
         };
         let max = self.max().map_err(&mut keep).ok();
-        Reading {
+        ReadOutcome {
             kernel: KernelReading { stat, count, max },
             errors,
             via_ctnetlink: false,
@@ -105,23 +111,23 @@ impl ProcRoot {
     }
 
     /// Entries in this network namespace's table.
-    pub fn count(&self) -> Result<u64, ReadError> {
+    pub fn count(&self) -> Result<u64, SourceError> {
         self.number(COUNT)
     }
 
     /// How many entries a table may have.
-    pub fn max(&self) -> Result<u64, ReadError> {
+    pub fn max(&self) -> Result<u64, SourceError> {
         self.number(MAX)
     }
 
-    fn stat(&self) -> Result<ProcStat, ReadError> {
+    fn stat(&self) -> Result<ProcStat, SourceError> {
         let path = self.stat_path();
         let text = read(&path)?;
-        ProcStat::parse(&text).map_err(|error| ReadError::Stat(path, error))
+        ProcStat::parse(&text).map_err(|error| SourceError::Stat(path, error))
     }
 
     /// The kernel's release, such as `6.12.117+deb12-cloud-amd64`.
-    pub fn kernel_release(&self) -> Result<String, ReadError> {
+    pub fn kernel_release(&self) -> Result<String, SourceError> {
         read(&self.root.join(OSRELEASE)).map(|text| text.trim().to_owned())
     }
 
@@ -138,34 +144,88 @@ impl ProcRoot {
         }
     }
 
-    fn number(&self, path: &str) -> Result<u64, ReadError> {
-        number(&self.root.join(path))
+    fn number(&self, path: &str) -> Result<u64, SourceError> {
+        let path = self.root.join(path);
+        let text = read(&path)?;
+        let text = text.trim();
+        text.parse()
+            .map_err(|_| SourceError::Number(path, Text::excerpt(text)))
     }
 }
 
-/// Reads a file that holds one number.
-fn number<T: FromStr>(path: &Path) -> Result<T, ReadError> {
-    let text = read(path)?;
-    let text = text.trim();
-    text.parse()
-        .map_err(|_| ReadError::Number(path.to_owned(), text.to_owned()))
-}
-
-fn read(path: &Path) -> Result<String, ReadError> {
-    // Lossy: a malformed file is reported with what stands in it, by the parser.
-    fs::read(path)
+fn read(path: &Path) -> Result<String, SourceError> {
+    // Lossy: the parser refuses what is malformed, and quotes it.
+    files::read(path, LONGEST)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                ReadError::NotFound(path.to_owned())
+                SourceError::NotFound(path.to_owned())
             }
-            io::ErrorKind::PermissionDenied => ReadError::PermissionDenied(path.to_owned()),
-            _ => ReadError::Io(path.to_owned(), error),
+            io::ErrorKind::PermissionDenied => SourceError::PermissionDenied(path.to_owned()),
+            _ => SourceError::Io(path.to_owned(), error),
         })
 }
 
 impl fmt::Display for ProcRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.root.display().fmt(f)
+        PlainPath(&self.root).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A directory laid out like procfs in which the statistics are what `make` makes at the path it is given.
+    fn with_statistics(make: impl FnOnce(&Path)) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let stat = dir.path().join(STAT);
+        fs::create_dir_all(stat.parent().unwrap()).unwrap();
+        make(&stat);
+        dir
+    }
+
+    fn stat_error(dir: &tempfile::TempDir) -> String {
+        let outcome = ProcRoot::new(dir.path()).read();
+        assert!(outcome.kernel.stat.is_none());
+        let at = |error: &&SourceError| error.to_string().contains("net/stat/nf_conntrack");
+        outcome.errors.iter().find(at).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_fifo_in_place_of_a_file_is_not_waited_for() {
+        let dir = with_statistics(|stat| {
+            fs::rename(files::testing::fifo(stat.parent().unwrap()), stat).unwrap();
+        });
+        assert!(stat_error(&dir).ends_with("nf_conntrack: is a FIFO; a regular file is expected"));
+    }
+
+    #[test]
+    fn a_file_that_never_ends_is_refused() {
+        let dir = with_statistics(|stat| {
+            // Sparse: it takes no room.
+            fs::File::create(stat).unwrap().set_len(1 << 40).unwrap();
+        });
+        assert!(stat_error(&dir).contains("has more than 16777216 bytes"));
+        let dir = with_statistics(|stat| {
+            std::os::unix::fs::symlink("/dev/zero", stat).unwrap();
+        });
+        assert!(stat_error(&dir).contains("is a device"));
+    }
+
+    #[test]
+    fn what_an_error_quotes_is_short_and_harmless() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(MAX);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "\u{1b}]0;owned".repeat(100_000)).unwrap();
+        let error = ProcRoot::new(dir.path()).max().unwrap_err().to_string();
+        assert!(
+            error.contains("expected a number, found \"\\u{1b}]0;owned"),
+            "{error}"
+        );
+        assert!(error.len() < 10_000 && !error.contains('\u{1b}'));
     }
 }

@@ -2,10 +2,20 @@
 
 use std::{collections::HashMap, fs, path::Path, rc::Rc};
 
-use crate::model::owners::{Process, Program};
+use crate::{
+    files,
+    reading::sockets::{Process, Program},
+};
 
-/// The process behind each socket, by the socket's inode number. What cannot be looked at (a process
-/// that has ended, or one of somebody else without the right to look) is left out.
+/// Sockets taken in at most, of all processes together; the processes of more stay unknown. Takes some 50 MB.
+const SOCKETS: usize = 1 << 20;
+
+/// Of `comm` and of `cgroup`; the kernel's are shorter, the one by far (`TASK_COMM_LEN`), the other but for a machine
+/// with dozens of cgroup hierarchies.
+const LONGEST: u64 = 64 << 10;
+
+/// The process behind each socket, by the socket's inode number. What cannot be read (a process
+/// that has ended, or one of another user without the right to look) is left out.
 #[must_use]
 pub fn by_socket(proc: &Path) -> HashMap<u64, Rc<Process>> {
     let mut found = HashMap::new();
@@ -23,10 +33,13 @@ pub fn by_socket(proc: &Path) -> HashMap<u64, Rc<Process>> {
         {
             let Some(inode) = fs::read_link(fd.path())
                 .ok()
-                .and_then(|link| socket(link.to_str()?))
+                .and_then(|link| inode(link.to_str()?))
             else {
                 continue;
             };
+            if found.len() >= SOCKETS {
+                return found;
+            }
             let process = process.get_or_insert_with(|| describe(&path, pid).into());
             // Of those that share one, the first will do.
             found.entry(inode).or_insert_with(|| Rc::clone(process));
@@ -35,8 +48,8 @@ pub fn by_socket(proc: &Path) -> HashMap<u64, Rc<Process>> {
     found
 }
 
-/// `socket:[12345]`.
-fn socket(link: &str) -> Option<u64> {
+/// The socket that a link such as `socket:[12345]` leads to.
+fn inode(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?
         .strip_suffix(']')?
         .parse()
@@ -44,13 +57,12 @@ fn socket(link: &str) -> Option<u64> {
 }
 
 fn describe(path: &Path, pid: u32) -> Process {
-    let comm = fs::read_to_string(path.join("comm")).unwrap_or_default();
-    let cgroup = fs::read_to_string(path.join("cgroup")).unwrap_or_default();
+    let read = |name| files::read_beginning(&path.join(name), LONGEST).unwrap_or_default();
     Process {
         pid,
         program: Program {
-            name: comm.trim().to_owned(),
-            container: container(&cgroup).map(str::to_owned),
+            name: read("comm").trim().to_owned().into(),
+            container: container(&read("cgroup")).map(str::to_owned),
         },
     }
 }
@@ -98,8 +110,18 @@ mod tests {
     fn our_own_socket_is_ours() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let link = fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd())).unwrap();
-        let inode = super::socket(link.to_str().unwrap()).unwrap();
+        let inode = inode(link.to_str().unwrap()).unwrap();
         let found = by_socket(Path::new("/proc"));
         assert_eq!(found[&inode].pid, std::process::id());
+    }
+
+    /// A process may call itself anything (prctl's `PR_SET_NAME`).
+    #[test]
+    fn a_name_of_any_bytes_is_shown_neutralised() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("comm"), b"\x1b[2J\xff\n").unwrap();
+        let process = describe(dir.path(), 7);
+        assert_eq!(process.program.name, "\u{1b}[2J\u{fffd}");
+        assert_eq!(process.program.name.to_string(), "\\u{1b}[2J\u{fffd}");
     }
 }

@@ -2,47 +2,69 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-/// A socket that belongs to a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Socket {
-    /// Its protocol's number.
-    pub protocol: u8,
-    /// Its own address; unspecified where it takes any.
-    pub local: IpAddr,
-    /// Its own port.
-    pub port: u16,
-    /// Who it is connected to; unspecified where it is not.
-    pub remote: IpAddr,
-    /// Its inode number, by which processes hold it.
-    pub inode: u64,
-}
+use crate::{files, reading::sockets::Socket, text::PlainPath};
 
 /// The files and their protocols.
 const FILES: [(&str, u8); 4] = [("tcp", 6), ("tcp6", 6), ("udp", 17), ("udp6", 17)];
+
+/// Lines are padded to 149 bytes (`TMPSZ` of net/ipv4/tcp_ipv4.c), those of IPv6 have some 180.
+const LONGEST_LINE: u64 = 4096;
+
+/// Why sockets cannot be listed.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketsError {
+    /// A file cannot be read.
+    #[error("{}: {source}", PlainPath(path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The file is another than it should be.
+    #[error("{}: a line has more than {LONGEST_LINE} bytes; the rest was not read", PlainPath(.0))]
+    LongLine(PathBuf),
+}
 
 /// Reads them, as the calling thread's namespace has them. A file that is not there (no IPv6) has no
 /// sockets.
 ///
 /// # Errors
 ///
-/// When a file cannot be read.
-pub fn read(net: &Path, mut each: impl FnMut(Socket)) -> io::Result<()> {
-    for (file, protocol) in FILES {
-        let path = net.join(file);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        for line in BufReader::new(file).lines().skip(1) {
-            if let Some(socket) = parse(&line?, protocol) {
-                each(socket);
-            }
+/// When a file cannot be read; `each` may have been given a part.
+pub fn read(net: &Path, mut each: impl FnMut(Socket)) -> Result<(), SocketsError> {
+    for (name, protocol) in FILES {
+        let path = net.join(name);
+        match files::open(&path) {
+            Ok(file) => lines(file, path, |line| {
+                if let Some(socket) = parse(line, protocol) {
+                    each(socket);
+                }
+            })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(SocketsError::Read { path, source }),
+        }
+    }
+    Ok(())
+}
+
+/// Gives each line after the header to `each`, however many there are.
+fn lines(file: File, path: PathBuf, mut each: impl FnMut(&str)) -> Result<(), SocketsError> {
+    let mut file = BufReader::new(file);
+    let mut line = Vec::new();
+    for number in 0_u64.. {
+        line.clear();
+        match (&mut file).take(LONGEST_LINE).read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(read) if read as u64 == LONGEST_LINE => return Err(SocketsError::LongLine(path)),
+            Ok(_) if number == 0 => {}
+            Ok(_) => each(&String::from_utf8_lossy(&line)),
+            Err(source) => return Err(SocketsError::Read { path, source }),
         }
     }
     Ok(())
@@ -137,6 +159,19 @@ mod tests {
         })
         .unwrap();
         assert!(found);
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_read_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = File::create(dir.path().join("tcp")).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let error = read(dir.path(), |_| ()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("/tcp: a line has more than 4096 bytes; the rest was not read")
+        );
     }
 
     proptest! {

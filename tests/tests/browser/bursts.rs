@@ -136,7 +136,7 @@ fn the_top_talkers_are_those_of_the_closing_record() -> Result<()> {
         );
     }
     let rows = browser.script(
-        "const heading = [...document.querySelectorAll('h3')].find((h3) => h3.textContent === 'Culprits');
+        "const heading = [...document.querySelectorAll('h3')].find((h3) => h3.textContent === 'Top talkers');
          return [...heading.closest('details').querySelectorAll('tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent))",
     )?;
     let rows: Vec<[String; 7]> = serde_json::from_value(rows)?;

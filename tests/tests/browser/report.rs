@@ -241,12 +241,19 @@ fn busiest_moments_can_be_jumped_to() -> Result<()> {
 }
 
 #[test]
-fn without_scripts_it_shows_the_same() -> Result<()> {
+fn without_scripts_it_shows_the_same_in_tables() -> Result<()> {
     let page = Page::new(&[])?;
     let browser = Browser::start(1200)?;
     let legend = "return [...document.querySelectorAll('.legend')].map((table) => table.innerText)";
+    let visible = |what: &str| {
+        browser.script(&format!(
+            "return [...document.querySelectorAll('{what}')].filter((node) => node.checkVisibility()).length"
+        ))
+    };
     page.open(&browser)?;
     let with = browser.script(legend)?;
+    assert_eq!(visible(".plot")?, 6);
+    assert_eq!(visible("#not-drawn")?, 0);
     browser.tools(
         "Emulation.setScriptExecutionDisabled",
         &json!({"value": true}),
@@ -254,14 +261,67 @@ fn without_scripts_it_shows_the_same() -> Result<()> {
     browser.open(&page.url())?;
     let without = browser.script(legend)?;
     assert_eq!(with, without);
-    let paths = browser.script(
-        "return [...document.querySelectorAll('.plot')].map((plot) => plot.querySelectorAll('path.mean').length)",
-    )?;
-    assert_eq!(paths[0], 1, "{paths}");
-    let offered = browser.script(
-        "return [...document.querySelectorAll('button')].filter((b) => b.checkVisibility()).length",
-    )?;
-    assert_eq!(offered, 0, "buttons that would do nothing");
+    assert_eq!(visible(".plot")?, 0, "empty charts");
+    assert_eq!(visible("#not-drawn")?, 1, "nothing says what is missing");
+    assert_eq!(visible("button")?, 0, "buttons that would do nothing");
+    Ok(())
+}
+
+/// What the labels of a chart's axis say, as numbers; `k` is for thousands.
+fn axis(browser: &Browser) -> Result<Vec<f64>> {
+    let labels = browser.script(&format!(
+        "return [...{CHART}.querySelectorAll('svg text[text-anchor=end]')].map((text) => text.textContent)"
+    ))?;
+    let labels: Vec<String> = serde_json::from_value(labels)?;
+    labels
+        .iter()
+        .map(|label| {
+            let (digits, unit) = match label.strip_suffix('k') {
+                Some(digits) => (digits, 1e3),
+                None => (label.as_str(), 1.0),
+            };
+            Ok(digits.parse::<f64>()? * unit)
+        })
+        .collect()
+}
+
+#[test]
+fn axes_are_divided_at_round_numbers() -> Result<()> {
+    let page = Page::new(&[])?;
+    let browser = Browser::start(1200)?;
+    page.open(&browser)?;
+    let (_, rate) = busiest(BURST)?;
+    let labels = axis(&browser)?;
+    let (zeros, others): (Vec<f64>, Vec<f64>) = labels.iter().partition(|value| **value == 0.0);
+    assert_eq!(zeros.len(), 1, "{labels:?}");
+    // Below zero they grow again.
+    let step = others.iter().copied().fold(f64::MAX, f64::min);
+    let most = others.iter().copied().fold(0.0, f64::max);
+    let leading = step / 10_f64.powf(step.log10().floor());
+    assert!([1.0, 2.0, 5.0].contains(&leading.round()), "{labels:?}");
+    assert!(most >= rate && most - step < rate, "{labels:?} {rate}");
+    for value in others {
+        assert!((value / step).fract() < 1e-9, "{labels:?}");
+    }
+
+    // The time axis has round times too, which lie where they say.
+    let marks = browser.script(&format!(
+        "const svg = {CHART}.querySelector('svg'), width = svg.viewBox.baseVal.width - 58;
+         return [...svg.querySelectorAll('text[text-anchor=middle]')].map((text) => [text.textContent, (text.getAttribute('x') - 48) / width])"
+    ))?;
+    let marks: Vec<(String, f64)> = serde_json::from_value(marks)?;
+    assert!(marks.len() >= 2, "{marks:?}");
+    let [from, to] = view(&browser)?;
+    let origin = data(&browser)?["origin"].as_f64().context("origin")?;
+    for (text, share) in marks {
+        let at = Timestamp::from_microsecond((origin + from + share * (to - from)) as i64)?;
+        let said: Timestamp = format!("{}T{text}Z", at.strftime("%Y-%m-%d")).parse()?;
+        let off = said.as_microsecond() - at.as_microsecond();
+        assert!(
+            off.abs() as f64 <= (to - from) / 500.0,
+            "{text} is {off} us off"
+        );
+    }
     Ok(())
 }
 

@@ -109,6 +109,11 @@ impl Terminal {
             .to_owned())
     }
 
+    /// The title that something has given its window.
+    pub(crate) fn title(&self) -> Result<String> {
+        self.variable("pane_title")
+    }
+
     /// Whether something has the whole screen for itself.
     pub(crate) fn is_taken(&self) -> Result<bool> {
         Ok(self.variable("alternate_on")? == "1")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::AlertStatus;
+use crate::model::alert::AlertStatus;
 
 /// How long changes of status wait before they are told.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,13 +2,14 @@
 
 use std::{ops::Index, time::Duration};
 
-use super::{ConntrackFull, Delay, Level, Thresholds, Worse};
-use crate::model::forecast::HORIZON_S;
+use crate::model::{
+    alert::{ConntrackFull, Delay, Level, Thresholds, Worse},
+    forecast::HORIZON_S,
+};
 
 /// A row of [`ALERTS`].
 #[repr(usize)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "ALERTS holds the meaning of each")]
 pub enum AlertId {
     Full,
     TableFull,
@@ -31,7 +32,6 @@ impl AlertId {
 pub struct AlertSpec {
     /// Which one.
     pub id: AlertId,
-    /// Its name.
     pub name: &'static str,
     /// Unit of its value and thresholds.
     pub unit: &'static str,
@@ -40,12 +40,12 @@ pub struct AlertSpec {
     /// The greatest threshold that can be set.
     pub most: f64,
     /// How it is judged by default.
-    pub defaults: Settings,
+    pub defaults: AlertRule,
 }
 
 /// How an alert is judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
+pub struct AlertRule {
     /// Whether it is judged at all.
     pub enabled: bool,
     /// Its levels.
@@ -70,8 +70,8 @@ const fn settings(
     warning: Option<Level>,
     critical: Option<Level>,
     window: Option<Duration>,
-) -> Settings {
-    Settings {
+) -> AlertRule {
+    AlertRule {
         enabled: true,
         thresholds: Thresholds {
             worse,
@@ -143,7 +143,7 @@ pub fn named(name: &str) -> Option<&'static AlertSpec> {
 
 /// How each alert is judged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AlertSettings(pub [Settings; COUNT]);
+pub struct AlertSettings(pub [AlertRule; COUNT]);
 
 impl Default for AlertSettings {
     fn default() -> Self {
@@ -152,9 +152,9 @@ impl Default for AlertSettings {
 }
 
 impl Index<AlertId> for AlertSettings {
-    type Output = Settings;
+    type Output = AlertRule;
 
-    fn index(&self, id: AlertId) -> &Settings {
+    fn index(&self, id: AlertId) -> &AlertRule {
         &self.0[id as usize]
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::model::forecast::*;
 
 const MAX: u64 = 262_144;
 

@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use super::Nanos;
-use crate::model::{
-    counters::{COUNT, Counter},
-    series::BUCKET_MS,
+use crate::{
+    model::{
+        history::time::Nanos,
+        kernel::counters::{COUNT, Counter},
+    },
+    reading::buckets::BUCKET_MS,
 };
 
 /// Length of a bucket.
@@ -70,19 +72,18 @@ impl Resolution {
 pub struct Counts {
     /// When the first of them began.
     pub at: Nanos,
-    /// Their sum.
     pub sum: u64,
     /// The busiest.
     pub max: u32,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Cell {
+struct CellTotals {
     sum: u64,
     max: u32,
 }
 
-impl Cell {
+impl CellTotals {
     fn add(&mut self, more: u32, bucket: u32) {
         self.sum += u64::from(more);
         self.max = self.max.max(bucket);
@@ -91,16 +92,16 @@ impl Cell {
 
 struct Chunk {
     buckets: [u32; CHUNK],
-    cells: [Cell; CELLS],
-    whole: Cell,
+    cells: [CellTotals; CELLS],
+    whole: CellTotals,
 }
 
 impl Chunk {
     fn new() -> Box<Self> {
         Box::new(Self {
             buckets: [0; CHUNK],
-            cells: [Cell::default(); CELLS],
-            whole: Cell::default(),
+            cells: [CellTotals::default(); CELLS],
+            whole: CellTotals::default(),
         })
     }
 
@@ -112,14 +113,15 @@ impl Chunk {
     }
 }
 
-type Row = [Option<Box<Chunk>>; COUNT];
+/// The chunks of one stretch of time, by counter.
+type ChunkRow = [Option<Box<Chunk>>; COUNT];
 
 /// Buckets by counter and time.
 #[derive(Default)]
 pub struct BucketStore {
     /// Where buckets begin: their number times [`SLOT`], plus this. `None` before the first.
     phase: Option<Nanos>,
-    rows: BTreeMap<i64, Row>,
+    rows: BTreeMap<i64, ChunkRow>,
     chunks: usize,
 }
 
@@ -208,7 +210,7 @@ impl BucketStore {
                 continue;
             };
             let base = number * CHUNK as i64;
-            let mut tell = |slot: i64, sum: u64, max: u32| {
+            let mut report = |slot: i64, sum: u64, max: u32| {
                 if sum > 0 && (first..end).contains(&slot) {
                     let at = self.start_of(slot);
                     visit(Counts { at, sum, max });
@@ -217,15 +219,15 @@ impl BucketStore {
             match resolution {
                 Resolution::Bucket => {
                     for (slot, &count) in (base..).zip(&chunk.buckets) {
-                        tell(slot, u64::from(count), count);
+                        report(slot, u64::from(count), count);
                     }
                 }
                 Resolution::Cell => {
                     for (slot, cell) in (base..).step_by(CELL).zip(&chunk.cells) {
-                        tell(slot, cell.sum, cell.max);
+                        report(slot, cell.sum, cell.max);
                     }
                 }
-                Resolution::Chunk => tell(base, chunk.whole.sum, chunk.whole.max),
+                Resolution::Chunk => report(base, chunk.whole.sum, chunk.whole.max),
             }
         }
     }
@@ -233,7 +235,7 @@ impl BucketStore {
     /// Bytes it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.chunks * size_of::<Chunk>() + self.rows.len() * size_of::<Row>()
+        self.chunks * size_of::<Chunk>() + self.rows.len() * size_of::<ChunkRow>()
     }
 
     /// Forgets the oldest until no more than `bytes` are taken.

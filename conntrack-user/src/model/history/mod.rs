@@ -1,26 +1,26 @@
 //! What was reported, kept for a while: what a live view shows, and can scroll back to.
 //!
 //! Pure, and made of [`Record`]s alone, so that it is the same for a running kernel and for a
-//! recording. Memory is bounded: [`MEMORY`] for buckets, and so many samples and notable records.
+//! recording. Memory is bounded: [`MEMORY`] for buckets, and so many samples, notable records and instances.
 
+pub mod activity;
 pub mod buckets;
+pub mod instance;
 pub mod samples;
+pub mod time;
+pub mod views;
 pub mod window;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use self::{
-    buckets::BucketStore,
-    samples::{Point, SampleStore},
-    window::{DimensionView, Window},
+    instance::{InstanceHistory, STEP_BACK},
+    time::{Nanos, nanos},
 };
-use super::{
-    crosscheck::Verdict,
-    record::{Burst, Crosscheck, Hello, Record, Sample, Summary, Time, Top},
+use crate::{
+    model::record::{Hello, Record, Sample, Summary},
+    text::Text,
 };
-
-/// A moment of the wall clock: nanoseconds since 1970.
-pub type Nanos = i64;
 
 /// Bytes that the buckets of all instances take, at most. A second of a busy counter takes 4.3 KiB.
 pub const MEMORY: usize = 32 << 20;
@@ -28,183 +28,81 @@ pub const MEMORY: usize = 32 << 20;
 /// Samples kept of all instances together: an hour of one at ten a second.
 pub const SAMPLES: usize = 36_000;
 
-/// Events, bursts, alerts and notices kept.
+/// Events, bursts, alerts and diagnostics kept, of all instances together.
 pub const NOTABLE: usize = 2_000;
 
-/// A clock that goes back further than this was set, or a recording is played from an earlier place.
-const STEP_BACK: Nanos = 500_000_000;
+/// Instances of which something is kept. Those beyond are named only.
+pub const INSTANCES: usize = 1_000;
 
-/// A time in nanoseconds since 1970.
-#[must_use]
-pub fn nanos(time: Time) -> Nanos {
-    Nanos::try_from(time.0.as_nanosecond()).unwrap_or(Nanos::MAX)
-}
-
-/// Something to be told, in the order it happened.
+/// Something that happened.
 #[derive(Clone, Debug)]
 pub struct Notable {
     /// When.
     pub time: Nanos,
     /// What.
-    pub what: What,
+    pub happening: Happening,
 }
 
-/// What there is to tell.
+/// What happened.
 #[derive(Clone, Debug)]
-pub enum What {
+pub enum Happening {
     /// An event, a burst, or an alert.
     Record(Record),
     /// Something about the monitoring itself.
-    Notice(String),
-}
-
-/// One instance.
-#[derive(Default)]
-pub struct InstanceHistory {
-    samples: SampleStore,
-    buckets: BucketStore,
-    bursts: VecDeque<Burst>,
-    latest: Option<Sample>,
-    crosscheck: Option<Crosscheck>,
-    /// Of the last window, and of what was held last.
-    tops: [Option<Top>; 2],
-}
-
-impl InstanceHistory {
-    /// The newest sample, without its buckets.
-    #[must_use]
-    pub fn latest(&self) -> Option<&Sample> {
-        self.latest.as_ref()
-    }
-
-    /// The newest cross-check.
-    #[must_use]
-    pub fn crosscheck(&self) -> Option<&Crosscheck> {
-        self.crosscheck.as_ref()
-    }
-
-    /// Who causes what, as last reported: over a window, and by what is held.
-    pub fn tops(&self) -> impl Iterator<Item = &Top> {
-        self.tops.iter().flatten()
-    }
-
-    /// The worst verdict, of the newest sample.
-    #[must_use]
-    pub fn verdict(&self) -> Option<Verdict> {
-        self.latest.as_ref().and_then(|sample| sample.verdict)
-    }
-
-    /// What the interval that ends by a time gave.
-    #[must_use]
-    pub fn at(&self, time: Nanos) -> Option<&Point> {
-        self.samples.at(time)
-    }
-
-    /// From the first moment that is known to the last.
-    #[must_use]
-    pub fn extent(&self) -> Option<(Nanos, Nanos)> {
-        Some((self.samples.first()?.start(), self.samples.last()?.end))
-    }
-
-    /// The dimensions of a chart in a window.
-    #[must_use]
-    pub fn chart(&self, chart: usize, window: &Window) -> Vec<DimensionView> {
-        window::chart_view(&self.samples, &self.buckets, chart, window)
-    }
-
-    /// All bursts that are kept.
-    pub fn all_bursts(&self) -> impl Iterator<Item = &Burst> {
-        self.bursts.iter()
-    }
-
-    /// Bursts that touch a window.
-    pub fn bursts<'a>(&'a self, window: &Window) -> impl Iterator<Item = &'a Burst> {
-        let range = window.range();
-        self.bursts
-            .iter()
-            .filter(move |b| nanos(b.start) < range.end && nanos(b.end) > range.start)
-    }
-
-    fn take_sample(&mut self, sample: &Sample) {
-        let point = Point::new(sample);
-        if let Some(last) = self.samples.last()
-            && point.end + STEP_BACK < last.end
-        {
-            self.forget_from(point.start());
-        }
-        if let Some(buckets) = &sample.buckets {
-            for (counter, buckets) in buckets.iter() {
-                self.buckets
-                    .add(counter, nanos(buckets.start), &buckets.counts);
-            }
-        }
-        self.samples.push(point);
-        self.latest = Some(Sample {
-            buckets: None,
-            ..sample.clone()
-        });
-    }
-
-    fn forget_from(&mut self, time: Nanos) {
-        self.samples.truncate(time);
-        self.buckets.truncate(time);
-        self.bursts.retain(|burst| nanos(burst.start) < time);
-    }
+    Diagnostic(Text),
 }
 
 /// Everything that was reported.
 #[derive(Default)]
 pub struct History {
     hello: Option<Hello>,
-    instances: BTreeMap<String, InstanceHistory>,
+    instances: BTreeMap<Text, InstanceHistory>,
     notable: VecDeque<Notable>,
     summary: Option<Summary>,
     last: Option<Nanos>,
 }
 
 impl History {
-    /// Takes in what is reported next.
-    pub fn take(&mut self, record: Record) {
+    /// Adds what is reported next.
+    pub fn add(&mut self, record: Record) {
         match record {
             Record::Hello(hello) => {
                 self.instances
                     .retain(|name, _| hello.instances.iter().any(|i| i.name == *name));
                 self.hello = Some(*hello);
             }
-            Record::Sample(sample) => self.take_sample(&sample),
+            Record::Sample(sample) => self.add_sample(&sample),
             Record::Crosscheck(crosscheck) => {
-                let instance = self.instance_mut(&crosscheck.instance);
-                instance.crosscheck = Some(crosscheck);
+                if let Some(instance) = self.instance_mut(&crosscheck.instance) {
+                    instance.set_crosscheck(crosscheck);
+                }
             }
-            // Those of the whole run would hide the last window's.
-            Record::Top(top) if top.closing => {}
             Record::Top(top) => {
-                let held = usize::from(top.window_s == 0.0);
-                let instance = self.instance_mut(&top.instance);
-                instance.tops[held] = Some(top);
+                if let Some(instance) = self.instance_mut(&top.instance) {
+                    instance.set_top(top);
+                }
             }
             Record::Burst(burst) => {
-                let instance = self.instance_mut(&burst.instance);
-                instance.bursts.push_back(burst.clone());
-                if instance.bursts.len() > NOTABLE {
-                    instance.bursts.pop_front();
+                let limit = NOTABLE / self.instances.len().max(1);
+                if let Some(instance) = self.instance_mut(&burst.instance) {
+                    instance.add_burst(&burst, limit);
                 }
-                self.note(nanos(burst.start), What::Record(Record::Burst(burst)));
+                self.note(nanos(burst.start), Happening::Record(Record::Burst(burst)));
             }
             Record::Event(event) => {
-                self.note(nanos(event.time), What::Record(Record::Event(event)));
+                self.note(nanos(event.time), Happening::Record(Record::Event(event)));
             }
             Record::Alert(alert) => {
-                self.note(nanos(alert.time), What::Record(Record::Alert(alert)));
+                self.note(nanos(alert.time), Happening::Record(Record::Alert(alert)));
             }
             Record::Summary(summary) => self.summary = Some(*summary),
         }
     }
 
-    /// Takes in something about the monitoring itself.
-    pub fn notice(&mut self, text: String) {
+    /// Adds something about the monitoring itself.
+    pub fn add_diagnostic(&mut self, text: Text) {
         let time = self.last.unwrap_or_default();
-        self.note(time, What::Notice(text));
+        self.note(time, Happening::Diagnostic(text));
     }
 
     /// What is watched and how, once that is known.
@@ -213,17 +111,17 @@ impl History {
         self.hello.as_ref()
     }
 
-    /// The end of the run, once it has come.
+    /// The summary of the run, once it has ended.
     #[must_use]
     pub fn summary(&self) -> Option<&Summary> {
         self.summary.as_ref()
     }
 
     /// Names of the instances, as they were announced.
-    pub fn names(&self) -> Vec<&str> {
+    pub fn names(&self) -> Vec<&Text> {
         match &self.hello {
-            Some(hello) => hello.instances.iter().map(|i| i.name.as_str()).collect(),
-            None => self.instances.keys().map(String::as_str).collect(),
+            Some(hello) => hello.instances.iter().map(|i| &i.name).collect(),
+            None => self.instances.keys().collect(),
         }
     }
 
@@ -233,47 +131,59 @@ impl History {
         self.instances.get(name)
     }
 
+    /// Those instances of which something is known, with their names.
+    pub fn instances(&self) -> impl Iterator<Item = (&Text, &InstanceHistory)> {
+        let names = self.names().into_iter();
+        names.filter_map(|name| Some((name, self.instance(name.raw())?)))
+    }
+
     /// The end of the newest sample.
     #[must_use]
     pub fn last(&self) -> Option<Nanos> {
         self.last
     }
 
-    /// What there is to tell up to a time, newest first.
+    /// What happened up to a time, newest first.
     pub fn notable(&self, until: Nanos) -> impl Iterator<Item = &Notable> {
         let end = self.notable.partition_point(|n| n.time <= until);
         self.notable.range(..end).rev()
     }
 
     /// Bytes that buckets take.
-    #[must_use]
+    #[cfg(test)]
     pub fn bytes(&self) -> usize {
-        self.instances.values().map(|i| i.buckets.bytes()).sum()
+        self.instances.values().map(InstanceHistory::bytes).sum()
     }
 
-    fn take_sample(&mut self, sample: &Sample) {
+    fn add_sample(&mut self, sample: &Sample) {
         let end = nanos(sample.time);
         if self.last.is_some_and(|last| end + STEP_BACK < last) {
             self.notable.retain(|notable| notable.time <= end);
             self.last = None;
         }
         self.last = self.last.max(Some(end));
-        self.instance_mut(&sample.instance).take_sample(sample);
+        let Some(instance) = self.instance_mut(&sample.instance) else {
+            return;
+        };
+        instance.add_sample(sample);
         let share = self.instances.len().max(1);
         if let Some(instance) = self.instances.get_mut(&sample.instance) {
-            instance.buckets.shrink(MEMORY / share);
-            instance.samples.shrink(SAMPLES / share);
+            instance.shrink(MEMORY / share, SAMPLES / share);
         }
     }
 
-    fn instance_mut(&mut self, name: &str) -> &mut InstanceHistory {
-        self.instances.entry(name.to_owned()).or_default()
+    /// `None` where there are too many.
+    fn instance_mut(&mut self, name: &Text) -> Option<&mut InstanceHistory> {
+        if self.instances.len() >= INSTANCES && !self.instances.contains_key(name) {
+            return None;
+        }
+        Some(self.instances.entry(name.clone()).or_default())
     }
 
     /// Notes something at its place in time: events of several CPUs come in turn.
-    fn note(&mut self, time: Nanos, what: What) {
+    fn note(&mut self, time: Nanos, happening: Happening) {
         let at = self.notable.partition_point(|n| n.time <= time);
-        self.notable.insert(at, Notable { time, what });
+        self.notable.insert(at, Notable { time, happening });
         if self.notable.len() > NOTABLE {
             self.notable.pop_front();
         }

@@ -3,12 +3,25 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::{buckets::SLOT, samples::DIMENSIONS, *};
-use crate::model::{
-    charts::{CHARTS, Quantity},
-    counters::{Counter, PerCounter},
-    record::{Buckets, Event, Ordered, SourceKind},
-    series::{BUCKET_MS, BUCKET_SECONDS},
+use crate::{
+    model::{
+        history::{
+            History, INSTANCES, MEMORY, NOTABLE,
+            activity::ActivitySummary,
+            buckets::SLOT,
+            samples::{self, DIMENSIONS},
+            time::Nanos,
+            views::DimensionView,
+            window::Window,
+        },
+        kernel::{
+            charts::{CHARTS, Quantity},
+            counters::Counter,
+            per_counter::PerCounter,
+        },
+        record::{Buckets, Event, Ordered, Record, SourceKind, Time},
+    },
+    reading::buckets::{BUCKET_MS, BUCKET_SECONDS},
 };
 
 const MS: Nanos = 1_000_000;
@@ -75,7 +88,7 @@ fn sample(end: Nanos, length: Nanos, rate: f64, buckets: Option<(Nanos, Vec<u64>
 fn history(records: impl IntoIterator<Item = Record>) -> History {
     let mut history = History::default();
     for record in records {
-        history.take(record);
+        history.add(record);
     }
     history
 }
@@ -170,7 +183,7 @@ fn a_recording_played_again_from_an_earlier_place_counts_once() {
     };
     let mut history = history((0..40).map(run));
     for n in 10..40 {
-        history.take(run(n));
+        history.add(run(n));
     }
     let window = Window {
         start: 0,
@@ -195,7 +208,7 @@ fn memory_is_bounded() {
             1.0,
             Some((start, busy.clone())),
         );
-        history.take(record);
+        history.add(record);
         most = most.max(history.bytes());
     }
     assert!(most <= MEMORY, "{most}");
@@ -205,11 +218,11 @@ fn memory_is_bounded() {
 }
 
 #[test]
-fn what_is_told_stands_in_the_order_of_time() {
+fn what_happened_is_in_the_order_of_time() {
     let event = |at: Nanos| {
         Record::Event(Box::new(Event {
             time: time(at),
-            instance: "self".to_owned(),
+            instance: "self".into(),
             kind: "table_full".into(),
             tuple: None,
             by: None,
@@ -223,7 +236,7 @@ fn what_is_told_stands_in_the_order_of_time() {
     assert_eq!(times(&history, 100 * MS), [9, 5, 4, 3]);
     assert_eq!(times(&history, 5 * MS), [5, 4, 3]);
     for n in 0..2 * NOTABLE {
-        history.take(event(100 * MS + n as Nanos));
+        history.add(event(100 * MS + n as Nanos));
     }
     assert_eq!(history.notable(Nanos::MAX).count(), NOTABLE);
 }
@@ -237,9 +250,117 @@ fn an_instance_that_is_no_longer_announced_is_forgotten() {
         "interval_ms": 100.0, "instances": [{"name": "other", "netns": null}], "unavailable": {},
         "probes": {"mode": "off", "group": "off", "attached": [], "missing": []},
     });
-    history.take(serde_json::from_value(hello).unwrap());
+    history.add(serde_json::from_value(hello).unwrap());
     assert!(history.instance("self").is_none());
     assert_eq!(history.names(), ["other"]);
+}
+
+/// All rates of a window.
+fn summary_of(history: &History, window: &Window) -> ActivitySummary {
+    let instance = history.instance("self").unwrap();
+    let rates: Vec<_> = (1..CHARTS.len())
+        .flat_map(|chart| instance.chart(chart, window))
+        .collect();
+    let rates: Vec<_> = rates.iter().collect();
+    instance.activity(window, &rates, 1).summary
+}
+
+/// The same sample with rates of everything that says whether flows are counted.
+fn with_flows(mut record: Record, value: Option<f64>) -> Record {
+    if let Record::Sample(sample) = &mut record {
+        let flows = [
+            ("new", "new"),
+            ("changes", "inserted"),
+            ("changes", "deleted"),
+        ];
+        for (chart, dimensions) in &mut sample.charts.0 {
+            for (dimension, known) in &mut dimensions.0 {
+                let name = |(c, d): &(&str, &str)| chart.raw().ends_with(c) && dimension == d;
+                if flows.iter().any(name) {
+                    *known = value;
+                }
+            }
+        }
+    }
+    record
+}
+
+#[test]
+fn quiet_is_only_where_flows_are_counted() {
+    let window = Window::ending(1_000 * MS, 100 * MS, 10);
+    let of = |record| summary_of(&history([record]), &window);
+    let idle = || sample(1_000 * MS, 100 * MS, 0.0, None);
+    assert_eq!(of(with_flows(idle(), Some(0.0))), ActivitySummary::Quiet);
+    assert_eq!(
+        of(with_flows(idle(), None)),
+        ActivitySummary::Unknown,
+        "no probes"
+    );
+    let mut lossy = with_flows(idle(), Some(0.0));
+    if let Record::Sample(sample) = &mut lossy {
+        sample.buckets_lost_ms = 5.0;
+    }
+    assert_eq!(
+        of(lossy),
+        ActivitySummary::Unknown,
+        "buckets were overwritten"
+    );
+    assert_eq!(
+        of(with_flows(idle(), Some(7.0))),
+        ActivitySummary::Busiest(7.0)
+    );
+    // Nothing at all is known of another time.
+    let history = history([with_flows(idle(), Some(0.0))]);
+    let before = Window::ending(500 * MS, 100 * MS, 10);
+    assert_eq!(summary_of(&history, &before), ActivitySummary::Unknown);
+}
+
+#[test]
+fn bursts_are_counted_where_they_touch_the_window() {
+    let mut history = history([sample(1_000 * MS, 1_000 * MS, 1.0, None)]);
+    let burst = |start: Nanos, end: Nanos, rate: f64| {
+        let json = serde_json::json!({"type": "burst", "instance": "self", "counter": "new",
+            "start": time(start), "end": time(end), "duration_ms": 1.0, "count": 1,
+            "peak_rate": rate, "window_ms": 1.0});
+        serde_json::from_value(json).unwrap()
+    };
+    history.add(burst(100 * MS, 110 * MS, 50.0));
+    history.add(burst(905 * MS, 915 * MS, 70.0));
+    let window = Window::ending(1_000 * MS, 100 * MS, 10);
+    let instance = history.instance("self").unwrap();
+    let rates = instance.chart(NEW, &window);
+    let rates: Vec<_> = rates.iter().collect();
+    let activity = instance.activity(&window, &rates, 2);
+    assert_eq!(
+        activity.summary,
+        ActivitySummary::Bursts {
+            number: 1,
+            peak_rate: 70.0
+        }
+    );
+    assert_eq!(activity.in_burst, [true, false, false, false, false]);
+    assert_eq!(
+        instance.burst_beside(500 * MS, true),
+        Some(905 * MS..915 * MS)
+    );
+    assert_eq!(
+        instance.burst_beside(500 * MS, false),
+        Some(100 * MS..110 * MS)
+    );
+    assert_eq!(instance.burst_beside(950 * MS, true), None);
+}
+
+#[test]
+fn names_without_end_are_not_kept_without_end() {
+    let mut history = History::default();
+    for n in 0..2 * INSTANCES {
+        let mut record = sample(n as Nanos * MS, MS, 1.0, None);
+        if let Record::Sample(sample) = &mut record {
+            sample.instance = n.to_string().into();
+        }
+        history.add(record);
+    }
+    assert_eq!(history.names().len(), INSTANCES);
 }
 
 #[test]

@@ -1,75 +1,72 @@
-//! The alerts of the instance: what they are judged by, and how they are reported.
+//! The alerts of one instance: what they are judged by, and how they are reported.
 
-use super::{
-    Alert, AlertState, AlertStatus, Counter, CounterSpec, Instant, Monitor, Ordered, Origin,
-    PerCounter, Previous, Snapshot, Time, Verdict,
-};
-use crate::model::{
-    alert::{Inputs, Standing},
-    counters::ProbeSource,
-    crosscheck::worst,
+use conntrack_ebpf::ProbeCounter;
+
+use super::{instance::InstanceMonitor, interval::Interval};
+use crate::{
+    clock::Instant,
+    model::{
+        alert::{Inputs, Standing},
+        kernel::{counters::Counter, origin::Origin},
+        record::{Alert, AlertState, Check, Ordered, Time, Verdict, worst},
+    },
+    reading::{selector::Selector, unavailable::Unavailable},
+    text::Text,
 };
 
-impl Monitor {
-    /// Judges the interval from `previous` to `snapshot`, and gives what is to be told.
-    pub(super) fn judge(
-        &mut self,
-        snapshot: &Snapshot,
-        previous: &Previous,
-        counters: &PerCounter<u64>,
-        started: Instant,
-    ) -> Vec<Alert> {
-        let now = snapshot.at.monotonic;
+impl InstanceMonitor {
+    /// Judges an interval, and gives the notifications that are due.
+    pub(super) fn judge(&mut self, interval: &Interval<'_>) -> Vec<Alert> {
+        let reading = interval.reading;
+        let now = reading.at.monotonic;
         let origins = &self.origins;
         let events = |counter: Counter| {
             if let Some(Origin::Unavailable(reason)) = origins.get(counter) {
                 return Err(reason.clone());
             }
-            Ok(risen(counter.spec(), origins, previous, counters))
+            Ok(interval.events(counter.spec(), origins))
         };
         let inputs = Inputs {
-            interval: now.saturating_sub(previous.at.monotonic),
-            entries: snapshot.kernel.entries(),
-            max: snapshot.kernel.max,
+            interval: now.saturating_sub(interval.previous.at.monotonic),
+            entries: reading.kernel.entries(),
+            max: reading.kernel.max,
             events: &events,
             outlook: self.outlook,
             mismatches: self.mismatches(),
         };
-        let told = self
-            .alerts
-            .observe(now.saturating_sub(started.monotonic), &inputs);
-        told.into_iter()
-            .map(|told| {
-                let spec = told.alert.spec();
+        let since_start = now.saturating_sub(interval.started.monotonic);
+        let due = self.alerts.observe(since_start, &inputs);
+        due.into_iter()
+            .map(|due| {
+                let spec = due.alert.spec();
                 Alert {
-                    time: Time(snapshot.at.realtime),
-                    instance: self.config.instance.clone(),
+                    time: Time(reading.at.realtime),
+                    instance: self.settings.instance.clone(),
                     name: spec.name.into(),
-                    status: told.notification.status,
-                    value: told.notification.value,
+                    status: due.notification.status,
+                    value: due.notification.value,
                     unit: spec.unit.into(),
-                    previous: told.notification.previous,
+                    previous: due.notification.previous,
                 }
             })
             .collect()
     }
 
-    /// Checks that ended in a mismatch; an error says why there are none to ask.
-    fn mismatches(&self) -> Result<usize, String> {
-        const ANY: ProbeSource = ProbeSource::sum(&[conntrack_ebpf::ProbeCounter::AllocCall]);
+    /// Checks that ended in a mismatch.
+    fn mismatches(&self) -> Result<usize, Unavailable> {
+        const ANY: Selector = Selector::sum(&[ProbeCounter::AllocCall]);
         if worst(&self.checks).is_none() {
             let reason = self.coverage.missing(ANY);
-            return Err(reason
-                .unwrap_or("no check has anything to compare with")
-                .to_owned());
+            let uncompared = || "no check has anything to compare with".into();
+            return Err(reason.cloned().unwrap_or_else(uncompared));
         }
-        let mismatch = |check: &&super::Check| check.verdict == Verdict::Mismatch;
+        let mismatch = |check: &&Check| check.verdict == Verdict::Mismatch;
         Ok(self.checks.iter().filter(mismatch).count())
     }
 
-    /// The alerts as they stand, and why some do not.
-    pub(super) fn standing(&self, started: Instant) -> (Ordered<AlertState>, Ordered<String>) {
-        let (mut standing, mut unavailable) = (Vec::new(), Vec::new());
+    /// The state of each alert that is judged, and why others are not.
+    pub(super) fn alert_states(&self, started: Instant) -> (Ordered<AlertState>, Ordered<Text>) {
+        let (mut states, mut unavailable) = (Vec::new(), Vec::new());
         for (id, state) in self.alerts.standing() {
             let name = id.spec().name.into();
             match state {
@@ -82,36 +79,13 @@ impl Monitor {
                         notified: notifier.told(),
                         notify_at: notifier.pending().map(|(_, at)| due(at)),
                     };
-                    standing.push((name, state));
+                    states.push((name, state));
                 }
-                Standing::Unavailable(reason) => unavailable.push((name, reason.to_owned())),
+                Standing::Unavailable(reason) => {
+                    unavailable.push((name, reason.into_reason()));
+                }
             }
         }
-        (Ordered(standing), Ordered(unavailable))
+        (Ordered(states), Ordered(unavailable))
     }
-
-    /// The worst status of all alerts that are judged.
-    #[must_use]
-    pub fn alert_status(&self) -> AlertStatus {
-        self.alerts
-            .standing()
-            .filter_map(|(_, state)| match state {
-                Standing::Judged(alarm) => Some(alarm.notifier().status()),
-                Standing::Unavailable(_) => None,
-            })
-            .max()
-            .unwrap_or_default()
-    }
-}
-
-/// By how much a counter rose since the last interval's end; `None` where it came from elsewhere then.
-pub(super) fn risen(
-    spec: &CounterSpec,
-    origins: &super::Origins,
-    previous: &Previous,
-    counters: &PerCounter<u64>,
-) -> Option<u64> {
-    let same = previous.origins.get(spec.id) == origins.get(spec.id);
-    let (now, before) = counters.get(spec.id).zip(previous.counters.get(spec.id))?;
-    same.then(|| now.saturating_sub(*before))
 }

@@ -9,8 +9,7 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::Name;
-use crate::model::counters::PerCounter;
+use crate::{model::kernel::per_counter::PerCounter, text::Text};
 
 /// A moment, written as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +36,7 @@ impl<'de> Deserialize<'de> for Time {
 
 /// A map that keeps its order: chart dimensions are documented in one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ordered<V>(pub Vec<(Name, V)>);
+pub struct Ordered<V>(pub Vec<(Text, V)>);
 
 impl<V> Default for Ordered<V> {
     fn default() -> Self {
@@ -74,11 +73,11 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Ordered<V> {
 /// The entries of a map, in their order.
 fn entries<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Vec<(Name, V)>, D::Error> {
+) -> Result<Vec<(Text, V)>, D::Error> {
     struct Entries<V>(PhantomData<V>);
 
     impl<'de, V: Deserialize<'de>> Visitor<'de> for Entries<V> {
-        type Value = Vec<(Name, V)>;
+        type Value = Vec<(Text, V)>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
@@ -102,7 +101,7 @@ pub(super) fn from_names<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
 ) -> Result<PerCounter<V>, D::Error> {
     let mut values = PerCounter::default();
     for (name, value) in entries::<Option<V>, D>(deserializer)? {
-        if let Some(spec) = crate::model::counters::named(&name) {
+        if let Some(spec) = crate::model::kernel::counters::named(name.raw()) {
             values.set(spec.id, value);
         }
     }
@@ -131,11 +130,15 @@ pub(super) fn all_by_name<T: Serialize, S: Serializer>(
     values: &PerCounter<T>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(crate::model::counters::COUNT))?;
-    for spec in &crate::model::counters::COUNTERS {
+    let mut map = serializer.serialize_map(Some(crate::model::kernel::counters::COUNT))?;
+    for spec in &crate::model::kernel::counters::COUNTERS {
         map.serialize_entry(spec.name, &values.get(spec.id))?;
     }
     map.end()
+}
+
+pub(super) fn is_none_left_out(count: &u64) -> bool {
+    *count == 0
 }
 
 pub(super) fn is_zero(value: &f64) -> bool {

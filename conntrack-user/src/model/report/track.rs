@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::series::BUCKET_MS;
+use crate::reading::buckets::BUCKET_MS;
 
 /// Length of a bucket in microseconds.
 pub const BUCKET_US: f64 = BUCKET_MS * 1e3;
@@ -10,14 +10,8 @@ pub const BUCKET_US: f64 = BUCKET_MS * 1e3;
 /// A moment in microseconds since the report's origin.
 pub type Micros = i64;
 
-/// What a column of a plot shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Column {
-    /// The average over the column.
-    pub mean: f64,
-    /// The greatest value in it.
-    pub max: f64,
-}
+/// Moments lie within 36,000 years of the origin: differences of two stay within their type.
+pub const FARTHEST: Micros = 1 << 60;
 
 /// Events by time: buckets, without those that are empty.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,11 +31,12 @@ impl Cells {
             return;
         }
         // Recorded starts are rounded to microseconds, and clocks are trimmed: the nearest one.
+        let start = start.clamp(-FARTHEST, FARTHEST);
         let phase = *self.phase.get_or_insert(start);
         let bucket = ((start - phase) as f64 / BUCKET_US).round() as i64;
         let cell = self.cells.entry(bucket >> self.doublings).or_default();
-        cell.0 += count;
-        // What comes late adds to a bucket that was told of before.
+        cell.0 = cell.0.saturating_add(count);
+        // What comes late adds to a bucket that was there before.
         cell.1 = if self.doublings == 0 {
             cell.0
         } else {
@@ -58,7 +53,7 @@ impl Cells {
         self.doublings += 1;
         for (cell, (sum, max)) in std::mem::take(&mut self.cells) {
             let into = self.cells.entry(cell >> 1).or_default();
-            into.0 += sum;
+            into.0 = into.0.saturating_add(sum);
             into.1 = into.1.max(max);
         }
     }
@@ -110,36 +105,15 @@ impl Cells {
     /// All events.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.cells.values().map(|(sum, _)| sum).sum()
-    }
-
-    /// The events per second in `count` columns of equal length.
-    #[must_use]
-    pub fn columns(&self, from: Micros, to: Micros, count: usize) -> Vec<Column> {
-        let mut columns = vec![Column::default(); count];
-        let length = (to - from) as f64 / count as f64;
-        let width = self.width_us();
-        for (cell, sum, max) in self.iter() {
-            let begin = (self.start(cell) - from as f64) / length;
-            let end = begin + width / length;
-            let rate = max as f64 * 1e6 / BUCKET_US;
-            let first = begin.floor().max(0.0) as usize;
-            let last = end.ceil().clamp(0.0, count as f64) as usize;
-            for (i, column) in columns.iter_mut().enumerate().take(last).skip(first) {
-                let share = (end.min(i as f64 + 1.0) - begin.max(i as f64)).max(0.0);
-                if share > 0.0 {
-                    column.mean += sum as f64 * share / (end - begin) * 1e6 / length;
-                    column.max = column.max.max(rate);
-                }
-            }
-        }
-        columns
+        self.cells
+            .values()
+            .fold(0, |total, (sum, _)| total.saturating_add(*sum))
     }
 }
 
 /// A value that held over a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub struct SeriesStep {
     /// From here,
     pub from: Micros,
     /// to here
@@ -153,18 +127,18 @@ pub struct Step {
 /// A value over time, interval by interval; where it is unavailable there is no step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Steps {
-    steps: Vec<Step>,
+    steps: Vec<SeriesStep>,
 }
 
 /// Whether a step begins where another ended, give or take what clocks are apart.
-fn follows(end: Micros, step: &Step) -> bool {
+fn follows(end: Micros, step: &SeriesStep) -> bool {
     step.from - end <= (step.to - step.from) / 2
 }
 
 impl Steps {
     /// Adds the value of an interval.
     pub fn add(&mut self, from: Micros, to: Micros, value: f64, limit: usize) {
-        self.steps.push(Step {
+        self.steps.push(SeriesStep {
             from,
             to,
             mean: value,
@@ -173,16 +147,24 @@ impl Steps {
         if self.steps.len() > limit {
             self.coarsen();
         }
+        // A gap after nearly every step: some are bridged, or there would be no end of them.
+        if self.steps.len() > limit {
+            self.join(|_, _| true);
+        }
     }
 
     /// Joins each two that follow each other.
     pub fn coarsen(&mut self) {
+        self.join(|a, b| follows(a.to, b));
+    }
+
+    fn join(&mut self, may: impl Fn(&SeriesStep, &SeriesStep) -> bool) {
         let joined = self.steps.chunks(2).flat_map(|pair| match *pair {
-            [a, b] if follows(a.to, &b) => {
+            [a, b] if may(&a, &b) => {
                 let (long, short) = ((a.to - a.from) as f64, (b.to - b.from) as f64);
-                vec![Step {
-                    from: a.from,
-                    to: b.to,
+                vec![SeriesStep {
+                    from: a.from.min(b.from),
+                    to: a.to.max(b.to),
                     mean: (a.mean * long + b.mean * short) / (long + short).max(1.0),
                     max: a.max.max(b.max),
                 }]
@@ -194,14 +176,15 @@ impl Steps {
 
     /// The steps in order.
     #[must_use]
-    pub fn as_slice(&self) -> &[Step] {
+    pub fn as_slice(&self) -> &[SeriesStep] {
         &self.steps
     }
 
     /// The greatest value and when its step ends.
     #[must_use]
     pub fn greatest(&self) -> Option<(Micros, f64)> {
-        let first_greatest = |a: &Step, b: &Step| a.max.total_cmp(&b.max).then(b.to.cmp(&a.to));
+        let first_greatest =
+            |a: &SeriesStep, b: &SeriesStep| a.max.total_cmp(&b.max).then(b.to.cmp(&a.to));
         let step = self.steps.iter().copied().max_by(first_greatest)?;
         Some((step.to, step.max))
     }
@@ -209,7 +192,8 @@ impl Steps {
     /// All the time there is a value for.
     #[must_use]
     pub fn time(&self) -> Micros {
-        self.steps.iter().map(|step| step.to - step.from).sum()
+        let lengths = self.steps.iter().map(|step| step.to - step.from);
+        lengths.fold(0, Micros::saturating_add)
     }
 
     /// The spans without a gap in them.
@@ -228,34 +212,10 @@ impl Steps {
     /// The average over all time there is a value for.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
-        let length = |step: &Step| (step.to - step.from) as f64;
+        let length = |step: &SeriesStep| (step.to - step.from) as f64;
         let time: f64 = self.steps.iter().map(length).sum();
         let sum: f64 = self.steps.iter().map(|step| step.mean * length(step)).sum();
         (time > 0.0).then(|| sum / time)
-    }
-
-    /// The value in `count` columns of equal length; `None` where there is none.
-    #[must_use]
-    pub fn columns(&self, from: Micros, to: Micros, count: usize) -> Vec<Option<Column>> {
-        let length = (to - from) as f64 / count as f64;
-        let mut weights = vec![0.0; count];
-        let mut columns = vec![None::<Column>; count];
-        for step in &self.steps {
-            let begin = (step.from - from) as f64 / length;
-            let end = (step.to - from) as f64 / length;
-            let first = begin.floor().max(0.0) as usize;
-            let last = end.ceil().clamp(0.0, count as f64) as usize;
-            for i in first..last {
-                let share = end.min(i as f64 + 1.0) - begin.max(i as f64);
-                if share > 0.0 {
-                    let column = columns[i].get_or_insert_default();
-                    weights[i] += share;
-                    column.mean += (step.mean - column.mean) * share / weights[i];
-                    column.max = column.max.max(step.max);
-                }
-            }
-        }
-        columns
     }
 }
 
@@ -282,24 +242,24 @@ mod tests {
         }
 
         #[test]
-        fn columns_hold_what_cells_hold(
-            events in prop::collection::vec((0..1000_i64, 1..1000_u64), 1..100),
-            count in 1..300_usize,
+        fn series_of_anything_are_bounded(
+            steps in prop::collection::vec((-FARTHEST..FARTHEST, 0..1_i64 << 50, -1e300..1e300_f64), 0..200),
+            cells in prop::collection::vec((any::<i64>(), any::<u64>()), 0..200),
+            limit in 1..20_usize,
         ) {
-            let mut cells = Cells::default();
-            let mut busiest = BTreeMap::<i64, u64>::new();
-            for (bucket, n) in events {
-                cells.add((bucket as f64 * BUCKET_US) as i64, n, usize::MAX);
-                *busiest.entry(bucket).or_default() += n;
+            let mut series = Steps::default();
+            for (from, length, value) in steps {
+                series.add(from, from + length, value, limit);
+                prop_assert!(series.as_slice().len() <= limit.max(1));
             }
-            let (from, to) = (-1000, (1001.0 * BUCKET_US).ceil() as i64 + 1000);
-            let columns = cells.columns(from, to, count);
-            let seconds = (to - from) as f64 / 1e6 / count as f64;
-            let sum: f64 = columns.iter().map(|column| column.mean * seconds).sum();
-            prop_assert!((sum - cells.total() as f64).abs() < 1e-6 * sum);
-            let max = columns.iter().map(|column| column.max).fold(0.0, f64::max);
-            prop_assert_eq!(Some(max), cells.busiest().map(|(_, rate)| rate));
-            prop_assert_eq!(max, *busiest.values().max().unwrap() as f64 * 1e6 / BUCKET_US);
+            let _ = series.greatest();
+            let _ = series.mean();
+            let mut series = Cells::default();
+            for (start, count) in cells {
+                series.add(start, count, limit);
+                prop_assert!(series.len() <= limit.max(2));
+            }
+            let _ = series.busiest();
         }
     }
 
@@ -307,16 +267,11 @@ mod tests {
     fn a_bucket_stands_where_it_was() {
         let mut cells = Cells::default();
         cells.add(104_858, 7, 10);
-        let columns = cells.columns(0, 1_048_576, 1000);
-        // All but what rounding to microseconds puts into the next column.
-        let seconds = BUCKET_US / 1e6;
-        assert!(
-            (columns[100].mean * seconds - 7.0).abs() < 0.01,
-            "{:?}",
-            columns[100]
-        );
-        assert_eq!(columns[99], Column::default());
+        assert_eq!(cells.iter().collect::<Vec<_>>(), [(0, 7, 7)]);
         assert_eq!(cells.busiest(), Some((104_858, 7.0 * 1e6 / BUCKET_US)));
+        // The second bucket after that, its start rounded to microseconds.
+        cells.add(106_955, 3, 10);
+        assert_eq!(cells.iter().collect::<Vec<_>>(), [(0, 7, 7), (2, 3, 3)]);
     }
 
     #[test]
@@ -324,12 +279,6 @@ mod tests {
         let mut steps = Steps::default();
         steps.add(0, 100, 4.0, 10);
         steps.add(300, 400, 8.0, 10);
-        let means: Vec<_> = steps
-            .columns(0, 400, 4)
-            .into_iter()
-            .map(|column| column.map(|column| column.mean))
-            .collect();
-        assert_eq!(means, [Some(4.0), None, None, Some(8.0)]);
         assert_eq!(steps.greatest(), Some((400, 8.0)));
         assert_eq!(steps.mean(), Some(6.0));
         assert_eq!(

@@ -1,22 +1,25 @@
-//! The state of the live view: everything that was reported, and how it is looked at.
+//! The live view as a state machine: everything that was reported, and what is shown of it.
 //!
-//! A state machine without IO and clock: [`App::update`] takes in what happens, and what is drawn
-//! depends on nothing else. So it is the same for a running kernel and for a recording.
+//! No IO and no clock: [`App::update`] takes in what happens, and what is drawn depends on nothing else. So
+//! it is the same for a running kernel and for a recording.
 
 use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{
-    keys::{self, Action},
-    search::Search,
-    theme::Theme,
-};
-use crate::model::{
-    charts::CHARTS,
-    history::{History, InstanceHistory, Nanos, nanos},
-    overhead::Overhead,
-    record::Record,
+use crate::{
+    model::{
+        history::{History, instance::InstanceHistory, time::Nanos},
+        kernel::charts::CHARTS,
+        overhead::Overhead,
+        record::Record,
+    },
+    output::live::{
+        keys::{self, Action},
+        state::{Measure, Overlay, Prompt, ScreenLayout, ViewState},
+        theme::Theme,
+    },
+    text::Text,
 };
 
 /// What happens.
@@ -24,8 +27,8 @@ use crate::model::{
 pub enum Input {
     /// Something is reported.
     Record(Record),
-    /// Something is to be said about the monitoring itself.
-    Notice(String),
+    /// Something is reported about the monitoring itself.
+    Diagnostic(Text),
     /// A key is pressed.
     Key(KeyEvent),
     /// What watching costs has been measured.
@@ -36,157 +39,37 @@ pub enum Input {
 
 /// What is asked of whoever runs the view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum ViewRequest {
     /// To end it.
     Quit,
     /// To stop the process until it is continued.
     Suspend,
-    /// To draw everything anew.
+    /// To redraw everything.
     Redraw,
 }
 
-const MS: Nanos = 1_000_000;
-const SECOND: Nanos = 1000 * MS;
-const MINUTE: Nanos = 60 * SECOND;
-
-/// Lengths of the window, for zooming.
-pub const SPANS: [Nanos; 17] = [
-    50 * MS,
-    100 * MS,
-    200 * MS,
-    500 * MS,
-    SECOND,
-    2 * SECOND,
-    5 * SECOND,
-    10 * SECOND,
-    20 * SECOND,
-    30 * SECOND,
-    MINUTE,
-    2 * MINUTE,
-    5 * MINUTE,
-    10 * MINUTE,
-    20 * MINUTE,
-    30 * MINUTE,
-    60 * MINUTE,
-];
-
-/// The window at first: 20 s.
-const FIRST_SPAN: usize = 8;
-
-/// What the screen is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// Charts, and below them events and culprits.
-    Overview,
-    /// Charts alone.
-    Charts,
-    /// Events and culprits have most of the room.
-    Events,
-}
-
-/// What a column of a plot shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// Its average.
-    Average,
-    /// Its busiest bucket.
-    Peak,
-}
-
-/// What lies over the charts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overlay {
-    /// The help.
-    Help,
-    /// The cross-check in full.
-    Checks,
-    /// The lines that must be read, in full.
-    Notices,
-    /// Instances to choose from, and the one under the cursor.
-    Instances(usize),
-}
-
-/// A line being typed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Prompt {
-    /// What was typed.
-    pub text: String,
-    /// What is wrong with it.
-    pub error: Option<String>,
-}
-
-/// How it is looked at.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// The instance that was chosen; `None`: the first.
-    pub instance: Option<String>,
-    /// Index into [`SPANS`].
-    pub zoom: usize,
-    /// The window's end when the picture stands still; `None`: now.
-    pub at: Option<Nanos>,
-    /// The chart that is shown alone.
-    pub focus: Option<usize>,
-    /// What the screen is for.
-    pub layout: Layout,
-    /// What a column shows.
-    pub measure: Measure,
-    /// What lies over the charts.
-    pub overlay: Option<Overlay>,
-    /// The filter being typed.
-    pub prompt: Option<Prompt>,
-    /// The filter.
-    pub search: Search,
-    /// The filter as it was typed.
-    pub search_text: String,
-}
-
-impl Default for View {
-    fn default() -> Self {
-        Self {
-            instance: None,
-            zoom: FIRST_SPAN,
-            at: None,
-            focus: None,
-            layout: Layout::Overview,
-            measure: Measure::Average,
-            overlay: None,
-            prompt: None,
-            search: Search::default(),
-            search_text: String::new(),
-        }
-    }
-}
-
-impl View {
-    /// Length of the window.
-    #[must_use]
-    pub fn span(&self) -> Nanos {
-        SPANS.get(self.zoom).copied().unwrap_or(SECOND)
-    }
-}
-
-/// The state of the live view.
+/// The live view.
 pub struct App {
     /// What the terminal can show.
     pub theme: Theme,
     /// What was reported.
     pub history: History,
-    /// How it is looked at.
-    pub view: View,
+    /// What is shown of it.
+    pub view: ViewState,
     /// What watching costs, once that is known.
     pub overhead: Option<Overhead>,
     dirty: bool,
-    request: Option<Request>,
+    request: Option<ViewRequest>,
 }
 
 impl App {
-    /// Nothing is known yet.
+    /// One that knows nothing yet.
     #[must_use]
     pub fn new(theme: Theme) -> Self {
         Self {
             theme,
             history: History::default(),
-            view: View::default(),
+            view: ViewState::default(),
             overhead: None,
             dirty: true,
             request: None,
@@ -197,11 +80,11 @@ impl App {
     pub fn update(&mut self, input: Input) {
         match input {
             Input::Record(record) => {
-                self.history.take(record);
+                self.history.add(record);
                 self.dirty = true;
             }
-            Input::Notice(text) => {
-                self.history.notice(text);
+            Input::Diagnostic(text) => {
+                self.history.add_diagnostic(text);
                 self.dirty = true;
             }
             Input::Overhead(overhead) => {
@@ -230,13 +113,13 @@ impl App {
     }
 
     /// Time between two pictures, at least, unless a key is pressed. In a long window a moment is
-    /// narrower than a dot, and a picture that stands still changes only around its charts.
+    /// narrower than a dot, and a paused picture changes only around its charts.
     #[must_use]
     pub fn frame(&self) -> Duration {
-        const SHORTEST: Nanos = 100 * MS;
+        const MS: Nanos = 1_000_000;
         let frame = match self.view.at {
             Some(_) => 500 * MS,
-            None => (self.view.span() / 600).clamp(SHORTEST, SECOND),
+            None => (self.view.span() / 600).clamp(100 * MS, 1000 * MS),
         };
         Duration::from_nanos(frame.unsigned_abs())
     }
@@ -248,15 +131,15 @@ impl App {
     }
 
     /// What is asked since this was asked last.
-    pub fn take_request(&mut self) -> Option<Request> {
+    pub fn take_request(&mut self) -> Option<ViewRequest> {
         self.request.take()
     }
 
     /// The name of the instance that is shown.
     #[must_use]
-    pub fn instance_name(&self) -> Option<&str> {
+    pub fn instance_name(&self) -> Option<&Text> {
         let names = self.history.names();
-        let chosen = self.view.instance.as_deref();
+        let chosen = self.view.instance.as_ref();
         chosen
             .filter(|name| names.contains(name))
             .or_else(|| names.first().copied())
@@ -265,7 +148,7 @@ impl App {
     /// The instance that is shown, once there is something known of it.
     #[must_use]
     pub fn instance(&self) -> Option<&InstanceHistory> {
-        self.history.instance(self.instance_name()?)
+        self.history.instance(self.instance_name()?.raw())
     }
 
     /// The moment that the window ends with.
@@ -347,14 +230,14 @@ impl App {
     fn act(&mut self, action: Action) {
         let span = self.view.span();
         match action {
-            Action::Quit => self.request = Some(Request::Quit),
-            Action::Leave => {
+            Action::Quit => self.request = Some(ViewRequest::Quit),
+            Action::CloseOrQuit => {
                 if self.view.overlay.take().is_none() {
-                    self.request = Some(Request::Quit);
+                    self.request = Some(ViewRequest::Quit);
                 }
             }
-            Action::Suspend => self.request = Some(Request::Suspend),
-            Action::Redraw => self.request = Some(Request::Redraw),
+            Action::Suspend => self.request = Some(ViewRequest::Suspend),
+            Action::Redraw => self.request = Some(ViewRequest::Redraw),
             Action::Pause => {
                 self.view.at = match self.view.at {
                     Some(_) => None,
@@ -362,21 +245,17 @@ impl App {
                 }
             }
             Action::Back => self.scroll(-span / 4),
-            Action::Forth => self.scroll(span / 4),
+            Action::Forward => self.scroll(span / 4),
             Action::PageBack => self.scroll(-span),
-            Action::PageForth => self.scroll(span),
+            Action::PageForward => self.scroll(span),
             Action::NudgeBack => self.scroll(-span / 50),
-            Action::NudgeForth => self.scroll(span / 50),
-            Action::Oldest => {
-                if let Some((first, _)) = self.extent() {
-                    self.look_at(first + span);
-                }
-            }
+            Action::NudgeForward => self.scroll(span / 50),
+            Action::Oldest => self.show_oldest(),
             Action::Newest => self.view.at = None,
-            Action::ZoomIn => self.zoom(self.view.zoom.saturating_sub(1)),
-            Action::ZoomOut => self.zoom((self.view.zoom + 1).min(SPANS.len() - 1)),
-            Action::PreviousBurst => self.seek_burst(false),
-            Action::NextBurst => self.seek_burst(true),
+            Action::ZoomIn => self.zoom_in(),
+            Action::ZoomOut => self.zoom_out(),
+            Action::PreviousBurst => self.show_burst(false),
+            Action::NextBurst => self.show_burst(true),
             Action::Focus(chart) => {
                 self.view.focus = (self.view.focus != Some(chart)).then_some(chart);
             }
@@ -392,9 +271,9 @@ impl App {
             }
             Action::Layout => {
                 self.view.layout = match self.view.layout {
-                    Layout::Overview => Layout::Charts,
-                    Layout::Charts => Layout::Events,
-                    Layout::Events => Layout::Overview,
+                    ScreenLayout::Overview => ScreenLayout::Charts,
+                    ScreenLayout::Charts => ScreenLayout::Events,
+                    ScreenLayout::Events => ScreenLayout::Overview,
                 }
             }
             Action::NextInstance => self.step_instance(1),
@@ -409,7 +288,7 @@ impl App {
                     error: None,
                 });
             }
-            Action::Notices => self.toggle(Overlay::Notices),
+            Action::Messages => self.toggle(Overlay::Messages),
             Action::Help => self.toggle(Overlay::Help),
             Action::Close => {
                 if self.view.overlay.take().is_none() {
@@ -421,73 +300,6 @@ impl App {
 
     fn toggle(&mut self, overlay: Overlay) {
         self.view.overlay = (self.view.overlay != Some(overlay)).then_some(overlay);
-    }
-
-    fn extent(&self) -> Option<(Nanos, Nanos)> {
-        self.instance()?.extent()
-    }
-
-    /// Has the window end at a time, as far as there is something to see.
-    fn look_at(&mut self, time: Nanos) {
-        if let Some((first, last)) = self.extent() {
-            let oldest = first + self.view.span().min(last - first);
-            self.view.at = Some(time.clamp(oldest, last));
-        }
-    }
-
-    fn scroll(&mut self, by: Nanos) {
-        let Some((_, last)) = self.extent() else {
-            return;
-        };
-        match self.view.at {
-            None if by > 0 => {}
-            // At the end, time is followed again.
-            Some(at) if by > 0 && at + by >= last => self.view.at = None,
-            _ => self.look_at(self.end() + by),
-        }
-    }
-
-    /// Zooms about the middle of a window that stands still, else about now.
-    fn zoom(&mut self, zoom: usize) {
-        let before = self.view.span();
-        self.view.zoom = zoom;
-        if let Some(at) = self.view.at {
-            self.look_at(at - before / 2 + self.view.span() / 2);
-        }
-    }
-
-    /// Shows the burst before or after the middle of the window, ten times as long as it is.
-    fn seek_burst(&mut self, after: bool) {
-        let middle = self.end() - self.view.span() / 2;
-        let middle = if self.view.at.is_none() {
-            self.end()
-        } else {
-            middle
-        };
-        let Some(instance) = self.instance() else {
-            return;
-        };
-        let centres = instance.all_bursts().map(|b| {
-            (
-                nanos(b.start) / 2 + nanos(b.end) / 2,
-                nanos(b.end) - nanos(b.start),
-            )
-        });
-        let found = if after {
-            centres
-                .filter(|(centre, _)| *centre > middle + MS)
-                .min_by_key(|(centre, _)| *centre)
-        } else {
-            centres
-                .filter(|(centre, _)| *centre < middle - MS)
-                .max_by_key(|(centre, _)| *centre)
-        };
-        let Some((centre, length)) = found else {
-            return;
-        };
-        let fits = SPANS.iter().position(|span| *span >= length * 10);
-        self.view.zoom = fits.unwrap_or(SPANS.len() - 1);
-        self.look_at(centre + self.view.span() / 2);
     }
 
     fn instance_index(&self) -> usize {
@@ -507,6 +319,6 @@ impl App {
         }
         let at = isize::try_from(self.instance_index()).unwrap_or_default();
         let next = usize::try_from((at + by).rem_euclid(count)).unwrap_or_default();
-        self.view.instance = names.get(next).map(|name| (*name).to_owned());
+        self.view.instance = names.get(next).map(|name| (*name).clone());
     }
 }

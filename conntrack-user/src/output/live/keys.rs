@@ -1,57 +1,53 @@
-//! What keys do. One table: the keyboard, the help and the line at the bottom all go by it.
+//! What keys do, and the help that says so.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::model::charts::CHARTS;
+use crate::model::kernel::charts::CHARTS;
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// End.
+    /// Ends the view.
     Quit,
-    /// Leave what is on top, or else end.
-    Leave,
-    /// Stop, to be continued by the shell.
+    /// Closes what is on top, or else ends the view.
+    CloseOrQuit,
+    /// Stops the process, for the shell to continue it.
     Suspend,
-    /// Draw everything anew.
+    /// Redraws everything.
     Redraw,
-    /// Stop the picture, or follow time again.
+    /// Pauses, or resumes.
     Pause,
     /// Back in time by a quarter of the window.
     Back,
-    /// Forth by as much.
-    Forth,
+    /// Forward by as much.
+    Forward,
     /// Back by a whole window.
     PageBack,
-    /// Forth by as much.
-    PageForth,
+    /// Forward by as much.
+    PageForward,
     /// Back by a fiftieth of the window.
     NudgeBack,
-    /// Forth by as much.
-    NudgeForth,
-    /// To the begin of what is kept.
+    /// Forward by as much.
+    NudgeForward,
+    /// To the start of what is kept.
     Oldest,
-    /// To now, and follow.
+    /// To now, and resumes.
     Newest,
     /// A shorter window.
     ZoomIn,
     /// A longer window.
     ZoomOut,
-    /// To the burst before.
     PreviousBurst,
-    /// To the burst after.
     NextBurst,
     /// One chart alone, or all again.
     Focus(usize),
     /// The next chart alone.
     NextChart,
-    /// Averages or peaks.
+    /// Plots averages, or peaks.
     Measure,
     /// The next layout.
     Layout,
-    /// The next instance.
     NextInstance,
-    /// The previous instance.
     PreviousInstance,
     /// A list of instances to choose from.
     Instances,
@@ -59,36 +55,35 @@ pub enum Action {
     Checks,
     /// Asks for a filter.
     Filter,
-    /// The lines that must be read, in full.
-    Notices,
-    /// The help.
+    /// The messages in full.
+    Messages,
     Help,
-    /// Leaves what is on top.
+    /// Closes what is on top.
     Close,
 }
 
-/// A line of the help.
-pub struct Help {
-    /// The keys, for eyes.
+/// One line of the help.
+pub struct HelpLine {
+    /// The keys, as they are written.
     pub keys: &'static str,
     /// What they do.
     pub does: &'static str,
 }
 
-const fn help(keys: &'static str, does: &'static str) -> Help {
-    Help { keys, does }
+const fn help(keys: &'static str, does: &'static str) -> HelpLine {
+    HelpLine { keys, does }
 }
 
 /// The help, in the order of what is needed first.
-pub const HELP: [Help; 20] = [
+pub const HELP: [HelpLine; 20] = [
     help("q, Ctrl-C", "quit"),
-    help("space", "pause; go on"),
-    help("← →", "scroll back and forth through what is kept"),
+    help("space", "pause; resume"),
+    help("← →", "scroll back and forward through what is kept"),
     help("PgUp PgDn", "scroll by a whole window"),
     help(", .", "scroll by a fiftieth of it"),
     help("Home End", "to the oldest; to now"),
     help("+ − (↑ ↓)", "zoom the time axis, 50 ms to 1 h"),
-    help("b B", "to the burst before; after"),
+    help("b B", "to the previous, next burst"),
     help("1 … 6", "one chart alone, with sources and reasons"),
     help("Tab", "the next chart alone"),
     help("m", "plot the average of a column, or its busiest ms"),
@@ -100,10 +95,10 @@ pub const HELP: [Help; 20] = [
         "filter events: words, or proto=udp,dport=53,src=10.0.0.0/8",
     ),
     help("c", "the cross-check in full"),
-    help("n", "the lines below the gauge in full"),
+    help("n", "the messages below the gauge in full"),
     help("? h F1", "this help"),
-    help("Esc", "leave what is on top"),
-    help("Ctrl-Z Ctrl-L", "suspend; draw anew"),
+    help("Esc", "close what is on top"),
+    help("Ctrl-Z Ctrl-L", "suspend; redraw"),
 ];
 
 /// What a key does outside of a prompt; `None`: nothing.
@@ -118,14 +113,14 @@ pub fn action(key: KeyEvent) -> Option<Action> {
         };
     }
     Some(match key.code {
-        KeyCode::Char('q') => Action::Leave,
+        KeyCode::Char('q') => Action::CloseOrQuit,
         KeyCode::Char(' ' | 'p') => Action::Pause,
         KeyCode::Left => Action::Back,
-        KeyCode::Right => Action::Forth,
+        KeyCode::Right => Action::Forward,
         KeyCode::PageUp => Action::PageBack,
-        KeyCode::PageDown => Action::PageForth,
+        KeyCode::PageDown => Action::PageForward,
         KeyCode::Char(',') => Action::NudgeBack,
-        KeyCode::Char('.') => Action::NudgeForth,
+        KeyCode::Char('.') => Action::NudgeForward,
         KeyCode::Home => Action::Oldest,
         KeyCode::End => Action::Newest,
         KeyCode::Char('+' | '=') | KeyCode::Up => Action::ZoomIn,
@@ -133,7 +128,7 @@ pub fn action(key: KeyEvent) -> Option<Action> {
         KeyCode::Char('b') => Action::PreviousBurst,
         KeyCode::Char('B') => Action::NextBurst,
         KeyCode::Char(digit @ '1'..='9') => {
-            let chart = (digit as usize).checked_sub(49)?;
+            let chart = (digit as usize).checked_sub('1' as usize)?;
             return (chart < CHARTS.len()).then_some(Action::Focus(chart));
         }
         KeyCode::Tab => Action::NextChart,
@@ -143,7 +138,7 @@ pub fn action(key: KeyEvent) -> Option<Action> {
         KeyCode::Char('[') => Action::PreviousInstance,
         KeyCode::Char('i') => Action::Instances,
         KeyCode::Char('c') => Action::Checks,
-        KeyCode::Char('n') => Action::Notices,
+        KeyCode::Char('n') => Action::Messages,
         KeyCode::Char('/') => Action::Filter,
         KeyCode::Char('?' | 'h') | KeyCode::F(1) => Action::Help,
         KeyCode::Esc | KeyCode::Char('0') => Action::Close,

@@ -2,19 +2,21 @@
 
 use ratatui::layout::Rect;
 
-use super::app::Layout;
-use crate::model::charts::CHARTS;
+use crate::{
+    model::{history::samples, kernel::charts::CHARTS},
+    output::live::state::ScreenLayout,
+};
 
 /// What there is to show.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted {
-    /// Lines that must be read.
-    pub notices: u16,
+pub struct LayoutInput {
+    /// Lines of messages.
+    pub messages: u16,
     /// What the screen is for.
-    pub layout: Layout,
+    pub layout: ScreenLayout,
     /// The chart that is shown alone.
     pub focus: Option<usize>,
-    /// Whether leaders are known.
+    /// Whether top talkers are known.
     pub top: bool,
     /// Number of instances.
     pub instances: usize,
@@ -36,38 +38,35 @@ pub struct Areas {
     pub header: Rect,
     /// The table and its alert.
     pub gauge: Rect,
-    /// Lines that must be read.
-    pub notices: Rect,
+    pub messages: Rect,
     /// Headings and the time axis, above each column of charts.
     pub axes: Vec<Rect>,
     /// The ribbon, below each axis.
     pub ribbons: Vec<Rect>,
-    /// The charts.
     pub charts: Vec<ChartArea>,
     /// Whether each chart has a line for its title.
     pub titles: bool,
-    /// What is said of the focused chart's dimensions.
+    /// Sources and reasons of the focused chart's dimensions.
     pub details: Rect,
     /// Events.
     pub feed: Rect,
-    /// Leaders.
+    /// Top talkers.
     pub top: Rect,
-    /// Instances.
     pub instances: Rect,
     /// Keys.
     pub footer: Rect,
 }
 
 /// Dimensions of all charts: rows that they take without titles.
-const DIMENSIONS: u16 = 17;
+const DIMENSIONS: u16 = samples::DIMENSIONS as u16;
 
 /// Charts in the order they are given up in when there is not even a row for each, last first.
 const RANK: [usize; 6] = [1, 0, 5, 2, 4, 3];
 
 /// Divides an area.
 #[must_use]
-pub fn areas(area: Rect, wanted: &Wanted) -> Areas {
-    let mut rest = Rows(area);
+pub fn areas(area: Rect, wanted: &LayoutInput) -> Areas {
+    let mut rest = RemainingRows(area);
     let height = area.height;
     let mut areas = Areas::default();
     if height >= 2 {
@@ -77,7 +76,7 @@ pub fn areas(area: Rect, wanted: &Wanted) -> Areas {
     if height >= 6 {
         areas.footer = rest.bottom(1);
     }
-    areas.notices = rest.top(wanted.notices.min(rest.0.height / 2));
+    areas.messages = rest.top(wanted.messages.min(rest.0.height / 2));
     let axis = rest.top(u16::from(height >= 9));
     let ribbon = rest.top(u16::from(height >= 10));
     if let Some(chart) = wanted.focus {
@@ -103,14 +102,14 @@ pub fn areas(area: Rect, wanted: &Wanted) -> Areas {
     areas
 }
 
-/// Rows for events and culprits, of so many that are left.
-fn feeds(rows: u16, layout: Layout) -> u16 {
+/// Rows for events and top talkers, of so many that are left.
+fn feeds(rows: u16, layout: ScreenLayout) -> u16 {
     match layout {
-        Layout::Charts => 0,
-        Layout::Events => rows - (rows / 3).max(rows.min(6)),
-        Layout::Overview if rows <= DIMENSIONS => 0,
-        Layout::Overview if rows < 24 => rows - DIMENSIONS,
-        Layout::Overview => (rows / 4).max(7),
+        ScreenLayout::Charts => 0,
+        ScreenLayout::Events => rows - (rows / 3).max(rows.min(6)),
+        ScreenLayout::Overview if rows <= DIMENSIONS => 0,
+        ScreenLayout::Overview if rows < 24 => rows - DIMENSIONS,
+        ScreenLayout::Overview => (rows / 4).max(7),
     }
 }
 
@@ -130,7 +129,7 @@ fn place_charts(areas: &mut Areas, area: Rect, axis: Rect, ribbon: Rect) {
             .iter()
             .zip(heights)
             .all(|(chart, height)| usize::from(height) > chart.dimensions.len());
-        let mut rest = Rows(area);
+        let mut rest = RemainingRows(area);
         for (chart, height) in heights.into_iter().enumerate() {
             if height > 0 {
                 let area = rest.top(height);
@@ -179,7 +178,7 @@ fn heights(rows: u16) -> [u16; 6] {
     heights
 }
 
-fn place_feeds(areas: &mut Areas, area: Rect, wanted: &Wanted) {
+fn place_feeds(areas: &mut Areas, area: Rect, wanted: &LayoutInput) {
     if area.is_empty() {
         return;
     }
@@ -196,14 +195,14 @@ fn place_feeds(areas: &mut Areas, area: Rect, wanted: &Wanted) {
         }
         return;
     }
-    // Too narrow to stand side by side: events below, each with its share of rows.
-    let mut rest = Rows(area);
+    // Too narrow to be side by side: events below, each with its share of rows.
+    let mut rest = RemainingRows(area);
     let share = area.height / parts;
     if instances {
         areas.instances = rest.top(share);
     }
     if top {
-        // At least the leaders of the leaders, in a line.
+        // At least the first of each measure, in a line.
         areas.top = rest.top(if area.height < 6 { 1 } else { share });
     }
     areas.feed = rest.0;
@@ -223,9 +222,9 @@ fn column(line: Rect, i: u16, count: u16) -> Rect {
 }
 
 /// Rows that are handed out.
-struct Rows(Rect);
+struct RemainingRows(Rect);
 
-impl Rows {
+impl RemainingRows {
     fn top(&mut self, rows: u16) -> Rect {
         let rows = rows.min(self.0.height);
         let taken = Rect {
@@ -254,10 +253,10 @@ mod tests {
 
     use super::*;
 
-    fn wanted() -> Wanted {
-        Wanted {
-            notices: 0,
-            layout: Layout::Overview,
+    fn wanted() -> LayoutInput {
+        LayoutInput {
+            messages: 0,
+            layout: ScreenLayout::Overview,
             focus: None,
             top: false,
             instances: 1,
@@ -287,15 +286,15 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_overlaps_or_sticks_out(
-            width in 0..400_u16, height in 0..120_u16, notices in 0..4_u16,
-            layout in prop_oneof![Just(Layout::Overview), Just(Layout::Charts), Just(Layout::Events)],
+            width in 0..400_u16, height in 0..120_u16, messages in 0..4_u16,
+            layout in prop_oneof![Just(ScreenLayout::Overview), Just(ScreenLayout::Charts), Just(ScreenLayout::Events)],
             focus in prop::option::of(0..6_usize), top in any::<bool>(), instances in 0..5_usize,
         ) {
             let area = Rect::new(0, 0, width, height);
-            let wanted = Wanted { notices, layout, focus, top, instances };
+            let wanted = LayoutInput { messages, layout, focus, top, instances };
             let areas = areas(area, &wanted);
             let mut all = vec![
-                areas.header, areas.gauge, areas.notices, areas.details, areas.feed, areas.top,
+                areas.header, areas.gauge, areas.messages, areas.details, areas.feed, areas.top,
                 areas.instances, areas.footer,
             ];
             all.extend(&areas.axes);

@@ -1,20 +1,22 @@
-//! The live view: a state machine fed with records and keys ([`app`]), and what it looks like.
+//! The live view: a state machine fed with records and keys ([`app`]), and how it is drawn.
 //!
 //! Nothing here does IO or asks for the time: `render` is a function of the state.
 
 pub mod app;
 pub mod keys;
 pub mod layout;
+mod navigate;
 pub mod panels;
 pub mod plot;
 pub mod search;
+pub mod state;
 pub mod theme;
 
 use ratatui::{Frame, buffer::Buffer};
 
 use self::theme::ascii_of;
 pub use self::{
-    app::{App, Input, Request},
+    app::{App, Input, ViewRequest},
     theme::Theme,
 };
 
@@ -36,3 +38,6 @@ fn to_ascii(buffer: &mut Buffer) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,11 @@
 //! Plots of high resolution, mirrored about zero: some dimensions grow up from it, others down.
 
-use ratatui::{
-    buffer::Buffer,
-    layout::Rect,
-    style::{Modifier, Style},
-};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::theme::{Glyphs, Palette, Theme};
+use crate::output::{
+    format::axis::round_up,
+    live::theme::{Glyphs, Palette, Theme},
+};
 
 /// A dimension to draw.
 #[derive(Clone, Debug)]
@@ -29,7 +28,7 @@ impl Drawn {
 
 /// Where zero lies and how much a dot stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scale {
+pub struct PlotScale {
     /// Dots above zero.
     pub up: usize,
     /// Dots below zero.
@@ -55,31 +54,18 @@ pub fn dots_in_character(theme: Theme) -> usize {
 fn across(glyphs: Glyphs) -> usize {
     match glyphs {
         Glyphs::Braille => 2,
-        Glyphs::Block | Glyphs::Ascii => 1,
+        Glyphs::Ascii => 1,
     }
 }
 
 fn down(glyphs: Glyphs) -> usize {
     match glyphs {
         Glyphs::Braille => 4,
-        Glyphs::Block => 8,
         Glyphs::Ascii => 2,
     }
 }
 
-/// The next number of the form 1, 2 or 5 × 10ⁿ that is no less.
-#[must_use]
-pub fn round_up(value: f64) -> f64 {
-    if value <= 0.0 || !value.is_finite() {
-        return 0.0;
-    }
-    let power = 10_f64.powf(value.log10().floor());
-    let steps = [1.0, 2.0, 5.0, 10.0];
-    let fits = |step: &&f64| **step * power >= value * (1.0 - 1e-9);
-    steps.iter().find(fits).unwrap_or(&10.0) * power
-}
-
-impl Scale {
+impl PlotScale {
     /// One scale for both directions, so that what is up can be compared with what is down. `mirrored`
     /// keeps room below zero even when nothing is there.
     #[must_use]
@@ -128,7 +114,7 @@ impl Scale {
 }
 
 /// Draws dimensions over each other, the largest behind, with a line at zero.
-pub fn draw(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scale: Scale) {
+pub fn draw(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scale: PlotScale) {
     if area.is_empty() {
         return;
     }
@@ -141,13 +127,12 @@ pub fn draw(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scal
     zero_line(buffer, area, theme, drawn, scale);
     match theme.glyphs {
         Glyphs::Braille => braille(buffer, area, theme, &order, scale),
-        Glyphs::Block => columns(buffer, area, &order, scale, block),
-        Glyphs::Ascii => columns(buffer, area, &order, scale, ascii),
+        Glyphs::Ascii => ascii(buffer, area, &order, scale),
     }
 }
 
 /// Only where something is known: no line is not zero.
-fn zero_line(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scale: Scale) {
+fn zero_line(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scale: PlotScale) {
     let per_cell = across(theme.glyphs);
     let known = |x: u16| {
         let first = usize::from(x - area.x) * per_cell;
@@ -163,7 +148,6 @@ fn zero_line(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], sca
         if let Some(cell) = buffer.cell_mut((x, y)) {
             cell.set_symbol(match theme.glyphs {
                 Glyphs::Ascii => "_",
-                Glyphs::Block => "▁",
                 Glyphs::Braille if rows_up == 0 => "⠉",
                 Glyphs::Braille => "⣀",
             });
@@ -175,7 +159,7 @@ fn zero_line(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], sca
 /// Bits of the dots of a Braille character, by row and column.
 const DOTS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 
-fn braille(buffer: &mut Buffer, area: Rect, theme: Theme, order: &[&Drawn], scale: Scale) {
+fn braille(buffer: &mut Buffer, area: Rect, theme: Theme, order: &[&Drawn], scale: PlotScale) {
     let width = usize::from(area.width);
     let mut masks = vec![0_u32; width * usize::from(area.height)];
     let mut styles = vec![Style::new(); masks.len()];
@@ -227,10 +211,8 @@ fn pattern(place: usize, x: usize, y: usize, edge: bool) -> bool {
     }
 }
 
-/// What a dimension puts into a character: `filled` of its steps, from the side of zero.
-type Put = fn(filled: usize, dimension: &Drawn, behind: Option<&Drawn>) -> (char, Style);
-
-fn columns(buffer: &mut Buffer, area: Rect, order: &[&Drawn], scale: Scale, put: Put) {
+/// In each character, the front of the dimensions that reach into it.
+fn ascii(buffer: &mut Buffer, area: Rect, order: &[&Drawn], scale: PlotScale) {
     let rows = usize::from(area.height);
     let steps = (scale.up + scale.down) / rows.max(1);
     if steps == 0 {
@@ -253,39 +235,23 @@ fn columns(buffer: &mut Buffer, area: Rect, order: &[&Drawn], scale: Scale, put:
             let Some(front) = here.next() else {
                 continue;
             };
-            let n = filled(&front);
-            let behind = here.find(|d| filled(d) == steps && n < steps);
-            let (symbol, style) = put(n, front, behind.copied());
             let at = |origin: u16, offset: usize| origin + u16::try_from(offset).unwrap_or(0);
             if let Some(cell) = buffer.cell_mut((at(area.x, x), at(area.y, row))) {
-                cell.set_char(symbol);
-                cell.set_style(Style::reset().patch(style));
+                cell.set_char(ascii_symbol(filled(&front), front));
+                cell.set_style(Style::reset().patch(front.style));
             }
         }
     }
 }
 
-fn block(filled: usize, dimension: &Drawn, behind: Option<&Drawn>) -> (char, Style) {
-    const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let mut style = dimension.style;
-    if let Some(colour) = behind.and_then(|d| d.style.fg) {
-        style = style.bg(colour);
-    }
-    if dimension.down && filled < 8 {
-        // There are no eighths that hang from above: the rest is drawn, inverted.
-        return (EIGHTHS[8 - filled], style.add_modifier(Modifier::REVERSED));
-    }
-    (EIGHTHS[filled.min(8)], style)
-}
-
-fn ascii(filled: usize, dimension: &Drawn, _: Option<&Drawn>) -> (char, Style) {
+/// A dimension in a character: `filled` of its steps, from the side of zero.
+fn ascii_symbol(filled: usize, dimension: &Drawn) -> char {
     const FULL: [char; 4] = ['#', '*', '+', 'o'];
-    let symbol = match (filled, dimension.down) {
+    match (filled, dimension.down) {
         (1, false) => '.',
         (1, true) => '\'',
         _ => FULL[dimension.place.min(3)],
-    };
-    (symbol, dimension.style)
+    }
 }
 
 #[cfg(test)]
@@ -310,29 +276,11 @@ mod tests {
     fn picture(theme: Theme, dimensions: &[Drawn], width: u16, height: u16) -> Vec<String> {
         let area = Rect::new(0, 0, width, height);
         let mut buffer = Buffer::empty(area);
-        let scale = Scale::new(theme, dimensions, height, true);
+        let scale = PlotScale::new(theme, dimensions, height, true);
         draw(&mut buffer, area, theme, dimensions, scale);
         (0..height)
             .map(|y| (0..width).map(|x| buffer[(x, y)].symbol()).collect())
             .collect()
-    }
-
-    #[test]
-    fn numbers_are_rounded_up_to_1_2_and_5() {
-        for (value, rounded) in [
-            (0.0, 0.0),
-            (1.0, 1.0),
-            (1.1, 2.0),
-            (2.0, 2.0),
-            (4.9, 5.0),
-            (6.0, 10.0),
-            (49_600.0, 50_000.0),
-            (1e6, 1e6),
-            (0.003, 0.005),
-        ] {
-            let got = round_up(value);
-            assert!((got - rounded).abs() <= rounded * 1e-9, "{value}: {got}");
-        }
     }
 
     #[test]
@@ -346,8 +294,6 @@ mod tests {
             assert_eq!(picture(theme, &dimensions, width, 4), expected);
         };
         check(Glyphs::Ascii, 4, ["   #", "_.##", "**' ", "*   "]);
-        // What hangs from zero is drawn inverted.
-        check(Glyphs::Block, 4, ["   █", "▁▃██", "██▅ ", "█   "]);
         check(Glyphs::Braille, 2, [" ⢸", "⢠⣿", "⣿⠃", "⡇ "]);
     }
 
@@ -360,14 +306,14 @@ mod tests {
             height in 0..9_u16,
             mirrored in any::<bool>(),
         ) {
-            for glyphs in [Glyphs::Braille, Glyphs::Block, Glyphs::Ascii] {
+            for glyphs in [Glyphs::Braille, Glyphs::Ascii] {
                 for palette in [Palette::Mono, Palette::Rich] {
                     let theme = theme(glyphs, palette);
                     let dimensions = [drawn(&up, false, 0), drawn(&down, true, 1)];
                     let area = Rect::new(1, 1, width, height);
                     let mut buffer = Buffer::empty(Rect::new(0, 0, width + 2, height + 2));
                     let untouched = buffer.clone();
-                    let scale = Scale::new(theme, &dimensions, height, mirrored);
+                    let scale = PlotScale::new(theme, &dimensions, height, mirrored);
                     draw(&mut buffer, area, theme, &dimensions, scale);
                     for y in 0..height + 2 {
                         for x in 0..width + 2 {
@@ -382,10 +328,10 @@ mod tests {
 
         #[test]
         fn whatever_is_not_zero_is_seen(value in 1e-3..1e9_f64, other in 1e-3..1e9_f64) {
-            for glyphs in [Glyphs::Braille, Glyphs::Block, Glyphs::Ascii] {
+            for glyphs in [Glyphs::Braille, Glyphs::Ascii] {
                 let theme = theme(glyphs, Palette::Ansi);
                 let dimensions = [drawn(&[value], false, 0), drawn(&[other], true, 1)];
-                let scale = Scale::new(theme, &dimensions, 3, true);
+                let scale = PlotScale::new(theme, &dimensions, 3, true);
                 prop_assert!(scale.dots(value, false) > 0);
                 prop_assert!(scale.dots(other, true) > 0);
             }

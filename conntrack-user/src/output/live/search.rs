@@ -2,7 +2,15 @@
 
 use std::str::FromStr;
 
-use crate::model::{event::Tuple, filter::Filter};
+use crate::model::event::{
+    Tuple,
+    filter::{Filter, FilterError},
+};
+
+/// What is wrong with a filter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct SearchError(#[from] FilterError);
 
 /// Conditions that must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,7 +20,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Whether something is wanted: its line, and the flow it is about.
+    /// Whether an event is wanted, by its line and the flow it is about.
     #[must_use]
     pub fn matches(&self, line: &str, tuple: Option<&Tuple>) -> bool {
         let line = line.to_lowercase();
@@ -22,9 +30,9 @@ impl Search {
 }
 
 impl FromStr for Search {
-    type Err = String;
+    type Err = SearchError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, SearchError> {
         let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
         let (conditions, words): (Vec<&str>, Vec<&str>) = parts.partition(|p| p.contains('='));
         Ok(Self {
@@ -55,8 +63,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn an_error_says_what_is_wrong() {
         let error = "port=1".parse::<Search>().unwrap_err();
-        assert!(error.contains("no such key"), "{error}");
+        assert!(error.to_string().contains("no such key"), "{error}");
     }
 }

@@ -1,8 +1,9 @@
 //! Colours and characters: what a terminal can show.
 
+use crate::model::kernel::counters::Colour;
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::model::{alert::AlertStatus, crosscheck::Verdict};
+use crate::model::{alert::AlertStatus, record::Verdict};
 
 /// Colours a terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +21,6 @@ pub enum Palette {
 pub enum Glyphs {
     /// Braille: plots of 2 × 4 dots in a character.
     Braille,
-    /// Blocks: plots of 8 steps in a character.
-    Block,
     /// ASCII only.
     Ascii,
 }
@@ -151,18 +150,17 @@ impl Theme {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// A dimension of a chart.
+    /// The colour of a dimension.
     #[must_use]
-    pub fn dimension(self, chart: usize, dimension: usize) -> Style {
-        // Errors warm, the rest cool.
-        let (ansi, rich) = match (chart, dimension) {
-            (5, 0) => (Color::Yellow, 220),
-            (5, 1) => (Color::Magenta, 170),
-            (5, 2) => (Color::LightRed, 203),
-            (5, _) => (Color::LightYellow, 214),
-            (_, 0) => (Color::LightGreen, 78),
-            (_, 1) => (Color::LightBlue, 75),
-            (_, _) => (Color::LightMagenta, 176),
+    pub fn colour(self, colour: Colour) -> Style {
+        let (ansi, rich) = match colour {
+            Colour::Green => (Color::LightGreen, 78),
+            Colour::Blue => (Color::LightBlue, 75),
+            Colour::Violet => (Color::LightMagenta, 176),
+            Colour::Yellow => (Color::Yellow, 220),
+            Colour::Purple => (Color::Magenta, 170),
+            Colour::Red => (Color::LightRed, 203),
+            Colour::Orange => (Color::LightYellow, 214),
         };
         self.pick(ansi, rich)
     }

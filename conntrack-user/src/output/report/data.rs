@@ -1,24 +1,42 @@
-//! What the script draws from: numbers by instance, chart and dimension.
+//! What the script draws from: numbers by instance, chart and dimension, and how numbers are written.
 
 use serde::Serialize;
 
-use super::{alert_class, alert_text};
-use crate::model::report::{Report, track::BUCKET_US};
+use crate::{
+    model::report::{
+        DimensionReport, InstanceReport, RecordingReport,
+        track::{BUCKET_US, SeriesStep},
+    },
+    output::{
+        format::{
+            axis::{STEPS, TIME_STEPS_US},
+            number::COMPACT,
+        },
+        report::{alert_class, alert_text},
+    },
+};
 
 #[derive(Serialize)]
-struct Data<'a> {
+struct PageData<'a> {
     /// Microseconds since 1970 that all times count from.
     origin: i64,
+    /// First and last moment.
     from: i64,
     to: i64,
     /// Length of a bucket in microseconds.
     bucket: f64,
-    instances: Vec<Instance<'a>>,
+    /// How numbers are written: divided by the first, below the second, with so many decimals, and a suffix.
+    compact: Vec<(f64, f64, usize, &'static str)>,
+    /// What an axis may be divided by, up to a power of ten.
+    steps: [f64; STEPS.len()],
+    /// What the time axis may be divided by, in microseconds.
+    time_steps: [i64; TIME_STEPS_US.len()],
+    instances: Vec<InstanceData<'a>>,
 }
 
 #[derive(Serialize)]
-struct Instance<'a> {
-    charts: Vec<Vec<Dimension<'a>>>,
+struct InstanceData<'a> {
+    charts: Vec<Vec<DimensionData<'a>>>,
     /// When there were bursts: from, to.
     bursts: Vec<(i64, i64)>,
     /// When, of which class, and what it says.
@@ -26,7 +44,7 @@ struct Instance<'a> {
 }
 
 #[derive(Serialize)]
-struct Dimension<'a> {
+struct DimensionData<'a> {
     name: &'a str,
     below: bool,
     /// From, length, mean, greatest value; where there are buckets, only when there is a value.
@@ -36,63 +54,58 @@ struct Dimension<'a> {
     /// Length of a cell in microseconds.
     width: f64,
     /// Number less that of the cell before, events, events of the busiest bucket.
-    cells: Vec<[i64; 3]>,
+    cells: Vec<(i64, u64, u64)>,
     /// Whether there are buckets.
     fine: bool,
 }
 
 /// The numbers as JSON.
-pub(super) fn json(report: &Report) -> String {
-    let data = Data {
+pub(super) fn json(report: &RecordingReport) -> String {
+    let data = PageData {
         origin: report.origin.as_microsecond(),
         from: report.from,
         to: report.to,
         bucket: BUCKET_US,
+        compact: COMPACT
+            .iter()
+            .map(|step| (step.unit, step.below, step.decimals, step.suffix))
+            .collect(),
+        steps: STEPS,
+        time_steps: TIME_STEPS_US,
         instances: report
             .instances
             .iter()
-            .map(|instance| Instance {
-                charts: instance
-                    .charts
-                    .iter()
-                    .map(|chart| chart.dimensions.iter().map(dimension).collect())
-                    .collect(),
-                bursts: report.burst_spans(instance),
-                alerts: instance
-                    .alerts
-                    .iter()
-                    .map(|alert| {
-                        let class = alert_class(alert.status);
-                        (report.micros(alert.time.0), class, alert_text(alert))
-                    })
-                    .collect(),
-            })
+            .map(|data| instance(report, data))
             .collect(),
     };
     // Numbers and strings have a form in JSON, whatever they are.
     serde_json::to_string(&data).unwrap_or_default()
 }
 
-fn dimension(dimension: &crate::model::report::DimensionReport) -> Dimension<'_> {
+fn instance<'a>(report: &RecordingReport, instance: &'a InstanceReport) -> InstanceData<'a> {
+    let charts = instance.charts.iter();
+    let alerts = instance.alerts.iter();
+    InstanceData {
+        charts: charts
+            .map(|chart| chart.dimensions.iter().map(dimension).collect())
+            .collect(),
+        bursts: report.burst_spans(instance),
+        alerts: alerts
+            .map(|alert| {
+                let at = report.micros(alert.time.0);
+                (at, alert_class(alert.status), alert_text(alert))
+            })
+            .collect(),
+    }
+}
+
+fn dimension(dimension: &DimensionReport) -> DimensionData<'_> {
     let mut before = 0;
-    // Four significant digits are more than a plot or a compact number shows.
-    let short = |value: f64| format!("{value:.4e}").parse().unwrap_or(value);
-    Dimension {
+    DimensionData {
         name: dimension.name,
         below: dimension.below,
         steps: if dimension.cells.is_empty() {
-            let steps = dimension.steps.as_slice().iter();
-            steps
-                .map(|step| {
-                    let (from, length) = (step.from, step.to - step.from);
-                    [
-                        from as f64,
-                        length as f64,
-                        short(step.mean),
-                        short(step.max),
-                    ]
-                })
-                .collect()
+            dimension.steps.as_slice().iter().map(step).collect()
         } else {
             // Where there are buckets, intervals say only when there were any.
             let spans = dimension.steps.spans().into_iter();
@@ -107,9 +120,20 @@ fn dimension(dimension: &crate::model::report::DimensionReport) -> Dimension<'_>
             .iter()
             .map(|(cell, sum, max)| {
                 let from_before = cell - std::mem::replace(&mut before, cell);
-                [from_before, sum as i64, max as i64]
+                (from_before, sum, max)
             })
             .collect(),
         fine: !dimension.cells.is_empty(),
     }
+}
+
+fn step(step: &SeriesStep) -> [f64; 4] {
+    // Four significant digits are more than a plot or a compact number shows.
+    let short = |value: f64| format!("{value:.4e}").parse().unwrap_or(value);
+    [
+        step.from as f64,
+        (step.to - step.from) as f64,
+        short(step.mean),
+        short(step.max),
+    ]
 }

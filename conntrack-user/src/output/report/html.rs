@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Display};
 
+use crate::text::is_harmful;
+
 /// Shows a value with everything escaped that means something in HTML, in text and in quoted attributes.
+/// What could mislead people all the same is replaced: controls, and what changes the direction of writing.
 pub(super) struct Escaped<T>(pub(super) T);
 
 impl<T: Display> Display for Escaped<T> {
@@ -18,7 +21,8 @@ impl<T: Display> Display for Escaped<T> {
                         '>' => self.0.write_str("&gt;")?,
                         '"' => self.0.write_str("&quot;")?,
                         '\'' => self.0.write_str("&#39;")?,
-                        c => self.0.write_char(honest(c))?,
+                        c if is_harmful(c) => self.0.write_char('\u{fffd}')?,
+                        c => self.0.write_char(c)?,
                     }
                 }
                 Ok(())
@@ -28,18 +32,7 @@ impl<T: Display> Display for Escaped<T> {
     }
 }
 
-/// A character as it may be shown: controls, and what turns the direction of text around, would mislead
-/// the eye.
-pub(super) fn honest(c: char) -> char {
-    match c {
-        '\n' => c,
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    }
-}
-
-/// JSON that can stand inside a `script` element.
+/// JSON that can be inside a `script` element.
 pub(super) fn script_json(json: &str) -> String {
     json.replace('<', "\\u003c")
         .replace('\u{2028}', "\\u2028")
@@ -66,6 +59,7 @@ mod tests {
         fn nothing_opens_a_tag_or_closes_an_attribute(text: String) {
             let escaped = Escaped(text).to_string();
             prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
+            prop_assert!(!escaped.chars().any(is_harmful));
         }
 
         #[test]

@@ -1,12 +1,16 @@
 "use strict";
+// Draws the charts of the report, and any part of them. The only place where charts of a page are drawn.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const SVG = "http://www.w3.org/2000/svg";
   const LEFT = 48, RIGHT = 10, TOP = 8, BOTTOM = 20, HEIGHT = 170;
+  const LINES = 4; // that divide a chart, about
+  const RIM = 0.08; // share of a side without anything
+  const LABEL = 90; // room for a label of the time axis
   const LEAST = 2 * data.bucket; // microseconds that are shown at least
   let view = { from: data.from, to: data.to };
 
-  // Cells are stored by their distance from the one before; from here on by when they begin.
+  // Cells are stored by their distance from the one before; from here on by their start.
   for (const instance of data.instances)
     for (const chart of instance.charts)
       for (const dimension of chart) {
@@ -17,29 +21,33 @@
         }
       }
 
-  const clock = (us) => {
-    const all = data.origin + Math.round(us);
-    return new Date(Math.floor(all / 1000)).toISOString().slice(11, 23);
+  // The time of day, with so many digits of a second.
+  const clock = (us, digits = 3) => {
+    const all = data.origin + Math.round(us), second = Math.floor(all / 1e6);
+    const fraction = String(all - second * 1e6).padStart(6, "0").slice(0, digits);
+    return new Date(second * 1000).toISOString().slice(11, 19) + (digits ? "." + fraction : "");
   };
   const compact = (v) => {
+    if (!Number.isFinite(v)) return "—";
     if (v === 0) return "0";
-    if (v < 9.95) return v.toFixed(1);
-    if (v < 999.5) return v.toFixed(0);
-    for (const [unit, suffix] of [[1e3, "k"], [1e6, "M"], [1e9, "G"]]) {
-      const s = v / unit;
-      if (s < 9.995) return s.toFixed(2) + suffix;
-      if (s < 99.95) return s.toFixed(1) + suffix;
-      if (s < 999.5) return s.toFixed(0) + suffix;
-    }
-    return v.toExponential(0);
+    const size = Math.abs(v), step = data.compact.find(([unit, below]) => size / unit < below);
+    if (!step) return v.toExponential(0);
+    return (v < 0 ? "-" : "") + (size / step[0]).toFixed(step[2]) + step[3];
   };
-  const nice = (v) => {
-    if (v <= 0) return 0;
+  // The least of the axis's steps times a power of ten that is not less.
+  const roundUp = (v) => {
+    if (!(v > 0)) return 0;
     const unit = 10 ** Math.floor(Math.log10(v));
-    return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((s) => s * unit).find((n) => n >= v * 0.999999) || 10 * unit;
+    return (data.steps.find((s) => s * unit >= v * (1 - 1e-9)) || 10) * unit;
+  };
+  // A step of the time axis of which n at most are in a span, and the digits of a second that they differ in.
+  const timeStep = (span, n) => {
+    const last = data.time_steps[data.time_steps.length - 1];
+    const step = data.time_steps.find((s) => span / s <= n) || last * Math.ceil(span / last / n);
+    return [step, Math.min(6, Math.max(0, 6 - Math.floor(Math.log10(step))))];
   };
   // The first of a sorted list whose end lies after a moment.
-  const first = (list, end, moment) => {
+  const firstAfter = (list, end, moment) => {
     let low = 0, high = list.length;
     while (low < high) {
       const mid = (low + high) >> 1;
@@ -53,39 +61,39 @@
     const { from, to } = view, length = (to - from) / n;
     const out = Array.from({ length: n }, () => null);
     let peak = null, at = null, sum = 0, time = 0;
-    const each = (begin, end, visit) => {
-      const a = (begin - from) / length, b = (end - from) / length;
+    const each = (start, end, visit) => {
+      const a = (start - from) / length, b = (end - from) / length;
       for (let i = Math.max(0, Math.floor(a)); i < Math.min(n, Math.ceil(b)); i++) {
         const share = Math.min(b, i + 1) - Math.max(a, i);
         if (share > 0) visit(i, share, b - a);
       }
     };
     const { steps, cells, width, fine } = dimension;
-    for (let s = first(steps, (x) => x[0] + x[1], from); s < steps.length && steps[s][0] < to; s++) {
-      const [begin, len, mean, max] = steps[s];
-      each(begin, begin + len, (i, share) => {
+    for (let s = firstAfter(steps, (x) => x[0] + x[1], from); s < steps.length && steps[s][0] < to; s++) {
+      const [start, len, mean, max] = steps[s];
+      each(start, start + len, (i, share) => {
         const c = out[i] || (out[i] = { mean: 0, max: 0, weight: 0 });
         c.weight += share;
         if (!fine) { c.mean += (mean - c.mean) * share / c.weight; c.max = Math.max(c.max, max); }
       });
-      const part = Math.min(begin + len, to) - Math.max(begin, from);
+      const part = Math.min(start + len, to) - Math.max(start, from);
       time += part;
       if (!fine) {
         sum += mean * part;
-        if (peak === null || max > peak) { peak = max; at = begin + len; }
+        if (peak === null || max > peak) { peak = max; at = start + len; }
       }
     }
     if (fine) {
       if (time > 0) peak = 0;
-      for (let k = first(cells, (x) => x[0] + width, from); k < cells.length && cells[k][0] < to; k++) {
-        const begin = cells[k][0], rate = cells[k][2] * 1e6 / data.bucket;
-        each(begin, begin + width, (i, share, whole) => {
+      for (let k = firstAfter(cells, (x) => x[0] + width, from); k < cells.length && cells[k][0] < to; k++) {
+        const start = cells[k][0], rate = cells[k][2] * 1e6 / data.bucket;
+        each(start, start + width, (i, share, whole) => {
           const c = out[i] || (out[i] = { mean: 0, max: 0, weight: share });
           c.mean += cells[k][1] * share / whole * 1e6 / length;
           c.max = Math.max(c.max, rate);
         });
-        sum += cells[k][1] * (Math.min(begin + width, to) - Math.max(begin, from)) / width * 1e6;
-        if (peak === null || rate > peak) { peak = rate; at = begin; }
+        sum += cells[k][1] * (Math.min(start + width, to) - Math.max(start, from)) / width * 1e6;
+        if (peak === null || rate > peak) { peak = rate; at = start; }
       }
     }
     return { out, peak, at, mean: time > 0 ? sum / time : null };
@@ -102,7 +110,8 @@
     const instance = data.instances[figure.dataset.instance];
     const chart = instance.charts[figure.dataset.chart];
     const svg = figure.querySelector("svg");
-    const width = Math.max(280, Math.round(svg.getBoundingClientRect().width) || 760);
+    // The plot is as wide as the table below it.
+    const width = Math.max(280, Math.round(figure.querySelector(".legend").getBoundingClientRect().width) || 760);
     const inner = width - LEFT - RIGHT, n = Math.max(50, Math.round(inner));
     const found = chart.map((dimension) => columns(dimension, n));
     let up = 0, down = 0;
@@ -110,9 +119,12 @@
       for (const c of found[d].out)
         if (c) { if (dimension.below) down = Math.max(down, c.max); else up = Math.max(up, c.max); }
     });
-    up = nice(up); down = nice(down);
-    if (up + down === 0) up = 1;
-    if (chart.some((dimension) => dimension.below)) { up = Math.max(up, down * 0.08); down = Math.max(down, up * 0.08); }
+    // Lines at round numbers; each side ends with one, or is a rim where there is nothing.
+    const line = roundUp((up + down) / LINES) || 1;
+    const end = (v) => Math.ceil(v / line - 1e-9) * line;
+    up = end(up); down = end(down);
+    if (up + down === 0) up = line;
+    if (chart.some((dimension) => dimension.below)) { up = Math.max(up, down * RIM); down = Math.max(down, up * RIM); }
     const x = (us) => LEFT + (us - view.from) / (view.to - view.from) * inner;
     const y = (v) => TOP + (up - v) / (up + down) * (HEIGHT - TOP - BOTTOM);
     const clamp = (v) => Math.min(width - RIGHT, Math.max(LEFT, v));
@@ -130,30 +142,32 @@
       mark.append(make("title", {}, `${text}, ${clock(at)}`));
       svg.append(mark);
     }
-    for (const v of down > 0 ? [up, up / 2, 0, -down] : [up, up / 2, 0]) {
-      svg.append(make("path", { class: v === 0 ? "zero" : "grid", d: `M${LEFT} ${y(v).toFixed(1)}H${width - RIGHT}` }));
-      const side = v < 0 ? down : up, room = side / (up + down);
-      if (v === 0 || room > (Math.abs(v) < side ? 0.3 : 0.13))
-        svg.append(make("text", { x: LEFT - 5, y: (y(v) + 3.5).toFixed(1), "text-anchor": "end" }, compact(Math.abs(v))));
+    for (let k = Math.ceil(-down / line); k * line <= up * (1 + 1e-9); k++) {
+      const v = k * line;
+      svg.append(make("path", { class: k === 0 ? "zero" : "grid", d: `M${LEFT} ${y(v).toFixed(1)}H${width - RIGHT}` }));
+      svg.append(make("text", { x: LEFT - 5, y: (y(v) + 3.5).toFixed(1), "text-anchor": "end" }, compact(Math.abs(v))));
     }
-    const marks = width > 640 ? 4 : 2;
-    for (let i = 0; i <= marks; i++) {
-      const at = view.from + (view.to - view.from) * i / marks;
-      const anchor = i === 0 ? "start" : i === marks ? "end" : "middle";
-      svg.append(make("text", { x: x(at).toFixed(1), y: HEIGHT - 5, "text-anchor": anchor }, clock(at)));
+    const [every, digits] = timeStep(view.to - view.from, Math.max(1, Math.floor(inner / LABEL)));
+    const first = Math.ceil((data.origin + view.from) / every) * every - data.origin;
+    for (let k = 0; first + k * every <= view.to; k++) {
+      const at = x(first + k * every);
+      svg.append(make("path", { class: "zero", d: `M${at.toFixed(1)} ${HEIGHT - BOTTOM}v4` }));
+      // One that would stick out is a mark only.
+      if (at + LABEL / 2 <= width)
+        svg.append(make("text", { x: at.toFixed(1), y: HEIGHT - 5, "text-anchor": "middle" }, clock(first + k * every, digits)));
     }
     const step = inner / n;
     const path = (out, area, value) => {
       let d = "", pen = null;
-      const end = (i) => { d += `H${(LEFT + step * i).toFixed(1)}` + (area ? `V${y(0).toFixed(1)}Z` : ""); };
+      const close = (i) => { d += `H${(LEFT + step * i).toFixed(1)}` + (area ? `V${y(0).toFixed(1)}Z` : ""); };
       out.forEach((c, i) => {
         const now = c ? y(value(c)).toFixed(1) : null;
         if (pen === null && now !== null) d += `M${(LEFT + step * i).toFixed(1)} ${area ? y(0).toFixed(1) + "V" + now : now}`;
-        else if (pen !== null && now === null) end(i);
+        else if (pen !== null && now === null) close(i);
         else if (now !== pen) d += `H${(LEFT + step * i).toFixed(1)}V${now}`;
         pen = now;
       });
-      if (pen !== null) end(out.length);
+      if (pen !== null) close(out.length);
       return d;
     };
     const rows = figure.querySelectorAll("tbody tr");
@@ -178,6 +192,7 @@
     pending = requestAnimationFrame(() => {
       pending = 0;
       figures.forEach(draw);
+      document.getElementById("not-drawn").hidden = true;
       const ms = (view.to - view.from) / 1000;
       document.getElementById("range").textContent =
         `${clock(view.from)} to ${clock(view.to)}, ` + (ms < 1000 ? `${ms.toFixed(1)} ms` : `${(ms / 1000).toFixed(2)} s`);
@@ -188,8 +203,8 @@
   function show(from, to, quiet) {
     const all = data.to - data.from;
     const length = Math.min(all, Math.max(LEAST, to - from));
-    const begin = Math.min(data.to - length, Math.max(data.from, (from + to - length) / 2));
-    view = { from: begin, to: begin + length };
+    const start = Math.min(data.to - length, Math.max(data.from, (from + to - length) / 2));
+    view = { from: start, to: start + length };
     redraw();
     if (quiet) return;
     // Browsers complain when the address changes with every repetition of a key.

@@ -1,31 +1,28 @@
-//! The tables of an instance: bursts, busiest moments, lengths of time, alerts, events, culprits,
+//! The tables of an instance: bursts, busiest moments, lengths of time, alerts, events, top talkers,
 //! cross-check.
 
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 
-use super::html::Escaped;
 use crate::{
-    model::{
-        crosscheck::Check,
-        record::Time,
-        report::{InstanceReport, Report},
-        series::BUCKET_MS,
-    },
+    model::report::{InstanceReport, Losses, RecordingReport, TopReport},
     output::{
+        checks::range_in_text,
         durations,
-        number::{UNAVAILABLE, compact},
+        format::{
+            clock, duration,
+            number::{compact, decimal, optional, percent_in_text},
+        },
+        report::{
+            html::Escaped,
+            table::{close, open},
+        },
     },
+    text::Text,
 };
-
-/// Time shown around a moment that is jumped to, in microseconds.
-const AROUND: i64 = 50_000;
-
-/// Leaders shown of a table.
-const LEADERS: usize = 10;
 
 pub(super) fn write(
     page: &mut String,
-    report: &Report,
+    report: &RecordingReport,
     instance: &InstanceReport,
 ) -> std::fmt::Result {
     bursts(page, report, instance)?;
@@ -37,53 +34,20 @@ pub(super) fn write(
     crosscheck(page, instance)
 }
 
-/// The beginning of a table; `summary` says what is in it.
-fn open(page: &mut String, title: &str, text: &str, columns: &[&str]) -> std::fmt::Result {
-    writeln!(
-        page,
-        "<details open><summary><h3>{}</h3></summary>",
-        Escaped(title)
-    )?;
-    if !text.is_empty() {
-        write!(page, "<p>{}</p>", Escaped(text))?;
-    }
-    page.push_str("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"");
-    write!(
-        page,
-        "{}\"><table class=\"rows\"><thead><tr>",
-        Escaped(title)
-    )?;
-    for column in columns {
-        write!(page, "<th scope=\"col\">{column}</th>")?;
-    }
-    page.push_str("</tr></thead><tbody>\n");
-    Ok(())
-}
-
-fn close(page: &mut String) {
-    page.push_str("</tbody></table></div></details>\n");
-}
-
-fn clock(time: &Time) -> impl Display + use<> {
-    time.0.strftime("%H:%M:%S%.3f").to_string()
-}
-
-fn optional<T: Display>(value: Option<T>) -> String {
-    value.map_or_else(|| UNAVAILABLE.to_owned(), |value| value.to_string())
-}
-
 /// A button that shows a part of the charts.
-fn show(page: &mut String, from: i64, to: i64, what: &str) -> std::fmt::Result {
+fn show(page: &mut String, (from, to): (i64, i64), what: &str) -> std::fmt::Result {
     write!(
         page,
-        "<td><button type=\"button\" hidden data-from=\"{}\" data-to=\"{}\" aria-label=\"Show {}\">Show</button></td>",
-        from - AROUND,
-        to + AROUND,
+        "<td><button type=\"button\" hidden data-from=\"{from}\" data-to=\"{to}\" aria-label=\"Show {}\">Show</button></td>",
         Escaped(what)
     )
 }
 
-fn bursts(page: &mut String, report: &Report, instance: &InstanceReport) -> std::fmt::Result {
+fn bursts(
+    page: &mut String,
+    report: &RecordingReport,
+    instance: &InstanceReport,
+) -> std::fmt::Result {
     if instance.bursts.is_empty() {
         return Ok(());
     }
@@ -97,28 +61,27 @@ fn bursts(page: &mut String, report: &Report, instance: &InstanceReport) -> std:
         "usual before",
         "chart",
     ];
-    open(
-        page,
-        &format!("Bursts ({})", instance.bursts.len()),
-        text,
-        &columns,
-    )?;
+    let shown = instance.bursts.len() as u64;
+    let title = if shown < instance.burst_count {
+        format!("Bursts (the {shown} greatest of {})", instance.burst_count)
+    } else {
+        format!("Bursts ({shown})")
+    };
+    open(page, &title, text, &columns)?;
     for burst in &instance.bursts {
-        let start = clock(&burst.start);
+        let start = clock::millis(burst.start);
         write!(
             page,
-            "<tr class=\"burst-row\"><td>{}</td><td>{start}</td><td>{:.1} ms</td><td>{}</td><td>{}/s</td><td>{}/s</td>",
+            "<tr class=\"burst-row\"><td>{}</td><td>{start}</td><td>{}</td><td>{}</td><td>{}/s</td><td>{}/s</td>",
             Escaped(&burst.counter),
-            burst.duration_ms,
+            duration::millis(burst.duration_ms),
             burst.count,
             compact(burst.peak_rate),
             compact(burst.usual_rate)
         )?;
-        let [from, to] = [burst.start, burst.end].map(|time| report.micros(time.0));
         show(
             page,
-            from,
-            to,
+            report.around(burst.start, burst.end),
             &format!("the burst of {} at {start}", burst.counter),
         )?;
         page.push_str("</tr>\n");
@@ -127,12 +90,12 @@ fn bursts(page: &mut String, report: &Report, instance: &InstanceReport) -> std:
     Ok(())
 }
 
-fn peaks(page: &mut String, report: &Report, instance: &InstanceReport) -> std::fmt::Result {
-    let busy: Vec<_> = instance
-        .peaks
-        .iter()
-        .filter_map(|(counter, peak)| Some((counter.spec(), peak, peak.at?)))
-        .collect();
+fn peaks(
+    page: &mut String,
+    report: &RecordingReport,
+    instance: &InstanceReport,
+) -> std::fmt::Result {
+    let busy: Vec<_> = instance.busy_peaks().collect();
     if busy.is_empty() {
         return Ok(());
     }
@@ -143,8 +106,8 @@ fn peaks(page: &mut String, report: &Report, instance: &InstanceReport) -> std::
         text,
         &["counter", "one event is", "peak", "at", "chart"],
     )?;
-    for (spec, peak, at) in busy {
-        let time = clock(&at);
+    for (counter, peak, at) in busy {
+        let (spec, time) = (counter.spec(), clock::millis(at));
         write!(
             page,
             "<tr><td>{}</td><td>{}</td><td>{}/s</td><td>{time}</td>",
@@ -152,11 +115,9 @@ fn peaks(page: &mut String, report: &Report, instance: &InstanceReport) -> std::
             Escaped(spec.meaning),
             compact(peak.rate)
         )?;
-        let from = report.micros(at.0);
         show(
             page,
-            from,
-            from + (BUCKET_MS * 1e3) as i64,
+            report.around_bucket(at),
             &format!("{} at {time}", spec.name),
         )?;
         page.push_str("</tr>\n");
@@ -202,21 +163,26 @@ fn alerts(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
     if instance.alerts.is_empty() {
         return Ok(());
     }
-    let title = format!("Alerts ({})", instance.alerts.len());
+    let shown = instance.alerts.len() as u64;
+    let text = if shown < instance.alert_count {
+        format!("The first {shown} are listed.")
+    } else {
+        String::new()
+    };
     open(
         page,
-        &title,
-        "chart",
+        &format!("Alerts ({})", instance.alert_count),
+        &text,
         &["time", "alert", "status", "value", "was"],
     )?;
     for alert in &instance.alerts {
         writeln!(
             page,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.1} {}</td><td>{}</td></tr>",
-            clock(&alert.time),
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{} {}</td><td>{}</td></tr>",
+            clock::millis(alert.time),
             Escaped(&alert.name),
             alert.status,
-            alert.value,
+            decimal(alert.value, 1),
             Escaped(&alert.unit),
             alert.previous
         )?;
@@ -225,16 +191,18 @@ fn alerts(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
     Ok(())
 }
 
-fn events(page: &mut String, report: &Report, instance: &InstanceReport) -> std::fmt::Result {
-    let total: u64 = instance.event_counts.iter().map(|(_, count)| count).sum();
+fn events(
+    page: &mut String,
+    report: &RecordingReport,
+    instance: &InstanceReport,
+) -> std::fmt::Result {
+    let losses = Losses::new(report, instance);
+    let total = losses.events;
     if total == 0 {
         return Ok(());
     }
-    let counts: Vec<String> = instance
-        .event_counts
-        .iter()
-        .map(|(kind, n)| format!("{n} {kind}"))
-        .collect();
+    let kinds = losses.by_kind.iter();
+    let counts: Vec<String> = kinds.map(|(kind, n)| format!("{n} {kind}")).collect();
     let mut text = counts.join(", ") + ".";
     if total > instance.events.len() as u64 {
         let _ = write!(text, " The first {} are listed.", instance.events.len());
@@ -246,7 +214,7 @@ fn events(page: &mut String, report: &Report, instance: &InstanceReport) -> std:
         &["time", "event", "flow or packet", "chart"],
     )?;
     for event in &instance.events {
-        let time = clock(&event.time);
+        let time = clock::millis(event.time);
         write!(
             page,
             "<tr><td>{time}</td><td>{}</td><td>",
@@ -260,8 +228,11 @@ fn events(page: &mut String, report: &Report, instance: &InstanceReport) -> std:
             write!(page, ", evicted for {}", Escaped(by))?;
         }
         page.push_str("</td>");
-        let at = report.micros(event.time.0);
-        show(page, at, at, &format!("{} at {time}", event.kind))?;
+        show(
+            page,
+            report.around(event.time, event.time),
+            &format!("{} at {time}", event.kind),
+        )?;
         page.push_str("</tr>\n");
     }
     close(page);
@@ -269,40 +240,50 @@ fn events(page: &mut String, report: &Report, instance: &InstanceReport) -> std:
 }
 
 fn top(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
-    if instance.leaders.is_empty() {
+    if instance.talkers.is_empty() {
         return Ok(());
     }
-    let text = "Who causes it. Counts are at least that many.";
+    let text = "Who has most of it. Counts are at least that many.";
     let columns = ["most", "by", "over", "who", "count", "share", "process"];
-    open(page, "Culprits", text, &columns)?;
-    for leaders in &instance.leaders {
-        let over = match (leaders.window_s, leaders.closing) {
-            (0.0, _) => format!("held at {}", clock(&leaders.time)),
-            (_, true) => "the whole run".to_owned(),
-            (window, false) => format!("{window:.1} s up to {}", clock(&leaders.time)),
-        };
-        let table = &leaders.table;
-        for (i, row) in table.rows.iter().take(LEADERS).enumerate() {
+    open(page, "Top talkers", text, &columns)?;
+    for talkers in &instance.talkers {
+        let over = over(talkers);
+        let table = &talkers.table;
+        for (i, row) in table.rows.iter().enumerate() {
             let [by, of, over] = match i {
-                0 => [table.by.as_ref(), table.of.as_ref(), &over],
-                _ => [""; 3],
+                0 => [table.by.to_string(), table.of.to_string(), over.clone()],
+                _ => Default::default(),
             };
+            let process = row.process.as_ref().map(Text::to_string);
             writeln!(
                 page,
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{} of {}</td><td>{:.1} %</td><td>{}</td></tr>",
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{} of {}</td><td>{}</td><td>{}</td></tr>",
                 Escaped(by),
                 Escaped(of),
                 Escaped(over),
                 Escaped(&row.key),
                 row.count,
                 table.total,
-                row.share,
-                Escaped(row.process.as_deref().unwrap_or(""))
+                percent_in_text(row.share),
+                Escaped(process.unwrap_or_default())
             )?;
         }
     }
     close(page);
     Ok(())
+}
+
+/// What time the counts are over.
+fn over(talkers: &TopReport) -> String {
+    match (talkers.window_s, talkers.closing) {
+        (0.0, _) => format!("held at {}", clock::millis(talkers.time)),
+        (_, true) => "the whole run".to_owned(),
+        (window, false) => format!(
+            "{} up to {}",
+            duration::seconds(window),
+            clock::millis(talkers.time)
+        ),
+    }
 }
 
 fn crosscheck(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
@@ -312,13 +293,13 @@ fn crosscheck(page: &mut String, instance: &InstanceReport) -> std::fmt::Result 
     let missed = instance.summary.as_ref().and_then(|summary| summary.missed);
     let mut text = "What the probes counted against what the kernel did, at the end.".to_owned();
     if let Some(missed) = missed {
-        let _ = write!(text, " Probe hits the kernel skipped: {missed}.");
+        let _ = write!(text, " Probe hits the kernel missed: {missed}.");
     }
     if instance.buckets_lost_ms > 0.0 {
         let _ = write!(
             text,
-            " {:.0} ms of buckets were overwritten before they could be read: peaks there are unknown.",
-            instance.buckets_lost_ms
+            " {} of buckets were overwritten before they could be read: peaks there are unknown.",
+            duration::whole_millis(instance.buckets_lost_ms)
         );
     }
     open(
@@ -334,19 +315,16 @@ fn crosscheck(page: &mut String, instance: &InstanceReport) -> std::fmt::Result 
             check.verdict.name(),
             Escaped(&check.name),
             optional(check.probe),
-            kernel(check),
+            range_in_text(check),
             check.verdict.name(),
-            Escaped(check.reason.as_deref().unwrap_or(""))
+            Escaped(
+                check
+                    .reason
+                    .as_ref()
+                    .map_or_else(String::new, Text::to_string)
+            )
         )?;
     }
     close(page);
     Ok(())
-}
-
-fn kernel(check: &Check) -> String {
-    match (check.kernel_low, check.kernel_high) {
-        (Some(low), Some(high)) if low == high => low.to_string(),
-        (Some(low), Some(high)) => format!("{low} to {high}"),
-        _ => UNAVAILABLE.to_owned(),
-    }
 }

@@ -1,82 +1,80 @@
-//! What stands in a cell, and how it looks.
+//! What a cell says, and how it looks.
 
-use super::{
-    columns::{Cell, Column, INSTANCE, Numbers},
-    style::Tone,
-};
 use crate::{
     model::{
         alert::{AlertId, AlertStatus},
-        charts::CHARTS,
-        crosscheck::Verdict,
         forecast::TimeToFull,
-        record::Sample,
+        kernel::counters::ChartId,
+        record::{Sample, Verdict},
     },
-    output::number::{UNAVAILABLE, compact_or_dash, compact_time, exact_or_dash},
+    output::{
+        format::{
+            clock, duration,
+            number::{UNAVAILABLE, compact_or_dash, exact_or_dash, optional, percent},
+        },
+        text::{
+            columns::{ColumnField, INSTANCE, Numbers, TextColumn},
+            style::Tone,
+        },
+    },
 };
 
 /// The text of a cell, as wide as its column, and its tone.
-pub(super) fn filled(sample: &Sample, column: &Column, numbers: Numbers) -> (String, Tone) {
-    let (text, tone) = cell(sample, column.cell, numbers);
+pub(super) fn filled(sample: &Sample, column: &TextColumn, numbers: Numbers) -> (String, Tone) {
+    let (text, tone) = cell(sample, column.field, numbers);
     let tone = if text == UNAVAILABLE { Tone::Dim } else { tone };
     (pad(&text, column), tone)
 }
 
-/// Text that stands at the left of its column: the time, names and the verdict.
-pub(super) fn pad(text: &str, column: &Column) -> String {
+/// Text at its side of a column: the time, names and the verdict at the left.
+pub(super) fn pad(text: &str, column: &TextColumn) -> String {
     let width = column.width;
-    match column.cell {
-        Cell::Time | Cell::Instance | Cell::Verdict => format!("{text:<width$}"),
+    match column.field {
+        ColumnField::Time | ColumnField::Instance | ColumnField::Verdict => {
+            format!("{text:<width$}")
+        }
         _ => format!("{text:>width$}"),
     }
 }
 
-fn cell(sample: &Sample, cell: Cell, numbers: Numbers) -> (String, Tone) {
+fn cell(sample: &Sample, field: ColumnField, numbers: Numbers) -> (String, Tone) {
     let rate = |value: Option<f64>| match numbers {
         Numbers::Human => compact_or_dash(value),
         Numbers::Exact => exact_or_dash(value),
     };
-    match cell {
-        Cell::Time => {
-            let time = sample.time.0.strftime("%H:%M:%S%.3f");
-            (time.to_string(), Tone::Plain)
-        }
-        Cell::Instance => (
-            sample.instance.chars().take(INSTANCE).collect(),
+    match field {
+        ColumnField::Time => (clock::millis(sample.time), Tone::Plain),
+        ColumnField::Instance => (
+            sample.instance.to_string().chars().take(INSTANCE).collect(),
             Tone::Plain,
         ),
-        Cell::Entries => (optional(sample.entries), Tone::Plain),
-        Cell::Max => (optional(sample.max), Tone::Plain),
-        Cell::Utilization => {
-            let used = sample.utilization.map_or_else(
-                || UNAVAILABLE.to_owned(),
-                |percent| format!("{percent:.1}%"),
-            );
+        ColumnField::Entries => (optional(sample.entries), Tone::Plain),
+        ColumnField::Max => (optional(sample.max), Tone::Plain),
+        ColumnField::Utilization => {
+            let used = sample.utilization;
+            let used = used.map_or_else(|| UNAVAILABLE.to_owned(), percent);
             (used, alert(sample, AlertId::Full))
         }
-        Cell::TimeToFull => (
-            foretold(sample, |time| compact_time(time.estimate)),
+        ColumnField::TimeToFull => (
+            forecast(sample, |time| duration::compact(time.estimate)),
             alert(sample, AlertId::TimeToFull),
         ),
-        Cell::TimeToFullRange => (foretold(sample, time_range), Tone::Plain),
-        Cell::Rate(chart, dimension) => {
-            let chart_name = CHARTS[chart].name;
-            let dimension = CHARTS[chart].dimensions[dimension].name;
-            let dimensions = sample.charts.get(chart_name);
-            let value = dimensions.and_then(|d| *d.get(dimension)?);
+        ColumnField::TimeToFullRange => (forecast(sample, duration::compact_range), Tone::Plain),
+        ColumnField::Rate(chart, dimension) => {
+            let value = sample.value(chart, dimension);
             let tone = match value {
                 Some(0.0) => Tone::Dim,
-                Some(_) if chart_name.ends_with("errors") => Tone::Bad,
+                Some(_) if chart == ChartId::Errors as usize => Tone::Bad,
                 _ => Tone::Plain,
             };
             (rate(value), tone)
         }
-        Cell::Peak(counter) => {
+        ColumnField::Peak(counter) => {
             let value = sample.peaks.get(counter).map(|peak| peak.rate);
             let idle = value == Some(0.0);
             (rate(value), if idle { Tone::Dim } else { Tone::Plain })
         }
-        Cell::Verdict => verdict(sample.verdict),
+        ColumnField::Verdict => verdict(sample.verdict),
     }
 }
 
@@ -107,7 +105,7 @@ pub(super) fn tone_of(status: AlertStatus) -> Tone {
 }
 
 /// A table that does not fill is another thing than one that nothing is known of.
-fn foretold(sample: &Sample, text: impl Fn(TimeToFull) -> String) -> String {
+fn forecast(sample: &Sample, text: impl Fn(TimeToFull) -> String) -> String {
     match (sample.time_to_full_s, sample.utilization) {
         (Some(time), _) => text(time),
         (None, Some(_)) => "-".to_owned(),
@@ -115,16 +113,11 @@ fn foretold(sample: &Sample, text: impl Fn(TimeToFull) -> String) -> String {
     }
 }
 
-fn time_range(time: TimeToFull) -> String {
-    format!("{}-{}", compact_time(time.low), compact_time(time.high))
-}
-
 /// As in `42s (35s-55s)`.
 pub(super) fn time_and_range(time: TimeToFull) -> String {
-    format!("{} ({})", compact_time(time.estimate), time_range(time))
-}
-
-/// A value that may be unavailable, in full.
-pub(in crate::output) fn optional<T: ToString>(value: Option<T>) -> String {
-    value.map_or_else(|| UNAVAILABLE.to_owned(), |value| value.to_string())
+    format!(
+        "{} ({})",
+        duration::compact(time.estimate),
+        duration::compact_range(time)
+    )
 }

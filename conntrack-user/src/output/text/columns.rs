@@ -1,19 +1,21 @@
 //! Which columns there are, and which are shown.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use crate::{
     model::{
-        charts::{CHARTS, Dimension, Quantity},
-        counters::Counter,
+        kernel::{
+            charts::{CHARTS, PREFIX, Quantity},
+            counters::Counter,
+        },
         record::Hello,
     },
     output::terminal::Size,
 };
 
-/// What stands in a column.
+/// What a column shows of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cell {
+pub(super) enum ColumnField {
     Time,
     Instance,
     Entries,
@@ -27,16 +29,17 @@ pub(super) enum Cell {
     Verdict,
 }
 
-/// A column.
+/// A column of the table.
 #[derive(Clone, Debug)]
-pub(super) struct Column {
-    /// Columns of one group stand side by side under its name.
+pub(super) struct TextColumn {
+    /// Columns of one group are side by side under its name.
     pub(super) group: &'static str,
     pub(super) title: &'static str,
+    /// In characters.
     pub(super) width: usize,
     /// Lower stays longer when the terminal is narrow.
     rank: u8,
-    pub(super) cell: Cell,
+    pub(super) field: ColumnField,
 }
 
 /// What a user wants to see.
@@ -57,7 +60,7 @@ pub struct ChartName(usize);
 
 /// A column, named as in CSV: `entries`, `errors.drop`; `new.new.peak` is the busiest bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ColumnName(Cell);
+pub struct ColumnName(ColumnField);
 
 /// How wide numbers may get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,92 +91,80 @@ const TIME: usize = 5;
 /// Width of two compact times with a dash.
 const RANGE: usize = 11;
 
-/// Dimensions with their short titles and ranks, by chart, in the order of [`CHARTS`].
-const TITLES: [(&str, &[(&str, u8)]); 6] = [
-    ("table", &[("entries", 0)]),
-    ("new/s", &[("new", 0), ("ignore", 7), ("invalid", 3)]),
-    (
-        "changes/s",
-        &[("inserted", 1), ("deleted", 0), ("del_list", 5)],
-    ),
-    (
-        "expectations/s",
-        &[("created", 6), ("deleted", 6), ("new", 6)],
-    ),
-    (
-        "searches/s",
-        &[("searched", 7), ("restart", 6), ("found", 6)],
-    ),
-    (
-        "errors/s",
-        &[("icmp", 4), ("failed", 2), ("drop", 0), ("early", 1)],
-    ),
-];
-
-/// Counters whose busiest millisecond stands beside their average, with the rank of that column.
-const PEAKS: [(Counter, u8); 4] = [
-    (Counter::New, 0),
-    (Counter::Inserted, 3),
-    (Counter::Deleted, 1),
-    (Counter::DeleteList, 5),
-];
-
 /// What there is to show.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct ColumnChoice {
     /// Several instances.
     instances: bool,
     /// Probes, and with them the busiest millisecond.
     peaks: bool,
 }
 
-impl From<&Hello> for Shown {
+impl From<&Hello> for ColumnChoice {
     fn from(hello: &Hello) -> Self {
         Self {
             instances: hello.instances.len() > 1,
-            peaks: hello.probes.mode != "off",
+            peaks: hello.probes.is_attached(),
         }
     }
 }
 
 /// All columns that there can be, in their order.
-fn all(numbers: Numbers) -> Vec<Column> {
-    let column = |group, title: &'static str, width: usize, rank, cell| Column {
+fn all(numbers: Numbers) -> Vec<TextColumn> {
+    let column = |group, title: &'static str, width: usize, rank, field| TextColumn {
         group,
         title,
         width: width.max(title.len()),
         rank,
-        cell,
+        field,
     };
     let mut columns = vec![
-        column("UTC", "time", "00:00:00.000".len(), 0, Cell::Time),
-        column("netns", "instance", INSTANCE, 0, Cell::Instance),
-        column("table", "entries", 7, 0, Cell::Entries),
-        column("table", "max", 7, 4, Cell::Max),
-        column("table", "used", "100.0%".len(), 0, Cell::Utilization),
-        column("table", "full", TIME, 1, Cell::TimeToFull),
-        column("table", "between", RANGE, 6, Cell::TimeToFullRange),
+        column("UTC", "time", "00:00:00.000".len(), 0, ColumnField::Time),
+        column("netns", "instance", INSTANCE, 0, ColumnField::Instance),
+        column("table", "entries", 7, 0, ColumnField::Entries),
+        column("table", "max", 7, 4, ColumnField::Max),
+        column("table", "used", "100.0%".len(), 0, ColumnField::Utilization),
+        column("table", "full", TIME, 1, ColumnField::TimeToFull),
+        column("table", "between", RANGE, 6, ColumnField::TimeToFullRange),
     ];
-    for (c, (chart, (group, titles))) in CHARTS.iter().zip(TITLES).enumerate().skip(1) {
-        for (d, (dimension, (title, rank))) in chart.dimensions.iter().zip(titles).enumerate() {
-            let width = numbers.width();
-            columns.push(column(group, title, width, *rank, Cell::Rate(c, d)));
-            if let Some((counter, rank)) = peak_of(dimension) {
-                columns.push(column(group, "peak", width, rank, Cell::Peak(counter)));
+    for (c, chart) in CHARTS.iter().enumerate() {
+        for (d, dimension) in chart.dimensions.iter().enumerate() {
+            let Quantity::Rate(counter) = dimension.quantity else {
+                continue;
+            };
+            let Some(place) = counter.spec().place else {
+                continue;
+            };
+            let (group, width) = (chart.heading, numbers.width());
+            columns.push(column(
+                group,
+                place.heading,
+                width,
+                place.rank,
+                ColumnField::Rate(c, d),
+            ));
+            if let Some(rank) = place.peak_rank {
+                columns.push(column(
+                    group,
+                    "peak",
+                    width,
+                    rank,
+                    ColumnField::Peak(counter),
+                ));
             }
         }
     }
-    columns.push(column("probes", "check", "within".len(), 0, Cell::Verdict));
+    columns.push(column(
+        "probes",
+        "check",
+        "within".len(),
+        0,
+        ColumnField::Verdict,
+    ));
     columns
 }
 
-fn peak_of(dimension: &Dimension) -> Option<(Counter, u8)> {
-    PEAKS
-        .into_iter()
-        .find(|(counter, _)| dimension.quantity == Quantity::Rate(*counter))
-}
-
-impl Cell {
+impl ColumnField {
     /// The chart it is of; `None` for what frames them.
     fn chart(self) -> Option<usize> {
         match self {
@@ -189,7 +180,7 @@ impl Cell {
 
     fn name(self) -> String {
         let dimension = |chart: usize, dimension: usize| {
-            let name = short(CHARTS[chart].name);
+            let name = CHARTS[chart].short_name();
             format!("{name}.{}", CHARTS[chart].dimensions[dimension].name)
         };
         match self {
@@ -214,34 +205,53 @@ impl Cell {
     }
 }
 
-/// A chart's name without its prefix.
-fn short(name: &str) -> &str {
-    name.trim_start_matches("netfilter.conntrack_")
+/// A name that nothing has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownName {
+    /// What it was to name.
+    what: &'static str,
+    /// The names there are.
+    known: Vec<String>,
 }
 
-impl FromStr for ChartName {
-    type Err = String;
+impl fmt::Display for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no such {}; there are {}",
+            self.what,
+            self.known.join(", ")
+        )
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = short(text);
-        let found = CHARTS.iter().position(|chart| short(chart.name) == wanted);
-        found.map(Self).ok_or_else(|| {
-            let names: Vec<_> = CHARTS.iter().map(|chart| short(chart.name)).collect();
-            format!("no such chart; there are {}", names.join(", "))
+impl std::error::Error for UnknownName {}
+
+impl FromStr for ChartName {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let wanted = text.trim_start_matches(PREFIX);
+        let found = CHARTS.iter().position(|chart| chart.short_name() == wanted);
+        found.map(Self).ok_or_else(|| UnknownName {
+            what: "chart",
+            known: CHARTS.iter().map(|c| c.short_name().to_owned()).collect(),
         })
     }
 }
 
 impl FromStr for ColumnName {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
         let columns = all(Numbers::Human);
-        let found = columns.iter().find(|column| column.cell.name() == text);
-        found.map(|column| Self(column.cell)).ok_or_else(|| {
-            let names: Vec<_> = columns.iter().map(|column| column.cell.name()).collect();
-            format!("no such column; there are {}", names.join(", "))
-        })
+        let found = columns.iter().find(|column| column.field.name() == text);
+        found
+            .map(|column| Self(column.field))
+            .ok_or_else(|| UnknownName {
+                what: "column",
+                known: columns.iter().map(|column| column.field.name()).collect(),
+            })
     }
 }
 
@@ -249,26 +259,31 @@ impl FromStr for ColumnName {
 pub(super) fn chosen(
     selection: &Selection,
     numbers: Numbers,
-    shown: Shown,
+    shown: ColumnChoice,
     terminal: Option<Size>,
-) -> Vec<Column> {
+) -> Vec<TextColumn> {
     let mut columns = all(numbers);
     match selection {
         Selection::Columns(names) => {
             return names
                 .iter()
-                .filter_map(|name| columns.iter().find(|column| column.cell == name.0).cloned())
+                .filter_map(|name| {
+                    columns
+                        .iter()
+                        .find(|column| column.field == name.0)
+                        .cloned()
+                })
                 .collect();
         }
         Selection::Charts(charts) => columns.retain(|column| {
-            let chart = column.cell.chart();
+            let chart = column.field.chart();
             chart.is_none_or(|chart| charts.contains(&ChartName(chart)))
         }),
         Selection::Fitting => {}
     }
-    columns.retain(|column| match column.cell {
-        Cell::Instance => shown.instances,
-        Cell::Peak(_) => shown.peaks,
+    columns.retain(|column| match column.field {
+        ColumnField::Instance => shown.instances,
+        ColumnField::Peak(_) => shown.peaks,
         _ => true,
     });
     fit(&mut columns, terminal);
@@ -276,11 +291,11 @@ pub(super) fn chosen(
 }
 
 /// Leaves the least important out until the others fit.
-fn fit(columns: &mut Vec<Column>, terminal: Option<Size>) {
+fn fit(columns: &mut Vec<TextColumn>, terminal: Option<Size>) {
     let Some(size) = terminal else {
         return;
     };
-    let width = |columns: &[Column]| columns.iter().map(|c| c.width + 1).sum::<usize>() - 1;
+    let width = |columns: &[TextColumn]| columns.iter().map(|c| c.width + 1).sum::<usize>() - 1;
     while width(columns) > usize::from(size.columns) {
         let ranks = columns.iter().map(|c| c.rank);
         let Some(last) = ranks.max().filter(|&rank| rank > 0) else {
@@ -301,17 +316,17 @@ mod tests {
     fn every_column_has_a_name_of_its_own_and_is_found_by_it() {
         let columns = all(Numbers::Human);
         for column in &columns {
-            let name = column.cell.name();
-            assert_eq!(name.parse(), Ok(ColumnName(column.cell)), "{name}");
+            let name = column.field.name();
+            assert_eq!(name.parse(), Ok(ColumnName(column.field)), "{name}");
         }
         assert_eq!(
             "new.new.peak".parse(),
-            Ok(ColumnName(Cell::Peak(Counter::New)))
+            Ok(ColumnName(ColumnField::Peak(Counter::New)))
         );
         assert!(
             "drop"
                 .parse::<ColumnName>()
-                .is_err_and(|e| e.contains("errors.drop"))
+                .is_err_and(|e| e.to_string().contains("errors.drop"))
         );
     }
 
@@ -322,7 +337,7 @@ mod tests {
         assert!(
             "error"
                 .parse::<ChartName>()
-                .is_err_and(|e| e.contains("sockets, new"))
+                .is_err_and(|e| e.to_string().contains("sockets, new"))
         );
     }
 
@@ -331,7 +346,12 @@ mod tests {
         let size = |columns| Some(Size { columns, rows: 24 });
         let of = |columns| {
             let selection = Selection::Charts(vec![ChartName(5)]);
-            let columns = chosen(&selection, Numbers::Human, Shown::default(), size(columns));
+            let columns = chosen(
+                &selection,
+                Numbers::Human,
+                ColumnChoice::default(),
+                size(columns),
+            );
             columns
                 .iter()
                 .map(|column| column.title)

@@ -1,72 +1,41 @@
-//! What the bytes of BTF are: header, sections, and the records of the type section. Names and
-//! numbers are those of include/uapi/linux/btf.h.
+//! What the bytes of BTF are: header, sections, and the records of the type section.
 
-use super::{Error, TypeId};
-
-/// `BTF_MAGIC`, in the byte order of the kernel that wrote it.
-pub(super) const MAGIC: u16 = 0xeb9f;
-/// `BTF_VERSION`
-pub(super) const VERSION: u8 = 1;
-/// `struct btf_header` up to and including `str_len`.
-pub(super) const HEADER_LEN: u32 = 24;
-/// `struct btf_header` of Linux 7.2, which also has `layout_off` and `layout_len`.
-pub(super) const HEADER_WITH_LAYOUT_LEN: u32 = 32;
-
-/// `BTF_KIND_*`
-pub(super) mod kind {
-    pub(crate) const UNKN: u32 = 0;
-    pub(crate) const INT: u32 = 1;
-    pub(crate) const PTR: u32 = 2;
-    pub(crate) const ARRAY: u32 = 3;
-    pub(crate) const STRUCT: u32 = 4;
-    pub(crate) const UNION: u32 = 5;
-    pub(crate) const ENUM: u32 = 6;
-    pub(crate) const FWD: u32 = 7;
-    pub(crate) const TYPEDEF: u32 = 8;
-    pub(crate) const VOLATILE: u32 = 9;
-    pub(crate) const CONST: u32 = 10;
-    pub(crate) const RESTRICT: u32 = 11;
-    pub(crate) const FUNC: u32 = 12;
-    pub(crate) const FUNC_PROTO: u32 = 13;
-    pub(crate) const VAR: u32 = 14;
-    pub(crate) const DATASEC: u32 = 15;
-    pub(crate) const FLOAT: u32 = 16;
-    pub(crate) const DECL_TAG: u32 = 17;
-    pub(crate) const TYPE_TAG: u32 = 18;
-    pub(crate) const ENUM64: u32 = 19;
-}
+use super::{
+    error::{BtfError, TypeId},
+    uapi::{HEADER_LEN, HEADER_WITH_LAYOUT_LEN, MAGIC, VERSION, kind},
+};
 
 /// The sections that a header names.
-pub(super) struct Header<'a> {
+pub(super) struct BtfHeader<'a> {
     pub(super) types: &'a [u8],
     pub(super) strings: &'a [u8],
     pub(super) layouts: &'a [u8],
 }
 
-impl<'a> Header<'a> {
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+impl<'a> BtfHeader<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
         let &[magic_0, magic_1, version, flags, ..] = bytes else {
-            return Err(Error::HeaderCutShort);
+            return Err(BtfError::HeaderCutShort);
         };
         match u16::from_ne_bytes([magic_0, magic_1]) {
             MAGIC => {}
-            magic if magic.swap_bytes() == MAGIC => return Err(Error::OtherByteOrder),
-            magic => return Err(Error::NotBtf(magic)),
+            magic if magic.swap_bytes() == MAGIC => return Err(BtfError::OtherByteOrder),
+            magic => return Err(BtfError::NotBtf(magic)),
         }
         if (version, flags) != (VERSION, 0) {
-            return Err(Error::UnknownVersion { version, flags });
+            return Err(BtfError::UnknownVersion { version, flags });
         }
         let [_, header_len, type_off, type_len, str_off, str_len] =
-            words(bytes).ok_or(Error::HeaderCutShort)?;
+            words(bytes).ok_or(BtfError::HeaderCutShort)?;
         let sections = bytes
             .get(to_usize(header_len)..)
             .filter(|_| header_len >= HEADER_LEN)
-            .ok_or(Error::HeaderCutShort)?;
+            .ok_or(BtfError::HeaderCutShort)?;
         let section = |name, offset, len| {
             sections
                 .get(to_usize(offset)..)
                 .and_then(|section| section.get(..to_usize(len)))
-                .ok_or(Error::SectionOutside(name))
+                .ok_or(BtfError::SectionOutside(name))
         };
         let layouts = match words(bytes) {
             Some([_, _, _, _, _, _, layout_off, layout_len])
@@ -86,7 +55,7 @@ impl<'a> Header<'a> {
 
 /// A record of the type section.
 #[derive(Clone, Copy)]
-pub(super) struct Type<'a> {
+pub(super) struct BtfType<'a> {
     /// Offset of its name.
     pub(super) name: u32,
     /// Kind, number of elements (`vlen`) and `kind_flag`.
@@ -98,7 +67,7 @@ pub(super) struct Type<'a> {
 }
 
 /// `struct btf_member`
-pub(super) struct Member {
+pub(super) struct BtfMember {
     pub(super) name: u32,
     pub(super) id: TypeId,
     pub(super) bit_offset: u32,
@@ -106,14 +75,14 @@ pub(super) struct Member {
     pub(super) bit_field_size: Option<u32>,
 }
 
-impl<'a> Type<'a> {
+impl<'a> BtfType<'a> {
     /// Takes the type of this number off the front of the type section.
     pub(super) fn parse(
         bytes: &'a [u8],
         id: TypeId,
         layouts: &[u8],
-    ) -> Result<(Self, &'a [u8]), Error> {
-        let [name, info, size_or_type] = words(bytes).ok_or(Error::TypeCutShort(id))?;
+    ) -> Result<(Self, &'a [u8]), BtfError> {
+        let [name, info, size_or_type] = words(bytes).ok_or(BtfError::TypeCutShort(id))?;
         let mut ty = Self {
             name,
             info,
@@ -121,7 +90,7 @@ impl<'a> Type<'a> {
             trailer: &[],
         };
         let (fixed, per_element) =
-            trailer_layout(ty.kind(), layouts).ok_or(Error::UnknownKind {
+            trailer_layout(ty.kind(), layouts).ok_or(BtfError::UnknownKind {
                 id,
                 kind: ty.kind(),
             })?;
@@ -130,7 +99,7 @@ impl<'a> Type<'a> {
             .checked_mul(per_element)
             .and_then(|len| len.checked_add(fixed))
             .and_then(|len| bytes.get(size_of::<[u32; 3]>()..)?.split_at_checked(len))
-            .ok_or(Error::TypeCutShort(id))?;
+            .ok_or(BtfError::TypeCutShort(id))?;
         Ok((ty, rest))
     }
 
@@ -150,7 +119,7 @@ impl<'a> Type<'a> {
     }
 
     /// The members of a structure or union; anything else has none.
-    pub(super) fn members(self) -> impl Iterator<Item = Member> {
+    pub(super) fn members(self) -> impl Iterator<Item = BtfMember> {
         let trailer = match self.kind() {
             kind::STRUCT | kind::UNION => self.trailer,
             _ => &[],
@@ -166,7 +135,7 @@ impl<'a> Type<'a> {
                 } else {
                     (offset, None)
                 };
-                Member {
+                BtfMember {
                     name,
                     id: TypeId(to_usize(id)),
                     bit_offset,

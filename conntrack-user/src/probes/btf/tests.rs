@@ -1,133 +1,19 @@
 //! BTF made by the tests themselves, sound and broken.
 
+mod builder;
+
 use proptest::prelude::*;
 
-use super::{
-    format::{HEADER_LEN, HEADER_WITH_LAYOUT_LEN},
-    *,
-};
+pub(in crate::probes) use builder::BtfBuilder;
+use builder::length;
+
+use super::{uapi::MAGIC, *};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-/// Makes BTF, type by type.
-#[derive(Default)]
-pub(in crate::probes) struct Builder {
-    next_id: u32,
-    types: Vec<u8>,
-    first_string: u32,
-    strings: Vec<u8>,
-    layouts: Option<Vec<u8>>,
-}
-
-/// A member: name, type, offset word.
-type MemberWords<'a> = (&'a str, u32, u32);
-
-impl Builder {
-    pub(in crate::probes) fn new() -> Self {
-        Self {
-            next_id: 1,
-            strings: vec![0],
-            ..Self::default()
-        }
-    }
-
-    /// Continues another.
-    pub(in crate::probes) fn split(base: &Self) -> Self {
-        Self {
-            next_id: base.next_id,
-            first_string: base.first_string + length(&base.strings),
-            ..Self::default()
-        }
-    }
-
-    fn string(&mut self, name: &str) -> u32 {
-        if name.is_empty() {
-            return 0;
-        }
-        let offset = self.first_string + length(&self.strings);
-        self.strings.extend(name.as_bytes());
-        self.strings.push(0);
-        offset
-    }
-
-    /// Adds a type and returns its number.
-    fn add(&mut self, kind: u32, vlen: u32, name: &str, size_or_type: u32, trailer: &[u32]) -> u32 {
-        let name = self.string(name);
-        for word in [name, kind << 24 | vlen, size_or_type]
-            .iter()
-            .chain(trailer)
-        {
-            self.types.extend(word.to_ne_bytes());
-        }
-        self.next_id += 1;
-        self.next_id - 1
-    }
-
-    pub(in crate::probes) fn int(&mut self, name: &str, size: u32) -> u32 {
-        self.add(kind::INT, 0, name, size, &[size * 8])
-    }
-
-    pub(in crate::probes) fn pointer(&mut self, to: u32) -> u32 {
-        self.add(kind::PTR, 0, "", to, &[])
-    }
-
-    pub(in crate::probes) fn typedef(&mut self, name: &str, of: u32) -> u32 {
-        self.add(kind::TYPEDEF, 0, name, of, &[])
-    }
-
-    pub(in crate::probes) fn array(&mut self, of: u32, count: u32) -> u32 {
-        self.add(kind::ARRAY, 0, "", 0, &[of, 0, count])
-    }
-
-    /// Offsets of the members in bits.
-    pub(in crate::probes) fn structure(
-        &mut self,
-        name: &str,
-        size: u32,
-        members: &[MemberWords<'_>],
-    ) -> u32 {
-        self.composite(kind::STRUCT, name, size, members)
-    }
-
-    fn composite(&mut self, kind: u32, name: &str, size: u32, members: &[MemberWords<'_>]) -> u32 {
-        let trailer: Vec<u32> = members
-            .iter()
-            .flat_map(|&(name, id, offset)| [self.string(name), id, offset])
-            .collect();
-        self.add(kind, length(members), name, size, &trailer)
-    }
-
-    pub(in crate::probes) fn bytes(&self) -> Vec<u8> {
-        let header_len = match self.layouts {
-            Some(_) => HEADER_WITH_LAYOUT_LEN,
-            None => HEADER_LEN,
-        };
-        let layouts = self.layouts.as_deref().unwrap_or_default();
-        let (types, strings) = (length(&self.types), length(&self.strings));
-        let mut bytes = MAGIC.to_ne_bytes().to_vec();
-        bytes.extend([VERSION, 0]);
-        for word in [header_len, 0, types, types, strings] {
-            bytes.extend(word.to_ne_bytes());
-        }
-        if self.layouts.is_some() {
-            for word in [types + strings, length(layouts)] {
-                bytes.extend(word.to_ne_bytes());
-            }
-        }
-        bytes.extend(&self.types);
-        bytes.extend(&self.strings);
-        bytes.extend(layouts);
-        bytes
-    }
-}
-
-fn length<T>(items: &[T]) -> u32 {
-    u32::try_from(items.len()).unwrap()
-}
-
 /// Every kind once, and the shapes that fields come in.
-fn example() -> Builder {
-    let mut b = Builder::new();
+fn example() -> BtfBuilder {
+    let mut b = BtfBuilder::new();
     let int = b.int("int", 4);
     let long = b.int("unsigned long", 8);
     let pointer = b.pointer(0);
@@ -180,7 +66,7 @@ fn example() -> Builder {
 }
 
 /// The offset of a member of a member.
-fn nested(btf: &Btf<'_>, structure: &str, path: &[&str]) -> Result<u32, Error> {
+fn nested(btf: &Btf<'_>, structure: &str, path: &[&str]) -> Result<u32, BtfError> {
     let mut id = btf.structure(structure)?;
     let mut offset = 0;
     for name in path {
@@ -202,9 +88,9 @@ fn members_are_found_through_anonymous_ones() -> TestResult {
     assert_eq!(offset("also"), Ok(16));
     assert_eq!(offset("last"), Ok(192));
     // A member of a named member is not one of the outer.
-    assert!(matches!(offset("key"), Err(Error::NoMember { .. })));
+    assert!(matches!(offset("key"), Err(BtfError::NoMember { .. })));
     // Nor is the beginning of a name a name.
-    assert!(matches!(offset("las"), Err(Error::NoMember { .. })));
+    assert!(matches!(offset("las"), Err(BtfError::NoMember { .. })));
     Ok(())
 }
 
@@ -220,11 +106,11 @@ fn elements_are_found_through_typedefs_and_qualifiers() -> TestResult {
     assert_eq!(btf.member(item.id, "value")?.offset, 8);
     assert!(matches!(
         btf.element(rows.id, 2),
-        Err(Error::NoElement { index: 2, .. })
+        Err(BtfError::NoElement { index: 2, .. })
     ));
     assert!(matches!(
         btf.element(item.id, 0),
-        Err(Error::NoElement { .. })
+        Err(BtfError::NoElement { .. })
     ));
     Ok(())
 }
@@ -233,7 +119,7 @@ fn elements_are_found_through_typedefs_and_qualifiers() -> TestResult {
 fn bit_fields_have_no_offset_in_bytes() -> TestResult {
     let bytes = example().bytes();
     let btf = Btf::parse(&bytes)?;
-    let bit_field = |name: &str| Err(Error::BitField(name.to_owned()));
+    let bit_field = |name: &str| Err(BtfError::BitField(name.to_owned()));
     for (structure, whole) in [("old_bits", 0), ("new_bits", 4)] {
         assert_eq!(nested(&btf, structure, &["whole"]), Ok(whole));
         assert_eq!(nested(&btf, structure, &["eight"]), bit_field("eight"));
@@ -244,25 +130,25 @@ fn bit_fields_have_no_offset_in_bytes() -> TestResult {
 
 #[test]
 fn a_structure_without_members_is_not_found() -> TestResult {
-    let mut b = Builder::new();
+    let mut b = BtfBuilder::new();
     b.add(kind::FWD, 0, "nf_conn", 0, &[]);
     b.structure("nf_conn", 0, &[]);
     b.composite(kind::UNION, "nf_conn", 0, &[("status", 0, 0)]);
     let bytes = b.bytes();
     assert_eq!(
         Btf::parse(&bytes)?.structure("nf_conn"),
-        Err(Error::NoStruct("nf_conn".to_owned()))
+        Err(BtfError::NoStruct("nf_conn".to_owned()))
     );
     Ok(())
 }
 
 #[test]
 fn split_btf_continues_its_base() -> TestResult {
-    let mut base = Builder::new();
+    let mut base = BtfBuilder::new();
     let long = base.int("unsigned long", 8);
     let list = base.structure("list", 16, &[("next", long, 0), ("pprev", long, 64)]);
     base.structure("both", 8, &[("of_vmlinux", long, 0)]);
-    let mut split = Builder::split(&base);
+    let mut split = BtfBuilder::split(&base);
     let own = split.typedef("own_list", list);
     // One name in the module's strings, one in those of vmlinux, one type of each.
     split.structure("conn", 24, &[("status", long, 0), ("node", own, 64)]);
@@ -281,7 +167,7 @@ fn split_btf_continues_its_base() -> TestResult {
 
 #[test]
 fn circles_end() -> TestResult {
-    let mut b = Builder::new();
+    let mut b = BtfBuilder::new();
     let typedef = b.typedef("self", 1);
     let array = b.array(2, 1);
     // More ways through itself than could ever be walked.
@@ -293,15 +179,15 @@ fn circles_end() -> TestResult {
     let btf = Btf::parse(&bytes)?;
     assert_eq!(
         nested(&btf, "holder", &["loop", "x"]),
-        Err(Error::EndlessChain(TypeId(1)))
+        Err(BtfError::EndlessChain(TypeId(1)))
     );
     assert_eq!(
         btf.element(TypeId(2), 0),
-        Err(Error::EndlessChain(TypeId(2)))
+        Err(BtfError::EndlessChain(TypeId(2)))
     );
     assert!(matches!(
         nested(&btf, "eternal", &["x"]),
-        Err(Error::NoMember { .. })
+        Err(BtfError::NoMember { .. })
     ));
     Ok(())
 }
@@ -311,11 +197,11 @@ fn what_cannot_be_read_says_why() {
     let error = |bytes: &[u8]| Btf::parse(bytes).err();
     let sound = example().bytes();
     assert_eq!(error(&sound), None);
-    assert_eq!(error(&[]), Some(Error::HeaderCutShort));
-    assert_eq!(error(&sound[..20]), Some(Error::HeaderCutShort));
+    assert_eq!(error(&[]), Some(BtfError::HeaderCutShort));
+    assert_eq!(error(&sound[..20]), Some(BtfError::HeaderCutShort));
     assert_eq!(
         error(&sound[..sound.len() - 1]),
-        Some(Error::SectionOutside("string"))
+        Some(BtfError::SectionOutside("string"))
     );
 
     let with = |at: usize, bytes: &[u8]| {
@@ -325,33 +211,33 @@ fn what_cannot_be_read_says_why() {
     };
     assert_eq!(
         with(0, &MAGIC.swap_bytes().to_ne_bytes()),
-        Some(Error::OtherByteOrder)
+        Some(BtfError::OtherByteOrder)
     );
     assert_eq!(
         with(0, &0x457f_u16.to_ne_bytes()),
-        Some(Error::NotBtf(0x457f))
+        Some(BtfError::NotBtf(0x457f))
     );
     assert_eq!(
         with(2, &[2, 0]),
-        Some(Error::UnknownVersion {
+        Some(BtfError::UnknownVersion {
             version: 2,
             flags: 0
         })
     );
     assert_eq!(
         with(12, &17_u32.to_ne_bytes()),
-        Some(Error::TypeCutShort(TypeId(2)))
+        Some(BtfError::TypeCutShort(TypeId(2)))
     );
 }
 
 #[test]
 fn an_unknown_kind_is_named_or_passed_over() -> TestResult {
-    let mut b = Builder::new();
+    let mut b = BtfBuilder::new();
     b.add(20, 2, "", 0, &[0; 5]);
     let long = b.int("unsigned long", 8);
     b.structure("conn", 8, &[("status", long, 64)]);
     let unknown = Btf::parse(&b.bytes()).err();
-    let expected = Error::UnknownKind {
+    let expected = BtfError::UnknownKind {
         id: TypeId(1),
         kind: 20,
     };
@@ -361,7 +247,7 @@ fn an_unknown_kind_is_named_or_passed_over() -> TestResult {
     let mut layouts = vec![0; 20 * 4];
     layouts.extend([4, 8, 0, 0]);
     b.layouts = Some(layouts);
-    let mut split = Builder::split(&b);
+    let mut split = BtfBuilder::split(&b);
     split.add(20, 0, "", 0, &[0]);
     split.structure("own", 8, &[("status", long, 128)]);
     let (base, split) = (b.bytes(), split.bytes());
@@ -421,7 +307,7 @@ proptest! {
         if sound_header {
             // All that follows a header is types and strings at once.
             let sections = u32::try_from(bytes.len())?;
-            let mut whole = Builder::new().bytes();
+            let mut whole = BtfBuilder::new().bytes();
             whole.truncate(8);
             for word in [0, sections, 0, sections] {
                 whole.extend(word.to_ne_bytes());

@@ -1,16 +1,17 @@
 //! The entries of the table, through ctnetlink: the request, and what is taken from each entry.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use conntrack_ebpf::leaders::{By, Key, Prefixes};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::{
-    model::top::Of,
-    source::nfnetlink::message::{Attribute, Malformed, Object, Request},
+    reading::entries::Entry,
+    source::nfnetlink::{
+        attribute::{Attribute, Malformed, Object},
+        message::NetlinkRequest,
+    },
 };
 
 /// All entries of a namespace.
-pub const ENTRIES: Request = Request {
+pub const ENTRIES: NetlinkRequest = NetlinkRequest {
     name: "IPCTNL_MSG_CT_GET",
     module: "nf_conntrack_netlink",
     subsystem: libc::NFNL_SUBSYS_CTNETLINK as u8,
@@ -39,90 +40,51 @@ const PROTO_DST_PORT: u16 = 3;
 const PROTOINFO_TCP: u16 = 1;
 const PROTOINFO_TCP_STATE: u16 = 1;
 
-/// What an entry is counted by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
-    src: Option<Address>,
-    dst: Option<Address>,
-    protocol: u8,
-    port: u16,
-    state: Option<u8>,
-    zone: u16,
-    mark: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Address {
-    V4(u32),
-    V6(u64, u64),
-}
-
-impl Entry {
-    /// Reads an entry.
-    ///
-    /// # Errors
-    ///
-    /// When it is not formed as one.
-    pub fn read(object: &Object<'_>) -> Result<Self, Malformed> {
-        let mut entry = Self::default();
-        for attribute in object.attributes() {
-            let attribute = attribute?;
-            match attribute.kind {
-                TUPLE_ORIG => entry.read_tuple(&attribute)?,
-                PROTOINFO => {
-                    for info in attribute.nested().filter(|a| kind_is(a, PROTOINFO_TCP)) {
-                        for tcp in info?.nested().filter(|a| kind_is(a, PROTOINFO_TCP_STATE)) {
-                            entry.state = Some(u8::from_be_bytes(bytes(&tcp?)?));
-                        }
+/// Parses an entry (`ctnetlink_fill_info()` of net/netfilter/nf_conntrack_netlink.c writes it).
+///
+/// # Errors
+///
+/// When it is not formed as one.
+pub fn parse(object: &Object<'_>) -> Result<Entry, Malformed> {
+    let mut entry = Entry::default();
+    for attribute in object.attributes() {
+        let attribute = attribute?;
+        match attribute.kind {
+            TUPLE_ORIG => parse_tuple(&attribute, &mut entry)?,
+            PROTOINFO => {
+                for info in attribute.nested().filter(|a| kind_is(a, PROTOINFO_TCP)) {
+                    for tcp in info?.nested().filter(|a| kind_is(a, PROTOINFO_TCP_STATE)) {
+                        entry.state = Some(u8::from_be_bytes(bytes(&tcp?)?));
                     }
                 }
-                MARK => entry.mark = attribute.be32()?,
-                ZONE => entry.zone = u16::from_be_bytes(bytes(&attribute)?),
+            }
+            MARK => entry.mark = attribute.be32()?,
+            ZONE => entry.zone = u16::from_be_bytes(bytes(&attribute)?),
+            _ => {}
+        }
+    }
+    Ok(entry)
+}
+
+fn parse_tuple(tuple: &Attribute<'_>, entry: &mut Entry) -> Result<(), Malformed> {
+    for part in tuple.nested() {
+        let part = part?;
+        for attribute in part.nested() {
+            let attribute = attribute?;
+            match (part.kind, attribute.kind) {
+                (TUPLE_IP, IP_V4_SRC | IP_V6_SRC) => entry.src = Some(address(&attribute)?),
+                (TUPLE_IP, IP_V4_DST | IP_V6_DST) => entry.dst = Some(address(&attribute)?),
+                (TUPLE_PROTO, PROTO_NUM) => {
+                    entry.protocol = u8::from_be_bytes(bytes(&attribute)?);
+                }
+                (TUPLE_PROTO, PROTO_DST_PORT) => {
+                    entry.port = u16::from_be_bytes(bytes(&attribute)?);
+                }
                 _ => {}
             }
         }
-        Ok(entry)
     }
-
-    fn read_tuple(&mut self, tuple: &Attribute<'_>) -> Result<(), Malformed> {
-        for part in tuple.nested() {
-            let part = part?;
-            for attribute in part.nested() {
-                let attribute = attribute?;
-                match (part.kind, attribute.kind) {
-                    (TUPLE_IP, IP_V4_SRC | IP_V6_SRC) => self.src = Some(address(&attribute)?),
-                    (TUPLE_IP, IP_V4_DST | IP_V6_DST) => self.dst = Some(address(&attribute)?),
-                    (TUPLE_PROTO, PROTO_NUM) => {
-                        self.protocol = u8::from_be_bytes(bytes(&attribute)?);
-                    }
-                    (TUPLE_PROTO, PROTO_DST_PORT) => {
-                        self.port = u16::from_be_bytes(bytes(&attribute)?);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The key it is counted under; `None` where it has none.
-    #[must_use]
-    pub fn key(&self, of: Of, slot: u32, prefixes: Prefixes) -> Option<Key> {
-        let address = |address| match address {
-            Some(Address::V4(address)) => Key::ipv4(slot, address, prefixes),
-            Some(Address::V6(high, low)) => Key::ipv6(slot, high, low, prefixes),
-            None => Key::unknown(slot),
-        };
-        Some(match of {
-            Of::Tuple(By::Source) => address(self.src),
-            Of::Tuple(By::Destination) => address(self.dst),
-            Of::Tuple(By::Port) => Key::port(slot, self.protocol, self.port),
-            Of::Protocol => Key::number(slot, self.protocol.into()),
-            Of::State => Key::number(slot, self.state?.into()),
-            Of::Zone => Key::number(slot, self.zone.into()),
-            Of::Mark => Key::number(slot, self.mark.into()),
-        })
-    }
+    Ok(())
 }
 
 fn kind_is(attribute: &Result<Attribute<'_>, Malformed>, kind: u16) -> bool {
@@ -137,25 +99,22 @@ fn bytes<const N: usize>(attribute: &Attribute<'_>) -> Result<[u8; N], Malformed
     })
 }
 
-fn address(attribute: &Attribute<'_>) -> Result<Address, Malformed> {
-    match attribute.kind {
-        IP_V4_SRC | IP_V4_DST => {
-            bytes(attribute).map(|octets| Address::V4(Ipv4Addr::from_octets(octets).to_bits()))
-        }
-        _ => bytes(attribute).map(|octets| {
-            let bits = Ipv6Addr::from_octets(octets).to_bits();
-            Address::V6((bits >> 64) as u64, bits as u64)
-        }),
-    }
+fn address(attribute: &Attribute<'_>) -> Result<IpAddr, Malformed> {
+    Ok(match attribute.kind {
+        IP_V4_SRC | IP_V4_DST => Ipv4Addr::from_octets(bytes(attribute)?).into(),
+        _ => Ipv6Addr::from_octets(bytes(attribute)?).into(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        model::top::key_text,
+        model::top::tables::key_text,
+        reading::entries::GroupBy,
         source::nfnetlink::message::{Answer, build},
     };
+    use conntrack_ebpf::heavy_hitters::Prefixes;
 
     const PREFIXES: Prefixes = Prefixes { ipv4: 32, ipv6: 64 };
 
@@ -169,15 +128,13 @@ mod tests {
         let mut datagram =
             build::message(0x100, libc::NLM_F_MULTI, 9, &build::object(0, attributes));
         datagram.extend(build::done(9));
-        let whole = answer
-            .take(&datagram, Entry::read)
-            .map_err(|e| e.to_string())?;
+        let whole = answer.take(&datagram, parse).map_err(|e| e.to_string())?;
         assert!(whole);
         Ok(answer.finish().0)
     }
 
     fn keys(entry: &Entry) -> Vec<Option<String>> {
-        Of::ALL
+        GroupBy::ALL
             .into_iter()
             .map(|of| {
                 let key = entry.key(of, 0, PREFIXES)?;

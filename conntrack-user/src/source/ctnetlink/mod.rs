@@ -1,9 +1,9 @@
 //! The kernel's own counters through ctnetlink: for kernels without `/proc/net/stat/nf_conntrack`
 //! (CONFIG_NF_CONNTRACK_PROCFS, off by default since 5.15.65).
 //!
-//! It is the same memory, and so the same counts, but it takes CAP_NET_ADMIN, and three questions.
+//! It is the same memory, and so the same counts, but it takes CAP_NET_ADMIN, and three requests.
 //! The kernel loads its module nf_conntrack_netlink to answer, and nf_conntrack with it: ask only where
-//! nf_conntrack is loaded, or looking would change what is looked at.
+//! nf_conntrack is loaded, or reading would change what is read.
 
 pub mod entries;
 mod stats;
@@ -11,18 +11,22 @@ mod stats;
 use std::cell::RefCell;
 
 use self::{
-    entries::{ENTRIES, Entry},
+    entries::ENTRIES,
     stats::{CPU, EXPECT_CPU, GLOBAL, cpu_counters, global, table},
 };
-use super::{
-    nfnetlink::{
-        message::{Malformed, Object, Request},
-        socket::{Error, Socket},
+use crate::{
+    reading::{
+        entries::{Entry, Listing},
+        proc_stat::ProcStat,
     },
-    proc_stat::ProcStat,
+    source::nfnetlink::{
+        attribute::{Malformed, Object},
+        message::NetlinkRequest,
+        socket::{NetlinkError, NetlinkSocket},
+    },
 };
 
-/// How often a question is asked whose answer does not arrive whole.
+/// How often a request is made whose answer does not arrive whole.
 const TRIES: u32 = 3;
 
 /// Reads counters through ctnetlink.
@@ -32,26 +36,15 @@ const TRIES: u32 = 3;
 /// replaced after an error. While it is open the namespace stays, even when everybody else has left.
 #[derive(Debug, Default)]
 pub struct Ctnetlink {
-    socket: Option<Socket>,
+    socket: Option<NetlinkSocket>,
 }
 
-/// How a listing of entries ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listing {
-    /// Whole.
-    Whole,
-    /// Whole, but the kernel says that it changed underneath (`NLM_F_DUMP_INTR`).
-    Changed,
-    /// The kernel lost a part of it (`ENOBUFS`).
-    Partial,
-}
-
-/// What ctnetlink tells.
+/// The kernel's own counters, as ctnetlink has them.
 #[derive(Clone, Debug)]
 pub struct Counters {
     /// Counters per CPU, and the number of entries.
     pub stat: ProcStat,
-    /// `nf_conntrack_max`; older kernels (before 4.18) do not tell.
+    /// `nf_conntrack_max`; absent before 4.18 (`ctnetlink_stat_ct_fill_info()`).
     pub max: Option<u32>,
 }
 
@@ -60,8 +53,8 @@ impl Ctnetlink {
     ///
     /// # Errors
     ///
-    /// [`Error`]; without CAP_NET_ADMIN, [`Error::NotPermitted`].
-    pub fn read(&mut self) -> Result<Counters, Error> {
+    /// [`NetlinkError`]; without CAP_NET_ADMIN, [`NetlinkError::NotPermitted`].
+    pub fn read(&mut self) -> Result<Counters, NetlinkError> {
         let global = self
             .ask(&GLOBAL, global)?
             .pop()
@@ -69,25 +62,25 @@ impl Ctnetlink {
         let cpus = self.ask(&CPU, cpu_counters)?;
         let expect = self.ask(&EXPECT_CPU, cpu_counters)?;
         Ok(Counters {
-            stat: table(&cpus, &expect, global.entries).map_err(|e| Error::Malformed(CPU, e))?,
+            stat: table(&cpus, &expect, global.entries)
+                .map_err(|e| NetlinkError::Malformed(CPU, e))?,
             max: global.max,
         })
     }
 
-    /// Goes through all entries of the namespace, and tells whether they changed so much meanwhile that
-    /// the kernel says so. Entries that come and go while it is listed may or may not be told of.
+    /// Gives all entries of the namespace to `each`. Entries that come and go meanwhile may be given or not.
     ///
     /// # Errors
     ///
-    /// [`Error`]; without CAP_NET_ADMIN, [`Error::NotPermitted`]. `each` may have been told a part.
-    pub fn entries(&mut self, each: impl FnMut(Entry)) -> Result<Listing, Error> {
+    /// [`NetlinkError`]; without CAP_NET_ADMIN, [`NetlinkError::NotPermitted`]. `each` may have been given a part.
+    pub fn entries(&mut self, each: impl FnMut(Entry)) -> Result<Listing, NetlinkError> {
         let mut socket = match self.socket.take() {
             Some(socket) => socket,
-            None => Socket::open()?,
+            None => NetlinkSocket::open()?,
         };
         let each = RefCell::new(each);
         let answer = socket.ask(&ENTRIES, |object| {
-            each.borrow_mut()(Entry::read(object)?);
+            each.borrow_mut()(entries::parse(object)?);
             Ok(())
         })?;
         Ok(match answer {
@@ -105,13 +98,13 @@ impl Ctnetlink {
 
     fn ask<T>(
         &mut self,
-        request: &Request,
+        request: &NetlinkRequest,
         decode: impl Fn(&Object<'_>) -> Result<T, Malformed>,
-    ) -> Result<Vec<T>, Error> {
+    ) -> Result<Vec<T>, NetlinkError> {
         for _ in 0..TRIES {
             let mut socket = match self.socket.take() {
                 Some(socket) => socket,
-                None => Socket::open()?,
+                None => NetlinkSocket::open()?,
             };
             if let Some((items, interrupted)) = socket.ask(request, &decode)? {
                 self.socket = Some(socket);
@@ -120,12 +113,12 @@ impl Ctnetlink {
                 }
             }
         }
-        Err(Error::Incomplete(*request, TRIES))
+        Err(NetlinkError::Incomplete(*request, TRIES))
     }
 }
 
-fn nothing(request: &Request) -> Error {
-    Error::Malformed(*request, Malformed::Content("it is empty".to_owned()))
+fn nothing(request: &NetlinkRequest) -> NetlinkError {
+    NetlinkError::Malformed(*request, Malformed::Content("it is empty"))
 }
 
 #[cfg(test)]
@@ -138,7 +131,7 @@ mod tests {
     fn this_kernel_says_the_same_through_procfs() {
         let proc = ProcRoot::new(PROC);
         let mut ctnetlink = Ctnetlink::default();
-        // It counts on while we read: compare what stands between two equal readings of procfs.
+        // It counts on while we read: compare with two equal readings of procfs around it.
         for _ in 0..100 {
             let Some(before) = proc.read().kernel.stat else {
                 eprintln!("skipped: {} cannot be read", proc.stat_path().display());

@@ -11,11 +11,13 @@ use rustix::{
         sockopt::{Timeout, set_socket_timeout},
     },
 };
-use thiserror::Error;
 
-use super::message::{Answer, Fault, Malformed, Object, Request};
+use crate::source::nfnetlink::{
+    attribute::{Malformed, Object},
+    message::{Answer, AnswerError, NetlinkRequest},
+};
 
-/// How long to wait for an answer. The kernel makes it while it takes the question, so that nothing
+/// How long to wait for an answer. The kernel makes it while it takes the request, so that nothing
 /// but a fault makes us wait; but a stream must not hang then.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -25,51 +27,51 @@ const DATAGRAM: usize = 32 * 1024;
 /// The kernel's address.
 const KERNEL: SocketAddrNetlink = SocketAddrNetlink::new(0, 0);
 
-/// Why a question has no answer.
-#[derive(Debug, Error)]
-pub enum Error {
-    /// There is no socket to ask with.
+/// Why a request has no (whole) answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NetlinkError {
+    /// No socket can be opened.
     #[error("cannot open a NETLINK_NETFILTER socket: {0}; is nfnetlink in this kernel?")]
     Open(#[source] io::Error),
-    /// Not allowed.
+    /// It takes a capability that we do not have.
     #[error("{}: needs CAP_NET_ADMIN in this network namespace; run as root", .0.name)]
-    NotPermitted(Request),
-    /// Nobody there answers it.
+    NotPermitted(NetlinkRequest),
+    /// No module answers it.
     #[error(
         "{}: this kernel cannot answer ({}); load {} (`modprobe {}`) where it has that module",
         .0.name, .1, .0.module, .0.module
     )]
-    Unsupported(Request, #[source] io::Error),
+    Unsupported(NetlinkRequest, #[source] io::Error),
     /// Refused for another reason, or not sent, or not received.
     #[error("{}: {}", .0.name, .1)]
-    Io(Request, #[source] io::Error),
+    Io(NetlinkRequest, #[source] io::Error),
     /// No answer in time.
     #[error("{}: no answer within {} s; asked again at the next reading", .0.name, PATIENCE.as_secs())]
-    Timeout(Request),
+    Timeout(NetlinkRequest),
     /// What was asked for changed each time it was listed, or the answer did not arrive whole.
     #[error("{}: no whole answer in {} tries; asked again at the next reading", .0.name, .1)]
-    Incomplete(Request, u32),
-    /// The answer makes no sense.
+    Incomplete(NetlinkRequest, u32),
+    /// The answer is not formed as one.
     #[error("{}: the answer makes no sense: {}", .0.name, .1)]
-    Malformed(Request, #[source] Malformed),
+    Malformed(NetlinkRequest, #[source] Malformed),
 }
 
 /// A netlink socket in a network namespace: that of the thread that opened it, whatever thread uses
 /// it later.
 #[derive(Debug)]
-pub struct Socket {
+pub struct NetlinkSocket {
     fd: OwnedFd,
     sequence: u32,
     buffer: Vec<u8>,
 }
 
-impl Socket {
+impl NetlinkSocket {
     /// Opens a socket in the calling thread's network namespace.
     ///
     /// # Errors
     ///
-    /// [`Error::Open`].
-    pub fn open() -> Result<Self, Error> {
+    /// [`NetlinkError::Open`].
+    pub fn open() -> Result<Self, NetlinkError> {
         let open = || -> Result<OwnedFd, Errno> {
             let fd = socket_with(
                 AddressFamily::NETLINK,
@@ -82,7 +84,7 @@ impl Socket {
             Ok(fd)
         };
         Ok(Self {
-            fd: open().map_err(|errno| Error::Open(errno.into()))?,
+            fd: open().map_err(|errno| NetlinkError::Open(errno.into()))?,
             sequence: 0,
             buffer: vec![0; DATAGRAM],
         })
@@ -93,31 +95,33 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`Error`]. More may still come on the socket then: it is of no more use.
+    /// [`NetlinkError`]. More may still come on the socket then: it is of no more use.
     pub fn ask<T>(
         &mut self,
-        request: &Request,
+        request: &NetlinkRequest,
         decode: impl Fn(&Object<'_>) -> Result<T, Malformed>,
-    ) -> Result<Option<(Vec<T>, bool)>, Error> {
+    ) -> Result<Option<(Vec<T>, bool)>, NetlinkError> {
         self.sequence = self.sequence.wrapping_add(1);
-        let question = request.encode(self.sequence);
-        retry_on_intr(|| sendto(&self.fd, &question, SendFlags::empty(), &KERNEL))
+        let encoded = request.encode(self.sequence);
+        retry_on_intr(|| sendto(&self.fd, &encoded, SendFlags::empty(), &KERNEL))
             .map_err(|errno| refused(request, errno))?;
         let mut answer = Answer::new(request, self.sequence);
         loop {
             let datagram = match self.receive() {
-                Ok(datagram) => datagram.map_err(|e| Error::Malformed(*request, e))?,
+                Ok(datagram) => datagram.map_err(|e| NetlinkError::Malformed(*request, e))?,
                 Err(Errno::NOBUFS) => return Ok(None),
                 Err(errno) => return Err(refused(request, errno)),
             };
             match answer.take(datagram, &decode) {
                 Ok(true) => return Ok(Some(answer.finish())),
                 Ok(false) => (),
-                Err(Fault::Overrun) => return Ok(None),
-                Err(Fault::Refused(errno)) => {
+                Err(AnswerError::Overrun) => return Ok(None),
+                Err(AnswerError::Refused(errno)) => {
                     return Err(refused(request, Errno::from_raw_os_error(errno)));
                 }
-                Err(Fault::Malformed(error)) => return Err(Error::Malformed(*request, error)),
+                Err(AnswerError::Malformed(error)) => {
+                    return Err(NetlinkError::Malformed(*request, error));
+                }
             }
         }
     }
@@ -128,9 +132,7 @@ impl Socket {
         let (_, length, sender) =
             retry_on_intr(|| recvfrom(fd, &mut buffer[..], RecvFlags::TRUNC))?;
         if sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok()) != Some(KERNEL) {
-            return Ok(Err(Malformed::Content(
-                "it is not from the kernel".to_owned(),
-            )));
+            return Ok(Err(Malformed::Content("it is not from the kernel")));
         }
         let room = self.buffer.len();
         Ok(self.buffer.get(..length).ok_or(Malformed::Length {
@@ -142,16 +144,16 @@ impl Socket {
 }
 
 /// What an errno means, whether it came from a system call or in an answer.
-fn refused(request: &Request, errno: Errno) -> Error {
+fn refused(request: &NetlinkRequest, errno: Errno) -> NetlinkError {
     match errno {
-        Errno::PERM | Errno::ACCESS => Error::NotPermitted(*request),
-        Errno::AGAIN => Error::Timeout(*request),
+        Errno::PERM | Errno::ACCESS => NetlinkError::NotPermitted(*request),
+        Errno::AGAIN => NetlinkError::Timeout(*request),
         // nfnetlink_rcv_msg() says EINVAL where no module answers, modprobe having been tried, or
-        // where the module is older than the question.
+        // where the module is older than the request.
         Errno::INVAL | Errno::NOENT | Errno::OPNOTSUPP | Errno::PROTONOSUPPORT => {
-            Error::Unsupported(*request, errno.into())
+            NetlinkError::Unsupported(*request, errno.into())
         }
-        _ => Error::Io(*request, errno.into()),
+        _ => NetlinkError::Io(*request, errno.into()),
     }
 }
 
@@ -161,7 +163,7 @@ mod tests {
 
     #[test]
     fn errors_say_what_to_do() {
-        let request = Request {
+        let request = NetlinkRequest {
             name: "IPCTNL_MSG_CT_GET_STATS",
             module: "nf_conntrack_netlink",
             subsystem: 1,

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{
-    super::{Change, Notifier},
-    AlertStatus::{Clear, Critical, Warning},
-    *,
+use crate::model::alert::{
+    AlertStatus::{self, Clear, Critical, Warning},
+    Change, Notifier,
+    full::*,
 };
 
 /// So that one entry is a thousandth of a percent.
@@ -131,7 +131,13 @@ fn a_peak_is_seen_at_any_sampling_rate() {
 fn a_raise_during_the_wait_cancels_it_silently() {
     let (alert, told) = run(&[(0, 91.0), (1, 10.0), (200, 92.0)], 5000);
     assert_eq!(told, [(0, Clear, Warning, 91.0)]);
-    assert_eq!((alert.status(), alert.pending()), (Warning, None));
+    assert_eq!(
+        (
+            alert.alarm.notifier().status(),
+            alert.alarm.notifier().pending()
+        ),
+        (Warning, None)
+    );
 }
 
 #[test]
@@ -250,15 +256,24 @@ fn without_a_maximum_nothing_is_evaluated() {
     let mut alert = ConntrackFull::new();
     for max in [None, Some(0)] {
         assert_eq!(alert.observe(secs(0), 50, max), None);
-        assert_eq!((alert.value(), alert.status()), (None, Clear));
+        assert_eq!(
+            (alert.value(), alert.alarm.notifier().status()),
+            (None, Clear)
+        );
     }
     // As soon as there is one, and over the last 10 s only.
     let told = alert.observe(secs(3), 10, Some(50));
     assert_eq!(told.map(|n| (n.status, n.value)), Some((Critical, 100.0)));
     assert_eq!(alert.observe(secs(13), 1, None), None);
-    assert_eq!((alert.value(), alert.status()), (Some(100.0), Critical));
+    assert_eq!(
+        (alert.value(), alert.alarm.notifier().status()),
+        (Some(100.0), Critical)
+    );
     assert_eq!(alert.observe(secs(500), 1, Some(50)), None);
-    assert_eq!((alert.value(), alert.status()), (Some(2.0), Clear));
+    assert_eq!(
+        (alert.value(), alert.alarm.notifier().status()),
+        (Some(2.0), Clear)
+    );
     // A recovery that is due does not need one.
     let told = alert.observe(secs(800), 2, None);
     assert_eq!(told.map(|n| (n.status, n.value)), Some((Clear, 2.0)));
@@ -296,22 +311,22 @@ proptest! {
         let (mut now, mut told) = (Duration::ZERO, Clear);
         for (step, percent) in samples {
             now += secs(step) / 4;
-            let before = alert.status();
+            let before = alert.alarm.notifier().status();
             if let Some(n) = alert.observe(now, percent, Some(100)) {
                 prop_assert_eq!(n.previous, told);
                 prop_assert_ne!(n.status, told);
-                prop_assert_eq!(n.status, alert.status());
+                prop_assert_eq!(n.status, alert.alarm.notifier().status());
                 prop_assert!(n.value.is_finite());
                 told = n.status;
             }
-            if alert.status() > before {
-                prop_assert_eq!(told, alert.status());
+            if alert.alarm.notifier().status() > before {
+                prop_assert_eq!(told, alert.alarm.notifier().status());
             }
             // Either all is told, or what is not falls due, and within the longest wait.
-            match alert.pending() {
-                None => prop_assert_eq!(alert.status(), told),
+            match alert.alarm.notifier().pending() {
+                None => prop_assert_eq!(alert.alarm.notifier().status(), told),
                 Some((status, due)) => {
-                    prop_assert_eq!(status, alert.status());
+                    prop_assert_eq!(status, alert.alarm.notifier().status());
                     prop_assert!(due > now && due <= now + ConntrackFull::DELAY.max);
                 }
             }

@@ -6,147 +6,35 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{
-    super::{
-        app::{App, Measure},
-        plot::{self, Drawn, Scale, dots_across},
-        theme::Theme,
-    },
-    pieces,
-    views::Views,
-};
 use crate::{
     model::{
-        charts::{CHARTS, Dimension, Quantity},
-        history::window::DimensionView,
+        history::views::DimensionView,
+        kernel::charts::{CHARTS, Dimension, Quantity},
         record::SourceKind,
     },
-    output::number::{UNAVAILABLE, compact, compact_or_dash},
+    output::{
+        format::number::{UNAVAILABLE, compact, decimal},
+        live::{
+            app::App,
+            panels::{
+                chart_shape::{ChartShape, NUMBER},
+                chart_views::ChartViews,
+                pieces,
+            },
+            plot::{self, Drawn, PlotScale},
+            state::Measure,
+            theme::Theme,
+        },
+    },
 };
-
-/// Names of the charts for eyes: long and short.
-const NAMES: [(&str, &str); 6] = [
-    ("Connections", "tab"),
-    ("New", "new"),
-    ("Changes", "chg"),
-    ("Expectations", "exp"),
-    ("Searches", "sea"),
-    ("Errors", "err"),
-];
-
-/// Whether a dimension grows down, as Netdata draws it.
-const DOWN: [&[bool]; 6] = [
-    &[false],
-    &[false, true, true],
-    &[false, true, true],
-    &[false, true, false],
-    &[false, true, false],
-    &[false, true, true, true],
-];
-
-/// A chart's name for eyes.
-#[must_use]
-pub(super) fn name(chart: usize) -> &'static str {
-    NAMES.get(chart).map_or("", |(long, _)| long)
-}
-
-/// Room for a number and the blank before it.
-const NUMBER: u16 = 6;
-
-/// Columns of a chart, from left to right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
-    /// Whether the title has a line of its own, or else a column.
-    titles: bool,
-    /// The short title.
-    tag: u16,
-    /// Mark and name of a dimension.
-    name: u16,
-    /// How many of now, peak and p99 there is room for.
-    numbers: u16,
-    /// Numbers at the plot's axis.
-    gutter: u16,
-    /// The plot.
-    plot: u16,
-}
-
-impl Shape {
-    /// For a chart of this width.
-    #[must_use]
-    pub(super) fn new(width: u16, titles: bool) -> Self {
-        let tag = if titles || width < 30 { 0 } else { 4 };
-        let name = if width < 30 { 9 } else { 14 };
-        let (numbers, gutter) = match width {
-            78.. => (3, 6),
-            56.. => (2, 6),
-            _ => (1, 0),
-        };
-        let legend = tag + name + numbers * NUMBER;
-        let plot = width.saturating_sub(legend + gutter + 1);
-        Self {
-            titles,
-            tag,
-            name,
-            numbers,
-            gutter,
-            plot: if plot < 4 { 0 } else { plot },
-        }
-    }
-
-    /// The part left of the plot and its axis.
-    pub(super) fn legend(self, area: Rect) -> Rect {
-        let width = self.tag + self.name + self.numbers * NUMBER;
-        Rect {
-            width: width.min(area.width),
-            ..area
-        }
-    }
-
-    /// The part where things stand at their time.
-    pub(super) fn plot(self, area: Rect) -> Rect {
-        let width = self.plot.min(area.width);
-        Rect {
-            x: area.right() - width,
-            width,
-            ..area
-        }
-    }
-
-    /// Columns of dots in the plot; one where there is no room for it: numbers are of the window all the
-    /// same.
-    pub(super) fn columns(self, theme: Theme) -> usize {
-        dots_across(theme, self.plot).max(1)
-    }
-
-    fn gutter(self, area: Rect) -> Rect {
-        let plot = self.plot(area);
-        let width = if plot.is_empty() { 0 } else { self.gutter };
-        Rect {
-            x: plot.x.saturating_sub(width),
-            width,
-            ..area
-        }
-    }
-
-    /// Headings of the numbers.
-    pub(super) fn headings(self, theme: Theme) -> Line<'static> {
-        let before = usize::from(self.tag + self.name);
-        let titles = ["now", "peak", "p99"].into_iter();
-        let mut text = " ".repeat(before);
-        for title in titles.take(usize::from(self.numbers)) {
-            text.push_str(&format!("{title:>width$}", width = usize::from(NUMBER)));
-        }
-        Line::styled(text, theme.muted())
-    }
-}
 
 /// Draws a chart.
 pub(super) fn draw(
     app: &App,
     chart: usize,
     area: Rect,
-    shape: Shape,
-    views: &Views<'_>,
+    shape: ChartShape,
+    views: &ChartViews<'_>,
     buffer: &mut Buffer,
 ) {
     let Some(spec) = CHARTS.get(chart).filter(|_| !area.is_empty()) else {
@@ -156,7 +44,7 @@ pub(super) fn draw(
     let body = if shape.titles {
         let parts = vec![
             Span::styled(format!("{} ", chart + 1), theme.key()),
-            Span::styled(name(chart), theme.title()),
+            Span::styled(spec.label, theme.title()),
             Span::styled(format!(" {}", spec.unit), theme.muted()),
         ];
         pieces::title(buffer, area, theme, parts);
@@ -166,7 +54,7 @@ pub(super) fn draw(
             ..area
         }
     } else {
-        let tag = NAMES.get(chart).map_or("", |(_, short)| short);
+        let tag = spec.tag;
         if shape.tag > 0 {
             pieces::line(buffer, area, &Line::styled(tag, theme.title()));
         }
@@ -184,8 +72,9 @@ pub(super) fn draw(
     }
     let drawn: Vec<Drawn> = views
         .iter()
+        .zip(spec.dimensions)
         .enumerate()
-        .map(|(place, view)| Drawn {
+        .map(|(place, (view, dimension))| Drawn {
             values: view
                 .columns
                 .iter()
@@ -196,26 +85,19 @@ pub(super) fn draw(
                     })
                 })
                 .collect(),
-            down: is_down(chart, place),
+            down: dimension.below,
             place,
-            style: theme.dimension(chart, place),
+            style: theme.colour(dimension.colour),
         })
         .collect();
-    let mirrored = DOWN[chart].contains(&true);
-    let scale = Scale::new(theme, &drawn, plot.height, mirrored);
+    let mirrored = spec.dimensions.iter().any(|dimension| dimension.below);
+    let scale = PlotScale::new(theme, &drawn, plot.height, mirrored);
     plot::draw(buffer, plot, theme, &drawn, scale);
     numbers(theme, shape.gutter(body), scale, buffer);
 }
 
-fn is_down(chart: usize, place: usize) -> bool {
-    DOWN.get(chart)
-        .and_then(|all| all.get(place))
-        .copied()
-        .unwrap_or(false)
-}
-
-/// What the top and the bottom of the plot stand for.
-fn numbers(theme: Theme, gutter: Rect, scale: Scale, buffer: &mut Buffer) {
+/// The values at the top and the bottom of the plot.
+fn numbers(theme: Theme, gutter: Rect, scale: PlotScale, buffer: &mut Buffer) {
     if gutter.is_empty() {
         return;
     }
@@ -236,19 +118,19 @@ fn numbers(theme: Theme, gutter: Rect, scale: Scale, buffer: &mut Buffer) {
     }
 }
 
-/// The dimensions that there are rows for, those with something to say first.
+/// The dimensions that there are rows for; where there are too few, those that moved.
 fn legend(
     app: &App,
     chart: usize,
     views: &[DimensionView],
     area: Rect,
-    shape: Shape,
+    shape: ChartShape,
     buffer: &mut Buffer,
 ) {
-    let dimensions = CHARTS[chart].dimensions;
+    let dimensions = CHARTS.get(chart).map_or(&[][..], |c| c.dimensions);
     let mut order: Vec<usize> = (0..views.len().min(dimensions.len())).collect();
     if order.len() > usize::from(area.height) {
-        order.sort_by_key(|i| views[*i].peak.is_none_or(|peak| peak == 0.0));
+        order.sort_by_key(|i| !views[*i].is_active());
         order.truncate(area.height.into());
         order.sort_unstable();
     }
@@ -260,21 +142,20 @@ fn legend(
             width: legend.width.saturating_sub(shape.tag),
             height: 1,
         };
-        let text = legend_row(app.theme, chart, place, &views[place], shape);
+        let text = legend_row(app.theme, &dimensions[place], place, &views[place], shape);
         pieces::line(buffer, row, &text);
     }
 }
 
 fn legend_row(
     theme: Theme,
-    chart: usize,
+    dimension: &Dimension,
     place: usize,
     view: &DimensionView,
-    shape: Shape,
+    shape: ChartShape,
 ) -> Line<'static> {
-    let dimension = &CHARTS[chart].dimensions[place];
     let known = view.source != SourceKind::Unavailable;
-    let colour = theme.dimension(chart, place);
+    let colour = theme.colour(dimension.colour);
     let width = usize::from(shape.name).saturating_sub(2);
     let label: String = dimension.name.chars().take(width).collect();
     let mut line = Line::default();
@@ -282,8 +163,11 @@ fn legend_row(
         theme.mark(place),
         if known { colour } else { theme.muted() },
     ));
-    let quiet = !known || view.peak == Some(0.0);
-    let style = if quiet { theme.muted() } else { colour };
+    let style = if view.is_active() {
+        colour
+    } else {
+        theme.muted()
+    };
     line.push_span(Span::styled(format!(" {label:<width$}"), style));
     let count = dimension.quantity == Quantity::Entries;
     let values = [view.now, view.peak, view.p99];
@@ -291,8 +175,8 @@ fn legend_row(
         let text = match value {
             // Not known to be nothing: not known.
             None => UNAVAILABLE.to_owned(),
-            Some(value) if count && value < 99_999.5 => format!("{value:.0}"),
-            Some(_) => compact_or_dash(value),
+            Some(value) if count && value < 99_999.5 => decimal(value, 0),
+            Some(value) => compact(value),
         };
         let style = match (value, i) {
             (None, _) => theme.muted(),
@@ -313,25 +197,14 @@ fn reasons(app: &App, dimensions: &[Dimension], plot: Rect, buffer: &mut Buffer)
     let Some(hello) = app.history.hello() else {
         return;
     };
-    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
-    for dimension in dimensions {
-        let reason = match dimension.quantity {
-            Quantity::Rate(counter) => hello.unavailable.get(counter).map(String::as_str),
-            Quantity::Entries => Some("the number of entries cannot be read"),
-        };
-        let reason = reason.unwrap_or("unavailable");
-        match groups.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, names)) => names.push(dimension.name),
-            None => groups.push((reason, vec![dimension.name])),
-        }
-    }
+    let groups = hello.why_unavailable(dimensions);
     let text: Vec<Line<'_>> = groups
         .iter()
-        .flat_map(|(reason, names)| {
+        .flat_map(|group| {
             let text = if groups.len() == 1 {
-                format!("{UNAVAILABLE} {reason}")
+                format!("{UNAVAILABLE} {}", group.reason)
             } else {
-                format!("{UNAVAILABLE} {}: {reason}", names.join(", "))
+                format!("{UNAVAILABLE} {}: {}", group.names.join(", "), group.reason)
             };
             pieces::wrapped(&text, plot.width.into(), app.theme.muted())
         })

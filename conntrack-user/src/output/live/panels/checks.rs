@@ -6,13 +6,19 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{super::app::App, popup};
 use crate::{
-    model::crosscheck::Check,
-    output::text::{optional, range},
+    model::{
+        history::instance::InstanceHistory,
+        record::{Check, Hello},
+    },
+    output::{
+        checks::range,
+        format::number::optional,
+        live::{app::App, panels::popup},
+    },
+    text::Text,
 };
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let theme = app.theme;
     let heading = format!(
@@ -20,32 +26,42 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         "since attached", "probes", "kernel", "off", "verdict", "reason"
     );
     let mut lines = vec![Line::styled(heading, theme.muted())];
-    let crosscheck = app.instance().and_then(|instance| instance.crosscheck());
-    let mut checks: Vec<&Check> = crosscheck.map_or_else(Vec::new, |c| c.checks.iter().collect());
-    // The worst first, of equals in their order.
-    checks.sort_by_key(|check| std::cmp::Reverse(check.verdict));
+    let checks = app.instance().map(InstanceHistory::checks);
+    let checks = checks.unwrap_or_default();
     for check in &checks {
-        lines.push(Line::from(vec![
-            Span::raw(format!(
-                "{:<16} {:>12} {:>12} {:>5}  ",
-                check.name,
-                optional(check.probe),
-                range(check),
-                optional(check.residual),
-            )),
-            Span::styled(
-                format!("{:<14}", check.verdict.name()),
-                theme.verdict(Some(check.verdict)),
-            ),
-            Span::styled(
-                format!(" {}", check.reason.as_deref().unwrap_or_default()),
-                theme.muted(),
-            ),
-        ]));
+        lines.push(row(app, check));
     }
     if checks.is_empty() {
-        let text = "nothing is compared: no probes are attached";
+        let text = why_none(app.history.hello());
         lines.push(Line::styled(text, theme.muted()));
     }
     popup::draw(app, area, buffer, "Probes against the kernel", &lines);
+}
+
+fn row(app: &App, check: &Check) -> Line<'static> {
+    let theme = app.theme;
+    let reason = check.reason.as_ref().map(Text::to_string);
+    Line::from(vec![
+        Span::raw(format!(
+            "{:<16} {:>12} {:>12} {:>5}  ",
+            check.name,
+            optional(check.probe),
+            range(check),
+            optional(check.residual),
+        )),
+        Span::styled(
+            format!("{:<14}", check.verdict.name()),
+            theme.verdict(Some(check.verdict)),
+        ),
+        Span::styled(format!(" {}", reason.unwrap_or_default()), theme.muted()),
+    ])
+}
+
+fn why_none(hello: Option<&Hello>) -> String {
+    match hello {
+        Some(hello) if !hello.probes.is_attached() => {
+            format!("nothing is compared: no probes: {}", hello.probes.why_off())
+        }
+        _ => "nothing was compared yet".to_owned(),
+    }
 }

@@ -1,4 +1,4 @@
-//! What there is to know of a focused chart's dimensions besides numbers.
+//! Sources and meanings of a focused chart's dimensions, or why they are unavailable.
 
 use ratatui::{
     buffer::Buffer,
@@ -6,17 +6,21 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{super::app::App, chart::Shape, pieces, views::Views};
 use crate::{
     model::{
-        charts::{CHARTS, Dimension, Quantity},
+        kernel::charts::{CHARTS, Dimension, Quantity},
         record::SourceKind,
     },
-    output::number::UNAVAILABLE,
+    output::{
+        format::{duration, number::UNAVAILABLE},
+        live::{
+            app::App,
+            panels::{chart_shape::ChartShape, chart_views::ChartViews, pieces},
+        },
+    },
 };
 
-/// Draws it.
-pub(super) fn draw(app: &App, area: Rect, views: &Views<'_>, buffer: &mut Buffer) {
+pub(super) fn draw(app: &App, area: Rect, views: &ChartViews<'_>, buffer: &mut Buffer) {
     let Some(chart) = app.view.focus else {
         return;
     };
@@ -24,7 +28,7 @@ pub(super) fn draw(app: &App, area: Rect, views: &Views<'_>, buffer: &mut Buffer
         return;
     };
     let theme = app.theme;
-    let shape = Shape::new(area.width, true);
+    let shape = ChartShape::new(area.width, true);
     let views = views.of(chart, shape.columns(theme));
     let heading = vec![Span::styled(spec.name, theme.title())];
     pieces::title(buffer, area, theme, heading);
@@ -37,7 +41,7 @@ pub(super) fn draw(app: &App, area: Rect, views: &Views<'_>, buffer: &mut Buffer
             (UNAVAILABLE, reason(app, dimension))
         };
         let style = if known {
-            theme.dimension(chart, place)
+            theme.colour(dimension.colour)
         } else {
             theme.muted()
         };
@@ -55,7 +59,10 @@ pub(super) fn draw(app: &App, area: Rect, views: &Views<'_>, buffer: &mut Buffer
         Some(ms) if ms < 2.0 => {
             "peak: the busiest 1.05 ms; p99: of all spans of 1.05 ms".to_owned()
         }
-        Some(ms) => format!("peak: the busiest 1.05 ms; p99: of all spans of {ms:.0} ms"),
+        Some(ms) => format!(
+            "peak: the busiest 1.05 ms; p99: of all spans of {}",
+            duration::whole_millis(ms)
+        ),
         None => "peak and p99: of intervals (no probe counts this in buckets)".to_owned(),
     };
     lines.push(Line::styled(text, theme.muted()));
@@ -83,11 +90,8 @@ fn meaning(dimension: &Dimension) -> &'static str {
 }
 
 fn reason(app: &App, dimension: &Dimension) -> String {
-    let Quantity::Rate(counter) = dimension.quantity else {
-        return "the number of entries cannot be read".to_owned();
-    };
-    let hello = app.history.hello();
-    hello
-        .and_then(|hello| hello.unavailable.get(counter).cloned())
-        .unwrap_or_else(|| "unavailable".to_owned())
+    match app.history.hello() {
+        Some(hello) => hello.reason(dimension.quantity).to_string(),
+        None => "unavailable".to_owned(),
+    }
 }

@@ -1,4 +1,4 @@
-//! What happened: events, bursts, alerts and notices, the newest first.
+//! What happened: events, bursts, alerts and diagnostics, the newest first.
 
 use ratatui::{
     buffer::Buffer,
@@ -7,28 +7,37 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{super::app::App, pieces};
 use crate::{
     model::{
         alert::AlertStatus,
         event::Tuple,
-        history::{Notable, What, nanos},
+        history::{
+            Happening, Notable,
+            time::{Nanos, nanos},
+        },
         record::{Event, Record},
     },
-    output::number::compact,
+    output::{
+        format::{
+            clock, duration,
+            number::{compact, decimal},
+        },
+        live::{app::App, panels::pieces},
+    },
+    text::{Plain, Text},
 };
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;
     }
     let theme = app.theme;
     let mut rows = area;
-    let filter = &app.view.search_text;
+    let filter = Plain(&app.view.search_text);
+    let is_filtered = !app.view.search_text.is_empty();
     if area.height >= 4 {
         let mut parts = vec![Span::styled("Events", theme.title())];
-        if !filter.is_empty() {
+        if is_filtered {
             parts.push(Span::styled(format!(" filter: {filter}"), theme.warning()));
         }
         pieces::title(buffer, area, theme, parts);
@@ -37,102 +46,123 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     }
     // Up to the end of the window: what scrolls back shows what was known then.
     let wanted = app.history.notable(app.end()).filter_map(|notable| {
-        let told = Told::new(app, notable);
-        let line = format!("{} {}", told.kind, told.text);
-        app.view.search.matches(&line, told.tuple).then_some(told)
+        let line = FeedLine::new(app, notable);
+        let text = format!("{} {}", line.kind, line.text);
+        app.view.search.matches(&text, line.tuple).then_some(line)
     });
     let lines: Vec<Line<'_>> = wanted
         .take(rows.height.into())
-        .map(|told| {
+        .map(|line| {
             Line::from(vec![
-                Span::styled(format!("{} ", pieces::clock(told.time, 3)), theme.muted()),
-                Span::styled(format!("{:<14}", told.kind), told.style),
-                Span::raw(told.text),
+                Span::styled(format!("{} ", clock::digits(line.time, 3)), theme.muted()),
+                Span::styled(format!("{:<14}", line.kind), line.style),
+                Span::raw(line.text),
             ])
         })
         .collect();
     if lines.is_empty() {
-        let text = if !filter.is_empty() {
+        let text = if is_filtered {
             format!("no event matches {filter}")
-        } else if app.history.hello().is_some_and(|h| h.probes.mode == "off") {
-            "no events without probes".to_owned()
         } else {
-            "nothing was dropped, evicted or refused".to_owned()
+            nothing(app)
         };
         pieces::line(buffer, rows, &Line::styled(text, theme.muted()));
     }
     pieces::lines(buffer, rows, &lines);
 }
 
-/// A line of the feed.
-struct Told<'a> {
-    time: i64,
+/// Why there is nothing: that is good news only as far as events can be seen.
+fn nothing(app: &App) -> String {
+    let Some(hello) = app.history.hello() else {
+        return "no events yet".to_owned();
+    };
+    if !hello.probes.is_attached() {
+        return "no events without probes".to_owned();
+    }
+    let unseen = hello.unseen_events();
+    let kinds: Vec<&str> = unseen
+        .iter()
+        .flat_map(|group| &group.kinds)
+        .copied()
+        .collect();
+    if kinds.is_empty() {
+        return "no events were seen".to_owned();
+    }
+    format!(
+        "no events were seen; not all can be (n): {}",
+        kinds.join(", ")
+    )
+}
+
+struct FeedLine<'a> {
+    time: Nanos,
     kind: String,
     style: Style,
     text: String,
     tuple: Option<&'a Tuple>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> FeedLine<'a> {
     fn new(app: &App, notable: &'a Notable) -> Self {
         let theme = app.theme;
         let several = app.history.names().len() > 1;
-        let within = |instance: &str| {
+        let within = |instance: &Text| {
             if several {
                 format!("{instance}: ")
             } else {
                 String::new()
             }
         };
-        let mut told = Self {
+        let mut line = Self {
             time: notable.time,
             kind: "note".to_owned(),
             style: theme.muted(),
             text: String::new(),
             tuple: None,
         };
-        match &notable.what {
-            What::Notice(text) => told.text.clone_from(text),
-            What::Record(Record::Event(event)) => {
-                told.kind = event.kind.to_string();
-                told.style = match &*event.kind {
-                    "table_full" | "insert_failed" => theme.critical(),
-                    _ => theme.warning(),
+        match &notable.happening {
+            Happening::Diagnostic(text) => line.text = text.to_string(),
+            Happening::Record(Record::Event(event)) => {
+                line.kind = event.kind.to_string();
+                line.style = if event.is_refusal() {
+                    theme.critical()
+                } else {
+                    theme.warning()
                 };
-                told.text = within(&event.instance) + &flow(event);
-                told.tuple = event.tuple.as_ref();
+                line.text = within(&event.instance) + &flow(event);
+                line.tuple = event.tuple.as_ref();
             }
-            What::Record(Record::Burst(burst)) => {
-                told.kind = "burst".to_owned();
-                told.style = theme.key();
-                told.time = nanos(burst.start);
-                told.text = format!(
-                    "{}{} {} in {:.1} ms, peak {}/s",
+            Happening::Record(Record::Burst(burst)) => {
+                line.kind = "burst".to_owned();
+                line.style = theme.key();
+                line.time = nanos(burst.start);
+                line.text = format!(
+                    "{}{} {} in {}, peak {}/s",
                     within(&burst.instance),
                     burst.count,
                     burst.counter,
-                    burst.duration_ms,
+                    duration::millis(burst.duration_ms),
                     compact(burst.peak_rate)
                 );
             }
-            What::Record(Record::Alert(alert)) => {
-                told.kind = alert.status.to_string();
-                told.style = match alert.status {
+            Happening::Record(Record::Alert(alert)) => {
+                line.kind = alert.status.to_string();
+                line.style = match alert.status {
                     AlertStatus::Critical => theme.alarm(),
                     status => theme.status(status),
                 };
-                told.text = format!(
-                    " {}{} {:.1} {} (was {})",
+                line.text = format!(
+                    " {}{} {} {} (was {})",
                     within(&alert.instance),
                     alert.name,
-                    alert.value,
+                    decimal(alert.value, 1),
                     alert.unit,
                     alert.previous
                 );
             }
-            What::Record(_) => {}
+            Happening::Record(_) => {}
         }
-        told
+        line
     }
 }
 

@@ -1,4 +1,4 @@
-//! The line at the bottom: keys, the filter being typed, and what the window is.
+//! The line at the bottom: keys, the filter being typed, and the length of the window.
 
 use ratatui::{
     buffer::Buffer,
@@ -6,9 +6,16 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{
-    super::app::{App, Layout, Measure},
-    pieces,
+use crate::{
+    output::{
+        format::duration,
+        live::{
+            app::App,
+            panels::pieces,
+            state::{Measure, ScreenLayout},
+        },
+    },
+    text::Plain,
 };
 
 /// Keys worth knowing, most useful first.
@@ -26,7 +33,6 @@ const KEYS: [(&str, &str); 11] = [
     ("b", "burst"),
 ];
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;
@@ -35,25 +41,28 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if let Some(prompt) = &app.view.prompt {
         let mut line = Line::from(vec![
             Span::styled("filter: ", theme.key()),
-            Span::raw(prompt.text.clone()),
+            Span::raw(Plain(&prompt.text).to_string()),
             Span::styled(" ", theme.chosen()),
         ]);
         let after = match &prompt.error {
-            Some(error) => Span::styled(format!("  {error}"), theme.critical()),
+            Some(error) => {
+                let error = error.to_string();
+                Span::styled(format!("  {}", Plain(&error)), theme.critical())
+            }
             None => Span::styled("  words, or proto=udp,dport=53; Enter, Esc", theme.muted()),
         };
         line.push_span(after);
         pieces::line(buffer, area, &line);
         return;
     }
-    let mut state = vec![format!(" {}", pieces::duration(app.view.span()))];
+    let mut state = vec![format!(" {}", duration::window(app.view.span()))];
     if app.view.measure == Measure::Peak {
         state.push("peaks".to_owned());
     }
     match app.view.layout {
-        Layout::Overview => {}
-        Layout::Charts => state.push("charts".to_owned()),
-        Layout::Events => state.push("events".to_owned()),
+        ScreenLayout::Overview => {}
+        ScreenLayout::Charts => state.push("charts".to_owned()),
+        ScreenLayout::Events => state.push("events".to_owned()),
     }
     let rest = pieces::at_right(
         buffer,

@@ -7,16 +7,20 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{super::app::App, pieces};
 use crate::{
     model::{
-        alert::{AlertStatus, ConntrackFull},
-        history::{nanos, samples::Point},
+        alert::{AlertId, AlertStatus},
+        history::{samples::SamplePoint, time::nanos},
     },
-    output::number::{UNAVAILABLE, compact_time},
+    output::{
+        format::{
+            clock, duration,
+            number::{UNAVAILABLE, decimal, optional, percent},
+        },
+        live::{app::App, panels::pieces, theme::Theme},
+    },
 };
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;
@@ -27,34 +31,26 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         pieces::line(buffer, area, &text);
         return;
     };
-    let worst = point.status.max(point.level);
-    let style = theme.status(worst);
-    let mut status = Line::default();
-    status.push_span(Span::styled(
-        point.utilization.map_or_else(
-            || format!(" {UNAVAILABLE}"),
-            |percent| format!(" {percent:.1}%"),
-        ),
-        style,
-    ));
-    let shown = if worst == AlertStatus::Critical {
-        theme.alarm()
-    } else {
-        style
-    };
-    if area.width >= 24 {
-        status.push_span(Span::raw(" "));
-        status.push_span(Span::styled(format!(" {worst} "), shown));
-    }
-    if point.level > point.status && area.width >= 60 {
-        let text = format!(" alert still {}", point.status);
-        status.push_span(Span::styled(text, theme.muted()));
-    }
+    let style = style(theme, point);
+    let used = point.utilization;
+    let used = used.map_or_else(|| UNAVAILABLE.to_owned(), percent);
     if area.width < 16 {
         // The smallest screen shows the number that matters most.
-        let text = Line::styled(status.to_string().trim_start().to_owned(), style);
-        pieces::line(buffer, area, &text);
+        pieces::line(buffer, area, &Line::styled(used, style));
         return;
+    }
+    let mut status = Line::from(Span::styled(format!(" {used}"), style));
+    if area.width >= 24 {
+        status.push_span(Span::raw(" "));
+        status.push_span(word(theme, point));
+    }
+    if let Some(alert) = point.full_alert
+        && point.is_full
+        && alert != AlertStatus::Critical
+        && area.width >= 60
+    {
+        let text = format!(" alert still {alert}");
+        status.push_span(Span::styled(text, theme.muted()));
     }
     for extra in extras(app, point) {
         if status.width() + extra.width() + 30 < usize::from(area.width) {
@@ -63,11 +59,11 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         }
     }
     let rest = pieces::at_right(buffer, area, &status);
-    let entries = entries(point);
+    let entries = point.entries().map(|entries| decimal(entries, 0));
     let label = Line::from(vec![
         Span::styled("table ", theme.title()),
-        Span::styled(entries.0, theme.strong()),
-        Span::styled(format!(" / {} ", entries.1), theme.muted()),
+        Span::styled(optional(entries), theme.strong()),
+        Span::styled(format!(" / {} ", optional(point.max)), theme.muted()),
     ]);
     pieces::line(buffer, rest, &label);
     let used = u16::try_from(label.width()).unwrap_or(u16::MAX);
@@ -81,37 +77,48 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// Entries and the most there may be.
-fn entries(point: &Point) -> (String, String) {
-    let number =
-        |value: Option<u64>| value.map_or_else(|| UNAVAILABLE.to_owned(), |n| n.to_string());
-    let entries = point.values[0].map_or_else(|| UNAVAILABLE.to_owned(), |n| format!("{n:.0}"));
-    (entries, number(point.max))
+/// The colour of how full the table is: the alert's, unless the table is full, which is critical whatever the
+/// alert says. Green only where the alert is clear.
+pub(super) fn style(theme: Theme, point: &SamplePoint) -> Style {
+    match point.full_alert {
+        _ if point.is_full => theme.critical(),
+        Some(status) => theme.status(status),
+        None => theme.muted(),
+    }
+}
+
+/// The same in a word.
+fn word(theme: Theme, point: &SamplePoint) -> Span<'static> {
+    match point.full_alert {
+        Some(AlertStatus::Critical) => Span::styled(" CRITICAL ", theme.alarm()),
+        _ if point.is_full => Span::styled(" FULL ", theme.alarm()),
+        Some(status) => Span::styled(format!(" {status} "), theme.status(status)),
+        None => Span::styled(" not judged ", theme.muted()),
+    }
 }
 
 /// What else is known of alerts, most important first.
-fn extras(app: &App, point: &Point) -> Vec<Span<'static>> {
+fn extras(app: &App, point: &SamplePoint) -> Vec<Span<'static>> {
     let Some(sample) = app.instance().and_then(|instance| instance.latest()) else {
         return Vec::new();
     };
     let mut extras = Vec::new();
-    // A full table needs no forecast.
-    if let Some(time) = point.time_to_full.filter(|time| time.estimate > 0.0) {
-        let [estimate, low, high] = [time.estimate, time.low, time.high].map(compact_time);
-        let style = app.theme.warning();
-        extras.push(Span::styled(format!("full in {estimate}"), style));
-        extras.push(Span::styled(format!("({low}-{high})"), app.theme.muted()));
+    if let Some(time) = point.fills_in() {
+        let text = format!("full in {}", duration::compact(time.estimate));
+        extras.push(Span::styled(text, app.theme.warning()));
+        let range = format!("({})", duration::compact_range(time));
+        extras.push(Span::styled(range, app.theme.muted()));
     }
-    let alert = sample.alerts.get(ConntrackFull::NAME);
+    let alert = sample.alerts.get(AlertId::Full.spec().name);
     if let Some((alert, at)) = alert.and_then(|alert| Some((alert, alert.notify_at?))) {
-        let time = pieces::clock(nanos(at), 0);
-        let text = format!("{} told at {time}", alert.status);
+        let time = clock::digits(nanos(at), 0);
+        let text = format!("{} notified at {time}", alert.status);
         extras.push(Span::styled(text, app.theme.muted()));
     }
     extras
 }
 
-fn draw_bar(point: &Point, area: Rect, style: Style, buffer: &mut Buffer, empty: Style) {
+fn draw_bar(point: &SamplePoint, area: Rect, style: Style, buffer: &mut Buffer, empty: Style) {
     let share = point.utilization.unwrap_or(0.0).clamp(0.0, 100.0) / 100.0;
     let width = usize::from(area.width);
     let mut full = (share * width as f64).round() as usize;

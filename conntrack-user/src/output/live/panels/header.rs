@@ -6,23 +6,25 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{
-    super::{app::App, theme::Theme},
-    pieces,
-};
 use crate::{
-    model::{crosscheck::Verdict, history::InstanceHistory, overhead::Overhead},
-    output::number::{UNAVAILABLE, compact},
+    model::{history::instance::InstanceHistory, overhead::Overhead, record::Verdict},
+    output::{
+        format::{
+            clock,
+            number::{UNAVAILABLE, compact, percent},
+        },
+        live::{app::App, panels::pieces, theme::Theme},
+    },
+    text::Text,
 };
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;
     }
     let theme = app.theme;
     let verdict = app.instance().and_then(InstanceHistory::verdict);
-    let wrong = verdict.is_some_and(|verdict| verdict >= Verdict::Undercount);
+    let wrong = verdict.is_some_and(Verdict::is_bad);
     let rest = if wrong && area.width < 60 {
         area
     } else {
@@ -32,18 +34,20 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         pieces::line(buffer, rest, &Line::styled("ctpulse", theme.title()));
         return;
     };
-    let name = app.instance_name().unwrap_or("self");
-    let probes = if hello.probes.mode == "off" {
-        Span::styled("probes off", theme.warning())
-    } else {
+    let name = app
+        .instance_name()
+        .map_or_else(|| "self".to_owned(), Text::to_string);
+    let probes = if hello.probes.is_attached() {
         Span::raw(format!("{}/{}", hello.probes.mode, hello.probes.group))
+    } else {
+        Span::styled("probes off", theme.warning())
     };
-    // With how late each is given up.
+    // Each with how late it gives way.
     let parts = [
         (1, Span::styled("ctpulse", theme.title())),
-        (3, Span::styled(hello.hostname.clone(), theme.strong())),
-        (0, Span::styled(hello.kernel.clone(), theme.muted())),
-        (2, instance(app, name)),
+        (3, Span::styled(hello.hostname.to_string(), theme.strong())),
+        (0, Span::styled(hello.kernel.to_string(), theme.muted())),
+        (2, instance(app, &name)),
         (4, probes),
         (
             5,
@@ -105,7 +109,7 @@ fn right(app: &App, width: u16) -> Line<'static> {
         && width >= 70
     {
         let memory = memory.map_or_else(|| UNAVAILABLE.to_owned(), |bytes| compact(bytes as f64));
-        let text = format!(" self {cpu_percent:.1}% {memory}B ");
+        let text = format!(" self {} {memory}B ", percent(cpu_percent));
         line.push_span(Span::styled(text, theme.muted()));
     }
     if width < 30 {
@@ -113,13 +117,13 @@ fn right(app: &App, width: u16) -> Line<'static> {
     }
     let time = app.end();
     if app.view.at.is_some() {
-        let text = format!(" PAUSED {} ", pieces::clock(time, 3));
+        let text = format!(" PAUSED {} ", clock::digits(time, 3));
         line.push_span(Span::styled(text, theme.chosen()));
     } else if app.history.summary().is_some() {
         line.push_span(Span::styled(" END ", theme.chosen()));
     } else if app.history.last().is_some() {
         line.push_span(Span::styled(
-            format!(" {}", pieces::clock(time, 0)),
+            format!(" {}", clock::digits(time, 0)),
             theme.strong(),
         ));
         if width >= 100 {

@@ -6,12 +6,8 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{
-    super::{app::App, keys::HELP},
-    popup,
-};
+use crate::output::live::{app::App, keys::HELP, panels::popup};
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let lines: Vec<Line<'_>> = HELP
         .iter()

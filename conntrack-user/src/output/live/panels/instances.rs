@@ -6,13 +6,16 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{super::app::App, pieces, popup};
 use crate::{
-    model::{
-        crosscheck::Verdict,
-        history::{InstanceHistory, samples::first_dimension},
+    model::{history::instance::InstanceHistory, kernel::counters::Counter, record::Verdict},
+    output::{
+        format::number::{UNAVAILABLE, compact_or_dash, decimal, optional, percent},
+        live::{
+            app::App,
+            panels::{gauge, pieces, popup},
+        },
     },
-    output::number::{UNAVAILABLE, compact_or_dash},
+    text::Text,
 };
 
 /// Draws those that there is room for, the shown one among them.
@@ -57,23 +60,18 @@ pub(super) fn choose(app: &App, area: Rect, buffer: &mut Buffer, cursor: usize) 
     popup::draw(app, area, buffer, "Choose: up, down, Enter", &lines);
 }
 
-fn row(app: &App, name: &str, chosen: bool) -> Line<'static> {
+fn row(app: &App, name: &Text, chosen: bool) -> Line<'static> {
     let theme = app.theme;
-    let instance = app.history.instance(name);
+    let instance = app.history.instance(name.raw());
     let point = instance.and_then(|instance| instance.at(app.end()));
-    let entries = point.and_then(|p| p.values[0]);
-    let entries = entries.map_or_else(|| UNAVAILABLE.to_owned(), |n| format!("{n:.0}"));
-    let used = point.and_then(|p| p.utilization);
-    let used = used.map_or_else(
-        || UNAVAILABLE.to_owned(),
-        |percent| format!("{percent:.1}%"),
-    );
-    let new = compact_or_dash(point.and_then(|p| p.values[first_dimension(1)]));
+    let entries = optional(point.and_then(|p| p.entries()).map(|n| decimal(n, 0)));
+    let used = optional(point.and_then(|p| p.utilization).map(percent));
+    let new = compact_or_dash(point.and_then(|p| p.rate(Counter::New)));
     let verdict = instance.and_then(InstanceHistory::verdict);
     let untracked = instance
         .and_then(InstanceHistory::latest)
         .is_some_and(|sample| sample.untracked.is_some());
-    let name: String = name.chars().take(20).collect();
+    let name: String = name.to_string().chars().take(20).collect();
     let style = if chosen {
         theme.chosen()
     } else {
@@ -84,7 +82,7 @@ fn row(app: &App, name: &str, chosen: bool) -> Line<'static> {
         Span::raw(format!(" {entries:>8}")),
         Span::styled(
             format!(" {used:>7}"),
-            point.map_or_else(|| theme.muted(), |p| theme.status(p.status.max(p.level))),
+            point.map_or_else(|| theme.muted(), |point| gauge::style(theme, point)),
         ),
         Span::raw(format!(" {new:>6}  ")),
     ]);

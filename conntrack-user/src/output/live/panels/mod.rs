@@ -2,6 +2,8 @@
 
 mod axis;
 mod chart;
+mod chart_shape;
+mod chart_views;
 mod checks;
 mod details;
 mod feed;
@@ -10,36 +12,39 @@ mod gauge;
 mod header;
 mod help;
 mod instances;
-mod notices;
+mod messages;
 mod pieces;
 mod popup;
 mod ribbon;
 mod top;
-mod views;
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use self::views::Views;
-use super::{
-    app::{App, Overlay},
-    layout::{Areas, Wanted, areas},
+use self::{chart_shape::ChartShape, chart_views::ChartViews};
+use crate::{
+    model::history::instance::InstanceHistory,
+    output::live::{
+        app::App,
+        layout::{Areas, LayoutInput, areas},
+        state::Overlay,
+    },
 };
 
 /// Draws everything.
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
-    let notices = notices::lines(app);
-    let wanted = Wanted {
-        notices: u16::try_from(notices.len()).unwrap_or(u16::MAX),
+    let messages = messages::lines(app);
+    let wanted = LayoutInput {
+        messages: u16::try_from(messages.len()).unwrap_or(u16::MAX),
         layout: app.view.layout,
         focus: app.view.focus,
-        top: app.instance().is_some_and(|i| i.tops().next().is_some()),
+        top: app.instance().is_some_and(InstanceHistory::has_top),
         instances: app.history.names().len(),
     };
     let areas = areas(area, &wanted);
     header::draw(app, areas.header, buffer);
     gauge::draw(app, areas.gauge, buffer);
-    pieces::lines(buffer, areas.notices, &notices);
-    let views = Views::new(app);
+    pieces::lines(buffer, areas.messages, &messages);
+    let views = ChartViews::new(app);
     charts(app, &areas, &views, buffer);
     details::draw(app, areas.details, &views, buffer);
     feed::draw(app, areas.feed, buffer);
@@ -47,7 +52,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     instances::draw(app, areas.instances, buffer);
     footer::draw(app, areas.footer, buffer);
     // What must not be missed stays in sight.
-    let above = areas.notices.bottom().max(areas.gauge.bottom());
+    let above = areas.messages.bottom().max(areas.gauge.bottom());
     let under = Rect {
         y: above,
         height: area.bottom().saturating_sub(above),
@@ -56,20 +61,20 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     match app.view.overlay {
         Some(Overlay::Help) => help::draw(app, under, buffer),
         Some(Overlay::Checks) => checks::draw(app, under, buffer),
-        Some(Overlay::Notices) => notices::draw(app, under, buffer),
+        Some(Overlay::Messages) => messages::draw(app, under, buffer),
         Some(Overlay::Instances(cursor)) => instances::choose(app, under, buffer, cursor),
         None => {}
     }
 }
 
-fn charts(app: &App, areas: &Areas, views: &Views<'_>, buffer: &mut Buffer) {
+fn charts(app: &App, areas: &Areas, views: &ChartViews<'_>, buffer: &mut Buffer) {
     for (axis, ribbon) in areas.axes.iter().zip(&areas.ribbons) {
-        let shape = chart::Shape::new(axis.width, areas.titles);
+        let shape = ChartShape::new(axis.width, areas.titles);
         axis::draw(app, *axis, shape, buffer);
         ribbon::draw(app, *ribbon, shape, views, buffer);
     }
     for place in &areas.charts {
-        let shape = chart::Shape::new(place.area.width, areas.titles);
+        let shape = ChartShape::new(place.area.width, areas.titles);
         chart::draw(app, place.chart, place.area, shape, views, buffer);
     }
 }

@@ -1,6 +1,5 @@
 //! What several panels are made of.
 
-use jiff::Timestamp;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -8,8 +7,10 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::super::{app::App, theme::Theme};
-use crate::model::history::{Nanos, window::Window};
+use crate::{
+    model::history::window::Window,
+    output::live::{app::App, theme::Theme},
+};
 
 /// Lines from the top of an area on. What does not fit ends in an ellipsis.
 pub(super) fn lines(buffer: &mut Buffer, area: Rect, lines: &[Line<'_>]) {
@@ -59,54 +60,12 @@ pub(super) fn window(app: &App, columns: usize) -> Window {
     Window::ending(app.end(), app.view.span(), columns)
 }
 
-/// The UTC time of day, with so many digits of a second.
-pub(super) fn clock(time: Nanos, digits: usize) -> String {
-    let Ok(time) = Timestamp::from_nanosecond(time.into()) else {
-        return "?".to_owned();
-    };
-    let text = format!("{}", time.strftime("%H:%M:%S%.9f"));
-    let cut = text.len() - if digits == 0 { 10 } else { 9 - digits.min(9) };
-    text[..cut].to_owned()
-}
-
-/// A length of time in its best unit.
-pub(super) fn duration(length: Nanos) -> String {
-    let length = length as f64;
-    for (unit, name) in [
-        (3.6e12, "h"),
-        (6e10, "min"),
-        (1e9, "s"),
-        (1e6, "ms"),
-        (1e3, "µs"),
-    ] {
-        let value = length / unit;
-        if value >= 0.9995 {
-            return if value < 9.95 && (value - value.round()).abs() > 0.005 {
-                format!("{value:.1} {name}")
-            } else {
-                format!("{value:.0} {name}")
-            };
-        }
-    }
-    format!("{length:.0} ns")
-}
-
 /// Text broken into lines of a width, at blanks where there are any.
 pub(super) fn wrapped(text: &str, width: usize, style: Style) -> Vec<Line<'static>> {
-    let mut lines = Vec::new();
-    let mut current = String::new();
-    for word in text.split(' ') {
-        let room = width.saturating_sub(current.chars().count());
-        if !current.is_empty() && word.chars().count() + 1 > room {
-            lines.push(Line::styled(std::mem::take(&mut current), style));
-        }
-        if !current.is_empty() {
-            current.push(' ');
-        }
-        current.push_str(word);
-    }
-    lines.push(Line::styled(current, style));
-    lines
+    textwrap::wrap(text, width.max(1))
+        .into_iter()
+        .map(|line| Line::styled(line.into_owned(), style))
+        .collect()
 }
 
 #[cfg(test)]
@@ -114,31 +73,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_of_day() {
-        let time = 1_767_323_045_678_901_000;
-        assert_eq!(clock(time, 0), "03:04:05");
-        assert_eq!(clock(time, 3), "03:04:05.678");
-        assert_eq!(clock(time, 6), "03:04:05.678901");
-    }
-
-    #[test]
-    fn lengths_of_time() {
-        for (length, text) in [
-            (50_000_000, "50 ms"),
-            (1_048_576, "1.0 ms"),
-            (1_500_000_000, "1.5 s"),
-            (60_000_000_000, "1 min"),
-            (3_600_000_000_000, "1 h"),
-            (543, "543 ns"),
-        ] {
-            assert_eq!(duration(length), text);
-        }
-    }
-
-    #[test]
     fn lines_break_at_blanks() {
-        let lines = wrapped("one two three", 8, Style::new());
-        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
-        assert_eq!(lines, ["one two", "three"]);
+        let wrapped = |text| -> Vec<String> {
+            let lines = wrapped(text, 8, Style::new());
+            lines.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(wrapped("one two three"), ["one two", "three"]);
+        // Nothing of a long word is lost.
+        assert_eq!(wrapped("a 0123456789"), ["a", "01234567", "89"]);
+        assert_eq!(wrapped(""), [""]);
     }
 }

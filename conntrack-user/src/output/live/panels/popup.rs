@@ -7,7 +7,7 @@ use ratatui::{
     widgets::{Block, BorderType, Clear, Widget as _},
 };
 
-use super::{super::app::App, pieces};
+use crate::output::live::{app::App, panels::pieces};
 
 /// Draws lines in a box in the middle, as large as they need or there is.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer, title: &str, lines: &[Line<'_>]) {

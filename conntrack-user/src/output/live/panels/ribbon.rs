@@ -7,77 +7,54 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{
-    super::{app::App, plot::dots_in_character},
-    chart::Shape,
-    pieces,
-    views::Views,
-};
 use crate::{
-    model::{
-        charts::CHARTS,
-        history::{nanos, window::busiest},
+    model::{history::activity::ActivitySummary, kernel::charts::CHARTS},
+    output::{
+        format::number::{UNAVAILABLE, compact},
+        live::{
+            app::App,
+            panels::{chart_shape::ChartShape, chart_views::ChartViews, pieces},
+            plot::dots_in_character,
+            theme::Theme,
+        },
     },
-    output::number::compact,
 };
 
-/// Draws it.
-pub(super) fn draw(app: &App, area: Rect, shape: Shape, views: &Views<'_>, buffer: &mut Buffer) {
+pub(super) fn draw(
+    app: &App,
+    area: Rect,
+    shape: ChartShape,
+    views: &ChartViews<'_>,
+    buffer: &mut Buffer,
+) {
     let Some(instance) = app.instance().filter(|_| !area.is_empty()) else {
         return;
     };
     let theme = app.theme;
-    let plot = shape.plot(area);
     let columns = shape.columns(theme);
     let window = pieces::window(app, columns);
-    let per = dots_in_character(theme);
     let rates: Vec<_> = (1..CHARTS.len()).map(|c| views.of(c, columns)).collect();
     let rates: Vec<_> = rates.iter().flat_map(|views| views.iter()).collect();
-    let busiest = busiest(&rates, per);
-    let mut in_burst = vec![false; busiest.len()];
-    let (mut count, mut highest) = (0_usize, 0.0_f64);
-    for burst in instance.bursts(&window) {
-        count += 1;
-        highest = highest.max(burst.peak_rate);
-        for i in window.columns_of(&(nanos(burst.start)..nanos(burst.end))) {
-            if let Some(mark) = in_burst.get_mut(i / per) {
-                *mark = true;
-            }
-        }
-    }
-    let most = busiest.iter().flatten().copied().fold(0.0, f64::max);
-    let summary = if count > 0 {
-        Line::from(vec![
-            Span::styled(format!("{count} "), theme.warning()),
-            Span::styled(
-                if count == 1 { "burst, " } else { "bursts, " },
-                Style::new(),
-            ),
-            Span::styled(compact(highest), theme.strong()),
-            Span::styled("/s", Style::new()),
-        ])
-    } else if most > 0.0 {
-        Line::from(vec![
-            Span::styled("busiest ", theme.muted()),
-            Span::raw(compact(most)),
-            Span::styled("/s", theme.muted()),
-        ])
-    } else {
-        Line::styled("quiet", theme.muted())
-    };
-    pieces::line(buffer, shape.legend(area), &summary);
+    let activity = instance.activity(&window, &rates, dots_in_character(theme));
+    pieces::line(
+        buffer,
+        shape.legend(area),
+        &summary(theme, activity.summary),
+    );
+    let plot = shape.plot(area);
     if plot.is_empty() {
         return;
     }
     let levels = theme.levels();
-    for ((rate, burst), x) in busiest
+    for ((rate, burst), x) in activity
+        .columns
         .into_iter()
-        .zip(in_burst)
+        .zip(activity.in_burst)
         .zip(plot.left()..plot.right())
     {
         let symbol = match rate {
             None => " ",
-            Some(rate) => levels[level(rate, most, levels.len())],
+            Some(rate) => levels[level(rate, activity.greatest, levels.len())],
         };
         let style = if burst {
             theme.warning()
@@ -92,6 +69,29 @@ pub(super) fn draw(app: &App, area: Rect, shape: Shape, views: &Views<'_>, buffe
                 symbol
             });
             cell.set_style(style);
+        }
+    }
+}
+
+fn summary(theme: Theme, summary: ActivitySummary) -> Line<'static> {
+    match summary {
+        ActivitySummary::Bursts { number, peak_rate } => Line::from(vec![
+            Span::styled(format!("{number} "), theme.warning()),
+            Span::styled(
+                if number == 1 { "burst, " } else { "bursts, " },
+                Style::new(),
+            ),
+            Span::styled(compact(peak_rate), theme.strong()),
+            Span::styled("/s", Style::new()),
+        ]),
+        ActivitySummary::Busiest(rate) => Line::from(vec![
+            Span::styled("busiest ", theme.muted()),
+            Span::raw(compact(rate)),
+            Span::styled("/s", theme.muted()),
+        ]),
+        ActivitySummary::Quiet => Line::styled("quiet", theme.muted()),
+        ActivitySummary::Unknown => {
+            Line::styled(format!("{UNAVAILABLE} not counted"), theme.muted())
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who causes it: the leaders by several measures.
+//! Top talkers by several measures.
 
 use ratatui::{
     buffer::Buffer,
@@ -6,43 +6,43 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{super::app::App, pieces};
 use crate::{
-    model::{history::InstanceHistory, record::TopTable},
-    output::number::compact,
+    model::{history::instance::InstanceHistory, record::TopTable},
+    output::{
+        format::{
+            duration,
+            number::{amount, whole_percent},
+        },
+        live::{app::App, panels::pieces},
+    },
 };
 
 /// Width that a table needs.
 const WIDTH: u16 = 30;
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let Some(instance) = app.instance().filter(|_| !area.is_empty()) else {
         return;
     };
     let theme = app.theme;
-    let window = instance.tops().map(|top| top.window_s).fold(0.0, f64::max);
-    let mut parts = vec![Span::styled("Culprits", theme.title())];
-    if window > 0.0 {
-        let text = format!(" of {window:.1} s, and who holds entries");
+    let mut parts = vec![Span::styled("Top talkers", theme.title())];
+    if let Some(window) = instance.top_window_s() {
+        let text = format!(" of {}, and of entries held", duration::seconds(window));
         parts.push(Span::styled(text, theme.muted()));
     }
     if area.height == 1 {
-        pieces::lines(buffer, area, &[leaders(app, instance)]);
+        pieces::lines(buffer, area, &[first_sources(app, instance)]);
         return;
     }
     pieces::title(buffer, area, theme, parts);
-    let all = instance.tops().flat_map(|top| &top.tables);
-    let mut tables: Vec<&TopTable> = all.filter(|table| !table.rows.is_empty()).collect();
-    // Who it is, before whom it is for.
-    tables.sort_by_key(|table| table.of != "src");
+    let tables = instance.top_tables();
     let rows = Rect {
         y: area.y + 1,
         height: area.height - 1,
         ..area
     };
     if tables.is_empty() {
-        pieces::line(buffer, rows, &Line::styled("nobody", theme.muted()));
+        pieces::line(buffer, rows, &Line::styled(none(instance), theme.muted()));
         return;
     }
     let count = (area.width / WIDTH).clamp(1, u16::try_from(tables.len()).unwrap_or(1));
@@ -58,29 +58,26 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 }
 
 /// The first of each measure, where there is room for no more.
-fn leaders(app: &App, instance: &InstanceHistory) -> Line<'static> {
+fn first_sources(app: &App, instance: &InstanceHistory) -> Line<'static> {
     let theme = app.theme;
     let mut line = Line::default();
-    let tables = instance.tops().flat_map(|top| &top.tables);
-    for table in tables.filter(|table| table.of == "src") {
-        if let Some(first) = table.rows.first() {
-            line.push_span(Span::styled(format!("{} by ", table.by), theme.muted()));
-            line.push_span(Span::styled(first.key.clone(), theme.strong()));
-            line.push_span(Span::raw(format!(" {:.0}%  ", first.share)));
-        }
+    for (table, first) in instance.first_sources() {
+        line.push_span(Span::styled(format!("{} by ", table.by), theme.muted()));
+        line.push_span(Span::styled(first.key.to_string(), theme.strong()));
+        line.push_span(Span::raw(format!(" {}  ", whole_percent(first.share))));
     }
     if line.width() == 0 {
-        line.push_span(Span::styled("no culprits", theme.muted()));
+        line.push_span(Span::styled(none(instance), theme.muted()));
     }
     line
 }
 
-/// Exact as far as that is short.
-fn amount(count: u64) -> String {
-    if count < 10_000 {
-        count.to_string()
+/// That there are no top talkers, or that none could be found.
+fn none(instance: &InstanceHistory) -> &'static str {
+    if instance.is_top_counted() {
+        "no top talkers"
     } else {
-        compact(count as f64)
+        "top talkers cannot be counted"
     }
 }
 
@@ -92,12 +89,12 @@ fn lines(app: &App, table: &TopTable, area: Rect) -> Vec<Line<'static>> {
     let room = usize::from(area.height).saturating_sub(1);
     for row in table.rows.iter().take(room) {
         let process = row.process.as_ref().map(|p| format!(" {p}"));
-        let least = if table.error > 0 { "≥" } else { "" };
+        let least = if table.is_exact() { "" } else { "≥" };
         let count = format!("{least}{}", amount(row.count));
         lines.push(Line::from(vec![
             Span::styled(format!("{count:>6}"), theme.strong()),
-            Span::styled(format!(" {:>3.0}% ", row.share), theme.muted()),
-            Span::raw(row.key.clone()),
+            Span::styled(format!(" {:>4} ", whole_percent(row.share)), theme.muted()),
+            Span::raw(row.key.to_string()),
             Span::styled(process.unwrap_or_default(), theme.muted()),
         ]));
     }

@@ -1,8 +1,11 @@
 use proptest::prelude::*;
 
-use super::{build::*, *};
+use crate::source::nfnetlink::{
+    attribute::*,
+    message::{build::*, *},
+};
 
-const DUMP: Request = Request {
+const DUMP: NetlinkRequest = NetlinkRequest {
     name: "LIST",
     module: "some_module",
     subsystem: 2,
@@ -16,7 +19,10 @@ const DUMP: Request = Request {
 const KIND: i32 = 0x0104;
 
 /// The resource ids and first attributes in an answer that comes as these datagrams.
-fn answer(request: &Request, datagrams: &[Vec<u8>]) -> Result<(Vec<(u16, u32)>, bool), Fault> {
+fn answer(
+    request: &NetlinkRequest,
+    datagrams: &[Vec<u8>],
+) -> Result<(Vec<(u16, u32)>, bool), AnswerError> {
     let mut answer = Answer::new(request, 9);
     for datagram in datagrams {
         if answer.take(datagram, decode)? {
@@ -41,7 +47,7 @@ fn item(resource: u16, value: u32) -> Vec<u8> {
 
 #[test]
 fn a_request_has_its_header_and_attributes() {
-    let request = Request {
+    let request = NetlinkRequest {
         family: 2,
         attributes: &[(1, 0x0102)],
         ..DUMP
@@ -66,7 +72,7 @@ fn a_dump_goes_on_until_it_is_done() {
 
 #[test]
 fn a_single_answer_is_complete_at_once() {
-    let one = Request {
+    let one = NetlinkRequest {
         dump: false,
         ..DUMP
     };
@@ -87,15 +93,15 @@ fn what_the_kernel_refuses_is_told() {
     for kind in [libc::NLMSG_ERROR, libc::NLMSG_DONE] {
         assert_eq!(
             answer(&DUMP, &[refusal(kind, libc::EPERM)]),
-            Err(Fault::Refused(libc::EPERM))
+            Err(AnswerError::Refused(libc::EPERM))
         );
     }
     let overrun = message(libc::NLMSG_OVERRUN, 0, 9, &[]);
-    assert_eq!(answer(&DUMP, &[overrun]), Err(Fault::Overrun));
+    assert_eq!(answer(&DUMP, &[overrun]), Err(AnswerError::Overrun));
     let most_negative = message(libc::NLMSG_ERROR, 0, 9, &i32::MIN.to_ne_bytes());
     assert_eq!(
         answer(&DUMP, &[most_negative]),
-        Err(Fault::Refused(i32::MAX))
+        Err(AnswerError::Refused(i32::MAX))
     );
 }
 

@@ -1,0 +1,188 @@
+//! Counts in memory: running totals, and rings of time buckets of about a millisecond.
+//!
+//! Both maps are `BPF_MAP_TYPE_ARRAY` with `BPF_F_MMAPABLE`; user space maps them read-only. A *cell* is
+//! one CPU of one instance (network namespace).
+//!
+//! Only the programs write, and only ever to the cell of the CPU they run on. Each counter belongs to
+//! one program. A program never interrupts itself on a CPU (the kernel misses such a hit, and counts the
+//! miss), but programs attached by fentry do interrupt each other: with one writer for every word that
+//! needs no care.
+
+/// Length of one time bucket as a power of two of nanoseconds: 2^20 ns = 1.048576 ms.
+pub const BUCKET_SHIFT: u32 = 20;
+
+/// Length of one time bucket in nanoseconds.
+pub const BUCKET_NS: u64 = 1 << BUCKET_SHIFT;
+
+/// Counters a cell has room for: a [`Bucket`] of exactly four cache lines, of which all that every flow
+/// touches is in the first.
+pub const COUNTER_SLOTS: usize = 32;
+
+/// Index of a cell. `cpus` is the number of CPU ids (highest possible id + 1), not the number of CPUs.
+#[inline(always)]
+#[must_use]
+pub const fn cell_index(slot: u32, cpu: u32, cpus: u32) -> u32 {
+    slot * cpus + cpu
+}
+
+/// Index of the bucket of an epoch (`bpf_ktime_get_ns() >> BUCKET_SHIFT`) in the ring of a cell, which has
+/// 2^`ring_bits` buckets.
+#[inline(always)]
+#[must_use]
+pub const fn bucket_index(cell: u32, epoch: u64, ring_bits: u32) -> u32 {
+    (cell << ring_bits) | (epoch as u32 & ((1 << ring_bits) - 1))
+}
+
+/// How the maps of totals and buckets are laid out, as user space makes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CounterShape {
+    /// Number of CPU ids: highest possible id + 1.
+    pub cpus: u32,
+    /// Number of instances.
+    pub slots: u32,
+    /// log2 of the number of buckets in a cell's ring.
+    pub ring_bits: u32,
+}
+
+impl CounterShape {
+    /// Number of cells: elements of the map of totals.
+    #[must_use]
+    pub const fn cells(&self) -> u32 {
+        self.cpus * self.slots
+    }
+
+    /// Elements of the map of buckets.
+    #[must_use]
+    pub const fn buckets(&self) -> u32 {
+        self.cells() << self.ring_bits
+    }
+
+    /// Buckets in a cell's ring, of [`BUCKET_NS`] each.
+    #[must_use]
+    pub const fn ring_length(&self) -> u64 {
+        1 << self.ring_bits
+    }
+
+    /// See [`cell_index`].
+    #[must_use]
+    pub const fn cell(&self, slot: u32, cpu: u32) -> u32 {
+        cell_index(slot, cpu, self.cpus)
+    }
+
+    /// See [`bucket_index`].
+    #[must_use]
+    pub const fn bucket(&self, cell: u32, epoch: u64) -> u32 {
+        bucket_index(cell, epoch, self.ring_bits)
+    }
+}
+
+/// Running totals of one cell since the programs were loaded. 320 bytes: five cache lines.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CellTotals {
+    /// One monotonic total per [`ProbeCounter`](crate::ProbeCounter).
+    pub counts: [u64; COUNTER_SLOTS],
+    /// Events lost on this CPU (kept in slot 0, whatever their namespace): kernel memory could not
+    /// be read, or the context of a function's entry could not be saved.
+    pub faults: u64,
+    /// The programs' own: the allocation that this CPU entered last.
+    pub allocating: Allocating,
+    /// Room to keep the element a multiple of a cache line.
+    pub reserved: [u64; 4],
+}
+
+/// What the entry of `__nf_conntrack_alloc` saves for `early_drop`, which it may call.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Allocating {
+    /// The stack pointer at its entry.
+    pub frame: u64,
+    /// Its `orig` argument: the tuple of the flow to be made.
+    pub tuple: u64,
+    /// 1 when the packet path called it.
+    pub from_packet: u64,
+}
+
+/// One time bucket of one cell. 256 bytes: four cache lines.
+///
+/// Each word is the count of a [`ProbeCounter`](crate::ProbeCounter) together with the epoch it was counted
+/// in, see [`bucket_word`]: a row of the ring need not be cleared before it is used again, and a reader needs
+/// one load to know whether a count is of the epoch it asked for.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Bucket {
+    /// One word per [`ProbeCounter`](crate::ProbeCounter).
+    pub words: [u64; COUNTER_SLOTS],
+}
+
+const _: () = assert!(size_of::<CellTotals>() == 320);
+const _: () = assert!(size_of::<Bucket>() == 256);
+
+/// Bits of a word of a [`Bucket`] that count. The others are the low 40 bits of the epoch, which come
+/// round after 36 years.
+const COUNT_BITS: u32 = 24;
+
+/// A word of a [`Bucket`]: `count`, below 2^24, of what happened in `epoch`
+/// (`bpf_ktime_get_ns() >> BUCKET_SHIFT`).
+#[inline(always)]
+#[must_use]
+pub const fn bucket_word(epoch: u64, count: u32) -> u64 {
+    (epoch << COUNT_BITS) | count as u64
+}
+
+/// What a word of a [`Bucket`] counted in an epoch: 0 when it is of another.
+#[inline(always)]
+#[must_use]
+pub const fn bucket_count(word: u64, epoch: u64) -> u32 {
+    let count = word ^ (epoch << COUNT_BITS);
+    if count >> COUNT_BITS == 0 {
+        count as u32
+    } else {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_counts_in_one_epoch_only() {
+        let epoch = 0x12_3456_789a;
+        let word = bucket_word(epoch, 7);
+        assert_eq!(bucket_count(word, epoch), 7);
+        assert_eq!(bucket_count(word, epoch + 1), 0);
+        assert_eq!(bucket_count(word, epoch - (1 << 12)), 0);
+        assert_eq!(bucket_count(0, epoch), 0);
+        // One more is one more in the same epoch.
+        assert_eq!(bucket_count(word + 1, epoch), 8);
+        // The largest: 2^44 epochs are all that 64 bits of nanoseconds hold.
+        let last = u64::MAX >> BUCKET_SHIFT;
+        assert_eq!(
+            bucket_count(bucket_word(last, (1 << 24) - 1), last),
+            (1 << 24) - 1
+        );
+    }
+
+    #[test]
+    fn cells_and_rings_follow_each_other_without_gaps() {
+        let shape = CounterShape {
+            cpus: 3,
+            slots: 2,
+            ring_bits: 4,
+        };
+        let (mut cells, mut buckets) = (0, 0);
+        for slot in 0..shape.slots {
+            for cpu in 0..shape.cpus {
+                let cell = shape.cell(slot, cpu);
+                assert_eq!(cell, cells);
+                cells += 1;
+                for place in 0..shape.ring_length() {
+                    assert_eq!(shape.bucket(cell, 7 * shape.ring_length() + place), buckets);
+                    buckets += 1;
+                }
+            }
+        }
+        assert_eq!((cells, buckets), (shape.cells(), shape.buckets()));
+    }
+}

@@ -1,0 +1,86 @@
+//! The fields of the kernel's structures that programs read. Where a field lies is the running kernel's
+//! affair: user space takes its offset from BTF and sets it as a global before loading.
+
+use core::fmt;
+
+/// Calls a macro with every field: the name of the global, and where the field is.
+#[macro_export]
+macro_rules! kernel_fields {
+    ($callback:ident) => {
+        $callback! {
+            NF_CONN_NET = nf_conn.ct_net;
+            NF_CONN_STATUS = nf_conn.status;
+            NF_CONN_TIMEOUT = nf_conn.timeout;
+            NF_CONN_TUPLEHASH = nf_conn.tuplehash;
+            // IP_CT_DIR_REPLY of enum ip_conntrack_dir is 1: uapi.
+            NF_CONN_TUPLEHASH_REPLY = nf_conn.tuplehash[1];
+            TUPLEHASH_TUPLE = nf_conntrack_tuple_hash.tuple;
+            TUPLE_DIR = nf_conntrack_tuple.dst.dir;
+            NET_INUM = net.ns.inum;
+            EXPECT_MASTER = nf_conntrack_expect.master;
+            SKB_NFCT = sk_buff._nfct;
+            SKB_HEAD = sk_buff.head;
+            SKB_NETWORK_HEADER = sk_buff.network_header;
+            HOOK_STATE_NET = nf_hook_state.net;
+        }
+    };
+}
+
+/// A field of a kernel structure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelField {
+    /// The global, of type `u64`, that takes the field's offset in bytes.
+    pub global: &'static str,
+    /// The structure the path starts in.
+    pub structure: &'static str,
+    /// The way from the structure to the field.
+    pub path: &'static [FieldStep],
+}
+
+/// A step into a structure or an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldStep {
+    /// A member by name, through anonymous structs and unions.
+    Member(&'static str),
+    /// An element of an array, by index.
+    Element(u32),
+}
+
+/// The value of an offset that was never set. Added to any address of the kernel it gives none that is
+/// canonical, even twice, so that the read fails instead of finding what happens to be at offset 0.
+pub const NO_OFFSET: u64 = 1 << 62;
+
+macro_rules! define {
+    ($($global:ident = $structure:ident $(.$member:ident $([$index:literal])?)+;)+) => {
+        $(
+            #[doc = concat!("`", stringify!($structure), $(".", stringify!($member), $("[", $index, "]",)?)+ "`")]
+            pub const $global: KernelField = KernelField {
+                global: stringify!($global),
+                structure: stringify!($structure),
+                path: &[$(
+                    FieldStep::Member(stringify!($member)),
+                    $(FieldStep::Element($index),)?
+                )+],
+            };
+        )+
+
+        /// Every field that some program reads.
+        pub const ALL: &[KernelField] = &[$($global),+];
+    };
+}
+
+kernel_fields!(define);
+
+impl fmt::Display for KernelField {
+    /// `nf_conn.tuplehash[1]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.structure)?;
+        for step in self.path {
+            match step {
+                FieldStep::Member(name) => write!(f, ".{name}")?,
+                FieldStep::Element(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}

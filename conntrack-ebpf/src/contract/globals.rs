@@ -1,0 +1,49 @@
+//! The settings that user space gives the programs, as globals of type `u32`, before it loads them: the
+//! verifier takes them for constants and leaves out what they turn off.
+
+/// Calls a macro with every setting: its meaning, the name of its global, and the value it has unless set.
+#[macro_export]
+macro_rules! settings {
+    ($callback:ident) => {
+        $callback! {
+            /// Number of CPU ids: highest possible id + 1.
+            CPUS = 1;
+            /// Number of instances; of several, the last is for namespaces without a slot of their own.
+            SLOTS = 1;
+            /// log2 of the number of buckets in a cell's ring.
+            RING_BITS = 0;
+            /// Events of one kind sent in a second; 0 sends none.
+            EVENT_RATE = 0;
+            /// 1 to count heavy hitters, 0 not to.
+            TOP = 0;
+            /// log2 of the number of sets in a table of heavy hitters.
+            TOP_SET_BITS = 0;
+            /// Seed of the hash that chooses a key's set.
+            TOP_SEED = 0;
+            /// Leading bits by which IPv4 addresses are told apart, 0 to 32.
+            TOP_PREFIX = 32;
+            /// Leading bits by which IPv6 addresses are told apart, 0 to 128.
+            TOP_PREFIX6 = 64;
+            /// 1 to count lifetimes, 0 not to.
+            LIFETIMES = 0;
+            /// 1 to measure the time spent in functions, 0 not to.
+            LATENCY = 0;
+            /// Inode number of the only network namespace to count, or 0: those in the map of slots.
+            NETNS = 0;
+        }
+    };
+}
+
+macro_rules! define {
+    ($($(#[$doc:meta])* $name:ident = $default:literal;)+) => {
+        $(
+            $(#[$doc])*
+            pub const $name: &str = stringify!($name);
+        )+
+
+        /// Every setting.
+        pub const ALL: &[&str] = &[$($name),+];
+    };
+}
+
+settings!(define);

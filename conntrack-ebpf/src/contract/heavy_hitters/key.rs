@@ -1,0 +1,206 @@
+//! Keys: what flows are counted by.
+
+use crate::tuple::{DST, DST_PORT, INET, INET6, L3NUM, PROTONUM, SRC, TUPLE_SIZE, has_ports};
+
+/// What flows are counted by, of their tuple in its original direction.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum By {
+    /// Source address or prefix.
+    Source = 0,
+    /// Destination address or prefix.
+    Destination = 1,
+    /// Protocol and destination port.
+    Port = 2,
+}
+
+impl By {
+    /// All, in the order of their discriminants.
+    pub const ALL: [Self; 3] = [Self::Source, Self::Destination, Self::Port];
+}
+
+/// The leading bits by which addresses are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefixes {
+    /// Of IPv4 addresses, 0 to 32 bits.
+    pub ipv4: u32,
+    /// Of IPv6 addresses, 0 to 128 bits.
+    pub ipv6: u32,
+}
+
+/// What flows have in common that are counted together: an address, a port, another number. 24 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowKey {
+    /// Upper half of an IPv6 address.
+    pub high: u64,
+    /// Lower half of an IPv6 address, an IPv4 address, a port, another number.
+    pub low: u64,
+    /// Instance in the lower half, kind of key in the upper.
+    pub tag: u64,
+}
+
+/// What the two halves of a key hold.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Nothing could be read.
+    Unknown = 0,
+    /// An IPv4 prefix in host byte order.
+    Ipv4 = 1,
+    /// An IPv6 prefix in host byte order.
+    Ipv6 = 2,
+    /// Protocol and port: `protocol << 16 | port`.
+    Port = 3,
+    /// A protocol without ports.
+    Protocol = 4,
+    /// A number whose meaning the table knows.
+    Number = 5,
+}
+
+impl KeyKind {
+    const ALL: [Self; 6] = [
+        Self::Unknown,
+        Self::Ipv4,
+        Self::Ipv6,
+        Self::Port,
+        Self::Protocol,
+        Self::Number,
+    ];
+}
+
+impl FlowKey {
+    #[inline(always)]
+    const fn new(slot: u32, kind: KeyKind, high: u64, low: u64) -> Self {
+        Self {
+            high,
+            low,
+            tag: (kind as u64) << 32 | slot as u64,
+        }
+    }
+
+    /// The key of flows whose tuple is not known.
+    #[inline(always)]
+    #[must_use]
+    pub const fn unknown(slot: u32) -> Self {
+        Self::new(slot, KeyKind::Unknown, 0, 0)
+    }
+
+    /// The key of an IPv4 address, given in host byte order.
+    #[inline(always)]
+    #[must_use]
+    pub const fn ipv4(slot: u32, address: u32, prefixes: Prefixes) -> Self {
+        let address = address as u64 & upper(32 - prefixes.ipv4);
+        Self::new(slot, KeyKind::Ipv4, 0, address)
+    }
+
+    /// The key of an IPv6 address, given by its halves in host byte order.
+    #[inline(always)]
+    #[must_use]
+    pub const fn ipv6(slot: u32, high: u64, low: u64, prefixes: Prefixes) -> Self {
+        let (high_mask, low_mask) = if prefixes.ipv6 > 64 {
+            (u64::MAX, upper(128 - prefixes.ipv6))
+        } else {
+            (upper(64 - prefixes.ipv6), 0)
+        };
+        Self::new(slot, KeyKind::Ipv6, high & high_mask, low & low_mask)
+    }
+
+    /// The key of a protocol's port; protocols without ports have one key each.
+    #[inline(always)]
+    #[must_use]
+    pub const fn port(slot: u32, protocol: u8, port: u16) -> Self {
+        if has_ports(protocol) {
+            let port = (protocol as u64) << 16 | port as u64;
+            Self::new(slot, KeyKind::Port, 0, port)
+        } else {
+            Self::new(slot, KeyKind::Protocol, 0, protocol as u64)
+        }
+    }
+
+    /// The key of a number whose meaning the table knows.
+    #[must_use]
+    pub const fn number(slot: u32, number: u64) -> Self {
+        Self::new(slot, KeyKind::Number, 0, number)
+    }
+
+    /// The key of a flow, from its tuple.
+    #[inline(always)]
+    #[must_use]
+    pub fn of(by: By, tuple: &[u8; TUPLE_SIZE], slot: u32, prefixes: Prefixes) -> Self {
+        match by {
+            By::Source => Self::address::<SRC>(tuple, slot, prefixes),
+            By::Destination => Self::address::<DST>(tuple, slot, prefixes),
+            By::Port => Self::port(
+                slot,
+                tuple[PROTONUM],
+                (tuple[DST_PORT] as u16) << 8 | tuple[DST_PORT + 1] as u16,
+            ),
+        }
+    }
+
+    #[inline(always)]
+    fn address<const AT: usize>(tuple: &[u8; TUPLE_SIZE], slot: u32, prefixes: Prefixes) -> Self {
+        match tuple[L3NUM] {
+            INET => Self::ipv4(slot, (word::<AT, 4>(tuple)) as u32, prefixes),
+            INET6 => {
+                let high = word::<AT, 8>(tuple);
+                let low = if AT == SRC {
+                    word::<{ SRC + 8 }, 8>(tuple)
+                } else {
+                    word::<{ DST + 8 }, 8>(tuple)
+                };
+                Self::ipv6(slot, high, low, prefixes)
+            }
+            _ => Self::unknown(slot),
+        }
+    }
+
+    /// The instance the flows belong to.
+    #[must_use]
+    pub const fn slot(&self) -> u32 {
+        self.tag as u32
+    }
+
+    /// The kind in the upper half of the tag; unknown where there is no such kind.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
+        let kind = (self.tag >> 32) as u32;
+        KeyKind::ALL
+            .into_iter()
+            .find(|known| *known as u32 == kind)
+            .unwrap_or(KeyKind::Unknown)
+    }
+
+    /// The set it belongs to, below 2^`set_bits`. Which keys share one differs with `seed`, so that no
+    /// sender of packets can know it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn set(&self, seed: u32, set_bits: u32) -> u32 {
+        // Multiplications by odd constants (those of splitmix64), the upper half folded into the lower.
+        let mut hash = (self.high ^ self.tag ^ ((seed as u64) << 32 | seed as u64))
+            .wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        hash ^= hash >> 31;
+        hash = (hash ^ self.low).wrapping_mul(0x94d0_49bb_1331_11eb);
+        hash ^= hash >> 32;
+        (hash as u32) & ((1 << set_bits) - 1)
+    }
+}
+
+/// All but the lowest bits; none when there are more than 63 of them.
+#[inline(always)]
+const fn upper(bits: u32) -> u64 {
+    if bits > 63 { 0 } else { u64::MAX << bits }
+}
+
+/// Big-endian bytes of a tuple.
+#[inline(always)]
+fn word<const AT: usize, const BYTES: usize>(tuple: &[u8; TUPLE_SIZE]) -> u64 {
+    let mut word = 0;
+    let mut i = 0;
+    while i < BYTES {
+        word = word << 8 | tuple[AT + i] as u64;
+        i += 1;
+    }
+    word
+}

@@ -1,0 +1,314 @@
+//! The one table of probes: what is counted, by which programs, on which functions of the kernel, and
+//! what they read of it.
+//!
+//! A counter of a program that is here is one line in `counts`. A new function is a row, and its
+//! programs in `src/probes/`. The build refuses an object file whose programs are not those of the table,
+//! or read other kernel fields than their row names.
+
+mod define;
+mod program;
+#[cfg(test)]
+mod tests;
+
+pub use program::{ProbeGroup, ProgramPair};
+
+use crate::{
+    cells::COUNTER_SLOTS,
+    fields::{self, KernelField},
+};
+use define::probes;
+
+probes! {
+    Flow {
+        counts {
+            /// `__nf_conntrack_alloc` was entered. Unless the table is full or memory short, the
+            /// namespace's entry count rises by one.
+            AllocCall: every_flow;
+            /// Of [`Self::AllocCall`], those of the packet path (`init_conntrack`), not of ctnetlink or BPF.
+            AllocCallPacket: every_flow;
+        }
+        on NfConntrackAlloc = "__nf_conntrack_alloc" { entry alloc };
+        reads { NET_INUM }
+    }
+
+    Flow timed {
+        counts {
+            /// `early_drop` evicted nothing: an allocation was refused because the table is full.
+            TableFull;
+            /// Of [`Self::TableFull`], those of the packet path.
+            TableFullPacket;
+            /// A flow was evicted by `early_drop`, while the programs of [`Self::DeleteList`] saw it removed.
+            EarlyDrop;
+        }
+        on EarlyDrop = "early_drop" { entry early_drop, exit early_drop };
+        reads { NET_INUM }
+    }
+
+    Flow {
+        counts {
+            /// `nf_conntrack_free` was entered: the namespace's entry count falls by one.
+            Free: every_flow;
+        }
+        on NfConntrackFree = "nf_conntrack_free" { entry free };
+        reads { NF_CONN_NET, NET_INUM }
+    }
+
+    Flow {
+        counts {
+            /// `__nf_conntrack_hash_insert` was entered: a conntrack went into the table.
+            Inserted: every_flow;
+        }
+        on NfConntrackHashInsert = "__nf_conntrack_hash_insert" { entry hash_insert };
+        reads { NF_CONN_NET, NET_INUM }
+    }
+
+    Flow {
+        counts {
+            /// A non-template conntrack was destroyed (`nf_ct_destroy`).
+            Deleted: every_flow;
+        }
+        on NfCtDestroy = "nf_ct_destroy" { entry destroy };
+        // Its name up to 5.14.
+        or DestroyConntrack = "destroy_conntrack" { entry destroy };
+        reads { NF_CONN_NET, NET_INUM, NF_CONN_STATUS }
+    }
+
+    Flow {
+        counts {
+            /// A conntrack was taken out of the table (`__nf_ct_delete_from_lists`).
+            DeleteList: every_flow;
+        }
+        shares { EarlyDrop }
+        on NfCtDeleteFromLists = "__nf_ct_delete_from_lists" { entry delete_from_lists };
+        // On kernels that inline the function above.
+        or NfCtDelete = "nf_ct_delete" { entry delete };
+        reads {
+            NF_CONN_NET, NET_INUM, NF_CONN_STATUS, NF_CONN_TIMEOUT, NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE,
+        }
+    }
+
+    Flow {
+        counts {
+            /// `nf_ct_find_expectation` found one: the new flow was expected.
+            ExpectNew;
+        }
+        on NfCtFindExpectation = "nf_ct_find_expectation" { exit find_expectation };
+        reads { EXPECT_MASTER, NF_CONN_NET, NET_INUM }
+    }
+
+    Flow {
+        counts {
+            /// `nf_ct_resolve_clash` let both packets live.
+            ClashResolved;
+            /// `nf_ct_resolve_clash` dropped the packet.
+            ClashFailed;
+        }
+        on NfCtResolveClash = "nf_ct_resolve_clash" { entry resolve_clash, exit resolve_clash };
+        reads { SKB_NFCT, NF_CONN_NET, NET_INUM, NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE }
+    }
+
+    Flow {
+        counts {
+            /// `nf_conntrack_hash_check_insert` inserted (ctnetlink, BPF).
+            CheckInserted;
+            /// `nf_conntrack_hash_check_insert` refused because the chain was too long.
+            CheckChainTooLong;
+        }
+        on NfConntrackHashCheckInsert = "nf_conntrack_hash_check_insert" {
+            entry check_insert, exit check_insert
+        };
+        reads { NF_CONN_NET, NET_INUM, NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE }
+    }
+
+    Flow {
+        counts {
+            /// `nf_conntrack_tuple_taken` found that another connection uses the tuple.
+            TupleTaken;
+        }
+        on NfConntrackTupleTaken = "nf_conntrack_tuple_taken" { entry tuple_taken, exit tuple_taken };
+        reads { NF_CONN_NET, NET_INUM }
+    }
+
+    Flow {
+        counts {
+            /// `nf_conntrack_icmpv4_error` found the packet at fault.
+            IcmpError;
+            /// `nf_conntrack_icmpv6_error` found the packet at fault.
+            Icmpv6Error;
+        }
+        on NfConntrackIcmpv4Error = "nf_conntrack_icmpv4_error" { entry icmp_error, exit icmp_error };
+        // Kernels without IPv6 have none.
+        and NfConntrackIcmpv6Error = "nf_conntrack_icmpv6_error" {
+            entry icmpv6_error, exit icmpv6_error
+        };
+        reads { HOOK_STATE_NET, NET_INUM, SKB_HEAD, SKB_NETWORK_HEADER }
+    }
+
+    Flow {
+        counts {
+            /// An expectation was made (`nf_ct_expect_related_report`).
+            ExpectCreate;
+            /// An expectation was made as one of a pair (`nf_ct_expect_related_pair`, which counts two).
+            ExpectCreatePair;
+        }
+        on NfCtExpectRelatedReport = "nf_ct_expect_related_report" {
+            entry expect_related, exit expect_related
+        };
+        // In some stable kernels (6.12.117).
+        and NfCtExpectRelatedPair = "nf_ct_expect_related_pair" {
+            entry expect_related_pair, exit expect_related_pair
+        };
+        reads { EXPECT_MASTER, NF_CONN_NET, NET_INUM }
+    }
+
+    Flow {
+        counts {
+            /// An expectation was removed (`nf_ct_unlink_expect_report`).
+            ExpectDelete;
+        }
+        on NfCtUnlinkExpectReport = "nf_ct_unlink_expect_report" { entry unlink_expect };
+        reads { EXPECT_MASTER, NF_CONN_NET, NET_INUM }
+    }
+
+    All timed {
+        counts {
+            /// `__nf_conntrack_confirm` dropped a packet whose flow did not get into the table.
+            ConfirmFailed;
+            /// Of [`Self::ConfirmFailed`], those for which only a chain that is too long remains as reason.
+            ConfirmChainTooLong;
+            /// `__nf_conntrack_confirm` dropped a packet whose flow had got into the table, and was taken
+            /// out again because extensions became stale meanwhile.
+            ConfirmStale;
+        }
+        on NfConntrackConfirm = "__nf_conntrack_confirm" { entry confirm, exit confirm };
+        reads { SKB_NFCT, NF_CONN_NET, NET_INUM, NF_CONN_STATUS, NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE }
+    }
+
+    All {
+        counts {
+            /// `nf_ct_seq_adjust` failed: the packet is dropped.
+            SeqAdjustFailed;
+        }
+        on NfCtSeqAdjust = "nf_ct_seq_adjust" { entry seq_adjust, exit seq_adjust };
+        reads { NF_CONN_NET, NET_INUM }
+    }
+
+    All {
+        counts {
+            /// `nf_conntrack_in` was entered with a packet already tracked, or marked untracked.
+            Ignore;
+            /// `nf_conntrack_in` dropped the packet.
+            InDropped;
+            /// `nf_conntrack_in` let the packet pass without a conntrack.
+            InUntracked;
+        }
+        on NfConntrackIn = "nf_conntrack_in" { entry conntrack_in, exit conntrack_in };
+        reads { HOOK_STATE_NET, NET_INUM, SKB_NFCT, NF_CONN_STATUS, SKB_HEAD, SKB_NETWORK_HEADER }
+    }
+
+    All {
+        counts {
+            /// `__nf_conntrack_find_get` was entered: a lookup for a packet.
+            Lookup;
+            /// `__nf_conntrack_find_get` found something.
+            LookupFound;
+        }
+        on NfConntrackFindGet = "__nf_conntrack_find_get" { entry find_get, exit find_get };
+        reads {
+            NF_CONN_NET, NET_INUM, NF_CONN_TUPLEHASH, NF_CONN_TUPLEHASH_REPLY, TUPLEHASH_TUPLE, TUPLE_DIR,
+        }
+    }
+}
+
+/// A kernel function that may be probed, with its programs: all of them are attached, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbedFunction {
+    /// The function's number.
+    pub function: Function,
+    /// Its symbol in `/proc/kallsyms`.
+    pub name: &'static str,
+    /// The program on its entry, on its return, or both.
+    pub programs: &'static [ProgramPair],
+}
+
+/// A row of the table: counters that are had together, or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeRow {
+    /// The smallest group the row belongs to.
+    pub group: ProbeGroup,
+    /// Whether the programs also measure how long the function takes (`--latency`).
+    pub timed: bool,
+    /// What is not counted without the programs: the row's own counters, and those it shares.
+    pub counters: &'static [ProbeCounter],
+    /// The kernel fields that the programs read, directly or in what they call: exactly these, which
+    /// the build checks against the object file.
+    pub reads: &'static [KernelField],
+    /// Of these functions, the first that the kernel has is probed.
+    pub alternatives: &'static [ProbedFunction],
+    /// Probed besides, where the kernel has them.
+    pub extras: &'static [ProbedFunction],
+}
+
+impl ProbeRow {
+    /// Every function that the row may have probed.
+    pub fn functions(&self) -> impl Iterator<Item = &'static ProbedFunction> {
+        self.alternatives.iter().chain(self.extras)
+    }
+
+    /// Every program that the row may have attached.
+    pub fn programs(&self) -> impl Iterator<Item = ProgramPair> {
+        self.functions()
+            .flat_map(|function| function.programs.iter().copied())
+    }
+}
+
+impl ProbeCounter {
+    /// Index into [`CellTotals::counts`](crate::cells::CellTotals::counts) and
+    /// [`Bucket::words`](crate::cells::Bucket::words).
+    #[inline(always)]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Every function that may be probed, in the order of the rows.
+pub fn functions() -> impl Iterator<Item = &'static ProbedFunction> {
+    PROBES.iter().flat_map(ProbeRow::functions)
+}
+
+/// Index of a counter: those of every flow first, each kind in the order of the rows.
+const fn place(declared: usize) -> usize {
+    let every_flow = EVERY_FLOW[declared];
+    let mut place = 0;
+    let mut i = 0;
+    while i < COUNTERS {
+        if EVERY_FLOW[i] == every_flow {
+            place += (i < declared) as usize;
+        } else {
+            place += EVERY_FLOW[i] as usize;
+        }
+        i += 1;
+    }
+    place
+}
+
+/// Counts in a cache line of 64 bytes.
+const CACHE_LINE: usize = 64 / size_of::<u64>();
+
+const _: () = {
+    let mut every_flow = 0;
+    let mut i = 0;
+    while i < COUNTERS {
+        every_flow += EVERY_FLOW[i] as usize;
+        i += 1;
+    }
+    assert!(
+        every_flow <= CACHE_LINE,
+        "what every flow increments is in one cache line"
+    );
+    assert!(
+        COUNTERS <= COUNTER_SLOTS,
+        "a cell has room for all counters"
+    );
+};

@@ -1,0 +1,44 @@
+//! `struct nf_conntrack_tuple` (include/net/netfilter/nf_conntrack_tuple.h), what identifies a flow: where
+//! its parts are, and the numbers in them. The layout is the same since 2.6.20.
+
+/// Its size in bytes.
+pub const TUPLE_SIZE: usize = 40;
+
+/// Offset of the source address: 4 bytes of IPv4 or 16 of IPv6, in network byte order.
+pub const SRC: usize = 0;
+/// Offset of the source port: 2 bytes in network byte order.
+pub const SRC_PORT: usize = 16;
+/// Offset of the address family: 2 bytes in host byte order, [`INET`] or [`INET6`].
+pub const L3NUM: usize = 18;
+/// Offset of the destination address, as the source's.
+pub const DST: usize = 20;
+/// Offset of the destination port: 2 bytes in network byte order. Of ICMP it is the type, ...
+pub const DST_PORT: usize = 36;
+/// ... and this the code: a byte each.
+pub const ICMP_CODE: usize = DST_PORT + 1;
+/// Offset of the protocol: its IANA number in a byte.
+pub const PROTONUM: usize = 38;
+
+/// `PF_INET`.
+pub const INET: u8 = 2;
+/// `PF_INET6`.
+pub const INET6: u8 = 10;
+
+/// `IPPROTO_ICMP`.
+pub const ICMP: u8 = 1;
+/// `IPPROTO_ICMPV6`.
+pub const ICMPV6: u8 = 58;
+
+/// Whether a protocol, given by its IANA number, is ICMP: its tuples have a type and a code.
+#[inline(always)]
+#[must_use]
+pub const fn is_icmp(protocol: u8) -> bool {
+    protocol == ICMP || protocol == ICMPV6
+}
+
+/// Whether a protocol, given by its IANA number, has ports: TCP, UDP, DCCP, SCTP and UDP-Lite have.
+#[inline(always)]
+#[must_use]
+pub const fn has_ports(protocol: u8) -> bool {
+    matches!(protocol, 6 | 17 | 33 | 132 | 136)
+}

@@ -1,0 +1,117 @@
+//! Entry contexts: what a function's entry saves for its return, where the arguments are gone.
+//!
+//! A call is identified by the stack it runs on: a task's own, or this CPU's stack for softirqs. On
+//! one stack calls nest strictly, and a softirq that interrupts a task runs on another stack, so
+//! neither preemption, migration nor nesting confuses them (a task id alone would be ambiguous). A
+//! probed function that called itself would; none of them does.
+
+use aya_ebpf::{bindings::BPF_ANY, macros::map, maps::LruHashMap};
+use conntrack_ebpf::table::Function;
+
+use crate::{call::Call, slot::Slot, totals::count_fault};
+
+/// `THREAD_SIZE` of x86-64; `IRQ_STACK_SIZE` is the same. Stacks of tasks are aligned to it; those of
+/// softirqs only to pages, so that one may lie in two windows of this size. (KASAN doubles both.)
+const THREAD_SIZE: u64 = 16 << 10;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct ContextKey {
+    stack: u64,
+    function: u64,
+}
+
+/// What an entry saves. The meaning of `pointer` and `note` is the function's.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct EntryContext {
+    pub(crate) slot: u64,
+    pub(crate) pointer: u64,
+    pub(crate) note: u64,
+    /// When the function was entered (`bpf_ktime_get_ns`); 0 when its duration is not measured.
+    pub(crate) entered: u64,
+}
+
+impl EntryContext {
+    /// A context of nothing but the instance.
+    #[inline(always)]
+    pub(crate) fn of(slot: Slot) -> Self {
+        Self {
+            slot: u64::from(slot.0),
+            pointer: 0,
+            note: 0,
+            entered: 0,
+        }
+    }
+
+    /// A context of the instance and a pointer.
+    #[inline(always)]
+    pub(crate) fn with(slot: Slot, pointer: u64) -> Self {
+        Self {
+            pointer,
+            ..Self::of(slot)
+        }
+    }
+
+    /// The instance the call belongs to.
+    #[inline(always)]
+    pub(crate) fn slot(&self) -> Slot {
+        Slot(self.slot as u32)
+    }
+}
+
+/// Least recently used ones go first: a context whose return was missed ages out.
+#[map]
+static ENTRY_CONTEXTS: LruHashMap<ContextKey, EntryContext> = LruHashMap::with_max_entries(8192, 0);
+
+/// How much higher than its caller's frame a call's may be: trampolines have theirs below the function's
+/// own, as far as it has arguments.
+const TRAMPOLINE: u64 = 512;
+
+/// Whether a call is further down on the stack of another that it may be part of.
+#[inline(always)]
+pub(crate) fn is_below(frame: u64, caller: u64) -> bool {
+    (caller + TRAMPOLINE).wrapping_sub(frame) < THREAD_SIZE
+}
+
+#[inline(always)]
+fn key(frame: u64, function: Function) -> ContextKey {
+    ContextKey {
+        stack: frame & !(THREAD_SIZE - 1),
+        function: function as u64,
+    }
+}
+
+/// Saves the context of a function's entry.
+#[inline(always)]
+pub(crate) fn save<C: Call>(ctx: &C, function: Function, context: EntryContext) {
+    if ENTRY_CONTEXTS
+        .insert(&key(ctx.frame(), function), &context, u64::from(BPF_ANY))
+        .is_err()
+    {
+        count_fault();
+    }
+}
+
+/// The context of a function further up on this stack, left in place.
+#[inline(always)]
+pub(crate) fn peek<C: Call>(ctx: &C, function: Function) -> Option<*mut EntryContext> {
+    let frame = ctx.frame();
+    // Further up may be in the next window.
+    ENTRY_CONTEXTS
+        .get_ptr_mut(&key(frame, function))
+        .or_else(|| ENTRY_CONTEXTS.get_ptr_mut(&key(frame + THREAD_SIZE, function)))
+}
+
+/// Takes the context that the function's entry saved.
+#[inline(always)]
+pub(crate) fn take<C: Call>(ctx: &C, function: Function) -> Option<EntryContext> {
+    let key = key(ctx.frame(), function);
+    // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
+    let context = unsafe { ENTRY_CONTEXTS.get(&key).copied() };
+    if context.is_some() {
+        // It was there a moment ago; if the LRU took it, so be it.
+        let _ = ENTRY_CONTEXTS.remove(&key);
+    }
+    context
+}

@@ -1,0 +1,302 @@
+//! The one place for what a user should know besides the data: lines on stderr, or in the live view while that has the
+//! terminal.
+//!
+//! It never fails and never waits: a line that stderr has no room for (a pipe that nobody reads, a terminal that was
+//! stopped) is counted instead of written, and a stderr that is gone costs nothing but the line.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fmt::{self, Write as _},
+    io::{self, IsTerminal, Write as _},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::text::Plain;
+
+/// Lines kept while the live view has the terminal; it takes them several times a second.
+const KEPT: usize = 1000;
+
+/// The most bytes of a line: what a pipe that is ready takes without blocking (`PIPE_BUF` is 4096).
+const LINE_BYTES: usize = 4000;
+
+/// Warnings of libraries and eBPF programs in one run after which they are taken to be repeating themselves.
+const LOG_LINES: u32 = 20;
+
+/// Takes what a user should know besides the data. Clones are the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics(Arc<Mutex<DiagnosticsState>>);
+
+#[derive(Debug, Default)]
+struct DiagnosticsState {
+    /// Lines for whoever takes them; `None`: they go to stderr.
+    kept: Option<VecDeque<String>>,
+    /// Lines that had no room.
+    dropped: u64,
+    /// Whether a line about progress is on the terminal, to be overwritten.
+    progress: bool,
+    /// Lines of libraries so far.
+    logged: u32,
+}
+
+impl Diagnostics {
+    /// Onto stderr.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes it the log of this program's libraries, of warnings or (`verbose`) of more. The first call counts.
+    pub fn log(&self, verbose: bool) {
+        let level = if verbose {
+            LevelFilter::Debug
+        } else {
+            LevelFilter::Warn
+        };
+        if log::set_boxed_logger(Box::new(LogBridge(self.clone()))).is_ok() {
+            log::set_max_level(level);
+        }
+    }
+
+    /// Tells the user something.
+    pub fn notify(&self, message: impl fmt::Display) {
+        let line = Plain(&message.to_string()).to_string();
+        let mut state = self.state();
+        match &mut state.kept {
+            None => state.write_line(format!("ctpulse: {line}")),
+            Some(kept) => {
+                kept.push_back(line);
+                if kept.len() > KEPT {
+                    kept.pop_front();
+                    state.dropped += 1;
+                }
+            }
+        }
+    }
+
+    /// Whether stderr is a terminal.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "nothing is written")]
+    pub fn is_terminal(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
+    /// Keeps what is told from now on, for [`Self::take`]: something else is on the terminal.
+    pub fn keep(&self) {
+        self.state().kept = Some(VecDeque::new());
+    }
+
+    /// Writes to stderr again, first what was kept.
+    pub fn release(&self) {
+        let mut state = self.state();
+        for line in state.kept.take().into_iter().flatten() {
+            state.write_line(format!("ctpulse: {line}"));
+        }
+    }
+
+    /// What was told since last time, while it is kept.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        let mut state = self.state();
+        let Some(kept) = &mut state.kept else {
+            return Vec::new();
+        };
+        let mut lines: Vec<String> = kept.drain(..).collect();
+        if state.dropped > 0 {
+            lines.push(format!(
+                "{} messages before this one were lost",
+                state.dropped
+            ));
+            state.dropped = 0;
+        }
+        lines
+    }
+
+    /// Shows how far something has come, over what was shown of it before. Only for a stderr that is a terminal.
+    pub fn progress(&self, line: &str) {
+        let mut state = self.state();
+        if state.kept.is_none() {
+            state.progress = true;
+            write_stderr(format!("\r\x1b[K{}", Plain(line)).as_bytes());
+        }
+    }
+
+    /// Takes away what was shown of progress.
+    pub fn end_progress(&self) {
+        self.state().clear_progress();
+    }
+
+    fn state(&self) -> MutexGuard<'_, DiagnosticsState> {
+        // A thread that panicked while it had it left lines, and nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DiagnosticsState {
+    fn write_line(&mut self, mut line: String) {
+        self.clear_progress();
+        if self.dropped > 0 {
+            let _ = write!(
+                line,
+                " ({} messages before this one could not be written)",
+                self.dropped
+            );
+        }
+        let mut end = line.len().min(LINE_BYTES);
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        line.truncate(end);
+        line.push('\n');
+        if write_stderr(line.as_bytes()) {
+            self.dropped = 0;
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    fn clear_progress(&mut self) {
+        if std::mem::take(&mut self.progress) {
+            write_stderr(b"\r\x1b[K");
+        }
+    }
+}
+
+/// Writes to stderr if that takes it now; false where it does not. An error is as good as written: nobody can be told.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is what others tell things to instead"
+)]
+fn write_stderr(bytes: &[u8]) -> bool {
+    let stderr = io::stderr();
+    let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
+    match poll(&mut ready, Some(&rustix::time::Timespec::default())) {
+        Ok(0) => false,
+        Ok(_) | Err(_) => {
+            let _ = stderr.lock().write_all(bytes);
+            true
+        }
+    }
+}
+
+/// Gives what libraries log to [`Diagnostics`].
+struct LogBridge(Diagnostics);
+
+impl Log for LogBridge {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let logged = {
+            let mut state = self.0.state();
+            state.logged = state.logged.saturating_add(1);
+            state.logged
+        };
+        if record.level() > Level::Warn || logged <= LOG_LINES {
+            self.0
+                .notify(format_args!("{}: {}", record.target(), record.args()));
+        } else if logged == LOG_LINES + 1 {
+            self.0.notify("more warnings are not shown");
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Errors that persist, each told once until it changes.
+#[derive(Debug)]
+pub struct PersistingErrors {
+    diagnostics: Diagnostics,
+    persisting: BTreeSet<String>,
+}
+
+impl PersistingErrors {
+    /// None yet.
+    #[must_use]
+    pub fn new(diagnostics: Diagnostics) -> Self {
+        Self {
+            diagnostics,
+            persisting: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in all errors there are now; tells what is new, and when there are none any more.
+    pub fn update<E: ToString>(&mut self, errors: &[E]) {
+        for line in self.changes(errors) {
+            self.diagnostics.notify(line);
+        }
+    }
+
+    fn changes<E: ToString>(&mut self, errors: &[E]) -> Vec<String> {
+        let now: BTreeSet<String> = errors.iter().map(ToString::to_string).collect();
+        let mut lines: Vec<String> = now.difference(&self.persisting).cloned().collect();
+        if now.is_empty() && !self.persisting.is_empty() {
+            lines.push("all counters can be read again".to_owned());
+        }
+        self.persisting = now;
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::source::proc_fs::SourceError;
+
+    #[test]
+    fn what_is_kept_is_taken_once() {
+        let diagnostics = Diagnostics::new();
+        diagnostics.keep();
+        diagnostics.notify("one");
+        diagnostics.clone().notify("two");
+        assert_eq!(diagnostics.take(), ["one", "two"]);
+        assert!(diagnostics.take().is_empty());
+    }
+
+    #[test]
+    fn what_nobody_takes_is_bounded_and_counted() {
+        let diagnostics = Diagnostics::new();
+        diagnostics.keep();
+        for i in 0..KEPT + 5 {
+            diagnostics.notify(i);
+        }
+        let lines = diagnostics.take();
+        assert_eq!(lines.len(), KEPT + 1);
+        assert_eq!(lines[0], "5");
+        assert_eq!(lines[KEPT], "5 messages before this one were lost");
+    }
+
+    #[test]
+    fn what_comes_from_outside_does_no_harm() {
+        let diagnostics = Diagnostics::new();
+        diagnostics.keep();
+        diagnostics.notify(format!("{}: gone", "x\u{1b}]0;owned\u{7}"));
+        assert_eq!(diagnostics.take(), ["x\\u{1b}]0;owned\\u{7}: gone"]);
+    }
+
+    #[test]
+    fn each_error_is_told_once_until_it_changes() {
+        let mut errors = PersistingErrors::new(Diagnostics::new());
+        let gone = || SourceError::NotFound(PathBuf::from("/proc/x"));
+        assert_eq!(errors.changes(&[gone()]), ["/proc/x does not exist"]);
+        assert!(errors.changes(&[gone()]).is_empty());
+        let denied = SourceError::PermissionDenied(PathBuf::from("/proc/x"));
+        assert_eq!(
+            errors.changes(&[denied]),
+            ["/proc/x: permission denied; run as root"]
+        );
+        assert_eq!(
+            errors.changes::<SourceError>(&[]),
+            ["all counters can be read again"]
+        );
+        assert!(errors.changes::<SourceError>(&[]).is_empty());
+    }
+}

@@ -1,0 +1,309 @@
+//! `--on-alert`: a command for each notification.
+//!
+//! A thread of its own starts the commands, feeds them, and waits for them; a reading is never held up by it. The thread
+//! stays in the network namespace that ctpulse was started in, whichever namespaces the readings enter.
+
+use std::{
+    io,
+    process::{ExitStatus, Stdio},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::{Child, Command},
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::worker;
+use crate::{
+    config::HookLimits,
+    engine::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings},
+    model::record::{Alert, Record},
+};
+
+/// At the end, time for what runs and waits to be done.
+pub const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// From the request to end, to the end by force.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Bytes of what a command prints that are passed on; the rest is read and left out.
+const PRINTED: usize = 8 * 1024;
+
+/// Runs a command for each notification it gets. Dropping it waits for what runs, for at most [`LAST_WAIT`], and ends the
+/// rest.
+pub struct AlertHook {
+    limits: HookLimits,
+    queue: Option<mpsc::Sender<Alert>>,
+    ending: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    left_out: u64,
+    log: HookLog,
+}
+
+impl AlertHook {
+    /// Gets ready to run `sh -c COMMAND`.
+    ///
+    /// # Errors
+    ///
+    /// When the thread cannot be started.
+    pub fn start(settings: HookSettings, diagnostics: Diagnostics) -> Result<Self, EngineError> {
+        let HookSettings { command, limits } = settings;
+        let log = HookLog(diagnostics);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(EngineError::EventLoop)?;
+        let (queue, waiting) = mpsc::channel(limits.queue);
+        let (ending, ended) = oneshot::channel();
+        let worker = Worker {
+            command,
+            limits,
+            log: log.clone(),
+        };
+        let thread = worker::start("on-alert", "runs the command of --on-alert", move || {
+            runtime.block_on(worker.serve(waiting, ended));
+        })?;
+        Ok(Self {
+            limits,
+            queue: Some(queue),
+            ending: Some(ending),
+            thread: Some(thread),
+            left_out: 0,
+            log,
+        })
+    }
+
+    /// Has the command run for a notification, as soon as there is room. Returns at once.
+    pub fn notify(&mut self, alert: &Alert) {
+        let queued = self
+            .queue
+            .as_ref()
+            .map(|queue| queue.try_send(alert.clone()));
+        if !matches!(queued, Some(Ok(()))) {
+            if self.left_out == 0 {
+                self.log.notify(&format!(
+                    "{} are running and {} waiting; notifications are being left out, first {}",
+                    self.limits.at_once,
+                    self.limits.queue,
+                    title(alert)
+                ));
+            }
+            self.left_out += 1;
+        }
+    }
+}
+
+impl Drop for AlertHook {
+    fn drop(&mut self) {
+        self.queue = None;
+        // The thread may have ended by itself: then nobody listens any more.
+        let _ = self.ending.take().map(|ending| ending.send(()));
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            self.log.notify("the thread that runs the commands failed");
+        }
+        if self.left_out > 0 {
+            self.log
+                .notify(&format!("{} notifications were left out", self.left_out));
+        }
+    }
+}
+
+/// Diagnostics, marked as the hook's.
+#[derive(Clone)]
+struct HookLog(Diagnostics);
+
+impl HookLog {
+    fn notify(&self, message: &str) {
+        self.0.notify(format_args!("--on-alert: {message}"));
+    }
+}
+
+fn title(alert: &Alert) -> String {
+    format!("{} {} in {}", alert.name, alert.status, alert.instance)
+}
+
+#[derive(Clone)]
+struct Worker {
+    command: String,
+    limits: HookLimits,
+    log: HookLog,
+}
+
+impl Worker {
+    /// Runs commands until the queue is closed and empty, or [`LAST_WAIT`] after `ended`.
+    async fn serve(self, mut waiting: mpsc::Receiver<Alert>, ended: oneshot::Receiver<()>) {
+        let mut running = JoinSet::new();
+        let deadline = async {
+            // An error means that the other side is gone, which is an end as well.
+            let _ = ended.await;
+            sleep(LAST_WAIT).await;
+        };
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                () = &mut deadline => break,
+                Some(_) = running.join_next() => {}
+                alert = waiting.recv(), if running.len() < self.limits.at_once => match alert {
+                    Some(alert) => {
+                        running.spawn(self.clone().run(alert));
+                    }
+                    // The queue is closed and empty.
+                    None if running.is_empty() => return,
+                    None => {
+                        tokio::select! {
+                            () = &mut deadline => break,
+                            Some(_) = running.join_next() => {}
+                        }
+                    }
+                },
+            }
+        }
+        let (killed, unrun) = (running.len(), waiting.len());
+        // Dropping the tasks kills their commands.
+        running.shutdown().await;
+        self.log.notify(&format!(
+            "{killed} commands did not end within {LAST_WAIT:?} of the end and were killed; {unrun} were not run"
+        ));
+    }
+
+    /// Runs the command for one notification, and tells what went wrong.
+    async fn run(self, alert: Alert) {
+        let title = title(&alert);
+        let limit = self.limits.timeout;
+        match self.supervise(alert).await {
+            Ok(Some(status)) if status.success() => {}
+            Ok(Some(status)) => self
+                .log
+                .notify(&format!("{title}: the command ended with {status}")),
+            Ok(None) => self.log.notify(&format!(
+                "{title}: the command did not end within {limit:?} and was killed"
+            )),
+            Err(error) => self
+                .log
+                .notify(&format!("{title}: cannot run the command: {error}")),
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is what runs them")]
+    /// Its exit status; `None` if it had to be killed.
+    async fn supervise(&self, alert: Alert) -> io::Result<Option<ExitStatus>> {
+        let mut process = Command::new("sh");
+        process
+            .arg("-c")
+            .arg(&self.command)
+            .env("CTPULSE_ALERT_NAME", alert.name.to_string())
+            .env("CTPULSE_ALERT_STATUS", alert.status.to_string())
+            .env("CTPULSE_ALERT_PREVIOUS", alert.previous.to_string())
+            .env("CTPULSE_ALERT_VALUE", alert.value.to_string())
+            .env("CTPULSE_ALERT_UNIT", alert.unit.to_string())
+            .env("CTPULSE_ALERT_INSTANCE", alert.instance.to_string())
+            .env("CTPULSE_ALERT_TIME", alert.time.to_string())
+            .stdin(Stdio::piped())
+            // Our stdout is for data, and our stderr may be below the live view.
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        let mut line = serde_json::to_vec(&Record::Alert(alert))?;
+        line.push(b'\n');
+        let mut child = process.spawn()?;
+        let group = Group::of(&child);
+        let mut stdin = child.stdin.take();
+        let printed = tokio::spawn(pass_on(child.stdout.take(), self.log.clone()));
+        let complained = tokio::spawn(pass_on(child.stderr.take(), self.log.clone()));
+        let whole = async {
+            if let Some(stdin) = &mut stdin {
+                // It need not read what it is given.
+                let _ = stdin.write_all(&line).await;
+            }
+            drop(stdin);
+            child.wait().await
+        };
+        let ended = match timeout(self.limits.timeout, whole).await {
+            Ok(status) => {
+                group.spare();
+                status.map(Some)
+            }
+            Err(_) => {
+                group.signal(Signal::TERM);
+                let _ = timeout(LAST_WORDS, child.wait()).await;
+                drop(group);
+                // Killed, so soon over.
+                child.wait().await.map(|_| None)
+            }
+        };
+        // What it left running may keep them open: that is not waited for.
+        for output in [printed, complained] {
+            let _ = timeout(LAST_WORDS, output).await;
+        }
+        ended
+    }
+}
+
+/// Passes on what a command prints, line by line, up to [`PRINTED`] bytes.
+async fn pass_on(output: Option<impl AsyncRead + Unpin>, log: HookLog) {
+    let Some(mut output) = output else { return };
+    let mut text = Vec::new();
+    let mut passed = 0;
+    let mut left_out = false;
+    let mut chunk = [0; 1024];
+    loop {
+        let read = output.read(&mut chunk).await.unwrap_or(0);
+        for byte in &chunk[..read] {
+            if passed == PRINTED {
+                left_out = true;
+                break;
+            }
+            passed += 1;
+            match byte {
+                b'\n' => log.notify(&String::from_utf8_lossy(&std::mem::take(&mut text))),
+                byte => text.push(*byte),
+            }
+        }
+        if read == 0 {
+            break;
+        }
+    }
+    if !text.is_empty() {
+        log.notify(&String::from_utf8_lossy(&text));
+    }
+    if left_out {
+        log.notify("the command printed more, which is left out");
+    }
+}
+
+/// A command and all that it has started, killed when this is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(Pid::from_raw))
+    }
+
+    /// Nothing is sent to a group that is gone.
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    /// It ended by itself: what it leaves behind is meant to stay.
+    fn spare(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}

@@ -1,0 +1,399 @@
+//! A run: its start, its ticks, its end. The same for every command that watches a kernel.
+
+mod module;
+
+use std::{rc::Rc, time::Duration};
+
+use crate::{
+    clock::{Clock, Instant},
+    engine::{
+        diagnostics::Diagnostics,
+        error::EngineError,
+        hook::AlertHook,
+        instance::{LONGEST_LAST_LOOK, WatchedInstance, unless_gone},
+        probes::{ProbeLife, Wanted},
+        schedule::Schedule,
+        settings::{RunSettings, Target},
+        top::{self, TopWatch},
+        watch::{self, WatchList},
+    },
+    model::{
+        monitor::{Monitor, MonitorSettings, Observed},
+        overhead::Overhead,
+        record::Record,
+    },
+    probes::facts::HostFacts,
+    reading::{InstanceInfo, InstanceReading, Purpose, Reading, durations::Durations},
+    source::{
+        namespaces::{Namespace, NamespaceError},
+        own_usage,
+        proc_fs::ProcRoot,
+    },
+    text::Text,
+};
+
+/// How long reading a kernel may take before it is taken to be stuck.
+const SLOW_KERNEL: Duration = Duration::from_secs(10);
+
+/// A run.
+///
+/// Everything that is measured in a tick goes as one [`Reading`] through the [`Monitor`], which gives what is to be reported.
+pub struct Run<C> {
+    clock: C,
+    schedule: Schedule,
+    proc_root: Option<ProcRoot>,
+    kernel_release: Option<Text>,
+    probes: ProbeLife,
+    watch: WatchList,
+    top: Option<TopWatch>,
+    monitor: Monitor,
+    hook: Option<AlertHook>,
+    diagnostics: Diagnostics,
+    /// Whether nf_conntrack was seen; probes can only be attached, and are lost, with it.
+    conntrack_seen: bool,
+    /// Whether lengths of time are counted.
+    times: bool,
+    /// Whether what watching costs is looked at.
+    own_cost: bool,
+    /// Whether there will never be more than one instance.
+    single: bool,
+}
+
+/// What a reading found besides what is reported.
+struct Taken {
+    reading: Reading,
+    /// Whether nf_conntrack is there.
+    conntrack: bool,
+}
+
+impl<C: Clock + Clone + Send + 'static> Run<C> {
+    /// Attaches what can be attached and takes the first readings, which differences count from. Gives with the run what is to
+    /// be reported of its start.
+    ///
+    /// # Errors
+    ///
+    /// When a namespace that was asked for cannot be had, or a thread.
+    pub fn start(
+        settings: RunSettings,
+        clock: C,
+        diagnostics: Diagnostics,
+    ) -> Result<(Self, Vec<Record>), EngineError> {
+        let hook = settings
+            .hook
+            .map(|hook| AlertHook::start(hook, diagnostics.clone()))
+            .transpose()?;
+        let facts = HostFacts::probe();
+        let proc_root = match &settings.target {
+            Target::ProcRoot(root) => Some(ProcRoot::new(root)),
+            Target::Namespaces { .. } => None,
+        };
+        let kernel_release = match &proc_root {
+            Some(root) => root.kernel_release().ok(),
+            None => Some(facts.kernel.clone()),
+        };
+        let found = watch::find(&settings.target)?;
+        let single = watch::single(&settings.target, &found);
+        let counting = settings.top.map(top::counting);
+        let wanted = Wanted {
+            settings: settings.probes,
+            netns: single,
+            top: counting,
+            lifetimes: settings.lifetimes,
+            latency: settings.latency,
+        };
+        let probes = ProbeLife::start(wanted, facts)?;
+        let now = clock.now();
+        let mut watch = WatchList::new(
+            settings.target,
+            settings.per_cpu,
+            now.monotonic,
+            diagnostics.clone(),
+        );
+        watch.set_slots(slots(&probes, single.is_some()));
+        let top = match settings.top.zip(counting) {
+            Some((top, counting)) => {
+                Some(TopWatch::start(top, counting, &clock, diagnostics.clone())?)
+            }
+            None => None,
+        };
+        let monitor = Monitor::new(
+            MonitorSettings {
+                hostname: rustix::system::uname()
+                    .nodename()
+                    .to_string_lossy()
+                    .into_owned()
+                    .into(),
+                interval: settings.interval,
+                buckets: settings.buckets,
+                bursts: settings.bursts,
+                alerts: settings.alerts,
+                top: settings.top,
+                lifetimes: settings.lifetimes,
+                latency: settings.latency,
+            },
+            Rc::clone(probes.status()),
+        );
+        let mut run = Self {
+            schedule: Schedule::new(settings.interval, settings.duration),
+            proc_root,
+            kernel_release: kernel_release.map(Text::from),
+            probes,
+            watch,
+            top,
+            monitor,
+            hook,
+            diagnostics,
+            conntrack_seen: false,
+            times: settings.lifetimes || settings.latency,
+            own_cost: settings.own_cost,
+            single: single.is_some(),
+            clock,
+        };
+        if run.probes.is_waiting() {
+            run.diagnostics
+                .notify("waiting for nf_conntrack to be loaded");
+        }
+        let records = run.watch_all(found)?;
+        if let Some(top) = &mut run.top {
+            top.begin(&run.clock, &mut run.probes);
+        }
+        run.schedule.start(run.clock.now().monotonic);
+        Ok((run, records))
+    }
+
+    /// Time until the next tick is due; `None` when the run is over.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        self.schedule.wait(self.clock.now().monotonic)
+    }
+
+    /// Whether a tick is due, and not the end of the run.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.schedule.is_due(self.clock.now().monotonic)
+    }
+
+    /// Takes a reading of everything, and gives what is to be reported.
+    ///
+    /// # Errors
+    ///
+    /// When our own namespace cannot be returned to, or the only one cannot be entered any more.
+    pub fn tick(&mut self) -> Result<Vec<Record>, EngineError> {
+        let now = self.clock.now().monotonic;
+        self.schedule.ticked(now);
+        let appeared = self.watch.appeared(now)?;
+        let mut records = Vec::new();
+        if !appeared.is_empty() {
+            records = self.watch_all(appeared)?;
+        }
+        self.follow_kernel_release();
+        let taken = self.read(Purpose::Interval)?;
+        let mut interval = self.observe(&taken.reading);
+        records.extend(self.follow_module(taken.conntrack)?);
+        records.append(&mut interval);
+        Ok(records)
+    }
+
+    /// Takes the last reading; gives what is to be reported of it and of the whole run.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::tick`].
+    pub fn finish(&mut self) -> Result<Vec<Record>, EngineError> {
+        self.follow_kernel_release();
+        let taken = self.read(Purpose::Last)?;
+        Ok(self.observe(&taken.reading))
+    }
+
+    /// The clock it goes by.
+    #[must_use]
+    pub fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    /// What watching costs, once that is known.
+    #[must_use]
+    pub fn overhead(&self) -> Option<Overhead> {
+        self.monitor.overhead()
+    }
+
+    /// How long a tick may take: a kernel under load may be slow, but it answers. A directory may be one of files that never do.
+    #[must_use]
+    pub fn longest_tick(&self) -> Duration {
+        match self.proc_root {
+            None => SLOW_KERNEL,
+            Some(_) => Duration::ZERO,
+        }
+    }
+
+    /// How long its end may take, besides waiting for commands.
+    #[must_use]
+    pub fn longest_end(&self) -> Duration {
+        let listing = self
+            .top
+            .as_ref()
+            .map_or(Duration::ZERO, |_| top::LAST_LISTING);
+        self.longest_tick() + LONGEST_LAST_LOOK + listing
+    }
+
+    /// Whether the end may have to wait for a command that was started for an alert.
+    #[must_use]
+    pub fn has_hook(&self) -> bool {
+        self.hook.is_some()
+    }
+
+    /// Watches namespaces (`None`: the directory) from now on; reads where their counts start.
+    fn watch_all(&mut self, found: watch::Found) -> Result<Vec<Record>, EngineError> {
+        let mut readings = Vec::new();
+        for namespace in found {
+            readings.extend(self.watch(namespace)?);
+        }
+        let baseline = self.reading(Purpose::Baseline, readings);
+        Ok(self.observe(&baseline))
+    }
+
+    fn watch(
+        &mut self,
+        namespace: Option<Namespace>,
+    ) -> Result<Option<(Rc<InstanceInfo>, InstanceReading)>, EngineError> {
+        let Some(mut instance) = self.watch.prepare(namespace) else {
+            return Ok(None);
+        };
+        if let Some((netns, slot)) = instance.info.netns.zip(instance.info.slot)
+            && self.watch.assigns_slots()
+        {
+            self.probes.assign(netns, slot)?;
+        }
+        instance.set_maps(self.probes.maps(), &self.clock);
+        let info = Rc::clone(&instance.info);
+        match self.read_instance(&mut instance, Purpose::Baseline) {
+            Ok(reading) => {
+                self.conntrack_seen |= reading.kernel.entries().is_some();
+                self.watch.instances.push(instance);
+                Ok(Some((info, reading)))
+            }
+            // Gone again already: it was found by looking for namespaces.
+            Err(error) => unless_gone(error).map(|()| None),
+        }
+    }
+
+    fn read_instance(
+        &self,
+        instance: &mut WatchedInstance,
+        purpose: Purpose,
+    ) -> Result<InstanceReading, NamespaceError> {
+        let missed = || self.probes.missed();
+        let info = Rc::clone(&instance.info);
+        let disagrees = |reading: &InstanceReading| self.monitor.disagrees(&info, reading);
+        let mut reading = instance.read(&self.clock, purpose, &missed, &disagrees)?;
+        if purpose != Purpose::Interval {
+            reading.durations = self.durations(&info);
+        }
+        Ok(reading)
+    }
+
+    fn durations(&self, info: &InstanceInfo) -> Option<Durations> {
+        let slot = info.slot.filter(|_| self.times)?;
+        self.probes.durations(slot)
+    }
+
+    /// Everything there is to read.
+    fn read(&mut self, purpose: Purpose) -> Result<Taken, EngineError> {
+        let mut instances = Vec::new();
+        let mut gone = Vec::new();
+        let mut conntrack = false;
+        for mut instance in std::mem::take(&mut self.watch.instances) {
+            match self.read_instance(&mut instance, purpose) {
+                Ok(reading) => {
+                    conntrack |= reading.kernel.entries().is_some();
+                    instances.push((Rc::clone(&instance.info), reading));
+                    self.watch.instances.push(instance);
+                }
+                Err(error) => {
+                    unless_gone(error)?;
+                    self.unwatch(&instance);
+                    let durations = self.durations(&instance.info);
+                    gone.push((instance.info, durations));
+                }
+            }
+        }
+        self.probes.flush_log();
+        let mut reading = self.reading(purpose, instances);
+        reading.gone = gone;
+        (reading.events, reading.event_counts) = self.probes.events();
+        reading.top = self.top.as_mut().map(|top| {
+            let watched = &self.watch.instances;
+            match purpose {
+                Purpose::Last => top.read_last(&self.clock, &mut self.probes, watched),
+                _ => top.read(&self.clock, &mut self.probes, watched),
+            }
+        });
+        let now = self.clock.now().monotonic;
+        let look = self.own_cost && self.monitor.wants_usage(now);
+        reading.own = look.then(|| own_usage::read(&self.clock));
+        Ok(Taken { reading, conntrack })
+    }
+
+    fn unwatch(&mut self, instance: &WatchedInstance) {
+        if let Some(netns) = instance.info.netns {
+            self.probes.release(netns);
+        }
+        self.diagnostics.notify(format_args!(
+            "network namespace {} is gone",
+            instance.info.name
+        ));
+    }
+
+    /// A reading of these instances, and of nothing else yet.
+    fn reading(
+        &self,
+        purpose: Purpose,
+        instances: Vec<(Rc<InstanceInfo>, InstanceReading)>,
+    ) -> Reading {
+        let at: Instant = match instances.last() {
+            Some((_, reading)) => reading.at,
+            None => self.clock.now(),
+        };
+        Reading {
+            at,
+            purpose,
+            kernel_release: self.kernel_release.clone(),
+            probes: Rc::clone(self.probes.status()),
+            instances,
+            gone: Vec::new(),
+            events: Vec::new(),
+            event_counts: None,
+            top: None,
+            own: None,
+        }
+    }
+
+    /// Has a reading observed, and what follows from it done.
+    fn observe(&mut self, reading: &Reading) -> Vec<Record> {
+        let Observed { records, notes } = self.monitor.observe(reading);
+        for note in notes {
+            self.diagnostics.notify(note);
+        }
+        if let Some(hook) = &mut self.hook {
+            for record in &records {
+                if let Record::Alert(alert) = record {
+                    hook.notify(alert);
+                }
+            }
+        }
+        records
+    }
+
+    /// A directory of files may come later, and with it the kernel's release.
+    fn follow_kernel_release(&mut self) {
+        if let (None, Some(root)) = (&self.kernel_release, &self.proc_root) {
+            self.kernel_release = root.kernel_release().ok().map(Text::from);
+        }
+    }
+}
+
+/// Slots in the probes' maps; `None` without probes. A single namespace needs but one.
+fn slots(probes: &ProbeLife, single: bool) -> Option<u32> {
+    let maps = probes.maps()?;
+    Some(if single { 1 } else { maps.slots() })
+}

@@ -1,0 +1,80 @@
+//! nf_conntrack's module comes and goes during a run, and takes the probes with it.
+
+use std::rc::Rc;
+
+use super::{Run, slots};
+use crate::{
+    clock::Clock,
+    engine::{error::EngineError, instance::unless_gone},
+    model::record::Record,
+    probes::facts::HostFacts,
+    reading::{InstanceInfo, Purpose, durations::Durations},
+};
+
+impl<C: Clock + Clone + Send + 'static> Run<C> {
+    /// nf_conntrack comes and goes with its module, and takes the probes with it.
+    pub(super) fn follow_module(&mut self, present: bool) -> Result<Vec<Record>, EngineError> {
+        let before = std::mem::replace(&mut self.conntrack_seen, present);
+        if before && !present && self.probes.maps().is_some() {
+            let reason = "nf_conntrack was unloaded";
+            self.diagnostics
+                .notify(format_args!("{reason}; waiting for it to come back"));
+            // What the probes that go have counted up to now.
+            let durations = self.watch.instances.iter().map(|i| self.durations(&i.info));
+            let durations: Vec<_> = durations.collect();
+            self.probes.lose(reason);
+            return self.spread_probes(durations);
+        }
+        if present && self.probes.is_waiting() {
+            self.probes.attach(HostFacts::probe());
+            if self.probes.maps().is_some() {
+                self.watch.set_slots(slots(&self.probes, self.single));
+                self.diagnostics
+                    .notify("nf_conntrack is loaded; probes attached");
+            }
+            return self.spread_probes(Vec::new());
+        }
+        Ok(Vec::new())
+    }
+
+    /// Gives every instance the probes as they are now, and reads where their counts start. `durations`: what was counted by
+    /// probes that are gone, in the order of the instances.
+    fn spread_probes(
+        &mut self,
+        durations: Vec<Option<Durations>>,
+    ) -> Result<Vec<Record>, EngineError> {
+        let room = self.watch.room();
+        let mut durations = durations.into_iter();
+        let mut readings = Vec::new();
+        let mut instances = std::mem::take(&mut self.watch.instances);
+        for instance in &mut instances {
+            // It may have been found while there were no probes, and as many slots as namespaces.
+            if instance.info.slot.is_some_and(|slot| slot >= room) {
+                instance.info = Rc::new(InstanceInfo {
+                    slot: None,
+                    ..(*instance.info).clone()
+                });
+            }
+            if let Some((netns, slot)) = instance.info.netns.zip(instance.info.slot)
+                && self.watch.assigns_slots()
+            {
+                self.probes.assign(netns, slot)?;
+            }
+            instance.set_maps(self.probes.maps(), &self.clock);
+            let gone = durations.next();
+            match self.read_instance(instance, Purpose::Baseline) {
+                Ok(mut reading) => {
+                    if let Some(gone) = gone {
+                        reading.durations = gone;
+                    }
+                    readings.push((Rc::clone(&instance.info), reading));
+                }
+                // The next reading finds it gone.
+                Err(error) => unless_gone(error)?,
+            }
+        }
+        self.watch.instances = instances;
+        let baseline = self.reading(Purpose::Baseline, readings);
+        Ok(self.observe(&baseline))
+    }
+}

@@ -1,0 +1,174 @@
+//! Reading files whose path or contents come from outside: never waiting for a writer, and never more
+//! than a limit.
+
+use std::{
+    fs::{self, File, FileType, OpenOptions},
+    io::{self, Read},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    path::Path,
+};
+
+use rustix::fs::OFlags;
+
+/// Why a file is not read although it is there and may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Opening or reading it could wait for ever, or do something.
+    #[error("is {0}; a regular file is expected")]
+    NotRegular(&'static str),
+    /// It has more bytes than such a file ever has.
+    #[error("has more than {0} bytes, which no such file has; it was not read")]
+    TooLong(u64),
+}
+
+impl From<Refused> for io::Error {
+    fn from(refused: Refused) -> Self {
+        let kind = match refused {
+            Refused::NotRegular(_) => io::ErrorKind::InvalidInput,
+            Refused::TooLong(_) => io::ErrorKind::FileTooLarge,
+        };
+        Self::new(kind, refused)
+    }
+}
+
+/// Opens a regular file to read it.
+///
+/// # Errors
+///
+/// As of [`File::open`]; [`Refused::NotRegular`] for a FIFO, a device, a socket or a directory.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is what others open files with"
+)]
+pub fn open(path: &Path) -> io::Result<File> {
+    // Asked before it is opened, because opening a device may do something.
+    if let Some(other) = not_regular(fs::metadata(path)?.file_type()) {
+        return Err(Refused::NotRegular(other).into());
+    }
+    // Should it be a FIFO by now, this does not wait for a writer.
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+}
+
+fn not_regular(kind: FileType) -> Option<&'static str> {
+    match kind {
+        _ if kind.is_file() => None,
+        _ if kind.is_dir() => Some("a directory"),
+        _ if kind.is_fifo() => Some("a FIFO"),
+        _ if kind.is_socket() => Some("a socket"),
+        _ => Some("a device"),
+    }
+}
+
+/// The contents of a regular file that has at most `limit` bytes.
+///
+/// # Errors
+///
+/// As of [`open`]; [`Refused::TooLong`] for a longer one.
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    within_limit(open(path)?, limit)
+}
+
+/// The same of whatever has a path, also of a pipe: waits for its writer, so only for where a signal ends the program.
+///
+/// # Errors
+///
+/// As of [`File::open`]; [`Refused::TooLong`] for what has more bytes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is what others open files with"
+)]
+pub fn read_or_wait(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    within_limit(File::open(path)?, limit)
+}
+
+/// As much of a file's beginning as `limit` allows; what is no UTF-8 is replaced. For what is only shown.
+///
+/// # Errors
+///
+/// As of [`open`].
+pub fn read_beginning(path: &Path, limit: u64) -> io::Result<String> {
+    first_bytes(open(path)?, limit).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn within_limit(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let bytes = first_bytes(file, limit.saturating_add(1))?;
+    if bytes.len() as u64 > limit {
+        return Err(Refused::TooLong(limit).into());
+    }
+    Ok(bytes)
+}
+
+fn first_bytes(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(result: io::Result<Vec<u8>>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, b"12345\xff").unwrap();
+        assert_eq!(read(&path, 6).unwrap(), b"12345\xff");
+        assert_eq!(
+            message(read(&path, 5)),
+            "has more than 5 bytes, which no such file has; it was not read"
+        );
+        assert_eq!(read_beginning(&path, 3).unwrap(), "123");
+        assert_eq!(read_beginning(&path, 9).unwrap(), "12345\u{fffd}");
+    }
+
+    #[test]
+    fn what_never_ends_is_not_read_to_its_end() {
+        assert!(
+            message(read_or_wait(Path::new("/dev/zero"), 1000))
+                .starts_with("has more than 1000 bytes")
+        );
+        assert_eq!(read_or_wait(Path::new("/dev/null"), 10).unwrap(), b"");
+    }
+
+    #[test]
+    fn nobody_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = crate::files::testing::fifo(dir.path());
+        assert_eq!(
+            message(read(&fifo, 10)),
+            "is a FIFO; a regular file is expected"
+        );
+        assert_eq!(
+            message(read(Path::new("/dev/zero"), 10)),
+            "is a device; a regular file is expected"
+        );
+        assert!(message(read(dir.path(), 10)).starts_with("is a directory"));
+        let missing = read(&dir.path().join("missing"), 10);
+        assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
+
+/// For tests of this and other rooms.
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::path::PathBuf;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::Path;
+
+    /// A FIFO that nobody writes to.
+    pub(crate) fn fifo(dir: &Path) -> PathBuf {
+        let path = dir.join("fifo");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO");
+        path
+    }
+}

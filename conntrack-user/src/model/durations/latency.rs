@@ -1,0 +1,64 @@
+//! How long the kernel's functions took.
+
+use crate::{reading::unavailable::Unavailable, text::Text};
+use serde::{Deserialize, Serialize};
+
+use crate::reading::lengths::Lengths;
+
+const MICROSECOND_NS: f64 = 1e3;
+
+/// How long calls of functions took, from entry to return.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// `__nf_conntrack_confirm`: a new flow's first packet puts it into the table, or is dropped.
+    pub confirm: CallTimes,
+    /// `early_drop`: the table is full, and a flow to evict is looked for.
+    pub early_drop: CallTimes,
+}
+
+/// How long the calls of a function took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CallTimes {
+    /// Calls; `None` when they could not be measured.
+    pub count: Option<u64>,
+    /// Median, in microseconds, within 1 %; `None` without calls.
+    pub p50_us: Option<f64>,
+    /// 90th percentile, likewise.
+    pub p90_us: Option<f64>,
+    /// 99th percentile.
+    pub p99_us: Option<f64>,
+    /// 99.9th percentile.
+    pub p999_us: Option<f64>,
+    /// The longest.
+    pub max_us: Option<f64>,
+    /// Why they could not be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+}
+
+impl CallTimes {
+    /// As they were measured; an error is why not.
+    #[must_use]
+    pub(super) fn new(measured: Result<&Lengths, Unavailable>) -> Self {
+        let lengths = match measured {
+            Ok(lengths) => lengths,
+            Err(reason) => {
+                return Self {
+                    reason: Some(reason.into_reason()),
+                    ..Self::default()
+                };
+            }
+        };
+        let quantiles = lengths.quantiles();
+        let micros = |ns: f64| ns / MICROSECOND_NS;
+        Self {
+            count: Some(lengths.count()),
+            p50_us: quantiles.map(|q| micros(q.p50)),
+            p90_us: quantiles.map(|q| micros(q.p90)),
+            p99_us: quantiles.map(|q| micros(q.p99)),
+            p999_us: quantiles.map(|q| micros(q.p999)),
+            max_us: quantiles.map(|q| micros(q.max)),
+            reason: None,
+        }
+    }
+}

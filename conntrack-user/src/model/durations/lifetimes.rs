@@ -1,0 +1,60 @@
+//! How long connections lived.
+
+use crate::{
+    reading::{durations::LifetimeCounts, unavailable::Unavailable},
+    text::Text,
+};
+use serde::{Deserialize, Serialize};
+
+const SECOND_NS: f64 = 1e9;
+
+/// How long connections lived, from their way into the table to their destruction.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lifetimes {
+    /// Connections that ended, and whose begin was seen; `None` when they could not be counted.
+    pub count: Option<u64>,
+    /// Connections that ended, and whose begin was not: they were in the table before, or there was no
+    /// room to remember them.
+    pub unknown: Option<u64>,
+    /// Median, in seconds, within 1 %; `None` when none ended.
+    pub p50_s: Option<f64>,
+    /// 90th percentile, likewise.
+    pub p90_s: Option<f64>,
+    /// 99th percentile.
+    pub p99_s: Option<f64>,
+    /// 99.9th percentile.
+    pub p999_s: Option<f64>,
+    /// The longest.
+    pub max_s: Option<f64>,
+    /// Why they could not be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+}
+
+impl Lifetimes {
+    /// As they were counted; an error is why not.
+    #[must_use]
+    pub(super) fn new(counted: Result<&LifetimeCounts, Unavailable>) -> Self {
+        let counts = match counted {
+            Ok(counts) => counts,
+            Err(reason) => {
+                return Self {
+                    reason: Some(reason.into_reason()),
+                    ..Self::default()
+                };
+            }
+        };
+        let quantiles = counts.lengths.quantiles();
+        let seconds = |ns: f64| ns / SECOND_NS;
+        Self {
+            count: Some(counts.lengths.count()),
+            unknown: Some(counts.unknown),
+            p50_s: quantiles.map(|q| seconds(q.p50)),
+            p90_s: quantiles.map(|q| seconds(q.p90)),
+            p99_s: quantiles.map(|q| seconds(q.p99)),
+            p999_s: quantiles.map(|q| seconds(q.p999)),
+            max_s: quantiles.map(|q| seconds(q.max)),
+            reason: None,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Everything the programs count of lengths of time, for one instance.
+
+pub mod latency;
+pub mod lifetimes;
+
+use conntrack_ebpf::ProbeCounter;
+
+pub use self::{
+    latency::{CallTimes, Latency},
+    lifetimes::Lifetimes,
+};
+use crate::reading::{durations::Durations, unavailable::Unavailable};
+
+use crate::reading::{
+    coverage::Coverage, durations::LifetimeCounts, lengths::Lengths, selector::Selector,
+};
+
+/// What is counted along with lifetimes, with `__nf_conntrack_confirm` and with `early_drop`: the
+/// programs are the same, and missing together.
+const LIFETIMES: Selector = Selector::sum(&[ProbeCounter::Inserted, ProbeCounter::Deleted]);
+const CONFIRM: Selector = Selector::sum(&[ProbeCounter::ConfirmFailed]);
+const EARLY_DROP: Selector = Selector::sum(&[ProbeCounter::TableFull]);
+
+impl Durations {
+    /// Leaves out what the probes did not cover.
+    #[must_use]
+    pub fn covered(self, coverage: &Coverage) -> Self {
+        let covered = |source| coverage.missing(source).is_none();
+        Self {
+            lifetimes: self.lifetimes.filter(|_| covered(LIFETIMES)),
+            confirm: self.confirm.filter(|_| covered(CONFIRM)),
+            early_drop: self.early_drop.filter(|_| covered(EARLY_DROP)),
+        }
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        merge(&mut self.lifetimes, &other.lifetimes, LifetimeCounts::add);
+        merge(&mut self.confirm, &other.confirm, Lengths::add);
+        merge(&mut self.early_drop, &other.early_drop, Lengths::add);
+    }
+
+    /// What has been counted since an earlier reading.
+    #[must_use]
+    pub fn since(self, earlier: &Self) -> Self {
+        Self {
+            lifetimes: less(self.lifetimes, &earlier.lifetimes, LifetimeCounts::since),
+            confirm: less(self.confirm, &earlier.confirm, Lengths::since),
+            early_drop: less(self.early_drop, &earlier.early_drop, Lengths::since),
+        }
+    }
+
+    /// How long connections lived; why that is not known, where it is not.
+    #[must_use]
+    pub fn lifetimes(&self, coverage: &Coverage) -> Lifetimes {
+        Lifetimes::new(known(self.lifetimes.as_ref(), coverage, LIFETIMES))
+    }
+
+    /// How long functions took, likewise.
+    #[must_use]
+    pub fn latency(&self, coverage: &Coverage) -> Latency {
+        Latency {
+            confirm: CallTimes::new(known(self.confirm.as_ref(), coverage, CONFIRM)),
+            early_drop: CallTimes::new(known(self.early_drop.as_ref(), coverage, EARLY_DROP)),
+        }
+    }
+}
+
+fn merge<T: Clone>(sum: &mut Option<T>, more: &Option<T>, add: fn(&mut T, &T)) {
+    match (sum.as_mut(), more) {
+        (Some(sum), Some(more)) => add(sum, more),
+        (None, Some(more)) => *sum = Some(more.clone()),
+        (_, None) => {}
+    }
+}
+
+fn less<T>(now: Option<T>, earlier: &Option<T>, since: fn(&T, &T) -> T) -> Option<T> {
+    now.map(|now| match earlier {
+        Some(earlier) => since(&now, earlier),
+        None => now,
+    })
+}
+
+fn known<'a, T>(
+    counted: Option<&'a T>,
+    coverage: &'a Coverage,
+    source: Selector,
+) -> Result<&'a T, Unavailable> {
+    let not_asked = || "it was not asked for".into();
+    counted.ok_or_else(|| coverage.missing(source).cloned().unwrap_or_else(not_asked))
+}
+
+#[cfg(test)]
+mod tests {
+    use conntrack_ebpf::loglinear::bucket;
+
+    use super::*;
+
+    fn took(ns: u64, times: u64) -> Lengths {
+        let mut lengths = Lengths::default();
+        lengths.counts[bucket(ns) as usize] = times;
+        lengths
+    }
+
+    #[test]
+    fn what_is_not_covered_has_a_reason_and_no_count() {
+        let counted = Durations {
+            lifetimes: Some(LifetimeCounts::default()),
+            confirm: Some(took(1_000, 3)),
+            early_drop: Some(Lengths::default()),
+        };
+        let coverage = Coverage::except(vec![
+            (ProbeCounter::Deleted, "no such function".into()),
+            (ProbeCounter::TableFull, "it is inlined".into()),
+        ]);
+        let covered = counted.covered(&coverage);
+        let lifetimes = covered.lifetimes(&coverage);
+        assert_eq!((lifetimes.count, lifetimes.unknown), (None, None));
+        assert_eq!(
+            lifetimes.reason.as_ref().map(|t| t.raw()),
+            Some("no such function")
+        );
+        let latency = covered.latency(&coverage);
+        assert_eq!(latency.confirm.count, Some(3));
+        assert_eq!(latency.confirm.reason, None);
+        assert_eq!(latency.early_drop.count, None);
+        assert_eq!(
+            latency.early_drop.reason.as_ref().map(|t| t.raw()),
+            Some("it is inlined")
+        );
+    }
+
+    #[test]
+    fn no_calls_are_a_count_without_quantiles() {
+        let times = CallTimes::new(Ok(&Lengths::default()));
+        assert_eq!(
+            (times.count, times.p50_us, times.reason),
+            (Some(0), None, None)
+        );
+    }
+
+    /// Attached, lost, attached again: counts go on, and stay when the probes do not come back.
+    #[test]
+    fn attachments_add_up() {
+        let part = |times| Durations {
+            confirm: Some(took(1_000, times)),
+            ..Durations::default()
+        };
+        let mut sum = Durations::default();
+        for more in [part(2), Durations::default(), part(3)] {
+            sum.add(&more);
+        }
+        assert_eq!(sum, part(5));
+        assert_eq!(sum.clone().since(&part(2)), part(3));
+        assert_eq!(sum.since(&Durations::default()), part(5));
+    }
+}

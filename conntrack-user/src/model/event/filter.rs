@@ -1,0 +1,174 @@
+//! Which events are wanted: `proto=tcp,dport=443,src=10.0.0.0/8`.
+
+use std::{net::IpAddr, str::FromStr};
+
+use ipnet::IpNet;
+
+use crate::{
+    model::event::{Family, Protocol, Tuple},
+    text::Text,
+};
+
+/// A condition on a tuple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    Family(Family),
+    Proto(Protocol),
+    Src(IpNet),
+    Dst(IpNet),
+    Sport(u16),
+    Dport(u16),
+}
+
+/// Conditions that must all hold. One on a field that a tuple does not have does not hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter(Vec<Condition>);
+
+impl Filter {
+    /// Whether the tuple is wanted. Without conditions every one is, known or not.
+    #[must_use]
+    pub fn matches(&self, tuple: Option<&Tuple>) -> bool {
+        self.0
+            .iter()
+            .all(|condition| tuple.is_some_and(|tuple| condition.holds(tuple)))
+    }
+}
+
+impl Condition {
+    fn holds(self, tuple: &Tuple) -> bool {
+        let within = |net: IpNet, ip: Option<IpAddr>| ip.is_some_and(|ip| net.contains(&ip));
+        match self {
+            Self::Family(family) => tuple.family == Some(family),
+            Self::Proto(proto) => tuple.proto == Some(proto),
+            Self::Src(net) => within(net, tuple.src),
+            Self::Dst(net) => within(net, tuple.dst),
+            Self::Sport(port) => tuple.sport == Some(port),
+            Self::Dport(port) => tuple.dport == Some(port),
+        }
+    }
+}
+
+const KEYS: &str = "family, proto, src, sport, dst, dport";
+
+/// Why a text is no filter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// A condition without `=`.
+    #[error("{0}: expected key=value with a key of {KEYS}")]
+    NoValue(Text),
+    /// A key that no tuple has.
+    #[error("{0}: no such key; there are {KEYS}")]
+    UnknownKey(Text),
+    /// A value that its key cannot have.
+    #[error("{key}={value}: expected {expected}")]
+    BadValue {
+        key: &'static str,
+        value: Text,
+        /// What it may be.
+        expected: &'static str,
+    },
+}
+
+impl FromStr for Filter {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        text.split(',')
+            .filter(|part| !part.trim().is_empty())
+            .map(condition)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+fn condition(text: &str) -> Result<Condition, FilterError> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| FilterError::NoValue(Text::excerpt(text)))?;
+    let (key, value) = (key.trim(), value.trim());
+    let wrong = |key, expected| FilterError::BadValue {
+        key,
+        value: Text::excerpt(value),
+        expected,
+    };
+    let port = |key| {
+        value
+            .parse()
+            .map_err(|_| wrong(key, "a port from 0 to 65535"))
+    };
+    let prefix = |key| prefix(value).ok_or_else(|| wrong(key, "an address or prefix"));
+    Ok(match key {
+        "family" => Condition::Family(match value {
+            "ipv4" => Family::Ipv4,
+            "ipv6" => Family::Ipv6,
+            _ => return Err(wrong("family", "ipv4 or ipv6")),
+        }),
+        "proto" => Condition::Proto(
+            Protocol::named(value)
+                .ok_or_else(|| wrong("proto", "a protocol such as tcp, or its number"))?,
+        ),
+        "src" => Condition::Src(prefix("src")?),
+        "dst" => Condition::Dst(prefix("dst")?),
+        "sport" => Condition::Sport(port("sport")?),
+        "dport" => Condition::Dport(port("dport")?),
+        _ => return Err(FilterError::UnknownKey(Text::excerpt(key))),
+    })
+}
+
+/// A prefix, or an address as the longest one.
+fn prefix(text: &str) -> Option<IpNet> {
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tuple(proto: u8, src: &str, dport: u16) -> Tuple {
+        Tuple {
+            family: Some(Family::Ipv4),
+            proto: Some(Protocol(proto)),
+            src: src.parse().ok(),
+            dport: Some(dport),
+            ..Tuple::default()
+        }
+    }
+
+    #[test]
+    fn all_conditions_must_hold() {
+        let filter: Filter = "proto=tcp,dport=443,src=10.0.0.0/8".parse().unwrap();
+        assert!(filter.matches(Some(&tuple(6, "10.1.2.3", 443))));
+        assert!(!filter.matches(Some(&tuple(17, "10.1.2.3", 443))));
+        assert!(!filter.matches(Some(&tuple(6, "11.1.2.3", 443))));
+        assert!(!filter.matches(Some(&tuple(6, "10.1.2.3", 80))));
+        assert!(!filter.matches(None));
+    }
+
+    #[test]
+    fn no_condition_lets_everything_pass() {
+        assert!(Filter::default().matches(None));
+        assert!(
+            "".parse::<Filter>()
+                .unwrap()
+                .matches(Some(&tuple(6, "1.1.1.1", 1)))
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, said) in [
+            ("dport", "key=value"),
+            ("dport=x", "a port"),
+            ("port=1", "no such key"),
+            ("src=10.0.0.0/40", "an address or prefix"),
+            ("proto=tpc", "a protocol"),
+            ("family=ipx", "ipv4 or ipv6"),
+            ("dport=\u{1b}[2J", "dport=\\u{1b}[2J: expected a port"),
+        ] {
+            let error = text.parse::<Filter>().unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! When the table will be full: its net fill rate, how sure that is, and what follows from it.
+//!
+//! The rate is a slope through the numbers of entries of the last seconds, found at five scales: the
+//! last 2, 4, 8, 16 and 32 seconds, each in at most 17 points, the means of the samples in equal
+//! slots of time. So neither the cost nor the result depends on how often samples come; where they
+//! come more seldom than slots, each is a point, and the last 4 to 16 are used, however old.
+//!
+//! At each scale the slope is the median of the slopes between all pairs of points, with the
+//! confidence interval of its rank statistic (H. Theil, 1950; P. K. Sen, "Estimates of the regression
+//! coefficient based on Kendall's tau", JASA 63, 1968). A burst shorter than about a quarter of the
+//! scale does not move it. That interval takes the points' errors for independent; entries come and
+//! go by chance, and their sum wanders. So it is widened to what steps of the spread seen (median
+//! absolute deviation) would make of the slope of a random walk, whose variance is 6/5 s²/T; of a walk
+//! seen as means of slots, steps scatter less by 2/3.
+//!
+//! The scales are joined as by A. Goldenshluger and A. Nemirovski ("On spatially adaptive estimation
+//! of nonparametric regression", 1997; the intersection of confidence intervals, after O. Lepski): from
+//! the shortest scale up, as long as narrow intervals have something in common. The estimate is that
+//! of the longest such scale, held inside the narrow intervals; the range is what their wide intervals
+//! have in common. A fill that has just begun thus shows after 2 s, and one that goes on is measured
+//! ever more exactly.
+//!
+//! Each wide interval is one of 99 %, so that all five hold together with 95 % (Bonferroni).
+
+use std::{collections::VecDeque, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// Slots of the shortest scale; each further scale's are twice as long.
+const SLOT: Duration = Duration::from_millis(125);
+
+/// Slots a scale looks back, besides the one that is being filled.
+const SLOTS: u128 = 16;
+
+/// Scales.
+const SCALES: usize = 5;
+
+/// Points without which there is no slope.
+const LEAST_POINTS: usize = 4;
+
+/// Time that a slope must rest on.
+const LEAST_SPAN_S: f64 = 1.0;
+
+/// How many standard deviations an interval reaches to either side.
+#[derive(Clone, Copy)]
+struct Reach {
+    /// Of the rank statistic, which is near normal.
+    rank: f64,
+    /// Of the walk: Student's t for the 6 degrees of freedom that a median absolute deviation of 16
+    /// steps is worth.
+    walk: f64,
+}
+
+/// 99 %: what the range is made of.
+const WIDE: Reach = Reach {
+    rank: 2.576,
+    walk: 3.71,
+};
+
+/// 87 %: what scales must agree in. Wider ones would let in too much of what was before a change.
+const NARROW: Reach = Reach {
+    rank: 1.5,
+    walk: 1.75,
+};
+
+/// Standard deviation of a normal distribution, by its median absolute deviation.
+const PER_MAD: f64 = 1.4826;
+
+/// A scale is of use if it looks back so many times farther than the one before it.
+const FARTHER: f64 = 1.25;
+
+/// Where the latest time exceeds the estimate by this factor, neither means anything.
+const MEANINGFUL: f64 = 4.0;
+
+/// Seconds beyond which nothing is foretold: a day.
+pub const HORIZON_S: f64 = 86_400.0;
+
+/// Seconds until the table is full, if it goes on filling as it does.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimeToFull {
+    /// The best guess; 0 when the table is full.
+    pub estimate: f64,
+    /// The earliest; not more than the estimate.
+    pub low: f64,
+    /// The latest; at most 4 times the estimate.
+    pub high: f64,
+}
+
+/// What is to be expected.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outlook {
+    /// The table fills, and will be full within a day.
+    Fills(TimeToFull),
+    /// It does not fill, or not so that its rate could be told from chance.
+    Steady,
+    /// Nothing can be said, with the reason.
+    Unknown(&'static str),
+}
+
+impl Outlook {
+    /// The time to full, where there is one.
+    #[must_use]
+    pub fn time_to_full(self) -> Option<TimeToFull> {
+        match self {
+            Self::Fills(time) => Some(time),
+            Self::Steady | Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// Entries gained per second, net of those lost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// The best guess; negative while the table empties.
+    pub estimate: f64,
+    /// The least it can be.
+    pub low: f64,
+    /// The most it can be.
+    pub high: f64,
+}
+
+/// A slope at one scale, or at several that agree.
+#[derive(Clone, Copy, Debug)]
+struct Slope {
+    estimate: f64,
+    narrow: SlopeRange,
+    /// Holds the narrow one.
+    wide: SlopeRange,
+    /// Seconds from the first point to the last.
+    span_s: f64,
+    /// Variance that a random walk with steps like these gains in a second.
+    diffusion: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SlopeRange {
+    low: f64,
+    high: f64,
+}
+
+impl SlopeRange {
+    /// What two have in common.
+    fn and(self, other: Self) -> Option<Self> {
+        let (low, high) = (self.low.max(other.low), self.high.min(other.high));
+        (low <= high).then_some(Self { low, high })
+    }
+}
+
+/// Follows the number of entries of one table.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    scales: [Scale; SCALES],
+}
+
+impl Forecast {
+    /// Has seen nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            scales: std::array::from_fn(|i| Scale {
+                slot: SLOT * (1 << i),
+                least: (LEAST_POINTS << i).min(SLOTS as usize),
+                points: VecDeque::new(),
+            }),
+        }
+    }
+
+    /// Takes in the number of entries at `now`, a time since some fixed start.
+    pub fn observe(&mut self, now: Duration, entries: u64) {
+        for scale in &mut self.scales {
+            scale.push(now, entries as f64);
+        }
+    }
+
+    /// The net fill rate; `None` before the fourth sample and the end of the first second.
+    #[must_use]
+    pub fn rate(&self) -> Option<Rate> {
+        let mut agreed = self.scales[0].slope(0.0)?;
+        for scale in &self.scales[1..] {
+            // One that does not look farther back, or hardly, tells nothing new.
+            let further = scale
+                .slope(agreed.diffusion)
+                .filter(|slope| slope.span_s > FARTHER * agreed.span_s);
+            let Some(slope) = further else {
+                continue;
+            };
+            let Some((narrow, wide)) = agreed
+                .narrow
+                .and(slope.narrow)
+                .zip(agreed.wide.and(slope.wide))
+            else {
+                break;
+            };
+            agreed = Slope {
+                estimate: slope.estimate.clamp(narrow.low, narrow.high),
+                narrow,
+                wide,
+                ..slope
+            };
+        }
+        Some(Rate {
+            estimate: agreed.estimate,
+            low: agreed.wide.low,
+            high: agreed.wide.high,
+        })
+    }
+
+    /// When a table with `entries` of `max` entries (0: no limit) will be full.
+    #[must_use]
+    pub fn outlook(&self, entries: Option<u64>, max: Option<u64>) -> Outlook {
+        let Some(entries) = entries else {
+            return Outlook::Unknown("the number of entries cannot be read");
+        };
+        let room = match max {
+            None => return Outlook::Unknown("nf_conntrack_max cannot be read"),
+            Some(0) => return Outlook::Unknown("the table has no limit (nf_conntrack_max is 0)"),
+            Some(max) => max.saturating_sub(entries) as f64,
+        };
+        if room == 0.0 {
+            return Outlook::Fills(TimeToFull {
+                estimate: 0.0,
+                low: 0.0,
+                high: 0.0,
+            });
+        }
+        let Some(rate) = self.rate() else {
+            return Outlook::Unknown("too few readings yet");
+        };
+        if rate.low <= 0.0
+            || rate.estimate > MEANINGFUL * rate.low
+            || room / rate.estimate > HORIZON_S
+        {
+            return Outlook::Steady;
+        }
+        Outlook::Fills(TimeToFull {
+            estimate: room / rate.estimate,
+            low: room / rate.high,
+            high: room / rate.low,
+        })
+    }
+}
+
+impl Default for Forecast {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The samples of one slot, summed.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    slot: u128,
+    samples: f64,
+    time_s: f64,
+    entries: f64,
+}
+
+impl Point {
+    fn time_s(&self) -> f64 {
+        self.time_s / self.samples
+    }
+
+    fn entries(&self) -> f64 {
+        self.entries / self.samples
+    }
+
+    /// Entries per second between two points.
+    fn slope_to(&self, later: &Self) -> f64 {
+        (later.entries() - self.entries()) / (later.time_s() - self.time_s())
+    }
+}
+
+/// The recent past in slots of one length.
+#[derive(Clone, Debug)]
+struct Scale {
+    slot: Duration,
+    /// So many points are kept, however old.
+    least: usize,
+    points: VecDeque<Point>,
+}
+
+impl Scale {
+    fn push(&mut self, now: Duration, entries: f64) {
+        let slot = now.as_nanos() / self.slot.as_nanos();
+        let time_s = now.as_secs_f64();
+        match self.points.back_mut() {
+            Some(last) if last.slot == slot => {
+                last.samples += 1.0;
+                last.time_s += time_s;
+                last.entries += entries;
+            }
+            _ => self.points.push_back(Point {
+                slot,
+                samples: 1.0,
+                time_s,
+                entries,
+            }),
+        }
+        while self.points.len() > self.least
+            && self.points.front().is_some_and(|p| p.slot + SLOTS < slot)
+        {
+            self.points.pop_front();
+        }
+    }
+
+    /// The slope through the points. `diffusion` is what the points of a shorter scale, which are more,
+    /// let expect at least.
+    fn slope(&self, diffusion: f64) -> Option<Slope> {
+        let (first, last) = self.points.front().zip(self.points.back())?;
+        let span_s = last.time_s() - first.time_s();
+        if self.points.len() < LEAST_POINTS || span_s < LEAST_SPAN_S {
+            return None;
+        }
+        let mut slopes: Vec<f64> = self
+            .points
+            .iter()
+            .enumerate()
+            .flat_map(|(i, from)| self.points.range(i + 1..).map(|to| from.slope_to(to)))
+            .collect();
+        let estimate = median(&mut slopes);
+        let diffusion = self.diffusion(span_s).max(diffusion);
+        let deviation = (6.0 / 5.0 * diffusion / span_s).sqrt();
+        let interval = |reach: Reach| {
+            let sens = sens_interval(&slopes, self.points.len(), reach.rank);
+            // Entries are whole numbers: no slope is better known than by one of them.
+            let walk = reach.walk * deviation + 1.0 / span_s;
+            SlopeRange {
+                low: sens.low.min(estimate - walk),
+                high: sens.high.max(estimate + walk),
+            }
+        };
+        Some(Slope {
+            estimate,
+            narrow: interval(NARROW),
+            wide: interval(WIDE),
+            span_s,
+            diffusion,
+        })
+    }
+
+    fn diffusion(&self, span_s: f64) -> f64 {
+        let mut steps: Vec<f64> = self
+            .points
+            .iter()
+            .zip(self.points.iter().skip(1))
+            .map(|(from, to)| from.slope_to(to))
+            .collect();
+        let centre = median(&mut steps);
+        for step in &mut steps {
+            *step = (*step - centre).abs();
+        }
+        // The variance of one step, as a slope; means of slots scatter less than their ends.
+        let variance = (PER_MAD * median(&mut steps)).powi(2) * 3.0 / 2.0;
+        variance * span_s / steps.len() as f64
+    }
+}
+
+/// Sorts, and gives the middle of what must not be empty.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 {
+        values[middle]
+    } else {
+        f64::midpoint(values[middle - 1], values[middle])
+    }
+}
+
+/// The confidence interval of the median of the sorted `slopes` between all pairs of `points`: all of
+/// them where the points are too few for one.
+fn sens_interval(slopes: &[f64], points: usize, deviations: f64) -> SlopeRange {
+    let n = points as f64;
+    let deviation = (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
+    let outside = (slopes.len() as f64 - deviations * deviation) / 2.0;
+    let rank = (outside.max(0.0) as usize).min(slopes.len() / 2);
+    SlopeRange {
+        low: slopes[rank],
+        high: slopes[slopes.len() - 1 - rank],
+    }
+}
+
+#[cfg(test)]
+mod tests;

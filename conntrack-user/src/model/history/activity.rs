@@ -1,0 +1,101 @@
+//! Where a window was busiest, and where bursts were found in it.
+
+use crate::model::{
+    history::{samples::SamplePoint, views::DimensionView},
+    kernel::counters::Counter,
+};
+
+/// What there was in a window, over all rates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activity {
+    /// The busiest rate by column; `None` where nothing is known.
+    pub columns: Vec<Option<f64>>,
+    /// Whether a column touches a burst.
+    pub in_burst: Vec<bool>,
+    /// The greatest of `columns`, in events per second.
+    pub greatest: f64,
+    /// All of it in a word.
+    pub summary: ActivitySummary,
+}
+
+/// What there was in a window, in a word.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ActivitySummary {
+    /// Bursts: how many, and the events per second of the busiest bucket in any of them.
+    Bursts {
+        /// How many.
+        number: usize,
+        /// Events per second.
+        peak_rate: f64,
+    },
+    /// None, and the busiest rate in events per second.
+    Busiest(f64),
+    /// Flows were counted all the time, and there were none; nor was there anything else.
+    Quiet,
+    /// Nothing is known to have happened, and not everything was counted.
+    Unknown,
+}
+
+/// Without these, nothing is known of flows.
+const FLOWS: [Counter; 3] = [Counter::New, Counter::Inserted, Counter::Deleted];
+
+/// Whether flows were counted in all of these intervals, to the millisecond where there are buckets.
+pub(super) fn are_flows_counted<'a>(points: impl Iterator<Item = &'a SamplePoint>) -> bool {
+    let mut any = false;
+    for point in points {
+        any = true;
+        if point.buckets_lost || FLOWS.iter().any(|counter| point.rate(*counter).is_none()) {
+            return false;
+        }
+    }
+    any
+}
+
+/// The busiest of all these rates, by `per` columns at once: of buckets, or of intervals where nothing
+/// comes in buckets. `None` where nothing is known.
+#[must_use]
+pub fn busiest(dimensions: &[&DimensionView], per: usize) -> Vec<Option<f64>> {
+    let in_buckets = |dimension: &DimensionView| dimension.resolution_ms.is_some();
+    let any = dimensions.iter().any(|dimension| in_buckets(dimension));
+    let mut busiest: Vec<Option<f64>> = Vec::new();
+    for dimension in dimensions.iter().filter(|d| in_buckets(d) == any) {
+        for (i, columns) in dimension.columns.chunks(per.max(1)).enumerate() {
+            if busiest.len() == i {
+                busiest.push(None);
+            }
+            let peaks = columns.iter().flatten().map(|column| column.peak);
+            busiest[i] = peaks.chain(busiest[i]).reduce(f64::max);
+        }
+    }
+    busiest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{history::views::WindowColumn, record::SourceKind};
+
+    fn view(peaks: &[Option<f64>], resolution_ms: Option<f64>) -> DimensionView {
+        let column = |peak: &Option<f64>| peak.map(|peak| WindowColumn { mean: 0.0, peak });
+        DimensionView {
+            columns: peaks.iter().map(column).collect(),
+            now: None,
+            peak: None,
+            p99: None,
+            source: SourceKind::Probe,
+            resolution_ms,
+        }
+    }
+
+    #[test]
+    fn the_busiest_is_of_buckets_where_there_are_any() {
+        let bucketed = view(&[None, Some(1.0), Some(5.0), None, None], Some(1.0));
+        let interval = view(&[Some(9.0); 5], None);
+        assert_eq!(
+            busiest(&[&bucketed, &interval], 2),
+            [Some(1.0), Some(5.0), None]
+        );
+        assert_eq!(busiest(&[&interval], 5), [Some(9.0)]);
+        assert!(busiest(&[], 2).is_empty());
+    }
+}

@@ -1,0 +1,256 @@
+//! What was reported of one instance.
+
+use std::{cmp::Reverse, collections::VecDeque, ops::Range};
+
+use crate::model::{
+    history::{
+        activity::{Activity, ActivitySummary, are_flows_counted, busiest},
+        buckets::BucketStore,
+        samples::{SamplePoint, SampleStore},
+        time::{Nanos, nanos},
+        views::{self, DimensionView},
+        window::Window,
+    },
+    record::{Burst, Check, Crosscheck, Sample, Top, TopRow, TopTable, Verdict},
+};
+
+/// A clock that goes back further than this was set, or a recording is played from an earlier place.
+pub(super) const STEP_BACK: Nanos = 500_000_000;
+
+/// How far two bursts lie apart at least, for one to be before or after the other.
+const BETWEEN_BURSTS: Nanos = 1_000_000;
+
+/// One instance.
+#[derive(Default)]
+pub struct InstanceHistory {
+    samples: SampleStore,
+    pub(super) buckets: BucketStore,
+    bursts: VecDeque<Burst>,
+    latest: Option<Sample>,
+    crosscheck: Option<Crosscheck>,
+    /// Of the last window, and of what was held last.
+    tops: [Option<Top>; 2],
+}
+
+/// That probes and kernel disagree.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Disagreement<'a> {
+    /// The worst verdict.
+    pub verdict: Verdict,
+    /// The first check that gave it.
+    pub first: Option<&'a Check>,
+    /// How many others gave it too.
+    pub others: usize,
+}
+
+impl InstanceHistory {
+    /// The newest sample, without its buckets.
+    #[must_use]
+    pub fn latest(&self) -> Option<&Sample> {
+        self.latest.as_ref()
+    }
+
+    /// The checks of the newest cross-check, the worst first, of equals in their order.
+    #[must_use]
+    pub fn checks(&self) -> Vec<&Check> {
+        let checks = self.crosscheck.iter().flat_map(|c| &c.checks);
+        let mut checks: Vec<&Check> = checks.collect();
+        checks.sort_by_key(|check| Reverse(check.verdict));
+        checks
+    }
+
+    /// The worst verdict, of the newest sample.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.latest.as_ref().and_then(|sample| sample.verdict)
+    }
+
+    /// Whether counts are known to be wrong, and in what most of all.
+    #[must_use]
+    pub fn disagreement(&self) -> Option<Disagreement<'_>> {
+        let verdict = self.verdict().filter(|verdict| verdict.is_bad())?;
+        let checks = self.checks();
+        let mut worst = checks.into_iter().filter(|c| c.verdict == verdict);
+        Some(Disagreement {
+            verdict,
+            first: worst.next(),
+            others: worst.count(),
+        })
+    }
+
+    /// Whether top talkers were reported.
+    #[must_use]
+    pub fn has_top(&self) -> bool {
+        self.tops.iter().any(Option::is_some)
+    }
+
+    /// Seconds that the last reported top talkers cover; `None` without any that are of a window.
+    #[must_use]
+    pub fn top_window_s(&self) -> Option<f64> {
+        let tops = self.tops.iter().flatten();
+        let mut windows = tops.filter(|top| top.is_of_a_window());
+        windows.next().map(|top| top.window_s)
+    }
+
+    /// The tables of top talkers that have rows: sources before all others.
+    #[must_use]
+    pub fn top_tables(&self) -> Vec<&TopTable> {
+        let all = self.all_tables();
+        let mut tables: Vec<&TopTable> = all.filter(|table| !table.rows.is_empty()).collect();
+        tables.sort_by_key(|table| table.of != "src");
+        tables
+    }
+
+    /// Whether anything could be counted for a table of top talkers.
+    #[must_use]
+    pub fn is_top_counted(&self) -> bool {
+        self.all_tables().next().is_some()
+    }
+
+    /// The first source of each measure.
+    pub fn first_sources(&self) -> impl Iterator<Item = (&TopTable, &TopRow)> {
+        let sources = self.all_tables().filter(|table| table.of == "src");
+        sources.filter_map(|table| Some((table, table.rows.first()?)))
+    }
+
+    fn all_tables(&self) -> impl Iterator<Item = &TopTable> {
+        self.tops.iter().flatten().flat_map(|top| &top.tables)
+    }
+
+    /// What the interval that ends by a time gave.
+    #[must_use]
+    pub fn at(&self, time: Nanos) -> Option<&SamplePoint> {
+        self.samples.at(time)
+    }
+
+    /// From the first moment that is known to the last.
+    #[must_use]
+    pub fn extent(&self) -> Option<(Nanos, Nanos)> {
+        Some((self.samples.first()?.start(), self.samples.last()?.end))
+    }
+
+    /// The dimensions of a chart in a window.
+    #[must_use]
+    pub fn chart(&self, chart: usize, window: &Window) -> Vec<DimensionView> {
+        views::chart_view(&self.samples, &self.buckets, chart, window)
+    }
+
+    /// What there was in a window, whose rates are these, by `per` of its columns at once.
+    #[must_use]
+    pub fn activity(&self, window: &Window, rates: &[&DimensionView], per: usize) -> Activity {
+        let columns = busiest(rates, per);
+        let mut in_burst = vec![false; columns.len()];
+        let (mut number, mut peak_rate) = (0_usize, 0.0_f64);
+        for burst in self.bursts(window) {
+            number += 1;
+            peak_rate = peak_rate.max(burst.peak_rate);
+            for i in window.columns_of(&span(burst)) {
+                if let Some(mark) = in_burst.get_mut(i / per.max(1)) {
+                    *mark = true;
+                }
+            }
+        }
+        let greatest = columns.iter().flatten().copied().fold(0.0, f64::max);
+        let summary = if number > 0 {
+            ActivitySummary::Bursts { number, peak_rate }
+        } else if greatest > 0.0 {
+            ActivitySummary::Busiest(greatest)
+        } else if are_flows_counted(self.samples.over(&window.range())) {
+            ActivitySummary::Quiet
+        } else {
+            ActivitySummary::Unknown
+        };
+        Activity {
+            columns,
+            in_burst,
+            greatest,
+            summary,
+        }
+    }
+
+    /// Bursts that touch a window.
+    fn bursts<'a>(&'a self, window: &Window) -> impl Iterator<Item = &'a Burst> {
+        let range = window.range();
+        self.bursts.iter().filter(move |burst| {
+            let span = span(burst);
+            span.start < range.end && span.end > range.start
+        })
+    }
+
+    /// The last burst before a time, or the first after it.
+    #[must_use]
+    pub fn burst_beside(&self, time: Nanos, after: bool) -> Option<Range<Nanos>> {
+        let middle = |span: &Range<Nanos>| span.start / 2 + span.end / 2;
+        let spans = self.bursts.iter().map(span);
+        if after {
+            spans
+                .filter(|span| middle(span) > time + BETWEEN_BURSTS)
+                .min_by_key(middle)
+        } else {
+            spans
+                .filter(|span| middle(span) < time - BETWEEN_BURSTS)
+                .max_by_key(middle)
+        }
+    }
+
+    /// Bytes that buckets take.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.buckets.bytes()
+    }
+
+    pub(super) fn add_sample(&mut self, sample: &Sample) {
+        let point = SamplePoint::new(sample);
+        if let Some(last) = self.samples.last()
+            && point.end + STEP_BACK < last.end
+        {
+            self.forget_from(point.start());
+        }
+        if let Some(buckets) = &sample.buckets {
+            for (counter, buckets) in buckets.iter() {
+                self.buckets
+                    .add(counter, nanos(buckets.start), &buckets.counts);
+            }
+        }
+        self.samples.push(point);
+        self.latest = Some(Sample {
+            buckets: None,
+            ..sample.clone()
+        });
+    }
+
+    pub(super) fn add_burst(&mut self, burst: &Burst, limit: usize) {
+        self.bursts.push_back(burst.clone());
+        while self.bursts.len() > limit.max(1) {
+            self.bursts.pop_front();
+        }
+    }
+
+    pub(super) fn set_crosscheck(&mut self, crosscheck: Crosscheck) {
+        self.crosscheck = Some(crosscheck);
+    }
+
+    /// Those of the whole run would hide the last window's.
+    pub(super) fn set_top(&mut self, top: Top) {
+        if !top.closing {
+            let held = usize::from(!top.is_of_a_window());
+            self.tops[held] = Some(top);
+        }
+    }
+
+    pub(super) fn shrink(&mut self, bytes: usize, samples: usize) {
+        self.buckets.shrink(bytes);
+        self.samples.shrink(samples);
+    }
+
+    fn forget_from(&mut self, time: Nanos) {
+        self.samples.truncate(time);
+        self.buckets.truncate(time);
+        self.bursts.retain(|burst| nanos(burst.start) < time);
+    }
+}
+
+/// When a burst was.
+fn span(burst: &Burst) -> Range<Nanos> {
+    nanos(burst.start)..nanos(burst.end)
+}

@@ -1,0 +1,46 @@
+//! Moments of the wall clock that can be added and subtracted, whatever a recording says.
+
+use crate::model::record::Time;
+
+/// A moment, in nanoseconds since 1970; or a length of time.
+pub type Nanos = i64;
+
+/// The last moment, in 2116. Two moments and a length of time add up to less than [`Nanos::MAX`].
+const LATEST: Nanos = 1 << 62;
+
+/// The greatest length of time, 36 years.
+const LONGEST: Nanos = 1 << 60;
+
+/// A moment. One that lies outside of 1970 to 2116 is taken for the nearest in it.
+#[must_use]
+pub fn nanos(time: Time) -> Nanos {
+    let nanos = time.0.as_nanosecond().clamp(0, i128::from(LATEST));
+    Nanos::try_from(nanos).unwrap_or(LATEST)
+}
+
+/// A length of time in seconds; 0 for what is none.
+#[must_use]
+pub fn length(seconds: f64) -> Nanos {
+    // What is too great, or no number, is cast to the nearest, or 0.
+    ((seconds * 1e9) as Nanos).clamp(0, LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn moments_and_lengths_add_up_within_their_type() {
+        for time in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+            for seconds in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.5, 1e300] {
+                let (time, length) = (nanos(Time(time)), length(seconds));
+                assert!((time - length).checked_sub(LATEST + length).is_some());
+            }
+        }
+        assert_eq!(length(0.5), 500_000_000);
+        assert_eq!(length(f64::NAN), 0);
+        assert_eq!(nanos(Time(Timestamp::constant(5, 7))), 5_000_000_007);
+    }
+}

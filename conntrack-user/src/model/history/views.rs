@@ -1,0 +1,274 @@
+//! What a chart shows of a window: values by column, and the numbers beside them.
+
+use std::ops::Range;
+
+use crate::{
+    model::{
+        history::{
+            buckets::{BucketStore, Resolution, SLOT},
+            samples::{SamplePoint, SampleStore, first_dimension},
+            time::Nanos,
+            window::Window,
+        },
+        kernel::{
+            charts::{CHARTS, Quantity},
+            counters::Counter,
+        },
+        record::SourceKind,
+    },
+    reading::buckets::BUCKET_SECONDS,
+};
+
+/// What is in a column.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WindowColumn {
+    /// The average rate, or the most entries.
+    pub mean: f64,
+    /// The rate of the busiest bucket, or of the busiest interval where there are no buckets.
+    pub peak: f64,
+}
+
+/// A dimension in a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DimensionView {
+    /// Its columns; `None` where nothing is known.
+    pub columns: Vec<Option<WindowColumn>>,
+    /// The last value in the window.
+    pub now: Option<f64>,
+    /// The greatest value: of a bucket where there are buckets, else of an interval.
+    pub peak: Option<f64>,
+    /// The value that 99 % of the window's buckets (intervals, where there are none) do not exceed.
+    pub p99: Option<f64>,
+    /// Where it comes from, at the window's end.
+    pub source: SourceKind,
+    /// What `p99` is over, in milliseconds; `None` where that is the interval.
+    pub resolution_ms: Option<f64>,
+}
+
+impl DimensionView {
+    /// Whether anything moved in the window. What is unavailable did not, as far as is known.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.source != SourceKind::Unavailable && self.peak.is_some_and(|peak| peak != 0.0)
+    }
+}
+
+/// What is summed up in a column.
+#[derive(Clone, Copy, Default)]
+struct ColumnSum {
+    /// The part of it that buckets cover.
+    covered: Option<(Nanos, Nanos)>,
+    sum: u64,
+    max: u32,
+    /// Rates of intervals times the length they lie in the column with.
+    weighted: f64,
+    weight: f64,
+    highest: f64,
+}
+
+/// The dimensions of a chart in a window.
+#[must_use]
+pub fn chart_view(
+    samples: &SampleStore,
+    buckets: &BucketStore,
+    chart: usize,
+    window: &Window,
+) -> Vec<DimensionView> {
+    let first = first_dimension(chart);
+    let dimensions = CHARTS.get(chart).map_or(&[][..], |c| c.dimensions);
+    (first..)
+        .zip(dimensions)
+        .map(|(at, dimension)| match dimension.quantity {
+            Quantity::Entries => gauge(samples, at, window),
+            Quantity::Rate(counter) => rate(samples, buckets, at, counter, window),
+        })
+        .collect()
+}
+
+fn gauge(samples: &SampleStore, at: usize, window: &Window) -> DimensionView {
+    let mut columns = vec![None; window.columns];
+    let mut values = Vec::new();
+    for point in samples.over(&window.range()) {
+        let Some(value) = point.values[at] else {
+            continue;
+        };
+        values.push(value);
+        for i in window.columns_of(&(point.start()..point.end)) {
+            let column: &mut WindowColumn = columns[i].get_or_insert_default();
+            column.mean = column.mean.max(value);
+            column.peak = column.mean;
+        }
+    }
+    let total = values.len() as u64;
+    DimensionView {
+        columns,
+        now: last(samples, at, window),
+        peak: values.iter().copied().reduce(f64::max),
+        p99: percentile_99(values, total),
+        source: source(samples, at, window),
+        resolution_ms: None,
+    }
+}
+
+fn rate(
+    samples: &SampleStore,
+    buckets: &BucketStore,
+    at: usize,
+    counter: Counter,
+    window: &Window,
+) -> DimensionView {
+    let range = window.range();
+    let mut sums = vec![ColumnSum::default(); window.columns];
+    let mut rates = Vec::new();
+    let mut covered: Option<(Nanos, Nanos)> = None;
+    for point in samples.over(&range) {
+        let Some(value) = point.values[at] else {
+            continue;
+        };
+        let span = point.start().max(range.start)..point.end.min(range.end);
+        if point.bucketed[at] {
+            extend(&mut covered, &span);
+        } else {
+            rates.push(value);
+        }
+        for i in window.columns_of(&span) {
+            let column = window.column(i);
+            let part = span.start.max(column.start)..span.end.min(column.end);
+            let sum = &mut sums[i];
+            if point.bucketed[at] {
+                extend(&mut sum.covered, &part);
+            } else {
+                let length = (part.end - part.start) as f64;
+                sum.weighted += value * length;
+                sum.weight += length;
+                sum.highest = sum.highest.max(value);
+            }
+        }
+    }
+    let resolution = Resolution::for_step(window.step);
+    let mut counts = Vec::new();
+    let mut busiest = 0;
+    if let Some((start, end)) = covered {
+        buckets.visit(counter, &(start..end), resolution, |c| {
+            counts.push(c.sum as f64 / (resolution.slots() as f64 * BUCKET_SECONDS));
+            busiest = busiest.max(c.max);
+            let i = usize::try_from((c.at - window.start) / window.step).unwrap_or_default();
+            if let Some(sum) = sums.get_mut(i) {
+                sum.sum += c.sum;
+                sum.max = sum.max.max(c.max);
+            }
+        });
+    }
+    let narrow = window.step < SLOT;
+    let columns = sums
+        .iter()
+        .enumerate()
+        .map(|(i, sum)| column(buckets, counter, &window.column(i), sum, narrow))
+        .collect();
+    let highest = rates.iter().copied().reduce(f64::max);
+    let p99 = match covered {
+        Some((start, end)) => {
+            percentile_99(counts, buckets.slots_in(&(start..end)) / resolution.slots())
+        }
+        None => {
+            let total = rates.len() as u64;
+            percentile_99(rates, total)
+        }
+    };
+    DimensionView {
+        columns,
+        now: last(samples, at, window),
+        peak: match covered {
+            Some(_) => Some((f64::from(busiest) / BUCKET_SECONDS).max(highest.unwrap_or(0.0))),
+            None => highest,
+        },
+        p99,
+        source: source(samples, at, window),
+        resolution_ms: covered.map(|_| resolution.milliseconds()),
+    }
+}
+
+/// A column of rates. Narrower than a bucket, it shows the bucket it lies in.
+fn column(
+    buckets: &BucketStore,
+    counter: Counter,
+    span: &Range<Nanos>,
+    sum: &ColumnSum,
+    narrow: bool,
+) -> Option<WindowColumn> {
+    if let Some((start, end)) = sum.covered {
+        if narrow {
+            let rate = f64::from(buckets.at(counter, span.start)) / BUCKET_SECONDS;
+            return Some(WindowColumn {
+                mean: rate,
+                peak: rate,
+            });
+        }
+        let slots = buckets.slots_in(&(start..end)).max(1) as f64;
+        return Some(WindowColumn {
+            mean: sum.sum as f64 / (slots * BUCKET_SECONDS),
+            peak: f64::from(sum.max) / BUCKET_SECONDS,
+        });
+    }
+    (sum.weight > 0.0).then(|| WindowColumn {
+        mean: sum.weighted / sum.weight,
+        peak: sum.highest,
+    })
+}
+
+fn extend(covered: &mut Option<(Nanos, Nanos)>, span: &Range<Nanos>) {
+    *covered = Some(match *covered {
+        Some((start, end)) => (start.min(span.start), end.max(span.end)),
+        None => (span.start, span.end),
+    });
+}
+
+fn last(samples: &SampleStore, at: usize, window: &Window) -> Option<f64> {
+    shown(samples, window)?.values[at]
+}
+
+fn source(samples: &SampleStore, at: usize, window: &Window) -> SourceKind {
+    shown(samples, window)
+        .or(samples.last())
+        .map_or(SourceKind::Unavailable, |point| point.sources[at])
+}
+
+/// The last point of a window: the one before it when none ends in it, or else the one it lies in.
+fn shown<'a>(samples: &'a SampleStore, window: &Window) -> Option<&'a SamplePoint> {
+    samples
+        .at(window.end())
+        .or_else(|| samples.over(&window.range()).next())
+}
+
+/// The 99th percentile of `total` values, of which those not given are 0. `None` without any.
+fn percentile_99(mut values: Vec<f64>, total: u64) -> Option<f64> {
+    let total = total.max(values.len() as u64);
+    if total == 0 {
+        return None;
+    }
+    let rank = usize::try_from((total * 99).div_ceil(100)).ok()?;
+    let zeros = usize::try_from(total).ok()? - values.len();
+    let Some(at) = rank.checked_sub(zeros + 1) else {
+        return Some(0.0);
+    };
+    let (_, value, _) = values.select_nth_unstable_by(at, f64::total_cmp);
+    Some(*value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_that_are_not_given_count() {
+        assert_eq!(percentile_99(vec![], 0), None);
+        assert_eq!(percentile_99(vec![], 10), Some(0.0));
+        assert_eq!(percentile_99(vec![5.0], 100), Some(0.0));
+        assert_eq!(percentile_99(vec![5.0, 7.0], 100), Some(5.0));
+        assert_eq!(
+            percentile_99((1..=100).map(f64::from).collect(), 100),
+            Some(99.0)
+        );
+        assert_eq!(percentile_99(vec![3.0], 1), Some(3.0));
+    }
+}

@@ -1,0 +1,174 @@
+//! The six charts, with the documented names, dimensions and units of Netdata's conntrack collector. Which counter is
+//! which dimension is in the counters' rows.
+
+use crate::model::kernel::counters::{COUNTERS, ChartId, Colour, Counter};
+
+/// What a dimension shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// The number of entries in the table: a gauge.
+    Entries,
+    /// A counter's events per second.
+    Rate(Counter),
+}
+
+/// A dimension of a chart.
+#[derive(Clone, Copy, Debug)]
+pub struct Dimension {
+    /// Its documented name.
+    pub name: &'static str,
+    /// What it shows.
+    pub quantity: Quantity,
+    /// Whether it is drawn below zero.
+    pub below: bool,
+    pub colour: Colour,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Chart {
+    /// Which one it is.
+    pub id: ChartId,
+    /// Its documented name, such as `netfilter.conntrack_new`.
+    pub name: &'static str,
+    pub unit: &'static str,
+    /// Its title on a page.
+    pub title: &'static str,
+    /// Its title on a screen.
+    pub label: &'static str,
+    /// The same where there is room for three characters.
+    pub tag: &'static str,
+    /// What stands above its columns of text.
+    pub heading: &'static str,
+    /// Its dimensions in their documented order.
+    pub dimensions: &'static [Dimension],
+}
+
+impl Chart {
+    /// Its documented name without the prefix that all have: `new`.
+    #[must_use]
+    pub fn short_name(&self) -> &'static str {
+        self.name.trim_start_matches(PREFIX)
+    }
+}
+
+/// What the documented names of all charts begin with.
+pub const PREFIX: &str = "netfilter.conntrack_";
+
+const ENTRIES: Dimension = Dimension {
+    name: "connections",
+    quantity: Quantity::Entries,
+    below: false,
+    colour: Colour::Green,
+};
+
+/// The dimensions that the counters' rows put on a chart. A place that is taken twice or by none is refused when this is
+/// compiled.
+const fn dimensions<const N: usize>(chart: ChartId) -> [Dimension; N] {
+    let mut dimensions = [ENTRIES; N];
+    let mut found = 0;
+    let mut i = 0;
+    while i < COUNTERS.len() {
+        if let Some(place) = COUNTERS[i].place
+            && place.chart as usize == chart as usize
+        {
+            assert!(
+                matches!(dimensions[place.order].quantity, Quantity::Entries),
+                "two counters at one place"
+            );
+            dimensions[place.order] = Dimension {
+                name: place.dimension,
+                quantity: Quantity::Rate(COUNTERS[i].id),
+                below: place.below,
+                colour: place.colour,
+            };
+            found += 1;
+        }
+        i += 1;
+    }
+    assert!(
+        found == N,
+        "a chart has more or fewer dimensions than it says"
+    );
+    dimensions
+}
+
+const NEW: [Dimension; 3] = dimensions(ChartId::New);
+const CHANGES: [Dimension; 3] = dimensions(ChartId::Changes);
+const EXPECT: [Dimension; 3] = dimensions(ChartId::Expect);
+const SEARCH: [Dimension; 3] = dimensions(ChartId::Search);
+const ERRORS: [Dimension; 4] = dimensions(ChartId::Errors);
+
+/// The charts in their documented order.
+pub const CHARTS: [Chart; 6] = [
+    Chart {
+        id: ChartId::Sockets,
+        name: "netfilter.conntrack_sockets",
+        unit: "active connections",
+        title: "Entries in the table",
+        label: "Connections",
+        tag: "tab",
+        heading: "table",
+        dimensions: &[ENTRIES],
+    },
+    Chart {
+        id: ChartId::New,
+        name: "netfilter.conntrack_new",
+        unit: "connections/s",
+        title: "New connections",
+        label: "New",
+        tag: "new",
+        heading: "new/s",
+        dimensions: &NEW,
+    },
+    Chart {
+        id: ChartId::Changes,
+        name: "netfilter.conntrack_changes",
+        unit: "changes/s",
+        title: "Changes of the table",
+        label: "Changes",
+        tag: "chg",
+        heading: "changes/s",
+        dimensions: &CHANGES,
+    },
+    Chart {
+        id: ChartId::Expect,
+        name: "netfilter.conntrack_expect",
+        unit: "expectations/s",
+        title: "Expectations",
+        label: "Expectations",
+        tag: "exp",
+        heading: "expectations/s",
+        dimensions: &EXPECT,
+    },
+    Chart {
+        id: ChartId::Search,
+        name: "netfilter.conntrack_search",
+        unit: "searches/s",
+        title: "Searches",
+        label: "Searches",
+        tag: "sea",
+        heading: "searches/s",
+        dimensions: &SEARCH,
+    },
+    Chart {
+        id: ChartId::Errors,
+        name: "netfilter.conntrack_errors",
+        unit: "events/s",
+        title: "Errors",
+        label: "Errors",
+        tag: "err",
+        heading: "errors/s",
+        dimensions: &ERRORS,
+    },
+];
+
+const _: () = {
+    let mut i = 0;
+    while i < CHARTS.len() {
+        assert!(
+            CHARTS[i].id as usize == i,
+            "CHARTS and ChartId differ in order"
+        );
+        i += 1;
+    }
+};

@@ -1,0 +1,51 @@
+//! A value for each counter.
+
+use crate::model::kernel::counters::{COUNT, COUNTERS, Counter, CounterSpec};
+
+/// A value for each counter that has one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PerCounter<T>([Option<T>; COUNT]);
+
+impl<T> Default for PerCounter<T> {
+    fn default() -> Self {
+        Self([const { None }; COUNT])
+    }
+}
+
+impl<T> PerCounter<T> {
+    /// The value of a counter, if it has one.
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> Option<&T> {
+        self.0[counter as usize].as_ref()
+    }
+
+    /// The value of a counter, to be changed; made first if it has none.
+    pub fn get_or_insert_with(&mut self, counter: Counter, value: impl FnOnce() -> T) -> &mut T {
+        self.0[counter as usize].get_or_insert_with(value)
+    }
+
+    /// Sets or clears the value of a counter.
+    pub fn set(&mut self, counter: Counter, value: Option<T>) {
+        self.0[counter as usize] = value;
+    }
+
+    /// Makes one from a function of each row.
+    pub fn from_fn(mut value: impl FnMut(&'static CounterSpec) -> Option<T>) -> Self {
+        Self(std::array::from_fn(|i| value(&COUNTERS[i])))
+    }
+
+    /// The counters that have a value, in table order, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Counter, &mut T)> {
+        COUNTERS
+            .iter()
+            .zip(&mut self.0)
+            .filter_map(|(spec, value)| value.as_mut().map(|value| (spec.id, value)))
+    }
+
+    /// The counters that have a value, in table order.
+    pub fn iter(&self) -> impl Iterator<Item = (Counter, &T)> {
+        COUNTERS
+            .iter()
+            .filter_map(|spec| self.get(spec.id).map(|value| (spec.id, value)))
+    }
+}

@@ -1,0 +1,81 @@
+//! Single events as records, and what became of all of them.
+
+use std::time::Duration;
+
+use conntrack_ebpf::EventKind;
+
+use crate::{
+    clock::Instant,
+    model::{
+        event::{Tuple, kind_name},
+        record::{Event, EventTotals, Ordered, Time},
+    },
+    reading::events::EventCounts,
+    text::Text,
+};
+
+/// An event as it is reported; `name` gives the instance of a slot. `None` where it is of no known kind.
+pub(super) fn record(
+    raw: &conntrack_ebpf::events::RawEvent,
+    at: Instant,
+    name: impl Fn(u32) -> Text,
+) -> Option<Event> {
+    let kind = EventKind::ALL
+        .into_iter()
+        .find(|kind| *kind as u32 == raw.kind)?;
+    let tuple = |has: u32, bytes| (has != 0).then(|| Tuple::parse(bytes));
+    Some(Event {
+        time: Time(at.wall(Duration::from_nanos(raw.time))),
+        instance: name(raw.slot),
+        kind: kind_name(kind).into(),
+        tuple: tuple(raw.has_tuple, &raw.tuple),
+        by: tuple(raw.has_by, &raw.by),
+    })
+}
+
+/// What became of all events, over every time the probes were attached.
+#[derive(Debug, Default)]
+pub(super) struct EventCounter {
+    /// Of earlier attachments, by kind: sent, suppressed, lost.
+    carried: [[u64; 3]; EventKind::ALL.len()],
+    /// Of the present one.
+    attached: Option<EventCounts>,
+    /// Whether there were probes at any time.
+    counted: bool,
+}
+
+impl EventCounter {
+    /// Takes in the counts since the probes were attached; `None` without probes.
+    pub(super) fn add(&mut self, counts: Option<&EventCounts>) {
+        if let Some(counts) = counts {
+            self.attached = Some(*counts);
+            self.counted = true;
+        }
+    }
+
+    /// The present attachment has ended.
+    pub(super) fn detach(&mut self) {
+        let attached = self.attached.take();
+        for (carried, (_, now)) in self.carried.iter_mut().zip(attached.iter().flatten()) {
+            for (carried, now) in carried.iter_mut().zip(now) {
+                *carried += now;
+            }
+        }
+    }
+
+    /// By kind; `None` where no probe has ever counted: no event is known then, and none is known not to have been.
+    pub(super) fn totals(&self) -> Option<Ordered<EventTotals>> {
+        let total = |(i, kind): (usize, EventKind)| {
+            let now = self.attached.map_or([0; 3], |counts| counts[i].1);
+            let [sent, suppressed, lost] = std::array::from_fn(|n| now[n] + self.carried[i][n]);
+            let totals = EventTotals {
+                sent,
+                suppressed,
+                lost,
+            };
+            (kind_name(kind).into(), totals)
+        };
+        let kinds = EventKind::ALL.into_iter().enumerate();
+        self.counted.then(|| Ordered(kinds.map(total).collect()))
+    }
+}

@@ -1,0 +1,361 @@
+//! One instance over time: from its successive readings to samples, checks, bursts, alerts and its summary.
+
+use super::{
+    durations::DurationTotals,
+    interval::{Interval, Previous},
+    totals::Totals,
+};
+use crate::{
+    clock::Instant,
+    model::{
+        alert::{AlertSettings, Alerts},
+        burst,
+        forecast::{Forecast, Outlook},
+        kernel::{
+            counters::{Counter, CounterSpec},
+            era::Era,
+            origin::{Origins, origins},
+            per_counter::PerCounter,
+            tracking::Tracking,
+        },
+        rates::{
+            per_cpu::Cpus,
+            pipeline::BucketPipeline,
+            series::{Series, SeriesMaker},
+        },
+        record::{
+            Alert, Burst, BurstTotals, Check, Crosscheck, InstanceSummary, Sample, Time, Total,
+            Verdict, worst,
+        },
+        verify::grace::Grace,
+    },
+    reading::{
+        InstanceReading,
+        buckets::{BUCKET_MS, BUCKET_SECONDS, start_of},
+        coverage::Coverage,
+        durations::Durations,
+    },
+    text::Text,
+};
+
+/// What does not change about an instance.
+#[derive(Clone, Debug)]
+pub struct InstanceSettings {
+    /// Its name.
+    pub instance: Text,
+    /// The kernel's release, where it is known.
+    pub kernel_release: Option<Text>,
+    /// Whether samples carry their buckets.
+    pub buckets: bool,
+    /// What counts as a burst.
+    pub bursts: burst::BurstSettings,
+    /// How its alerts are judged.
+    pub alerts: AlertSettings,
+    /// Whether its summary has the lifetimes of connections.
+    pub lifetimes: bool,
+    /// Whether its summary has the time spent in functions.
+    pub latency: bool,
+}
+
+/// What the end of an interval gives.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// The rates.
+    pub sample: Sample,
+    /// The cross-check, while probes are attached.
+    pub crosscheck: Option<Crosscheck>,
+    /// The bursts that are over.
+    pub bursts: Vec<Burst>,
+    /// The notifications that are due.
+    pub alerts: Vec<Alert>,
+}
+
+/// One instance over time.
+pub struct InstanceMonitor {
+    pub(super) settings: InstanceSettings,
+    pub(super) coverage: Coverage,
+    pub(super) origins: Origins,
+    pub(super) totals: Totals,
+    series: SeriesMaker,
+    cpus: Cpus,
+    buckets: BucketPipeline,
+    bursts: PerCounter<BurstTotals>,
+    buckets_lost: u64,
+    durations: DurationTotals,
+    tracking: Tracking,
+    note: Option<String>,
+    pub(super) alerts: Alerts,
+    forecast: Forecast,
+    pub(super) outlook: Outlook,
+    pub(super) checks: Vec<Check>,
+    grace: Grace,
+    started: Option<Instant>,
+    previous: Option<Previous>,
+}
+
+impl InstanceMonitor {
+    /// A monitor that has seen nothing. `coverage` says which probes count.
+    #[must_use]
+    pub fn new(settings: InstanceSettings, coverage: Coverage) -> Self {
+        Self {
+            origins: origins(None, &coverage),
+            totals: Totals::new(&coverage),
+            buckets: BucketPipeline::new(settings.bursts),
+            bursts: PerCounter::default(),
+            alerts: Alerts::new(&settings.alerts),
+            durations: DurationTotals::default(),
+            tracking: Tracking::default(),
+            note: None,
+            forecast: Forecast::new(),
+            outlook: Outlook::Unknown("no reading yet"),
+            settings,
+            coverage,
+            series: SeriesMaker::default(),
+            cpus: Cpus::default(),
+            started: None,
+            previous: None,
+            checks: Vec::new(),
+            grace: Grace::default(),
+            buckets_lost: 0,
+        }
+    }
+
+    /// Probes were attached or lost. What new ones count starts with `baseline`, the first reading of them, and is added to
+    /// what was counted before.
+    pub fn set_coverage(&mut self, coverage: Coverage, baseline: &InstanceReading) {
+        if baseline.probes.is_none() {
+            // Those of the probes that are gone, read before they were.
+            self.add_durations(baseline.durations.as_ref());
+        }
+        self.durations.detach();
+        self.totals.set_coverage(&coverage);
+        self.grace = Grace::default();
+        self.coverage = coverage;
+        self.cpus.detach();
+        if baseline.probes.is_none() {
+            return;
+        }
+        let stat = baseline.kernel.stat.as_ref();
+        if let Some(stat) = stat {
+            self.totals.add_kernel(stat);
+        }
+        if let Some(cpus) = &baseline.cpus {
+            self.cpus.add(cpus, stat);
+        }
+        self.follow_probes(baseline);
+        self.add_durations(baseline.durations.as_ref());
+    }
+
+    /// The kernel's release has become known.
+    pub fn set_kernel_release(&mut self, release: &Text) {
+        self.settings.kernel_release = Some(release.clone());
+    }
+
+    /// Where each counter comes from.
+    #[must_use]
+    pub fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// Whether the probes disagree with the kernel in this reading. That may be no more than a CPU held up inside a probed
+    /// function: worth another look before the reading is taken in.
+    #[must_use]
+    pub fn disagrees(&self, reading: &InstanceReading) -> bool {
+        let checks =
+            self.totals
+                .checks_ahead(reading, self.era(reading), &self.coverage, &self.grace);
+        worst(&checks).is_some_and(|verdict| verdict > Verdict::WithinBracket)
+    }
+
+    /// No reading follows the next one: a difference in it is confirmed even if it may be no more than a call in flight.
+    pub fn conclude(&mut self) {
+        self.grace.conclude();
+    }
+
+    /// Takes in a reading. The first one is what differences start from: it ends no interval.
+    pub fn observe(&mut self, reading: &InstanceReading) -> Option<Observation> {
+        let stat = reading.kernel.stat.as_ref();
+        if let Some(stat) = stat {
+            self.totals.add_kernel(stat);
+        }
+        self.origins = origins(stat.zip(self.era(reading)), &self.coverage);
+        let started = *self.started.get_or_insert(reading.at);
+        self.follow_probes(reading);
+        self.add_durations(reading.durations.as_ref());
+        let entries = reading.kernel.entries();
+        self.note = self.tracking.observe(entries, reading.hooks.as_ref());
+        if let Some(entries) = entries {
+            let since = reading.at.monotonic.saturating_sub(started.monotonic);
+            self.forecast.observe(since, entries);
+        }
+        self.outlook = self.forecast.outlook(entries, reading.kernel.max);
+        let counters = PerCounter::from_fn(|spec| self.risen(spec));
+        let (series, bursts) = self.take_buckets(reading);
+        self.check(reading);
+        let seconds = self.previous.as_ref().map_or(0.0, |previous| {
+            let length = reading.at.monotonic.saturating_sub(previous.at.monotonic);
+            length.as_secs_f64()
+        });
+        let per_cpu = reading
+            .cpus
+            .as_ref()
+            .map(|cpus| self.cpus.observe(cpus, stat, &self.origins, seconds));
+
+        let previous = self.previous.replace(Previous {
+            at: reading.at,
+            counters: counters.clone(),
+            origins: self.origins.clone(),
+        })?;
+        let interval = Interval {
+            reading,
+            started,
+            previous: &previous,
+            seconds,
+            counters,
+            series,
+        };
+        let alerts = self.judge(&interval);
+        let crosscheck = (!self.checks.is_empty()).then(|| Crosscheck {
+            time: Time(reading.at.realtime),
+            instance: self.settings.instance.clone(),
+            checks: self.checks.clone(),
+        });
+        Some(Observation {
+            sample: self.sample(interval, per_cpu),
+            crosscheck,
+            bursts,
+            alerts,
+        })
+    }
+
+    /// What a user should know besides what is reported, once.
+    pub fn take_note(&mut self) -> Option<String> {
+        self.note.take()
+    }
+
+    /// Takes in the lengths of time that were counted up to now.
+    pub fn add_durations(&mut self, durations: Option<&Durations>) {
+        self.durations.add(durations, &self.coverage);
+    }
+
+    /// The run so far.
+    #[must_use]
+    pub fn summary(&self) -> InstanceSummary {
+        InstanceSummary {
+            name: self.settings.instance.clone(),
+            totals: PerCounter::from_fn(|spec| {
+                let total = Total {
+                    probe: self.totals.of_probes(spec),
+                    kernel: self.totals.of_kernel(spec, &self.origins),
+                };
+                (total.probe.is_some() || total.kernel.is_some()).then_some(total)
+            }),
+            crosscheck: self.checks.clone(),
+            missed: self.totals.missed,
+            lost_events: self.totals.faults,
+            buckets_lost_ms: self.buckets_lost as f64 * BUCKET_MS,
+            lifetimes: self
+                .settings
+                .lifetimes
+                .then(|| self.durations.lifetimes(&self.coverage)),
+            latency: self
+                .settings
+                .latency
+                .then(|| self.durations.latency(&self.coverage)),
+            histograms: PerCounter::from_fn(|spec| self.buckets.percentiles(spec.id)),
+            bursts: self.bursts.clone(),
+        }
+    }
+
+    /// No more readings will come: the bursts that were not over end here, and are in the summary.
+    pub fn finish(&mut self) -> Vec<Burst> {
+        let Some(last) = self.previous.as_ref().map(|previous| previous.at) else {
+            return Vec::new();
+        };
+        let found = self.buckets.finish();
+        self.report(found, last)
+    }
+
+    /// What explains an empty table, besides that nothing happens.
+    pub(super) fn untracked(&self) -> Option<Text> {
+        self.tracking.untracked().map(Text::from)
+    }
+
+    fn era(&self, reading: &InstanceReading) -> Option<Era> {
+        let release = self.settings.kernel_release.as_ref().map(Text::raw);
+        let stat = reading.kernel.stat.as_ref()?;
+        Some(Era::detect(stat, release))
+    }
+
+    fn follow_probes(&mut self, reading: &InstanceReading) {
+        if let Some(probes) = &reading.probes {
+            self.totals.add_probes(probes, &reading.kernel);
+        }
+    }
+
+    /// A counter's total, which never falls: a difference of two probes is one too high for a moment, between the allocation
+    /// of an expected flow and the finding that it was expected.
+    fn risen(&self, spec: &CounterSpec) -> Option<u64> {
+        let total = self.totals.total(spec, &self.origins)?;
+        let same_origin =
+            |previous: &&Previous| previous.origins.get(spec.id) == self.origins.get(spec.id);
+        let before = self
+            .previous
+            .as_ref()
+            .filter(same_origin)
+            .and_then(|previous| previous.counters.get(spec.id).copied());
+        Some(total.max(before.unwrap_or_default()))
+    }
+
+    fn take_buckets(&mut self, reading: &InstanceReading) -> (PerCounter<Series>, Vec<Burst>) {
+        let Some(probes) = &reading.probes else {
+            return (PerCounter::default(), Vec::new());
+        };
+        let batch = &probes.buckets;
+        let series = self.series.series(batch, self.totals.probed());
+        self.buckets_lost += batch.lost;
+        let found = self.buckets.take(batch, &series);
+        let bursts = self.report(found, reading.at);
+        (series, bursts)
+    }
+
+    fn check(&mut self, reading: &InstanceReading) {
+        let era = self.era(reading);
+        self.checks = self
+            .totals
+            .checks(reading, era, &self.coverage, &self.grace);
+        // The first reading agrees with itself, which says nothing about it.
+        if let Some(probes) = reading.probes.as_ref().filter(|_| self.previous.is_some()) {
+            let now = reading.at.monotonic;
+            self.grace.apply(&mut self.checks, now, probes.in_flight);
+        }
+    }
+
+    /// The bursts as records, which the summary sums up. `at` places them on the wall clock.
+    fn report(&mut self, found: Vec<(Counter, burst::DetectedBurst)>, at: Instant) -> Vec<Burst> {
+        let time = |epoch| Time(at.wall(start_of(epoch)));
+        let record = |(counter, burst): (Counter, burst::DetectedBurst)| {
+            let record = Burst {
+                instance: self.settings.instance.clone(),
+                counter: counter.spec().name.into(),
+                start: time(burst.first),
+                end: time(burst.end),
+                duration_ms: (burst.end - burst.first) as f64 * BUCKET_MS,
+                count: burst.count,
+                peak_rate: burst.peak as f64 / BUCKET_SECONDS,
+                window_ms: BUCKET_MS,
+                usual_rate: burst.usual / BUCKET_SECONDS,
+            };
+            self.bursts
+                .get_or_insert_with(counter, || BurstTotals::none(&record))
+                .add(&record);
+            record
+        };
+        found.into_iter().map(record).collect()
+    }
+}
+
+#[cfg(test)]
+mod bucket_tests;
+#[cfg(test)]
+mod tests;

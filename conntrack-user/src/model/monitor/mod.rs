@@ -1,0 +1,350 @@
+//! Everything that is watched over time: readings in, records out.
+//!
+//! [`Monitor::observe`] is the one way from what was measured to what is reported. Every record is complete when it leaves
+//! here; nobody adds to one later.
+
+mod alerts;
+mod durations;
+mod ended;
+mod events;
+pub mod instance;
+mod interval;
+mod sample;
+mod totals;
+
+use std::{rc::Rc, time::Duration};
+
+use self::{
+    ended::Ended,
+    events::EventCounter,
+    instance::{InstanceMonitor, InstanceSettings, Observation},
+};
+use crate::{
+    clock::Instant,
+    model::{
+        alert::AlertSettings,
+        burst,
+        kernel::{origin::unavailable, per_counter::PerCounter},
+        overhead::{Meter, Overhead},
+        record::{Hello, Instance, Record, SCHEMA, Summary},
+        top::talkers::{TopSettings, TopTalkers},
+    },
+    reading::{
+        InstanceInfo, InstanceReading, Purpose, Reading, coverage::Coverage, durations::Durations,
+        probes::ProbeStatus,
+    },
+    text::Text,
+};
+
+/// Why an instance has no probes when others have.
+const NO_SLOT: &str = "there are more network namespaces than can be counted apart";
+
+/// What a monitor reports, and by which rules.
+#[derive(Clone, Debug)]
+pub struct MonitorSettings {
+    /// The host's name.
+    pub hostname: Text,
+    /// Time between readings.
+    pub interval: Duration,
+    /// Whether samples carry their buckets.
+    pub buckets: bool,
+    /// What counts as a burst.
+    pub bursts: burst::BurstSettings,
+    /// How alerts are judged.
+    pub alerts: AlertSettings,
+    /// What is reported of top talkers, if anything.
+    pub top: Option<TopSettings>,
+    /// Whether the summary has the lifetimes of connections.
+    pub lifetimes: bool,
+    /// Whether the summary has the time spent in functions.
+    pub latency: bool,
+}
+
+/// What a reading gives.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// What is to be reported, in this order.
+    pub records: Vec<Record>,
+    /// What a user should know besides, each once.
+    pub notes: Vec<String>,
+}
+
+/// Everything that is watched, over time.
+pub struct Monitor {
+    settings: MonitorSettings,
+    kernel_release: Option<Text>,
+    probes: Rc<ProbeStatus>,
+    watched: Vec<Watched>,
+    top: Option<TopTalkers>,
+    events: EventCounter,
+    ended: Ended,
+    meter: Meter,
+    overhead: Option<Overhead>,
+    /// When the first reading was taken, and the last.
+    span: Option<(Instant, Instant)>,
+    reported: Option<Hello>,
+}
+
+struct Watched {
+    info: Rc<InstanceInfo>,
+    monitor: InstanceMonitor,
+}
+
+impl Monitor {
+    /// A monitor that has seen nothing; `probes` is what is attached.
+    #[must_use]
+    pub fn new(settings: MonitorSettings, probes: Rc<ProbeStatus>) -> Self {
+        Self {
+            top: settings.top.map(TopTalkers::new),
+            settings,
+            kernel_release: None,
+            probes,
+            watched: Vec::new(),
+            events: EventCounter::default(),
+            ended: Ended::default(),
+            meter: Meter::default(),
+            overhead: None,
+            span: None,
+            reported: None,
+        }
+    }
+
+    /// Takes in everything that was measured in a tick.
+    pub fn observe(&mut self, reading: &Reading) -> Observed {
+        let started = self.span.map_or(reading.at, |(started, _)| started);
+        self.span = Some((started, reading.at));
+        self.follow_kernel_release(reading);
+        let attached = self.probes.number != reading.probes.number;
+        if attached {
+            self.events.detach();
+        }
+        self.probes = Rc::clone(&reading.probes);
+
+        let mut observed = Observed::default();
+        for (info, instance) in &reading.instances {
+            self.observe_instance(info, instance, reading.purpose, attached, &mut observed);
+        }
+        for (info, durations) in &reading.gone {
+            self.end(info, durations.as_ref(), reading.at, &mut observed);
+        }
+        self.events.add(reading.event_counts.as_ref());
+        self.report_events(reading, &mut observed);
+        self.report_top(reading, &mut observed);
+        if let Some(usage) = reading.own {
+            self.overhead = self.meter.observe(usage).or(self.overhead);
+        }
+        observed.records.splice(0..0, self.hello());
+        if reading.purpose == Purpose::Last {
+            self.finish(reading.at, &mut observed);
+        }
+        observed
+    }
+
+    /// Whether the probes disagree with the kernel in a reading of an instance that was not taken in yet: worth another look,
+    /// for a CPU may have been held up inside a probed function.
+    #[must_use]
+    pub fn disagrees(&self, info: &InstanceInfo, reading: &InstanceReading) -> bool {
+        let watched = self.watched.iter().find(|w| w.info.id == info.id);
+        watched.is_some_and(|watched| watched.monitor.disagrees(reading))
+    }
+
+    /// What watching costs, once that is known.
+    #[must_use]
+    pub fn overhead(&self) -> Option<Overhead> {
+        self.overhead
+    }
+
+    /// Whether it is time to look at what watching costs.
+    #[must_use]
+    pub fn wants_usage(&self, now: Duration) -> bool {
+        self.meter.is_due(now)
+    }
+
+    fn observe_instance(
+        &mut self,
+        info: &Rc<InstanceInfo>,
+        reading: &InstanceReading,
+        purpose: Purpose,
+        attached: bool,
+        observed: &mut Observed,
+    ) {
+        let coverage = match info.slot {
+            Some(_) => self.probes.coverage.clone(),
+            None => Coverage::none(NO_SLOT),
+        };
+        let known = self.watched.iter_mut().find(|w| w.info.id == info.id);
+        let Some(watched) = known else {
+            let mut monitor = InstanceMonitor::new(self.instance_settings(info), coverage);
+            // What is counted starts with it.
+            observed.take(monitor.observe(reading));
+            observed.notes.extend(monitor.take_note());
+            self.watched.push(Watched {
+                info: Rc::clone(info),
+                monitor,
+            });
+            return;
+        };
+        watched.info = Rc::clone(info);
+        if attached {
+            watched.monitor.set_coverage(coverage, reading);
+        }
+        match purpose {
+            Purpose::Baseline => return,
+            Purpose::Interval => {}
+            Purpose::Last => watched.monitor.conclude(),
+        }
+        observed.take(watched.monitor.observe(reading));
+        observed.notes.extend(watched.monitor.take_note());
+    }
+
+    fn instance_settings(&self, info: &InstanceInfo) -> InstanceSettings {
+        InstanceSettings {
+            instance: info.name.clone(),
+            kernel_release: self.kernel_release.clone(),
+            buckets: self.settings.buckets,
+            bursts: self.settings.bursts,
+            alerts: self.settings.alerts.clone(),
+            lifetimes: self.settings.lifetimes,
+            latency: self.settings.latency,
+        }
+    }
+
+    fn follow_kernel_release(&mut self, reading: &Reading) {
+        if self.kernel_release == reading.kernel_release {
+            return;
+        }
+        self.kernel_release.clone_from(&reading.kernel_release);
+        for watched in &mut self.watched {
+            if let Some(release) = &self.kernel_release {
+                watched.monitor.set_kernel_release(release);
+            }
+        }
+    }
+
+    /// A namespace is gone: what there is still to report of it.
+    fn end(
+        &mut self,
+        info: &InstanceInfo,
+        durations: Option<&Durations>,
+        at: Instant,
+        observed: &mut Observed,
+    ) {
+        let Some(i) = self.watched.iter().position(|w| w.info.id == info.id) else {
+            return;
+        };
+        let mut watched = self.watched.remove(i);
+        watched.monitor.add_durations(durations);
+        observed.bursts(watched.monitor.finish());
+        let closing = match &mut self.top {
+            Some(top) => top.end(at, info, &self.probes.coverage),
+            None => Vec::new(),
+        };
+        self.ended.add(watched.monitor.summary(), closing);
+    }
+
+    fn report_events(&self, reading: &Reading, observed: &mut Observed) {
+        let name = |slot: u32| {
+            let of_slot = |w: &&Watched| w.info.slot == Some(slot);
+            match self.watched.iter().find(of_slot) {
+                Some(watched) => watched.info.name.clone(),
+                None => "others".into(),
+            }
+        };
+        let events = reading.events.iter();
+        let events = events.filter_map(|event| events::record(event, reading.at, name));
+        observed
+            .records
+            .extend(events.map(|event| Record::Event(Box::new(event))));
+    }
+
+    fn report_top(&mut self, reading: &Reading, observed: &mut Observed) {
+        let Some((top, found)) = self.top.as_mut().zip(reading.top.as_ref()) else {
+            return;
+        };
+        let watched: Vec<&InstanceInfo> = self.watched.iter().map(|w| &*w.info).collect();
+        let coverage = &self.probes.coverage;
+        let tops = top.observe(reading.at, reading.purpose, found, &watched, coverage);
+        observed.records.extend(tops.into_iter().map(Record::Top));
+    }
+
+    /// What is watched and how, if that has changed.
+    fn hello(&mut self) -> Option<Record> {
+        let mut reasons = PerCounter::default();
+        if let Some(watched) = self.watched.first() {
+            for (counter, reason) in unavailable(watched.monitor.origins()) {
+                reasons.set(counter, Some(reason.reason().clone()));
+            }
+        }
+        let hello = Hello {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").into(),
+            kernel: self
+                .kernel_release
+                .clone()
+                .unwrap_or_else(|| "unknown".into()),
+            hostname: self.settings.hostname.clone(),
+            interval_ms: self.settings.interval.as_secs_f64() * 1e3,
+            probes: self.probes.report.clone(),
+            instances: self
+                .watched
+                .iter()
+                .map(|watched| Instance {
+                    name: watched.info.name.clone(),
+                    netns: watched.info.netns,
+                })
+                .collect(),
+            unavailable: reasons,
+        };
+        if self.reported.as_ref() == Some(&hello) {
+            return None;
+        }
+        self.reported = Some(hello.clone());
+        Some(Record::Hello(Box::new(hello)))
+    }
+
+    /// What ends with the run: bursts that are not over, top talkers of the whole of it, and its summary.
+    fn finish(&mut self, at: Instant, observed: &mut Observed) {
+        for watched in &mut self.watched {
+            observed.bursts(watched.monitor.finish());
+        }
+        if let Some(top) = &self.top {
+            for watched in &self.watched {
+                let closing = top.closing(at, &watched.info, &self.probes.coverage);
+                observed
+                    .records
+                    .extend(closing.into_iter().map(Record::Top));
+            }
+        }
+        let (ended, closing, left_out) = std::mem::take(&mut self.ended).into_parts();
+        observed
+            .records
+            .extend(closing.into_iter().map(Record::Top));
+        let duration = self.span.map_or(Duration::ZERO, |(started, last)| {
+            last.monotonic.saturating_sub(started.monotonic)
+        });
+        let instances = self.watched.iter().map(|w| w.monitor.summary());
+        observed.records.push(Record::Summary(Box::new(Summary {
+            duration_s: duration.as_secs_f64(),
+            events: self.events.totals(),
+            instances: instances.chain(ended).collect(),
+            instances_left_out: left_out,
+        })));
+    }
+}
+
+impl Observed {
+    fn take(&mut self, observation: Option<Observation>) {
+        let Some(observation) = observation else {
+            return;
+        };
+        let records = &mut self.records;
+        records.push(Record::Sample(Box::new(observation.sample)));
+        records.extend(observation.crosscheck.map(Record::Crosscheck));
+        records.extend(observation.bursts.into_iter().map(Record::Burst));
+        records.extend(observation.alerts.into_iter().map(Record::Alert));
+    }
+
+    fn bursts(&mut self, bursts: Vec<crate::model::record::Burst>) {
+        self.records.extend(bursts.into_iter().map(Record::Burst));
+    }
+}

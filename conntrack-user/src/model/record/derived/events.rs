@@ -1,0 +1,90 @@
+//! Which events could be seen at all: no event is good news only where one would have been seen.
+
+use conntrack_ebpf::EventKind;
+
+use crate::{
+    model::{
+        event::kind_name,
+        record::{happenings::Event, hello::Hello},
+    },
+    reading::probes::Probes,
+    text::Text,
+};
+
+/// Kinds of events that cannot be seen, or not all of them, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UnseenEvents {
+    /// Why.
+    pub reason: Text,
+    /// Their names, as in [`crate::model::record::Event::kind`].
+    pub kinds: Vec<&'static str>,
+}
+
+/// The kernel functions whose probes report a kind of event. All are needed to see all of them.
+const fn reported_by(kind: EventKind) -> &'static [&'static str] {
+    match kind {
+        EventKind::TableFull | EventKind::EarlyDrop => &["early_drop"],
+        EventKind::Clash => &["nf_ct_resolve_clash"],
+        EventKind::InsertFailed => &["nf_ct_resolve_clash", "__nf_conntrack_confirm"],
+        EventKind::ChainTooLong => &["nf_conntrack_hash_check_insert", "__nf_conntrack_confirm"],
+        EventKind::Invalid => &["nf_conntrack_in"],
+        EventKind::IcmpError => &["nf_conntrack_icmpv4_error", "nf_conntrack_icmpv6_error"],
+    }
+}
+
+fn why_unseen(probes: &Probes, kind: EventKind) -> Option<Text> {
+    if !probes.is_attached() {
+        return Some(probes.why_off());
+    }
+    let missing = probes
+        .missing
+        .iter()
+        .find(|missing| reported_by(kind).contains(&missing.function.raw()))?;
+    Some(missing.reason.clone())
+}
+
+impl Hello {
+    /// The kinds of events that cannot be seen, by reason; empty where every event is seen.
+    #[must_use]
+    pub(crate) fn unseen_events(&self) -> Vec<UnseenEvents> {
+        let mut groups: Vec<UnseenEvents> = Vec::new();
+        for kind in EventKind::ALL {
+            let Some(reason) = why_unseen(&self.probes, kind) else {
+                continue;
+            };
+            let name = kind_name(kind);
+            match groups.iter_mut().find(|group| group.reason == reason) {
+                Some(group) => group.kinds.push(name),
+                None => groups.push(UnseenEvents {
+                    reason,
+                    kinds: vec![name],
+                }),
+            }
+        }
+        groups
+    }
+}
+
+impl Event {
+    /// Whether a flow was refused for good: nothing made room for it.
+    #[must_use]
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.kind.raw(), "table_full" | "insert_failed")
+    }
+}
+
+impl Probes {
+    /// Whether there are any.
+    #[must_use]
+    pub(crate) fn is_attached(&self) -> bool {
+        self.mode != "off"
+    }
+
+    /// Why there are none.
+    #[must_use]
+    pub(crate) fn why_off(&self) -> Text {
+        self.reason
+            .clone()
+            .unwrap_or_else(|| Text::fixed("none could be attached"))
+    }
+}

@@ -1,0 +1,43 @@
+//! What is watched, and how.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::{
+        kernel::per_counter::PerCounter,
+        record::wire::{by_name, from_names},
+    },
+    reading::probes::Probes,
+    text::Text,
+};
+
+/// What is watched, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of ctpulse.
+    pub version: Text,
+    /// Kernel release.
+    pub kernel: Text,
+    /// Host name.
+    pub hostname: Text,
+    /// Time between samples, in milliseconds.
+    pub interval_ms: f64,
+    /// What is attached.
+    pub probes: Probes,
+    /// What is watched.
+    pub instances: Vec<Instance>,
+    /// Why a counter is unavailable.
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
+    pub unavailable: PerCounter<Text>,
+}
+
+/// A watched network namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its name here.
+    pub name: Text,
+    /// Its inode number; `None` for a directory of files.
+    pub netns: Option<u32>,
+}

@@ -1,0 +1,179 @@
+//! One interval of one instance.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::{
+        alert::AlertStatus,
+        forecast::TimeToFull,
+        kernel::per_counter::PerCounter,
+        record::{
+            check::Verdict,
+            wire::{
+                Ordered, Time, all_by_name, by_name, from_names, is_zero, optional_by_name,
+                optional_from_names,
+            },
+        },
+    },
+    text::Text,
+};
+
+/// One interval of one instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The interval's end.
+    pub time: Time,
+    /// Its real length in seconds.
+    pub interval_s: f64,
+    /// Which network namespace or directory it is about, by its name.
+    pub instance: Text,
+    /// Entries in the table.
+    pub entries: Option<u64>,
+    /// The most entries it may hold.
+    pub max: Option<u64>,
+    /// `entries` in percent of `max`.
+    pub utilization: Option<f64>,
+    /// Seconds until the table is full, if it goes on filling as it does; `None` where it does not fill,
+    /// or where nothing can be said.
+    #[serde(default)]
+    pub time_to_full_s: Option<TimeToFull>,
+    /// The six charts: rates per second, and entries.
+    pub charts: Ordered<Ordered<Option<f64>>>,
+    /// Where each dimension comes from.
+    pub sources: Ordered<Ordered<SourceKind>>,
+    /// Totals since the start.
+    #[serde(serialize_with = "all_by_name", deserialize_with = "from_names")]
+    pub counters: PerCounter<u64>,
+    /// The busiest bucket of the interval.
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
+    pub peaks: PerCounter<Peak>,
+    /// Distribution of the per-bucket rate in the interval, of counters that moved; `None` without probes.
+    #[serde(
+        serialize_with = "optional_by_name",
+        deserialize_with = "optional_from_names",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub histograms: Option<PerCounter<Percentiles>>,
+    /// The buckets of the interval.
+    #[serde(
+        serialize_with = "optional_by_name",
+        deserialize_with = "optional_from_names",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub buckets: Option<PerCounter<Buckets>>,
+    /// Each CPU by itself, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_cpu: Option<PerCpu>,
+    /// Milliseconds of buckets that had been overwritten before they could be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub buckets_lost_ms: f64,
+    /// Why the table is empty, where that is not for lack of traffic: nothing tracks here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untracked: Option<Text>,
+    /// The alerts as they stand, whether or not anybody was notified.
+    pub alerts: Ordered<AlertState>,
+    /// Alerts that do not stand anywhere, because what they are judged by is unavailable, and why.
+    #[serde(default, skip_serializing_if = "Ordered::is_empty")]
+    pub alerts_unavailable: Ordered<Text>,
+    /// Worst verdict of the cross-check; the `crosscheck` object that follows says the rest.
+    pub verdict: Option<Verdict>,
+}
+
+/// Where a dimension comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// The kernel's own counter.
+    Proc,
+    /// The eBPF programs.
+    Probe,
+    /// Nowhere.
+    Unavailable,
+}
+
+/// The busiest bucket of an interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peak {
+    /// Events per second in that bucket.
+    pub rate: f64,
+    /// Length of a bucket.
+    pub window_ms: f64,
+    /// When the bucket began; `None` when nothing happened in the interval.
+    pub at: Option<Time>,
+}
+
+/// A series of buckets, without leading and trailing zeros.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Buckets {
+    /// When the first bucket began.
+    pub start: Time,
+    /// Length of a bucket.
+    pub width_ms: f64,
+    /// Events per bucket. Buckets of the same time in two samples add up.
+    pub counts: Vec<u64>,
+}
+
+/// Each CPU by itself. All lists are in the order of `cpus`: one entry per possible CPU.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PerCpu {
+    /// The CPUs' ids; `None` where they are not known. Then the lists are in the order of the kernel's
+    /// rows, which have no ids.
+    pub cpus: Option<Vec<u32>>,
+    /// Why something is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<Text>,
+    /// Events per second, of counters that moved in the interval.
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
+    pub rates: PerCounter<Vec<f64>>,
+    /// Totals since the start, of counters that have moved.
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
+    pub totals: PerCounter<Vec<u64>>,
+    /// How uneven the rates are.
+    #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
+    pub skew: PerCounter<Skew>,
+}
+
+/// How uneven a counter's rates are over the CPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Skew {
+    /// Position of the busiest CPU in the lists.
+    pub busiest: usize,
+    /// Its share of all events, in percent.
+    pub share: f64,
+    /// Its rate by the mean of the CPUs that are online: 1 when all do the same.
+    pub ratio: f64,
+}
+
+/// How an alert stands.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertState {
+    /// Its status now.
+    pub status: AlertStatus,
+    /// The value it was last judged by, in the alert's unit.
+    pub value: Option<f64>,
+    /// The status last notified.
+    pub notified: AlertStatus,
+    /// When a recovery will be notified, if it lasts.
+    pub notify_at: Option<Time>,
+}
+
+/// The distribution of the per-bucket rate, empty buckets included.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// Median, in events per second: at least half of the buckets have no higher rate.
+    pub p50: f64,
+    /// 90th percentile, likewise.
+    pub p90: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// 99.9th percentile.
+    pub p999: f64,
+    /// The busiest bucket.
+    pub max: f64,
+    /// Index of dispersion: the variance of the counts per bucket by their mean. 1 for independent
+    /// events, less for regular ones, more for those that come in clumps; `None` without events.
+    #[serde(default)]
+    pub dispersion: Option<f64>,
+}

@@ -1,0 +1,4 @@
+//! Top talkers.
+
+pub mod tables;
+pub mod talkers;

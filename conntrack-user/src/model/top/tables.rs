@@ -1,0 +1,208 @@
+//! HeavyHitters in the words of the report.
+
+use crate::{reading::entries::GroupBy, text::Text};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use conntrack_ebpf::heavy_hitters::{FlowKey, FlowMeasure, KeyKind, Prefixes};
+
+use crate::{
+    model::{
+        event::Protocol,
+        record::{TopRow, TopTable},
+    },
+    reading::heavy_hitters::HeavyHitters,
+};
+
+/// Name of the table of entries held.
+pub const ENTRIES: &str = "entries";
+
+/// Name of a measure in the report.
+#[must_use]
+pub const fn measure_name(measure: FlowMeasure) -> &'static str {
+    match measure {
+        FlowMeasure::New => "new",
+        FlowMeasure::Dropped => "dropped",
+        FlowMeasure::Evicted => "evicted",
+    }
+}
+
+/// States of TCP connections by the kernel's number (`enum tcp_conntrack`).
+const TCP_STATES: [&str; 10] = [
+    "NONE",
+    "SYN_SENT",
+    "SYN_RECV",
+    "ESTABLISHED",
+    "FIN_WAIT",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "TIME_WAIT",
+    "CLOSE",
+    "SYN_SENT2",
+];
+
+/// A key in the words of the report: `10.0.0.1`, `10.0.0.0/24`, `2001:db8::/64`, `tcp/443`, `icmp`, …
+#[must_use]
+pub fn key_text(of: GroupBy, key: &FlowKey, prefixes: Prefixes) -> String {
+    match key.kind() {
+        KeyKind::Unknown => "unknown".to_owned(),
+        KeyKind::Ipv4 => {
+            let address = Ipv4Addr::from(key.low as u32);
+            match prefixes.ipv4 {
+                32 => address.to_string(),
+                bits => format!("{address}/{bits}"),
+            }
+        }
+        KeyKind::Ipv6 => {
+            let address = Ipv6Addr::from(u128::from(key.high) << 64 | u128::from(key.low));
+            match prefixes.ipv6 {
+                128 => address.to_string(),
+                bits => format!("{address}/{bits}"),
+            }
+        }
+        KeyKind::Port => {
+            let (protocol, port) = ((key.low >> 16) as u8, key.low as u16);
+            format!("{}/{port}", Protocol(protocol))
+        }
+        KeyKind::Protocol => Protocol(key.low as u8).to_string(),
+        KeyKind::Number => match of {
+            GroupBy::State => usize::try_from(key.low)
+                .ok()
+                .and_then(|state| TCP_STATES.get(state))
+                .map_or_else(|| key.low.to_string(), |name| (*name).to_owned()),
+            GroupBy::Protocol => Protocol(key.low as u8).to_string(),
+            GroupBy::Mark => format!("{:#x}", key.low),
+            _ => key.low.to_string(),
+        },
+    }
+}
+
+/// A table of the report. `process` names who is behind a key, where that is known.
+#[must_use]
+pub fn table(
+    by: &'static str,
+    of: GroupBy,
+    leaders: &HeavyHitters,
+    prefixes: Prefixes,
+    process: impl Fn(&FlowKey) -> Option<String>,
+) -> TopTable {
+    let share = |count: u64| match leaders.total {
+        0 => 0.0,
+        total => count as f64 * 100.0 / total as f64,
+    };
+    TopTable {
+        by: by.into(),
+        of: of.name().into(),
+        total: leaders.total,
+        error: leaders.error,
+        certain: leaders.certain,
+        rows: leaders
+            .rows
+            .iter()
+            .map(|(key, range)| TopRow {
+                key: key_text(of, key, prefixes).into(),
+                count: range.low,
+                share: share(range.low),
+                process: process(key).map(Text::from),
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conntrack_ebpf::TUPLE_SIZE;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::event::Tuple;
+    use conntrack_ebpf::heavy_hitters::By;
+
+    const WHOLE: Prefixes = Prefixes {
+        ipv4: 32,
+        ipv6: 128,
+    };
+
+    fn text(of: GroupBy, key: FlowKey, prefixes: Prefixes) -> String {
+        key_text(of, &key, prefixes)
+    }
+
+    #[test]
+    fn keys_in_words() {
+        let source = GroupBy::Tuple(By::Source);
+        let some = Prefixes { ipv4: 24, ipv6: 64 };
+        let none = Prefixes { ipv4: 0, ipv6: 0 };
+        let v4 = |prefixes| FlowKey::ipv4(1, 0x0a01_0203, prefixes);
+        let v6 = |prefixes| FlowKey::ipv6(1, 0x2001_0db8_0001_0002, 3, prefixes);
+        assert_eq!(text(source, v4(WHOLE), WHOLE), "10.1.2.3");
+        assert_eq!(text(source, v4(some), some), "10.1.2.0/24");
+        assert_eq!(text(source, v4(none), none), "0.0.0.0/0");
+        assert_eq!(text(source, v6(WHOLE), WHOLE), "2001:db8:1:2::3");
+        assert_eq!(text(source, v6(some), some), "2001:db8:1:2::/64");
+        assert_eq!(text(source, v6(none), none), "::/0");
+        assert_eq!(text(source, FlowKey::unknown(1), some), "unknown");
+        let port = GroupBy::Tuple(By::Port);
+        assert_eq!(text(port, FlowKey::port(1, 6, 443), some), "tcp/443");
+        assert_eq!(text(port, FlowKey::port(1, 1, 0x800), some), "icmp");
+        assert_eq!(
+            text(GroupBy::State, FlowKey::number(1, 3), some),
+            "ESTABLISHED"
+        );
+        assert_eq!(text(GroupBy::State, FlowKey::number(1, 77), some), "77");
+        assert_eq!(text(GroupBy::Protocol, FlowKey::number(1, 17), some), "udp");
+        assert_eq!(text(GroupBy::Mark, FlowKey::number(1, 255), some), "0xff");
+        assert_eq!(text(GroupBy::Zone, FlowKey::number(1, 7), some), "7");
+    }
+
+    fn tuples() -> impl Strategy<Value = [u8; TUPLE_SIZE]> {
+        let bytes = prop::array::uniform32(any::<u8>());
+        let rest = prop::array::uniform8(any::<u8>());
+        let family = prop_oneof![Just(2_u8), Just(10)];
+        let protocol = prop_oneof![Just(6_u8), Just(17), Just(1)];
+        (bytes, rest, family, protocol).prop_map(|(bytes, rest, family, protocol)| {
+            let mut tuple = [0; TUPLE_SIZE];
+            tuple[..32].copy_from_slice(&bytes);
+            tuple[32..].copy_from_slice(&rest);
+            tuple[18..20].copy_from_slice(&u16::from(family).to_ne_bytes());
+            tuple[38] = protocol;
+            if family == 2 {
+                // The kernel clears what an IPv4 address leaves over.
+                tuple[4..16].fill(0);
+                tuple[24..36].fill(0);
+            }
+            tuple
+        })
+    }
+
+    proptest! {
+        /// What the programs take from a tuple is what user space reads in it.
+        #[test]
+        fn keys_are_what_the_tuple_says(tuple in tuples(), slot in 0_u32..64) {
+            let parsed = Tuple::parse(&tuple);
+            let said = |by| key_text(GroupBy::Tuple(by), &FlowKey::of(by, &tuple, slot, WHOLE), WHOLE);
+            prop_assert_eq!(Some(said(By::Source)), parsed.src.map(|ip| ip.to_string()));
+            prop_assert_eq!(Some(said(By::Destination)), parsed.dst.map(|ip| ip.to_string()));
+            let proto = parsed.proto.map(|p| p.to_string()).unwrap_or_default();
+            let port = match parsed.dport {
+                Some(port) => format!("{proto}/{port}"),
+                None => proto,
+            };
+            prop_assert_eq!(said(By::Port), port);
+            prop_assert_eq!(FlowKey::of(By::Source, &tuple, slot, WHOLE).slot(), slot);
+        }
+
+        /// Prefixes are those of ipnet.
+        #[test]
+        fn prefixes_are_cut_off(tuple in tuples(), ipv4 in 0_u32..=32, ipv6 in 0_u32..=128) {
+            let prefixes = Prefixes { ipv4, ipv6 };
+            let address = Tuple::parse(&tuple).dst.ok_or_else(|| TestCaseError::fail("no address"))?;
+            let bits = if address.is_ipv4() { ipv4 } else { ipv6 };
+            let net = ipnet::IpNet::new(address, bits as u8)
+                .map_err(|e| TestCaseError::fail(e.to_string()))?
+                .trunc();
+            let full = u32::from(net.max_prefix_len()) == bits;
+            let expected = if full { net.addr().to_string() } else { net.to_string() };
+            let key = FlowKey::of(By::Destination, &tuple, 0, prefixes);
+            prop_assert_eq!(key_text(GroupBy::Tuple(By::Destination), &key, prefixes), expected);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Top talkers over time: who begins flows, has them refused or evicted, and holds entries.
+
+use std::{collections::HashMap, time::Duration};
+
+use conntrack_ebpf::{
+    ProbeCounter,
+    heavy_hitters::{By, FlowKey, FlowMeasure, Prefixes, table},
+};
+
+use crate::{
+    clock::Instant,
+    model::{
+        record::{Time, Top, TopTable},
+        top::tables::{self, ENTRIES, measure_name},
+    },
+    reading::{
+        InstanceInfo, Purpose,
+        coverage::Coverage,
+        entries::{GroupBy, Listing},
+        heavy_hitters::{HeavyHitters, Sketch},
+        owners::Owners,
+        selector::Selector,
+        top::{EntryListing, TopReading, TopWindow},
+    },
+    text::Text,
+};
+
+/// A window shorter than this is part of the run's tables, and has none of its own.
+pub const WINDOW: Duration = Duration::from_secs(1);
+
+/// What is reported of top talkers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopSettings {
+    /// Rows of a table, at most.
+    pub rows: usize,
+    /// How much of an address is told apart.
+    pub prefixes: Prefixes,
+}
+
+/// Top talkers over time.
+pub struct TopTalkers {
+    settings: TopSettings,
+    /// The processes behind local sockets, by the instance's number.
+    owners: HashMap<u64, Owners>,
+    /// The entries as they were listed last, likewise.
+    held: HashMap<u64, Top>,
+    /// The windows of the run so far, summed by table, and when the first started.
+    run: Option<(Vec<Sketch>, Duration)>,
+    /// Slots that became free since the last window: what it counted for them is nobody's.
+    freed: Vec<u32>,
+}
+
+impl TopTalkers {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(settings: TopSettings) -> Self {
+        Self {
+            settings,
+            owners: HashMap::new(),
+            held: HashMap::new(),
+            run: None,
+            freed: Vec::new(),
+        }
+    }
+
+    /// Takes in what was found out; gives what is to be reported of it.
+    pub fn observe(
+        &mut self,
+        at: Instant,
+        purpose: Purpose,
+        found: &TopReading,
+        watched: &[&InstanceInfo],
+        coverage: &Coverage,
+    ) -> Vec<Top> {
+        for (id, owners) in &found.owners {
+            if watched.iter().any(|info| info.id == *id) {
+                self.owners.insert(*id, owners.clone());
+            }
+        }
+        let mut reported = Vec::new();
+        for (id, listing) in &found.listings {
+            if let Some(info) = watched.iter().find(|info| info.id == *id) {
+                let top = self.entries(at, info, listing);
+                self.held.insert(*id, top.clone());
+                // The last one is reported as what closes the run.
+                if purpose != Purpose::Last {
+                    reported.push(top);
+                }
+            }
+        }
+        if let Some(window) = &found.window {
+            let sketches = self.add(window);
+            if window.length >= WINDOW {
+                let counted = watched.iter().map(|info| Top {
+                    window_s: window.length.as_secs_f64(),
+                    ..self.top(window.end, info, self.tables(&sketches, info, coverage))
+                });
+                reported.extend(counted);
+            }
+        }
+        reported
+    }
+
+    /// A namespace is gone, and its slot is free for another. Gives its top talkers of the whole run.
+    pub fn end(&mut self, at: Instant, info: &InstanceInfo, coverage: &Coverage) -> Vec<Top> {
+        let closing = self.closing(at, info, coverage);
+        self.held.remove(&info.id);
+        self.owners.remove(&info.id);
+        if let Some(slot) = info.slot {
+            self.freed.push(slot);
+            for sketch in self.run.iter_mut().flat_map(|(run, _)| run) {
+                sketch.forget(slot);
+            }
+        }
+        closing
+    }
+
+    /// The whole run, and the entries as they were listed last.
+    #[must_use]
+    pub fn closing(&self, at: Instant, info: &InstanceInfo, coverage: &Coverage) -> Vec<Top> {
+        let counted = self.run.as_ref().map(|(run, started)| Top {
+            window_s: at.monotonic.saturating_sub(*started).as_secs_f64(),
+            closing: true,
+            ..self.top(at, info, self.tables(run, info, coverage))
+        });
+        let held = self.held.get(&info.id).map(|top| Top {
+            closing: true,
+            ..top.clone()
+        });
+        counted.into_iter().chain(held).collect()
+    }
+
+    /// Adds a window to the run, and gives its sketches without what is nobody's.
+    fn add(&mut self, window: &TopWindow) -> Vec<Sketch> {
+        let mut sketches = window.sketches.clone();
+        for slot in self.freed.drain(..) {
+            for sketch in &mut sketches {
+                sketch.forget(slot);
+            }
+        }
+        let (run, _) = self.run.get_or_insert_with(|| {
+            let started = window.end.monotonic.saturating_sub(window.length);
+            (sketches.iter().map(Sketch::emptied).collect(), started)
+        });
+        for (run, window) in run.iter_mut().zip(&sketches) {
+            run.add(window);
+        }
+        sketches
+    }
+
+    fn top(&self, at: Instant, info: &InstanceInfo, tables: Vec<TopTable>) -> Top {
+        Top {
+            time: Time(at.realtime),
+            instance: info.name.clone(),
+            window_s: 0.0,
+            closing: false,
+            tables,
+            remark: None,
+        }
+    }
+
+    fn entries(&self, at: Instant, info: &InstanceInfo, listing: &EntryListing) -> Top {
+        let tables = listing
+            .groups
+            .iter()
+            .map(|(by, groups)| self.table(ENTRIES, *by, groups, info))
+            .collect();
+        Top {
+            remark: remark(listing.listing).map(Text::fixed),
+            ..self.top(at, info, tables)
+        }
+    }
+
+    fn tables(
+        &self,
+        sketches: &[Sketch],
+        info: &InstanceInfo,
+        coverage: &Coverage,
+    ) -> Vec<TopTable> {
+        let Some(slot) = info.slot else {
+            return Vec::new();
+        };
+        let counted = |measure| coverage.missing(counted_with(measure)).is_none();
+        FlowMeasure::ALL
+            .into_iter()
+            .filter(|measure| counted(*measure))
+            .flat_map(|measure| By::ALL.map(|by| (measure, by)))
+            .filter_map(|(measure, by)| {
+                let sketch = sketches.get(table(measure, by) as usize)?;
+                let hitters = sketch.heavy_hitters(slot, self.settings.rows);
+                let name = measure_name(measure);
+                Some(self.table(name, GroupBy::Tuple(by), &hitters, info))
+            })
+            .collect()
+    }
+
+    fn table(
+        &self,
+        name: &'static str,
+        by: GroupBy,
+        hitters: &HeavyHitters,
+        info: &InstanceInfo,
+    ) -> TopTable {
+        let owners = self.owners.get(&info.id);
+        let process = |key: &FlowKey| match by {
+            GroupBy::Tuple(by) => owners?.get(by, key),
+            _ => None,
+        };
+        tables::table(name, by, hitters, self.settings.prefixes, process)
+    }
+}
+
+/// The counts without which a measure is not counted.
+fn counted_with(measure: FlowMeasure) -> Selector {
+    Selector::sum(match measure {
+        FlowMeasure::New => &[ProbeCounter::AllocCallPacket],
+        FlowMeasure::Dropped => &[ProbeCounter::TableFull],
+        FlowMeasure::Evicted => &[ProbeCounter::EarlyDrop, ProbeCounter::DeleteList],
+    })
+}
+
+fn remark(listing: Listing) -> Option<&'static str> {
+    match listing {
+        Listing::Whole => None,
+        Listing::Changed => Some("the table changed while it was listed: entries may be missing"),
+        Listing::Partial => Some("the kernel lost a part of the listing: entries are missing"),
+    }
+}

@@ -1,0 +1,70 @@
+//! Moments as times of day, UTC. No view shows them in another form.
+
+use jiff::Timestamp;
+
+use crate::model::{history::time::Nanos, record::Time};
+
+/// `03:04:05.678`.
+#[must_use]
+pub fn millis(time: Time) -> String {
+    time.0.strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// `03:04:05`.
+#[must_use]
+pub fn seconds(time: Time) -> String {
+    time.0.strftime("%H:%M:%S").to_string()
+}
+
+/// `2026-01-02 03:04:05.678`.
+#[must_use]
+pub fn date_and_millis(time: Time) -> String {
+    time.0.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// A moment with so many digits of a second.
+#[must_use]
+pub fn digits(time: Nanos, digits: usize) -> String {
+    let Ok(time) = Timestamp::from_nanosecond(time.into()) else {
+        return "?".to_owned();
+    };
+    let text = time.strftime("%H:%M:%S%.9f").to_string();
+    let cut = text.len() - if digits == 0 { 10 } else { 9 - digits.min(9) };
+    text[..cut].to_owned()
+}
+
+/// From one moment to another: `03:04:05.678 - .718`, or in full where the second is not the same.
+#[must_use]
+pub fn span(start: Time, end: Time) -> String {
+    let (start, end) = (millis(start), millis(end));
+    match (start.rsplit_once('.'), end.rsplit_once('.')) {
+        (Some((second, _)), Some((same, fraction))) if second == same => {
+            format!("{start} - .{fraction}")
+        }
+        _ => format!("{start} - {end}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_day() {
+        let time = 1_767_323_045_678_901_000;
+        assert_eq!(digits(time, 0), "03:04:05");
+        assert_eq!(digits(time, 3), "03:04:05.678");
+        assert_eq!(digits(time, 6), "03:04:05.678901");
+        for far in [Nanos::MIN, Nanos::MAX] {
+            assert_eq!(digits(far, 3).len(), "03:04:05.678".len());
+        }
+    }
+
+    #[test]
+    fn spans() {
+        let at = |ms| Time(Timestamp::from_millisecond(ms).unwrap());
+        assert_eq!(span(at(1_500), at(1_508)), "00:00:01.500 - .508");
+        assert_eq!(span(at(1_500), at(2_008)), "00:00:01.500 - 00:00:02.008");
+        assert_eq!(millis(Time(Timestamp::MIN)).len(), 12);
+    }
+}

@@ -1,0 +1,135 @@
+//! Messages below the gauge: counts that are wrong, a namespace where nothing tracks, and the like.
+
+use ratatui::{buffer::Buffer, layout::Rect, text::Line};
+
+use crate::{
+    model::{
+        alert::AlertId,
+        history::instance::{Disagreement, InstanceHistory},
+        record::{Sample, Verdict, derived::Judgement},
+    },
+    output::{
+        checks::explanation,
+        format::{
+            duration,
+            number::{UNAVAILABLE, compact},
+        },
+        live::{
+            app::App,
+            panels::{pieces, popup},
+        },
+    },
+    text::Text,
+};
+
+/// The widest line of the popup.
+const WIDEST: usize = 100;
+
+/// The lines, the worst first.
+pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
+    // Also those of instances that are not shown.
+    let mut lines: Vec<Line<'static>> = app
+        .history
+        .instances()
+        .filter_map(|(name, instance)| Some(disagreement(app, name, &instance.disagreement()?)))
+        .collect();
+    let Some(sample) = app.instance().and_then(InstanceHistory::latest) else {
+        return lines;
+    };
+    let theme = app.theme;
+    // The gauge has the one on the table's utilization.
+    for (name, status, value) in sample.other_raised_alerts() {
+        let value = value.map(compact).unwrap_or_default();
+        let text = format!("! {status} {name} {value}");
+        lines.push(Line::styled(text, theme.status(status)));
+    }
+    if sample.entries.is_none() {
+        let text = "! no nf_conntrack here: waiting for it to be loaded";
+        lines.push(Line::styled(text, theme.warning()));
+    }
+    if let Some(why) = &sample.untracked {
+        lines.push(Line::styled(format!("! {why}"), theme.warning()));
+    }
+    if sample.has_lost_buckets() {
+        let text = format!(
+            "! {} of buckets were overwritten before they could be read: peaks there are unknown",
+            duration::whole_millis(sample.buckets_lost_ms)
+        );
+        lines.push(Line::styled(text, theme.warning()));
+    }
+    if let Some(hello) = app.history.hello()
+        && !hello.probes.is_attached()
+    {
+        let text = format!("probes off: {}", hello.probes.why_off());
+        lines.push(Line::styled(text, theme.muted()));
+    }
+    lines
+}
+
+/// Draws them in full, over everything else, with what is unavailable.
+pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
+    let width = usize::from(area.width.saturating_sub(4)).min(WIDEST);
+    let mut text: Vec<Line<'_>> = lines(app)
+        .iter()
+        .flat_map(|line| pieces::wrapped(line.to_string().trim(), width, line.style))
+        .collect();
+    for line in unavailable(app) {
+        text.extend(pieces::wrapped(&line, width, app.theme.muted()));
+    }
+    if text.is_empty() {
+        text.push(Line::styled("no messages", app.theme.muted()));
+    }
+    popup::draw(app, area, buffer, "Messages", &text);
+}
+
+/// What is not judged or not seen, and why.
+fn unavailable(app: &App) -> Vec<String> {
+    let mut lines = Vec::new();
+    let sample = app.instance().and_then(InstanceHistory::latest);
+    if let Some(sample) = sample {
+        lines.extend(full_alert(sample));
+        for (name, why) in &sample.alerts_unavailable.0 {
+            lines.push(format!("{UNAVAILABLE} {name}: {why}"));
+        }
+    }
+    if let Some(hello) = app.history.hello().filter(|h| h.probes.is_attached()) {
+        for unseen in hello.unseen_events() {
+            let kinds = unseen.kinds.join(", ");
+            lines.push(format!("{UNAVAILABLE} events {kinds}: {}", unseen.reason));
+        }
+    }
+    lines
+}
+
+/// Why the alert on the table's utilization says nothing, where that is not among the sample's reasons.
+fn full_alert(sample: &Sample) -> Option<String> {
+    let name = AlertId::Full.spec().name;
+    match sample.judgement(AlertId::Full) {
+        Judgement::NotJudged(why) if sample.alerts_unavailable.get(name).is_none() => {
+            Some(format!("{UNAVAILABLE} {name}: {why}"))
+        }
+        _ => None,
+    }
+}
+
+/// That probes and kernel disagree, and in what most of all.
+fn disagreement(app: &App, name: &Text, disagreement: &Disagreement<'_>) -> Line<'static> {
+    let word = match disagreement.verdict {
+        Verdict::Mismatch => "WRONG! do not trust the probes",
+        _ => "UNDERCOUNT! the kernel missed probe hits",
+    };
+    let place = if app.history.names().len() > 1 {
+        format!(" in {name}")
+    } else {
+        String::new()
+    };
+    let more = match disagreement.others {
+        0 => String::new(),
+        others => format!(" (and {others} more: c)"),
+    };
+    let what = match disagreement.first {
+        Some(check) => explanation(check),
+        None => "press c for the checks".to_owned(),
+    };
+    Line::styled(format!(" {word}{place}:{more} {what} "), app.theme.alarm())
+}

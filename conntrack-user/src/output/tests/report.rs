@@ -1,0 +1,318 @@
+//! The report's page, of records made by hand: what it says, and that what records say stays text.
+//! How it looks and works is tested in a browser.
+
+use crate::{
+    model::{
+        kernel::charts::CHARTS,
+        record::Record,
+        report::{Builder, RecordingReport},
+    },
+    output::report::page,
+};
+use serde_json::{Value, json};
+
+/// Every name and text that comes from outside.
+const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"'&\u{202e}";
+
+fn record(value: Value) -> Record {
+    serde_json::from_value(value).expect("a record")
+}
+
+fn hello(name: &str) -> Record {
+    record(json!({
+        "type": "hello", "schema": 1, "version": "0.1.0", "kernel": "6.12.117", "hostname": name,
+        "interval_ms": 100.0,
+        "probes": {"mode": "kprobe", "group": "flow", "attached": ["nf_conntrack_free"], "missing": []},
+        "instances": [{"name": name, "netns": 4_026_531_840_u32}],
+        "unavailable": {"ignore": "not counted by the kernel since 5.10", "searched": name},
+    }))
+}
+
+/// The interval that ends so many tenths of a second after the first begins.
+fn sample(name: &str, tenth: u32, buckets: &Value) -> Record {
+    let dimensions = |value: &dyn Fn(&str) -> Value| -> Value {
+        let charts = CHARTS.iter().map(|chart| {
+            let dimensions = chart
+                .dimensions
+                .iter()
+                .map(|d| (d.name.to_owned(), value(d.name)));
+            (chart.name.to_owned(), Value::Object(dimensions.collect()))
+        });
+        Value::Object(charts.collect())
+    };
+    let dead = |name: &str| ["ignore", "searched"].contains(&name);
+    record(json!({
+        "type": "sample", "time": format!("2026-01-02T03:04:05.{tenth}00000Z"), "interval_s": 0.1,
+        "instance": name, "entries": 1500 + tenth, "max": 8192, "utilization": 18.3,
+        "charts": dimensions(&|name| match name {
+            "connections" => json!(1500.0),
+            name if dead(name) => Value::Null,
+            "new" | "inserted" => json!(70.0),
+            _ => json!(0.0),
+        }),
+        "sources": dimensions(&|name| match name {
+            name if dead(name) => json!("unavailable"),
+            "new" | "inserted" => json!("probe"),
+            _ => json!("proc"),
+        }),
+        "counters": {"new": 7},
+        "peaks": {"new": {"rate": 4768.4, "window_ms": 1.048576, "at": "2026-01-02T03:04:05.050000Z"}},
+        "buckets": buckets,
+        "alerts": {"netfilter_conntrack_full":
+            {"status": "CLEAR", "value": 18.3, "notified": "CLEAR", "notify_at": null}},
+        "verdict": "exact",
+    }))
+}
+
+fn report(name: &str) -> RecordingReport {
+    let mut builder = Builder::default();
+    builder.add(&hello(name));
+    let new =
+        json!({"start": "2026-01-02T03:04:05.050000Z", "width_ms": 1.048576, "counts": [2, 0, 5]});
+    builder.add(&sample(name, 1, &json!({"new": new})));
+    for other in [
+        json!({"type": "crosscheck", "time": "2026-01-02T03:04:05.1Z", "instance": name, "checks": [
+            {"name": "entries_balance", "probe": 7, "kernel_low": 7, "kernel_high": 7, "residual": 0,
+             "verdict": "exact", "reason": null},
+            {"name": "new", "probe": 7, "kernel_low": null, "kernel_high": null, "residual": null,
+             "verdict": "not_comparable", "reason": name}]}),
+        json!({"type": "event", "time": "2026-01-02T03:04:05.06Z", "instance": name, "kind": name, "tuple":
+            {"family": "ipv4", "proto": "udp", "src": "10.0.0.1", "sport": 1, "dst": "10.0.0.2", "dport": 53}}),
+        json!({"type": "alert", "time": "2026-01-02T03:04:05.1Z", "instance": name, "name": name,
+            "status": "WARNING", "value": 92.3, "unit": "%", "previous": "CLEAR"}),
+        json!({"type": "burst", "instance": name, "counter": "new", "start": "2026-01-02T03:04:05.05Z",
+            "end": "2026-01-02T03:04:05.053146Z", "duration_ms": 3.146, "count": 7, "peak_rate": 4768.4,
+            "window_ms": 1.048576}),
+        json!({"type": "top", "time": "2026-01-02T03:04:05.1Z", "instance": name, "window_s": 10.0, "tables": [
+            {"by": "new", "of": "src", "total": 7, "error": 0, "rows": [
+                {"key": "10.0.0.1", "count": 6, "share": 85.7, "process": name}, {"key": name, "count": 1}]}]}),
+        json!({"type": "summary", "duration_s": 0.2, "events": {}, "instances": [{"name": name, "totals": {},
+            "crosscheck": [], "missed": 0, "lost_events": 0, "buckets_lost_ms": 0.0, "histograms": {},
+            "lifetimes": {"count": 5, "unknown": 2, "p50_s": 0.0012, "p90_s": 30.2, "p99_s": 30.2,
+                "p999_s": 30.2, "max_s": 30.2},
+            "latency": {
+                "confirm": {"count": null, "p50_us": null, "p90_us": null, "p99_us": null,
+                    "p999_us": null, "max_us": null, "reason": name},
+                "early_drop": {"count": 0, "p50_us": null, "p90_us": null, "p99_us": null,
+                    "p999_us": null, "max_us": null}}}]}),
+    ] {
+        builder.add(&record(other));
+    }
+    builder.add(&sample(name, 2, &json!({})));
+    builder.note(name.to_owned());
+    builder.finish().expect("there are samples")
+}
+
+/// What the page shows, without its style, script and numbers.
+fn shown(page: &str) -> &str {
+    let from = page.find("<body>").unwrap_or_default();
+    let to = page.find("<script type=").unwrap_or(page.len());
+    &page[from..to]
+}
+
+#[test]
+fn what_it_says() {
+    insta::assert_snapshot!(shown(&page(&report("self"), "conntrack on gateway")));
+}
+
+#[test]
+fn what_the_script_draws_from() {
+    let page = page(&report("self"), "conntrack on gateway");
+    let data = page
+        .split("id=\"data\">")
+        .nth(1)
+        .unwrap()
+        .split("</script>")
+        .next()
+        .unwrap();
+    let data: Value = serde_json::from_str(data).unwrap();
+    let new = &data["instances"][0]["charts"][1][0];
+    // 50 ms after the origin, and the second bucket after that.
+    assert_eq!(new["phase"], 50_000);
+    assert_eq!(new["cells"], json!([[0, 2, 2], [2, 5, 5]]));
+    assert_eq!(new["steps"], json!([[0.0, 2e5, 0.0, 0.0]]));
+    let entries = &data["instances"][0]["charts"][0][0];
+    assert_eq!(
+        entries["steps"],
+        json!([[0.0, 1e5, 1500.0, 1500.0], [1e5, 1e5, 1500.0, 1500.0]])
+    );
+    assert_eq!(data["instances"][0]["bursts"], json!([[50_000, 53_146]]));
+    assert_eq!(
+        data["instances"][0]["alerts"],
+        json!([[100_000, "warn", "self WARNING"]])
+    );
+    assert_eq!(data["to"], 200_000);
+}
+
+#[test]
+fn bursts_of_several_counters_make_one_band() {
+    let mut builder = Builder::default();
+    builder.add(&hello("self"));
+    builder.add(&sample("self", 1, &json!({})));
+    for (counter, start, end) in [
+        ("new", "05.05Z", "05.053Z"),
+        ("inserted", "05.0505Z", "05.054Z"),
+        ("deleted", "05.06Z", "05.061Z"),
+        ("delete_list", "05.0601Z", "05.0605Z"),
+    ] {
+        builder.add(&record(
+            json!({"type": "burst", "instance": "self", "counter": counter,
+            "start": format!("2026-01-02T03:04:{start}"), "end": format!("2026-01-02T03:04:{end}"),
+            "duration_ms": 3.0, "count": 7, "peak_rate": 4768.4, "window_ms": 1.048576}),
+        ));
+    }
+    let report = builder.finish().expect("there are samples");
+    assert_eq!(
+        report.burst_spans(&report.instances[0]),
+        [(50_000, 54_000), (60_000, 61_000)]
+    );
+}
+
+#[test]
+fn hostile_names_stay_names() {
+    let page = page(&report(HOSTILE), HOSTILE);
+    assert!(!page.contains("<img"), "a tag");
+    assert_eq!(
+        page.matches("</script>").count(),
+        2,
+        "the page's own two scripts"
+    );
+    assert!(!page.contains('\u{202e}'), "text turned around");
+    assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;"));
+}
+
+/// The fact of a name: its class, its value, and what else it says.
+fn fact(page: &str, name: &str) -> [String; 3] {
+    let between = |text: &str, from: &str, to: &str| {
+        let rest = text.split_once(from).map_or("", |(_, rest)| rest);
+        rest.split(to).next().unwrap_or_default().to_owned()
+    };
+    let facts = page.split("<div class=\"fact ");
+    let mut found = facts.filter(|fact| fact.contains(&format!("<dt>{name}</dt>")));
+    let fact = found.next().expect("every fact is there");
+    [
+        fact.split('"').next().unwrap_or_default().to_owned(),
+        between(fact, "<b>", "</b>"),
+        between(fact, "</b> ", "</dd>"),
+    ]
+}
+
+/// The page of one sample after a hello.
+fn page_of(probes: &Value, change: impl FnOnce(&mut crate::model::record::Sample)) -> String {
+    let (Record::Hello(mut hello), Record::Sample(mut sample)) =
+        (hello("self"), sample("self", 1, &json!({})))
+    else {
+        panic!("a hello and a sample")
+    };
+    hello.probes = serde_json::from_value(probes.clone()).expect("probes");
+    change(&mut sample);
+    let mut builder = Builder::default();
+    builder.add(&Record::Hello(hello));
+    builder.add(&Record::Sample(sample));
+    page(&builder.finish().expect("there is a sample"), "t")
+}
+
+#[test]
+fn no_events_are_good_news_only_where_they_would_have_been_seen() {
+    let all = json!({"mode": "kprobe", "group": "all", "attached": [], "missing": []});
+    let seen = page_of(&all, |_| {});
+    assert_eq!(
+        fact(&seen, "Events"),
+        ["fine", "0", "nothing dropped, evicted or refused was seen"]
+    );
+
+    let off = json!({"mode": "off", "group": "off", "reason": "no kprobes", "attached": [], "missing": []});
+    let [class, value, text] = fact(&page_of(&off, |sample| sample.verdict = None), "Events");
+    assert_eq!((class.as_str(), value.as_str()), ("", "—"));
+    assert_eq!(
+        text,
+        "only probes see events, and there were none: no kprobes; counted: drop 0, early_drop 0, insert_failed 0"
+    );
+    let [class, value, text] = fact(
+        &page_of(&off, |sample| sample.verdict = None),
+        "Cross-check",
+    );
+    assert_eq!((class.as_str(), value.as_str()), ("", "—"));
+    assert_eq!(text, "nothing was compared: no kprobes");
+
+    let missing = json!({"mode": "kprobe", "group": "flow", "attached": [],
+        "missing": [{"function": "early_drop", "reason": "inlined <here>"}]});
+    let page = page_of(&missing, |_| {});
+    let [class, value, text] = fact(&page, "Events");
+    assert_eq!((class.as_str(), value.as_str()), ("", "0"));
+    assert!(
+        text.contains("not all are seen of table_full, early_drop"),
+        "{text}"
+    );
+    assert!(page.contains("table_full, early_drop (inlined &lt;here&gt;)"));
+}
+
+#[test]
+fn the_fullest_moment_is_coloured_by_the_recorded_alert() {
+    use crate::model::{alert::AlertStatus, record::Sample};
+    let probes = json!({"mode": "kprobe", "group": "flow", "attached": [], "missing": []});
+    let of = |change: &dyn Fn(&mut Sample)| fact(&page_of(&probes, change), "Fullest");
+    let held = |sample: &mut Sample, entries: u64| {
+        sample.entries = Some(entries);
+        sample.utilization = Some(entries as f64 * 100.0 / 8192.0);
+    };
+    // 97 % is clear where the configuration says so, and 10 % is not.
+    assert_eq!(of(&|sample| held(sample, 8000))[0], "fine");
+    let [class, value, _] = of(&|sample| {
+        held(sample, 820);
+        sample.alerts.0[0].1.status = AlertStatus::Warning;
+    });
+    assert_eq!((class.as_str(), value.as_str()), ("warn", "10.0 %"));
+    // Not judged is not clear.
+    let [class, _, text] = of(&|sample| {
+        sample.alerts.0.clear();
+        let why = "turned off in the configuration".into();
+        sample
+            .alerts_unavailable
+            .0
+            .push(("netfilter_conntrack_full".into(), why));
+    });
+    assert_eq!(class, "");
+    assert!(
+        text.ends_with("; the alert was not judged: turned off in the configuration"),
+        "{text}"
+    );
+    // A full table is one, also between two judgements.
+    let [class, value, text] = of(&|sample| held(sample, 8192));
+    assert_eq!((class.as_str(), value.as_str()), ("bad", "100.0 %"));
+    assert!(text.ends_with("; the table was full"), "{text}");
+    // Nothing read.
+    let [class, value, _] = of(&|sample| {
+        sample.entries = None;
+        sample.utilization = None;
+    });
+    assert_eq!((class.as_str(), value.as_str()), ("", "—"));
+}
+
+#[test]
+fn nothing_in_it_asks_for_anything() {
+    let page = page(&report("self"), "t");
+    for asks in [
+        "http:",
+        "https:",
+        "src=",
+        "url(",
+        "@import",
+        "fetch(",
+        "XMLHttpRequest",
+        "import(",
+    ] {
+        let used = page.replace("http://www.w3.org/2000/svg", "");
+        assert!(!used.contains(asks), "{asks}");
+    }
+    for handler in ["onclick=", "onerror=", " style="] {
+        assert!(!page.contains(handler), "{handler}");
+    }
+}
+
+#[test]
+fn no_sample_no_report() {
+    let mut builder = Builder::default();
+    builder.add(&hello("self"));
+    assert!(builder.finish().is_none());
+}

@@ -1,0 +1,106 @@
+//! Why programs could not be loaded, attached or read.
+
+use std::{error::Error, io};
+
+use aya::{BtfError as KernelTypesError, EbpfError, maps::MapError, programs::ProgramError};
+use thiserror::Error;
+
+/// Why following a plan failed, as a whole or for one probe. The text names the object, program or function
+/// and ends with the kernel's answer.
+#[derive(Debug, Error)]
+pub enum AttachError {
+    /// The object could not be loaded: a map could not be made, or a global not be set.
+    #[error("the kernel refused the eBPF object: {}", chain(.0))]
+    Load(EbpfError),
+    /// The object lacks a map, or has one of another type under its name.
+    #[error("the eBPF object has no {kind} {map}")]
+    NoMap {
+        /// `map` or `array`.
+        kind: &'static str,
+        /// The map's name.
+        map: &'static str,
+    },
+    /// A map is of another type than its name promises.
+    #[error("{map}: {}", chain(cause))]
+    Map {
+        /// The map's name.
+        map: &'static str,
+        /// What aya found wrong.
+        cause: MapError,
+    },
+    /// A map's memory could not be mapped.
+    #[error("cannot map {what}: {cause}")]
+    Memory {
+        /// What the map counts.
+        what: &'static str,
+        /// The kernel's answer.
+        cause: io::Error,
+    },
+    /// The types of vmlinux could not be read, which fentry needs.
+    #[error("no fentry without types: {}", chain(.0))]
+    NoTypes(KernelTypesError),
+    /// The object lacks a program.
+    #[error("the eBPF object has no program {0}")]
+    NoProgram(&'static str),
+    /// A program is of another type than its name promises.
+    #[error("program {program}: {}", chain(cause))]
+    OtherType {
+        /// The program's name.
+        program: &'static str,
+        /// What aya found wrong.
+        cause: ProgramError,
+    },
+    /// A kprobe's program was refused by the verifier.
+    #[error("the kernel refused program {program}: {}", chain(cause))]
+    Refused {
+        /// The program's name.
+        program: &'static str,
+        /// The kernel's answer.
+        cause: ProgramError,
+    },
+    /// A kprobe could not be put on a function.
+    #[error("the kernel refused a probe on {function}: {}", chain(cause))]
+    Kprobe {
+        /// The kernel function.
+        function: &'static str,
+        /// The kernel's answer.
+        cause: ProgramError,
+    },
+    /// A program was refused for fentry or fexit.
+    #[error("the kernel refused {program} on {function}: {}", chain(cause))]
+    Fentry {
+        /// The program's name.
+        program: &'static str,
+        /// The kernel function.
+        function: &'static str,
+        /// The kernel's answer.
+        cause: ProgramError,
+    },
+    /// A namespace could not be given a slot of its own.
+    #[error("cannot assign a slot to a network namespace: {}", chain(cause))]
+    Assign {
+        /// Inode number of the namespace.
+        inode: u32,
+        /// The kernel's answer.
+        cause: MapError,
+    },
+}
+
+impl AttachError {
+    /// Whether kprobes may still do.
+    #[must_use]
+    pub const fn is_of_fentry(&self) -> bool {
+        matches!(self, Self::NoTypes(_) | Self::Fentry { .. })
+    }
+}
+
+/// An error with its causes, on one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,11 @@
+//! The eBPF object that this binary carries. The build has checked that its programs are those of
+//! `conntrack_ebpf::table` and read the kernel fields that are named there (`build/object_check`).
+
+use aya::include_bytes_aligned;
+
+/// The object file, or nothing where the build did not embed one.
+pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ctpulse.bpf.o"));
+
+#[cfg(test)]
+#[path = "../../build/object_check/mod.rs"]
+mod object_check;

@@ -1,0 +1,156 @@
+//! Where the fields are that the programs read: from the running kernel's own type information
+//! (BTF), so that one binary serves every kernel.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use conntrack_ebpf::fields::{self, FieldStep, KernelField};
+use thiserror::Error;
+
+use super::btf::{Btf, BtfError};
+use crate::files;
+
+/// The most bytes of type information that are read; a kernel has some 10 MB of it.
+const LARGEST_BTF: u64 = 256 << 20;
+
+/// Why the kernel's types cannot be read.
+#[derive(Clone, Debug, Error)]
+pub enum TypesError {
+    /// The file could not be read.
+    #[error("{}: {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        cause: Arc<io::Error>,
+    },
+    /// What is in the file is not BTF that can be read.
+    #[error("{}: {cause}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: BtfError,
+    },
+}
+
+/// Why the offset of a field is not known, though the kernel's types are.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{field}: {cause}")]
+pub struct FieldError {
+    pub field: KernelField,
+    /// What the types lack.
+    pub cause: BtfError,
+}
+
+/// Offsets in bytes of the fields that programs read, or why one is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldOffsets(Vec<(KernelField, Result<u32, BtfError>)>);
+
+impl FieldOffsets {
+    /// The offset of a field.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel's types do not have the field.
+    pub fn offset(&self, field: KernelField) -> Result<u32, FieldError> {
+        let found = self.0.iter().find(|(known, _)| *known == field);
+        let offset = found.map_or_else(
+            || Err(BtfError::NoStruct(field.structure.to_owned())),
+            |(_, offset)| offset.clone(),
+        );
+        offset.map_err(|cause| FieldError { field, cause })
+    }
+
+    /// The offsets that are known.
+    pub fn known(&self) -> impl Iterator<Item = (KernelField, u32)> {
+        self.0
+            .iter()
+            .filter_map(|(field, offset)| Some((*field, *offset.as_ref().ok()?)))
+    }
+
+    /// Reads the kernel's BTF below `directory` (/sys/kernel/btf): `vmlinux`, and that of the
+    /// module nf_conntrack where it is one. Also returns which of the functions are vmlinux's own.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, or is not BTF.
+    pub fn read(
+        directory: &Path,
+        functions: &[&'static str],
+    ) -> Result<(Self, Vec<&'static str>), TypesError> {
+        let vmlinux = directory.join("vmlinux");
+        let vmlinux_bytes =
+            files::read(&vmlinux, LARGEST_BTF).map_err(|e| unreadable(&vmlinux, e))?;
+        let base = Btf::parse(&vmlinux_bytes).map_err(|e| damaged(&vmlinux, e))?;
+        let own = functions.iter().copied();
+        let own = own.filter(|function| base.has_function(function)).collect();
+        let module = directory.join("nf_conntrack");
+        let module_bytes = match files::read(&module, LARGEST_BTF) {
+            Ok(bytes) => bytes,
+            // Built in, or not loaded yet: then vmlinux has what there is to have.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((Self::find(&base), own)),
+            Err(e) => return Err(unreadable(&module, e)),
+        };
+        let split = Btf::parse_split(&module_bytes, &base).map_err(|e| damaged(&module, e))?;
+        Ok((Self::find(&split), own))
+    }
+
+    fn find(btf: &Btf<'_>) -> Self {
+        let fields = fields::ALL.iter();
+        Self(fields.map(|field| (*field, offset(btf, field))).collect())
+    }
+
+    /// Offsets for tests, all known.
+    #[cfg(test)]
+    pub(crate) fn complete() -> Self {
+        Self(fields::ALL.iter().map(|field| (*field, Ok(8))).collect())
+    }
+
+    /// Takes an offset away.
+    #[cfg(test)]
+    pub(crate) fn forget(&mut self, field: KernelField) {
+        for (known, offset) in &mut self.0 {
+            if *known == field {
+                *offset = Err(BtfError::NoStruct("not in BTF".to_owned()));
+            }
+        }
+    }
+}
+
+fn unreadable(path: &Path, cause: io::Error) -> TypesError {
+    TypesError::Read {
+        path: path.to_owned(),
+        cause: Arc::new(cause),
+    }
+}
+
+fn damaged(path: &Path, cause: BtfError) -> TypesError {
+    TypesError::Parse {
+        path: path.to_owned(),
+        cause,
+    }
+}
+
+/// The offset in bytes of a field.
+fn offset(btf: &Btf<'_>, field: &KernelField) -> Result<u32, BtfError> {
+    let mut id = btf.structure(field.structure)?;
+    let mut offset = 0_u32;
+    for step in field.path {
+        let part = match step {
+            FieldStep::Member(name) => btf.member(id, name),
+            FieldStep::Element(index) => btf.element(id, *index),
+        }?;
+        offset = offset
+            .checked_add(part.offset)
+            .ok_or(BtfError::TooLarge(id))?;
+        id = part.id;
+    }
+    Ok(offset)
+}
+
+#[cfg(test)]
+mod tests;

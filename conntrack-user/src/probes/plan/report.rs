@@ -1,0 +1,87 @@
+//! What is attached and what is missing, as the rest of the program hears of it.
+
+use conntrack_ebpf::table::{PROBES, ProbeGroup, ProbeRow};
+
+use super::{
+    probe::{AttachPoint, Mechanism, MissingProbe},
+    reason::{MissingReason, joined},
+};
+use crate::{
+    reading::{
+        coverage::Coverage,
+        probes::{Missing, Probes},
+        unavailable::Unavailable,
+    },
+    text::Text,
+};
+
+/// Which counters are counted when all but these probes are attached.
+#[must_use]
+pub fn coverage(missing: &[MissingProbe]) -> Coverage {
+    let counters = missing.iter().flat_map(|probe| {
+        let reason = Unavailable::from(probe.reason.to_string());
+        let counters = probe.counters.iter();
+        counters.map(move |&counter| (counter, reason.clone()))
+    });
+    Coverage::except(counters.collect())
+}
+
+/// Every probe missing, all for one reason.
+#[must_use]
+pub fn all_missing(reason: &MissingReason) -> Vec<MissingProbe> {
+    PROBES
+        .iter()
+        .map(|row| missing(row, reason.clone()))
+        .collect()
+}
+
+/// The probe of a row, missing.
+pub(super) fn missing(row: &ProbeRow, reason: MissingReason) -> MissingProbe {
+    MissingProbe {
+        function: row.alternatives[0].name,
+        counters: row.counters,
+        reason,
+    }
+}
+
+/// What is attached, for the report.
+#[must_use]
+pub fn report(group: ProbeGroup, attached: &[AttachPoint], missing: &[MissingProbe]) -> Probes {
+    let off = attached.is_empty();
+    let functions = |how: Option<Mechanism>| {
+        let of_kind = attached
+            .iter()
+            .filter(|a| how.is_none_or(|how| a.how == how));
+        let mut functions: Vec<Text> = of_kind.map(|a| a.function.into()).collect();
+        functions.dedup();
+        functions
+    };
+    let fentry = attached.iter().any(|a| a.how == Mechanism::Fentry);
+    let reasons = || {
+        let reasons: Vec<_> = missing.iter().map(|m| m.reason.clone()).collect();
+        joined(&reasons).into()
+    };
+    Probes {
+        mode: match () {
+            () if off => "off",
+            () if fentry => "fentry",
+            () => "kprobe",
+        }
+        .into(),
+        group: if off { "off" } else { group.name() }.into(),
+        reason: (off && !missing.is_empty()).then(reasons),
+        attached: functions(None),
+        by_kprobe: if fentry {
+            functions(Some(Mechanism::Kprobe))
+        } else {
+            Vec::new()
+        },
+        missing: missing
+            .iter()
+            .map(|m| Missing {
+                function: m.function.into(),
+                reason: m.reason.to_string().into(),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,127 @@
+//! Which programs a row of the table gets, on which functions and by what.
+
+use conntrack_ebpf::table::{ProbeGroup, ProbeRow, ProbedFunction};
+
+use super::{
+    probe::{AttachPoint, Mechanism, ProbeRequest},
+    reason::MissingReason,
+};
+use crate::probes::{
+    facts::{HostFacts, Support},
+    kallsyms::Symbols,
+    offsets::FieldOffsets,
+};
+
+/// What every probe needs.
+pub(super) struct Ready<'a> {
+    pub(super) symbols: &'a Symbols,
+    pub(super) offsets: &'a FieldOffsets,
+    pub(super) cpus: u32,
+}
+
+/// Goes through what every probe needs; the first thing that is missing is the reason.
+pub(super) fn ready(request: ProbeRequest, facts: &HostFacts) -> Result<Ready<'_>, MissingReason> {
+    match request {
+        ProbeRequest::Off => return Err(MissingReason::TurnedOff),
+        ProbeRequest::OtherRoot => return Err(MissingReason::OtherRoot),
+        ProbeRequest::Group(_) => {}
+    }
+    let support = [
+        &facts.object,
+        &facts.capabilities,
+        &facts.lockdown,
+        &facts.conntrack,
+    ];
+    // Without kprobes, functions that fentry cannot be used on are missing; without either, all are.
+    let kprobes = facts.fentry.is_err().then_some(&facts.kprobes);
+    for support in support.into_iter().chain(kprobes) {
+        // What is not known is tried: attaching shows it.
+        if let Support::No(reason) = support {
+            return Err(MissingReason::Host(reason.clone()));
+        }
+    }
+    Ok(Ready {
+        symbols: facts.symbols.as_ref().map_err(Clone::clone)?,
+        offsets: facts.offsets.as_ref().map_err(Clone::clone)?,
+        cpus: facts.cpus.clone()?,
+    })
+}
+
+/// The programs of a row, when the group has it or its programs measure time, and that is wanted.
+pub(super) fn attachments(
+    row: &ProbeRow,
+    group: ProbeGroup,
+    latency: bool,
+    facts: &HostFacts,
+    ready: &Ready<'_>,
+) -> Result<Vec<AttachPoint>, MissingReason> {
+    if row.group > group && !(latency && row.timed) {
+        return Err(MissingReason::NotAsked);
+    }
+    for field in row.reads {
+        ready.offsets.offset(*field)?;
+    }
+    let mut points = first_alternative(row, facts, ready)?;
+    // What is there has to be counted: a part of a counter would be a wrong one.
+    let there = |extra: &&ProbedFunction| ready.symbols.count(extra.name) > 0;
+    for extra in row.extras.iter().filter(there) {
+        points.extend(on_function(extra, facts, ready)?);
+    }
+    Ok(points)
+}
+
+/// The programs of the first function that can be probed.
+fn first_alternative(
+    row: &ProbeRow,
+    facts: &HostFacts,
+    ready: &Ready<'_>,
+) -> Result<Vec<AttachPoint>, MissingReason> {
+    let mut reasons = Vec::new();
+    for function in row.alternatives {
+        match on_function(function, facts, ready) {
+            Ok(points) => return Ok(points),
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    Err(MissingReason::NoAlternative(reasons))
+}
+
+/// The programs of a function, and by what they get on it.
+fn on_function(
+    function: &ProbedFunction,
+    facts: &HostFacts,
+    ready: &Ready<'_>,
+) -> Result<Vec<AttachPoint>, MissingReason> {
+    let how = mechanism(function.name, facts, ready)?;
+    let programs = function.programs.iter();
+    Ok(programs
+        .map(|program| AttachPoint {
+            program: *program,
+            function: function.name,
+            how,
+        })
+        .collect())
+}
+
+fn mechanism(
+    function: &'static str,
+    facts: &HostFacts,
+    ready: &Ready<'_>,
+) -> Result<Mechanism, MissingReason> {
+    let fentry = facts.fentry.as_ref();
+    match (ready.symbols.count(function), &facts.kprobes) {
+        (0, _) => Err(MissingReason::NoFunction {
+            kernel: facts.kernel.clone(),
+            function,
+        }),
+        (1, _) if fentry.is_ok_and(|functions| functions.contains(&function)) => {
+            Ok(Mechanism::Fentry)
+        }
+        (1, Support::No(reason)) => Err(MissingReason::NoMechanism {
+            no_kprobes: reason.clone(),
+            function,
+        }),
+        (1, _) => Ok(Mechanism::Kprobe),
+        (count, _) => Err(MissingReason::Ambiguous { count, function }),
+    }
+}

@@ -1,0 +1,318 @@
+use std::{io, path::PathBuf, sync::Arc};
+
+use conntrack_ebpf::{ProbeCounter, fields, table};
+
+use super::*;
+use crate::probes::{
+    facts::{FactError, NoFentry, Support},
+    kallsyms::Symbols,
+    offsets::{FieldOffsets, TypesError},
+};
+
+/// A host that has everything: tests take one thing away.
+fn capable() -> HostFacts {
+    HostFacts {
+        kernel: "6.12.0".to_owned(),
+        object: Support::Yes,
+        capabilities: Support::Yes,
+        lockdown: Support::Yes,
+        kprobes: Support::Yes,
+        conntrack: Support::Yes,
+        symbols: Ok(Symbols::of(
+            table::functions().map(|function| function.name),
+        )),
+        fentry: Err(NoFentry::Module),
+        offsets: Ok(FieldOffsets::complete()),
+        cpus: Ok(2),
+    }
+}
+
+fn functions(plan: &Plan) -> Vec<&str> {
+    let mut functions: Vec<&str> = plan.attachments().map(|a| a.function).collect();
+    functions.dedup();
+    functions
+}
+
+fn without(take_away: impl FnOnce(&mut HostFacts)) -> Plan {
+    let mut facts = capable();
+    take_away(&mut facts);
+    Plan::new(ProbeRequest::Group(ProbeGroup::All), false, &facts)
+}
+
+#[test]
+fn a_capable_host_gets_everything() {
+    let plan = without(|_| ());
+    assert_eq!(
+        functions(&plan),
+        [
+            "__nf_conntrack_alloc",
+            "early_drop",
+            "nf_conntrack_free",
+            "__nf_conntrack_hash_insert",
+            "nf_ct_destroy",
+            "__nf_ct_delete_from_lists",
+            "nf_ct_find_expectation",
+            "nf_ct_resolve_clash",
+            "nf_conntrack_hash_check_insert",
+            "nf_conntrack_tuple_taken",
+            "nf_conntrack_icmpv4_error",
+            "nf_conntrack_icmpv6_error",
+            "nf_ct_expect_related_report",
+            "nf_ct_expect_related_pair",
+            "nf_ct_unlink_expect_report",
+            "__nf_conntrack_confirm",
+            "nf_ct_seq_adjust",
+            "nf_conntrack_in",
+            "__nf_conntrack_find_get",
+        ]
+    );
+    assert_eq!((plan.missing.len(), plan.blocked.is_none()), (0, true));
+    assert_eq!((plan.cpus, plan.counter_shape().cpus), (2, 2));
+}
+
+#[test]
+fn what_every_probe_needs_blocks_them_all_with_its_reason() {
+    let no = || Support::No("it is so".to_owned());
+    let unread = || io::Error::other("it is so");
+    let fact = || FactError::Read {
+        path: PathBuf::new(),
+        cause: Arc::new(unread()),
+    };
+    let types = || TypesError::Read {
+        path: PathBuf::new(),
+        cause: Arc::new(unread()),
+    };
+    let plans = [
+        without(|f| f.object = no()),
+        without(|f| f.capabilities = no()),
+        without(|f| f.lockdown = no()),
+        without(|f| f.kprobes = no()),
+        without(|f| f.conntrack = no()),
+        without(|f| f.symbols = Err(fact())),
+        without(|f| f.offsets = Err(types())),
+        without(|f| f.cpus = Err(fact())),
+    ];
+    for plan in plans {
+        assert!(plan.probes.is_empty());
+        assert!(
+            plan.blocked
+                .as_ref()
+                .is_some_and(|r| r.to_string().contains("it is so")),
+            "{plan:?}"
+        );
+        assert_eq!(plan.missing.len(), PROBES.len());
+    }
+}
+
+#[test]
+fn what_is_unknown_is_tried() {
+    let plan = without(|f| f.lockdown = Support::Unknown("no securityfs".to_owned()));
+    assert_eq!(plan.probes.len(), PROBES.len());
+}
+
+#[test]
+fn older_kernels_have_other_names() {
+    let plan = without(|f| {
+        let symbols = f.symbols.as_mut().unwrap();
+        symbols.remove("nf_ct_destroy");
+        symbols.remove("__nf_ct_delete_from_lists");
+    });
+    assert!(functions(&plan).contains(&"destroy_conntrack"));
+    assert!(functions(&plan).contains(&"nf_ct_delete"));
+    assert!(plan.missing.is_empty());
+}
+
+#[test]
+fn one_absent_function_costs_only_its_counters() {
+    let plan = without(|f| f.symbols.as_mut().unwrap().remove("nf_ct_find_expectation"));
+    assert_eq!(plan.probes.len(), PROBES.len() - 1);
+    assert_eq!(plan.missing.len(), 1);
+    assert_eq!(plan.missing[0].counters, [ProbeCounter::ExpectNew]);
+    assert!(
+        plan.missing[0]
+            .reason
+            .to_string()
+            .contains("nf_ct_find_expectation")
+    );
+}
+
+#[test]
+fn a_counter_that_takes_two_rows_is_lost_with_either() {
+    use crate::reading::selector::Selector;
+    let evictions = Selector::sum(&[ProbeCounter::EarlyDrop]);
+    for gone in [
+        &["early_drop"][..],
+        &["__nf_ct_delete_from_lists", "nf_ct_delete"],
+    ] {
+        let plan = without(|f| {
+            let symbols = f.symbols.as_mut().unwrap();
+            gone.iter().for_each(|function| symbols.remove(function));
+        });
+        let coverage = coverage(&plan.missing);
+        let reason = coverage.missing(evictions);
+        assert!(
+            reason.is_some_and(|r| r.to_string().contains(gone[0])),
+            "{reason:?}"
+        );
+    }
+    assert!(
+        coverage(&without(|_| ()).missing)
+            .missing(evictions)
+            .is_none()
+    );
+}
+
+#[test]
+fn one_absent_field_costs_only_what_reads_it() {
+    let plan = without(|f| f.offsets.as_mut().unwrap().forget(fields::EXPECT_MASTER));
+    let missing: Vec<&str> = plan.missing.iter().map(|m| m.function).collect();
+    assert_eq!(
+        missing,
+        [
+            "nf_ct_find_expectation",
+            "nf_ct_expect_related_report",
+            "nf_ct_unlink_expect_report"
+        ]
+    );
+}
+
+#[test]
+fn the_flow_group_leaves_out_what_costs_every_packet_and_says_so() {
+    let plan = Plan::new(ProbeRequest::Group(ProbeGroup::Flow), false, &capable());
+    let per_packet: Vec<&str> = plan.missing.iter().map(|m| m.function).collect();
+    assert_eq!(
+        per_packet,
+        [
+            "__nf_conntrack_confirm",
+            "nf_ct_seq_adjust",
+            "nf_conntrack_in",
+            "__nf_conntrack_find_get"
+        ]
+    );
+    assert!(
+        plan.missing
+            .iter()
+            .all(|m| m.reason.to_string().contains("--probes all"))
+    );
+}
+
+#[test]
+fn latency_brings_the_probes_that_measure_it_and_no_others() {
+    let flow = |latency| Plan::new(ProbeRequest::Group(ProbeGroup::Flow), latency, &capable());
+    let (without, with) = (flow(false), flow(true));
+    let functions = |plan: &Plan| -> Vec<&str> {
+        plan.probes
+            .iter()
+            .map(|probe| probe.attachments[0].function)
+            .collect()
+    };
+    assert!(functions(&without).contains(&"early_drop"));
+    let mut expected = functions(&without);
+    expected.push("__nf_conntrack_confirm");
+    assert_eq!(functions(&with), expected);
+    assert_eq!(with.missing.len() + 1, without.missing.len());
+    assert_eq!((without.latency, with.latency), (false, true));
+}
+
+#[test]
+fn a_function_that_cannot_be_measured_is_missing_with_its_reason() {
+    let mut facts = capable();
+    let symbols = facts.symbols.as_mut().unwrap();
+    symbols.remove("__nf_conntrack_confirm");
+    let plan = Plan::new(ProbeRequest::Group(ProbeGroup::Flow), true, &facts);
+    let confirm = |m: &&MissingProbe| m.function == "__nf_conntrack_confirm";
+    let missing = plan.missing.iter().find(confirm).unwrap();
+    assert!(
+        missing.reason.to_string().contains("has no function"),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn extras_are_left_out_where_the_kernel_has_them_not() {
+    let plan = without(|f| {
+        let symbols = f.symbols.as_mut().unwrap();
+        symbols.remove("nf_ct_expect_related_pair");
+        symbols.remove("nf_conntrack_icmpv6_error");
+    });
+    assert!(plan.missing.is_empty());
+    assert!(functions(&plan).contains(&"nf_conntrack_icmpv4_error"));
+    assert!(!functions(&plan).contains(&"nf_conntrack_icmpv6_error"));
+}
+
+/// How each function of a plan is probed.
+fn how(plan: &Plan) -> Vec<(&str, Mechanism)> {
+    plan.attachments().map(|a| (a.function, a.how)).collect()
+}
+
+#[test]
+fn fentry_is_preferred_for_each_function_that_has_it() {
+    let plan = without(|f| f.fentry = Ok(vec!["nf_ct_destroy", "early_drop"]));
+    for (function, how) in how(&plan) {
+        let known = ["nf_ct_destroy", "early_drop"].contains(&function);
+        assert_eq!(how == Mechanism::Fentry, known, "{function}");
+    }
+    let attached: Vec<AttachPoint> = plan.attachments().copied().collect();
+    let report = report(ProbeGroup::All, &attached, &plan.missing);
+    assert_eq!(report.mode, "fentry");
+    assert!(report.attached.contains(&"early_drop".into()));
+    assert!(!report.by_kprobe.contains(&"early_drop".into()));
+    assert!(report.by_kprobe.contains(&"nf_conntrack_in".into()));
+}
+
+#[test]
+fn without_fentry_all_are_kprobes_and_nothing_more_is_said() {
+    let plan = without(|_| ());
+    assert!(how(&plan).iter().all(|(_, how)| *how == Mechanism::Kprobe));
+    let attached: Vec<AttachPoint> = plan.attachments().copied().collect();
+    let report = report(ProbeGroup::All, &attached, &plan.missing);
+    assert_eq!((report.mode.raw(), report.by_kprobe.len()), ("kprobe", 0));
+}
+
+#[test]
+fn without_kprobes_what_fentry_has_not_is_missing() {
+    let plan = without(|f| {
+        f.kprobes = Support::No("no kprobes".to_owned());
+        f.fentry = Ok(vec!["nf_ct_destroy"]);
+    });
+    assert_eq!(how(&plan), [("nf_ct_destroy", Mechanism::Fentry)]);
+    assert_eq!(plan.missing.len(), PROBES.len() - 1);
+    assert!(
+        plan.missing
+            .iter()
+            .all(|m| m.reason.to_string().contains("no kprobes"))
+    );
+}
+
+#[test]
+fn an_extra_that_is_there_and_cannot_be_had_costs_the_counter() {
+    let plan = without(|f| {
+        f.kprobes = Support::No("no kprobes".to_owned());
+        f.fentry = Ok(vec!["nf_conntrack_icmpv4_error"]);
+    });
+    assert!(plan.probes.is_empty(), "{:?}", how(&plan));
+    let icmp = |m: &&MissingProbe| m.function == "nf_conntrack_icmpv4_error";
+    let missing = plan.missing.iter().find(icmp).unwrap();
+    assert!(
+        missing
+            .reason
+            .to_string()
+            .contains("nf_conntrack_icmpv6_error"),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn off_is_off() {
+    for (request, option) in [
+        (ProbeRequest::Off, "--probes off"),
+        (ProbeRequest::OtherRoot, "--proc-root"),
+    ] {
+        let plan = Plan::new(request, true, &capable());
+        assert!(plan.probes.is_empty());
+        assert!(
+            plan.blocked.is_some_and(|r| r.to_string().contains(option)),
+            "{option}"
+        );
+    }
+}

@@ -1,0 +1,61 @@
+//! Time buckets of about a millisecond: what a bucket is, and what one reading of them gives.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use conntrack_ebpf::{BUCKET_NS, COUNTER_SLOTS};
+
+/// Length of a bucket in seconds.
+pub const BUCKET_SECONDS: f64 = BUCKET_NS as f64 / 1e9;
+
+/// Length of a bucket in milliseconds.
+pub const BUCKET_MS: f64 = BUCKET_NS as f64 / 1e6;
+
+/// How many buckets back a late count is still found: a CPU may be held up (by an interrupt, or by
+/// its hypervisor) between reading the clock and counting.
+pub const LATE: u64 = 64;
+
+/// Number of a bucket: `CLOCK_MONOTONIC` in nanoseconds, shifted by [`conntrack_ebpf::BUCKET_SHIFT`].
+pub type Epoch = u64;
+
+/// Events of one bucket by [`conntrack_ebpf::ProbeCounter`] index, summed over CPUs.
+pub type BucketCounts = [u64; COUNTER_SLOTS];
+
+/// The moment a bucket begins.
+#[must_use]
+pub fn start_of(epoch: Epoch) -> Duration {
+    Duration::from_nanos(epoch.saturating_mul(BUCKET_NS))
+}
+
+/// The bucket a moment falls in.
+#[must_use]
+pub fn epoch_of(monotonic: Duration) -> Epoch {
+    u64::try_from(monotonic.as_nanos()).unwrap_or(u64::MAX) / BUCKET_NS
+}
+
+/// Buckets read in one go: all those in `first..end`, and what arrived late for earlier ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BucketBatch {
+    /// The first bucket of the span.
+    pub first: Epoch,
+    /// The bucket after the last of the span.
+    pub end: Epoch,
+    /// Events by bucket; buckets without events are left out. Keys below `first` are late arrivals
+    /// (a CPU held up between reading the clock and counting): add them to what was known.
+    pub counts: BTreeMap<Epoch, BucketCounts>,
+    /// Buckets of the span that had been overwritten before they could be read.
+    pub lost: u64,
+}
+
+impl BucketBatch {
+    /// Adds what was read right after it.
+    pub fn append(&mut self, later: Self) {
+        self.end = later.end;
+        self.lost += later.lost;
+        for (epoch, more) in later.counts {
+            let counts = self.counts.entry(epoch).or_insert([0; COUNTER_SLOTS]);
+            for (count, more) in counts.iter_mut().zip(more) {
+                *count += more;
+            }
+        }
+    }
+}

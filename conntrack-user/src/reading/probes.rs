@@ -1,0 +1,81 @@
+//! What is attached to the kernel, and what it has counted.
+
+use crate::text::Text;
+use conntrack_ebpf::COUNTER_SLOTS;
+use serde::{Deserialize, Serialize};
+
+use crate::reading::{buckets::BucketBatch, coverage::Coverage};
+
+/// Running totals by [`conntrack_ebpf::ProbeCounter`] index, summed over CPUs.
+pub type ProbeTotals = [u64; COUNTER_SLOTS];
+
+/// The probes' counts, read before and after the kernel's own so as to bracket them.
+#[derive(Clone, Debug)]
+pub struct ProbeReading {
+    /// Totals before the kernel's counters were read.
+    pub before: ProbeTotals,
+    /// Totals after.
+    pub after: ProbeTotals,
+    /// The millisecond buckets that became complete since the last look.
+    pub buckets: BucketBatch,
+    /// Probe hits the kernel missed, since attach; `None` where the kernel does not tell.
+    pub missed: Option<u64>,
+    /// Events lost because kernel memory could not be read, since attach.
+    pub faults: u64,
+    /// The most calls of a probed function that can be in flight at once: counted by its probe and not yet by the kernel,
+    /// or the reverse.
+    pub in_flight: u64,
+}
+
+/// What is attached to the kernel, and what that covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeStatus {
+    /// How often probes were attached or lost before: counts start anew with each number.
+    pub number: u32,
+    pub report: Probes,
+    /// Which of the probes' counts can be had.
+    pub coverage: Coverage,
+}
+
+/// What is attached to the kernel, in the form of the contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probes {
+    /// `kprobe`, `fentry` or `off`.
+    pub mode: Text,
+    /// `flow`, `all` or `off`.
+    pub group: Text,
+    /// Why no probe is attached, when none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+    /// Kernel functions with a probe on them.
+    pub attached: Vec<Text>,
+    /// Those of them that have a kprobe although the mode is `fentry`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_kprobe: Vec<Text>,
+    /// Kernel functions without, and why.
+    pub missing: Vec<Missing>,
+}
+
+impl Probes {
+    /// No probe is attached, and none was tried.
+    #[must_use]
+    pub fn off(reason: &'static str) -> Self {
+        Self {
+            mode: "off".into(),
+            group: "off".into(),
+            reason: Some(reason.into()),
+            attached: Vec::new(),
+            by_kprobe: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+}
+
+/// A function that could not be probed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// Name of the kernel function.
+    pub function: Text,
+    /// Why not.
+    pub reason: Text,
+}

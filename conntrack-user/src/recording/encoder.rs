@@ -1,0 +1,110 @@
+//! Records to blocks: which records share one, and what its header says about them. No IO.
+
+use std::{io, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::{
+    clock::Clock,
+    model::record::Record,
+    recording::block::{self, BlockLabel},
+};
+
+/// No record waits longer than this before its block is complete.
+pub(super) const AT_MOST: Duration = Duration::from_secs(1);
+
+/// A block is ended early when it has so many bytes of records.
+const LARGE: usize = 4 << 20;
+
+/// A block on its way to the file.
+pub(super) struct EncodedBlock {
+    pub(super) bytes: Vec<u8>,
+    pub(super) records: u32,
+    /// The greatest time of a record.
+    pub(super) until: Option<Timestamp>,
+}
+
+/// Puts records together to blocks of about a second.
+pub(super) struct BlockEncoder<C> {
+    clock: C,
+    /// Time between flushes.
+    interval: Duration,
+    lines: Vec<u8>,
+    label: BlockLabel,
+    /// When the first record of this block was flushed.
+    since: Option<Duration>,
+}
+
+impl<C: Clock> BlockEncoder<C> {
+    pub(super) fn new(clock: C, interval: Duration) -> Self {
+        Self {
+            clock,
+            interval,
+            lines: Vec::new(),
+            label: BlockLabel::default(),
+            since: None,
+        }
+    }
+
+    pub(super) fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    /// Blocks completed so far.
+    #[cfg(test)]
+    pub(super) fn completed(&self) -> u32 {
+        self.label.sequence
+    }
+
+    /// Takes a record in; gives the block when that is large.
+    pub(super) fn add(&mut self, record: &Record) -> io::Result<Option<EncodedBlock>> {
+        let before = self.lines.len();
+        serde_json::to_writer(&mut self.lines, record)
+            .inspect_err(|_| self.lines.truncate(before))?;
+        self.lines.push(b'\n');
+        self.label.records += 1;
+        self.label.greets |= matches!(record, Record::Hello(_));
+        self.label.ends |= matches!(record, Record::Summary(_));
+        if let Some(time) = record.time() {
+            let (first, last) = self.label.times.unwrap_or((time.0, time.0));
+            self.label.times = Some((first.min(time.0), last.max(time.0)));
+        }
+        if self.lines.len() >= LARGE {
+            return self.complete();
+        }
+        Ok(None)
+    }
+
+    /// Gives the block when waiting for another interval could have a record wait too long.
+    pub(super) fn flush(&mut self) -> io::Result<Option<EncodedBlock>> {
+        if self.label.records == 0 {
+            return Ok(None);
+        }
+        let now = self.clock.now().monotonic;
+        let waited = now.saturating_sub(*self.since.get_or_insert(now));
+        if waited + self.interval >= AT_MOST || self.label.ends {
+            return self.complete();
+        }
+        Ok(None)
+    }
+
+    /// Gives the block, if there is anything in it.
+    pub(super) fn complete(&mut self) -> io::Result<Option<EncodedBlock>> {
+        self.since = None;
+        if self.label.records == 0 {
+            return Ok(None);
+        }
+        let next = BlockLabel {
+            sequence: self.label.sequence.wrapping_add(1),
+            ..BlockLabel::default()
+        };
+        let label = std::mem::replace(&mut self.label, next);
+        let bytes = block::encode(label, &self.lines)?;
+        self.lines.clear();
+        Ok(Some(EncodedBlock {
+            bytes,
+            records: label.records,
+            until: label.times.map(|(_, last)| last),
+        }))
+    }
+}

@@ -1,0 +1,117 @@
+//! Lengths of time as the programs count them, read through shared memory.
+
+use std::{io, os::fd::AsFd};
+
+use conntrack_ebpf::{
+    cells::CounterShape,
+    loglinear::{Histogram, LifetimeCell},
+};
+
+use super::view::MapView;
+use crate::reading::{
+    durations::{Durations, LifetimeCounts},
+    lengths::Lengths,
+};
+
+/// The maps of what is counted; `None` where it is not.
+pub struct DurationMaps {
+    shape: CounterShape,
+    lived: Option<MapView<LifetimeCell>>,
+    confirm: Option<MapView<Histogram>>,
+    early_drop: Option<MapView<Histogram>>,
+}
+
+impl DurationMaps {
+    /// No maps yet.
+    #[must_use]
+    pub fn none(shape: CounterShape) -> Self {
+        Self {
+            shape,
+            lived: None,
+            confirm: None,
+            early_drop: None,
+        }
+    }
+
+    /// Maps how long connections live. The descriptor may be closed afterwards.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn add_lifetimes(&mut self, lived: impl AsFd) -> io::Result<()> {
+        self.lived = Some(MapView::new(lived, self.shape.cells() as usize)?);
+        Ok(())
+    }
+
+    /// Maps how long functions take. The descriptors may be closed afterwards.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn add_latency(&mut self, confirm: impl AsFd, early_drop: impl AsFd) -> io::Result<()> {
+        let cells = self.shape.cells() as usize;
+        self.confirm = Some(MapView::new(confirm, cells)?);
+        self.early_drop = Some(MapView::new(early_drop, cells)?);
+        Ok(())
+    }
+
+    /// What was counted for an instance, summed over CPUs.
+    #[must_use]
+    pub fn read(&self, slot: u32) -> Durations {
+        Durations {
+            lifetimes: self.lived.as_ref().map(|view| self.lifetimes(view, slot)),
+            confirm: self.confirm.as_ref().map(|view| self.lengths(view, slot)),
+            early_drop: self
+                .early_drop
+                .as_ref()
+                .map(|view| self.lengths(view, slot)),
+        }
+    }
+
+    fn lifetimes(&self, view: &MapView<LifetimeCell>, slot: u32) -> LifetimeCounts {
+        let mut sum = LifetimeCounts::default();
+        for cell in self.cells(slot) {
+            let Some(lived) = view.element(cell) else {
+                continue;
+            };
+            // SAFETY: within the mapping, at an initialised LifetimeCell. Volatile because the programs
+            // write meanwhile; it is one aligned u64.
+            unsafe {
+                add(&mut sum.lengths, &raw const (*lived.as_ptr()).counts);
+                sum.unknown += (&raw const (*lived.as_ptr()).unknown).read_volatile();
+            }
+        }
+        sum
+    }
+
+    fn lengths(&self, view: &MapView<Histogram>, slot: u32) -> Lengths {
+        let mut sum = Lengths::default();
+        for cell in self.cells(slot) {
+            if let Some(histogram) = view.element(cell) {
+                // SAFETY: within the mapping, at an initialised histogram.
+                unsafe { add(&mut sum, histogram.as_ptr()) };
+            }
+        }
+        sum
+    }
+
+    /// Indices of the cells of an instance, one per CPU id.
+    fn cells(&self, slot: u32) -> impl Iterator<Item = usize> + use<> {
+        let shape = self.shape;
+        (0..shape.cpus).map(move |cpu| shape.cell(slot, cpu) as usize)
+    }
+}
+
+/// Adds what a mapped histogram has.
+///
+/// # Safety
+///
+/// `histogram` must point to an initialised histogram, which programs may be writing to.
+unsafe fn add(sum: &mut Lengths, histogram: *const Histogram) {
+    let counts = histogram.cast::<u64>();
+    for (bucket, sum) in sum.counts.iter_mut().enumerate() {
+        // SAFETY: `Lengths` has as many counts as a histogram has. Volatile because programs write
+        // meanwhile; each is one aligned u64.
+        *sum += unsafe { counts.add(bucket).read_volatile() };
+    }
+}

@@ -1,0 +1,255 @@
+//! What is allowed: the rooms and the walls between them.
+
+/// A room of conntrack-user, and the rooms whose items it may name.
+pub const ROOMS: &[(&str, &[&str])] = &[
+    // What all others stand on.
+    ("text", &[]),
+    ("clock", &[]),
+    ("files", &[]),
+    ("reading", &["clock", "text"]),
+    // The way in.
+    ("source", &["reading", "clock", "files", "text"]),
+    ("probes", &["reading", "source", "files", "text"]),
+    // The model, from its leaves up.
+    ("model::kernel", &["reading"]),
+    ("model::event", &["text"]),
+    ("model::forecast", &[]),
+    ("model::burst", &["reading"]),
+    ("model::overhead", &["reading"]),
+    ("model::durations", &["reading", "text"]),
+    (
+        "model::alert",
+        &["model::kernel", "model::forecast", "reading"],
+    ),
+    (
+        "model::record",
+        &[
+            "model::alert",
+            "model::durations",
+            "model::event",
+            "model::forecast",
+            "model::kernel",
+            "reading",
+            "text",
+        ],
+    ),
+    (
+        "model::rates",
+        &["model::burst", "model::kernel", "model::record", "reading"],
+    ),
+    (
+        "model::verify",
+        &["model::kernel", "model::record", "reading", "text"],
+    ),
+    (
+        "model::top",
+        &["model::event", "model::record", "reading", "clock", "text"],
+    ),
+    (
+        "model::history",
+        &[
+            "model::alert",
+            "model::forecast",
+            "model::kernel",
+            "model::record",
+            "reading",
+            "text",
+        ],
+    ),
+    (
+        "model::report",
+        &[
+            "model::alert",
+            "model::kernel",
+            "model::record",
+            "reading",
+            "text",
+        ],
+    ),
+    ("model::monitor", &["model", "reading", "clock", "text"]),
+    // The way out.
+    ("output", &["model", "text"]),
+    ("recording", &["model::record", "clock", "text"]),
+    ("config", &["model::alert", "clock", "files", "text"]),
+    // What other programs use.
+    ("library", &["model", "reading", "clock"]),
+    // What ties them together.
+    (
+        "engine",
+        &[
+            "source", "probes", "model", "reading", "config", "clock", "text", "files",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "engine",
+            "source",
+            "probes",
+            "model",
+            "output",
+            "recording",
+            "config",
+            "clock",
+        ],
+    ),
+    (
+        "commands",
+        &[
+            "cli",
+            "engine",
+            "source",
+            "probes",
+            "model",
+            "output",
+            "recording",
+            "config",
+            "reading",
+            "clock",
+            "text",
+        ],
+    ),
+];
+
+/// What only some places may name: the start of a path, who may, and why nobody else.
+pub const OWNERS: &[(&str, &[&str], &str)] = &[
+    (
+        "aya",
+        &["probes"],
+        "how programs get into the kernel is for probes to know",
+    ),
+    (
+        "aya_log",
+        &["probes"],
+        "how programs get into the kernel is for probes to know",
+    ),
+    (
+        "clap",
+        &["cli", "commands"],
+        "below the command line there are plain settings",
+    ),
+    (
+        "clap_complete",
+        &["commands"],
+        "below the command line there are plain settings",
+    ),
+    (
+        "clap_mangen",
+        &["commands"],
+        "below the command line there are plain settings",
+    ),
+    ("tokio", &["engine", "commands"], "nothing else waits"),
+    (
+        "std::thread::sleep",
+        &["engine", "commands::check"],
+        "nothing else waits",
+    ),
+    (
+        "std::thread::spawn",
+        &[],
+        "threads are few, and each can fail to start: engine::worker",
+    ),
+    (
+        "std::thread::Builder",
+        &["engine"],
+        "threads are few, and each can fail to start: engine::worker",
+    ),
+    (
+        "ratatui",
+        &["output::live", "commands"],
+        "only the live view draws",
+    ),
+    (
+        "std::time::Instant",
+        &[],
+        "time comes from the injected clock",
+    ),
+    (
+        "std::time::SystemTime",
+        &[],
+        "time comes from the injected clock",
+    ),
+    (
+        "tokio::time::Instant",
+        &[],
+        "time comes from the injected clock",
+    ),
+    (
+        "jiff::Timestamp::now",
+        &["clock"],
+        "time comes from the injected clock",
+    ),
+    (
+        "jiff::Zoned::now",
+        &[],
+        "time comes from the injected clock",
+    ),
+    (
+        "rustix::time::clock_gettime",
+        &["clock", "source::own_usage"],
+        "time comes from the injected clock",
+    ),
+    (
+        "std::fs",
+        &[
+            "files",
+            "source",
+            "probes",
+            "recording",
+            "engine::probes",
+            "commands",
+        ],
+        "the model and the formats do no IO",
+    ),
+    (
+        "rustix::fs",
+        &["files", "source", "recording"],
+        "the model and the formats do no IO",
+    ),
+    (
+        "std::process::Command",
+        &[],
+        "programs are started by the hook alone",
+    ),
+    (
+        "tokio::process",
+        &["engine::hook"],
+        "programs are started by the hook alone",
+    ),
+    (
+        "std::io::stdout",
+        &["engine::outlet", "commands", "output::terminal"],
+        "what is written goes through the sink it was given",
+    ),
+    (
+        "std::io::stderr",
+        &[
+            "engine::diagnostics",
+            "commands::record",
+            "output::terminal",
+        ],
+        "what is told besides the data goes through diagnostics",
+    ),
+];
+
+/// Macros that nobody calls: they panic when they cannot write, or write where they should not.
+pub const FORBIDDEN_MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
+
+/// Where there may be unsafe code.
+pub const UNSAFE: &[&str] = &[
+    "source::maps",
+    "probes::events",
+    "probes::missed",
+    "engine::signals",
+    "commands::live",
+    "commands::screen",
+];
+
+/// The most lines of a file that are not tests.
+pub const FILE_LINES: usize = 400;
+
+/// The most lines of a room of the model.
+pub const ROOM_LINES: usize = 2_500;
+
+/// Names that every module may have: a command of xtask is a module with its `Args`.
+pub const PER_MODULE: &[&str] = &["Args"];
