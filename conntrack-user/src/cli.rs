@@ -37,29 +37,29 @@ use crate::{model::event::filter::Filter, probes::plan::EVENT_RATE};
     version,
     after_help = "Without a command, ctpulse shows the live view on a terminal, else it streams.\n\
         Data goes to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 bad usage\n\
-        (`check` has those of monitors).\n\n\
+        (`check` has its own, those of Nagios and Icinga).\n\n\
         Examples:\n  \
         ctpulse doctor                                   what this host offers, and what that costs\n  \
         ctpulse                                          watch it live\n  \
         ctpulse stream --interval 1s                     a line per second\n  \
-        ctpulse record incident.ctp                      keep\n  \
-        ctpulse report incident.ctp -o incident.html     show"
+        ctpulse record incident.ctp                      keep everything in a file\n  \
+        ctpulse report incident.ctp -o incident.html     make a page of it"
 )]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand; without one, the live view on a terminal, else a stream.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Say more on stderr.
+    /// Print more details on stderr.
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
 
 impl Cli {
-    /// What cannot be asked for together, beyond what the definition says.
+    /// Refuses combinations of options that the definition for clap cannot rule out.
     ///
     /// # Errors
     ///
-    /// What is wrong, and what to do instead.
+    /// A message that says what is wrong, and what to do instead.
     pub fn check(&self) -> Result<(), &'static str> {
         match &self.command {
             Some(Command::Stream(args)) => args.check(),
@@ -73,16 +73,16 @@ impl Cli {
     }
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Watch it live: charts, bursts to the millisecond, events and culprits, until q is pressed
+    /// Watch it live: charts, bursts to the millisecond, events and top talkers, until q is pressed
     #[command(
         after_help = "Keys: ? shows them all; q quits, space pauses, arrows scroll and zoom.\n\
         Colours: NO_COLOR=1 for none. Without Unicode: --ascii.\n\n\
         Examples:\n  \
         ctpulse live                                     this network namespace\n  \
-        ctpulse live --netns all                         every one; i chooses\n  \
+        ctpulse live --netns all                         all of them; i chooses\n  \
         ctpulse live --probes all                        with invalid, drops and lookups: costs every packet"
     )]
     Live(LiveArgs),
@@ -107,20 +107,20 @@ pub enum Command {
     Events(EventsArgs),
     /// Keep everything in a file, every millisecond included, for replay and report
     #[command(
-        after_help = "FILE grows by a block a second. A crash, a kill or a full disk costs what came \
-        after the last block,\nand what is there can be read; `zcat FILE` gives its JSON lines. A FILE that \
-        exists is not touched\nwithout --append or --force.\n\n\
+        after_help = "FILE grows by a block a second. A crash, a kill or a full disk loses only what came \
+        after the last\nblock; `zcat FILE` gives the JSON lines of the rest. A FILE that exists is not touched \
+        without --append\nor --force.\n\n\
         Examples:\n  \
         ctpulse record incident.ctp                      until interrupted\n  \
         ctpulse record incident.ctp --duration 1m --netns all\n  \
-        ctpulse record incident.ctp --show               and see it as `stream` does\n  \
+        ctpulse record incident.ctp --show               and print it as `stream` does\n  \
         ssh gateway ctpulse record - > gateway.ctp       without a file on the host"
     )]
     Record(RecordArgs),
-    /// Show a recording as `stream` showed what happened
+    /// Print a recording as `stream` would have, or watch it in the live view
     #[command(
-        after_help = "JSON is given back exactly as it was. A part (--from, --to) has no summary: \
-        that is of the whole.\nWhat cannot be read is told on stderr, with where and why.\n\n\
+        after_help = "JSON lines are printed exactly as they were recorded. A part (--from, --to) has no summary: \
+        the summary\ncovers the whole recording. Damage is reported on stderr, with its place and its cause.\n\n\
         Examples:\n  \
         ctpulse replay incident.ctp                      all of it, as fast as it can be read\n  \
         ctpulse replay incident.ctp --speed 1            as it happened\n  \
@@ -128,7 +128,7 @@ pub enum Command {
         ctpulse replay incident.ctp --from +30s --step   an interval for each Enter"
     )]
     Replay(ReplayArgs),
-    /// Make a page of a recording: charts to the millisecond, bursts, events, culprits, cross-check
+    /// Make a page of a recording: charts to the millisecond, bursts, events, top talkers, cross-check
     #[command(
         after_help = "The page is one file that needs no network: send it, attach it, print it. Keys in it: \
         + and - zoom,\narrows move, 0 shows all, B the busiest moment.\n\n\
@@ -137,10 +137,10 @@ pub enum Command {
         ctpulse report incident.ctp -o part.html --from 22:46:48 --to 22:46:50 --title 'Ticket 4711'"
     )]
     Report(ReportArgs),
-    /// One look for scripts and monitors: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    /// Check once, for scripts and monitoring systems: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     #[command(
         after_help = "One line on stdout: the status, then performance data as Nagios and Icinga \
-        read it. Needs no privileges\nin its own network namespace. Wrong usage is UNKNOWN, too.\n\n\
+        read it. Needs no privileges\nin its own network namespace. Bad usage is UNKNOWN, too.\n\n\
         Examples:\n  \
         ctpulse check                                    warns above 90 %, critical above 95 %\n  \
         ctpulse check --warn 75% --crit 90%\n  \
@@ -148,9 +148,9 @@ pub enum Command {
         sudo ctpulse check --netns router                a namespace of `ip netns`"
     )]
     Check(CheckArgs),
-    /// Tell what this host offers, what would be attached, and what is missing
+    /// Show what this host offers, what would be attached, and what is missing
     #[command(
-        after_help = "Changes nothing. Each thing that is missing comes with what that costs.\n\n\
+        after_help = "Changes nothing. For each thing that is missing it says what that costs.\n\n\
         Examples:\n  \
         ctpulse doctor                                   before anything else, on a new host\n  \
         ctpulse doctor --format json                     for programs"
@@ -158,8 +158,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Print the configuration in effect, with every key explained
     #[command(after_help = "Examples:\n  \
-        ctpulse config > /etc/ctpulse.toml        something to start from\n  \
-        ctpulse config --config FILE              whether a file is right, and what it comes to")]
+        ctpulse config > /etc/ctpulse.toml        a file to start from\n  \
+        ctpulse config --config FILE              check a file, and see the settings that result")]
     Config(ConfigArgs),
     /// Write shell completions and man pages
     #[command(hide = true)]
@@ -174,14 +174,14 @@ pub struct ConfigArgs {
     pub config: Option<PathBuf>,
 }
 
-/// Options of whatever raises alerts.
+/// Options of the commands that raise alerts.
 #[derive(Args, Clone, Debug, Default)]
 pub struct AlertArgs {
-    /// How alerts are judged (`ctpulse config` prints a file); without it, /etc/ctpulse.toml if it
-    /// exists
+    /// Configuration file, with the settings of alerts (`ctpulse config` prints one); without it,
+    /// /etc/ctpulse.toml if it exists
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Run `sh -c CMD` for each notification: as JSON on its stdin, and in CTPULSE_ALERT_NAME,
+    /// Run `sh -c CMD` for each notification, which is JSON on its stdin and in CTPULSE_ALERT_NAME,
     /// _STATUS, _PREVIOUS, _VALUE, _UNIT, _INSTANCE and _TIME
     #[arg(long, value_name = "CMD")]
     pub on_alert: Option<String>,
@@ -190,7 +190,7 @@ pub struct AlertArgs {
 /// Options of `generate`.
 #[derive(Args, Clone, Debug)]
 pub struct GenerateArgs {
-    /// Where to: into its directories completions and man
+    /// Directory to write to; completions and man are created in it
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
 }
@@ -204,7 +204,7 @@ pub struct EventsArgs {
     /// Conditions on the tuple that must all hold, such as proto=tcp,dport=443,src=10.0.0.0/8
     #[arg(long, value_name = "FILTER", default_value = "")]
     pub filter: Filter,
-    /// Form of the output
+    /// Output format
     #[arg(long, value_enum, default_value_t = EventsFormat::Text)]
     pub format: EventsFormat,
     /// Stop after this time; without it, run until interrupted
@@ -213,7 +213,7 @@ pub struct EventsArgs {
     /// Which kernel functions to probe; by default those that the kinds need
     #[arg(long, value_enum)]
     pub probes: Option<ProbesArg>,
-    /// Events reported of one kind in a second
+    /// The most events of one kind to report in a second
     #[arg(long, value_name = "N", default_value_t = EVENT_RATE)]
     pub event_rate: u32,
     /// Network namespaces to watch, each as an instance: self, all, a name of `ip netns`, a process
@@ -225,7 +225,7 @@ pub struct EventsArgs {
         default_value = "self"
     )]
     pub netns: Vec<NamespaceChoice>,
-    /// Who fills the table
+    /// Options for top talkers.
     #[command(flatten)]
     pub top: TopArgs,
 }
@@ -234,7 +234,7 @@ impl EventsArgs {
     /// Time from an event to its line, at most.
     const INTERVAL: Duration = Duration::from_millis(100);
 
-    /// What is to be run.
+    /// The settings of the run that these options ask for.
     #[must_use]
     pub fn settings(&self) -> RunSettings {
         // No function per flow sees an invalid packet.
@@ -256,10 +256,10 @@ impl EventsArgs {
     }
 }
 
-/// Forms of the events.
+/// Output formats of `events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EventsFormat {
-    /// A line for eyes per event
+    /// One line per event, for people
     Text,
     /// One JSON object per line
     Json,
@@ -268,15 +268,15 @@ pub enum EventsFormat {
 /// Options of `doctor`.
 #[derive(Args, Clone, Debug)]
 pub struct DoctorArgs {
-    /// Form of the output
+    /// Output format
     #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
     pub format: DoctorFormat,
 }
 
-/// Forms of the doctor's report.
+/// Output formats of `doctor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DoctorFormat {
-    /// For eyes
+    /// For people
     Text,
     /// One JSON object
     Json,

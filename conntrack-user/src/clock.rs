@@ -1,4 +1,4 @@
-//! The one place that asks what time it is, and how a length of time is written.
+//! The only place that asks the system for the time; and how durations are written.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub struct Instant {
 }
 
 impl Instant {
-    /// The wall-clock time of another moment of the monotonic clock, as the clocks stand now.
+    /// The wall-clock time of another moment of the monotonic clock, by the two clocks' offset at this one.
     #[must_use]
     pub fn wall(&self, monotonic: Duration) -> Timestamp {
         let offset = i128::try_from(monotonic.as_nanos()).unwrap_or(i128::MAX)
@@ -25,15 +25,15 @@ impl Instant {
     }
 }
 
-/// Tells the time.
+/// A source of time: the kernel's clocks, or a test's.
 pub trait Clock {
-    /// Now.
+    /// Both clocks, read together.
     fn now(&self) -> Instant;
 
     /// CPU time that the calling thread has taken, in the kernel too.
     fn thread_cpu_time(&self) -> Duration;
 
-    /// The same of the whole process.
+    /// CPU time that the whole process has taken, in the kernel too.
     fn process_cpu_time(&self) -> Duration;
 }
 
@@ -68,14 +68,14 @@ fn read(clock: ClockId) -> Duration {
     )
 }
 
-/// A length of time as people write it: `100ms`, `2.5s`, `1m 30s`. `None` for anything else, negative ones included.
+/// Parses a duration as people write it: `100ms`, `2.5s`, `1m 30s`. `None` for anything else, negative ones included.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let signed: SignedDuration = text.parse().ok()?;
     Duration::try_from(signed).ok()
 }
 
-/// The same, written: `5m`, `100ms`, `1m 30s`.
+/// Writes a duration as people do: `5m`, `100ms`, `1m 30s`.
 #[must_use]
 pub fn format_duration(duration: Duration) -> String {
     let signed = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);

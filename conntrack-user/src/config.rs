@@ -18,13 +18,13 @@ use std::{
 pub use self::settings::{Config, HookLimits};
 use crate::{config::mistake::Mistake, files, text::PlainPath};
 
-/// Read where no file is named, if it exists.
+/// The file that is read when the user names none, if it exists.
 pub const DEFAULT_PATH: &str = "/etc/ctpulse.toml";
 
-/// A configuration is shorter by far; what is longer may have no end.
-const LONGEST: u64 = 1 << 20;
+/// The most bytes of a configuration. Real ones are far shorter; a longer file may be endless.
+const MAX_BYTES: u64 = 1 << 20;
 
-/// Why there is no configuration.
+/// Why a configuration cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -32,7 +32,7 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The reason.
+        /// Why not.
         source: io::Error,
     },
     /// The file is refused: `FILE:LINE: what is wrong`.
@@ -48,14 +48,14 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads a file; without one, [`DEFAULT_PATH`] if it exists, else takes the defaults. A pipe is waited for.
+    /// Reads a file; without one, [`DEFAULT_PATH`] if it exists, else takes the defaults. Waits for the writer of a pipe.
     ///
     /// # Errors
     ///
     /// A file that cannot be read, or that is refused.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let path = file.unwrap_or(Path::new(DEFAULT_PATH));
-        match files::read_or_wait(path, LONGEST) {
+        match files::read_or_wait(path, MAX_BYTES) {
             Ok(bytes) => Self::parse(&bytes, path),
             Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => {
                 Ok(Self::default())
@@ -71,7 +71,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The first mistake.
+    /// The first mistake in it, with its line.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, ConfigError> {
         parse::config(bytes).map_err(|parse::MistakeAt(at, mistake)| ConfigError::Mistake {
             path: path.to_owned(),

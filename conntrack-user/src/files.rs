@@ -10,13 +10,13 @@ use std::{
 
 use rustix::fs::OFlags;
 
-/// Why a file is not read although it is there and may be.
+/// Why a file is refused that exists and may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Opening or reading it could wait for ever, or do something.
+    /// Not a regular file: opening or reading it could wait for ever, or have a side effect.
     #[error("is {0}; a regular file is expected")]
     NotRegular(&'static str),
-    /// It has more bytes than such a file ever has.
+    /// More bytes than the limit: no file of this purpose is so long.
     #[error("has more than {0} bytes, which no such file has; it was not read")]
     TooLong(u64),
 }
@@ -35,17 +35,17 @@ impl From<Refused> for io::Error {
 ///
 /// # Errors
 ///
-/// As of [`File::open`]; [`Refused::NotRegular`] for a FIFO, a device, a socket or a directory.
+/// Those of [`File::open`]; [`Refused::NotRegular`] for a FIFO, a device, a socket or a directory.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is what others open files with"
 )]
 pub fn open(path: &Path) -> io::Result<File> {
-    // Asked before it is opened, because opening a device may do something.
+    // Checked before it is opened, because opening a device may have a side effect.
     if let Some(other) = not_regular(fs::metadata(path)?.file_type()) {
         return Err(Refused::NotRegular(other).into());
     }
-    // Should it be a FIFO by now, this does not wait for a writer.
+    // Should it have become a FIFO meanwhile, NONBLOCK keeps this from waiting for a writer.
     OpenOptions::new()
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
@@ -66,16 +66,17 @@ fn not_regular(kind: FileType) -> Option<&'static str> {
 ///
 /// # Errors
 ///
-/// As of [`open`]; [`Refused::TooLong`] for a longer one.
+/// Those of [`open`]; [`Refused::TooLong`] for a longer one.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     within_limit(open(path)?, limit)
 }
 
-/// The same of whatever has a path, also of a pipe: waits for its writer, so only for where a signal ends the program.
+/// Like [`read`], but of any kind of file, pipes included. It waits for a pipe's writer, so it is only for where a signal
+/// ends the program.
 ///
 /// # Errors
 ///
-/// As of [`File::open`]; [`Refused::TooLong`] for what has more bytes.
+/// Those of [`File::open`]; [`Refused::TooLong`] for what has more bytes.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is what others open files with"
@@ -84,12 +85,12 @@ pub fn read_or_wait(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     within_limit(File::open(path)?, limit)
 }
 
-/// As much of a file's beginning as `limit` allows; what is no UTF-8 is replaced. For what is only shown.
+/// The first `limit` bytes of a file, for display: what is not UTF-8 is replaced.
 ///
 /// # Errors
 ///
-/// As of [`open`].
-pub fn read_beginning(path: &Path, limit: u64) -> io::Result<String> {
+/// Those of [`open`].
+pub fn read_start(path: &Path, limit: u64) -> io::Result<String> {
     first_bytes(open(path)?, limit).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -125,8 +126,8 @@ mod tests {
             message(read(&path, 5)),
             "has more than 5 bytes, which no such file has; it was not read"
         );
-        assert_eq!(read_beginning(&path, 3).unwrap(), "123");
-        assert_eq!(read_beginning(&path, 9).unwrap(), "12345\u{fffd}");
+        assert_eq!(read_start(&path, 3).unwrap(), "123");
+        assert_eq!(read_start(&path, 9).unwrap(), "12345\u{fffd}");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! ctpulse: a high-frequency, eBPF-assisted monitor of Linux connection tracking.
 //!
-//! The `ctpulse` binary is [`main`]. Other programs can read what it recorded ([`recording::Recording`]), and have it judge counters that they
-//! read themselves ([`KernelMonitor`]); both give [`record::Record`]s, which are the lines of `ctpulse stream --format json`. There
-//! is an example of each in `examples/`. Everything else is private, and changes without notice.
+//! The `ctpulse` binary is [`main`]. Other programs can read its recordings ([`recording::Recording`]), and feed counters that
+//! they read themselves through its model ([`KernelMonitor`]); both give [`record::Record`]s, which are the lines of
+//! `ctpulse stream --format json`. There is an example of each in `examples/`. Everything else is private, and changes without
+//! notice.
 
 #![cfg_attr(
     test,

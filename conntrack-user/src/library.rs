@@ -1,4 +1,5 @@
-//! For programs that read a kernel's counters themselves, of other machines perhaps, and want to know what ctpulse makes of them.
+//! The public interface for programs that read a kernel's counters themselves, perhaps on another machine, and want ctpulse's
+//! rates, alerts and forecast for them.
 
 use std::{rc::Rc, time::Duration};
 
@@ -19,7 +20,7 @@ use crate::{
     },
 };
 
-/// Why there are no counts of probes.
+/// The reason given for every counter that only probes have.
 const NO_PROBES: &str = "only the kernel's own counters were given";
 
 /// What was read of a kernel at one moment, as its files have it.
@@ -78,7 +79,7 @@ impl KernelMonitor {
             hostname: host.to_owned().into(),
             interval,
             buckets: false,
-            bursts: burst::Settings::default(),
+            bursts: burst::BurstSettings::default(),
             alerts: AlertSettings::default(),
             top: None,
             lifetimes: false,
@@ -98,12 +99,12 @@ impl KernelMonitor {
         }
     }
 
-    /// What follows from a snapshot. The first one gives the hello, and what is counted from; each later one a sample and what else
-    /// has happened.
+    /// The records that follow from a snapshot. The first one gives the `hello`, and is the baseline; each later one gives a `sample`
+    /// and what else has happened.
     ///
     /// # Errors
     ///
-    /// When the text is not what the kernel writes. It is then as if there had been no snapshot.
+    /// When the text is not what the kernel writes. The snapshot is then ignored.
     pub fn observe(
         &mut self,
         at: Instant,
@@ -118,11 +119,11 @@ impl KernelMonitor {
         Ok(records)
     }
 
-    /// The same with the last snapshot, and the summary of them all.
+    /// Takes the last snapshot: its records, and the `summary` of all of them.
     ///
     /// # Errors
     ///
-    /// As of [`Self::observe`].
+    /// Those of [`Self::observe`].
     pub fn finish(
         mut self,
         at: Instant,

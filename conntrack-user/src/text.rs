@@ -20,13 +20,13 @@ pub const SHOWN_CHARS: usize = 1000;
 pub struct Text(Cow<'static, str>);
 
 impl Text {
-    /// A text of our own.
+    /// Text of this program itself.
     #[must_use]
     pub const fn fixed(text: &'static str) -> Self {
         Self(Cow::Borrowed(text))
     }
 
-    /// What an error quotes: the beginning, no longer than what is shown of it.
+    /// The start of a text, for an error to quote: hardly longer than what is shown of it.
     #[must_use]
     pub fn excerpt(text: &str) -> Self {
         // One more, so that it is seen to be cut.
@@ -52,7 +52,7 @@ impl From<String> for Text {
     }
 }
 
-/// So that maps find a text by what it is.
+/// So that a `&str` finds its entry in a map by `Text`.
 impl Borrow<str> for Text {
     fn borrow(&self) -> &str {
         self.raw()

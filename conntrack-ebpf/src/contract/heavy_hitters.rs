@@ -97,7 +97,7 @@ impl SketchShape {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SketchEntry {
-    /// The key.
+    /// What occurred.
     pub key: FlowKey,
     /// At most so often, 0 when the entry and those after it are free.
     pub count: u32,

@@ -1,4 +1,4 @@
-//! Options of `check`.
+//! The command line of `check`: one measurement for scripts and monitoring systems.
 
 use crate::engine::settings::NamespaceChoice;
 use std::{path::PathBuf, time::Duration};
@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     cli::values::{ValueError, positive},
-    model::alert::check::Limits,
+    model::alert::check::CheckLimits,
 };
 
 /// Options of `check`.
@@ -15,16 +15,16 @@ use crate::{
 pub struct CheckArgs {
     /// WARNING above this much of nf_conntrack_max
     #[arg(long, short, value_name = "PERCENT", value_parser = percent,
-          default_value_t = Limits::DEFAULT.warn)]
+          default_value_t = CheckLimits::DEFAULT.warn)]
     pub warn: f64,
     /// CRITICAL above this much of nf_conntrack_max
     #[arg(long, short, value_name = "PERCENT", value_parser = percent,
-          default_value_t = Limits::DEFAULT.crit)]
+          default_value_t = CheckLimits::DEFAULT.crit)]
     pub crit: f64,
-    /// Look for this long and judge the fullest moment; without it, look once
+    /// Measure for this long and judge the fullest moment; without it, measure once
     #[arg(long, value_name = "TIME", value_parser = positive)]
     pub window: Option<Duration>,
-    /// The network namespace to look at: self, a name of `ip netns`, a process id, or a path
+    /// The network namespace to check: self, a name of `ip netns`, a process id, or a path
     #[arg(long, value_name = "NETNS", default_value = "self")]
     pub netns: NamespaceChoice,
     /// Read a directory laid out like /proc

@@ -14,25 +14,25 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 #[command(mut_arg("buckets", |arg| arg.hide(true)))]
 pub struct RecordArgs {
-    /// Where to record to; - for stdout
+    /// File to record to; - for stdout
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Go on at the end of FILE, if it is there, instead of refusing to touch it
+    /// Append to FILE if it exists, instead of refusing to touch it
     #[arg(long, conflicts_with = "force")]
     pub append: bool,
-    /// Overwrite FILE, if it is there, instead of refusing to touch it
+    /// Overwrite FILE if it exists, instead of refusing to touch it
     #[arg(long)]
     pub force: bool,
-    /// Also stream to stdout, in the form --format gives
+    /// Also stream to stdout, in the format of --format
     #[arg(long)]
     pub show: bool,
-    /// What to watch, and how.
+    /// Options of the stream that is recorded.
     #[command(flatten)]
     pub stream: StreamArgs,
 }
 
 impl RecordArgs {
-    /// What is to be run: with every bucket.
+    /// The settings of the run, with every bucket recorded.
     #[must_use]
     pub fn settings(&self, config: Config) -> RunSettings {
         RunSettings {
@@ -42,10 +42,10 @@ impl RecordArgs {
     }
 }
 
-/// Which part of a recording.
+/// Options that select a part of a recording.
 #[derive(Args, Clone, Debug)]
 pub struct PartArgs {
-    /// Begin here: +2.5s (after the recording's begin), 22:46:48.5 (UTC), or 2026-01-02T22:46:48.5Z
+    /// Start here: +2.5s (after the recording's start), 22:46:48.5 (UTC), or 2026-01-02T22:46:48.5Z
     #[arg(long, value_name = "TIME|+OFFSET")]
     pub from: Option<Position>,
     /// End here
@@ -59,22 +59,22 @@ pub struct ReplayArgs {
     /// The recording; - for stdin
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Form of the output
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// What the text shows
+    /// Options of the text format.
     #[command(flatten)]
     pub view: ViewArgs,
-    /// How fast: so many times as it happened, or max
+    /// Speed, as a multiple of real time, or max
     #[arg(long, value_name = "1|10|max", default_value = "max")]
     pub speed: Speed,
-    /// Which part.
+    /// The part of the recording to use.
     #[command(flatten)]
     pub part: PartArgs,
     /// Show one interval for each Enter; a number and Enter shows as many, q ends
     #[arg(long, conflicts_with = "speed")]
     pub step: bool,
-    /// In the live view: all its keys, and s for an interval more, g to go on, < and > for the speed
+    /// In the live view, with all its keys, and s for the next interval, g to resume, < and > for the speed
     #[arg(long, conflicts_with_all = ["format", "step"])]
     pub live: bool,
     /// In the live view: draw with ASCII characters only
@@ -83,7 +83,7 @@ pub struct ReplayArgs {
 }
 
 impl ReplayArgs {
-    /// The stream that is shown like this.
+    /// The options of a stream that is printed the same way.
     #[must_use]
     pub fn shown(&self) -> StreamArgs {
         StreamArgs {
@@ -103,7 +103,7 @@ pub struct ReportArgs {
     /// Where to write the page; - for stdout
     #[arg(long, short, value_name = "PAGE")]
     pub output: PathBuf,
-    /// Which part.
+    /// The part of the recording to use.
     #[command(flatten)]
     pub part: PartArgs,
     /// The page's title

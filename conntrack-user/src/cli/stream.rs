@@ -5,7 +5,7 @@ use crate::{
     engine::settings::{HookSettings, NamespaceChoice, ProbeSettings, RunSettings, Target},
     model::top::talkers::TopSettings,
     probes::plan::{ProbeGroup, ProbeRequest},
-    source::kernel::Choice,
+    source::kernel::KernelSource,
 };
 use conntrack_ebpf::heavy_hitters::Prefixes;
 use std::{path::PathBuf, time::Duration};
@@ -18,7 +18,7 @@ use crate::{
         values::{interval, longest_burst, multiple, positive, probed_function},
         view::ViewArgs,
     },
-    model::burst::Settings,
+    model::burst::BurstSettings,
     probes::plan::EVENT_RATE,
 };
 
@@ -31,10 +31,10 @@ pub struct StreamArgs {
     /// Stop after this time; without it, run until interrupted
     #[arg(long, value_name = "TIME", value_parser = positive)]
     pub duration: Option<Duration>,
-    /// Form of the output
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// What the text shows
+    /// Options of the text format.
     #[command(flatten)]
     pub view: ViewArgs,
     /// Add the in-kernel time series of each interval to JSON samples
@@ -69,33 +69,32 @@ pub struct StreamArgs {
     /// Where to read the kernel's own counters from
     #[arg(long, value_enum, default_value_t = SourceArg::Auto, conflicts_with = "proc_root")]
     pub source: SourceArg,
-    /// Alerts.
     #[command(flatten)]
     pub alerts: AlertArgs,
-    /// Events reported of one kind in a second; 0 for none
+    /// The most events of one kind to report in a second; 0 for none
     #[arg(long, value_name = "N", default_value_t = EVENT_RATE)]
     pub event_rate: u32,
-    /// What counts as a burst
+    /// Thresholds of the burst detector.
     #[command(flatten)]
     pub bursts: BurstArgs,
     /// Read the kernel's counters from a directory laid out like /proc, without probes
     #[arg(long, value_name = "DIR", conflicts_with = "top")]
     pub proc_root: Option<PathBuf>,
-    /// Who fills the table
+    /// Options for top talkers.
     #[command(flatten)]
     pub top: TopArgs,
-    /// Count how long connections live, and tell it in the summary
+    /// Measure how long connections live, and report it in the summary
     #[arg(long, conflicts_with = "proc_root")]
     pub lifetimes: bool,
-    /// FlowMeasure the time spent in __nf_conntrack_confirm and early_drop, and tell it in the summary.
+    /// Measure the time spent in __nf_conntrack_confirm and early_drop, and report it in the summary.
     /// Puts probes on __nf_conntrack_confirm, which runs once for each new flow, if --probes all does
     /// not
     #[arg(long, conflicts_with = "proc_root")]
     pub latency: bool,
-    /// Load these eBPF programs instead of those embedded: to try out that a wrong one is caught
+    /// Load these eBPF programs instead of those embedded: to test that a wrong one is refused
     #[arg(long, value_name = "FILE", hide = true)]
     pub object: Option<PathBuf>,
-    /// Do as if the kernel had no such function: to try out what takes its place
+    /// Pretend that the kernel lacks this function: to test what takes its place
     #[arg(long, value_name = "FUNCTION", hide = true)]
     pub without_function: Vec<String>,
 }
@@ -127,7 +126,7 @@ impl Default for StreamArgs {
 }
 
 impl StreamArgs {
-    /// What is to be run, with what the configuration says of alerts.
+    /// The settings of the run that these options ask for, with the configuration's settings of alerts.
     #[must_use]
     pub fn settings(&self, config: Config) -> RunSettings {
         RunSettings {
@@ -138,9 +137,9 @@ impl StreamArgs {
                 None => Target::Namespaces {
                     choices: self.netns.clone(),
                     source: match self.source {
-                        SourceArg::Auto => Choice::Auto,
-                        SourceArg::Proc => Choice::Procfs,
-                        SourceArg::Ctnetlink => Choice::Ctnetlink,
+                        SourceArg::Auto => KernelSource::Auto,
+                        SourceArg::Proc => KernelSource::Procfs,
+                        SourceArg::Ctnetlink => KernelSource::Ctnetlink,
                     },
                 },
             },
@@ -194,25 +193,25 @@ impl StreamArgs {
     }
 }
 
-/// What counts as a burst.
+/// Options for the burst detector.
 #[derive(Args, Clone, Debug)]
 pub struct BurstArgs {
-    /// A burst has at least so many times the usual rate: more than 1, up to 1000
-    #[arg(long, value_name = "TIMES", default_value_t = Settings::default().threshold, value_parser = multiple)]
+    /// The least rate of a burst, as a multiple of the usual rate: more than 1, up to 1000
+    #[arg(long, value_name = "TIMES", default_value_t = BurstSettings::default().threshold, value_parser = multiple)]
     pub burst_threshold: f64,
-    /// A burst has at least so many events more than usual
-    #[arg(long, value_name = "N", default_value_t = Settings::default().least, value_parser = clap::value_parser!(u64).range(1..))]
+    /// The fewest events of a burst, beyond the usual number
+    #[arg(long, value_name = "N", default_value_t = BurstSettings::default().least, value_parser = clap::value_parser!(u64).range(1..))]
     pub burst_min: u64,
-    /// What lasts longer is no burst but a new level: 300ms to 10s
+    /// The longest burst; what lasts longer is a new usual rate: 300ms to 10s
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = longest_burst)]
     pub burst_longest: Duration,
 }
 
 impl BurstArgs {
-    /// As the detector takes it.
+    /// The burst detector's settings.
     #[must_use]
-    pub fn settings(&self) -> Settings {
-        Settings {
+    pub fn settings(&self) -> BurstSettings {
+        BurstSettings {
             threshold: self.burst_threshold,
             least: self.burst_min,
             longest: self.burst_longest,
@@ -222,11 +221,11 @@ impl BurstArgs {
 
 impl Default for BurstArgs {
     fn default() -> Self {
-        let Settings {
+        let BurstSettings {
             threshold,
             least,
             longest,
-        } = Settings::default();
+        } = BurstSettings::default();
         Self {
             burst_threshold: threshold,
             burst_min: least,
@@ -239,25 +238,25 @@ impl Default for BurstArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(mut_args(hide_for_live))]
 pub struct LiveArgs {
-    /// What is watched, and how.
+    /// Options of the stream that feeds the view.
     #[command(flatten)]
     pub stream: StreamArgs,
-    /// Do without who fills the table: without its cost to each new flow
+    /// Do not report top talkers: saves their cost for each new flow
     #[arg(long, conflicts_with = "top")]
     pub no_top: bool,
     /// Draw with ASCII characters only
     #[arg(long)]
     pub ascii: bool,
-    /// Panic when this key is pressed: to try out that the terminal is given back
+    /// Panic when this key is pressed: to test that the terminal is restored
     #[arg(long, value_name = "KEY", hide = true)]
     pub panic_on_key: Option<char>,
 }
 
-/// Rows of the tables of top talkers, unless the user says how many.
+/// Rows of the live view's tables of top talkers, without `--top N`.
 const TOP_ROWS: u16 = 10;
 
 impl LiveArgs {
-    /// What is to be run: everything that the view has a place for.
+    /// The settings of the run, with everything that the view can show.
     #[must_use]
     pub fn settings(&self, config: Config) -> RunSettings {
         RunSettings {
@@ -267,14 +266,14 @@ impl LiveArgs {
         }
     }
 
-    /// The stream that is shown live, and whose end is left on the terminal.
+    /// The options of the stream that feeds the view, whose summary is printed when the view closes.
     #[must_use]
     pub fn shown(&self) -> StreamArgs {
         let mut stream = StreamArgs {
             format: Format::Text,
             ..self.stream.clone()
         };
-        // Files have no flows to look at.
+        // A directory of proc files has no flows to group.
         if stream.top.top.is_none() && !self.no_top && stream.proc_root.is_none() {
             stream.top.top = Some(TOP_ROWS);
         }
@@ -291,11 +290,11 @@ fn hide_for_live(arg: clap::Arg) -> clap::Arg {
     if hide { arg.hide(true) } else { arg }
 }
 
-/// Options for who leads.
+/// Options for top talkers.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct TopArgs {
-    /// Report who fills the table: the N leading sources, destinations and ports by new flows, drops,
-    /// evictions and entries held [default N: 10]
+    /// Report top talkers: the top N sources, destinations and ports by new flows, drops, evictions and
+    /// entries held [default N: 10]
     #[arg(
         long = "top",
         value_name = "N",
@@ -304,18 +303,18 @@ pub struct TopArgs {
         value_parser = clap::value_parser!(u16).range(1..=100)
     )]
     pub top: Option<u16>,
-    /// Bits of IPv4 addresses that --top tells apart
+    /// Prefix length by which --top groups IPv4 addresses
     #[arg(long, value_name = "BITS", default_value_t = 32, requires = "top",
         value_parser = clap::value_parser!(u8).range(0..=32))]
     pub top_prefix: u8,
-    /// Bits of IPv6 addresses that --top tells apart
+    /// Prefix length by which --top groups IPv6 addresses
     #[arg(long, value_name = "BITS", default_value_t = 64, requires = "top",
         value_parser = clap::value_parser!(u8).range(0..=128))]
     pub top_prefix6: u8,
 }
 
 impl TopArgs {
-    /// What is to be reported, if anything.
+    /// The settings of top talkers; `None` when they are not asked for.
     #[must_use]
     pub fn settings(&self) -> Option<TopSettings> {
         self.top.map(|rows| TopSettings {
@@ -338,10 +337,10 @@ impl Default for TopArgs {
     }
 }
 
-/// Forms of a stream.
+/// Output formats of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Aligned columns for eyes
+    /// Aligned columns, for people
     Text,
     /// One JSON object per line
     Json,
@@ -358,7 +357,7 @@ pub enum ProbesArg {
     Off,
     /// The flow group: its cost is per connection, not per packet
     Flow,
-    /// Everything: what costs every packet too
+    /// Everything, functions that run for every packet included
     All,
 }
 

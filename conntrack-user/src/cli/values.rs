@@ -1,4 +1,4 @@
-//! What options take: parsed, and refused with what would do.
+//! Parsers for the values of options. What they refuse comes with what would be accepted.
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
-//! Options of text.
+//! Options of the text format, which `stream` and `replay` share.
 
 use clap::{Args, ValueEnum};
 
 use crate::output::text::{ChartName, ColumnName, Numbers, Selection, View};
 
-/// Options of text.
+/// Options of the text format.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ViewArgs {
     /// Show these columns, in this order: time, entries, used, new.new, new.new.peak, errors.drop …
@@ -27,7 +27,7 @@ pub struct ViewArgs {
 }
 
 impl ViewArgs {
-    /// What was asked for; `colours` is whether there may be any.
+    /// The view that these options ask for; `colours` decides for `--color auto`.
     #[must_use]
     pub fn view(&self, colours: impl FnOnce() -> bool) -> View {
         View {
@@ -67,8 +67,8 @@ pub enum ColorArg {
     /// On a terminal that has them, unless NO_COLOR is set
     #[default]
     Auto,
-    /// Always
+    /// In a pipe or file too
     Always,
-    /// Never
+    /// Not even on a terminal
     Never,
 }

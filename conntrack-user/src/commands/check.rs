@@ -9,7 +9,7 @@ use crate::{
     cli::check::CheckArgs,
     clock::Clock,
     engine::settings::NamespaceChoice,
-    model::alert::check::{Limits, NoVerdict, Status, judge},
+    model::alert::check::{CheckLimits, NoVerdict, Status, judge},
     output::check::{line, unknown},
     source::{
         namespaces::{Namespace, NamespaceError},
@@ -33,7 +33,7 @@ pub(super) fn refuse(error: &clap::Error) -> ExitCode {
 #[derive(Debug, Error)]
 enum CheckError {
     #[error("--warn {warn} is above --crit {crit}: CRITICAL would come first", warn = .0.warn, crit = .0.crit)]
-    Limits(Limits),
+    Limits(CheckLimits),
     #[error("--netns all: one check is of one namespace")]
     AllNamespaces,
     #[error(transparent)]
@@ -75,7 +75,7 @@ pub(super) fn run(args: &CheckArgs, clock: &impl Clock) -> ExitCode {
 }
 
 fn look(args: &CheckArgs, clock: &impl Clock) -> Result<(Status, String), CheckError> {
-    let limits = Limits {
+    let limits = CheckLimits {
         warn: args.warn,
         crit: args.crit,
     };

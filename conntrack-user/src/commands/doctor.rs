@@ -26,7 +26,7 @@ use crate::{
     reading::hooks::Hooks,
     source::{
         hooks,
-        kernel::{Choice, KernelCounters},
+        kernel::{KernelCounters, KernelSource},
         proc_fs::{PROC, ProcRoot, ReadOutcome},
     },
 };
@@ -45,7 +45,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
 
 fn report(facts: &HostFacts, proc: &ProcRoot) -> DoctorReport {
     let plan = Plan::new(ProbeRequest::Group(ProbeGroup::All), false, facts);
-    let reading = KernelCounters::new(proc.clone(), Choice::Auto).read();
+    let reading = KernelCounters::new(proc.clone(), KernelSource::Auto).read();
     let stat = reading.kernel.stat.as_ref();
     let coverage = coverage(&plan.missing);
     let origins = origin::origins(

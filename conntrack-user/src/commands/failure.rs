@@ -26,7 +26,6 @@ pub(super) enum Failure {
     /// A file could not be read or written.
     #[error("{}: {source}", PlainPath(file))]
     File {
-        /// The file.
         file: PathBuf,
         /// What the kernel said, or what is wrong with it.
         source: io::Error,

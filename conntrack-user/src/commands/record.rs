@@ -181,7 +181,7 @@ impl<C: Clock + Clone + Send + 'static> RecordSink<C> {
         let file = file.to_owned();
         match (stored, recorded) {
             (Err(source), _) => {
-                let rest = match source.ends_it() {
+                let rest = match source.is_final() {
                     true => ", and nothing after that",
                     false => "",
                 };

@@ -1,18 +1,17 @@
-//! Every key there is: parsing, printing and the messages about mistakes follow from these rows.
+//! The table of keys: parsing, printing and the messages about mistakes follow from its rows.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
     clock::format_duration,
     config::settings::HookLimits,
-    model::alert::{AlertSpec, Level, Settings},
+    model::alert::{AlertRule, AlertSpec, Level},
 };
 
 /// A key of settings `S`.
 pub struct ConfigKey<S: 'static> {
-    /// Its name.
     pub name: &'static str,
-    /// What it sets.
+    /// What it sets, as the printed configuration explains it.
     pub meaning: &'static str,
     pub(super) setting: Setting<S>,
 }
@@ -25,7 +24,6 @@ pub(super) enum Setting<S: 'static> {
     Threshold(fn(&mut S) -> &mut Option<Level>),
     /// A number from 0 to the alert's greatest threshold; of a level that is not off.
     Hold(fn(&mut S) -> &mut Option<Level>),
-    /// A number.
     Number(RangeInclusive<f64>, fn(&mut S) -> &mut f64),
     /// A whole number.
     Count(RangeInclusive<usize>, fn(&mut S) -> &mut usize),
@@ -41,7 +39,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// The keys of each alert, `[alerts.NAME]`. A level comes before its hold.
-pub const ALERT_KEYS: &[ConfigKey<Settings>] = &[
+pub const ALERT_KEYS: &[ConfigKey<AlertRule>] = &[
     ConfigKey {
         name: "enabled",
         meaning: "whether the alert is evaluated",
@@ -89,7 +87,7 @@ pub const ALERT_KEYS: &[ConfigKey<Settings>] = &[
     },
     ConfigKey {
         name: "delay_max",
-        meaning: "what delays do not grow beyond",
+        meaning: "the longest that a delay can grow to",
         setting: Setting::Time(Duration::ZERO..=DAY, |s| Some(&mut s.delay.max)),
     },
 ];
@@ -114,7 +112,7 @@ pub const ON_ALERT_KEYS: &[ConfigKey<HookLimits>] = &[
 ];
 
 impl<S> Setting<S> {
-    /// Whether these settings have it.
+    /// Whether `settings` have this key: some alerts have no `window`.
     pub(super) fn exists(&self, settings: &mut S) -> bool {
         match self {
             Self::Time(_, at) => at(settings).is_some(),
@@ -122,7 +120,7 @@ impl<S> Setting<S> {
         }
     }
 
-    /// What may be written, where the greatest threshold is that of `alert`.
+    /// The values that are accepted, in words; thresholds go up to that of `alert`.
     pub(super) fn expected(&self, alert: Option<&AlertSpec>) -> String {
         let threshold = match alert {
             Some(spec) => format!("a number from 0 to {} ({})", spec.most, spec.unit),

@@ -1,20 +1,20 @@
-//! What can be wrong in a configuration.
+//! Mistakes in a configuration, and the hints that go with them.
 
 use crate::{model::alert::Level, text::Text};
 
 /// A mistake in the text of a configuration.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Mistake {
-    /// It is no text.
+    /// It is not UTF-8.
     #[error("this is no UTF-8; a configuration is a text file")]
     NotText,
-    /// It is no TOML.
+    /// It is not TOML; the parser's message.
     #[error("{0}")]
     Syntax(Text),
     /// There is no such table.
     #[error("unknown table [{0}]; {1}")]
     Table(Text, Hint),
-    /// Something else is in a table's place.
+    /// A value where a table is expected.
     #[error("{0} must be a table: [{0}]")]
     NoTable(String),
     /// There is no such alert.
@@ -26,24 +26,24 @@ pub enum Mistake {
     /// The key cannot have such a value.
     #[error("{0} in [{1}] must be {2}")]
     Value(&'static str, String, String),
-    /// A hold without a level.
+    /// A `_hold` key for a level that is off.
     #[error("{0}_hold holds nothing: {0} is off")]
     HoldOfNothing(&'static str),
-    /// A hold that is worse than its level.
+    /// A `_hold` key that is worse than its level, which it could never keep up.
     #[error("{0}_hold = {hold} is {beyond} {0} = {raise}: it would never hold", hold = .1.hold, raise = .1.raise, beyond = .2)]
     HoldBeyondLevel(&'static str, Level, &'static str),
     /// A warning that is worse than critical.
     #[error("warning = {1} is {3} critical = {2} of {0}: it would never be seen; set both")]
     WarningBeyondCritical(&'static str, f64, f64, &'static str),
-    /// Waits that are longer than the longest.
+    /// A delay that is longer than `delay_max`.
     #[error("delay_max must not be less than delay_up and delay_down")]
     DelayBeyondMax,
 }
 
-/// Names closer than this are offered for a wrong one.
+/// Jaro-Winkler similarity (0 to 1) above which a known name is offered for an unknown one.
 const NEAR: f64 = 0.75;
 
-/// What may be meant.
+/// What the user may have meant.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Hint {
     /// The name nearest to the wrong one.

@@ -1,5 +1,5 @@
-//! From text to settings: toml gives the tables with their places, serde the values, the rows of [`super::keys`] what
-//! they mean.
+//! Parses the text of a configuration: toml gives the tables with their positions, serde the values, and the rows of
+//! [`super::keys`] what they set.
 
 use std::{ops::RangeInclusive, str};
 
@@ -16,7 +16,7 @@ use crate::{
         mistake::{Hint, Mistake},
         settings::Config,
     },
-    model::alert::{ALERTS, AlertSpec, Level, Settings, Worse, named},
+    model::alert::{ALERTS, AlertRule, AlertSpec, Level, Worse, named},
     text::Text,
 };
 
@@ -43,7 +43,7 @@ pub(super) fn config(bytes: &[u8]) -> Result<Config, MistakeAt> {
                     let settings = &mut config.alerts.0[spec.id as usize];
                     let table = table(&title, value)?;
                     section(&title, ALERT_KEYS, settings, Some(spec), table)?;
-                    in_order(spec, settings, table)?;
+                    check_order(spec, settings, table)?;
                 }
             }
             "on_alert" => {
@@ -56,7 +56,7 @@ pub(super) fn config(bytes: &[u8]) -> Result<Config, MistakeAt> {
     Ok(config)
 }
 
-/// Sets what a table sets.
+/// Applies the keys of one table to its settings.
 fn section<S>(
     title: &str,
     keys: &[ConfigKey<S>],
@@ -87,7 +87,7 @@ fn section<S>(
 }
 
 impl<S> Setting<S> {
-    /// Sets it; `None` when it cannot have this value.
+    /// Sets the key; `None` when the value has the wrong type or is out of range.
     fn set(
         &self,
         settings: &mut S,
@@ -139,10 +139,11 @@ fn within<T: PartialOrd>(range: &RangeInclusive<T>, value: T) -> Option<T> {
     range.contains(&value).then_some(value)
 }
 
-/// That holds are not worse than what they hold, and critical is not milder than warning.
-fn in_order(
+/// Checks that holds are not worse than their levels, that critical is not milder than warning, and that no delay is longer
+/// than the longest.
+fn check_order(
     spec: &AlertSpec,
-    settings: &mut Settings,
+    settings: &mut AlertRule,
     table: &DeTable<'_>,
 ) -> Result<(), MistakeAt> {
     let levels = &mut settings.thresholds;
@@ -158,7 +159,7 @@ fn in_order(
         match (level, table.get(hold_key)) {
             (None, Some(hold)) => return Err(mistake(hold, Mistake::HoldOfNothing(key))),
             (Some(level), given) if worse.beyond(level.hold, level.raise) => match given {
-                // The default's hold is for the default.
+                // The default hold belongs to the default level.
                 None => level.hold = level.raise,
                 Some(given) => {
                     let beyond = Mistake::HoldBeyondLevel(key, *level, beyond);

@@ -1,4 +1,4 @@
-//! From settings to text.
+//! Prints settings as the text of a configuration file.
 
 use std::fmt::{Result, Write};
 
@@ -13,7 +13,7 @@ use crate::{
 
 pub(super) fn toml(config: &Config) -> String {
     let mut text = String::from(
-        "# ctpulse's configuration. Whatever is left out has its default.\n\
+        "# ctpulse's configuration. A key that is left out has its default.\n\
          #\n\
          # Keys of an alert:\n",
     );
@@ -53,7 +53,7 @@ fn assign<S>(text: &mut String, keys: &[ConfigKey<S>], settings: &mut S) -> Resu
     Ok(())
 }
 
-/// What a key is set to; `None` where it sets nothing.
+/// The value of a key in TOML; `None` where the settings do not have the key.
 fn value<S>(setting: &Setting<S>, settings: &mut S) -> Option<String> {
     Some(match setting {
         Setting::Flag(at) => at(settings).to_string(),

@@ -1,4 +1,4 @@
-//! All that can be set, and its defaults.
+//! The settings that a configuration file can change.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ pub struct Config {
 /// The limits of the commands of `--on-alert`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HookLimits {
-    /// Time after which one is killed, with all that it has started.
+    /// Time after which a command is killed, with all processes it has started.
     pub timeout: Duration,
     /// How many may run at once.
     pub at_once: usize,
-    /// How many notifications may wait for their command.
+    /// How many notifications may wait for their command; more are dropped, and counted.
     pub queue: usize,
 }
 

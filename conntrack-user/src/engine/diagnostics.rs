@@ -27,10 +27,10 @@ const LOG_LINES: u32 = 20;
 
 /// Takes what a user should know besides the data. Clones are the same one.
 #[derive(Clone, Debug, Default)]
-pub struct Diagnostics(Arc<Mutex<State>>);
+pub struct Diagnostics(Arc<Mutex<DiagnosticsState>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct DiagnosticsState {
     /// Lines for whoever takes them; `None`: they go to stderr.
     kept: Option<VecDeque<String>>,
     /// Lines that had no room.
@@ -128,13 +128,13 @@ impl Diagnostics {
         self.state().clear_progress();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DiagnosticsState> {
         // A thread that panicked while it had it left lines, and nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl DiagnosticsState {
     fn write_line(&mut self, mut line: String) {
         self.clear_progress();
         if self.dropped > 0 {

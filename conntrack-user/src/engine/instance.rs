@@ -29,7 +29,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// The longest that the last reading of an instance waits for calls in flight.
 pub(super) const LONGEST_LAST_LOOK: Duration = Duration::from_millis(1_000);
 
-/// A watched instance.
 pub(super) struct WatchedInstance {
     pub(super) info: Rc<InstanceInfo>,
     /// Its namespace; `None` for a directory laid out like /proc.

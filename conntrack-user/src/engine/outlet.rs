@@ -17,14 +17,14 @@ use crate::engine::{error::EngineError, worker};
 ///
 /// [`Write::write`] collects, [`Write::flush`] hands over what was collected and does not wait; [`Self::drained`] does.
 #[derive(Clone)]
-pub struct Outlet(Arc<Shared>);
+pub struct Outlet(Arc<OutletInner>);
 
-struct Shared {
-    state: Mutex<State>,
+struct OutletInner {
+    state: Mutex<OutletState>,
     changed: Notify,
 }
 
-struct State {
+struct OutletState {
     collected: Vec<u8>,
     /// `None` after an error: nothing is written any more.
     to_thread: Option<Sender<Vec<u8>>>,
@@ -55,8 +55,8 @@ impl Outlet {
     /// When there can be no more threads.
     pub(super) fn to(out: impl Write + Send + 'static) -> Result<Self, EngineError> {
         let (to_thread, chunks) = channel();
-        let outlet = Self(Arc::new(Shared {
-            state: Mutex::new(State {
+        let outlet = Self(Arc::new(OutletInner {
+            state: Mutex::new(OutletState {
                 collected: Vec::new(),
                 to_thread: Some(to_thread),
                 pending: 0,
@@ -141,12 +141,12 @@ impl Outlet {
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, OutletState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl OutletState {
     fn check(&self) -> io::Result<()> {
         match self.error {
             Some(kind) => Err(io::Error::new(kind, self.message.clone())),

@@ -229,9 +229,9 @@ impl ProbeLife {
     }
 }
 
-/// Waits until the calls that were in flight when the probes were attached have ended: packets go through conntrack in RCU's
-/// read-side critical sections, the end of which the kernel's global memory barrier waits for.
-fn until_calls_end() {
+/// Waits until the calls and programs that are in flight have ended: packets go through conntrack in RCU's read-side critical
+/// sections, and programs run in such, the end of which the kernel's global memory barrier waits for.
+pub(super) fn until_calls_end() {
     if membarrier(MembarrierCommand::Global).is_err() {
         sleep(SETTLE);
     }

@@ -8,7 +8,7 @@ use crate::{
     config::HookLimits,
     model::{alert::AlertSettings, burst, top::talkers::TopSettings},
     probes::plan::ProbeRequest,
-    source::kernel::Choice,
+    source::kernel::KernelSource,
 };
 
 /// What a run is asked to do.
@@ -20,14 +20,13 @@ pub struct RunSettings {
     pub duration: Option<Duration>,
     /// What is watched.
     pub target: Target,
-    /// The probes.
     pub probes: ProbeSettings,
     /// Whether samples carry their buckets.
     pub buckets: bool,
     /// Whether each CPU is told apart.
     pub per_cpu: bool,
     /// What counts as a burst.
-    pub bursts: burst::Settings,
+    pub bursts: burst::BurstSettings,
     /// How alerts are judged.
     pub alerts: AlertSettings,
     /// The command that is run for notifications.
@@ -50,7 +49,7 @@ pub enum Target {
         /// Which.
         choices: Vec<NamespaceChoice>,
         /// Where the kernel's own counters are read from.
-        source: Choice,
+        source: KernelSource,
     },
     /// A directory laid out like /proc.
     ProcRoot(PathBuf),

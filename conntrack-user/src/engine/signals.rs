@@ -36,10 +36,10 @@ pub type LastResort = fn();
 #[derive(Clone)]
 pub struct Shutdown {
     requested: watch::Receiver<bool>,
-    shared: Arc<Shared>,
+    shared: Arc<ShutdownState>,
 }
 
-struct Shared {
+struct ShutdownState {
     /// How long work of the end may take that is bounded by itself.
     allowance: Mutex<Duration>,
     /// What is waited for, to be named where that is in vain.
@@ -66,7 +66,7 @@ impl Shutdown {
             signal_hook::low_level::pipe::register(signal, send).map_err(EngineError::Signals)?;
         }
         let (request, requested) = watch::channel(false);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ShutdownState {
             allowance: Mutex::new(Duration::ZERO),
             waiting_for: Mutex::new("the end of what is being read or written"),
         });
@@ -132,7 +132,7 @@ impl Shutdown {
     }
 }
 
-impl Shared {
+impl ShutdownState {
     fn allowance(&self) -> Duration {
         *lock(&self.allowance)
     }

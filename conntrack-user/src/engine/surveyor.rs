@@ -17,7 +17,7 @@ use crate::{
     reading::{
         entries::GroupBy,
         heavy_hitters::SketchBuilder,
-        owners::{Finding, Owners},
+        owners::{OwnerVotes, Owners},
         top::EntryListing,
     },
     source::{
@@ -235,17 +235,17 @@ impl<C: Clock> SurveyThread<C> {
         let processes = processes::by_socket(Path::new(PROC));
         for target in &self.targets {
             let what = within(target, || {
-                let mut finding = Finding::new(target.slot, self.settings.prefixes);
+                let mut votes = OwnerVotes::new(target.slot, self.settings.prefixes);
                 let mut room = SOCKETS;
                 sockets::read(Path::new("/proc/thread-self/net"), |socket| {
                     if let Some(process) = processes.get(&socket.inode)
                         && room > 0
                     {
                         room -= 1;
-                        finding.add(&socket, process);
+                        votes.add(&socket, process);
                     }
                 })?;
-                Ok(Some(Surveyed::Owners(finding.owners())))
+                Ok(Some(Surveyed::Owners(votes.owners())))
             });
             self.send(target, what)?;
         }

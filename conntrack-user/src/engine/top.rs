@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     hash::{BuildHasher, Hasher, RandomState},
-    thread::sleep,
     time::Duration,
 };
 
@@ -13,16 +12,13 @@ use crate::{
         diagnostics::Diagnostics,
         error::EngineError,
         instance::WatchedInstance,
-        probes::ProbeLife,
+        probes::{ProbeLife, until_calls_end},
         surveyor::{SurveyResult, SurveySettings, SurveyTarget, Surveyed, Surveyor},
     },
     model::top::talkers::{TopSettings, WINDOW},
     probes::plan::SketchSettings,
     reading::top::{TopReading, TopWindow},
 };
-
-/// Time for programs that are counting to end, before what they counted is read.
-const SETTLE: Duration = Duration::from_millis(5);
 
 /// How long the end of a run waits for the entries to be listed once more. Where that takes longer, the listing before counts.
 pub(super) const LAST_LISTING: Duration = Duration::from_secs(1);
@@ -125,7 +121,8 @@ impl TopWatch {
             }
         };
         let end: Instant = clock.now();
-        sleep(SETTLE);
+        // A program may still be counting in the window that has ended.
+        until_calls_end();
         let started = std::mem::replace(&mut self.window_started, end.monotonic);
         Some(TopWindow {
             end,

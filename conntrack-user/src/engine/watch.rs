@@ -13,7 +13,7 @@ use crate::{
     source::{
         cpus::CpuDir,
         instance::InstanceSource,
-        kernel::Choice,
+        kernel::KernelSource,
         namespaces::Namespace,
         proc_fs::{PROC, ProcRoot},
     },
@@ -175,7 +175,9 @@ impl WatchList {
             Target::Namespaces { source, .. } => {
                 (ProcRoot::new(PROC), *source, CpuDir::of_this_machine())
             }
-            Target::ProcRoot(root) => (ProcRoot::new(root), Choice::Procfs, CpuDir::unknown()),
+            Target::ProcRoot(root) => {
+                (ProcRoot::new(root), KernelSource::Procfs, CpuDir::unknown())
+            }
         };
         InstanceSource::new(proc, choice, self.per_cpu.then_some(cpus))
     }

@@ -3,15 +3,15 @@
 use std::fmt::Write;
 
 use crate::{
-    model::alert::check::{Status, Verdict},
+    model::alert::check::{Status, TableVerdict},
     output::format::number::{decimal, percent_in_text},
     text::Plain,
 };
 
 /// The line for a verdict.
 #[must_use]
-pub fn line(verdict: &Verdict) -> String {
-    let Verdict {
+pub fn line(verdict: &TableVerdict) -> String {
+    let TableVerdict {
         status,
         entries,
         max,
@@ -52,16 +52,16 @@ pub fn unknown(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::alert::check::Limits;
+    use crate::model::alert::check::CheckLimits;
 
     #[test]
     fn the_line_monitors_read() {
-        let verdict = Verdict {
+        let verdict = TableVerdict {
             status: Status::Warning,
             entries: 242_000,
             max: 262_144,
             utilization: 242_000.0 * 100.0 / 262_144.0,
-            limits: Limits {
+            limits: CheckLimits {
                 warn: 90.0,
                 crit: 95.0,
             },
@@ -79,7 +79,7 @@ mod tests {
             unknown("/p/\u{1b}]0;x\u{7}"),
             "CONNTRACK UNKNOWN - /p/\\u{1b}]0;x\\u{7}"
         );
-        let blind = Verdict {
+        let blind = TableVerdict {
             counted: Vec::new(),
             uncounted: vec!["drop", "early_drop", "insert_failed"],
             ..verdict

@@ -49,7 +49,6 @@ pub enum RequirementStatus {
 /// Where a counter would come from.
 #[derive(Clone, Debug, Serialize)]
 pub struct CounterLine {
-    /// Its name.
     pub name: &'static str,
     /// `proc`, `probe` or `unavailable`.
     pub source: &'static str,

@@ -7,9 +7,7 @@ use rustix::termios::{isatty, tcgetwinsize};
 /// The size of a terminal in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Columns.
     pub columns: u16,
-    /// Rows.
     pub rows: u16,
 }
 
@@ -26,7 +24,6 @@ impl Terminal for Option<Size> {
     }
 }
 
-/// Stdout.
 #[derive(Clone, Copy, Debug)]
 pub struct Stdout;
 

@@ -1,4 +1,4 @@
-//! Following a plan: programs loaded and attached, their maps open.
+//! Carries out a plan: loads the eBPF programs, attaches them, and opens their maps.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::{
     source::maps::{counters::CounterMaps, durations::DurationMaps},
 };
 
-/// What is attached. Dropping it detaches everything.
+/// The attached programs. Dropping it detaches everything.
 pub struct Attached {
     /// Keeps the programs loaded and attached.
     _ebpf: Ebpf,
@@ -40,25 +40,25 @@ pub struct Attached {
     missed: MissedHits,
 }
 
-/// The outcome of following a plan.
+/// The outcome of carrying out a plan.
 pub struct Outcome {
     group: ProbeGroup,
     /// The programs and their counters, unless nothing could be attached.
     pub attached: Option<(Attached, CounterMaps)>,
     /// What is not attached, and why.
     pub missing: Vec<MissingProbe>,
-    /// Why the plan should be made again without fentry: nothing is attached then.
+    /// Why nothing is attached, if the kernel refused fentry: the caller should make a plan without it.
     pub fentry_refused: Option<NoFentry>,
 }
 
 impl Outcome {
-    /// Which counters are counted.
+    /// Which probe counters are available.
     #[must_use]
     pub fn coverage(&self) -> Coverage {
         plan::coverage(&self.missing)
     }
 
-    /// What is attached, for the report.
+    /// Which probes are attached, as `hello` reports it.
     #[must_use]
     pub fn report(&self) -> Probes {
         let attached = self
@@ -69,7 +69,7 @@ impl Outcome {
     }
 }
 
-/// Follows a plan with the programs in `object`. What fails on the way is missing, with its reason.
+/// Carries out a plan with the programs in `object`. A probe that cannot be attached is listed as missing, with the reason.
 #[must_use]
 pub fn attach(plan: &Plan, kernel: &str, object: &[u8]) -> Outcome {
     let nothing = |missing| Outcome {
@@ -125,8 +125,8 @@ fn try_attach(
         .transpose()?;
     let durations = durations(plan, shape, &ebpf)?;
     let (attachments, missing) = attach_programs(plan, &mut ebpf)?;
-    // Diagnostics only: the programs count without them, too. After loading, because the logger takes the
-    // map away from `ebpf`.
+    // Only for diagnostics: the programs count without the logger, too. It comes after loading, because it takes its map out of
+    // `ebpf`.
     let logger = EbpfLogger::init_with_logger(&mut ebpf, log::logger())
         .inspect_err(|e| log::warn!("no diagnostics from the eBPF programs: {}", chain(e)))
         .ok();
@@ -153,7 +153,7 @@ fn try_attach(
     Ok((attached, counters))
 }
 
-/// Attaches what can be: which programs are where, and which probes are missing.
+/// Attaches the plan's programs: returns those that are attached, and the probes that are missing.
 fn attach_programs(
     plan: &Plan,
     ebpf: &mut Ebpf,
@@ -215,7 +215,7 @@ impl Attached {
         }
     }
 
-    /// Has a namespace counted in a slot from now on.
+    /// From now on counts a namespace in a slot of its own.
     ///
     /// # Errors
     ///
@@ -226,7 +226,7 @@ impl Attached {
             .map_err(|cause| AttachError::Assign { inode, cause })
     }
 
-    /// Has a namespace counted among those without a slot again.
+    /// From now on counts a namespace in the slot that is shared by all without one.
     pub fn release(&mut self, inode: u32) {
         if let Err(error) = self.slots.remove(&inode) {
             log::debug!("release the slot of {inode}: {}", chain(&error));
@@ -243,13 +243,13 @@ impl Attached {
         self.sketches.as_mut()
     }
 
-    /// Lengths of time, as far as they are counted.
+    /// The histograms of durations, as far as they are measured.
     #[must_use]
     pub fn durations(&self) -> &DurationMaps {
         &self.durations
     }
 
-    /// What became of the events of each kind since attach.
+    /// How many events of each kind were sent, suppressed and lost since attach.
     #[must_use]
     pub fn event_counts(&self) -> EventCounts {
         self.events.counts()

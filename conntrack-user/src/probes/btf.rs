@@ -1,5 +1,5 @@
-//! Reads the kernel's type information (BTF): just enough to find where a field is. Bytes in, no
-//! IO; whatever the bytes, every read is checked and every walk ends.
+//! Reads the kernel's type information (BTF): just enough to find the offset of a field. No IO; whatever the bytes, every read is
+//! checked and every loop ends.
 //!
 //! The format is that of Documentation/bpf/btf.rst and include/uapi/linux/btf.h: a header, the
 //! type section (records of varying size, numbered from 1 in their order), and the string section
@@ -19,26 +19,26 @@ pub use error::{BtfError, TypeId};
 use format::{BtfHeader, BtfMember, BtfType, to_usize};
 use uapi::kind;
 
-/// How many typedefs and qualifiers may follow each other. The kernel's own reader stops at 32
-/// (`MAX_RESOLVE_DEPTH`); bounded, because nothing keeps broken BTF from going in circles.
+/// How many typedefs and qualifiers may follow each other. The kernel's own reader stops at 32 (`MAX_RESOLVE_DEPTH`). The bound
+/// is needed because types in broken BTF may refer to each other in a circle.
 const MAX_CHAIN: usize = 32;
 
-/// A part of a structure or an array.
+/// Where a member of a structure, or an element of an array, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BtfPart {
-    /// Bytes from the beginning of the whole.
+    /// Bytes from the start of the structure or array.
     pub offset: u32,
-    /// What it is, by itself or through typedefs and qualifiers.
+    /// Its type, which may be a typedef or qualified.
     pub id: TypeId,
 }
 
 /// The type information of vmlinux, or of a module together with that of vmlinux.
 pub struct Btf<'a> {
     base: Option<&'a Btf<'a>>,
-    /// Number of the first of `types`.
+    /// Number of the first type in `types`.
     first_id: usize,
     types: Vec<BtfType<'a>>,
-    /// Offset of the beginning of `strings`.
+    /// Offset of the start of `strings`.
     first_string: usize,
     strings: &'a [u8],
     /// `struct btf_layout` by kind; older kernels have none.
@@ -59,7 +59,7 @@ impl<'a> Btf<'a> {
     fn parse_after(bytes: &'a [u8], base: Option<&'a Btf<'a>>) -> Result<Self, BtfError> {
         let header = BtfHeader::parse(bytes)?;
         let layouts = match base {
-            // The kinds are the kernel's: a module need not repeat them.
+            // Kinds are the same in the whole kernel, so a module's BTF need not repeat their layouts.
             Some(base) if header.layouts.is_empty() => base.layouts,
             _ => header.layouts,
         };
@@ -86,7 +86,7 @@ impl<'a> Btf<'a> {
         })
     }
 
-    /// The structure of that name that has members: the module's own before that of vmlinux.
+    /// The structure of this name that has members; the module's own comes before that of vmlinux.
     pub fn structure(&self, name: &str) -> Result<TypeId, BtfError> {
         let own = self.types.iter().position(|ty| {
             ty.kind() == kind::STRUCT && ty.vlen() > 0 && self.is_named(ty.name, name)
@@ -98,18 +98,18 @@ impl<'a> Btf<'a> {
         }
     }
 
-    /// Whether there is a function of that name: programs can be attached to it by its type.
+    /// Whether there is a function of this name, so that fentry can be used on it.
     pub fn has_function(&self, name: &str) -> bool {
         let mut functions = self.types.iter().filter(|ty| ty.kind() == kind::FUNC);
         functions.any(|ty| self.is_named(ty.name, name))
             || self.base.is_some_and(|base| base.has_function(name))
     }
 
-    /// A member of a structure or union, looked for in anonymous members too.
+    /// A member of a structure or union, or of an anonymous member of it.
     pub fn member(&self, id: TypeId, name: &str) -> Result<BtfPart, BtfError> {
         let mut pending = vec![(self.resolve(id)?.1, 0_u32)];
-        // An anonymous type is gone through once, so that this ends even for one that has itself
-        // as a member; names are unique, so that a second time would find no more.
+        // An anonymous type is searched once, so that this ends even for one that has itself as a member. Member names are unique, so
+        // searching it again would find nothing more.
         let mut seen = BTreeSet::new();
         while let Some((composite, start)) = pending.pop() {
             for member in composite.members() {
@@ -143,7 +143,7 @@ impl<'a> Btf<'a> {
     fn is_bit_field(&self, member: &BtfMember) -> bool {
         match member.bit_field_size {
             Some(size) => size > 0,
-            // The old way: the member is of an integer type that has fewer bits than its bytes.
+            // The old encoding of a bit field: the member is of an integer type that has fewer bits than its bytes.
             None => self.resolve(member.id).is_ok_and(|(_, ty)| {
                 ty.int_bits()
                     .is_some_and(|bits| ty.size_or_type.checked_mul(8) != Some(bits))
@@ -165,7 +165,7 @@ impl<'a> Btf<'a> {
         }
     }
 
-    /// Size in bytes. That of a pointer is not in BTF.
+    /// Size in bytes. BTF does not have that of a pointer.
     fn size(&self, id: TypeId) -> Result<u32, BtfError> {
         let mut count = 1_u32;
         let mut inner = id;
@@ -193,7 +193,7 @@ impl<'a> Btf<'a> {
         Err(BtfError::EndlessChain(id))
     }
 
-    /// What a type is behind typedefs and qualifiers.
+    /// The type behind typedefs and qualifiers.
     fn resolve(&self, id: TypeId) -> Result<(TypeId, BtfType<'a>), BtfError> {
         let mut inner = id;
         for _ in 0..MAX_CHAIN {
@@ -216,8 +216,7 @@ impl<'a> Btf<'a> {
         }
     }
 
-    /// Whether the string at an offset is this one. Compared in place: of the many thousand names
-    /// only a few are wanted.
+    /// Whether the string at an offset is `name`. Compared in place, because of many thousand names only a few are looked for.
     fn is_named(&self, offset: u32, name: &str) -> bool {
         self.strings_from(to_usize(offset))
             .and_then(|strings| strings.strip_prefix(name.as_bytes()))

@@ -5,11 +5,11 @@ use std::{error::Error, io};
 use aya::{BtfError as KernelTypesError, EbpfError, maps::MapError, programs::ProgramError};
 use thiserror::Error;
 
-/// Why following a plan failed, as a whole or for one probe. The text names the object, program or function
-/// and ends with the kernel's answer.
+/// Why carrying out a plan failed, as a whole or for one probe. The text names the object, program or function and ends with the
+/// kernel's answer.
 #[derive(Debug, Error)]
 pub enum AttachError {
-    /// The object could not be loaded: a map could not be made, or a global not be set.
+    /// The object could not be loaded: a map could not be created, or a global could not be set.
     #[error("the kernel refused the eBPF object: {}", chain(.0))]
     Load(EbpfError),
     /// The object lacks a map, or has one of another type under its name.
@@ -87,7 +87,7 @@ pub enum AttachError {
 }
 
 impl AttachError {
-    /// Whether kprobes may still do.
+    /// Whether it is only fentry that failed, so that kprobes may still work.
     #[must_use]
     pub const fn is_of_fentry(&self) -> bool {
         matches!(self, Self::NoTypes(_) | Self::Fentry { .. })

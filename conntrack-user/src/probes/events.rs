@@ -1,4 +1,4 @@
-//! Single events, from the ring buffer.
+//! Reads single events from the eBPF programs' ring buffer.
 
 use aya::{
     Ebpf,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{reading::events::EventCounts, source::maps::view::MapView};
 
-/// The ring, and what became of the events that did not get into it.
+/// The ring, and the counts of events that were sent, suppressed and lost.
 pub(super) struct EventRing {
     ring: RingBuf<MapData>,
     stats: MapView<EventStats>,
@@ -50,7 +50,7 @@ impl EventRing {
         at_most(limit, || self.ring.next().map(|item| decode(&item)))
     }
 
-    /// What became of the events of each kind so far.
+    /// How many events of each kind were sent, suppressed and lost so far.
     #[must_use]
     pub(super) fn counts(&self) -> EventCounts {
         EventKind::ALL.map(|kind| {

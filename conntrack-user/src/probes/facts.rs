@@ -1,4 +1,4 @@
-//! What the host offers: read once, and not yet decided upon.
+//! What the host offers for probing. Facts only: `plan` decides.
 
 use std::{
     io,
@@ -22,18 +22,18 @@ use super::{
 };
 use crate::{files, reading::cpus::cpu_list};
 
-/// Whether the host has something. Not knowing is not the same as no.
+/// Whether the host supports something. Unknown is not the same as no.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Support {
-    /// The host has it.
+    /// It does.
     Yes,
-    /// The host lacks it; the text says how that was seen.
+    /// It does not; the text says how that was seen.
     No(String),
     /// It could not be found out; the text says why.
     Unknown(String),
 }
 
-/// Why something is not known of the host.
+/// Why a fact about the host is not known.
 #[derive(Clone, Debug, Error)]
 pub enum FactError {
     /// The file could not be read.
@@ -57,16 +57,16 @@ pub enum FactError {
 /// Why no program is attached by fentry.
 #[derive(Clone, Debug, Error)]
 pub enum NoFentry {
-    /// None of the functions is one of vmlinux.
+    /// None of the functions is in vmlinux, because nf_conntrack is a module.
     #[error("nf_conntrack is a module here: fentry is for functions of vmlinux")]
     Module,
     /// The kernel's types cannot be read.
     #[error(transparent)]
     Types(TypesError),
-    /// The kernel cannot attach programs by fentry at all.
+    /// The kernel does not support fentry.
     #[error("this kernel has no trampolines for programs")]
     NoTrampolines,
-    /// The kernel refused a program that only tries fentry out.
+    /// The kernel refused the program that tests whether fentry works.
     #[error("the kernel refuses it: {}", chain(.0.as_ref()))]
     Refused(Arc<ProgramError>),
     /// The user asked for kprobes only.
@@ -86,11 +86,11 @@ pub struct HostFacts {
     pub object: Support,
     /// CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN.
     pub capabilities: Support,
-    /// Whether lockdown leaves bpf_probe_read_kernel alone.
+    /// Whether kernel lockdown allows bpf_probe_read_kernel.
     pub lockdown: Support,
     /// Whether the kernel has kprobes.
     pub kprobes: Support,
-    /// Whether nf_conntrack is there: built in, or its module loaded.
+    /// Whether nf_conntrack is built in, or its module loaded.
     pub conntrack: Support,
     /// Which of the functions that may be probed the kernel has.
     pub symbols: Result<Symbols, FactError>,
@@ -140,7 +140,7 @@ impl HostFacts {
     }
 }
 
-/// The most bytes of a file of the kernel that is read: its list of symbols has some 10 MB.
+/// The most bytes that are read of a file. The longest, /proc/kallsyms, has some 10 MB.
 const LARGEST_FILE: u64 = 256 << 20;
 
 fn read(path: &Path) -> Result<String, FactError> {
@@ -153,7 +153,7 @@ fn read(path: &Path) -> Result<String, FactError> {
         .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "is not text")))
 }
 
-/// Where the fields are, and which functions fentry can be used on.
+/// The offsets of kernel fields, and the functions that fentry can be used on.
 fn types(
     functions: &[&'static str],
 ) -> (
@@ -167,8 +167,8 @@ fn types(
     }
 }
 
-/// Whether the kernel lets programs run by trampolines: tried out, on a function that the kernel has for
-/// tests (`bpf_fentry_test1`). Some have functions in their type information and refuse all the same.
+/// Tests whether the kernel runs programs by trampolines, on a function that it has for tests (`bpf_fentry_test1`): some kernels
+/// have the functions in their type information and refuse nevertheless.
 fn trampolines() -> Result<(), NoFentry> {
     match is_program_supported(ProgramType::Tracing) {
         Ok(true) => Ok(()),
@@ -182,7 +182,8 @@ fn probing_capabilities() -> Support {
         Err(e) => Support::Unknown(format!("capget: {e}")),
         Ok(sets) => {
             let has = |cap| sets.effective.contains(cap);
-            // CAP_SYS_ADMIN too: kallsyms and perf_event_paranoid = 3 ask for it, not CAP_PERFMON.
+            // CAP_SYS_ADMIN stands for both, and some hosts want it instead of CAP_PERFMON: for kallsyms, or with
+            // perf_event_paranoid = 3.
             if has(CapabilitySet::SYS_ADMIN)
                 || (has(CapabilitySet::BPF) && has(CapabilitySet::PERFMON))
             {
@@ -196,7 +197,7 @@ fn probing_capabilities() -> Support {
     }
 }
 
-/// `[none] integrity confidentiality`: the one in brackets is in force.
+/// Parses text such as `[none] integrity confidentiality`: the mode in brackets is in force.
 fn lockdown(text: Result<String, FactError>) -> Support {
     match text {
         Ok(text) if text.contains("[confidentiality]") => Support::No(
@@ -204,7 +205,7 @@ fn lockdown(text: Result<String, FactError>) -> Support {
                 .to_owned(),
         ),
         Ok(_) => Support::Yes,
-        // Without securityfs, or without the lockdown module, there is none to speak of.
+        // Without securityfs, or without the lockdown module, there is most likely no lockdown.
         Err(reason) => Support::Unknown(reason.to_string()),
     }
 }
@@ -222,7 +223,7 @@ fn kprobes() -> Support {
 }
 
 fn conntrack() -> Support {
-    // Built in or a module: both have their parameters here.
+    // Its parameters are here, whether it is built in or a module.
     match Path::new("/sys/module/nf_conntrack").try_exists() {
         Ok(true) => Support::Yes,
         Ok(false) => Support::No(

@@ -1,4 +1,5 @@
-//! Heavy hitters as the programs count them, one generation after the other.
+//! The eBPF programs' tables of heavy hitters, and the generation that rotates them: programs count in one half while user space
+//! reads the other.
 
 use aya::{
     Ebpf,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::source::maps::heavy_hitters::SketchMaps;
 
-/// The tables the programs count in, and the generation, by which they know which half to use.
+/// The tables, and the generation, whose lowest bit tells the programs which half to count in.
 pub struct KernelSketches {
     generation: Array<MapData, u64>,
     current: u64,
@@ -38,14 +39,14 @@ impl KernelSketches {
             .map_err(of_generation)?;
         Ok(Self {
             generation,
-            // As the maps are when they are made.
+            // The value of a new map.
             current: 0,
             maps,
         })
     }
 
-    /// Starts the next generation and gives the number of the one that ends. A program may still be
-    /// counting in it: wait a moment before reading.
+    /// Starts the next generation, and returns the number of the one that ended. A program may still be counting in that one: wait a
+    /// moment before reading it.
     ///
     /// # Errors
     ///
@@ -59,7 +60,7 @@ impl KernelSketches {
         Ok(ended)
     }
 
-    /// The counts of the two generations that are kept.
+    /// The tables of both halves.
     #[must_use]
     pub fn maps(&self) -> &SketchMaps {
         &self.maps

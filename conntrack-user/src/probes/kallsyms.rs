@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-/// Functions by name, with how often each name occurs: one that is there more than once (static
-/// functions of different files) cannot be probed by name.
+/// Functions by name, with how often each name occurs. One that occurs more than once (static functions of different files)
+/// cannot be probed by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbols(BTreeMap<String, u32>);
 
 impl Symbols {
     /// Parses lines like `ffffffffc0a01230 t __nf_conntrack_alloc [nf_conntrack]`, of which only
-    /// names in `wanted` are kept. Lines of any other shape are passed over: the format is the
-    /// kernel's own and old, and a name that is not found is reported where it is needed.
+    /// names in `wanted` are kept. Lines of any other form are skipped: the kernel's format is old and
+    /// stable, and a name that is not found is reported where it is needed.
     #[must_use]
     pub fn parse(text: &str, wanted: &[&str]) -> Self {
         let mut symbols = BTreeMap::new();
@@ -34,13 +34,13 @@ impl Symbols {
         self.0.get(name).copied().unwrap_or_default()
     }
 
-    /// Symbols for tests, each there once.
+    /// Symbols for tests, each occurring once.
     #[cfg(test)]
     pub(crate) fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         Self(names.map(|name| (name.to_owned(), 1)).collect())
     }
 
-    /// Takes a symbol away, as if the kernel had no such function.
+    /// Removes a symbol, as if the kernel had no such function.
     pub fn remove(&mut self, name: &str) {
         self.0.remove(name);
     }

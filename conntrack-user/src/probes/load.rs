@@ -1,5 +1,4 @@
-//! Loading the object as planned: the size of its maps, and the globals that its programs take for
-//! constants.
+//! Loads the eBPF object as planned: sets the sizes of its maps, and the globals that its programs see as constants.
 
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
@@ -9,17 +8,17 @@ use conntrack_ebpf::{cells::CounterShape, globals, heavy_hitters::SketchShape, m
 
 use super::{error::AttachError, plan::Plan};
 
-/// The level below which the eBPF programs log nothing; the verifier removes what is below it.
+/// The lowest level that the eBPF programs log; the verifier removes the code of lower ones.
 const EBPF_LEVEL: u8 = aya_log::Level::Warn as u8;
 
-/// Loads the object. None of its programs is loaded yet.
+/// Loads the object and creates its maps. Its programs are not loaded into the kernel yet.
 pub(super) fn load(
     plan: &Plan,
     counters: CounterShape,
     sketch: Option<SketchShape>,
     object: &[u8],
 ) -> Result<Ebpf, AttachError> {
-    // 0 is no namespace's inode number.
+    // 0 stands for "no single namespace": no namespace has this inode number.
     let netns = plan.netns.unwrap_or_default();
     let mut loader = EbpfLoader::new();
     loader
@@ -64,7 +63,7 @@ pub(super) fn load(
     loader.load(object).map_err(AttachError::Load)
 }
 
-/// An array of the loaded object.
+/// An array map of the loaded object.
 pub(super) fn array<'a>(ebpf: &'a Ebpf, map: &'static str) -> Result<&'a MapData, AttachError> {
     match ebpf.map(map) {
         Some(Map::Array(data)) => Ok(data),

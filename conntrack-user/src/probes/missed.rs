@@ -1,13 +1,13 @@
-//! Missed hits: what reached a probe and was not counted.
+//! Missed hits: calls that reached a probe and were not counted.
 //!
 //! Two things can keep a probe from being counted: the kprobe itself does not fire (it nests in
 //! another one, or all return instances are in use), or it fires but the program does not run
 //! (another kprobe program is running on this CPU: `bpf_prog_active`). The kernel counts the first
 //! per link (`bpf_link_info.perf_event.kprobe.missed`) and the second per program
-//! (`recursion_misses`), both for kprobes since 6.7, and neither before. A trampoline (fentry) always
-//! fires; that its program runs already on this CPU, the kernel has counted since 5.12.
-//! (It adds to the first without a lock: two CPUs that miss a hit of one probe at the same moment may
-//! be counted as one.)
+//! (`recursion_misses`), both for kprobes since 6.7, and neither before. A trampoline (fentry) always fires; its misses, when the
+//! same program already runs on this CPU, are counted since 5.12.
+//! (The kernel adds to the first count without a lock, so two CPUs that miss a hit of one probe at the same moment may be counted
+//! as one.)
 
 mod link;
 
@@ -26,10 +26,10 @@ use crate::files;
 /// trace_call_bpf" and "bpf: Add missed value to kprobe perf link info".
 const SINCE: (u32, u32) = (6, 7);
 
-/// The same for fentry: commit "bpf: Count the number of times recursion was prevented".
+/// Release since which it counts missed fentry hits: commit "bpf: Count the number of times recursion was prevented".
 const SINCE_BY_FENTRY: (u32, u32) = (5, 12);
 
-/// Whether a kernel of this release counts the hits that it misses, `kprobes` being among the probes.
+/// Whether a kernel of this release counts the hits that it misses; `kprobes` is whether any probe is a kprobe.
 #[must_use]
 pub fn counts_missed_hits(kernel: &str, kprobes: bool) -> Support {
     let since = if kprobes { SINCE } else { SINCE_BY_FENTRY };
@@ -42,10 +42,10 @@ pub fn counts_missed_hits(kernel: &str, kprobes: bool) -> Support {
     }
 }
 
-/// Where the kernel counts the missed hits of all probes.
+/// Reads the kernel's counts of missed hits, of all probes.
 pub struct MissedHits {
-    /// Descriptors of the programs and links; they live as long as the programs are attached. `None` where
-    /// the kernel does not count.
+    /// Descriptors of the programs and links, which stay open as long as the programs are attached. `None` where the kernel does not
+    /// count missed hits.
     counters: Option<Vec<MissCounter>>,
 }
 
@@ -68,7 +68,7 @@ impl MissedHits {
             counters.push(MissCounter::Program(fd));
             ids.extend(fdinfo(fd, "prog_id"));
         }
-        // aya does not give out the links' descriptors; fdinfo shows which they are.
+        // aya does not expose the links' descriptors, so they are found by their fdinfo.
         let links = open_descriptors().into_iter().filter(|&fd| {
             fdinfo_text(fd).is_some_and(|text| {
                 field(&text, "link_id").is_some()
@@ -111,14 +111,14 @@ fn open_descriptors() -> Vec<RawFd> {
 }
 
 fn fdinfo_text(fd: RawFd) -> Option<String> {
-    files::read_beginning(Path::new(&format!("/proc/self/fdinfo/{fd}")), 64 << 10).ok()
+    files::read_start(Path::new(&format!("/proc/self/fdinfo/{fd}")), 64 << 10).ok()
 }
 
 fn fdinfo(fd: RawFd, name: &str) -> Option<u64> {
     field(&fdinfo_text(fd)?, name)
 }
 
-/// Whether fdinfo is of a link to a trampoline, which misses no hit: `link_type:\ttracing`.
+/// Whether fdinfo is that of a link to a trampoline, which always fires: `link_type:\ttracing`.
 fn is_trampoline(text: &str) -> bool {
     let mut lines = text.lines().filter_map(|line| line.split_once(':'));
     lines.any(|(key, value)| key == "link_type" && value.trim() == "tracing")

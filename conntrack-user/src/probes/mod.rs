@@ -1,6 +1,6 @@
-//! The probes: what the host offers (`facts`, from `kallsyms`, `offsets` and `btf`) → what to attach (`plan`,
-//! pure) → attached programs (`attach`, from `load`, `programs`, `events`, `heavy_hitters`, `missed`). What
-//! there is to attach is `conntrack_ebpf::table`. The only room that names aya or bpf(2).
+//! The probes: what the host offers (`facts`, from `kallsyms`, `offsets` and `btf`) → what to attach (`plan`, pure) → attached
+//! programs (`attach`, with `load`, `programs`, `events`, `heavy_hitters`, `missed`). `conntrack_ebpf::table` lists all probes
+//! that can be attached. This is the only room that names aya or bpf(2).
 
 pub mod attach;
 pub mod btf;

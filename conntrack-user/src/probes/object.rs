@@ -1,5 +1,5 @@
-//! The eBPF object that this binary carries. The build has checked that its programs are those of
-//! `conntrack_ebpf::table` and read the kernel fields that are named there (`build/object_check`).
+//! The eBPF object that is embedded in this binary. The build has checked that its programs are those of `conntrack_ebpf::table`,
+//! and that they read no other kernel fields than the table says (`build/object_check`).
 
 use aya::include_bytes_aligned;
 

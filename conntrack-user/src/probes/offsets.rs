@@ -1,5 +1,5 @@
-//! Where the fields are that the programs read: from the running kernel's own type information
-//! (BTF), so that one binary serves every kernel.
+//! Offsets of the kernel fields that the programs read, from the running kernel's own type information (BTF), so that one binary
+//! works on every kernel.
 
 use std::{
     hint::black_box,
@@ -14,7 +14,7 @@ use thiserror::Error;
 use super::btf::{Btf, BtfError};
 use crate::files;
 
-/// The most bytes of type information that are read; a kernel has some 10 MB of it.
+/// The most bytes that are read of a BTF file; a kernel's has some 10 MB.
 const LARGEST_BTF: u64 = 256 << 20;
 
 /// How many times their bytes it takes to go through all types: aya does so too, and ends the program where that much is not
@@ -32,7 +32,7 @@ pub enum TypesError {
         /// The system's answer.
         cause: Arc<io::Error>,
     },
-    /// What is in the file is not BTF that can be read.
+    /// The file is not BTF that can be read.
     #[error("{}: {cause}", path.display())]
     Parse {
         /// The file.
@@ -46,13 +46,12 @@ pub enum TypesError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{field}: {cause}")]
 pub struct FieldError {
-    /// The field.
     pub field: KernelField,
     /// What the types lack.
     pub cause: BtfError,
 }
 
-/// Offsets in bytes of the fields that programs read, or why one is not known.
+/// Offsets in bytes of the fields that the programs read, or why one is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldOffsets(Vec<(KernelField, Result<u32, BtfError>)>);
 
@@ -98,7 +97,7 @@ impl FieldOffsets {
         let module = directory.join("nf_conntrack");
         let module_bytes = match files::read(&module, LARGEST_BTF) {
             Ok(bytes) => bytes,
-            // Built in, or not loaded yet: then vmlinux has what there is to have.
+            // nf_conntrack is built in, or not loaded yet: only vmlinux has types.
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((Self::find(&base), own)),
             Err(e) => return Err(unreadable(&module, e)),
         };
@@ -117,7 +116,7 @@ impl FieldOffsets {
         Self(fields::ALL.iter().map(|field| (*field, Ok(8))).collect())
     }
 
-    /// Takes an offset away.
+    /// Removes an offset, as if the kernel did not have the field.
     #[cfg(test)]
     pub(crate) fn forget(&mut self, field: KernelField) {
         for (known, offset) in &mut self.0 {

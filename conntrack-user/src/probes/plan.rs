@@ -1,4 +1,4 @@
-//! What to attach, decided from host facts: pure.
+//! Decides which probes to attach, and how, from the facts about the host. Pure.
 
 mod probe;
 mod reason;
@@ -23,7 +23,7 @@ pub use sizing::remembered_connections;
 
 use super::facts::HostFacts;
 
-/// What to attach, and what not.
+/// Which probes to attach, and why the others are not.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The group asked for.
@@ -32,19 +32,19 @@ pub struct Plan {
     pub probes: Vec<PlannedProbe>,
     /// Probes that cannot be attached.
     pub missing: Vec<MissingProbe>,
-    /// The one reason why nothing is attached, where there is one.
+    /// The reason why no probe can be attached, if it is the same for all.
     pub blocked: Option<MissingReason>,
     /// Offsets of kernel fields in bytes, for the object's globals.
     pub offsets: Vec<(KernelField, u32)>,
     /// Number of CPU ids: highest possible id + 1.
     pub cpus: u32,
-    /// Events of one kind sent in a second.
+    /// The most events of one kind that are sent in a second.
     pub event_rate: u32,
     /// Inode number of the namespace to count; `None`: those that are assigned a slot.
     pub netns: Option<u32>,
-    /// How heavy hitters are counted, if they are.
+    /// How heavy hitters are counted; `None` when they are not.
     pub top: Option<SketchSettings>,
-    /// Connections whose insertion is remembered, to count lifetimes; `None`: they are not counted.
+    /// How many connections' insertion times are kept, to measure lifetimes; `None` when those are not measured.
     pub lifetimes: Option<u32>,
     /// Whether the time spent in functions is measured.
     pub latency: bool,
@@ -53,18 +53,17 @@ pub struct Plan {
 /// How heavy hitters are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SketchSettings {
-    /// The leading bits by which addresses are told apart.
+    /// The prefix lengths by which addresses are grouped.
     pub prefixes: Prefixes,
-    /// Chooses which keys share a set; the same for the whole run, or its parts would not add up.
+    /// Seed of the hash that chooses a key's set. The same for the whole run, because otherwise windows would not add up.
     pub seed: u32,
 }
 
-/// Events of one kind sent in a second, unless asked otherwise.
+/// The most events of one kind that are sent in a second, by default.
 pub const EVENT_RATE: u32 = 1000;
 
 impl Plan {
-    /// Decides. `latency`: whether the time spent in functions is to be measured, which takes their
-    /// probes whatever the group.
+    /// Makes a plan. With `latency`, the time spent in functions is measured, for which their probes are attached whatever the group.
     #[must_use]
     pub fn new(request: ProbeRequest, latency: bool, facts: &HostFacts) -> Self {
         let mut plan = Self {
@@ -112,7 +111,7 @@ impl Plan {
         self.attachments().any(|a| a.how == Mechanism::Fentry)
     }
 
-    /// All programs and their functions.
+    /// All programs to attach, with their functions.
     pub fn attachments(&self) -> impl Iterator<Item = &AttachPoint> {
         self.probes.iter().flat_map(|probe| &probe.attachments)
     }

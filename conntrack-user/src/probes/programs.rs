@@ -1,4 +1,4 @@
-//! Loading programs and putting them on their functions, by kprobe or by fentry.
+//! Loads programs and attaches them to their functions, by kprobe or by fentry.
 
 use aya::{
     Btf as KernelTypes, Ebpf,
@@ -10,7 +10,7 @@ use super::{
     plan::{AttachPoint, Mechanism, PlannedProbe},
 };
 
-/// Attaches all programs of a probe. `types` are vmlinux's, which fentry needs.
+/// Attaches all programs of a probe. `types` are those of vmlinux, which fentry needs.
 pub(super) fn attach(
     ebpf: &mut Ebpf,
     types: Option<&KernelTypes>,
@@ -32,7 +32,7 @@ fn by_kprobe(ebpf: &mut Ebpf, point: AttachPoint) -> Result<(), AttachError> {
         .try_into()
         .map_err(|cause| AttachError::OtherType { program, cause })?;
     match kprobe.load() {
-        // One program may go on several functions.
+        // One program may be attached to several functions.
         Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
         Err(cause) => return Err(AttachError::Refused { program, cause }),
     }

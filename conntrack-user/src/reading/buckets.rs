@@ -1,4 +1,4 @@
-//! Time buckets of about a millisecond: what a bucket is, and what one reading of them gives.
+//! Time buckets of 2^20 ns (1.05 ms): their numbers, and a batch of them as it is read from the probes' maps.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,7 +20,7 @@ pub type Epoch = u64;
 /// Events of one bucket by [`conntrack_ebpf::ProbeCounter`] index, summed over CPUs.
 pub type BucketCounts = [u64; COUNTER_SLOTS];
 
-/// The moment a bucket begins.
+/// When a bucket starts, on the monotonic clock.
 #[must_use]
 pub fn start_of(epoch: Epoch) -> Duration {
     Duration::from_nanos(epoch.saturating_mul(BUCKET_NS))
@@ -32,7 +32,7 @@ pub fn epoch_of(monotonic: Duration) -> Epoch {
     u64::try_from(monotonic.as_nanos()).unwrap_or(u64::MAX) / BUCKET_NS
 }
 
-/// Buckets read in one go: all those in `first..end`, and what arrived late for earlier ones.
+/// Buckets that were read together: all those in `first..end`, and what arrived late for earlier ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BucketBatch {
     /// The first bucket of the span.
@@ -47,7 +47,7 @@ pub struct BucketBatch {
 }
 
 impl BucketBatch {
-    /// Adds what was read right after it.
+    /// Adds the batch that was read right after this one.
     pub fn append(&mut self, later: Self) {
         self.end = later.end;
         self.lost += later.lost;

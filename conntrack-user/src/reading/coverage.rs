@@ -1,17 +1,17 @@
-//! Which of the probes' counts can be had.
+//! Which probe counters are available.
 
 use conntrack_ebpf::ProbeCounter;
 
 use crate::reading::{selector::Selector, unavailable::Unavailable};
 
-/// Which probe counters are counted, and why not where they are not.
+/// Which probe counters are available, and why the others are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coverage {
     missing: Vec<(ProbeCounter, Unavailable)>,
 }
 
 impl Coverage {
-    /// Nothing is counted, all for one reason.
+    /// No counter is available, all for the same reason.
     #[must_use]
     pub fn none(reason: impl Into<Unavailable>) -> Self {
         let reason = reason.into();
@@ -23,13 +23,13 @@ impl Coverage {
         }
     }
 
-    /// Everything is counted except these.
+    /// All counters are available except these.
     #[must_use]
     pub fn except(missing: Vec<(ProbeCounter, Unavailable)>) -> Self {
         Self { missing }
     }
 
-    /// Why a source cannot be had; `None` when it can.
+    /// Why a count is unavailable: the reason of the first part that is missing. `None` when all parts are counted.
     #[must_use]
     pub fn missing(&self, source: Selector) -> Option<&Unavailable> {
         let reason = |counter| {

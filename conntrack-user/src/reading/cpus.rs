@@ -1,26 +1,26 @@
-//! Which CPUs there are, and what each of them counted.
+//! The machine's CPUs, and the probes' counts of each.
 
 use crate::reading::{probes::ProbeTotals, unavailable::Unavailable};
 
-/// What is counted per CPU.
+/// Per-CPU counts of one reading.
 #[derive(Clone, Debug)]
 pub struct CpuReading {
-    /// Which there are.
+    /// The ids of the CPUs.
     pub ids: Result<CpuIds, Unavailable>,
-    /// What the probes counted, by CPU id, ids that do not exist included; `None` without probes.
+    /// What the probes counted, indexed by CPU id, with zeros for ids that do not exist; `None` without probes.
     pub probes: Option<Vec<ProbeTotals>>,
 }
 
 /// The CPUs of this machine by their ids, which may have gaps. Ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CpuIds {
-    /// Those there may ever be: the kernel's statistics have a row for each, in this order.
+    /// Possible CPUs: the kernel's statistics have a row for each, in this order.
     pub possible: Vec<u32>,
-    /// Those that run now.
+    /// Online CPUs.
     pub online: Vec<u32>,
 }
 
-/// The ids in a list like `0-3,8`; `None` for anything else.
+/// The ids in a list like `0-3,8`, as in `/sys/devices/system/cpu/possible`; `None` for anything else.
 #[must_use]
 pub fn cpu_list(text: &str) -> Option<Vec<u32>> {
     let mut ids = Vec::new();
@@ -28,7 +28,7 @@ pub fn cpu_list(text: &str) -> Option<Vec<u32>> {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
         let above = ids.last().is_none_or(|&before| before < first);
-        // No kernel has more.
+        // The bound keeps a hostile list short; no kernel supports as many CPUs.
         if !above || last < first || last >= 1 << 16 {
             return None;
         }

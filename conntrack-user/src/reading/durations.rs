@@ -1,20 +1,20 @@
-//! Lengths of time, as the programs count them.
+//! Durations that the eBPF programs measure: lifetimes of connections, and the time that kernel functions take.
 
-use crate::reading::lengths::Lengths;
+use crate::reading::duration_histogram::DurationHistogram;
 
-/// The programs' counts.
+/// Lifetimes of connections that have ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LifetimeCounts {
-    /// How long connections lived.
-    pub lengths: Lengths,
-    /// Connections whose begin was not seen.
+    /// How long connections lived whose start was seen.
+    pub histogram: DurationHistogram,
+    /// How many ended whose start was not seen, so that their lifetime is unknown.
     pub unknown: u64,
 }
 
 impl LifetimeCounts {
-    /// Adds others.
+    /// Adds the counts of another CPU, instance or attachment.
     pub fn add(&mut self, other: &Self) {
-        self.lengths.add(&other.lengths);
+        self.histogram.add(&other.histogram);
         self.unknown += other.unknown;
     }
 
@@ -22,19 +22,19 @@ impl LifetimeCounts {
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
-            lengths: self.lengths.since(&earlier.lengths),
+            histogram: self.histogram.since(&earlier.histogram),
             unknown: self.unknown.saturating_sub(earlier.unknown),
         }
     }
 }
 
-/// Counts of lengths of time; `None` of what is not counted.
+/// All durations measured for an instance; `None` for what is not measured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
-    /// How long connections lived.
+    /// Lifetimes of connections.
     pub lifetimes: Option<LifetimeCounts>,
-    /// Calls of `__nf_conntrack_confirm`.
-    pub confirm: Option<Lengths>,
-    /// Calls of `early_drop`.
-    pub early_drop: Option<Lengths>,
+    /// How long calls of `__nf_conntrack_confirm` took.
+    pub confirm: Option<DurationHistogram>,
+    /// How long calls of `early_drop` took.
+    pub early_drop: Option<DurationHistogram>,
 }

@@ -1,10 +1,10 @@
-//! The entries of the table, and what they are grouped by.
+//! Entries of the conntrack table, and the keys they are grouped by.
 
 use std::net::IpAddr;
 
 use conntrack_ebpf::heavy_hitters::{By, FlowKey, Prefixes};
 
-/// One entry of the table, as far as it is grouped by.
+/// One entry of the table, with the attributes it can be grouped by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Source address of the original direction.
@@ -28,18 +28,15 @@ pub struct Entry {
 pub enum GroupBy {
     /// Address or port of the original direction.
     Tuple(By),
-    /// Protocol.
     Protocol,
     /// State of a TCP connection.
     State,
-    /// Zone.
     Zone,
-    /// Mark.
     Mark,
 }
 
 impl GroupBy {
-    /// All of them, in the order in which their tables are reported.
+    /// All groupings, in the order in which their tables are reported.
     pub const ALL: [Self; 7] = [
         Self::Tuple(By::Source),
         Self::Tuple(By::Destination),
@@ -81,7 +78,7 @@ impl Entry {
     }
 }
 
-/// The key of an address; addresses that are not known share one.
+/// The key of an address; all entries whose address is not known share one.
 #[must_use]
 pub fn address_key(address: Option<IpAddr>, slot: u32, prefixes: Prefixes) -> FlowKey {
     match address {

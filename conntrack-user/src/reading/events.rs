@@ -1,4 +1,4 @@
-//! Single events.
+//! How many events there were, besides the events themselves.
 
 use conntrack_ebpf::EventKind;
 

@@ -1,39 +1,39 @@
-//! Counts per key in bounded memory, and how far from the truth they can be.
+//! Counts per key in bounded memory, each with the bounds of its error.
 //!
-//! A [`Sketch`] is put together from the Space-Saving sets of `conntrack_ebpf::heavy_hitters`: over CPUs, and
-//! over time. Both are the same: two streams of keys, each summarised by itself, are summarised
-//! together. Nothing is estimated: of every key it is known between which two numbers its count lies.
+//! A [`Sketch`] is merged from the Space-Saving sets of `conntrack_ebpf::heavy_hitters`, over CPUs and over time. Both are the
+//! same operation: two streams of keys, each summarised on its own, are summarised together. Nothing is estimated: for each key
+//! there is a lower and an upper bound that always hold.
 
 use conntrack_ebpf::heavy_hitters::{FlowKey, SketchSet};
 
-/// Keys a sketch keeps. What falls out then still bounds the counts of keys that are not kept.
+/// Keys that a sketch keeps. The counts of the others stay bounded: see `MergedSet::absent`.
 pub const KEYS: usize = 65_536;
 
-/// Between which two numbers the count of a key lies, both included.
+/// Bounds of the count of a key, both inclusive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Range {
-    /// At least.
+    /// It occurred at least so often.
     pub low: u64,
-    /// At most.
+    /// It occurred at most so often.
     pub high: u64,
 }
 
 impl Range {
-    /// How far the lower end can be from the truth.
+    /// How far the lower bound can be from the truth.
     #[must_use]
     pub fn width(&self) -> u64 {
         self.high - self.low
     }
 }
 
-/// The keys that hash to one place: all streams use the same hash, so those of one are those of all.
+/// The keys that hash to one set. All streams use the same hash, so a key is in the same set of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct MergedSet {
     /// Sorted by key.
     held: Vec<(FlowKey, Range)>,
-    /// The most that a key can have occurred which is not held.
+    /// How often a key that is not held can have occurred, at most.
     absent: u64,
-    /// Occurrences that are certain for no key.
+    /// Occurrences that belong to the set, but to no key for certain.
     loose: u64,
 }
 
@@ -57,12 +57,12 @@ impl MergedSet {
         }
     }
 
-    /// Takes in the summary of another stream.
+    /// Merges the same set of another stream.
     fn add(&mut self, other: &Self) {
         let mut held = Vec::with_capacity(self.held.len() + other.held.len());
         let (mut ours, mut theirs) = (self.held.iter().peekable(), other.held.iter().peekable());
         loop {
-            // What one does not hold, it may still have seen.
+            // A key that one stream does not hold may still have occurred there, up to `absent` times.
             let (key, a, b) = match (ours.peek(), theirs.peek()) {
                 (None, None) => break,
                 (Some((key, a)), Some((other, b))) if key == other => (*key, Some(*a), Some(*b)),
@@ -111,12 +111,12 @@ impl MergedSet {
 pub struct Sketch {
     parts: Vec<MergedSet>,
     keys_per_part: usize,
-    /// Whether an instance was forgotten, of which `loose` may be a part.
+    /// Whether an instance's keys were dropped: `loose` may then count occurrences of theirs.
     forgotten: bool,
 }
 
 impl Sketch {
-    /// An empty sketch of streams whose keys hash to `sets` places, with room for `keys` keys.
+    /// An empty sketch of streams whose keys hash to `sets` sets, with room for `keys` keys.
     #[must_use]
     pub fn new(sets: usize, keys: usize) -> Self {
         Self {
@@ -126,7 +126,7 @@ impl Sketch {
         }
     }
 
-    /// Nothing yet, of streams with the same places.
+    /// An empty sketch with as many sets and as much room.
     #[must_use]
     pub fn emptied(&self) -> Self {
         Self {
@@ -136,14 +136,14 @@ impl Sketch {
         }
     }
 
-    /// Takes in a set of the stream of a CPU.
+    /// Merges a set of one CPU's table; `place` is its index.
     pub fn add_set(&mut self, place: usize, set: &SketchSet, generation: u64) {
         if let Some(part) = self.parts.get_mut(place) {
             part.add(&MergedSet::of(set, generation));
         }
     }
 
-    /// Takes in another stream, with the same places.
+    /// Merges the sketch of another stream with as many sets.
     pub fn add(&mut self, other: &Self) {
         for (part, other) in self.parts.iter_mut().zip(&other.parts) {
             if !other.held.is_empty() {
@@ -177,7 +177,7 @@ impl Sketch {
         };
         ours.sort_unstable_by_key(|(key, range)| (u64::MAX - range.low, *key));
         let mut rest = ours.split_off(ours.len().min(count));
-        // Not once for certain: no heavy hitter.
+        // What did not occur even once for certain is no heavy hitter.
         while ours.last().is_some_and(|(_, range)| range.low == 0) {
             rest.extend(ours.pop());
         }
@@ -196,17 +196,17 @@ impl Sketch {
 /// The keys that occurred most often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeavyHitters {
-    /// Occurrences of all keys. With several instances, without those that are certain for no key.
+    /// Occurrences of all keys. While several instances share the sketch, without those that belong to no key for certain.
     pub total: u64,
-    /// No lower end of a row is further from the truth.
+    /// How far the lower bound of any row can be from the truth, at most.
     pub error: u64,
     /// Whether no other key can have occurred more often than the last row.
     pub certain: bool,
-    /// By what is certain, most first.
+    /// By lower bound, greatest first.
     pub rows: Vec<(FlowKey, Range)>,
 }
 
-/// Makes a sketch of keys that user space counts, in the same sets as the programs'.
+/// Makes a sketch of keys that user space counts, with the same algorithm as the eBPF programs'.
 #[derive(Clone, Debug)]
 pub struct SketchBuilder {
     sets: Vec<SketchSet>,
@@ -214,7 +214,7 @@ pub struct SketchBuilder {
     seed: u32,
 }
 
-/// Any will do: there is only one.
+/// The generation of all sets. Any number will do, as there is only one window.
 const GENERATION: u64 = 1;
 
 impl SketchBuilder {
@@ -386,7 +386,7 @@ mod tests {
         for rank in 1..=5_000_u64 {
             truth.push((20_000 / rank).max(1));
         }
-        // Interleaved: everybody in turn, as long as they have something left.
+        // Interleaved: each key in turn, as long as it has occurrences left.
         let most = truth[0];
         for round in 0..most {
             for (rank, count) in truth.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long an answer about hooks holds.
+/// How long an answer about hooks is used before the kernel is asked again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// What is known of conntrack's hooks in a network namespace.
@@ -12,19 +12,19 @@ pub enum Hooks {
     Registered,
     /// They are not: no packet can be tracked, except by Open vSwitch or by act_ct of `tc`.
     Absent,
-    /// It could not be found out; the text says why.
+    /// It could not be found out, for this reason.
     Unknown(String),
 }
 
-/// When the kernel is to be asked about hooks: now and then, and only while the table is empty, for entries come from
-/// tracking.
+/// Decides when to ask the kernel about hooks: every 10 s, and only while the table is empty, because a table with entries
+/// proves that packets are tracked.
 #[derive(Debug, Default)]
 pub struct HookSchedule {
     asked: Option<Duration>,
 }
 
 impl HookSchedule {
-    /// Whether to ask now, with so many entries in the table (`None`: there is no nf_conntrack) at a time since boot.
+    /// Whether to ask now; `entries` is `None` where there is no nf_conntrack, `now` a time since boot.
     pub fn is_due(&mut self, entries: Option<u64>, now: Duration) -> bool {
         match entries {
             None => {

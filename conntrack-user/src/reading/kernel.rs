@@ -1,8 +1,8 @@
-//! The kernel's own counters, as one reading finds them.
+//! The kernel's own counters, as they were read at one moment.
 
 use crate::reading::proc_stat::ProcStat;
 
-/// The kernel's own counters.
+/// The kernel's own counters; each is `None` where it could not be read.
 #[derive(Clone, Debug, Default)]
 pub struct KernelReading {
     /// /proc/net/stat/nf_conntrack, or the same counters through ctnetlink.

@@ -1,18 +1,17 @@
-//! What is measured: the data types that the way in ([`crate::source`], [`crate::probes`]) hands to the model. No IO, no
-//! decisions.
+//! What is measured: the data types that [`crate::source`] and [`crate::probes`] hand to the model. No IO, no decisions.
 //!
 //! Everything that is measured in a tick is one [`Reading`].
 
 pub mod buckets;
 pub mod coverage;
 pub mod cpus;
+pub mod duration_histogram;
 pub mod durations;
 pub mod entries;
 pub mod events;
 pub mod heavy_hitters;
 pub mod hooks;
 pub mod kernel;
-pub mod lengths;
 pub mod owners;
 pub mod probes;
 pub mod proc_stat;
@@ -40,45 +39,45 @@ use crate::{clock::Instant, text::Text};
 
 /// Everything that was measured in one tick.
 pub struct Reading {
-    /// When it was complete.
+    /// When all of it had been read.
     pub at: Instant,
-    /// What it is taken for.
+    /// Whether it ends an interval.
     pub purpose: Purpose,
     /// Release of the kernel that is read; `None` while it is not known.
     pub kernel_release: Option<Text>,
-    /// What was attached while it was taken.
+    /// The probes that were attached while it was taken.
     pub probes: Rc<ProbeStatus>,
     /// Each watched namespace that could be read, in the order in which they are reported.
     pub instances: Vec<(Rc<InstanceInfo>, InstanceReading)>,
-    /// Namespaces that are gone since the reading before, with the lengths of time counted for them.
+    /// Namespaces that disappeared since the reading before, with the durations measured for them.
     pub gone: Vec<(Rc<InstanceInfo>, Option<Durations>)>,
     /// Single events since the reading before, oldest first.
     pub events: Vec<RawEvent>,
-    /// What became of all events since the probes were attached; `None` without probes.
+    /// Events by kind since the probes were attached: sent, suppressed and lost; `None` without probes.
     pub event_counts: Option<EventCounts>,
-    /// What was found out about top talkers since the reading before; `None` when nobody asked.
+    /// What was measured of top talkers since the reading before; `None` when they are not asked for.
     pub top: Option<TopReading>,
-    /// What this process has used, when that was looked at.
+    /// What this process has used, in ticks in which it is measured.
     pub own: Option<Usage>,
 }
 
 /// What a reading is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To count from: of a namespace that is new, or of probes that were just attached or lost. It ends no interval.
+    /// To count from: of a new namespace, or after probes were attached or lost. It ends no interval.
     Baseline,
     /// To end an interval.
     Interval,
-    /// To end the last interval: no reading follows, and nothing is left out because it may change.
+    /// To end the last interval. No reading follows, so what may still change is reported as it is.
     Last,
 }
 
 /// A watched instance: a network namespace, or a directory laid out like /proc.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceInfo {
-    /// Its number, given once in a run.
+    /// Its number; no other instance of the run has or had it.
     pub id: u64,
-    /// What it is called.
+    /// Its name, as records show it.
     pub name: Text,
     /// Inode number of the namespace; `None` for a directory.
     pub netns: Option<u32>,
@@ -91,14 +90,14 @@ pub struct InstanceInfo {
 pub struct InstanceReading {
     /// When the kernel's own counters were read.
     pub at: Instant,
-    /// What the kernel itself says. Each part is absent when it could not be read.
+    /// The kernel's own counters.
     pub kernel: KernelReading,
     /// What the probes have counted, when they are attached.
     pub probes: Option<ProbeReading>,
-    /// What tells CPUs apart, when that is wanted.
+    /// Per-CPU counts, when the user asked for them.
     pub cpus: Option<CpuReading>,
-    /// Whether conntrack is hooked in here: asked only while the table is empty.
+    /// Whether conntrack is hooked into the namespace; asked only while the table is empty.
     pub hooks: Option<Hooks>,
-    /// Lengths of time that the probes have counted since they were attached; read seldom, as the histograms are long.
+    /// Durations that the probes have measured since they were attached; read seldom, as the histograms are large.
     pub durations: Option<Durations>,
 }

@@ -1,5 +1,5 @@
-//! Who is behind a key: the process that has most of the local sockets it fits, or the program. Put together where
-//! sockets are read: there may be many.
+//! The owner of a key (an address or port of the top tables): the process that holds most of the local sockets that match it,
+//! or the program whose processes do. Sockets are counted where they are read, because there may be too many to keep.
 
 use crate::reading::sockets::{Process, Program};
 use std::{collections::HashMap, fmt, hash::Hash, net::IpAddr, rc::Rc};
@@ -8,7 +8,7 @@ use conntrack_ebpf::heavy_hitters::{By, FlowKey, Prefixes};
 
 use crate::reading::sockets::Socket;
 
-/// Somebody behind a key.
+/// The owner of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owner {
     Process(Process),
@@ -36,29 +36,29 @@ impl fmt::Display for Owner {
     }
 }
 
-/// Who is behind each key, where somebody is.
+/// The owners of keys, as far as they have one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners(HashMap<(By, FlowKey), Owner>);
 
 impl Owners {
-    /// Who is behind a key.
+    /// The owner of a key, as text.
     #[must_use]
     pub fn get(&self, by: By, key: &FlowKey) -> Option<String> {
         self.0.get(&(by, *key)).map(ToString::to_string)
     }
 }
 
-/// Sockets as they are found, with their processes.
+/// Counts, for each key, how many matching sockets each process holds.
 #[derive(Debug)]
-pub struct Finding {
+pub struct OwnerVotes {
     slot: u32,
     prefixes: Prefixes,
-    /// How many sockets each process has that fit a key.
+    /// By key, then by process: the number of matching sockets.
     votes: HashMap<(By, FlowKey), HashMap<Rc<Process>, u32>>,
 }
 
-impl Finding {
-    /// Of an instance.
+impl OwnerVotes {
+    /// No votes yet, for the keys of an instance.
     #[must_use]
     pub fn new(slot: u32, prefixes: Prefixes) -> Self {
         Self {
@@ -68,8 +68,8 @@ impl Finding {
         }
     }
 
-    /// A socket. A flow from its address, to its address, to whom it is connected, or, if it is
-    /// connected to nobody, to its port may be its own.
+    /// Counts a socket for the keys that its flows may have: its own address as source and destination, the remote address as
+    /// destination, and, if it is not connected, its port.
     pub fn add(&mut self, socket: &Socket, process: &Rc<Process>) {
         let mut vote = |by, key| {
             let votes = self.votes.entry((by, key)).or_default();
@@ -96,8 +96,8 @@ impl Finding {
         }
     }
 
-    /// For each key the process that has more than half of its sockets, else the program whose
-    /// processes have; where none has, nobody is named.
+    /// For each key the process that holds more than half of the matching sockets, else the program whose processes do; a key
+    /// without such a majority has no owner.
     #[must_use]
     pub fn owners(self) -> Owners {
         let owner = |votes: HashMap<Rc<Process>, u32>| {
@@ -117,17 +117,17 @@ impl Finding {
     }
 }
 
-/// Who has more than half of the votes.
+/// The candidate with more than half of the votes.
 fn majority<T: Eq + Hash>(votes: impl Iterator<Item = (T, u32)>) -> Option<T> {
     let mut sums = HashMap::new();
     let mut all = 0;
-    for (whom, count) in votes {
-        *sums.entry(whom).or_insert(0) += count;
+    for (candidate, count) in votes {
+        *sums.entry(candidate).or_insert(0) += count;
         all += count;
     }
     sums.into_iter()
         .find(|(_, count)| count * 2 > all)
-        .map(|(whom, _)| whom)
+        .map(|(candidate, _)| candidate)
 }
 
 #[cfg(test)]
@@ -163,14 +163,14 @@ mod tests {
     #[test]
     fn most_of_the_sockets_decide() {
         let (nginx, curl, wget) = (process("nginx", 1), process("curl", 2), process("wget", 3));
-        let mut finding = Finding::new(2, PREFIXES);
-        finding.add(&socket([0; 4], 80, [0; 4]), &nginx);
-        finding.add(&socket([10, 0, 0, 1], 80, [10, 0, 0, 9]), &nginx);
-        finding.add(&socket([10, 0, 0, 1], 81, [10, 0, 0, 9]), &nginx);
-        finding.add(&socket([10, 0, 0, 1], 5000, [10, 0, 0, 8]), &curl);
-        finding.add(&socket([10, 0, 0, 2], 5001, [10, 0, 0, 7]), &curl);
-        finding.add(&socket([10, 0, 0, 2], 5002, [10, 0, 0, 7]), &wget);
-        let owners = finding.owners();
+        let mut votes = OwnerVotes::new(2, PREFIXES);
+        votes.add(&socket([0; 4], 80, [0; 4]), &nginx);
+        votes.add(&socket([10, 0, 0, 1], 80, [10, 0, 0, 9]), &nginx);
+        votes.add(&socket([10, 0, 0, 1], 81, [10, 0, 0, 9]), &nginx);
+        votes.add(&socket([10, 0, 0, 1], 5000, [10, 0, 0, 8]), &curl);
+        votes.add(&socket([10, 0, 0, 2], 5001, [10, 0, 0, 7]), &curl);
+        votes.add(&socket([10, 0, 0, 2], 5002, [10, 0, 0, 7]), &wget);
+        let owners = votes.owners();
         let get = |by, key| owners.get(by, &key);
         let nginx = Some("nginx[1]".to_owned());
         let curl = Some("curl[2]".to_owned());
@@ -179,22 +179,22 @@ mod tests {
         assert_eq!(get(By::Port, FlowKey::port(2, 6, 5000)), None);
         assert_eq!(get(By::Source, address([10, 0, 0, 1])), nginx);
         assert_eq!(get(By::Destination, address([10, 0, 0, 8])), curl);
-        // As many of one as of the other.
+        // A tie.
         assert_eq!(get(By::Source, address([10, 0, 0, 2])), None);
         assert_eq!(get(By::Destination, address([10, 0, 0, 7])), None);
         assert_eq!(get(By::Source, address([10, 0, 0, 3])), None);
     }
 
-    /// As with SO_REUSEPORT: a socket for each of them.
+    /// Like workers with SO_REUSEPORT, which have a socket each.
     #[test]
     fn processes_of_one_program_are_taken_together() {
-        let mut finding = Finding::new(2, PREFIXES);
+        let mut votes = OwnerVotes::new(2, PREFIXES);
         for pid in 1..=3 {
-            finding.add(&socket([0; 4], 80, [0; 4]), &process("java", pid));
+            votes.add(&socket([0; 4], 80, [0; 4]), &process("java", pid));
         }
-        finding.add(&socket([0; 4], 80, [0; 4]), &process("other", 9));
+        votes.add(&socket([0; 4], 80, [0; 4]), &process("other", 9));
         assert_eq!(
-            finding.owners().get(By::Port, &FlowKey::port(2, 6, 80)),
+            votes.owners().get(By::Port, &FlowKey::port(2, 6, 80)),
             Some("java[3 processes] in 0123456789ab".to_owned())
         );
     }

@@ -1,4 +1,4 @@
-//! What is attached to the kernel, and what it has counted.
+//! The probes that are attached to the kernel, and what they have counted.
 
 use crate::text::Text;
 use conntrack_ebpf::COUNTER_SLOTS;
@@ -16,9 +16,9 @@ pub struct ProbeReading {
     pub before: ProbeTotals,
     /// Totals after.
     pub after: ProbeTotals,
-    /// The millisecond buckets that became complete since the last look.
+    /// The buckets that were completed since the reading before.
     pub buckets: BucketBatch,
-    /// Probe hits the kernel missed, since attach; `None` where the kernel does not tell.
+    /// Probe hits the kernel missed, since attach; `None` where the kernel does not report them.
     pub missed: Option<u64>,
     /// Events lost because kernel memory could not be read, since attach.
     pub faults: u64,
@@ -27,33 +27,32 @@ pub struct ProbeReading {
     pub in_flight: u64,
 }
 
-/// What is attached to the kernel, and what that covers.
+/// Which probes are attached, and which counters that makes available.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeStatus {
-    /// How often probes were attached or lost before: counts start anew with each number.
+    /// How often probes were attached or lost before: with each new number counts start again from 0.
     pub number: u32,
-    /// For the report.
     pub report: Probes,
-    /// Which of the probes' counts can be had.
+    /// Which probe counters are available.
     pub coverage: Coverage,
 }
 
-/// What is attached to the kernel, in the form of the contract.
+/// Which probes are attached, as `hello` reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probes {
     /// `kprobe`, `fentry` or `off`.
     pub mode: Text,
     /// `flow`, `all` or `off`.
     pub group: Text,
-    /// Why no probe is attached, when none is.
+    /// Why no probe is attached; `None` when some are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
     /// Kernel functions with a probe on them.
     pub attached: Vec<Text>,
-    /// Those of them that have a kprobe although the mode is `fentry`.
+    /// Functions in `attached` that have a kprobe although the mode is `fentry`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_kprobe: Vec<Text>,
-    /// Kernel functions without, and why.
+    /// Kernel functions without a probe, and why.
     pub missing: Vec<Missing>,
 }
 
@@ -75,7 +74,7 @@ impl Probes {
 /// A function that could not be probed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
-    /// The function.
+    /// Name of the kernel function.
     pub function: Text,
     /// Why not.
     pub reason: Text,

@@ -19,13 +19,13 @@ use thiserror::Error;
 
 use crate::text::Text;
 
-/// The column that is no per-CPU counter but the size of the table, repeated on every row.
+/// The column that is not a per-CPU counter but the number of entries in the table, repeated on every row.
 pub const ENTRIES: &str = "entries";
 
 /// One snapshot of `/proc/net/stat/nf_conntrack`, or of the same counters from elsewhere.
 ///
 /// Every cell is the kernel's `unsigned int` as printed; counters wrap at 2^32, each row for itself.
-/// Columns this program has never heard of are carried along under their header name.
+/// Columns that this program does not know are kept, under their header name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcStat {
     columns: Vec<String>,
@@ -68,7 +68,7 @@ impl ProcStat {
     }
 
     /// Counters that did not come as text: `rows` per possible CPU, with a cell for each of `columns`,
-    /// and `entries` told apart from them.
+    /// and the number of entries by itself.
     ///
     /// `None` without any column or row, with a row of another length, or with two columns of one
     /// name; `entries` is not one of them.
@@ -133,7 +133,7 @@ impl ProcStat {
     /// Sum of a counter over all rows; `None` for a column the file lacks and for the gauge
     /// `entries`.
     ///
-    /// Fit for "has this ever counted?", not for rates: the sum falls by 2^32 whenever one row
+    /// Good for "has this ever counted?", not for rates: the sum falls by 2^32 whenever one row
     /// wraps. Rates come from [`crate::model::rates::delta`].
     #[must_use]
     pub fn sum(&self, name: &str) -> Option<u64> {
@@ -152,7 +152,7 @@ impl ProcStat {
     }
 }
 
-/// Why a text is no `/proc/net/stat/nf_conntrack`. Lines count from 1, the header.
+/// Why a text is not a valid `/proc/net/stat/nf_conntrack`. Lines count from 1, which is the header.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ParseError {
     /// The file has no header, or a blank one.

@@ -1,9 +1,9 @@
-//! Which of the probes' counts make a counter.
+//! How a counter is computed from the probes' counts.
 
 use conntrack_ebpf::ProbeCounter;
 
-/// How a counter is made from what the probes count: a sum, less another. What is subtracted happens
-/// after what it is subtracted from, in the same call.
+/// A counter as a sum of probe counters, less another sum. What is subtracted happens after what it is subtracted from, in
+/// the same call of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Selector {
     /// Added.
@@ -13,19 +13,18 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// A sum.
     #[must_use]
     pub const fn sum(plus: &'static [ProbeCounter]) -> Self {
         Self { plus, minus: &[] }
     }
 
-    /// This, less a sum.
+    /// The same counter, less a sum.
     #[must_use]
     pub const fn less(self, minus: &'static [ProbeCounter]) -> Self {
         Self { minus, ..self }
     }
 
-    /// Everything it is made from.
+    /// All probe counters that it needs.
     pub fn parts(self) -> impl Iterator<Item = ProbeCounter> {
         self.plus.iter().chain(self.minus).copied()
     }

@@ -7,32 +7,31 @@ use crate::text::Text;
 /// A socket that belongs to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Socket {
-    /// Its protocol's number.
+    /// IANA number of its protocol.
     pub protocol: u8,
-    /// Its own address; unspecified where it takes any.
+    /// Local address; unspecified (`0.0.0.0`, `::`) when it is bound to all.
     pub local: IpAddr,
-    /// Its own port.
+    /// Local port.
     pub port: u16,
-    /// Who it is connected to; unspecified where it is not.
+    /// Remote address; unspecified when it is not connected.
     pub remote: IpAddr,
-    /// Its inode number, by which processes hold it.
+    /// Its inode number, which `/proc/PID/fd` shows as `socket:[…]`.
     pub inode: u64,
 }
 
-/// What a process runs.
+/// The program that a process runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Program {
-    /// Its name (`comm`).
+    /// The process's name (`comm`).
     pub name: Text,
-    /// The container it runs in.
+    /// Id of the container it runs in, shortened; `None` outside of containers.
     pub container: Option<String>,
 }
 
-/// A process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
-    /// Its number.
+    /// Its process id.
     pub pid: u32,
-    /// What it runs.
+    /// The program it runs.
     pub program: Program,
 }

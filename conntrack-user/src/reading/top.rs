@@ -1,4 +1,4 @@
-//! What is found out about top talkers.
+//! Measurements of top talkers: the probes' counts per key, listings of the table, and the owners of sockets.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use crate::{
     },
 };
 
-/// What was found out since the reading before.
+/// What was measured since the reading before.
 #[derive(Debug, Default)]
 pub struct TopReading {
-    /// What the programs counted in a window, when one has ended.
+    /// What the probes counted in a window, if one has ended.
     pub window: Option<TopWindow>,
     /// Listings of the entries in the table, by the instance's number.
     pub listings: Vec<(u64, EntryListing)>,
-    /// The processes behind local sockets, likewise.
+    /// The owners of local sockets, by the instance's number.
     pub owners: Vec<(u64, Owners)>,
 }
 
-/// What the programs counted by source, destination and port.
+/// What the probes counted by source, destination and port.
 #[derive(Debug)]
 pub struct TopWindow {
     /// When it ended.
     pub end: Instant,
-    /// How long it was.
+    /// How long it lasted.
     pub length: Duration,
     /// The counts by table (`conntrack_ebpf::heavy_hitters::table`), of all instances.
     pub sketches: Vec<Sketch>,
@@ -36,8 +36,8 @@ pub struct TopWindow {
 /// The entries of a table, grouped.
 #[derive(Debug)]
 pub struct EntryListing {
-    /// The largest groups by each of their kinds.
+    /// The largest groups of each grouping.
     pub groups: Vec<(GroupBy, HeavyHitters)>,
-    /// How complete it is.
+    /// Whether all entries were listed.
     pub listing: Listing,
 }

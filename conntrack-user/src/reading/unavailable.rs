@@ -1,21 +1,22 @@
-//! Why something is not known. It takes the place of a number, all the way to the user: what is unavailable is never shown as 0.
+//! The reason why a value is unavailable. It takes the place of the value all the way to the user: what is unavailable is never
+//! shown as 0.
 
 use std::fmt;
 
 use crate::text::Text;
 
-/// Why something cannot be had, as a user reads it after "unavailable: ".
+/// Why a value is unavailable, as a user reads it after "unavailable: ".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unavailable(Text);
 
 impl Unavailable {
-    /// The reason, for a record.
+    /// The reason as text, for a record.
     #[must_use]
     pub fn reason(&self) -> &Text {
         &self.0
     }
 
-    /// The reason, for a record.
+    /// The reason as text, for a record.
     #[must_use]
     pub fn into_reason(self) -> Text {
         self.0

@@ -1,4 +1,4 @@
-//! A block: a gzip member with our extra field. Bytes in, bytes out; no IO.
+//! The format of a block: a gzip member with an extra field of ctpulse. No IO.
 //!
 //! ```text
 //! 0   1f 8b 08 04   gzip, deflate, has an extra field
@@ -35,35 +35,34 @@ pub const MAGIC: [u8; 4] = [0x1f, 0x8b, 8, 4];
 /// Bytes before the subfield's contents.
 const PREFIX: usize = 16;
 
-/// Our subfield's name.
+/// Name of ctpulse's subfield in gzip's extra field.
 const SUBFIELD: [u8; 2] = *b"CT";
 
 /// gzip's checksum and length.
 const TRAILER: usize = 8;
 
-/// The most bytes of plain contents, which are in memory as a whole while they are read. The writer ends a block at a
+/// The most bytes of a block's contents, uncompressed: a reader has them in memory as a whole. The writer ends a block at a
 /// quarter of that.
-pub const LARGEST: u32 = 16 << 20;
+pub const MAX_CONTENTS: u32 = 16 << 20;
 
-/// What deflate cannot compress it lets grow, by 5 bytes in 64 KiB.
+/// How much longer than its contents a block may be: deflate adds 5 bytes for each 64 KiB that it cannot compress.
 const GROWTH: u32 = 1 << 20;
 
 const STARTS: u8 = 1;
 const ENDS: u8 = 2;
-const GREETS: u8 = 4;
+const HAS_HELLO: u8 = 4;
 
-/// What a header says about its block.
+/// A block's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockHeader {
     /// Number of the block in its segment, from 0.
     pub sequence: u32,
     /// Whether a segment starts here: the file was created or appended to.
     pub starts: bool,
-    /// Whether its segment ends here, as it should: with a summary.
+    /// Whether its segment ends here, with a summary.
     pub ends: bool,
-    /// Whether a `hello` is in it, which those that come later depend on.
-    pub greets: bool,
-    /// Records in it.
+    /// Whether it holds a `hello`, on which later records depend.
+    pub has_hello: bool,
     pub records: u32,
     /// The least and greatest time of its records; `None` when none has one.
     pub times: Option<(Timestamp, Timestamp)>,
@@ -75,13 +74,13 @@ pub struct BlockHeader {
     pub plain_len: usize,
 }
 
-/// Why bytes are no block.
+/// Why bytes are not a valid block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlockFault {
     /// It does not start like one.
     #[error("no block starts here")]
     NotABlock,
-    /// There is no more of it.
+    /// The bytes end before the block does.
     #[error("the block is cut short")]
     Short,
     /// The header's checksum does not match.
@@ -90,9 +89,9 @@ pub enum BlockFault {
     /// A version that is not known yet.
     #[error("written in version {0} of the format; this ctpulse reads up to {VERSION}")]
     Newer(u8),
-    /// It claims to have more than a block may.
+    /// Its header claims more contents than a block may have.
     #[error(
-        "the block claims to have {0} bytes of contents; more than {LARGEST} in a block are not read"
+        "the block claims to have {0} bytes of contents; more than {MAX_CONTENTS} in a block are not read"
     )]
     TooLong(u32),
     /// The contents cannot be decompressed, or their checksum does not match.
@@ -100,30 +99,30 @@ pub enum BlockFault {
     Contents,
 }
 
-/// What the header of a new block says besides what follows from its contents.
+/// The fields of a new block's header that do not follow from its contents.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockLabel {
     /// See [`BlockHeader::sequence`].
     pub sequence: u32,
     /// See [`BlockHeader::ends`].
     pub ends: bool,
-    /// See [`BlockHeader::greets`].
-    pub greets: bool,
+    /// See [`BlockHeader::has_hello`].
+    pub has_hello: bool,
     /// See [`BlockHeader::records`].
     pub records: u32,
     /// See [`BlockHeader::times`].
     pub times: Option<(Timestamp, Timestamp)>,
 }
 
-/// Makes a block of JSON lines.
+/// Encodes JSON lines as a block.
 ///
 /// # Errors
 ///
-/// When the contents are longer than [`LARGEST`].
+/// When the contents are longer than [`MAX_CONTENTS`].
 pub fn encode(label: BlockLabel, lines: &[u8]) -> io::Result<Vec<u8>> {
     let plain_len = u32::try_from(lines.len())
         .ok()
-        .filter(|len| *len <= LARGEST)
+        .filter(|len| *len <= MAX_CONTENTS)
         .ok_or_else(|| {
             let len = lines.len();
             io::Error::other(format!(
@@ -140,8 +139,9 @@ pub fn encode(label: BlockLabel, lines: &[u8]) -> io::Result<Vec<u8>> {
 
     let body_len = u32::try_from(block.len() - HEADER).map_err(io::Error::other)?;
     let flag = |bit, set| if set { bit } else { 0 };
-    let flags =
-        flag(STARTS, label.sequence == 0) | flag(ENDS, label.ends) | flag(GREETS, label.greets);
+    let flags = flag(STARTS, label.sequence == 0)
+        | flag(ENDS, label.ends)
+        | flag(HAS_HELLO, label.has_hello);
     let (first, last) = label.times.map_or((i64::MAX, i64::MIN), |(first, last)| {
         (first.as_microsecond(), last.as_microsecond())
     });
@@ -178,40 +178,40 @@ pub fn header(bytes: &[u8]) -> Result<BlockHeader, BlockFault> {
         return Err(BlockFault::NotABlock);
     }
     let len = usize::from(u16::from_le_bytes([prefix[14], prefix[15]]));
-    // The version and the checksum, at least.
+    // Every version has at least the version and the checksum.
     if len < 5 {
         return Err(BlockFault::Header);
     }
     let bytes = bytes.get(..PREFIX + len).ok_or(BlockFault::Short)?;
-    let (said, checked) = bytes.split_at(bytes.len() - 4);
-    if checksum(said) != number(checked, 0) {
+    let (covered, checked) = bytes.split_at(bytes.len() - 4);
+    if checksum(covered) != number(checked, 0) {
         return Err(BlockFault::Header);
     }
-    if said[16] > VERSION {
-        return Err(BlockFault::Newer(said[16]));
+    if covered[16] > VERSION {
+        return Err(BlockFault::Newer(covered[16]));
     }
     if bytes.len() != HEADER {
         return Err(BlockFault::Header);
     }
-    let flags = said[17];
-    let (body_len, plain_len) = (number(said, 24), number(said, 48));
-    if plain_len > LARGEST {
+    let flags = covered[17];
+    let (body_len, plain_len) = (number(covered, 24), number(covered, 48));
+    if plain_len > MAX_CONTENTS {
         return Err(BlockFault::TooLong(plain_len));
     }
-    if !(TRAILER as u32..=LARGEST + GROWTH).contains(&body_len) {
+    if !(TRAILER as u32..=MAX_CONTENTS + GROWTH).contains(&body_len) {
         return Err(BlockFault::Header);
     }
     let time = |at| {
-        let low = u64::from(number(said, at));
-        let high = u64::from(number(said, at + 4));
+        let low = u64::from(number(covered, at));
+        let high = u64::from(number(covered, at + 4));
         Timestamp::from_microsecond((high << 32 | low).cast_signed()).ok()
     };
     Ok(BlockHeader {
-        sequence: number(said, 20),
+        sequence: number(covered, 20),
         starts: flags & STARTS != 0,
         ends: flags & ENDS != 0,
-        greets: flags & GREETS != 0,
-        records: number(said, 28),
+        has_hello: flags & HAS_HELLO != 0,
+        records: number(covered, 28),
         times: time(32).zip(time(40)).filter(|(first, last)| first <= last),
         header_len: HEADER,
         body_len: body_len as usize,
@@ -219,7 +219,7 @@ pub fn header(bytes: &[u8]) -> Result<BlockHeader, BlockFault> {
     })
 }
 
-/// Decompresses the bytes after a header, and verifies them.
+/// Decompresses the bytes after a header, and verifies their checksum.
 ///
 /// # Errors
 ///
@@ -250,7 +250,7 @@ fn checksum(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-/// The number at a place that is known to be there.
+/// The little-endian number at an offset that is known to be within the bytes.
 fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }

@@ -1,4 +1,4 @@
-//! Records to blocks: which records share one, and what its header says about them. No IO.
+//! Groups records into blocks and encodes those. No IO.
 
 use std::{io, time::Duration};
 
@@ -10,11 +10,11 @@ use crate::{
     recording::block::{self, BlockLabel},
 };
 
-/// No record waits longer than this before its block is complete.
-pub(super) const AT_MOST: Duration = Duration::from_secs(1);
+/// The longest that a record waits before its block is complete.
+pub(super) const MAX_DELAY: Duration = Duration::from_secs(1);
 
-/// A block is ended early when it has so many bytes of records.
-const LARGE: usize = 4 << 20;
+/// Bytes of records at which a block is completed early.
+const FULL_BLOCK: usize = 4 << 20;
 
 /// A block on its way to the file.
 pub(super) struct EncodedBlock {
@@ -24,7 +24,7 @@ pub(super) struct EncodedBlock {
     pub(super) until: Option<Timestamp>,
 }
 
-/// Puts records together to blocks of about a second.
+/// Groups records into blocks of about a second.
 pub(super) struct BlockEncoder<C> {
     clock: C,
     /// Time between flushes.
@@ -56,39 +56,39 @@ impl<C: Clock> BlockEncoder<C> {
         self.label.sequence
     }
 
-    /// Takes a record in; gives the block when that is large.
+    /// Adds a record; returns the block if it has become long enough.
     pub(super) fn add(&mut self, record: &Record) -> io::Result<Option<EncodedBlock>> {
         let before = self.lines.len();
         serde_json::to_writer(&mut self.lines, record)
             .inspect_err(|_| self.lines.truncate(before))?;
         self.lines.push(b'\n');
         self.label.records += 1;
-        self.label.greets |= matches!(record, Record::Hello(_));
+        self.label.has_hello |= matches!(record, Record::Hello(_));
         self.label.ends |= matches!(record, Record::Summary(_));
         if let Some(time) = record.time() {
             let (first, last) = self.label.times.unwrap_or((time.0, time.0));
             self.label.times = Some((first.min(time.0), last.max(time.0)));
         }
-        if self.lines.len() >= LARGE {
+        if self.lines.len() >= FULL_BLOCK {
             return self.complete();
         }
         Ok(None)
     }
 
-    /// Gives the block when waiting for another interval could have a record wait too long.
+    /// Returns the block if a record would wait too long until the next flush.
     pub(super) fn flush(&mut self) -> io::Result<Option<EncodedBlock>> {
         if self.label.records == 0 {
             return Ok(None);
         }
         let now = self.clock.now().monotonic;
         let waited = now.saturating_sub(*self.since.get_or_insert(now));
-        if waited + self.interval >= AT_MOST || self.label.ends {
+        if waited + self.interval >= MAX_DELAY || self.label.ends {
             return self.complete();
         }
         Ok(None)
     }
 
-    /// Gives the block, if there is anything in it.
+    /// Returns the block, unless it is empty.
     pub(super) fn complete(&mut self) -> io::Result<Option<EncodedBlock>> {
         self.since = None;
         if self.label.records == 0 {

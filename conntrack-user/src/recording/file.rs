@@ -1,4 +1,4 @@
-//! The file of a recording: created, appended to, and nobody else's meanwhile.
+//! The file of a recording: created or appended to, and locked against other recorders.
 
 use std::{
     fs::{File, OpenOptions},
@@ -17,7 +17,7 @@ use crate::{
     text::PlainPath,
 };
 
-/// What is recorded (addresses, names of processes) is for the one who records.
+/// Only the owner may read a recording, as it holds addresses and names of processes.
 const MODE: u32 = 0o600;
 
 /// What to do with a file that exists.
@@ -25,30 +25,30 @@ const MODE: u32 = 0o600;
 pub enum Existing {
     /// Leave it alone.
     Refuse,
-    /// Record at its end.
+    /// Append to it.
     Append,
-    /// Replace what is in it.
+    /// Replace its contents.
     Overwrite,
 }
 
 /// Why a file cannot be recorded to.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It exists, and should be left alone.
+    /// It exists, and neither appending nor overwriting was asked for.
     #[error(
         "{}: exists; --append records at its end, --force overwrites it",
         PlainPath(.0)
     )]
     Exists(PathBuf),
-    /// It is being recorded to.
+    /// Another process records to it.
     #[error("{}: another ctpulse records to it", PlainPath(.0))]
     Busy(PathBuf),
-    /// It is no recording, or one of a newer version.
+    /// It is not a recording, or one of a newer version.
     #[error("{}: {source}; nothing was appended to it", PlainPath(path))]
     Other {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// What is wrong with it.
         source: ReadError,
     },
     /// It cannot be opened.
@@ -56,7 +56,7 @@ pub enum OpenError {
     Io {
         /// The file.
         path: PathBuf,
-        /// The reason.
+        /// Why not.
         source: io::Error,
     },
 }
@@ -65,12 +65,12 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct RecordingFile {
     file: File,
-    /// Its bytes before this recording.
+    /// Its length in bytes before this recording.
     before: u64,
 }
 
 impl RecordingFile {
-    /// Opens a file that nobody else records to meanwhile; a new one may be read by its owner alone.
+    /// Opens a file, and locks it against other recorders. A new one can be read by its owner only.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl RecordingFile {
             path: path.to_owned(),
             source,
         };
-        // To read as well: a FIFO is then opened without waiting for its reader.
+        // Opened for reading as well, so that a FIFO does not wait for its reader.
         let file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -119,11 +119,11 @@ impl RecordingFile {
         Ok(Self { file, before })
     }
 
-    /// Takes what is open already, such as stdout.
+    /// Records to a file that is open already, such as stdout.
     ///
     /// # Errors
     ///
-    /// When nothing is known of it.
+    /// When its metadata cannot be read.
     pub fn from_open(fd: OwnedFd) -> io::Result<Self> {
         let file = File::from(fd);
         let before = file.metadata()?.len();
@@ -150,8 +150,8 @@ impl Medium for RecordingFile {
         }
     }
 
-    fn keep(&mut self, bytes: u64) {
-        // If it fails the reader copes with half a block.
+    fn truncate(&mut self, bytes: u64) {
+        // If this fails, readers will report the incomplete block as damage.
         let _ = self.file.set_len(self.before + bytes);
     }
 }

@@ -1,15 +1,13 @@
 //! Recordings: the records of a stream, kept in a file.
 //!
-//! A recording is a row of blocks, each a gzip member (RFC 1952) of its own that holds whole JSON lines:
-//! `zcat FILE` gives what `ctpulse stream --format json --buckets` wrote. What is ours is in the
-//! member's extra field ([`block`]): the version, the block's length, its place in the row, the time it
-//! covers, and a checksum over all of that; gzip's own trailer has the checksum of the contents. So every
-//! block can be found, skipped and read by itself, whatever happened to those around it, and a file grows
-//! by appending alone.
+//! A recording is a sequence of blocks, each a gzip member (RFC 1952) of its own that holds whole JSON lines: `zcat FILE` gives
+//! what `ctpulse stream --format json --buckets` prints. ctpulse's own data is in the member's extra field ([`block`]): the
+//! version, the block's length, its number, the time it covers, and a checksum over all of that; gzip's own trailer has the
+//! checksum of the contents. So every block can be found, skipped and read by itself, whatever happened to its neighbours, and a
+//! file grows only by appending.
 //!
-//! To write: [`file`] opens one, [`writer`] appends records to it as blocks ([`encoder`] makes those). To read:
-//! [`reader`] gives the blocks there are, [`player`] the lines of a part of them ([`position`], [`pace`]), and
-//! [`records`] the records, for everybody who only wants those.
+//! To write, [`file`] opens a file and [`writer`] appends records to it as blocks ([`encoder`] makes those). To read, [`reader`]
+//! gives the blocks, [`player`] the lines of a part of them ([`position`], [`pace`]), and [`records`] just the records.
 
 pub(crate) mod block;
 mod encoder;

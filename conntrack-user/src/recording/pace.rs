@@ -1,11 +1,11 @@
-//! How fast a recording is shown.
+//! The speed of a replay.
 
 use std::{str::FromStr, time::Duration};
 
 use jiff::Timestamp;
 
-/// Nothing is due later than this, whatever the times in a recording: later than anybody waits, and early enough to be
-/// added to any moment.
+/// The latest that a record can be due, whatever the times in a recording: a hundred years, which can still be added to any moment
+/// without overflow.
 const NEVER: Duration = Duration::from_hours(24 * 365 * 100);
 
 /// How fast a recording is shown.
@@ -13,11 +13,11 @@ const NEVER: Duration = Duration::from_hours(24 * 365 * 100);
 pub enum Speed {
     /// As fast as it can be read.
     Max,
-    /// So many times as fast as it happened.
+    /// A multiple of real time.
     Times(f64),
 }
 
-/// A text is no speed.
+/// The text is not a speed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected max, or a number above 0 such as 1 or 10")]
 pub struct SpeedError;
@@ -36,7 +36,7 @@ impl FromStr for Speed {
     }
 }
 
-/// When records are due: pure, in time since the replay started.
+/// Computes when records are due, as time since the replay started. Pure.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     speed: Speed,
@@ -44,7 +44,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A pace that starts with the first moment it is asked for.
+    /// A pace whose start is the first moment that is passed to [`Pace::due`].
     #[must_use]
     pub fn new(speed: Speed) -> Self {
         Self { speed, start: None }
@@ -55,7 +55,7 @@ impl Pace {
         let start = *self.start.get_or_insert(moment);
         match self.speed {
             Speed::Max => Duration::ZERO,
-            // A clock that was set back makes it negative.
+            // Negative if the clock was set back while recording.
             Speed::Times(times) => {
                 Duration::try_from(moment.duration_since(start)).map_or(Duration::ZERO, |since| {
                     let due = Duration::try_from_secs_f64(since.as_secs_f64() / times);

@@ -1,4 +1,4 @@
-//! Goes through a recording line by line, or through a part of it. What every way of showing it shares.
+//! Reads a recording, or a part of it, line by line. Every command that shows a recording uses this.
 
 use std::{collections::VecDeque, io::Read};
 
@@ -13,16 +13,16 @@ use crate::{
     },
 };
 
-/// A longer line is not parsed, as parsing takes some 20 times its length in memory. The longest that is written (a
-/// sample with the buckets of all counters, of a machine with some hundred CPUs) has a tenth of that.
-pub const LONGEST_LINE: usize = 8 << 20;
+/// The most bytes of a line that is parsed, as parsing takes some 20 times its length in memory. The longest line that is written
+/// (a sample with the buckets of all counters, of a machine with some hundred CPUs) has a tenth of that.
+pub const MAX_LINE: usize = 8 << 20;
 
 /// A line of a recording.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedLine {
-    /// As it was written.
+    /// The line as it was written.
     pub text: String,
-    /// What it says; `None` when this version does not know such records.
+    /// The record in it; `None` when this version does not know such records.
     pub record: Option<Record>,
 }
 
@@ -30,32 +30,31 @@ impl RecordedLine {
     fn new(text: &str) -> Self {
         Self {
             text: text.to_owned(),
-            record: (text.len() <= LONGEST_LINE)
+            record: (text.len() <= MAX_LINE)
                 .then(|| serde_json::from_str(text).ok())
                 .flatten(),
         }
     }
 
-    /// The moment it is about.
+    /// The record's time, if it has one.
     #[must_use]
     pub fn time(&self) -> Option<Timestamp> {
         self.record.as_ref()?.time().map(|time| time.0)
     }
 }
 
-/// What a player gives.
+/// What a player yields.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PlayerItem {
-    /// A line.
     Line(Box<RecordedLine>),
     /// A part that cannot be read.
     Damage(Damage),
 }
 
-/// Reads the wanted part of a recording, line by line. Of a recording, one block is in memory.
+/// Reads a part of a recording, line by line. One block is in memory at a time.
 ///
-/// The hello that a part depends on is given even when it was written before the part. The summary is that
-/// of the whole recording, so a part has none.
+/// The `hello` that a part depends on comes first, even when it was written before the part. The summary covers the whole
+/// recording, so a part has none.
 pub struct Player<R> {
     reader: BlockReader<R>,
     from: Option<Position>,
@@ -63,16 +62,16 @@ pub struct Player<R> {
     /// The part's start and end, once the start of the recording is known.
     span: Option<(Timestamp, Timestamp)>,
     start: Option<Timestamp>,
-    /// The block that is being given.
+    /// The rest of the current block.
     block: Lines,
-    /// Lines that come before the rest of the block.
+    /// Lines that are returned before the rest of the block.
     ahead: VecDeque<RecordedLine>,
     hello: Option<RecordedLine>,
     unknown: u64,
 }
 
 impl<R: Read> Player<R> {
-    /// The part of a recording between two places.
+    /// The part of a recording between two positions; without them, from its start and to its end.
     pub fn new(input: R, from: Option<Position>, to: Option<Position>) -> Self {
         Self {
             reader: BlockReader::new(input),
@@ -91,7 +90,7 @@ impl<R: Read> Player<R> {
     ///
     /// # Errors
     ///
-    /// As [`BlockReader::next`].
+    /// Those of [`BlockReader::next`].
     pub fn next_item(&mut self) -> Result<Option<PlayerItem>, ReadError> {
         loop {
             if let Some(line) = self.ahead.pop_front() {
@@ -121,7 +120,7 @@ impl<R: Read> Player<R> {
                 from.map_or(Timestamp::MIN, |from| from.resolve(start)),
                 to.map_or(Timestamp::MAX, |to| to.resolve(start)),
             ));
-            header.greets || (last >= from && first <= to)
+            header.has_hello || (last >= from && first <= to)
         })
     }
 
@@ -135,9 +134,9 @@ impl<R: Read> Player<R> {
         match (&line.record, line.time()) {
             (Some(Record::Hello(_)), _) => {
                 self.hello = Some(line);
-                // The whole recording is given as it is.
+                // The whole recording is returned as it is; a part has its hello only before its first line.
                 if !part {
-                    self.greet();
+                    self.give_hello();
                 }
                 return;
             }
@@ -146,39 +145,39 @@ impl<R: Read> Player<R> {
             (None, _) => self.unknown += 1,
             _ => {}
         }
-        self.greet();
+        self.give_hello();
         self.ahead.push_back(line);
     }
 
-    fn greet(&mut self) {
+    fn give_hello(&mut self) {
         self.ahead.extend(self.hello.take());
     }
 
-    /// How the recording ends; to be asked at the end.
+    /// How the recording ends; only known at the end.
     #[must_use]
     pub fn ending(&self) -> Ending {
         self.reader.ending()
     }
 
-    /// The greatest time there is in what was gone through.
+    /// The greatest time in the blocks that were read or skipped.
     #[must_use]
     pub fn latest(&self) -> Option<Timestamp> {
         self.reader.latest()
     }
 
-    /// The recording's start, once something with a time was read.
+    /// The recording's start, once a block with a time was read.
     #[must_use]
     pub fn start(&self) -> Option<Timestamp> {
         self.start
     }
 
-    /// Lines that were made and not given yet.
+    /// Lines in memory that were not returned yet.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.ahead.len() + usize::from(self.hello.is_some())
     }
 
-    /// Lines given whose records this version does not know.
+    /// How many of the lines so far hold records that this version does not know.
     #[must_use]
     pub fn unknown(&self) -> u64 {
         self.unknown

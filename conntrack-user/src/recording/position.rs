@@ -1,4 +1,4 @@
-//! Places in a recording, as people give them.
+//! Positions in a recording, as users write them.
 
 use std::{str::FromStr, time::Duration};
 
@@ -6,27 +6,27 @@ use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 
 use crate::clock::parse_duration;
 
-/// How much earlier than a recording's start a time of day may be and still be of its first day.
+/// A time of day that is earlier than the recording's start by more than this is one of the next day.
 const HALF_A_DAY: SignedDuration = SignedDuration::from_hours(12);
 
-/// A place in a recording, as a user gives it.
+/// A position in a recording.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Position {
     /// A moment.
     At(Timestamp),
-    /// A time of day in UTC, as text output has it: of the day the recording starts, or of the next.
+    /// A time of day in UTC, as in text output: on the day the recording starts, or on the next.
     TimeOfDay(civil::Time),
-    /// So long after the start.
+    /// A time after the recording's start.
     After(Duration),
 }
 
-/// Why a text is no place in a recording.
+/// Why a text is not a position in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PositionError {
-    /// What follows a `+` is no length of time.
+    /// What follows a `+` is not a duration.
     #[error("expected a time after the + such as +2.5s or +1m")]
     Offset,
-    /// It is no moment.
+    /// It is neither a moment nor a time of day.
     #[error("expected +2.5s (after the start), 22:46:48.5 (UTC), or 2026-01-02T22:46:48.5Z")]
     Moment,
 }
@@ -49,7 +49,7 @@ impl FromStr for Position {
 }
 
 impl Position {
-    /// The moment it is in a recording that starts at `start`.
+    /// The moment that it stands for in a recording that starts at `start`.
     #[must_use]
     pub fn resolve(self, start: Timestamp) -> Timestamp {
         match self {

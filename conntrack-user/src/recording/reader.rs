@@ -1,4 +1,4 @@
-//! Reads recordings, damaged ones included: all that is there, and where and why something is not.
+//! Reads the blocks of a recording, and reports damaged parts with their place and cause.
 
 use std::{
     fmt,
@@ -9,34 +9,34 @@ use jiff::Timestamp;
 
 use crate::recording::block::{self, BlockFault, BlockHeader, MAGIC};
 
-/// How many bytes are searched for a first block before a file is said to be no recording.
-const SEARCHED: u64 = 1 << 20;
+/// How many bytes are searched for a first block before a file counts as something else than a recording.
+const MAX_SEARCH: u64 = 1 << 20;
 
-/// How many bytes are asked for at once.
+/// How many bytes are read at once.
 const CHUNK: usize = 64 << 10;
 
-/// After so many damaged parts without a block between them nothing more is expected: each may take as long as a whole
-/// block, and a file can be made of them.
-const MOST_DAMAGES: u32 = 1000;
+/// The most damaged parts in a row, without a valid block between them. The bound is for hostile files: each damaged part may take
+/// as long to read as a whole block.
+const MAX_DAMAGES: u32 = 1000;
 
-/// Why there is nothing (more) to read.
+/// Why a recording cannot be read, or not any further.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// Reading failed.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// There is nothing in it.
+    /// The file is empty.
     #[error("is empty: nothing was recorded")]
     Empty,
-    /// It is something else.
+    /// The file is not a recording.
     #[error("is not a recording of ctpulse")]
     NotARecording,
     /// A version that is not known yet.
     #[error("was recorded in version {0} of the format, by a newer ctpulse; this one reads up to {max}", max = block::VERSION)]
     Newer(u8),
-    /// There is damage after damage.
-    #[error("cannot be read beyond byte {0}: there were {MOST_DAMAGES} damaged parts in a row")]
-    Hopeless(u64),
+    /// Too many damaged parts follow each other.
+    #[error("cannot be read beyond byte {0}: there were {MAX_DAMAGES} damaged parts in a row")]
+    TooDamaged(u64),
 }
 
 /// A part that cannot be read.
@@ -44,7 +44,7 @@ pub enum ReadError {
 pub struct Damage {
     /// Where in the file it starts.
     pub offset: u64,
-    /// Its length in bytes; 0 where blocks are missing without a trace.
+    /// Its length in bytes; 0 where whole blocks are missing.
     pub bytes: u64,
     /// The greatest time read before it.
     pub after: Option<Timestamp>,
@@ -59,9 +59,9 @@ pub enum DamageKind {
     Torn,
     /// The bytes are not what was written.
     Corrupt(BlockFault),
-    /// So many blocks are not there.
+    /// So many blocks are missing.
     Missing(u32),
-    /// Blocks start without the segment's first one.
+    /// The first block of a segment is missing.
     Headless,
 }
 
@@ -99,11 +99,11 @@ pub enum Ending {
     Complete,
     /// Between blocks: the recorder was killed, or still records.
     Open,
-    /// In damage.
+    /// In a damaged part.
     Damaged,
 }
 
-/// What a reader gives.
+/// What a reader yields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadItem {
     /// A block's lines.
@@ -129,7 +129,7 @@ pub struct BlockReader<R> {
 }
 
 impl<R: Read> BlockReader<R> {
-    /// From a recording's start.
+    /// Reads a recording from its start.
     pub fn new(input: R) -> Self {
         Self {
             input,
@@ -143,12 +143,11 @@ impl<R: Read> BlockReader<R> {
         }
     }
 
-    /// The next block that is wanted, or damage; `None` at the end. Of blocks that are not wanted only
-    /// the header is read.
+    /// The next block whose header `wanted` accepts, or damage; `None` at the end. Other blocks are skipped without decompressing them.
     ///
     /// # Errors
     ///
-    /// When reading fails, the file is no recording, or it is one of a newer version.
+    /// When reading fails, or the file is not a recording, or one of a newer version.
     pub fn next(
         &mut self,
         mut wanted: impl FnMut(&BlockHeader) -> bool,
@@ -172,14 +171,14 @@ impl<R: Read> BlockReader<R> {
                 }
             };
             if let Some(damage) = self.gap(&header) {
-                // What comes next is this header again, as if it were expected.
+                // The gap is reported first; the next call reads this header again, and must not report it once more.
                 self.expect(&header);
                 return Ok(Some(ReadItem::Damage(damage)));
             }
             let len = header.header_len + header.body_len;
             self.fill(len)?;
             if self.unused().len() < len {
-                // The end of the file, or of a segment that another was appended to.
+                // The file ends here, or another segment was appended after an incomplete block.
                 return self
                     .damage(BlockFault::Short)
                     .map(|damage| Some(ReadItem::Damage(damage)));
@@ -188,7 +187,7 @@ impl<R: Read> BlockReader<R> {
             let lines = if wanted(&header) {
                 match block::contents(&header, body) {
                     Ok(lines) => Some(lines),
-                    // Its length is of no use: if the block is torn, others may have been appended within.
+                    // Its length cannot be trusted: if the block is incomplete, others may have been appended within it.
                     Err(fault) => {
                         return self
                             .damage(fault)
@@ -208,7 +207,7 @@ impl<R: Read> BlockReader<R> {
         }
     }
 
-    /// How it ends; to be asked when there is nothing more to read.
+    /// How the recording ends; only known when everything was read.
     #[must_use]
     pub fn ending(&self) -> Ending {
         match self.last {
@@ -218,15 +217,15 @@ impl<R: Read> BlockReader<R> {
         }
     }
 
-    /// The greatest time of what was read.
+    /// The greatest time in the blocks that were read or skipped.
     #[must_use]
     pub fn latest(&self) -> Option<Timestamp> {
         self.latest
     }
 
-    /// Blocks that should have come before this one.
+    /// The blocks that are missing before this one, if any.
     fn gap(&self, header: &BlockHeader) -> Option<Damage> {
-        // Damaged bytes have been reported: they account for blocks that are missing after them.
+        // Damage that was just reported explains why blocks are missing after it.
         if header.starts || self.damages > 0 {
             return None;
         }
@@ -253,20 +252,20 @@ impl<R: Read> BlockReader<R> {
         });
     }
 
-    /// Goes on to the next header that is sound, or to the end.
+    /// Skips to the next valid header, or to the end.
     fn damage(&mut self, fault: BlockFault) -> Result<Damage, ReadError> {
-        if self.damages == MOST_DAMAGES {
-            return Err(ReadError::Hopeless(self.offset));
+        if self.damages == MAX_DAMAGES {
+            return Err(ReadError::TooDamaged(self.offset));
         }
         let first = self.last.is_none() && self.damages == 0;
         let start = self.offset;
-        // A block that is cut short or too long is one all the same.
+        // A block that is cut short or too long still shows that this is a recording.
         let foreign = first && !matches!(fault, BlockFault::Short | BlockFault::TooLong(_));
         if first && fault == BlockFault::Short && !self.unused().starts_with(&MAGIC) {
             return Err(ReadError::NotARecording);
         }
         loop {
-            // Past the byte where the damage starts.
+            // Skip the byte where the damage starts.
             self.consume(1);
             let at = self
                 .unused()
@@ -283,7 +282,7 @@ impl<R: Read> BlockReader<R> {
                     }
                 }
                 None => {
-                    // All but what may be the start of one.
+                    // Skip everything but the bytes that may be the start of a header.
                     let keep = self.unused().len().min(MAGIC.len() - 1);
                     self.consume(self.unused().len() - keep);
                     let before = self.unused().len();
@@ -294,7 +293,7 @@ impl<R: Read> BlockReader<R> {
                     }
                 }
             }
-            if foreign && self.offset > SEARCHED {
+            if foreign && self.offset > MAX_SEARCH {
                 return Err(ReadError::NotARecording);
             }
         }
@@ -324,7 +323,7 @@ impl<R: Read> BlockReader<R> {
         self.offset += bytes as u64;
     }
 
-    /// Reads on until there are so many unused bytes, or no more.
+    /// Reads until there are so many unused bytes, or the end of the input.
     fn fill(&mut self, bytes: usize) -> io::Result<()> {
         if self.unused().len() >= bytes || self.exhausted {
             return Ok(());
@@ -332,7 +331,7 @@ impl<R: Read> BlockReader<R> {
         self.window.drain(..self.used);
         self.used = 0;
         while self.window.len() < bytes && !self.exhausted {
-            // No more room than there was something for: a header may claim anything.
+            // Grows only with what was really read: a header may claim any length.
             let have = self.window.len();
             self.window.resize(have + CHUNK, 0);
             let read = self.input.read(&mut self.window[have..]);

@@ -1,4 +1,4 @@
-//! The records of a recording, for programs that use them.
+//! A recording as an iterator of records: the public interface for other programs.
 
 use std::{
     fs::File,
@@ -18,7 +18,7 @@ use crate::{
     text::PlainPath,
 };
 
-/// Why a record cannot be read, and of which file.
+/// Why a record cannot be read, with the file's path.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// The file cannot be opened.
@@ -26,7 +26,7 @@ pub enum RecordingError {
     Open {
         /// The file.
         path: PathBuf,
-        /// The reason.
+        /// Why not.
         source: io::Error,
     },
     /// A part of the file cannot be read. More records may follow.
@@ -34,24 +34,23 @@ pub enum RecordingError {
     Damage {
         /// The file.
         path: PathBuf,
-        /// Where and how long the part is, and what is wrong with it.
+        /// The place, length and cause.
         damage: Damage,
     },
-    /// Nothing (more) of the file can be read: it is no recording, or of a newer version, or reading failed.
+    /// The file, or the rest of it, cannot be read: it is not a recording, or of a newer version, or reading failed.
     #[error("{}: {source}", PlainPath(path))]
     Read {
         /// The file.
         path: PathBuf,
-        /// The reason.
+        /// Why not.
         source: ReadError,
     },
 }
 
 /// A recording, record by record, in the order in which they were written.
 ///
-/// Records are read as they are asked for; one block, of a second or so, is in memory. For a part of the file that is
-/// damaged there is [`RecordingError::Damage`] among the records, and the records behind it follow. After any other
-/// error there is nothing more.
+/// Records are read when they are asked for; one block, of about a second, is in memory at a time. A damaged part of the file
+/// yields [`RecordingError::Damage`], and the records after it follow. After any other error the iterator ends.
 ///
 /// ```no_run
 /// # use conntrack_user::{record::Record, recording::{Recording, RecordingError}};
@@ -74,7 +73,7 @@ pub struct Recording<R = File> {
 }
 
 impl Recording {
-    /// Opens a file. Whether it is a recording shows when its first record is asked for.
+    /// Opens a file. Whether it is a recording is checked when the first record is read.
     ///
     /// # Errors
     ///
@@ -85,7 +84,7 @@ impl Recording {
     }
 }
 
-/// Opens a file with a recording. A FIFO is as good: it is waited for.
+/// Opens a file that holds a recording. It may be a FIFO, whose writer is then waited for.
 ///
 /// # Errors
 ///
@@ -102,12 +101,13 @@ pub fn open(path: &Path) -> Result<File, RecordingError> {
 }
 
 impl<R: Read> Recording<R> {
-    /// Reads a recording from anywhere; `path` is what errors call it.
+    /// Reads a recording from any input; `path` is its name in errors.
     pub fn new(path: impl Into<PathBuf>, input: R) -> Self {
         Self::part(path, input, None, None)
     }
 
-    /// Reads what was recorded between two moments. A hello that was recorded earlier comes first; a part has no summary.
+    /// Reads what was recorded between two positions. The `hello` comes first, even if it was recorded earlier; a part has no
+    /// `summary`.
     pub fn part(
         path: impl Into<PathBuf>,
         input: R,
@@ -121,25 +121,25 @@ impl<R: Read> Recording<R> {
         }
     }
 
-    /// How the recording ends: known once there are no more records.
+    /// How the recording ends; only known after the last record.
     #[must_use]
     pub fn ending(&self) -> Ending {
         self.player.ending()
     }
 
-    /// When the recording starts: known once a record with a time was read.
+    /// When the recording starts; only known after a record with a time.
     #[must_use]
     pub fn start(&self) -> Option<Timestamp> {
         self.player.start()
     }
 
-    /// The latest time in what was read.
+    /// The latest time that was read so far.
     #[must_use]
     pub fn latest(&self) -> Option<Timestamp> {
         self.player.latest()
     }
 
-    /// Lines skipped so far, because they are no records that this version knows.
+    /// How many lines were skipped so far because this version does not know their records.
     #[must_use]
     pub fn unknown(&self) -> u64 {
         self.player.unknown()

@@ -1,6 +1,6 @@
-//! Appends records to a recording. Two halves, so that a slow disk or a stuck reader holds nothing up: the [`Recorder`]
-//! takes records in the thread that reads, the [`BlockWriter`] writes and syncs their blocks in another, which is for
-//! the caller to start.
+//! Appends records to a recording. It has two halves, so that a slow disk or a stuck reader of a pipe delays no reading: the
+//! [`Recorder`] takes records in the thread that reads the kernel, and the [`BlockWriter`] writes and syncs their blocks in a
+//! thread that the caller starts.
 //!
 //! ```text
 //! Recorder -- blocks --> BlockWriter -- bytes --> medium
@@ -25,65 +25,62 @@ use crate::{
     recording::encoder::{BlockEncoder, EncodedBlock},
 };
 
-/// Bytes of blocks that may wait for the medium: a quarter of an hour or more of most recordings.
-const QUEUED: usize = 32 << 20;
+/// The most bytes of blocks that wait for the medium: of most recordings, a quarter of an hour or more.
+const MAX_QUEUED: usize = 32 << 20;
 
-/// Where blocks go.
+/// What blocks are written to.
 pub trait Medium: Write + Send + 'static {
-    /// Has what was written outlive a crash of the machine, where the medium can.
+    /// Makes what was written survive a crash of the machine, where the medium can do that.
     ///
     /// # Errors
     ///
-    /// When it could not be kept.
+    /// When syncing failed.
     fn sync(&mut self) -> io::Result<()>;
 
-    /// After a failure: gives up all but the first `bytes` that were written.
-    fn keep(&mut self, bytes: u64);
+    /// Removes all but the first `bytes` of what was written, after a failure.
+    fn truncate(&mut self, bytes: u64);
 }
 
-/// What has been written for good.
+/// What has been written and synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
-    /// Blocks.
     pub blocks: u32,
-    /// Records.
     pub records: u64,
-    /// Bytes.
     pub bytes: u64,
     /// The greatest time of a record.
     pub until: Option<Timestamp>,
 }
 
-/// Why a recording lacks records.
+/// Why records are missing in a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// A record has no place in a block.
+    /// A record could not be encoded.
     #[error(transparent)]
     Encode(io::Error),
-    /// The medium did not take or keep a block. Nothing is written after that.
+    /// A block could not be written or synced. Nothing is written after that.
     #[error(transparent)]
     Medium(io::Error),
-    /// The medium took blocks too slowly. What came later was written.
+    /// The medium was too slow for a while. What came later was written.
     #[error("{records} records were left out: writing did not keep up")]
     TooSlow {
-        /// Records of blocks that had no room to wait.
+        /// Records in blocks for which the queue had no room.
         records: u64,
     },
-    /// The medium took nothing at the end.
+    /// The medium was stuck at the end.
     #[error("writing is stuck: what was left was given up after {:.1} s", .waited.as_secs_f64())]
     Stuck {
-        /// How long it was waited for.
+        /// How long the recorder waited for it.
         waited: Duration,
     },
-    /// The writer ended before the recording did.
+    /// The writer's thread ended before the recording did.
     #[error("the thread that writes has ended")]
     NoWriter,
 }
 
 impl RecordError {
-    /// Whether nothing was written after what is kept.
+    /// Whether nothing was written after the error.
     #[must_use]
-    pub fn ends_it(&self) -> bool {
+    pub fn is_final(&self) -> bool {
         !matches!(self, Self::TooSlow { .. })
     }
 }
@@ -97,24 +94,23 @@ impl From<RecordError> for io::Error {
     }
 }
 
-/// What a writer reports.
 enum WriterReport {
-    /// What is written by now.
+    /// What has been written by now.
     Kept(Kept),
-    /// How it ended.
+    /// The writer has ended, with this result.
     End(io::Result<()>),
 }
 
-/// Both halves of a recording onto a medium. `interval` is the time between flushes.
+/// Creates the two halves of a recording to a medium. `interval` is the time between flushes.
 pub fn recorder<M: Medium, C: Clock>(
     medium: M,
     clock: C,
     interval: Duration,
 ) -> (Recorder<C>, BlockWriter<M>) {
-    with_room(QUEUED, medium, BlockEncoder::new(clock, interval))
+    with_room(MAX_QUEUED, medium, BlockEncoder::new(clock, interval))
 }
 
-/// The same, where so many bytes of blocks may wait.
+/// Like [`recorder`], with another limit of the bytes that wait for the medium.
 pub(super) fn with_room<M: Medium, C: Clock>(
     room: usize,
     medium: M,
@@ -142,18 +138,18 @@ pub(super) fn with_room<M: Medium, C: Clock>(
     (recorder, writer)
 }
 
-/// Takes records. Does not wait for the medium before [`Recorder::finish`].
+/// Takes records and hands their blocks to the writer. Only [`Recorder::finish`] waits for the medium.
 pub struct Recorder<C> {
     encoder: BlockEncoder<C>,
-    /// `None` after the last one.
+    /// The channel to the writer; closed after the last block.
     blocks: Option<Sender<EncodedBlock>>,
     /// Bytes of blocks that the writer has not written yet.
     queued: Arc<AtomicUsize>,
-    /// How many they may be.
+    /// The most bytes that may wait.
     room: usize,
     progress: Receiver<WriterReport>,
     kept: Kept,
-    /// How the writer ended.
+    /// The writer's result, once it has ended.
     end: Option<Result<(), RecordError>>,
     left_out: u64,
 }
@@ -163,17 +159,17 @@ impl<C: Clock> Recorder<C> {
     ///
     /// # Errors
     ///
-    /// When nothing can be written any more; [`Recorder::finish`] says why.
+    /// When nothing can be written any more; [`Recorder::finish`] returns the cause.
     pub fn write(&mut self, record: &Record) -> Result<(), RecordError> {
         let block = self.encoder.add(record).map_err(RecordError::Encode)?;
         self.send(block)
     }
 
-    /// Ends the block when waiting for another interval could have a record wait too long.
+    /// Ends the block if a record would wait too long until the next flush.
     ///
     /// # Errors
     ///
-    /// As [`Recorder::write`].
+    /// Those of [`Recorder::write`].
     pub fn flush(&mut self) -> Result<(), RecordError> {
         let block = self.encoder.flush().map_err(RecordError::Encode)?;
         self.send(block)
@@ -185,19 +181,19 @@ impl<C: Clock> Recorder<C> {
         self.encoder.completed()
     }
 
-    /// Records left out so far, because what waits to be written has no room for more. The blocks they would be in are
-    /// missed when the recording is read.
+    /// How many records were dropped so far, because too much waits to be written. Readers of the recording report their blocks as
+    /// missing.
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
 
-    /// Writes what is left, and waits until all is kept, but no longer than `patience`: what is kept, and why it is not
-    /// all. A writer that is stuck remains so until the process ends.
+    /// Writes the rest, and waits until everything is synced, but no longer than `patience`. Returns what has been written, and the
+    /// error if that is not everything. A stuck writer's thread remains until the process ends.
     pub fn finish(mut self, patience: Duration) -> (Kept, Result<(), RecordError>) {
         let last = self.encoder.complete().map_err(RecordError::Encode);
         let sent = last.and_then(|block| self.send(block));
-        // After the last block the writer ends.
+        // Closing the channel ends the writer after its last block.
         self.blocks = None;
         let deadline = self.now().saturating_add(patience);
         while self.end.is_none() {
@@ -251,7 +247,7 @@ impl<C: Clock> Recorder<C> {
     }
 }
 
-/// Writes blocks onto a medium.
+/// Writes blocks to a medium.
 pub struct BlockWriter<M> {
     medium: M,
     arriving: Receiver<EncodedBlock>,
@@ -260,8 +256,8 @@ pub struct BlockWriter<M> {
 }
 
 impl<M: Medium> BlockWriter<M> {
-    /// Writes what arrives until the recorder is finished or dropped, or one block cannot be written: takes as long as
-    /// the recording does.
+    /// Writes blocks as they arrive, until the recorder is finished or dropped, or a block cannot be written. Blocks for as long as
+    /// the recording lasts.
     pub fn run(mut self) {
         let end = self.write();
         // The recorder may have given up waiting.
@@ -278,7 +274,7 @@ impl<M: Medium> BlockWriter<M> {
                 .and_then(|()| medium.sync());
             self.queued.fetch_sub(block.bytes.len(), Ordering::Relaxed);
             if let Err(error) = stored {
-                medium.keep(kept.bytes);
+                medium.truncate(kept.bytes);
                 return Err(error);
             }
             kept.blocks += 1;

@@ -1,5 +1,4 @@
-//! Following the rings of buckets: each event is reported once, in its bucket, even when it is
-//! counted late.
+//! Follows the probes' rings of buckets: each event is reported once, in its bucket, even when it is counted late.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,24 +6,24 @@ use conntrack_ebpf::COUNTER_SLOTS;
 
 use crate::reading::buckets::{BucketBatch, BucketCounts, Epoch, LATE, epoch_of};
 
-/// Buckets at the end that may still be counting: the current one, and one more for a program that
-/// read the clock just before its end.
+/// Newest buckets that may still gain counts: the current one, and the one before it, for a program that read the clock just
+/// before that one ended.
 const UNSETTLED: u64 = 2;
 
-/// Buckets closer than this to being overwritten are not trusted to be read in time.
+/// Buckets that are this close to being overwritten count as lost: they might be overwritten while they are read.
 const MARGIN: u64 = 8;
 
-/// Rings of buckets, one per CPU.
+/// The rings of buckets of one instance, one per CPU.
 pub trait BucketRing {
     /// Number of CPU ids.
     fn cpus(&self) -> u32;
-    /// Buckets in a ring.
+    /// Number of buckets in a ring.
     fn length(&self) -> u64;
     /// The counts of a bucket; `None` when nothing was counted in it or it is overwritten.
     fn read(&self, cpu: u32, epoch: Epoch) -> Option<[u32; COUNTER_SLOTS]>;
 }
 
-/// Remembers what was read.
+/// Remembers what was already read of the rings, so that a reading reports only what is new.
 #[derive(Debug)]
 pub struct BucketFollower {
     /// The first bucket not yet reported.
@@ -34,7 +33,7 @@ pub struct BucketFollower {
 }
 
 impl BucketFollower {
-    /// Follows from `now` on: what was counted earlier counts as reported.
+    /// Follows the rings from `now` on; what was counted before is not reported.
     pub fn new(ring: &impl BucketRing, now: Duration) -> Self {
         let mut follower = Self {
             next: epoch_of(now).saturating_sub(LATE),
@@ -83,7 +82,7 @@ impl BucketFollower {
             }
         }
         self.next = end;
-        // One more than the next reading looks back: `new` steps back by one.
+        // One more bucket than the next reading covers, because `new` sets `next` back by one.
         self.seen = self.seen.split_off(&(end.saturating_sub(LATE + 1), 0));
         BucketBatch {
             first,
@@ -101,7 +100,7 @@ mod tests {
 
     use super::*;
 
-    /// What the programs do, in ordinary memory.
+    /// The rings as the eBPF programs write them, in ordinary memory.
     struct Model {
         cpus: u32,
         len: u64,

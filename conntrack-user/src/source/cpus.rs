@@ -1,4 +1,4 @@
-//! Which CPUs there are.
+//! The ids of the machine's CPUs, from sysfs.
 
 use std::{
     io,
@@ -11,13 +11,13 @@ use crate::{
     text::{PlainPath, Text},
 };
 
-/// The kernel writes such a list into one page (`show_cpus_attr()`, drivers/base/cpu.c), of at most 64 KiB.
-const LONGEST: u64 = 64 << 10;
+/// The most bytes of a list: the kernel writes it into one page (`show_cpus_attr()`, drivers/base/cpu.c), of at most 64 KiB.
+const MAX_BYTES: u64 = 64 << 10;
 
-/// Why it is not known which CPUs there are.
+/// Why the ids of the CPUs are not known.
 #[derive(Debug, thiserror::Error)]
 pub enum CpuListError {
-    /// Only procfs is known.
+    /// The counters are from a directory laid out like /proc, which has no sysfs beside it.
     #[error("the ids of the CPUs are in /sys, which a directory like /proc does not have")]
     NoSysfs,
     /// The list cannot be read.
@@ -25,10 +25,10 @@ pub enum CpuListError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The reason.
+        /// Why not.
         source: io::Error,
     },
-    /// The file has something else in it.
+    /// The file does not hold a list.
     #[error(
         "{}: expected a list such as 0-3,8, found \"{found}\"",
         PlainPath(path)
@@ -41,28 +41,28 @@ pub enum CpuListError {
     },
 }
 
-/// Where the kernel lists them.
+/// The directory in which the kernel lists the CPUs; `None` where it is not available.
 #[derive(Clone, Debug)]
 pub struct CpuDir(Option<PathBuf>);
 
 impl CpuDir {
-    /// Those of this machine.
+    /// The directory of this machine.
     #[must_use]
     pub fn of_this_machine() -> Self {
         Self(Some("/sys/devices/system/cpu".into()))
     }
 
-    /// Those of a machine whose /proc alone is known.
+    /// For another machine, of which there is only a copy of /proc.
     #[must_use]
     pub fn unknown() -> Self {
         Self(None)
     }
 
-    /// The CPUs now: they may go offline and online at any time.
+    /// Reads the ids of the CPUs. CPUs may go offline and online at any time.
     ///
     /// # Errors
     ///
-    /// Why they are not known.
+    /// When they are not known.
     pub fn read(&self) -> Result<CpuIds, CpuListError> {
         let dir = self.0.as_ref().ok_or(CpuListError::NoSysfs)?;
         Ok(CpuIds {
@@ -73,7 +73,7 @@ impl CpuDir {
 }
 
 fn list(path: &Path) -> Result<Vec<u32>, CpuListError> {
-    let bytes = files::read(path, LONGEST).map_err(|source| CpuListError::Read {
+    let bytes = files::read(path, MAX_BYTES).map_err(|source| CpuListError::Read {
         path: path.to_owned(),
         source,
     })?;

@@ -37,8 +37,8 @@ const FUNCTION_NAME: u16 = 4;
 /// Conntrack's functions at PRE_ROUTING (`net/netfilter/nf_conntrack_proto.c`).
 const FUNCTIONS: [&[u8]; 2] = [b"ipv4_conntrack_in", b"ipv6_conntrack_in"];
 
-/// Looks at the calling thread's network namespace. The kernel loads its module nfnetlink_hook to
-/// answer; that module does nothing else.
+/// Asks for the calling thread's network namespace. To answer, the kernel loads its module nfnetlink_hook, which does nothing
+/// else.
 #[must_use]
 pub fn read() -> Hooks {
     match registered() {
@@ -57,9 +57,8 @@ pub fn read() -> Hooks {
 fn registered() -> Result<bool, NetlinkError> {
     let mut socket = NetlinkSocket::open()?;
     for request in [IPV4, IPV6] {
-        // That the list changed meanwhile does not matter to what is on it; besides, many kernels
-        // (6.12 for one) say so at the end of every list, as nfnl_hook_dump() counts its end as a
-        // change.
+        // Whether the list changed meanwhile does not matter: what was listed was registered. Besides, many kernels (6.12 for
+        // one) flag every list as changed, because nfnl_hook_dump() takes its end for a change.
         let (hooks, _) = socket
             .ask(&request, is_conntrack)?
             .ok_or(NetlinkError::Incomplete(request, 1))?;

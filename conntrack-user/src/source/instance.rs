@@ -1,4 +1,4 @@
-//! One instance: its kernel counters and its probes, read together.
+//! Reads one instance: the kernel's counters, bracketed by the probes' totals.
 
 use std::rc::Rc;
 
@@ -18,21 +18,21 @@ use crate::{
         buckets::BucketFollower,
         cpus::CpuDir,
         hooks,
-        kernel::{Choice, KernelCounters},
+        kernel::{KernelCounters, KernelSource},
         maps::counters::CounterMaps,
         proc_fs::{ProcRoot, SourceError},
     },
 };
 
-/// On each CPU a task may be inside a probed function, and a softirq that interrupts it in another.
+/// Calls of probed functions that can be in flight on a CPU: a task's, and that of a softirq that interrupts it.
 const CALLS_PER_CPU: u64 = 2;
 
 /// Which buckets a reading covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Those that are complete.
+    /// The complete ones.
     Settled,
-    /// All, the one that is being counted in included.
+    /// All, the current one included.
     All,
 }
 
@@ -86,36 +86,37 @@ pub struct InstanceSource {
     kernel: KernelCounters,
     feed: Option<ProbeFeed>,
     hooks: HookSchedule,
-    /// Where to read which CPUs there are, when they are to be told apart.
+    /// Where to read the ids of the CPUs; `None` when per-CPU counts are not wanted.
     cpus: Option<CpuDir>,
     /// Whether the last reading was through ctnetlink.
     via_ctnetlink: bool,
 }
 
-/// What could not be read, and what a user should know of where the rest came from.
+/// What a user should know about a reading besides its values.
 #[derive(Debug, Default)]
 pub struct Remarks {
     /// What could not be read.
     pub errors: Vec<SourceError>,
-    /// That the kernel's counters come from elsewhere than before.
+    /// A message that the kernel's counters come from another source than before.
     pub source: Option<String>,
 }
 
 impl InstanceSource {
-    /// An instance whose kernel counters are below `proc`, or where `choice` says; with `cpus`, each CPU by itself.
+    /// An instance whose kernel counters are read below `proc`, or from another source if `source` says so. With `cpus`, the
+    /// probes' counts are also given per CPU.
     #[must_use]
-    pub fn new(proc: ProcRoot, choice: Choice, cpus: Option<CpuDir>) -> Self {
+    pub fn new(proc: ProcRoot, source: KernelSource, cpus: Option<CpuDir>) -> Self {
         Self {
-            // What was asked for needs no remark.
-            via_ctnetlink: choice == Choice::Ctnetlink,
-            kernel: KernelCounters::new(proc, choice),
+            // A user who asked for ctnetlink need not be told of it.
+            via_ctnetlink: source == KernelSource::Ctnetlink,
+            kernel: KernelCounters::new(proc, source),
             feed: None,
             cpus,
             hooks: HookSchedule::default(),
         }
     }
 
-    /// Sets or takes away the probes' counters.
+    /// Sets the probes' counters, or removes them.
     pub fn set_feed(&mut self, feed: Option<ProbeFeed>) {
         self.feed = feed;
     }
@@ -164,8 +165,8 @@ impl InstanceSource {
         (reading, remarks)
     }
 
-    /// Reads the kernel's counters and the totals around them again, and adds to the buckets. What was missed is read last,
-    /// so that it covers all that the totals lack.
+    /// Reads the kernel's counters again, and the probes' totals around them, and appends newer buckets. The missed hits are read
+    /// last, so that they cover everything that the totals lack.
     pub fn read_again(
         &mut self,
         reading: &mut InstanceReading,

@@ -10,9 +10,9 @@ use crate::{
     },
 };
 
-/// Where to take the kernel's counters from.
+/// Where to read the kernel's counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
+pub enum KernelSource {
     /// From procfs, or from ctnetlink where procfs does not have them.
     Auto,
     /// From procfs.
@@ -25,18 +25,18 @@ pub enum Choice {
 #[derive(Debug)]
 pub struct KernelCounters {
     proc: ProcRoot,
-    choice: Choice,
+    source: KernelSource,
     ctnetlink: Ctnetlink,
 }
 
 impl KernelCounters {
-    /// Counters below `proc`, or from ctnetlink. Below another directory than procfs only
-    /// [`Choice::Procfs`] makes sense: ctnetlink is always of this kernel.
+    /// Reads counters below `proc`, or from ctnetlink. With another directory than procfs only
+    /// [`KernelSource::Procfs`] makes sense: ctnetlink is always of this kernel.
     #[must_use]
-    pub fn new(proc: ProcRoot, choice: Choice) -> Self {
+    pub fn new(proc: ProcRoot, source: KernelSource) -> Self {
         Self {
             proc,
-            choice,
+            source,
             ctnetlink: Ctnetlink::default(),
         }
     }
@@ -47,12 +47,12 @@ impl KernelCounters {
         &self.proc
     }
 
-    /// Reads all counters. What cannot be read is absent, and its error is among the outcome's.
+    /// Reads all counters. What cannot be read is absent, and the outcome has an error for it.
     pub fn read(&mut self) -> ReadOutcome {
-        match self.choice {
-            Choice::Procfs => self.proc.read(),
-            Choice::Ctnetlink => self.through_ctnetlink(),
-            Choice::Auto => {
+        match self.source {
+            KernelSource::Procfs => self.proc.read(),
+            KernelSource::Ctnetlink => self.through_ctnetlink(),
+            KernelSource::Auto => {
                 let reading = self.proc.read();
                 // Where nf_conntrack is not loaded other files are missing too.
                 match &reading.errors[..] {
@@ -95,7 +95,7 @@ impl KernelCounters {
                 via_ctnetlink: true,
             },
             Err(error) => {
-                // The size of the table is worth having even so.
+                // The number of entries is useful even without the counters.
                 let kernel = KernelReading {
                     stat: None,
                     count: self.proc.count().ok(),
@@ -110,7 +110,7 @@ impl KernelCounters {
         }
     }
 
-    /// Asking ctnetlink where it is not would load it.
+    /// Whether ctnetlink may be asked: where nf_conntrack is not loaded, asking would load it.
     fn conntrack_is_loaded(&self) -> bool {
         self.proc.count().is_ok() || Path::new("/sys/module/nf_conntrack").exists()
     }
@@ -120,17 +120,17 @@ impl KernelCounters {
 mod tests {
     use super::*;
 
-    fn read(tree: &str, choice: Choice) -> ReadOutcome {
+    fn read(tree: &str, source: KernelSource) -> ReadOutcome {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../tests/fixtures")
             .join(tree);
-        KernelCounters::new(ProcRoot::new(root), choice).read()
+        KernelCounters::new(ProcRoot::new(root), source).read()
     }
 
     #[test]
     fn procfs_comes_first() {
-        for choice in [Choice::Auto, Choice::Procfs] {
-            let reading = read("proc/6.18/t1", choice);
+        for source in [KernelSource::Auto, KernelSource::Procfs] {
+            let reading = read("proc/6.18/t1", source);
             assert!(reading.kernel.stat.is_some() && reading.errors.is_empty());
             assert!(!reading.via_ctnetlink);
         }
@@ -139,9 +139,9 @@ mod tests {
     #[test]
     fn ctnetlink_is_asked_where_only_the_statistics_are_missing() {
         const TREE: &str = "ctnetlink/proc-without-stat";
-        let reading = read(TREE, Choice::Auto);
+        let reading = read(TREE, KernelSource::Auto);
         assert_eq!(reading.kernel.max, Some(262_144));
-        // Whether it answers depends on this machine and on who we are.
+        // Whether ctnetlink answers depends on this machine, and on our privileges.
         if reading.via_ctnetlink {
             assert!(reading.kernel.stat.is_some() && reading.errors.is_empty());
         } else {
@@ -151,14 +151,14 @@ mod tests {
                 [SourceError::NotFound(_), SourceError::Ctnetlink(_)]
             ));
         }
-        let reading = read(TREE, Choice::Procfs);
+        let reading = read(TREE, KernelSource::Procfs);
         assert!(matches!(reading.errors[..], [SourceError::NotFound(_)]));
         assert_eq!(reading.kernel.entries(), Some(7));
     }
 
     #[test]
     fn ctnetlink_is_not_asked_where_everything_is_missing() {
-        let reading = read("no/such/tree", Choice::Auto);
+        let reading = read("no/such/tree", KernelSource::Auto);
         assert_eq!(reading.errors.len(), 3);
         assert!(reading.errors.iter().all(SourceError::is_not_found));
         assert_eq!(reading.kernel.entries(), None);

@@ -1,5 +1,5 @@
-//! The way in: from the kernel to [`crate::reading`]. All IO on the way in is here, except for what [`crate::probes`]
-//! finds out about the host.
+//! Reads the kernel into [`crate::reading`]: procfs, netlink and the eBPF programs' maps. All input from the kernel is read
+//! here, except for what [`crate::probes`] finds out about the host.
 
 pub mod buckets;
 pub mod cpus;

@@ -21,35 +21,35 @@ use crate::{
     text::{PlainPath, Text},
 };
 
-/// Where `ip netns add` leaves named namespaces.
+/// Where `ip netns add` mounts named namespaces.
 const NAMED: &str = "/run/netns";
 
-/// The calling thread's own.
+/// The calling thread's own namespace.
 const OWN: &str = "/proc/thread-self/ns/net";
 
 /// `NSFS_MAGIC` of linux/magic.h.
 const NSFS_MAGIC: FsWord = 0x6e73_6673;
 
-/// The kernel cuts `comm` at 15 bytes (`TASK_COMM_LEN`, include/linux/sched.h).
+/// Bytes of `comm` and its newline: the kernel cuts names at 15 bytes (`TASK_COMM_LEN`, include/linux/sched.h).
 const COMM: u64 = 16;
 
 /// Why a network namespace cannot be watched.
 #[derive(Debug, thiserror::Error)]
 pub enum NamespaceError {
-    /// Our own cannot be read.
+    /// Our own namespace cannot be read.
     #[error("{OWN}: {0}; is /proc mounted?")]
     Own(#[source] io::Error),
     /// No process has the id that was asked for.
     #[error("--netns {0}: no process has this id")]
     NoProcess(Text),
-    /// There is nothing of the name or at the path that was asked for.
+    /// Nothing has the name, or is at the path, that was asked for.
     #[error(
         "--netns {name}: {} does not exist; `ip netns list` shows names, a process id or a path will do \
          too",
         PlainPath(path)
     )]
     NotFound {
-        /// As it was asked for.
+        /// The name, process id or path that was asked for.
         name: Text,
         /// Where it should be.
         path: PathBuf,
@@ -57,19 +57,19 @@ pub enum NamespaceError {
     /// We have no right to open it.
     #[error("--netns {name}: {}: permission denied; run as root", PlainPath(path))]
     PermissionDenied {
-        /// As it was asked for.
+        /// The name, process id or path that was asked for.
         name: Text,
         /// Where it is.
         path: PathBuf,
     },
-    /// Something else has that path.
+    /// There is something else at the path.
     #[error(
         "--netns {name}: {} is no network namespace; `ip netns list` shows names, a process id will do \
          too",
         PlainPath(path)
     )]
     NotANamespace {
-        /// As it was asked for.
+        /// The name, process id or path that was asked for.
         name: Text,
         /// What is no namespace.
         path: PathBuf,
@@ -77,31 +77,31 @@ pub enum NamespaceError {
     /// It cannot be opened for another reason.
     #[error("--netns {name}: {}: {source}", PlainPath(path))]
     Open {
-        /// As it was asked for.
+        /// The name, process id or path that was asked for.
         name: Text,
         /// Where it is.
         path: PathBuf,
-        /// The reason.
+        /// Why not.
         source: io::Error,
     },
-    /// Everybody has left it, so the kernel has removed it.
+    /// No process or mount keeps it any more, so the kernel has removed it.
     #[error("network namespace {0} is gone")]
     Gone(Text),
     /// The calling thread cannot move into it.
     #[error("network namespace {name} cannot be entered: {source}")]
     Enter {
-        /// What it is called.
+        /// The namespace's name, as ctpulse shows it.
         name: Text,
-        /// The reason.
+        /// Why not.
         source: io::Error,
     },
-    /// The calling thread cannot move back: all it would read from now on is another namespace's.
+    /// The calling thread cannot move back: everything it read from now on would be another namespace's.
     #[error("cannot return to our own network namespace: {0}")]
     Return(#[source] io::Error),
 }
 
 impl NamespaceError {
-    /// Whether it is merely not there any more.
+    /// Whether the namespace merely does not exist any more.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Gone(_))
@@ -121,7 +121,7 @@ impl From<NamespaceError> for io::Error {
 /// A network namespace that can be entered.
 #[derive(Debug)]
 pub struct Namespace {
-    /// What it is called here.
+    /// Its name, as ctpulse shows it.
     pub name: Text,
     /// Its inode number, by which the kernel's `ns.inum` knows it.
     pub inode: u32,
@@ -130,11 +130,11 @@ pub struct Namespace {
 
 #[derive(Debug)]
 enum Location {
-    /// The one we are in.
+    /// The namespace that ctpulse runs in.
     Here,
-    /// Held open: it stays while we watch it, even when everybody else has left.
+    /// Held open: it exists as long as we watch it, even when no process is left in it.
     Held(OwnedFd),
-    /// Opened for each visit: watching it does not keep it.
+    /// Opened each time it is entered, so that watching it does not keep it alive.
     Visited(PathBuf),
 }
 
@@ -152,7 +152,7 @@ impl Namespace {
         })
     }
 
-    /// The namespace of a name (as of `ip netns`), a process id, or a path.
+    /// Finds a namespace by its name (as in `ip netns`), by a process id, or by a path.
     ///
     /// # Errors
     ///
@@ -216,7 +216,7 @@ impl Namespace {
         for (pid, path) in entries(Path::new("/proc")) {
             if pid.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
                 add(path.join("ns/net"), &|| {
-                    let comm = files::read_beginning(&path.join("comm"), COMM).unwrap_or_default();
+                    let comm = files::read_start(&path.join("comm"), COMM).unwrap_or_default();
                     format!("{}[{}]", comm.trim(), pid.display()).into()
                 });
             }
@@ -224,11 +224,11 @@ impl Namespace {
         Ok(found)
     }
 
-    /// The same namespace once more, for another thread.
+    /// A second handle of the same namespace, for another thread.
     ///
     /// # Errors
     ///
-    /// When there are no more descriptors to be had.
+    /// When no file descriptor is left.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(Self {
             name: self.name.clone(),
@@ -241,12 +241,12 @@ impl Namespace {
         })
     }
 
-    /// Does something with the calling thread in this namespace: `/proc/thread-self/net` and
-    /// `/proc/sys/net` are then its, as are new sockets.
+    /// Runs `work` with the calling thread in this namespace: `/proc/thread-self/net`, `/proc/sys/net` and new sockets are then
+    /// this namespace's.
     ///
     /// # Errors
     ///
-    /// When it cannot be entered, with nothing done; when the thread cannot return from it.
+    /// When the namespace cannot be entered; `work` has not been run then. When the thread cannot return from it.
     pub fn within<T>(&self, work: impl FnOnce() -> T) -> Result<T, NamespaceError> {
         let opened;
         let there = match &self.place {
@@ -260,8 +260,7 @@ impl Namespace {
         let home = files::open(Path::new(OWN)).map_err(NamespaceError::Own)?;
         enter(there).map_err(|source| self.cannot_enter(source))?;
         let result = work();
-        // It cannot fail for a descriptor of the namespace we came from; if it did, every later number
-        // would be another namespace's.
+        // This should not fail for the namespace we came from; if it did, every later number would be another namespace's.
         enter(home.as_fd()).map_err(NamespaceError::Return)?;
         Ok(result)
     }
@@ -287,9 +286,9 @@ impl Namespace {
     }
 }
 
-/// Opens a namespace; `None` when something else has that path. Does not wait for anybody.
+/// Opens a namespace; `None` when there is something else at the path. Never blocks.
 fn open(path: &Path) -> io::Result<Option<(OwnedFd, u32)>> {
-    // Opening what is no regular file may do something; a namespace is one.
+    // A namespace is a regular file; opening anything else may have a side effect.
     if !fs::metadata(path)?.is_file() {
         return Ok(None);
     }
@@ -319,14 +318,14 @@ fn inode_number(meta: &fs::Metadata) -> io::Result<u32> {
     u32::try_from(meta.ino()).map_err(io::Error::other)
 }
 
-/// The namespaces that have a name in a directory, whatever bytes that has.
+/// The namespaces in a directory by name; names that are not UTF-8 are listed too.
 fn by_name(directory: &Path) -> impl Iterator<Item = (Text, PathBuf)> {
     entries(directory)
         .into_iter()
         .map(|(name, path)| (Text::from(name.to_string_lossy().into_owned()), path))
 }
 
-/// Names in a directory and their paths, numbers in order; none where it cannot be read.
+/// Names in a directory and their paths, numbers in numeric order; empty when it cannot be read.
 fn entries(directory: &Path) -> Vec<(OsString, PathBuf)> {
     let mut entries: Vec<_> = fs::read_dir(directory)
         .into_iter()

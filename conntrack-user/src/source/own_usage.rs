@@ -1,4 +1,4 @@
-//! What this process itself uses.
+//! CPU time and memory of ctpulse itself, for the live view's header.
 
 use std::path::Path;
 
@@ -6,19 +6,18 @@ use rustix::param::page_size;
 
 use crate::{clock::Clock, files, reading::usage::Usage};
 
-/// Reads it.
 #[must_use]
 pub fn read(clock: &impl Clock) -> Usage {
     Usage {
         at: clock.now().monotonic,
         cpu: clock.process_cpu_time(),
-        memory: files::read_beginning(Path::new("/proc/self/statm"), 4096)
+        memory: files::read_start(Path::new("/proc/self/statm"), 4096)
             .ok()
             .and_then(|text| resident(&text, page_size() as u64)),
     }
 }
 
-/// The second number of `12345 678 90 …`: pages that are in memory.
+/// Resident memory in bytes, from `/proc/PID/statm`: its second number is that of resident pages.
 fn resident(statm: &str, page: u64) -> Option<u64> {
     let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
     pages.checked_mul(page)

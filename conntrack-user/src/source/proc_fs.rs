@@ -23,9 +23,9 @@ const COUNT: &str = "sys/net/netfilter/nf_conntrack_count";
 const MAX: &str = "sys/net/netfilter/nf_conntrack_max";
 const OSRELEASE: &str = "sys/kernel/osrelease";
 
-/// The longest of these files is the statistics: some 160 bytes for each possible CPU, of which no kernel has more than 8192
-/// (`NR_CPUS_RANGE_END` of arch/x86/Kconfig). A file that is longer is none of them, and may have no end.
-const LONGEST: u64 = 16 << 20;
+/// The most bytes of a file. The longest is that of the statistics: some 160 bytes for each possible CPU, of which no kernel has
+/// more than 8192 (`NR_CPUS_RANGE_END` of arch/x86/Kconfig). A longer file is something else, and may be endless.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Why the kernel's own counters could not be read, in part or at all.
 #[derive(Debug, thiserror::Error)]
@@ -39,13 +39,13 @@ pub enum SourceError {
     /// Reading the file failed otherwise.
     #[error("{path}: {source}", path = PlainPath(.0), source = .1)]
     Io(PathBuf, #[source] io::Error),
-    /// The file has no conntrack statistics in it.
+    /// The file does not hold conntrack statistics.
     #[error("{path}: {source}", path = PlainPath(.0), source = .1)]
     Stat(PathBuf, #[source] ParseError),
-    /// The file has no number in it.
+    /// The file does not hold a number.
     #[error("{path}:1: expected a number, found \"{found}\"", path = PlainPath(.0), found = .1)]
     Number(PathBuf, Text),
-    /// There is no nf_conntrack to ask.
+    /// nf_conntrack is not loaded, and asking ctnetlink would load it.
     #[error("ctnetlink is not asked while nf_conntrack is not loaded: that would load it")]
     NotLoaded,
     /// ctnetlink did not answer.
@@ -54,7 +54,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Whether the file is merely not there (yet).
+    /// Whether the file does not exist, or not yet: nf_conntrack may be loaded later.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound(_) | Self::NotLoaded)
@@ -91,13 +91,13 @@ impl ProcRoot {
         self.root == Path::new(PROC)
     }
 
-    /// Reads all counters. What cannot be read is absent, and its error is among the outcome's.
+    /// Reads all counters. What cannot be read is absent, and the outcome has an error for it.
     #[must_use]
     pub fn read(&self) -> ReadOutcome {
         let mut errors = Vec::new();
         let mut keep = |error| errors.push(error);
         let stat = self.stat().map_err(&mut keep).ok();
-        // One read less where the stat file has the number already.
+        // The statistics have this number too; reading it is needed only without them.
         let count = match stat {
             Some(_) => None,
             None => self.count().map_err(&mut keep).ok(),
@@ -115,7 +115,7 @@ impl ProcRoot {
         self.number(COUNT)
     }
 
-    /// How many entries a table may have.
+    /// The most entries that the table may have.
     pub fn max(&self) -> Result<u64, SourceError> {
         self.number(MAX)
     }
@@ -155,7 +155,7 @@ impl ProcRoot {
 
 fn read(path: &Path) -> Result<String, SourceError> {
     // Lossy: the parser refuses what is malformed, and quotes it.
-    files::read(path, LONGEST)
+    files::read(path, MAX_BYTES)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {

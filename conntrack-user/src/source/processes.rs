@@ -1,4 +1,4 @@
-//! The processes that hold sockets, and the containers they run in.
+//! Finds the processes that hold sockets, and the containers they run in.
 
 use std::{collections::HashMap, fs, path::Path, rc::Rc};
 
@@ -7,15 +7,15 @@ use crate::{
     reading::sockets::{Process, Program},
 };
 
-/// Sockets taken in at most, of all processes together; the processes of more stay unknown. Takes some 50 MB.
+/// The most sockets to keep, of all processes together, in some 50 MB; of further sockets no process is known.
 const SOCKETS: usize = 1 << 20;
 
-/// Of `comm` and of `cgroup`; the kernel's are shorter, the one by far (`TASK_COMM_LEN`), the other but for a machine
-/// with dozens of cgroup hierarchies.
-const LONGEST: u64 = 64 << 10;
+/// The most bytes of `comm` and of `cgroup` that are read. The kernel's `comm` has 16 (`TASK_COMM_LEN`), and `cgroup` is longer
+/// only with dozens of cgroup hierarchies.
+const MAX_BYTES: u64 = 64 << 10;
 
-/// The process behind each socket, by the socket's inode number. What cannot be read (a process
-/// that has ended, or one of another user without the right to look) is left out.
+/// The process that holds each socket, by the socket's inode number. Processes that cannot be read (they have ended, or belong
+/// to another user) are left out.
 #[must_use]
 pub fn by_socket(proc: &Path) -> HashMap<u64, Rc<Process>> {
     let mut found = HashMap::new();
@@ -41,14 +41,14 @@ pub fn by_socket(proc: &Path) -> HashMap<u64, Rc<Process>> {
                 return found;
             }
             let process = process.get_or_insert_with(|| describe(&path, pid).into());
-            // Of those that share one, the first will do.
+            // Of processes that share a socket, the first is taken.
             found.entry(inode).or_insert_with(|| Rc::clone(process));
         }
     }
     found
 }
 
-/// The socket that a link such as `socket:[12345]` leads to.
+/// The inode number in a link such as `socket:[12345]`.
 fn inode(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?
         .strip_suffix(']')?
@@ -57,7 +57,7 @@ fn inode(link: &str) -> Option<u64> {
 }
 
 fn describe(path: &Path, pid: u32) -> Process {
-    let read = |name| files::read_beginning(&path.join(name), LONGEST).unwrap_or_default();
+    let read = |name| files::read_start(&path.join(name), MAX_BYTES).unwrap_or_default();
     Process {
         pid,
         program: Program {

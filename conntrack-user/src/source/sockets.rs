@@ -12,7 +12,8 @@ use crate::{files, reading::sockets::Socket, text::PlainPath};
 /// The files and their protocols.
 const FILES: [(&str, u8); 4] = [("tcp", 6), ("tcp6", 6), ("udp", 17), ("udp6", 17)];
 
-/// Lines are padded to 149 bytes (`TMPSZ` of net/ipv4/tcp_ipv4.c), those of IPv6 have some 180.
+/// The most bytes of a line. The kernel pads lines of IPv4 to 149 bytes (`TMPSZ` of net/ipv4/tcp_ipv4.c); those of IPv6 have
+/// some 180.
 const LONGEST_LINE: u64 = 4096;
 
 /// Why sockets cannot be listed.
@@ -23,16 +24,15 @@ pub enum SocketsError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The reason.
+        /// Why not.
         source: io::Error,
     },
-    /// The file is another than it should be.
+    /// A line is too long for such a file.
     #[error("{}: a line has more than {LONGEST_LINE} bytes; the rest was not read", PlainPath(.0))]
     LongLine(PathBuf),
 }
 
-/// Reads them, as the calling thread's namespace has them. A file that is not there (no IPv6) has no
-/// sockets.
+/// Gives each socket of the calling thread's namespace to `each`. A file that does not exist (no IPv6) has no sockets.
 ///
 /// # Errors
 ///
@@ -53,7 +53,7 @@ pub fn read(net: &Path, mut each: impl FnMut(Socket)) -> Result<(), SocketsError
     Ok(())
 }
 
-/// Gives each line after the header to `each`, however many there are.
+/// Gives each line after the header to `each`.
 fn lines(file: File, path: PathBuf, mut each: impl FnMut(&str)) -> Result<(), SocketsError> {
     let mut file = BufReader::new(file);
     let mut line = Vec::new();
@@ -70,7 +70,7 @@ fn lines(file: File, path: PathBuf, mut each: impl FnMut(&str)) -> Result<(), So
     Ok(())
 }
 
-/// A line of these files; `None` for a socket that no process has (TIME_WAIT and the like):
+/// Parses a line; `None` for a socket that no process has (such as one in TIME_WAIT):
 ///
 /// ```text
 ///    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12345 …
@@ -104,7 +104,7 @@ fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
             for (i, part) in octets.as_chunks_mut::<4>().0.iter_mut().enumerate() {
                 *part = word(i * 8)?;
             }
-            // An IPv6 socket that speaks IPv4.
+            // An IPv6 socket may have an IPv4 address.
             let address = Ipv6Addr::from(octets);
             address
                 .to_ipv4_mapped()

@@ -26,6 +26,10 @@ pub struct SourceFile {
     pub outside: Vec<String>,
     /// The macros it calls: `println`.
     pub macros: Vec<String>,
+    /// The types and traits it defines.
+    pub types: Vec<String>,
+    /// Items whose doc comment says no more than their name.
+    pub empty_words: Vec<String>,
     /// Whether it has unsafe code.
     pub has_unsafe: bool,
     /// Return types that are a `Result` with a `String` for an error.
@@ -75,6 +79,8 @@ pub fn parse(path: &Path, text: &str) -> SourceFile {
             inside: Vec::new(),
             outside: Vec::new(),
             macros: Vec::new(),
+            types: Vec::new(),
+            empty_words: Vec::new(),
             has_unsafe: false,
             string_errors: 0,
         },
@@ -127,7 +133,62 @@ struct Visitor {
     names: BTreeMap<String, Vec<String>>,
 }
 
+/// Words that say nothing by themselves.
+const FILLERS: [&str; 14] = [
+    "a", "an", "the", "of", "its", "it", "is", "this", "to", "in", "that", "for", "what", "their",
+];
+
+/// The words of a name or a sentence, in lower case and singular, without fillers.
+fn words(text: &str) -> Vec<String> {
+    let mut spaced = String::new();
+    for c in text.chars() {
+        if c.is_uppercase() {
+            spaced.push(' ');
+        }
+        spaced.extend(c.to_lowercase());
+    }
+    let mut words: Vec<String> = spaced
+        .split(|c: char| !c.is_alphanumeric())
+        .map(|word| word.strip_suffix('s').unwrap_or(word).to_owned())
+        .filter(|word| !word.is_empty() && !FILLERS.contains(&word.as_str()))
+        .collect();
+    words.sort();
+    words
+}
+
+fn doc(attributes: &[Attribute]) -> Option<String> {
+    let lines = attributes.iter().filter_map(|attribute| {
+        let syn::Meta::NameValue(meta) = &attribute.meta else {
+            return None;
+        };
+        match &meta.value {
+            syn::Expr::Lit(syn::ExprLit {
+                lit: syn::Lit::Str(text),
+                ..
+            }) if meta.path.is_ident("doc") => Some(text.value()),
+            _ => None,
+        }
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    (!text.is_empty()).then_some(text)
+}
+
 impl Visitor {
+    /// Holds a doc comment against the name of what it is for.
+    fn documented(&mut self, attributes: &[Attribute], name: &syn::Ident) {
+        let name = name.to_string();
+        if doc(attributes).is_some_and(|doc| words(&doc) == words(&name)) {
+            self.file.empty_words.push(name);
+        }
+    }
+
+    fn defined(&mut self, attributes: &[Attribute], name: &syn::Ident) {
+        if !is_test(attributes) {
+            self.documented(attributes, name);
+            self.file.types.push(name.to_string());
+        }
+    }
+
     fn named(&mut self, path: &[String]) {
         let Some(first) = path.first() else { return };
         match first.as_str() {
@@ -214,8 +275,41 @@ impl<'ast> Visit<'ast> for Visitor {
         self.module.pop();
     }
 
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        self.defined(&item.attrs, &item.ident);
+        visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        self.defined(&item.attrs, &item.ident);
+        visit::visit_item_enum(self, item);
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
+        self.defined(&item.attrs, &item.ident);
+        visit::visit_item_trait(self, item);
+    }
+
+    fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
+        self.documented(&item.attrs, &item.ident);
+        visit::visit_item_const(self, item);
+    }
+
+    fn visit_field(&mut self, field: &'ast syn::Field) {
+        if let Some(name) = &field.ident {
+            self.documented(&field.attrs, name);
+        }
+        visit::visit_field(self, field);
+    }
+
+    fn visit_variant(&mut self, variant: &'ast syn::Variant) {
+        self.documented(&variant.attrs, &variant.ident);
+        visit::visit_variant(self, variant);
+    }
+
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
         if !is_test(&item.attrs) {
+            self.documented(&item.attrs, &item.sig.ident);
             self.file.has_unsafe |= item.sig.unsafety.is_some();
             visit::visit_item_fn(self, item);
         }
@@ -223,6 +317,7 @@ impl<'ast> Visit<'ast> for Visitor {
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
         if !is_test(&item.attrs) {
+            self.documented(&item.attrs, &item.sig.ident);
             visit::visit_impl_item_fn(self, item);
         }
     }

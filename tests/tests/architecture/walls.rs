@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    rules::{FILE_LINES, FORBIDDEN_MACROS, OWNERS, ROOM_LINES, ROOMS, UNSAFE},
+    rules::{FILE_LINES, FORBIDDEN_MACROS, OWNERS, PER_MODULE, ROOM_LINES, ROOMS, UNSAFE},
     source::{SourceFile, of_crate, parse},
 };
 
@@ -168,6 +168,26 @@ fn circles(files: &[SourceFile]) -> Vec<Vec<String>> {
     found
 }
 
+/// Names of types that mean more than one thing.
+fn breaches_of_names(files: &[SourceFile]) -> Vec<String> {
+    let mut homes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for file in files {
+        for name in &file.types {
+            let home = file.path.display().to_string();
+            homes.entry(name).or_default().push(home);
+        }
+    }
+    let twice = homes
+        .into_iter()
+        .filter(|(name, homes)| homes.len() > 1 && !PER_MODULE.contains(name));
+    let twice = twice.map(|(name, homes)| format!("{name}: in {}", homes.join(" and ")));
+    let empty = files.iter().flat_map(|file| {
+        let of_file = |name| format!("{}: the comment of {name} is its name", file.path.display());
+        file.empty_words.iter().map(of_file)
+    });
+    twice.chain(empty).collect()
+}
+
 fn none(breaches: &[String]) {
     assert!(breaches.is_empty(), "\n{}\n", breaches.join("\n"));
 }
@@ -195,6 +215,13 @@ fn no_files_name_each_other_in_a_circle() {
     for of in ["conntrack-user", "conntrack-ebpf", "xtask"] {
         let circles = circles(&of_crate(&src(of)));
         assert!(circles.is_empty(), "{of}: {circles:#?}");
+    }
+}
+
+#[test]
+fn a_name_of_a_type_means_one_thing_and_comments_say_more_than_names() {
+    for of in ["conntrack-user", "conntrack-ebpf", "xtask"] {
+        none(&breaches_of_names(&of_crate(&src(of))));
     }
 }
 
@@ -383,6 +410,25 @@ fn a_breach_of_each_is_found() {
         .flat_map(|i| planted(&format!("model/top/f{i}.rs"), &"\n".repeat(FILE_LINES)))
         .collect();
     assert_eq!(breaches_of_size(&room), ["model::top: 2800 lines"]);
+
+    let twice = [
+        parse(
+            Path::new("text.rs"),
+            "/// A limit.\nstruct Limit { /// Bytes.\nof: u8 }",
+        ),
+        parse(
+            Path::new("clock.rs"),
+            "enum Limit { /// Of the time.\nTime } #[cfg(test)] mod tests { struct Limit; }",
+        ),
+    ];
+    assert_eq!(
+        breaches_of_names(&twice),
+        [
+            "Limit: in text.rs and clock.rs",
+            "text.rs: the comment of Limit is its name",
+            "clock.rs: the comment of Time is its name",
+        ]
+    );
 
     let circle = [
         parse(Path::new("source/a.rs"), "use super::b::B;"),

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::Size;
 use super::console;
+use super::emulation;
 use super::initramfs::{self, Contents};
 use super::kernel::Kernel;
 use super::qemu::{Accelerator, Console, Machine};
@@ -145,7 +146,7 @@ fn fault_of_emulation(accelerator: Accelerator, end: &End, log: &Path) -> Option
         return None;
     }
     let console = fs::read(log).unwrap_or_default();
-    console::fault_of_emulation(&String::from_utf8_lossy(&console))
+    emulation::fault(&String::from_utf8_lossy(&console))
 }
 
 /// The exit status that a guest's end means, or else the reason why there is none, with the console

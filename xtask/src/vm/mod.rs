@@ -7,6 +7,7 @@
 mod built_in;
 mod console;
 mod debian;
+mod emulation;
 mod guest;
 mod initramfs;
 mod kernel;

@@ -188,7 +188,8 @@ impl Machine<'_> {
         arguments
     }
 
-    /// The kernel's command line: a panic (an oops is one too) ends the guest at once.
+    /// The kernel's command line: a panic (an oops is one too) ends the guest at once, and a CPU that hangs
+    /// in the kernel ends it after a minute.
     fn parameters(&self) -> String {
         let clock = match self.accelerator {
             Accelerator::Kvm => "",
@@ -198,7 +199,7 @@ impl Machine<'_> {
             Accelerator::Tcg | Accelerator::Counted => "tsc=reliable",
         };
         let parameters = [
-            "console=ttyS0 quiet panic=-1 oops=panic",
+            "console=ttyS0 quiet panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=30",
             clock,
             self.append.trim(),
         ];
@@ -244,7 +245,7 @@ mod tests {
         };
         assert_eq!(
             machine.parameters(),
-            "console=ttyS0 quiet panic=-1 oops=panic tsc=reliable loglevel=7"
+            "console=ttyS0 quiet panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=30 tsc=reliable loglevel=7"
         );
         let arguments = machine.arguments(&Console::Terminal);
         let position = |word: &str| arguments.iter().position(|argument| argument == word);

@@ -40,7 +40,7 @@ pub struct FlowKey {
     pub tag: u64,
 }
 
-/// Kinds of keys.
+/// What the two halves of a key hold.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {

@@ -1,4 +1,4 @@
-//! One judgement of how full a table is, for monitors that look now and then.
+//! A single evaluation of how full a table is, for monitoring systems that poll (`ctpulse check`).
 
 use thiserror::Error;
 
@@ -10,21 +10,20 @@ use crate::{
     reading::kernel::KernelReading,
 };
 
-/// A status of a check. The number is the exit status of plugins of Nagios.
+/// A status of a check. Its number is the exit status that Nagios expects of plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Neither of the others.
+    /// At or below both thresholds.
     Ok = 0,
     /// Above the warning threshold.
     Warning = 1,
     /// Above the critical threshold.
     Critical = 2,
-    /// There is no telling.
+    /// The table could not be read.
     Unknown = 3,
 }
 
 impl Status {
-    /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -36,24 +35,24 @@ impl Status {
     }
 }
 
-/// Thresholds in percent of the greatest number of entries: reached above, not at.
+/// Thresholds in percent of `nf_conntrack_max`, exclusive: a table at a threshold has not reached it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
+pub struct CheckLimits {
     /// For [`Status::Warning`].
     pub warn: f64,
     /// For [`Status::Critical`].
     pub crit: f64,
 }
 
-impl Limits {
-    /// Those at which the alert netfilter_conntrack_full is raised.
+impl CheckLimits {
+    /// The default thresholds of the alert netfilter_conntrack_full.
     pub const DEFAULT: Self = Self {
         warn: raise(ConntrackFull::THRESHOLDS.warning),
         crit: raise(ConntrackFull::THRESHOLDS.critical),
     };
 }
 
-/// A status without a level is never reached.
+/// The threshold of a level; 100 % without one, which is never exceeded.
 const fn raise(level: Option<Level>) -> f64 {
     match level {
         Some(level) => level.raise,
@@ -61,28 +60,27 @@ const fn raise(level: Option<Level>) -> f64 {
     }
 }
 
-/// What a look, or several, found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    /// The status.
+pub struct TableVerdict {
     pub status: Status,
-    /// The most entries seen.
+    /// The most entries in any reading.
     pub entries: u64,
-    /// The most entries there may be.
+    /// `nf_conntrack_max`.
     pub max: u64,
     /// `entries` in percent of `max`.
     pub utilization: f64,
     /// The thresholds in percent.
-    pub limits: Limits,
-    /// The thresholds in entries, rounded down: more is above.
+    pub limits: CheckLimits,
+    /// The thresholds in entries, rounded down: they are exceeded by more entries than this.
     pub limit_entries: [u64; 2],
-    /// What the kernel counts since boot of what a full table does, by counter; only what it does count.
+    /// Counters of a full table's consequences, since boot, by name; only those that this kernel counts.
     pub counted: Vec<(&'static str, u64)>,
-    /// The counters of those that cannot be read here. They are not 0.
+    /// Names of those counters that cannot be read here. They are unknown, not 0.
     pub uncounted: Vec<&'static str>,
 }
 
-/// The counters of the kernel that say what a full table does.
+/// The kernel's counters of a full table's consequences.
 const COUNTED: [Counter; 3] = [Counter::Drop, Counter::EarlyDrop, Counter::InsertFailed];
 
 /// Why there is no verdict.
@@ -94,7 +92,7 @@ pub enum NoVerdict {
     /// No reading has the maximum.
     #[error("nf_conntrack_max cannot be read")]
     Max,
-    /// There is no maximum.
+    /// `nf_conntrack_max` is 0, so the table is unlimited.
     #[error("nf_conntrack_max is 0: there is no limit to judge by")]
     Limit,
 }
@@ -103,8 +101,8 @@ pub enum NoVerdict {
 ///
 /// # Errors
 ///
-/// When there is nothing to judge.
-pub fn judge(readings: &[KernelReading], limits: Limits) -> Result<Verdict, NoVerdict> {
+/// When the number of entries or its limit is not known.
+pub fn judge(readings: &[KernelReading], limits: CheckLimits) -> Result<TableVerdict, NoVerdict> {
     let entries = readings
         .iter()
         .filter_map(KernelReading::entries)
@@ -134,7 +132,7 @@ pub fn judge(readings: &[KernelReading], limits: Limits) -> Result<Verdict, NoVe
         let spec = counter.spec();
         (spec.name, stat.and_then(|stat| stat.sum(spec.column?)))
     });
-    Ok(Verdict {
+    Ok(TableVerdict {
         status,
         entries,
         max,
@@ -158,7 +156,7 @@ pub fn judge(readings: &[KernelReading], limits: Limits) -> Result<Verdict, NoVe
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits::DEFAULT;
+    const LIMITS: CheckLimits = CheckLimits::DEFAULT;
 
     fn reading(entries: u64, max: u64) -> KernelReading {
         KernelReading {
@@ -181,7 +179,7 @@ mod tests {
             let verdict = judge(&[reading(entries, 1000)], LIMITS).unwrap();
             assert_eq!(verdict.status, status, "{entries}");
             assert_eq!(verdict.limit_entries, [900, 950]);
-            // Without the file, no counter is 0.
+            // Without the file the counters are unknown, not 0.
             assert_eq!(verdict.uncounted, ["drop", "early_drop", "insert_failed"]);
             assert!(verdict.counted.is_empty());
         }

@@ -1,11 +1,10 @@
-//! Alerts: thresholds with hysteresis, and notifications that wait.
+//! Alerts: thresholds with hysteresis, and delayed notifications.
 //!
-//! One state machine for all: [`Thresholds`] turn a value into a status, [`Notifier`] decides when a
-//! change of status is told, [`Alarm`] joins the two. [`ALERTS`] is the table of the alerts there are,
-//! with their defaults; [`Alerts`] judges all of them for one instance. `netfilter_conntrack_full`
-//! alone has a beat of its own, as Netdata documents it ([`ConntrackFull`]).
+//! All alerts share one state machine: [`Thresholds`] turn a value into a status, [`Notifier`] decides when a change of status is
+//! notified, [`Alarm`] joins the two. [`ALERTS`] is the table of all alerts with their defaults; [`Alerts`] judges all of them for
+//! one instance. Only `netfilter_conntrack_full` has a beat of its own, as Netdata documents it ([`ConntrackFull`]).
 //!
-//! No clock in here: `now` is always the time since some fixed start, and must not run backwards.
+//! There is no clock in here: `now` is the time since some fixed start, and must not run backwards.
 
 pub mod check;
 mod full;
@@ -19,11 +18,11 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub use full::ConntrackFull;
-pub use instance::{Alerts, Inputs, Standing};
+pub use instance::{AlertEvaluation, AlertInputs, Alerts};
 pub use notifier::{Change, Delay, Notifier};
-pub use table::{ALERTS, AlertId, AlertSettings, AlertSpec, COUNT, Settings, named};
+pub use table::{ALERTS, AlertId, AlertRule, AlertSettings, AlertSpec, COUNT, named};
 
-/// How bad it is. Ordered: a greater status is worse.
+/// The status of an alert. Ordered: a greater status is worse.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -48,12 +47,12 @@ impl fmt::Display for AlertStatus {
     }
 }
 
-/// Which values are worse.
+/// The direction in which values get worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Worse {
-    /// Greater ones.
+    /// Greater values are worse.
     Above,
-    /// Smaller ones.
+    /// Smaller values are worse.
     Below,
 }
 
@@ -72,18 +71,18 @@ impl Worse {
 /// stay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
-    /// Enter beyond this.
+    /// The status is entered beyond this value.
     pub raise: f64,
-    /// Stay beyond this; not worse than `raise`.
+    /// The status is kept beyond this value; not worse than `raise`.
     pub hold: f64,
 }
 
 /// The levels of an alert. One that is `None` is never reached.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholds {
-    /// Which way values get worse.
+    /// The direction in which values get worse.
     pub worse: Worse,
-    /// For [`AlertStatus::Warning`]; being critical holds it too.
+    /// For [`AlertStatus::Warning`]; an alert that was critical keeps it down to `hold`, too.
     pub warning: Option<Level>,
     /// For [`AlertStatus::Critical`].
     pub critical: Option<Level>,
@@ -92,7 +91,7 @@ pub struct Thresholds {
 impl Thresholds {
     /// The status of `value`, coming from the status `current`.
     ///
-    /// A value that is no number says nothing about the quantity, so the status stays.
+    /// NaN and infinity keep the current status, because they say nothing about the quantity.
     #[must_use]
     pub fn status(&self, current: AlertStatus, value: f64) -> AlertStatus {
         let reached = |level: Option<Level>, status| {
@@ -114,20 +113,20 @@ impl Thresholds {
     }
 }
 
-/// A change of status that is to be told now.
+/// A change of status that is due for notification.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Notification {
     /// The status now.
     pub status: AlertStatus,
     /// The status of the notification before this one; clear for the first.
     pub previous: AlertStatus,
-    /// The value last judged, which for a recovery is later than the change.
+    /// The value that was judged last: for a recovery, which is delayed, that is later than the change itself.
     pub value: f64,
-    /// When it was told.
+    /// When it became due.
     pub at: Duration,
 }
 
-/// A quantity under watch: its thresholds, its status, and what is to be told of it.
+/// One alert of one instance: its thresholds, its status, and its pending notification.
 #[derive(Debug, Clone)]
 pub struct Alarm {
     thresholds: Thresholds,
@@ -136,7 +135,7 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Starts clear, without a value.
+    /// Starts with the status CLEAR, without a value.
     #[must_use]
     pub fn new(thresholds: Thresholds, delay: Delay) -> Self {
         Self {
@@ -146,15 +145,15 @@ impl Alarm {
         }
     }
 
-    /// Judges a value.
+    /// Updates the status by a new value.
     pub fn judge(&mut self, now: Duration, value: f64) {
         self.value = Some(value);
         let status = self.thresholds.status(self.notifier.status(), value);
         self.notifier.update(now, status);
     }
 
-    /// What is to be told at `now`, once. To be asked after the value of this moment was judged, so
-    /// that a status that rises just as a recovery falls due wins.
+    /// The notification that is due at `now`; it is returned once. Call this after judging the value of the same moment, so that a
+    /// raise takes precedence over a recovery that falls due just then.
     pub fn take_due(&mut self, now: Duration) -> Option<Notification> {
         let value = self.value?;
         let Change { previous, status } = self.notifier.take_due(now)?;
@@ -166,13 +165,13 @@ impl Alarm {
         })
     }
 
-    /// The value last judged.
+    /// The value that was judged last; `None` before the first.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
         self.value
     }
 
-    /// The current status, what was told of it, and what will be.
+    /// The current status, the status that was notified last, and the pending one.
     #[must_use]
     pub fn notifier(&self) -> &Notifier {
         &self.notifier

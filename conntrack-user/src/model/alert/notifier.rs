@@ -1,19 +1,19 @@
-//! When a change of status is told.
+//! Decides when a change of status is notified.
 
 use std::time::Duration;
 
 use crate::model::alert::AlertStatus;
 
-/// How long changes of status wait before they are told.
+/// How long changes of status wait before they are notified.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Delay {
-    /// Wait of a raise.
+    /// Delay of a change to a worse status.
     pub up: Duration,
-    /// Wait of a lowering, to whatever status.
+    /// Delay of a change to a better status, whichever.
     pub down: Duration,
-    /// Growth of both waits, at least 1, each time the status changes while one is pending.
+    /// Factor, at least 1, by which both delays grow each time the status changes while a notification is pending.
     pub multiplier: f64,
-    /// What neither wait grows beyond.
+    /// The longest that a delay can grow to.
     pub max: Duration,
 }
 
@@ -23,47 +23,47 @@ impl Delay {
     }
 }
 
-/// A change of status, as told: each one starts where the one before it ended.
+/// A change of status as it is notified: `previous` is the `status` of the change before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
-    /// The status last told before this one.
+    /// The status that was notified before this one.
     pub previous: AlertStatus,
-    /// The status now; never the same.
+    /// The new status; never the same as `previous`.
     pub status: AlertStatus,
 }
 
-/// Tells changes of status, each after its [`Delay`], and none that has been undone by then.
+/// Notifies changes of status, each after its [`Delay`], unless the change was undone by then.
 ///
-/// Waits grow while the status flaps: a change that comes while another is pending replaces it and
-/// multiplies the waits; one that brings back the status last told leaves nothing to tell. Grown
-/// waits last until the end of the wait they grew in, told or not, and are then forgotten.
+/// Delays grow while the status flaps: a change that comes while another is pending replaces it and multiplies the delays; one that
+/// brings back the status that was notified last leaves nothing to notify. Grown delays last until the end of the delay in which
+/// they grew, whether that ended in a notification or not; then they start again from their settings.
 ///
-/// Netdata differs here: there every change begins a wait, be it one of 0 or for a status that was
-/// told already, and that wait takes the place of the one before it. With `up` 0 a raise thus ends
-/// the wait it interrupts, and the growth with it: a flapping alert waits the same each time, and
-/// only a fall in steps (CRITICAL, WARNING, CLEAR) waits longer. Here each flap adds to the wait.
+/// Netdata's code differs here: every change starts a delay, even one of 0 or for a status that was notified already, and that
+/// delay replaces the one before it. With `up` 0 a raise thus ends the delay that it interrupts, and the growth with it: a flapping
+/// alert waits the same time each time, and only a fall in steps (CRITICAL, WARNING, CLEAR) waits longer. Here each flap makes the
+/// delay longer, as Netdata documents it.
 #[derive(Debug, Clone)]
 pub struct Notifier {
     delay: Delay,
     status: AlertStatus,
-    told: AlertStatus,
-    /// The waits of the next change, grown so far.
+    notified: AlertStatus,
+    /// The delays of the next change, with their growth so far.
     up: Duration,
     down: Duration,
-    /// When the current status is due to be told, if it is yet to be.
+    /// When the current status is due for notification, if it was not notified yet.
     due: Option<Duration>,
-    /// End of the last wait that was begun, even if its change was undone since.
+    /// End of the latest delay, even if its change was undone since.
     waits_until: Duration,
 }
 
 impl Notifier {
-    /// Starts clear, with nothing to tell.
+    /// Starts with the status CLEAR, and with nothing to notify.
     #[must_use]
     pub fn new(delay: Delay) -> Self {
         Self {
             delay,
             status: AlertStatus::Clear,
-            told: AlertStatus::Clear,
+            notified: AlertStatus::Clear,
             up: delay.up,
             down: delay.down,
             due: None,
@@ -71,7 +71,7 @@ impl Notifier {
         }
     }
 
-    /// Takes in the status as of `now`; nothing happens if it has not changed.
+    /// Sets the status at `now`; does nothing if it has not changed.
     pub fn update(&mut self, now: Duration, status: AlertStatus) {
         if status == self.status {
             return;
@@ -87,34 +87,34 @@ impl Notifier {
             self.down = self.delay.down;
         }
 
-        self.due = (status != self.told)
+        self.due = (status != self.notified)
             .then(|| now.saturating_add(if raised { self.up } else { self.down }));
         self.waits_until = self.waits_until.max(self.due.unwrap_or_default());
     }
 
-    /// The change to tell at `now`, once.
+    /// The change that is due at `now`; it is returned once.
     pub fn take_due(&mut self, now: Duration) -> Option<Change> {
         self.due.take_if(|due| *due <= now)?;
-        let previous = std::mem::replace(&mut self.told, self.status);
+        let previous = std::mem::replace(&mut self.notified, self.status);
         Some(Change {
             previous,
             status: self.status,
         })
     }
 
-    /// The current status, told or not.
+    /// The current status, notified or not.
     #[must_use]
     pub fn status(&self) -> AlertStatus {
         self.status
     }
 
-    /// The status last told.
+    /// The status that was notified last.
     #[must_use]
-    pub fn told(&self) -> AlertStatus {
-        self.told
+    pub fn notified(&self) -> AlertStatus {
+        self.notified
     }
 
-    /// The status that waits to be told, and when it is due.
+    /// The status whose notification is pending, and when that is due.
     #[must_use]
     pub fn pending(&self) -> Option<(AlertStatus, Duration)> {
         self.due.map(|due| (self.status, due))

@@ -1,4 +1,4 @@
-//! The alerts there are, with their defaults, and what may be set of them.
+//! The table of all alerts with their defaults, and the settings of an alert.
 
 use std::{ops::Index, time::Duration};
 
@@ -27,37 +27,36 @@ impl AlertId {
     }
 }
 
-/// One alert: what it is about, and how it is judged unless set otherwise.
+/// A row of the table: what the alert is about, and its default settings.
 #[derive(Clone, Copy, Debug)]
 pub struct AlertSpec {
-    /// Which one.
+    /// Its position in the table.
     pub id: AlertId,
-    /// Its name.
     pub name: &'static str,
     /// Unit of its value and thresholds.
     pub unit: &'static str,
-    /// What its value is.
+    /// What its value is, as the configuration explains it.
     pub meaning: &'static str,
-    /// The greatest threshold that can be set.
+    /// The greatest threshold that can be configured.
     pub most: f64,
     /// How it is judged by default.
-    pub defaults: Settings,
+    pub defaults: AlertRule,
 }
 
 /// How an alert is judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// Whether it is judged at all.
+pub struct AlertRule {
+    /// Whether it is evaluated.
     pub enabled: bool,
-    /// Its levels.
+    /// Its thresholds.
     pub thresholds: Thresholds,
-    /// How long its notifications wait.
+    /// The delays of its notifications.
     pub delay: Delay,
-    /// The time its value is taken over; `None` where it has one of its own.
+    /// The time that its value is taken over; `None` of an alert whose value has a time span of its own.
     pub window: Option<Duration>,
 }
 
-/// Alerts.
+/// Number of alerts.
 pub const COUNT: usize = 6;
 
 const WINDOW: Option<Duration> = Some(ConntrackFull::EVERY);
@@ -71,8 +70,8 @@ const fn settings(
     warning: Option<Level>,
     critical: Option<Level>,
     window: Option<Duration>,
-) -> Settings {
-    Settings {
+) -> AlertRule {
+    AlertRule {
         enabled: true,
         thresholds: Thresholds {
             worse,
@@ -136,15 +135,15 @@ pub const ALERTS: [AlertSpec; COUNT] = [
     },
 ];
 
-/// The alert of a name.
+/// The alert with this name.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static AlertSpec> {
     ALERTS.iter().find(|spec| spec.name == name)
 }
 
-/// How each alert is judged.
+/// The settings of each alert, in the order of [`AlertId`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct AlertSettings(pub [Settings; COUNT]);
+pub struct AlertSettings(pub [AlertRule; COUNT]);
 
 impl Default for AlertSettings {
     fn default() -> Self {
@@ -153,9 +152,9 @@ impl Default for AlertSettings {
 }
 
 impl Index<AlertId> for AlertSettings {
-    type Output = Settings;
+    type Output = AlertRule;
 
-    fn index(&self, id: AlertId) -> &Settings {
+    fn index(&self, id: AlertId) -> &AlertRule {
         &self.0[id as usize]
     }
 }

@@ -1,11 +1,11 @@
-//! The recent past of a quantity.
+//! Sliding windows: the greatest value, and the rate of events, of the recent past.
 
 use std::{collections::VecDeque, time::Duration};
 
 /// Greatest of the values that are younger than a given age.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WindowMax {
-    /// Values in order of time, without those a later one has equalled: so they fall.
+    /// Values in order of time, without those that a later one has reached or exceeded; so they are descending.
     samples: VecDeque<(Duration, u64)>,
 }
 
@@ -29,15 +29,14 @@ impl WindowMax {
     }
 }
 
-/// Slots that a window of events is kept in: so exact are its ends.
+/// Number of slots in which the events of a window are kept: its ends are exact to the length of a slot.
 const SLOTS: u32 = 50;
 
 /// Events per second over the recent past.
 #[derive(Debug, Clone)]
 pub(super) struct WindowRate {
     window: Duration,
-    /// Events by the time of their first sample, together where that is less than a slot apart. None
-    /// is without events.
+    /// Events by the time of their sample; samples less than a slot apart are added up, and samples without events are left out.
     events: VecDeque<(Duration, u64)>,
 }
 
@@ -49,8 +48,7 @@ impl WindowRate {
         }
     }
 
-    /// Takes in the events of the `interval` before `now`, and gives the rate over the window, or over
-    /// the interval where that is longer.
+    /// Adds the events of the `interval` before `now`, and returns the rate over the window, or over the interval if that is longer.
     pub(super) fn push(&mut self, now: Duration, interval: Duration, events: u64) -> f64 {
         while self
             .events

@@ -1,21 +1,20 @@
-//! What is usual: the rate of the last two seconds and how unsteady it is, without the bursts in it.
+//! The baseline of a counter: its usual rate over the last two seconds, and how much that varies, without the bursts.
 
 use std::collections::VecDeque;
 
 /// Buckets in a block: 33.6 ms.
 const BLOCK: usize = 32;
 
-/// Blocks remembered: 2.15 s. What fills less than half of them leaves the baseline alone.
+/// Blocks in the baseline: 2.15 s. Bursts that fill less than half of them do not change it.
 const BLOCKS: usize = 64;
 
-/// A block further above the median than so many of its standard deviations does not count.
+/// Blocks that are above the median by more than so many standard deviations are left out.
 const CLIP: f64 = 3.0;
 
 /// A robust estimate of the mean per bucket, and of its index of dispersion.
 ///
-/// The mean is that of the blocks within three standard deviations of their median: as robust
-/// against bursts as the median, and, unlike it, right for a handful of events a second, most
-/// blocks of which are empty.
+/// The mean is taken over the blocks within three standard deviations of their median. It is as robust against bursts as the median,
+/// but, unlike the median, it is also right for a few events a second, when most blocks are empty.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Baseline {
     blocks: VecDeque<Block>,
@@ -30,11 +29,11 @@ pub(super) struct Baseline {
 #[derive(Clone, Copy, Debug)]
 struct Block {
     mean: f64,
-    /// Variance by mean; `None` without events.
+    /// Variance divided by mean; `None` without events.
     dispersion: Option<f64>,
 }
 
-/// The sums that a mean and a variance are made from.
+/// The sums from which a mean and a variance are computed.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moments {
     buckets: usize,
@@ -61,7 +60,7 @@ impl Moments {
 }
 
 impl Baseline {
-    /// The baseline of counts that are all there is to go by, however few.
+    /// The baseline of these counts, when nothing was known before; there may be few.
     pub(super) fn of(counts: &[u64]) -> Self {
         let mut baseline = Self::default();
         let length = (counts.len() / 8).clamp(1, BLOCK);
@@ -79,12 +78,12 @@ impl Baseline {
         self.mean
     }
 
-    /// Variance by mean, of a bucket; at least 1, that of independent events.
+    /// Index of dispersion (variance divided by mean) of a bucket; at least 1, which is that of independent events.
     pub(super) fn dispersion(&self) -> f64 {
         self.dispersion.max(1.0)
     }
 
-    /// Takes in the next bucket, and tells whether the estimate may have changed.
+    /// Adds the next bucket; returns whether the estimate may have changed.
     pub(super) fn add(&mut self, count: u64) -> bool {
         self.open.add(count);
         if self.open.buckets < BLOCK {
@@ -110,8 +109,8 @@ impl Baseline {
     }
 
     fn estimate(&mut self) {
-        // A block without events says as much as one with independent ones: where most are empty, what
-        // stands in the others are bursts.
+        // A block without events counts as one of independent events. Where most blocks are empty, the events in the others are
+        // bursts, and must not raise the dispersion.
         let dispersions = self.blocks.iter().map(|block| block.dispersion);
         let dispersions = dispersions.map(|dispersion| dispersion.unwrap_or(1.0));
         self.dispersion = median(dispersions.collect()).unwrap_or(1.0);
@@ -131,7 +130,7 @@ impl Baseline {
     }
 }
 
-/// The lower median; `None` of nothing.
+/// The lower median; `None` without values.
 fn median(mut values: Vec<f64>) -> Option<f64> {
     let middle = values.len().checked_sub(1)? / 2;
     let (_, median, _) = values.select_nth_unstable_by(middle, f64::total_cmp);

@@ -6,37 +6,38 @@
 //! test for a rise (E. S. Page, *Continuous inspection schemes*, Biometrika 41, 1954) in the form for
 //! counts (J. M. Lucas, *Counted data CUSUM's*, Technometrics 27, 1985), whose reference value
 //! `k = (d − a) / (ln d − ln a)` makes `S` the evidence for a burst rate `d` against the usual rate
-//! `a`. A burst begins after the last zero of `S` and ends at its maximum, which is where the
-//! likelihood puts both; it is over when `S` has fallen from there by what 16 buckets (17 ms) at the
-//! usual rate take away. That makes it the most likely path through an automaton of two states with a
-//! price on changing between them (J. Kleinberg, *Bursty and hierarchical structure in streams*,
+//! `a`. A burst starts after the last zero of `S` and ends at its maximum, which are the most likely
+//! start and end; it is over when `S` has fallen from there by as much as 16 buckets (17 ms) at the
+//! usual rate subtract. That makes it the most likely path through an automaton of two states with a
+//! cost for changing between them (J. Kleinberg, *Bursty and hierarchical structure in streams*,
 //! 2002), found online.
 //!
-//! - **Usual** (`a`) is what the last two seconds were like without their bursts, estimated robustly
+//! - **Usual rate** (`a`): the rate of the last two seconds without their bursts, estimated robustly
 //!   (see `baseline`), and never less than about one event a second.
 //! - **Burst rate**: `d = threshold · a + 5 √(a φ) + φ / 2` events per bucket, where φ is the usual
-//!   index of dispersion: five standard deviations and the threshold above the usual, and half an event
-//!   for where hardly anything is usual. Nothing is tuned to a host: both come from the counter itself.
-//! - **Evidence**: `S` must reach `φ · 23 / ln(d / a)`. Independent events at the usual rate get there
-//!   once in e²³ ≈ 10¹⁰ buckets (118 days) or less often (G. Lorden, *Procedures for reacting to a
-//!   change in distribution*, 1971). Dividing by φ is quasi-likelihood: events that come in clumps are
-//!   less evidence each.
-//! - **Size**: there must be at least `least` more events than usual.
-//! - **Rate**: and on the whole at least `threshold · a + φ / 2` events per bucket. So where nothing was
-//!   usual, a load of less than 477 events a second is no burst, however it is broken up.
+//!   index of dispersion: the threshold and five standard deviations above the usual rate, and half an
+//!   event for where hardly anything is usual. Nothing is tuned to a host: both come from the counter
+//!   itself.
+//! - **Evidence**: `S` must reach `φ · 23 / ln(d / a)`. Independent events at the usual rate reach that
+//!   at most once in e²³ ≈ 10¹⁰ buckets (118 days; G. Lorden, *Procedures for reacting to a change in
+//!   distribution*, 1971). Multiplying by φ is quasi-likelihood: each of several events that come in a
+//!   clump is less evidence.
+//! - **Size**: a burst has at least `least` events more than usual.
+//! - **Rate**: on average it has at least `threshold · a + φ / 2` events per bucket. So on an idle
+//!   system a load of less than 477 events a second is no burst, however it is distributed.
 //!
 //! # What it decides
 //!
-//! A rate that stays up for [`Settings::longest`] is no burst but a new level: it becomes the usual, and
-//! nothing is reported but what stands out of the new level, for which the stretch is gone through again.
-//! The same is done with the first half second, of which nobody knows what was usual before. Bursts that
-//! fill more than half of the last two seconds become the usual, too.
+//! A rate that stays up for [`BurstSettings::longest`] is not a burst but a new level: it becomes the usual
+//! rate, and only what stands out of the new level is reported, for which its buckets are processed again.
+//! The same is done with the first half second, before which the usual rate is not known. Bursts that
+//! fill more than half of the last two seconds become the usual rate, too.
 //!
 //! # What it costs
 //!
 //! Constant memory: 64 blocks of the baseline, and the counts of the stretch that may become a burst, at
-//! most [`Settings::longest`] long. A bucket is looked at once, and again when what comes after a burst
-//! or in a new level is.
+//! most [`BurstSettings::longest`] long. A bucket is processed once, and a second time if it comes right after
+//! a burst or is in a new level.
 
 mod baseline;
 
@@ -48,16 +49,16 @@ use crate::reading::buckets::{BUCKET_SECONDS, Epoch};
 /// A burst is over after so many buckets at the usual rate. Bursts closer than this (17 ms) are one.
 const GAP: f64 = 16.0;
 
-/// The natural logarithm of the buckets, at least, between two bursts that are none.
+/// The natural logarithm of the average number of buckets between two false bursts, at least.
 const EVIDENCE: f64 = 23.0;
 
-/// How far above the usual a burst must be, in standard deviations of a bucket.
+/// How far the burst rate is above the usual rate, in standard deviations of a bucket.
 const DEVIATIONS: f64 = 5.0;
 
-/// Events per bucket that a burst has where nothing is usual.
+/// Events per bucket that a burst has at least when the usual rate is 0.
 const FLOOR: f64 = 0.5;
 
-/// Events per bucket that are always usual: about one a second.
+/// The lowest usual rate, in events per bucket: about one a second.
 const IDLE: f64 = 1e-3;
 
 /// Buckets from which the first baseline is learned: 0.54 s.
@@ -65,16 +66,16 @@ const LEARNING: usize = 512;
 
 /// What counts as a burst.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// How many times the usual rate it has, at least; more than 1.
+pub struct BurstSettings {
+    /// Its least rate, as a multiple of the usual rate; more than 1.
     pub threshold: f64,
-    /// How many more events than usual it has, at least.
+    /// The fewest events that it has beyond the usual number.
     pub least: u64,
-    /// What lasts longer is a new level.
+    /// Its greatest length; what lasts longer is a new level.
     pub longest: Duration,
 }
 
-impl Default for Settings {
+impl Default for BurstSettings {
     fn default() -> Self {
         Self {
             threshold: 3.0,
@@ -84,43 +85,43 @@ impl Default for Settings {
     }
 }
 
-/// A burst of one counter. All in buckets.
+/// A burst of one counter. Times are bucket numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Burst {
+pub struct DetectedBurst {
     /// Its first bucket.
     pub first: Epoch,
-    /// The bucket after its last.
+    /// The bucket after its last one.
     pub end: Epoch,
     /// Events in it.
     pub count: u64,
     /// Events in its busiest bucket.
     pub peak: u64,
-    /// Events per bucket that were usual.
+    /// The usual rate before it, in events per bucket.
     pub usual: f64,
 }
 
-/// Finds the bursts of one counter. Buckets come in order, each complete.
+/// Finds the bursts of one counter. Buckets are added in order, each complete.
 #[derive(Clone, Debug)]
 pub struct Detector {
-    settings: Settings,
-    /// Buckets after which a stretch is a new level.
+    settings: BurstSettings,
+    /// The number of buckets after which a raised rate is a new level.
     longest: usize,
     /// The next bucket.
     next: Epoch,
     baseline: Baseline,
-    limits: Limits,
+    limits: BurstLimits,
     phase: Phase,
-    found: Vec<Burst>,
+    found: Vec<DetectedBurst>,
 }
 
-/// Where the sum stands.
+/// The state of the cumulative sum.
 #[derive(Clone, Debug)]
 enum Phase {
-    /// Nothing is known yet but these counts.
+    /// The usual rate is not known yet; these are the counts so far.
     Learning(Vec<u64>),
-    /// At zero.
+    /// The sum is zero.
     Usual,
-    /// Above zero.
+    /// The sum is above zero: this may become a burst.
     Above(Stretch),
 }
 
@@ -130,25 +131,25 @@ struct Stretch {
     counts: Vec<u64>,
     sum: f64,
     top: f64,
-    /// Buckets up to and with the one in which the sum was highest.
+    /// Number of buckets up to the one in which the sum was highest, that one included.
     top_at: usize,
 }
 
-/// What the baseline makes of the settings. In events.
+/// The detector's limits for the current baseline, in events.
 #[derive(Clone, Copy, Debug)]
-struct Limits {
-    /// What each bucket takes from the sum.
+struct BurstLimits {
+    /// What is subtracted from the sum for each bucket.
     reference: f64,
-    /// How far the sum falls until a burst is over.
+    /// A burst is over when the sum has fallen this far from its maximum.
     fall: f64,
-    /// How high it must have been.
+    /// The height that the sum must have reached in a burst.
     evidence: f64,
-    /// Events per bucket that a burst has on the whole.
+    /// The average events per bucket that a burst has at least.
     rate: f64,
 }
 
-impl Limits {
-    fn new(baseline: &Baseline, settings: &Settings) -> Self {
+impl BurstLimits {
+    fn new(baseline: &Baseline, settings: &BurstSettings) -> Self {
         let usual = baseline.mean().max(IDLE);
         let dispersion = baseline.dispersion();
         let rate = settings.threshold * usual + FLOOR * dispersion;
@@ -167,20 +168,20 @@ impl Limits {
 impl Detector {
     /// A detector whose first bucket is `first`.
     #[must_use]
-    pub fn new(settings: Settings, first: Epoch) -> Self {
+    pub fn new(settings: BurstSettings, first: Epoch) -> Self {
         let baseline = Baseline::default();
         Self {
             settings,
             longest: (settings.longest.as_secs_f64() / BUCKET_SECONDS) as usize,
             next: first,
-            limits: Limits::new(&baseline, &settings),
+            limits: BurstLimits::new(&baseline, &settings),
             baseline,
             phase: Phase::Learning(Vec::new()),
             found: Vec::new(),
         }
     }
 
-    /// Takes in the next bucket.
+    /// Adds the next bucket.
     pub fn add(&mut self, count: u64) {
         self.step(count);
         match &self.phase {
@@ -190,20 +191,20 @@ impl Detector {
         }
     }
 
-    /// The bursts that are over since this was last asked, in the order of their ends.
-    pub fn found(&mut self) -> Vec<Burst> {
+    /// The bursts that were completed since the last call, in the order of their ends.
+    pub fn found(&mut self) -> Vec<DetectedBurst> {
         std::mem::take(&mut self.found)
     }
 
-    /// Nothing is known of the buckets from the next one up to `first`, or there are none. A burst that
-    /// is not over ends here, and what is usual is learned anew.
+    /// Skips the buckets before `first`, of which nothing is known. A burst that is not over ends here, and the usual rate is learned
+    /// again.
     pub fn resume_at(&mut self, first: Epoch) {
         let known = match &self.phase {
             Phase::Learning(counts) => counts.len(),
             Phase::Above(stretch) => stretch.counts.len(),
             Phase::Usual => 0,
         };
-        // Half a level is judged like a whole one: that it is none is no more likely.
+        // After half of the time a raised rate is more likely a new level than a burst.
         if matches!(self.phase, Phase::Learning(_)) || known >= self.longest / 2 {
             self.relearn();
         }
@@ -211,12 +212,12 @@ impl Detector {
             self.close(stretch);
         }
         self.baseline = Baseline::default();
-        self.limits = Limits::new(&self.baseline, &self.settings);
+        self.limits = BurstLimits::new(&self.baseline, &self.settings);
         self.phase = Phase::Learning(Vec::new());
         self.next = first;
     }
 
-    /// There are no more buckets: a burst that is not over ends with the last one.
+    /// Ends a burst that is not over with the last bucket.
     #[cfg(test)]
     pub fn finish(&mut self) {
         self.resume_at(self.next);
@@ -243,14 +244,14 @@ impl Detector {
         }
     }
 
-    /// The baseline takes in a bucket.
+    /// Adds a bucket to the baseline.
     fn is_usual(&mut self, count: u64) {
         if self.baseline.add(count) {
-            self.limits = Limits::new(&self.baseline, &self.settings);
+            self.limits = BurstLimits::new(&self.baseline, &self.settings);
         }
     }
 
-    /// A stretch is over: up to its top it is a burst, or not; what comes after is gone through again.
+    /// Ends a stretch. Up to its top it is a burst, if it meets the limits; what comes after is processed again.
     fn close(&mut self, stretch: Stretch) {
         let Stretch {
             counts,
@@ -267,7 +268,7 @@ impl Detector {
             && count as f64 - usual * length >= self.settings.least as f64
             && count as f64 >= self.limits.rate * length
         {
-            self.found.push(Burst {
+            self.found.push(DetectedBurst {
                 first,
                 end: first + risen.len() as Epoch,
                 count,
@@ -279,7 +280,7 @@ impl Detector {
         self.again(after);
     }
 
-    /// The buckets since the sum was last zero, or all if nothing was known, are what is usual now.
+    /// Makes the buckets since the sum was last zero, or all if the usual rate was not known, the new baseline.
     fn relearn(&mut self) {
         let counts = match std::mem::replace(&mut self.phase, Phase::Usual) {
             Phase::Learning(counts) => counts,
@@ -287,11 +288,11 @@ impl Detector {
             Phase::Usual => return,
         };
         self.baseline = Baseline::of(&counts);
-        self.limits = Limits::new(&self.baseline, &self.settings);
+        self.limits = BurstLimits::new(&self.baseline, &self.settings);
         self.again(&counts);
     }
 
-    /// Goes through the last buckets again.
+    /// Processes the last buckets again.
     fn again(&mut self, counts: &[u64]) {
         self.next -= counts.len() as Epoch;
         counts.iter().for_each(|&count| self.step(count));

@@ -1,20 +1,20 @@
-//! Synthetic series in, bursts out.
+//! The bursts that are found in synthetic series.
 
 use proptest::prelude::*;
 
 use crate::model::burst::*;
 
-/// Where series begin, so that an epoch is not an index.
+/// The first bucket of every series, so that bucket numbers differ from indices.
 const ORIGIN: Epoch = 1_000_000;
 
-fn settings(least: u64) -> Settings {
-    Settings {
+fn settings(least: u64) -> BurstSettings {
+    BurstSettings {
         least,
-        ..Settings::default()
+        ..BurstSettings::default()
     }
 }
 
-fn bursts_from(first: Epoch, settings: Settings, counts: &[u64]) -> Vec<Burst> {
+fn bursts_from(first: Epoch, settings: BurstSettings, counts: &[u64]) -> Vec<DetectedBurst> {
     let mut detector = Detector::new(settings, first);
     counts.iter().for_each(|&count| detector.add(count));
     detector.finish();
@@ -23,7 +23,7 @@ fn bursts_from(first: Epoch, settings: Settings, counts: &[u64]) -> Vec<Burst> {
 
 /// The bursts as (first bucket, bucket after the last, count, peak).
 fn found(counts: &[u64]) -> Vec<(usize, usize, u64, u64)> {
-    bursts_from(ORIGIN, Settings::default(), counts)
+    bursts_from(ORIGIN, BurstSettings::default(), counts)
         .iter()
         .map(|b| {
             let at = |epoch: Epoch| (epoch - ORIGIN) as usize;
@@ -115,9 +115,9 @@ fn too_few_are_no_burst() {
 fn less_than_the_threshold_is_no_burst() {
     let counts = series(&[(2000, 100), (60, 200), (2000, 100)]);
     assert_eq!(found(&counts), []);
-    let low = Settings {
+    let low = BurstSettings {
         threshold: 1.2,
-        ..Settings::default()
+        ..BurstSettings::default()
     };
     assert_eq!(bursts_from(ORIGIN, low, &counts).len(), 1);
 }
@@ -179,7 +179,7 @@ fn after_bursts_the_first_event_of_the_next_is_still_seen() {
     assert!(bursts.iter().all(|b| b.2 == 481), "{bursts:?}");
 }
 
-/// What that comes to: pulses of 480 events in 40 buckets, in noise of some hundreds of events a second.
+/// A realistic case: pulses of 480 events in 40 buckets, in noise of some hundreds of events a second.
 #[test]
 fn edges_in_noise_are_nearly_always_within_a_bucket() {
     for (mean, certain) in [(0.1, 0.97), (0.3, 0.96), (1.0, 0.95)] {
@@ -199,7 +199,7 @@ fn edges_in_noise_are_nearly_always_within_a_bucket() {
 
 #[test]
 fn what_is_unknown_parts_bursts() {
-    let mut detector = Detector::new(Settings::default(), ORIGIN);
+    let mut detector = Detector::new(BurstSettings::default(), ORIGIN);
     series(&[(2000, 0), (10, 50)])
         .into_iter()
         .for_each(|count| detector.add(count));
@@ -216,7 +216,7 @@ fn what_is_unknown_parts_bursts() {
     );
 }
 
-/// Anything: quiet stretches, pulses, noise, levels.
+/// Any series: quiet stretches, pulses, noise, levels.
 fn anything() -> impl Strategy<Value = Vec<u64>> {
     let part = (
         1_usize..600,
@@ -239,7 +239,7 @@ fn anything() -> impl Strategy<Value = Vec<u64>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// What a burst says of itself is what the buckets say; bursts come in order and apart.
+    /// A burst's counts are those of its buckets; bursts are in order and do not overlap.
     #[test]
     fn bursts_are_made_of_their_buckets(counts in anything(), least in 1_u64..200) {
         let bursts = bursts_from(ORIGIN, settings(least), &counts);
@@ -256,19 +256,19 @@ proptest! {
         }
     }
 
-    /// When it happens makes no difference.
+    /// The result does not depend on when a series starts.
     #[test]
     fn later_is_the_same_later(counts in anything(), shift in 0_u64..1 << 40) {
         let early = bursts_from(0, settings(20), &counts);
         let late = bursts_from(shift, settings(20), &counts);
-        let moved: Vec<Burst> = early
+        let moved: Vec<DetectedBurst> = early
             .iter()
-            .map(|b| Burst { first: b.first + shift, end: b.end + shift, ..*b })
+            .map(|b| DetectedBurst { first: b.first + shift, end: b.end + shift, ..*b })
             .collect();
         prop_assert_eq!(moved, late);
     }
 
-    /// What comes later does not change a burst that was told.
+    /// What comes later does not change a burst that was reported.
     #[test]
     fn what_was_told_stands(counts in anything(), at in any::<prop::sample::Index>()) {
         let mut detector = Detector::new(settings(20), ORIGIN);
@@ -296,14 +296,14 @@ proptest! {
         prop_assert_eq!(bursts_from(ORIGIN, settings(1), &counts), vec![]);
     }
 
-    /// Also not when they begin: a load so low has gaps that end a burst.
+    /// Neither when it starts: a load so low has gaps that end a burst.
     #[test]
     fn a_low_load_that_begins_has_no_burst(mean in 0.0..0.3, seed in any::<u64>()) {
         let counts = [series(&[(2000, 0)]), poisson(mean, 4000, seed)].concat();
         prop_assert_eq!(found(&counts), vec![]);
     }
 
-    /// Events that come a clump at a time are no bursts where that is usual.
+    /// Events that usually come in clumps are not bursts.
     #[test]
     fn steady_clumps_have_no_burst(
         clump in 1_u64..200, mean in 0.05..2.0, seed in any::<u64>()
@@ -312,8 +312,8 @@ proptest! {
         prop_assert_eq!(found(&counts), vec![]);
     }
 
-    /// A pulse that stands out of noise is found, with all that is in it. An edge is further out only over
-    /// buckets in which the noise itself is far above its mean.
+    /// A pulse in noise is found with all its events. An edge is found too far out only by buckets in which the noise itself is far
+    /// above its mean.
     #[test]
     fn a_pulse_is_found_in_noise(
         mean in 0.0..3.0, seed in any::<u64>(), buckets in 1_usize..300, times in 8_u64..30
@@ -334,7 +334,7 @@ proptest! {
         }
     }
 
-    /// Memory does not grow with the time nor with what happens in it.
+    /// Memory does not grow with time, whatever happens.
     #[test]
     fn memory_is_bounded(parts in prop::collection::vec(anything(), 1..6)) {
         let mut detector = Detector::new(settings(20), ORIGIN);

@@ -1,18 +1,18 @@
-//! How long the kernel's functions took.
+//! How long kernel functions took.
 
 use crate::{reading::unavailable::Unavailable, text::Text};
 use serde::{Deserialize, Serialize};
 
-use crate::reading::lengths::Lengths;
+use crate::reading::duration_histogram::DurationHistogram;
 
 const MICROSECOND_NS: f64 = 1e3;
 
 /// How long calls of functions took, from entry to return.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
-    /// `__nf_conntrack_confirm`: a new flow's first packet puts it into the table, or is dropped.
+    /// `__nf_conntrack_confirm`, which a new flow's first packet calls to insert the flow into the table.
     pub confirm: CallTimes,
-    /// `early_drop`: the table is full, and a flow to evict is looked for.
+    /// `early_drop`, which looks for a flow to evict when the table is full.
     pub early_drop: CallTimes,
 }
 
@@ -37,11 +37,11 @@ pub struct CallTimes {
 }
 
 impl CallTimes {
-    /// As they were measured; an error is why not.
+    /// From the measurement, or from the reason why there is none.
     #[must_use]
-    pub(super) fn new(measured: Result<&Lengths, Unavailable>) -> Self {
-        let lengths = match measured {
-            Ok(lengths) => lengths,
+    pub(super) fn new(measured: Result<&DurationHistogram, Unavailable>) -> Self {
+        let histogram = match measured {
+            Ok(histogram) => histogram,
             Err(reason) => {
                 return Self {
                     reason: Some(reason.into_reason()),
@@ -49,10 +49,10 @@ impl CallTimes {
                 };
             }
         };
-        let quantiles = lengths.quantiles();
+        let quantiles = histogram.quantiles();
         let micros = |ns: f64| ns / MICROSECOND_NS;
         Self {
-            count: Some(lengths.count()),
+            count: Some(histogram.count()),
             p50_us: quantiles.map(|q| micros(q.p50)),
             p90_us: quantiles.map(|q| micros(q.p90)),
             p99_us: quantiles.map(|q| micros(q.p99)),

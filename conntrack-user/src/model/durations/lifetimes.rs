@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 const SECOND_NS: f64 = 1e9;
 
-/// How long connections lived, from their way into the table to their destruction.
+/// How long connections lived, from their insertion into the table to their destruction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lifetimes {
-    /// Connections that ended, and whose begin was seen; `None` when they could not be counted.
+    /// Connections that ended, and whose insertion was seen; `None` when they could not be counted.
     pub count: Option<u64>,
-    /// Connections that ended, and whose begin was not: they were in the table before, or there was no
-    /// room to remember them.
+    /// Connections that ended, and whose insertion was not seen: they were in the table before, or there was no room to remember
+    /// them.
     pub unknown: Option<u64>,
     /// Median, in seconds, within 1 %; `None` when none ended.
     pub p50_s: Option<f64>,
@@ -32,7 +32,7 @@ pub struct Lifetimes {
 }
 
 impl Lifetimes {
-    /// As they were counted; an error is why not.
+    /// From the counts, or from the reason why there are none.
     #[must_use]
     pub(super) fn new(counted: Result<&LifetimeCounts, Unavailable>) -> Self {
         let counts = match counted {
@@ -44,10 +44,10 @@ impl Lifetimes {
                 };
             }
         };
-        let quantiles = counts.lengths.quantiles();
+        let quantiles = counts.histogram.quantiles();
         let seconds = |ns: f64| ns / SECOND_NS;
         Self {
-            count: Some(counts.lengths.count()),
+            count: Some(counts.histogram.count()),
             unknown: Some(counts.unknown),
             p50_s: quantiles.map(|q| seconds(q.p50)),
             p90_s: quantiles.map(|q| seconds(q.p90)),

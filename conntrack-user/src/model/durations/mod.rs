@@ -1,4 +1,4 @@
-//! Everything the programs count of lengths of time, for one instance.
+//! Durations of one instance, from the eBPF programs' histograms to what the summary reports.
 
 pub mod latency;
 pub mod lifetimes;
@@ -12,11 +12,12 @@ pub use self::{
 use crate::reading::{durations::Durations, unavailable::Unavailable};
 
 use crate::reading::{
-    coverage::Coverage, durations::LifetimeCounts, lengths::Lengths, selector::Selector,
+    coverage::Coverage, duration_histogram::DurationHistogram, durations::LifetimeCounts,
+    selector::Selector,
 };
 
-/// What is counted along with lifetimes, with `__nf_conntrack_confirm` and with `early_drop`: the
-/// programs are the same, and missing together.
+/// Counters of the programs that also measure lifetimes, `__nf_conntrack_confirm` and `early_drop`: they are available, or not,
+/// together with those durations.
 const LIFETIMES: Selector = Selector::sum(&[ProbeCounter::Inserted, ProbeCounter::Deleted]);
 const CONFIRM: Selector = Selector::sum(&[ProbeCounter::ConfirmFailed]);
 const EARLY_DROP: Selector = Selector::sum(&[ProbeCounter::TableFull]);
@@ -33,11 +34,15 @@ impl Durations {
         }
     }
 
-    /// Adds others.
+    /// Adds the durations of another attachment.
     pub fn add(&mut self, other: &Self) {
         merge(&mut self.lifetimes, &other.lifetimes, LifetimeCounts::add);
-        merge(&mut self.confirm, &other.confirm, Lengths::add);
-        merge(&mut self.early_drop, &other.early_drop, Lengths::add);
+        merge(&mut self.confirm, &other.confirm, DurationHistogram::add);
+        merge(
+            &mut self.early_drop,
+            &other.early_drop,
+            DurationHistogram::add,
+        );
     }
 
     /// What has been counted since an earlier reading.
@@ -45,18 +50,22 @@ impl Durations {
     pub fn since(self, earlier: &Self) -> Self {
         Self {
             lifetimes: less(self.lifetimes, &earlier.lifetimes, LifetimeCounts::since),
-            confirm: less(self.confirm, &earlier.confirm, Lengths::since),
-            early_drop: less(self.early_drop, &earlier.early_drop, Lengths::since),
+            confirm: less(self.confirm, &earlier.confirm, DurationHistogram::since),
+            early_drop: less(
+                self.early_drop,
+                &earlier.early_drop,
+                DurationHistogram::since,
+            ),
         }
     }
 
-    /// How long connections lived; why that is not known, where it is not.
+    /// How long connections lived, or why that is unavailable.
     #[must_use]
     pub fn lifetimes(&self, coverage: &Coverage) -> Lifetimes {
         Lifetimes::new(known(self.lifetimes.as_ref(), coverage, LIFETIMES))
     }
 
-    /// How long functions took, likewise.
+    /// How long functions took, or why that is unavailable.
     #[must_use]
     pub fn latency(&self, coverage: &Coverage) -> Latency {
         Latency {
@@ -96,10 +105,10 @@ mod tests {
 
     use super::*;
 
-    fn took(ns: u64, times: u64) -> Lengths {
-        let mut lengths = Lengths::default();
-        lengths.counts[bucket(ns) as usize] = times;
-        lengths
+    fn took(ns: u64, times: u64) -> DurationHistogram {
+        let mut histogram = DurationHistogram::default();
+        histogram.counts[bucket(ns) as usize] = times;
+        histogram
     }
 
     #[test]
@@ -107,7 +116,7 @@ mod tests {
         let counted = Durations {
             lifetimes: Some(LifetimeCounts::default()),
             confirm: Some(took(1_000, 3)),
-            early_drop: Some(Lengths::default()),
+            early_drop: Some(DurationHistogram::default()),
         };
         let coverage = Coverage::except(vec![
             (ProbeCounter::Deleted, "no such function".into()),
@@ -132,14 +141,14 @@ mod tests {
 
     #[test]
     fn no_calls_are_a_count_without_quantiles() {
-        let times = CallTimes::new(Ok(&Lengths::default()));
+        let times = CallTimes::new(Ok(&DurationHistogram::default()));
         assert_eq!(
             (times.count, times.p50_us, times.reason),
             (Some(0), None, None)
         );
     }
 
-    /// Attached, lost, attached again: counts go on, and stay when the probes do not come back.
+    /// Attached, lost, attached again: counts add up, and stay when the probes do not come back.
     #[test]
     fn attachments_add_up() {
         let part = |times| Durations {

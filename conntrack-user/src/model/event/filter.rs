@@ -1,4 +1,4 @@
-//! Which events are wanted: `proto=tcp,dport=443,src=10.0.0.0/8`.
+//! Filters of events by their tuple: `proto=tcp,dport=443,src=10.0.0.0/8`.
 
 use std::{net::IpAddr, str::FromStr};
 
@@ -20,12 +20,12 @@ enum Condition {
     Dport(u16),
 }
 
-/// Conditions that must all hold. One on a field that a tuple does not have does not hold.
+/// Conditions that must all hold. A condition on a field that the tuple does not have does not hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter(Vec<Condition>);
 
 impl Filter {
-    /// Whether the tuple is wanted. Without conditions every one is, known or not.
+    /// Whether a tuple passes. Without conditions every event does, even one whose tuple is unknown.
     #[must_use]
     pub fn matches(&self, tuple: Option<&Tuple>) -> bool {
         self.0
@@ -50,7 +50,7 @@ impl Condition {
 
 const KEYS: &str = "family, proto, src, sport, dst, dport";
 
-/// Why a text is no filter.
+/// Why a text is not a filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// A condition without `=`.
@@ -59,14 +59,12 @@ pub enum FilterError {
     /// A key that no tuple has.
     #[error("{0}: no such key; there are {KEYS}")]
     UnknownKey(Text),
-    /// A value that its key cannot have.
+    /// A value that is not valid for its key.
     #[error("{key}={value}: expected {expected}")]
     BadValue {
-        /// The key.
         key: &'static str,
-        /// Its value.
         value: Text,
-        /// What it may be.
+        /// What is valid.
         expected: &'static str,
     },
 }
@@ -117,7 +115,7 @@ fn condition(text: &str) -> Result<Condition, FilterError> {
     })
 }
 
-/// A prefix, or an address as the longest one.
+/// Parses a prefix, or an address as the longest prefix.
 fn prefix(text: &str) -> Option<IpNet> {
     text.parse()
         .ok()

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::text::Plain;
 
-/// Name of a kind in the contract.
+/// Name of a kind in JSON and on the command line.
 #[must_use]
 pub const fn kind_name(kind: EventKind) -> &'static str {
     match kind {
@@ -29,7 +29,7 @@ pub const fn kind_name(kind: EventKind) -> &'static str {
     }
 }
 
-/// The kind with a name.
+/// The kind with this name.
 #[must_use]
 pub fn kind_named(name: &str) -> Option<EventKind> {
     EventKind::ALL
@@ -89,7 +89,7 @@ const PROTOCOLS: [(u8, &str); 10] = [
 ];
 
 impl Protocol {
-    /// The protocol of a name or number.
+    /// The protocol with this name or number.
     #[must_use]
     pub fn named(text: &str) -> Option<Self> {
         let by_name = PROTOCOLS.iter().find(|(_, name)| *name == text);

@@ -123,9 +123,9 @@ pub struct Rate {
 #[derive(Clone, Copy, Debug)]
 struct Slope {
     estimate: f64,
-    narrow: Interval,
+    narrow: SlopeRange,
     /// Holds the narrow one.
-    wide: Interval,
+    wide: SlopeRange,
     /// Seconds from the first point to the last.
     span_s: f64,
     /// Variance that a random walk with steps like these gains in a second.
@@ -133,12 +133,12 @@ struct Slope {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Interval {
+struct SlopeRange {
     low: f64,
     high: f64,
 }
 
-impl Interval {
+impl SlopeRange {
     /// What two have in common.
     fn and(self, other: Self) -> Option<Self> {
         let (low, high) = (self.low.max(other.low), self.high.min(other.high));
@@ -324,7 +324,7 @@ impl Scale {
             let sens = sens_interval(&slopes, self.points.len(), reach.rank);
             // Entries are whole numbers: no slope is better known than by one of them.
             let walk = reach.walk * deviation + 1.0 / span_s;
-            Interval {
+            SlopeRange {
                 low: sens.low.min(estimate - walk),
                 high: sens.high.max(estimate + walk),
             }
@@ -368,12 +368,12 @@ fn median(values: &mut [f64]) -> f64 {
 
 /// The confidence interval of the median of the sorted `slopes` between all pairs of `points`: all of
 /// them where the points are too few for one.
-fn sens_interval(slopes: &[f64], points: usize, deviations: f64) -> Interval {
+fn sens_interval(slopes: &[f64], points: usize, deviations: f64) -> SlopeRange {
     let n = points as f64;
     let deviation = (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
     let outside = (slopes.len() as f64 - deviations * deviation) / 2.0;
     let rank = (outside.max(0.0) as usize).min(slopes.len() / 2);
-    Interval {
+    SlopeRange {
         low: slopes[rank],
         high: slopes[slopes.len() - 1 - rank],
     }

@@ -72,7 +72,6 @@ impl Resolution {
 pub struct Counts {
     /// When the first of them began.
     pub at: Nanos,
-    /// Their sum.
     pub sum: u64,
     /// The busiest.
     pub max: u32,

@@ -21,18 +21,15 @@ pub struct Dimension {
     pub quantity: Quantity,
     /// Whether it is drawn below zero.
     pub below: bool,
-    /// Its colour.
     pub colour: Colour,
 }
 
-/// A chart.
 #[derive(Clone, Copy, Debug)]
 pub struct Chart {
     /// Which one it is.
     pub id: ChartId,
     /// Its documented name, such as `netfilter.conntrack_new`.
     pub name: &'static str,
-    /// Its unit.
     pub unit: &'static str,
     /// Its title on a page.
     pub title: &'static str,

@@ -19,7 +19,6 @@ pub enum Origin {
     /// The kernel's own column, which is alive and means this counter. Preferred: it costs nothing
     /// and misses nothing.
     Kernel(&'static str),
-    /// A probe.
     Probe(Selector),
     /// Nowhere.
     Unavailable(Unavailable),

@@ -6,7 +6,7 @@ use super::{instance::InstanceMonitor, interval::Interval};
 use crate::{
     clock::Instant,
     model::{
-        alert::{Inputs, Standing},
+        alert::{AlertEvaluation, AlertInputs},
         kernel::{counters::Counter, origin::Origin},
         record::{Alert, AlertState, Check, Ordered, Time, Verdict, worst},
     },
@@ -26,7 +26,7 @@ impl InstanceMonitor {
             }
             Ok(interval.events(counter.spec(), origins))
         };
-        let inputs = Inputs {
+        let inputs = AlertInputs {
             interval: now.saturating_sub(interval.previous.at.monotonic),
             entries: reading.kernel.entries(),
             max: reading.kernel.max,
@@ -67,21 +67,21 @@ impl InstanceMonitor {
     /// The state of each alert that is judged, and why others are not.
     pub(super) fn alert_states(&self, started: Instant) -> (Ordered<AlertState>, Ordered<Text>) {
         let (mut states, mut unavailable) = (Vec::new(), Vec::new());
-        for (id, state) in self.alerts.standing() {
+        for (id, state) in self.alerts.evaluations() {
             let name = id.spec().name.into();
             match state {
-                Standing::Judged(alarm) => {
+                AlertEvaluation::Judged(alarm) => {
                     let notifier = alarm.notifier();
                     let due = |due| Time(started.wall(started.monotonic + due));
                     let state = AlertState {
                         status: notifier.status(),
                         value: alarm.value(),
-                        notified: notifier.told(),
+                        notified: notifier.notified(),
                         notify_at: notifier.pending().map(|(_, at)| due(at)),
                     };
                     states.push((name, state));
                 }
-                Standing::Unavailable(reason) => {
+                AlertEvaluation::Unavailable(reason) => {
                     unavailable.push((name, reason.into_reason()));
                 }
             }

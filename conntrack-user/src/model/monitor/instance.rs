@@ -48,7 +48,7 @@ pub struct InstanceSettings {
     /// Whether samples carry their buckets.
     pub buckets: bool,
     /// What counts as a burst.
-    pub bursts: burst::Settings,
+    pub bursts: burst::BurstSettings,
     /// How its alerts are judged.
     pub alerts: AlertSettings,
     /// Whether its summary has the lifetimes of connections.
@@ -332,9 +332,9 @@ impl InstanceMonitor {
     }
 
     /// The bursts as records, which the summary sums up. `at` places them on the wall clock.
-    fn report(&mut self, found: Vec<(Counter, burst::Burst)>, at: Instant) -> Vec<Burst> {
+    fn report(&mut self, found: Vec<(Counter, burst::DetectedBurst)>, at: Instant) -> Vec<Burst> {
         let time = |epoch| Time(at.wall(start_of(epoch)));
-        let record = |(counter, burst): (Counter, burst::Burst)| {
+        let record = |(counter, burst): (Counter, burst::DetectedBurst)| {
             let record = Burst {
                 instance: self.settings.instance.clone(),
                 counter: counter.spec().name.into(),

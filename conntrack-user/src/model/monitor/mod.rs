@@ -49,7 +49,7 @@ pub struct MonitorSettings {
     /// Whether samples carry their buckets.
     pub buckets: bool,
     /// What counts as a burst.
-    pub bursts: burst::Settings,
+    pub bursts: burst::BurstSettings,
     /// How alerts are judged.
     pub alerts: AlertSettings,
     /// What is reported of top talkers, if anything.

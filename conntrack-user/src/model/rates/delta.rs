@@ -53,7 +53,7 @@ impl StatDelta {
 #[must_use]
 pub fn delta(prev: &ProcStat, cur: &ProcStat) -> StatDelta {
     let rows = RowDelta::new(prev, cur);
-    let sum = |column: &Shared| rows.of(column).sum();
+    let sum = |column: &SharedColumn| rows.of(column).sum();
     StatDelta {
         columns: rows
             .shared
@@ -70,7 +70,7 @@ pub fn delta(prev: &ProcStat, cur: &ProcStat) -> StatDelta {
 pub struct RowDelta<'a> {
     prev: &'a ProcStat,
     cur: &'a ProcStat,
-    shared: Vec<Shared<'a>>,
+    shared: Vec<SharedColumn<'a>>,
     /// Of each row both snapshots have, whether it ran backwards.
     reset: Vec<bool>,
 }
@@ -103,7 +103,7 @@ impl<'a> RowDelta<'a> {
         Some(self.of(column).collect())
     }
 
-    fn of(&self, column: &Shared<'_>) -> impl Iterator<Item = u64> {
+    fn of(&self, column: &SharedColumn<'_>) -> impl Iterator<Item = u64> {
         let rows = self.prev.rows().zip(self.cur.rows()).zip(&self.reset);
         let (prev, cur) = (column.prev, column.cur);
         rows.map(move |((before, after), &reset)| {
@@ -118,16 +118,16 @@ impl<'a> RowDelta<'a> {
 }
 
 /// Where a counter stands in each of two snapshots.
-struct Shared<'a> {
+struct SharedColumn<'a> {
     name: &'a str,
     prev: usize,
     cur: usize,
 }
 
-fn shared_counters<'a>(prev: &ProcStat, cur: &'a ProcStat) -> Vec<Shared<'a>> {
+fn shared_counters<'a>(prev: &ProcStat, cur: &'a ProcStat) -> Vec<SharedColumn<'a>> {
     counters(cur)
         .filter_map(|(index, name)| {
-            Some(Shared {
+            Some(SharedColumn {
                 name,
                 prev: prev.column_index(name)?,
                 cur: index,

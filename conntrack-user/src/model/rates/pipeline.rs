@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        burst::{Burst, Detector, Settings},
+        burst::{BurstSettings, DetectedBurst, Detector},
         kernel::{counters::Counter, per_counter::PerCounter},
         rates::{percentiles::BucketHistogram, series::Series, settling::Settling},
         record::Percentiles,
@@ -13,7 +13,7 @@ use crate::{
 /// The buckets of all counters of one instance over time.
 #[derive(Clone, Debug)]
 pub struct BucketPipeline {
-    settings: Settings,
+    settings: BurstSettings,
     counters: PerCounter<Stage>,
 }
 
@@ -26,7 +26,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(settings: Settings, first: Epoch) -> Self {
+    fn new(settings: BurstSettings, first: Epoch) -> Self {
         Self {
             settling: Settling::from(first),
             histogram: BucketHistogram::default(),
@@ -52,7 +52,7 @@ impl Stage {
 impl BucketPipeline {
     /// A pipeline that no bucket has entered.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: BurstSettings) -> Self {
         Self {
             settings,
             counters: PerCounter::default(),
@@ -65,7 +65,7 @@ impl BucketPipeline {
         &mut self,
         batch: &BucketBatch,
         series: &PerCounter<Series>,
-    ) -> Vec<(Counter, Burst)> {
+    ) -> Vec<(Counter, DetectedBurst)> {
         let known = batch.first + batch.lost;
         for (counter, series) in series.iter() {
             let settings = self.settings;
@@ -82,7 +82,7 @@ impl BucketPipeline {
     }
 
     /// No more will come. A burst that is not over ends here.
-    pub fn finish(&mut self) -> Vec<(Counter, Burst)> {
+    pub fn finish(&mut self) -> Vec<(Counter, DetectedBurst)> {
         for (_, buckets) in self.counters.iter_mut() {
             let end = buckets.settling.end();
             buckets.resume_at(end);
@@ -102,8 +102,8 @@ impl BucketPipeline {
         histogram.percentiles()
     }
 
-    fn found(&mut self) -> Vec<(Counter, Burst)> {
-        let mut found: Vec<(Counter, Burst)> = Vec::new();
+    fn found(&mut self) -> Vec<(Counter, DetectedBurst)> {
+        let mut found: Vec<(Counter, DetectedBurst)> = Vec::new();
         for (counter, buckets) in self.counters.iter_mut() {
             found.extend(buckets.detector.found().into_iter().map(|b| (counter, b)));
         }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
     use crate::{model::rates::series::SeriesMaker, reading::selector::Selector};
 
-    const SETTINGS: Settings = Settings {
+    const SETTINGS: BurstSettings = BurstSettings {
         threshold: 3.0,
         least: 20,
         longest: std::time::Duration::from_secs(1),
@@ -149,7 +149,7 @@ mod tests {
     /// The first bucket, the one after the last, and the counts by bucket.
     type Rows = (Epoch, Epoch, Vec<(Epoch, u64)>);
 
-    fn run(batches: &[Rows]) -> (Vec<(Counter, Burst)>, BucketPipeline) {
+    fn run(batches: &[Rows]) -> (Vec<(Counter, DetectedBurst)>, BucketPipeline) {
         let mut inside = BucketPipeline::new(SETTINGS);
         let mut maker = SeriesMaker::default();
         let mut found = Vec::new();
@@ -178,7 +178,7 @@ mod tests {
             (1020, 1100, vec![(1012, 3), (1022, 2)]),
             (1100, 1300, vec![]),
         ]);
-        let expected = Burst {
+        let expected = DetectedBurst {
             first: 1005,
             end: 1023,
             count: 120,

@@ -50,7 +50,7 @@ pub struct Check {
     pub kernel_high: Option<i64>,
     /// How far the probe's number lies outside the range: negative when it is too low.
     pub residual: Option<i64>,
-    /// The verdict.
+    /// Whether probes and kernel agree.
     pub verdict: Verdict,
     /// Why, where the numbers do not say it.
     pub reason: Option<Text>,
@@ -61,7 +61,7 @@ pub struct Check {
 pub struct Crosscheck {
     /// When.
     pub time: Time,
-    /// The instance.
+    /// Which network namespace or directory it is about, by its name.
     pub instance: Text,
     /// Differences since the probes were attached.
     pub checks: Vec<Check>,

@@ -12,7 +12,7 @@ use crate::{
 pub struct Event {
     /// When.
     pub time: Time,
-    /// The instance.
+    /// Which network namespace or directory it is about, by its name.
     pub instance: Text,
     /// `table_full`, `early_drop`, `clash`, `insert_failed`, `chain_too_long`, `invalid`, `icmp_error`.
     pub kind: Text,
@@ -39,7 +39,7 @@ pub struct EventTotals {
 pub struct Alert {
     /// When.
     pub time: Time,
-    /// The instance.
+    /// Which network namespace or directory it is about, by its name.
     pub instance: Text,
     /// The alert's name.
     pub name: Text,
@@ -56,7 +56,7 @@ pub struct Alert {
 /// Far more events of one counter than before, for a short time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Burst {
-    /// The instance.
+    /// Which network namespace or directory it is about, by its name.
     pub instance: Text,
     /// The counter's name.
     pub counter: Text,

@@ -25,7 +25,7 @@ pub struct Sample {
     pub time: Time,
     /// Its real length in seconds.
     pub interval_s: f64,
-    /// The instance.
+    /// Which network namespace or directory it is about, by its name.
     pub instance: Text,
     /// Entries in the table.
     pub entries: Option<u64>,
@@ -87,7 +87,7 @@ pub struct Sample {
 pub enum SourceKind {
     /// The kernel's own counter.
     Proc,
-    /// A probe.
+    /// The eBPF programs.
     Probe,
     /// Nowhere.
     Unavailable,

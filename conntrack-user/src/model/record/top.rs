@@ -9,7 +9,7 @@ use crate::{model::record::wire::Time, text::Text};
 pub struct Top {
     /// When.
     pub time: Time,
-    /// The instance.
+    /// Which network namespace or directory it is about, by its name.
     pub instance: Text,
     /// Seconds that the counts cover, up to `time`; 0 for what is held at `time`.
     pub window_s: f64,

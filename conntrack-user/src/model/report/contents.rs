@@ -70,7 +70,7 @@ pub struct InstanceReport {
     /// The last of the worst notifications.
     pub worst_alert: Option<Alert>,
     /// Top talkers by each measure and kind of key, as reported last.
-    pub talkers: Vec<TopTalkers>,
+    pub talkers: Vec<TopReport>,
     /// The cross-check, as reported last.
     pub checks: Vec<Check>,
     /// The worst verdict of any moment, and when it was first given.
@@ -107,7 +107,7 @@ pub struct FullAlert {
 
 /// Top talkers by one measure.
 #[derive(Clone, Debug)]
-pub struct TopTalkers {
+pub struct TopReport {
     /// When they were reported.
     pub time: Time,
     /// Seconds it covers; 0 for what is held at `time`.
@@ -123,7 +123,6 @@ pub struct TopTalkers {
 pub struct ChartReport {
     /// Its names, unit and title.
     pub chart: &'static Chart,
-    /// Its dimensions.
     pub dimensions: Vec<DimensionReport>,
 }
 

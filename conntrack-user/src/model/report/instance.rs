@@ -18,7 +18,7 @@ use crate::{
         },
         report::{
             contents::{
-                ChartReport, DimensionReport, FullAlert, Fullest, InstanceReport, TopTalkers,
+                ChartReport, DimensionReport, FullAlert, Fullest, InstanceReport, TopReport,
             },
             track::{Cells, Micros, Steps},
         },
@@ -195,9 +195,9 @@ impl InstanceReport {
     pub(super) fn add_talkers(&mut self, top: &Top) {
         for table in top.tables.iter().filter(|table| !table.rows.is_empty()) {
             let same =
-                |known: &TopTalkers| (&known.table.by, &known.table.of) == (&table.by, &table.of);
+                |known: &TopReport| (&known.table.by, &known.table.of) == (&table.by, &table.of);
             let known = self.talkers.iter().position(same);
-            let now = || TopTalkers {
+            let now = || TopReport {
                 time: top.time,
                 window_s: top.window_s,
                 closing: top.closing,

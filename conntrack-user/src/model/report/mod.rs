@@ -11,7 +11,7 @@ pub use self::{
     build::Builder,
     contents::{
         ChartReport, DimensionReport, FullAlert, Fullest, InstanceReport, RecordingReport,
-        TopTalkers,
+        TopReport,
     },
     losses::{LossConclusion, Losses},
 };

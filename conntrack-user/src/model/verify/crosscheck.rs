@@ -23,9 +23,7 @@ use crate::{
 /// The probes' totals around one reading of the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Bracket {
-    /// Before.
     pub before: ProbeTotals,
-    /// After.
     pub after: ProbeTotals,
 }
 

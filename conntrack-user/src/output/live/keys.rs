@@ -37,9 +37,7 @@ pub enum Action {
     ZoomIn,
     /// A longer window.
     ZoomOut,
-    /// To the previous burst.
     PreviousBurst,
-    /// To the next burst.
     NextBurst,
     /// One chart alone, or all again.
     Focus(usize),
@@ -49,9 +47,7 @@ pub enum Action {
     Measure,
     /// The next layout.
     Layout,
-    /// The next instance.
     NextInstance,
-    /// The previous instance.
     PreviousInstance,
     /// A list of instances to choose from.
     Instances,
@@ -61,7 +57,6 @@ pub enum Action {
     Filter,
     /// The messages in full.
     Messages,
-    /// The help.
     Help,
     /// Closes what is on top.
     Close,

@@ -38,13 +38,11 @@ pub struct Areas {
     pub header: Rect,
     /// The table and its alert.
     pub gauge: Rect,
-    /// Messages.
     pub messages: Rect,
     /// Headings and the time axis, above each column of charts.
     pub axes: Vec<Rect>,
     /// The ribbon, below each axis.
     pub ribbons: Vec<Rect>,
-    /// The charts.
     pub charts: Vec<ChartArea>,
     /// Whether each chart has a line for its title.
     pub titles: bool,
@@ -54,7 +52,6 @@ pub struct Areas {
     pub feed: Rect,
     /// Top talkers.
     pub top: Rect,
-    /// Instances.
     pub instances: Rect,
     /// Keys.
     pub footer: Rect,

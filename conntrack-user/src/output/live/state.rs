@@ -10,7 +10,7 @@ const MS: Nanos = 1_000_000;
 const SECOND: Nanos = 1000 * MS;
 const MINUTE: Nanos = 60 * SECOND;
 
-/// Lengths of the window, for zooming.
+/// DurationHistogram of the window, for zooming.
 pub const SPANS: [Nanos; 17] = [
     50 * MS,
     100 * MS,
@@ -48,7 +48,6 @@ pub enum ScreenLayout {
 /// What a column of a plot shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Its average.
     Average,
     /// Its busiest bucket.
     Peak,
@@ -57,7 +56,6 @@ pub enum Measure {
 /// What lies over the charts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlay {
-    /// The help.
     Help,
     /// The cross-check in full.
     Checks,

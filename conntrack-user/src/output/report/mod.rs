@@ -35,7 +35,6 @@ const NOT_DRAWN: &str = "The charts are missing: the script of this page, which 
      or forbidden where the page is shown; saved as a file and opened in a browser, it has its charts. The tables below \
      are complete.";
 
-/// The page.
 #[must_use]
 pub fn page(report: &RecordingReport, title: &str) -> String {
     let mut page = String::new();

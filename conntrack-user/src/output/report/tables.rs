@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::{
-    model::report::{InstanceReport, Losses, RecordingReport, TopTalkers},
+    model::report::{InstanceReport, Losses, RecordingReport, TopReport},
     output::{
         checks::range_in_text,
         durations,
@@ -274,7 +274,7 @@ fn top(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
 }
 
 /// What time the counts are over.
-fn over(talkers: &TopTalkers) -> String {
+fn over(talkers: &TopReport) -> String {
     match (talkers.window_s, talkers.closing) {
         (0.0, _) => format!("held at {}", clock::millis(talkers.time)),
         (_, true) => "the whole run".to_owned(),

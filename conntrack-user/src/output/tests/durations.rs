@@ -9,8 +9,8 @@ use crate::{
     },
     reading::{
         coverage::Coverage,
+        duration_histogram::DurationHistogram,
         durations::{Durations, LifetimeCounts},
-        lengths::Lengths,
     },
 };
 use conntrack_ebpf::{ProbeCounter, loglinear::bucket};
@@ -38,27 +38,27 @@ fn summary(counted: &Durations, coverage: &Coverage) -> Record {
     }))
 }
 
-fn lengths(values: &[(u64, u64)]) -> Lengths {
-    let mut lengths = Lengths::default();
+fn histogram(values: &[(u64, u64)]) -> DurationHistogram {
+    let mut histogram = DurationHistogram::default();
     for &(ns, times) in values {
-        lengths.counts[bucket(ns) as usize] += times;
+        histogram.counts[bucket(ns) as usize] += times;
     }
-    lengths
+    histogram
 }
 
 /// Mostly short ones, a few long ones.
 fn some() -> Durations {
     Durations {
         lifetimes: Some(LifetimeCounts {
-            lengths: lengths(&[
+            histogram: histogram(&[
                 (1_000_000, 700),
                 (30_000_000_000, 90),
                 (432_000_000_000_000, 10),
             ]),
             unknown: 3,
         }),
-        confirm: Some(lengths(&[(1_234, 900), (56_789, 90), (345_678_901, 1)])),
-        early_drop: Some(Lengths::default()),
+        confirm: Some(histogram(&[(1_234, 900), (56_789, 90), (345_678_901, 1)])),
+        early_drop: Some(DurationHistogram::default()),
     }
 }
 

@@ -7,7 +7,6 @@ use anstyle::{AnsiColor, Style};
 pub(super) enum Tone {
     /// Nothing particular.
     Plain,
-    /// A title.
     Title,
     /// Nothing to look at: zeros, what is unavailable.
     Dim,

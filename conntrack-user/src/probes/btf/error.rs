@@ -1,4 +1,4 @@
-//! What can be wrong with BTF, or missing in it.
+//! Errors in BTF, and types and members that it does not have.
 
 use std::fmt;
 
@@ -6,14 +6,13 @@ use thiserror::Error;
 
 use super::uapi::{MAGIC, VERSION};
 
-/// Why bytes are not BTF that can be read, or why something is not in them. Types go by their
-/// number, as `bpftool btf dump` shows it.
+/// Why BTF cannot be read, or what it does not have. Types are named by their number, as `bpftool btf dump` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BtfError {
     /// Shorter than a header, or than the length of the header that it names.
     #[error("the BTF header is cut short")]
     HeaderCutShort,
-    /// Another magic number, given as it is.
+    /// It starts with another magic number.
     #[error("not BTF: starts with {0:#06x}, not {MAGIC:#06x}")]
     NotBtf(u16),
     /// The magic number with its bytes swapped.
@@ -27,10 +26,10 @@ pub enum BtfError {
         /// The header's flags.
         flags: u8,
     },
-    /// A section that does not lie within the bytes.
+    /// A section that reaches beyond the end of the bytes.
     #[error("the {0} section of the BTF reaches beyond its end")]
     SectionOutside(&'static str),
-    /// A record that does not lie within the type section.
+    /// A record that reaches beyond the end of the type section.
     #[error("BTF type {0} reaches beyond the end of the type section")]
     TypeCutShort(TypeId),
     /// A kind whose records are of unknown size, so that nothing after it can be found.
@@ -38,10 +37,9 @@ pub enum BtfError {
     UnknownKind {
         /// Number of the type.
         id: TypeId,
-        /// The kind.
         kind: u32,
     },
-    /// A reference to a type that is not there. Number 0 is void, which has no record.
+    /// A reference to a type that does not exist. Number 0 is void, which has no record.
     #[error("BTF type {0} is referred to but not there")]
     NoType(TypeId),
     /// More typedefs and qualifiers in a row than the kernel allows.
@@ -55,18 +53,16 @@ pub enum BtfError {
     NoMember {
         /// Number of the type.
         id: TypeId,
-        /// The name.
         name: String,
     },
-    /// A member that does not start or end at the border of a byte, or need not.
+    /// A member that is a bit field: it has no offset in bytes.
     #[error("{0} is a bit field")]
     BitField(String),
-    /// An element is wanted of something that is no array, or not so long.
+    /// An element of a type that is not an array, or not so long.
     #[error("BTF type {id} has no element {index}")]
     NoElement {
         /// Number of the type.
         id: TypeId,
-        /// The index.
         index: u32,
     },
     /// A type that has no size by itself, such as a function.

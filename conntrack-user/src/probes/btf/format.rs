@@ -1,4 +1,4 @@
-//! What the bytes of BTF are: header, sections, and the records of the type section.
+//! Parses the bytes of BTF: header, sections, and the records of the type section.
 
 use super::{
     error::{BtfError, TypeId},
@@ -60,7 +60,7 @@ pub(super) struct BtfType<'a> {
     pub(super) name: u32,
     /// Kind, number of elements (`vlen`) and `kind_flag`.
     info: u32,
-    /// Size in bytes, or the number of the type that this one is made of: that depends on the kind.
+    /// Size in bytes, or the number of the type that this one refers to, depending on the kind.
     pub(super) size_or_type: u32,
     /// What follows `struct btf_type`.
     trailer: &'a [u8],
@@ -71,12 +71,12 @@ pub(super) struct BtfMember {
     pub(super) name: u32,
     pub(super) id: TypeId,
     pub(super) bit_offset: u32,
-    /// Of a bit field in bits, 0 for anything else; not given without `kind_flag`.
+    /// Size of a bit field in bits, 0 of any other member; `None` without `kind_flag`, when the type says it.
     pub(super) bit_field_size: Option<u32>,
 }
 
 impl<'a> BtfType<'a> {
-    /// Takes the type of this number off the front of the type section.
+    /// Parses the record at the start of `bytes`, which is that of type `id`; returns what follows it.
     pub(super) fn parse(
         bytes: &'a [u8],
         id: TypeId,
@@ -166,7 +166,7 @@ fn trailer_layout(kind: u32, layouts: &[u8]) -> Option<(usize, usize)> {
         kind::ARRAY => (12, 0),
         kind::ENUM | kind::FUNC_PROTO => (0, 8),
         kind::STRUCT | kind::UNION | kind::DATASEC | kind::ENUM64 => (0, 12),
-        // The vlen of a function is its linkage: nothing follows.
+        // Nothing follows a function: its vlen is its linkage.
         kind::PTR
         | kind::FWD
         | kind::TYPEDEF
@@ -177,7 +177,7 @@ fn trailer_layout(kind: u32, layouts: &[u8]) -> Option<(usize, usize)> {
         | kind::FLOAT
         | kind::TYPE_TAG => (0, 0),
         kind::UNKN => return None,
-        // A kind newer than this program can be passed over where the BTF says how large it is.
+        // A kind that is newer than this program can be skipped where the BTF says how large it is.
         _ => {
             let [info_sz, elem_sz, _flags @ ..] = layouts.as_chunks::<4>().0.get(to_usize(kind))?;
             (usize::from(*info_sz), usize::from(*elem_sz))
@@ -185,13 +185,13 @@ fn trailer_layout(kind: u32, layouts: &[u8]) -> Option<(usize, usize)> {
     })
 }
 
-/// The first words of some bytes, which need not be aligned.
+/// The first N words of `bytes`, which need not be aligned.
 fn words<const N: usize>(bytes: &[u8]) -> Option<[u32; N]> {
     let chunks = bytes.as_chunks::<4>().0.first_chunk::<N>()?;
     Some(chunks.map(u32::from_ne_bytes))
 }
 
-/// As an index or a length: what does not fit lies beyond the end of everything.
+/// Converts to an index or a length; on a platform where it does not fit, it is beyond the end of any slice.
 pub(super) fn to_usize(n: u32) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }

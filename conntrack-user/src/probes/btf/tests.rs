@@ -1,4 +1,4 @@
-//! BTF made by the tests themselves, sound and broken.
+//! BTF made by the tests themselves, valid and broken.
 
 mod builder;
 
@@ -89,7 +89,7 @@ fn members_are_found_through_anonymous_ones() -> TestResult {
     assert_eq!(offset("last"), Ok(192));
     // A member of a named member is not one of the outer.
     assert!(matches!(offset("key"), Err(BtfError::NoMember { .. })));
-    // Nor is the beginning of a name a name.
+    // Nor does the start of a name match.
     assert!(matches!(offset("las"), Err(BtfError::NoMember { .. })));
     Ok(())
 }

@@ -9,7 +9,7 @@ const LINK_TYPE_PERF_EVENT: u32 = 7;
 /// `BPF_PERF_EVENT_KPROBE` and `BPF_PERF_EVENT_KRETPROBE` of `enum bpf_perf_event_type`: uapi.
 const PERF_EVENT_KPROBES: [u32; 2] = [3, 4];
 
-/// `struct bpf_link_info` as far as a kprobe's: uapi.
+/// `struct bpf_link_info`, up to the last field that a kprobe's link has: uapi.
 #[repr(C)]
 #[derive(Default)]
 struct LinkInfo {

@@ -1,4 +1,4 @@
-//! A probe: asked for, planned, or missing.
+//! The types of a plan: probes that are asked for, planned, and missing.
 
 use conntrack_ebpf::{
     ProbeCounter,
@@ -12,47 +12,46 @@ use super::reason::MissingReason;
 pub enum ProbeRequest {
     /// No probes.
     Off,
-    /// No probes: the counters shown are those of a directory, not this kernel's.
+    /// No probes, because the counters are read from a directory (`--proc-root`), and are not this kernel's.
     OtherRoot,
-    /// A group of probes, as far as it can be had.
+    /// A group of probes, as far as they can be attached.
     Group(ProbeGroup),
 }
 
-/// By what a program gets to run on a function.
+/// How a program is attached to a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
-    /// By a breakpoint, or by ftrace where the kernel can: anywhere.
+    /// By a kprobe: a breakpoint, or ftrace where the kernel can. Works on any function.
     Kprobe,
-    /// By a trampoline: cheaper, but for functions that vmlinux's BTF knows.
+    /// By a trampoline. Cheaper, but only works on functions in vmlinux's BTF.
     Fentry,
 }
 
-/// A program on a function, by a mechanism.
+/// A program that is, or will be, attached to a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttachPoint {
-    /// The program.
     pub program: ProgramPair,
     /// The kernel function.
     pub function: &'static str,
-    /// By what the program runs.
+    /// How it is attached.
     pub how: Mechanism,
 }
 
 /// A probe to attach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedProbe {
-    /// Programs and their functions: all are needed.
+    /// Programs and their functions; the probe counts only if all of them are attached.
     pub attachments: Vec<AttachPoint>,
-    /// What the programs count.
+    /// The counters that the programs count.
     pub counters: &'static [ProbeCounter],
 }
 
 /// A probe that cannot be attached.
 #[derive(Clone, Debug)]
 pub struct MissingProbe {
-    /// The function it would go on.
+    /// The function it would probe.
     pub function: &'static str,
-    /// What is not counted for it.
+    /// The counters that are unavailable without it.
     pub counters: &'static [ProbeCounter],
     /// Why the probe is missing.
     pub reason: MissingReason,

@@ -1,4 +1,4 @@
-//! Why a probe is missing.
+//! The reasons why a probe can be missing.
 
 use std::sync::Arc;
 
@@ -16,16 +16,16 @@ pub enum MissingReason {
     /// The user wants no probes.
     #[error("turned off with --probes off")]
     TurnedOff,
-    /// The counters shown are those of a directory.
+    /// The counters are read from a directory, not from this kernel.
     #[error("they would count this kernel, not what --proc-root shows")]
     OtherRoot,
-    /// The group asked for does not have it.
+    /// The group that was asked for does not include it.
     #[error("costs every packet; ask for it with --probes all")]
     NotAsked,
     /// The host lacks something that every probe needs.
     #[error("{0}")]
     Host(String),
-    /// A file of the kernel lacks what every probe needs.
+    /// A fact that every probe needs is not known.
     #[error(transparent)]
     Fact(#[from] FactError),
     /// The kernel's types cannot be read.
@@ -39,15 +39,13 @@ pub enum MissingReason {
     NoFunction {
         /// Release of the kernel.
         kernel: String,
-        /// The function.
         function: &'static str,
     },
-    /// Several functions have that name, of which a kprobe would take any.
+    /// Several functions have this name, and a kprobe would be put on any one of them.
     #[error("{count} functions are named {function}")]
     Ambiguous {
         /// How many there are.
         count: u32,
-        /// The function.
         function: &'static str,
     },
     /// Neither a kprobe nor fentry is possible.
@@ -55,16 +53,15 @@ pub enum MissingReason {
     NoMechanism {
         /// Why there are no kprobes.
         no_kprobes: String,
-        /// The function.
         function: &'static str,
     },
     /// None of several functions can be probed.
     #[error("{}", joined(.0))]
     NoAlternative(Vec<MissingReason>),
-    /// The kernel refused it, or something that every probe needs.
+    /// The kernel refused the probe, or something that every probe needs.
     #[error(transparent)]
     Attach(Arc<AttachError>),
-    /// The probe was attached, and is lost.
+    /// The probe was attached, but nf_conntrack was unloaded or reloaded since.
     #[error("{0}")]
     Lost(String),
 }
@@ -75,7 +72,7 @@ impl From<AttachError> for MissingReason {
     }
 }
 
-/// Each reason once, where neighbours are the same.
+/// Reasons as one text; consecutive ones that are the same appear once.
 pub(super) fn joined(reasons: &[MissingReason]) -> String {
     let mut reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
     reasons.dedup();

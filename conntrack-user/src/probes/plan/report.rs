@@ -1,4 +1,4 @@
-//! What is attached and what is missing, as the rest of the program hears of it.
+//! Reports the attached and the missing probes in the types that the rest of the program uses.
 
 use conntrack_ebpf::table::{PROBES, ProbeGroup, ProbeRow};
 
@@ -15,7 +15,7 @@ use crate::{
     text::Text,
 };
 
-/// Which counters are counted when all but these probes are attached.
+/// Which counters are available when all probes but these are attached.
 #[must_use]
 pub fn coverage(missing: &[MissingProbe]) -> Coverage {
     let counters = missing.iter().flat_map(|probe| {
@@ -35,7 +35,7 @@ pub fn all_missing(reason: &MissingReason) -> Vec<MissingProbe> {
         .collect()
 }
 
-/// The probe of a row, missing.
+/// The missing probe of a row.
 pub(super) fn missing(row: &ProbeRow, reason: MissingReason) -> MissingProbe {
     MissingProbe {
         function: row.alternatives[0].name,
@@ -44,7 +44,7 @@ pub(super) fn missing(row: &ProbeRow, reason: MissingReason) -> MissingProbe {
     }
 }
 
-/// What is attached, for the report.
+/// Which probes are attached and which are missing, as `hello` reports it.
 #[must_use]
 pub fn report(group: ProbeGroup, attached: &[AttachPoint], missing: &[MissingProbe]) -> Probes {
     let off = attached.is_empty();

@@ -1,4 +1,4 @@
-//! Which programs a row of the table gets, on which functions and by what.
+//! Selects the programs for a row of the table, the functions they are attached to, and how.
 
 use conntrack_ebpf::table::{ProbeGroup, ProbeRow, ProbedFunction};
 
@@ -12,14 +12,14 @@ use crate::probes::{
     offsets::FieldOffsets,
 };
 
-/// What every probe needs.
+/// The facts that every probe needs.
 pub(super) struct Ready<'a> {
     pub(super) symbols: &'a Symbols,
     pub(super) offsets: &'a FieldOffsets,
     pub(super) cpus: u32,
 }
 
-/// Goes through what every probe needs; the first thing that is missing is the reason.
+/// Checks everything that every probe needs; fails with the first thing that is missing.
 pub(super) fn ready(request: ProbeRequest, facts: &HostFacts) -> Result<Ready<'_>, MissingReason> {
     match request {
         ProbeRequest::Off => return Err(MissingReason::TurnedOff),
@@ -32,10 +32,10 @@ pub(super) fn ready(request: ProbeRequest, facts: &HostFacts) -> Result<Ready<'_
         &facts.lockdown,
         &facts.conntrack,
     ];
-    // Without kprobes, functions that fentry cannot be used on are missing; without either, all are.
+    // Without kprobes only functions on which fentry cannot be used are missing; without both, all are.
     let kprobes = facts.fentry.is_err().then_some(&facts.kprobes);
     for support in support.into_iter().chain(kprobes) {
-        // What is not known is tried: attaching shows it.
+        // What is not known is tried; attaching will show whether it works.
         if let Support::No(reason) = support {
             return Err(MissingReason::Host(reason.clone()));
         }
@@ -47,7 +47,8 @@ pub(super) fn ready(request: ProbeRequest, facts: &HostFacts) -> Result<Ready<'_
     })
 }
 
-/// The programs of a row, when the group has it or its programs measure time, and that is wanted.
+/// The programs of a row. A row outside of the group is selected only if it measures the time spent in its function, and
+/// `latency` asks for that.
 pub(super) fn attachments(
     row: &ProbeRow,
     group: ProbeGroup,
@@ -62,7 +63,7 @@ pub(super) fn attachments(
         ready.offsets.offset(*field)?;
     }
     let mut points = first_alternative(row, facts, ready)?;
-    // What is there has to be counted: a part of a counter would be a wrong one.
+    // Extra functions that the kernel has must be probed too: without them the counter would be too low.
     let there = |extra: &&ProbedFunction| ready.symbols.count(extra.name) > 0;
     for extra in row.extras.iter().filter(there) {
         points.extend(on_function(extra, facts, ready)?);
@@ -86,7 +87,7 @@ fn first_alternative(
     Err(MissingReason::NoAlternative(reasons))
 }
 
-/// The programs of a function, and by what they get on it.
+/// The programs of a function, and how they are attached.
 fn on_function(
     function: &ProbedFunction,
     facts: &HostFacts,

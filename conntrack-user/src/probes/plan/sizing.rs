@@ -1,5 +1,4 @@
-//! How much memory the maps get, for a number of CPU ids: rings and tables are as large as a fixed budget
-//! allows, whatever the machine.
+//! Sizes of the maps for a number of CPU ids: rings and tables are as large as a fixed budget of memory allows.
 
 use conntrack_ebpf::{
     cells::{Bucket, CounterShape},
@@ -13,30 +12,30 @@ mod tests;
 /// can be no higher).
 const BUCKET_MEMORY: u64 = 64 << 20;
 
-/// Instances counted apart, at most, when there may be several. One of them is for the others.
+/// The most slots when several instances may be watched. One slot is shared by namespaces without their own.
 const SLOTS: u32 = 64;
 
 /// The longest ring: 2^12 buckets are 4.3 s.
 const MAX_RING_BITS: u32 = 12;
 
-/// What is given up when memory is short, in this order: the least number of slots, and log2 of the shortest
-/// ring. First go namespaces beyond seven, then half of the 1.07 s of ring that a reading once a second
-/// needs, then all namespaces but one.
+/// Limits that are tried in this order when memory is short: the least number of slots, and log2 of the shortest ring. First
+/// slots beyond eight (for seven namespaces and the shared slot) are given up, then half of the 1.07 s of ring that a reading
+/// once a second needs, then all slots but two.
 ///
-/// Beyond that the ring gets as short as it must: at least 2^4 buckets, 16.8 ms, which is for two slots on 8192
-/// CPU ids (2^5 buckets, 33.6 ms, for one slot). A reader held up for longer loses buckets, and knows how many.
+/// If that is not enough, the ring gets as short as necessary: at least 2^4 buckets, 16.8 ms, for two slots on 8192 CPU ids
+/// (2^5 buckets, 33.6 ms, for one slot). A reader that is held up for longer loses buckets, and reports how many.
 const CONCESSIONS: [(u32, u32); 3] = [(8, 10), (8, 9), (2, 9)];
 
-/// Bytes that the tables of heavy hitters of all CPUs may take: 64 MiB.
+/// Bytes that the tables of heavy hitters may take on all CPUs together: 64 MiB.
 const SKETCH_MEMORY: u64 = 64 << 20;
 
 /// The largest tables: 1,024 sets of 7 entries. (The smallest has one set.)
 const MAX_SET_BITS: u32 = 10;
 
-/// Connections whose insertion there is always room to remember.
+/// The fewest connections whose insertion times there is room for.
 const MIN_REMEMBERED: u64 = 65_536;
 
-/// Connections whose insertion there is never more room for.
+/// The most connections whose insertion times there is room for.
 const MAX_REMEMBERED: u64 = 1_048_576;
 
 /// The shape for a number of CPU ids: of one instance when its namespace is known, else of as many as the
@@ -45,8 +44,8 @@ pub(super) fn counter_shape(cpus: u32, netns: Option<u32>) -> CounterShape {
     counter_shape_of(cpus, if netns.is_some() { 1 } else { SLOTS })
 }
 
-/// The shape for up to `slots` instances. Several stay several: the last is for namespaces without a slot of
-/// their own.
+/// The shape for up to `slots` slots. More than one slot never becomes a single one, because the last is shared by namespaces
+/// without their own.
 fn counter_shape_of(cpus: u32, slots: u32) -> CounterShape {
     let fits = |slots: u32, ring_bits: u32| bucket_bytes(cpus, slots, ring_bits) <= BUCKET_MEMORY;
     let halves = || {
@@ -83,7 +82,7 @@ fn sketch_bytes(shape: SketchShape) -> u64 {
     u64::from(shape.elements()) * size_of::<SketchSet>() as u64
 }
 
-/// Connections whose insertion is remembered: as many as the table of a namespace may hold.
+/// How many connections' insertion times are kept: as many as the table of a namespace may hold, within limits.
 #[must_use]
 pub fn remembered_connections(table_max: Option<u64>) -> u32 {
     let connections = table_max.unwrap_or(MIN_REMEMBERED);

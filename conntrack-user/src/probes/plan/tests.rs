@@ -9,7 +9,7 @@ use crate::probes::{
     offsets::{FieldOffsets, TypesError},
 };
 
-/// A host that has everything: tests take one thing away.
+/// A host that supports everything; tests remove one thing.
 fn capable() -> HostFacts {
     HostFacts {
         kernel: "6.12.0".to_owned(),

@@ -1,4 +1,4 @@
-//! What goes in comes out, and what is damaged is noticed.
+//! Blocks are read as they were written, and damage is noticed.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ fn label() -> BlockLabel {
     BlockLabel {
         sequence: 7,
         ends: true,
-        greets: false,
+        has_hello: false,
         records: 2,
         times: Some((
             Timestamp::UNIX_EPOCH,
@@ -37,7 +37,7 @@ fn a_version_to_come_is_told_from_damage() {
     assert_eq!(header(&block), Err(BlockFault::Newer(VERSION + 1)));
 }
 
-/// A header that says that its block has so many bytes of contents, under a right checksum.
+/// A header with a valid checksum that claims so many bytes of contents.
 fn claiming(plain_len: u32) -> Vec<u8> {
     let mut block = encode(label(), b"{}\n").unwrap();
     block[48..52].copy_from_slice(&plain_len.to_le_bytes());
@@ -48,41 +48,44 @@ fn claiming(plain_len: u32) -> Vec<u8> {
 
 #[test]
 fn a_block_too_long_is_refused_by_its_header() {
-    assert!(header(&claiming(LARGEST)).is_ok());
+    assert!(header(&claiming(MAX_CONTENTS)).is_ok());
     assert_eq!(
-        header(&claiming(LARGEST + 1)),
-        Err(BlockFault::TooLong(LARGEST + 1))
+        header(&claiming(MAX_CONTENTS + 1)),
+        Err(BlockFault::TooLong(MAX_CONTENTS + 1))
     );
-    let lines = vec![b'x'; LARGEST as usize + 1];
+    let lines = vec![b'x'; MAX_CONTENTS as usize + 1];
     let error = encode(label(), &lines).unwrap_err().to_string();
     assert!(error.contains("16777217 bytes"), "{error}");
 }
 
-/// Nothing is unpacked beyond what the header says.
+/// Decompression stops at the length that the header claims.
 #[test]
 fn contents_longer_than_said_are_damaged() {
     let block = encode(label(), &vec![b'\n'; 1 << 20]).unwrap();
-    let said = BlockHeader {
+    let covered = BlockHeader {
         plain_len: 1000,
         ..header(&block).unwrap()
     };
-    assert_eq!(contents(&said, &block[HEADER..]), Err(BlockFault::Contents));
+    assert_eq!(
+        contents(&covered, &block[HEADER..]),
+        Err(BlockFault::Contents)
+    );
 }
 
 proptest! {
     #[test]
-    fn what_goes_in_comes_out(text in "\\PC{0,400}", sequence: u32, records: u32, ends: bool, greets: bool,
+    fn what_goes_in_comes_out(text in "\\PC{0,400}", sequence: u32, records: u32, ends: bool, has_hello: bool,
                               times in proptest::option::of((0..1_i64 << 50, 0..1_i64 << 50))) {
         let times = times.map(|(a, b): (i64, i64)| {
             let time = |us| Timestamp::from_microsecond(us).unwrap();
             (time(a.min(b)), time(a.max(b)))
         });
-        let label = BlockLabel { sequence, ends, greets, records, times };
+        let label = BlockLabel { sequence, ends, has_hello, records, times };
         let block = encode(label, text.as_bytes()).unwrap();
         let head = header(&block).unwrap();
         prop_assert_eq!(
-            (head.sequence, head.starts, head.ends, head.greets, head.records, head.times),
-            (sequence, sequence == 0, ends, greets, records, times)
+            (head.sequence, head.starts, head.ends, head.has_hello, head.records, head.times),
+            (sequence, sequence == 0, ends, has_hello, records, times)
         );
         prop_assert_eq!(head.header_len + head.body_len, block.len());
         prop_assert_eq!(contents(&head, &block[HEADER..]).unwrap(), text);

@@ -1,11 +1,11 @@
-//! Recordings made to do harm.
+//! Recordings that are made to exhaust memory or time.
 
 use std::io::{self, Read};
 
 use crate::recording::{
     Recording, RecordingError,
     block::{self, BlockFault, BlockLabel},
-    player::{LONGEST_LINE, Player, PlayerItem},
+    player::{MAX_LINE, Player, PlayerItem},
     reader::{BlockReader, DamageKind, Ending, ReadError, ReadItem},
     tests::{Disk, blocks, number, record, recorded, records},
 };
@@ -35,7 +35,7 @@ fn lines_are_made_one_at_a_time() {
 
 #[test]
 fn a_line_without_end_is_not_parsed() {
-    let text = format!("[{}]", "0,".repeat(LONGEST_LINE / 2));
+    let text = format!("[{}]", "0,".repeat(MAX_LINE / 2));
     let bytes = block_of(&text);
     let mut player = Player::new(&bytes[..], None, None);
     let Ok(Some(PlayerItem::Line(line))) = player.next_item() else {
@@ -83,7 +83,7 @@ fn damage_after_damage_is_given_up() {
         }
     };
     assert_eq!(damages, 1000);
-    assert!(matches!(error, ReadError::Hopeless(at) if at == 1000 * one.len() as u64));
+    assert!(matches!(error, ReadError::TooDamaged(at) if at == 1000 * one.len() as u64));
 }
 
 /// Gives a byte at a time, interrupted before each.

@@ -15,7 +15,7 @@ use crate::{
     model::record::{Alert, Record, Time},
     recording::{
         block,
-        encoder::AT_MOST,
+        encoder::MAX_DELAY,
         player::{Player, PlayerItem},
         position::Position,
         reader::{BlockReader, Damage, DamageKind, Ending, ReadError, ReadItem},
@@ -27,7 +27,7 @@ use proptest::prelude::*;
 
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A medium in memory that holds so much.
+/// A medium in memory with room for `size` bytes.
 #[derive(Clone, Debug)]
 struct Disk {
     bytes: Arc<Mutex<Vec<u8>>>,
@@ -75,14 +75,14 @@ impl Medium for Disk {
         Ok(())
     }
 
-    fn keep(&mut self, bytes: u64) {
+    fn truncate(&mut self, bytes: u64) {
         if self.truncates {
             self.lock().truncate(bytes as usize);
         }
     }
 }
 
-/// A clock that is set.
+/// A clock that the test sets.
 #[derive(Clone, Default)]
 struct Set(std::rc::Rc<Cell<Duration>>);
 
@@ -220,7 +220,9 @@ fn no_record_waits_longer_than_a_second() {
             }
             let next = now + interval;
             assert!(
-                waiting.first().is_none_or(|first| next - *first <= AT_MOST),
+                waiting
+                    .first()
+                    .is_none_or(|first| next - *first <= MAX_DELAY),
                 "{interval:?} {n}"
             );
         }

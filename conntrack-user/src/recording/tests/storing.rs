@@ -45,7 +45,7 @@ impl Medium for Gated {
         Ok(())
     }
 
-    fn keep(&mut self, _: u64) {}
+    fn truncate(&mut self, _: u64) {}
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_stuck_medium_is_waited_for_at_the_end_only_and_not_for_ever() {
     let (kept, result) = recorder.finish(Duration::from_millis(300));
     assert_eq!((kept.blocks, kept.records), (1, 10));
     let error = result.unwrap_err();
-    assert!(error.ends_it());
+    assert!(error.is_final());
     assert_eq!(
         error.to_string(),
         "writing is stuck: what was left was given up after 0.3 s"
@@ -103,7 +103,7 @@ fn what_does_not_keep_up_leaves_a_gap_that_is_reported() {
     let last = (0..5).map(|_| write(&mut recorder)).last().unwrap();
     let (kept, result) = recorder.finish(PATIENCE);
     let error = result.unwrap_err();
-    assert!(!error.ends_it());
+    assert!(!error.is_final());
     assert_eq!(
         error.to_string(),
         "20 records were left out: writing did not keep up"

@@ -1,4 +1,4 @@
-//! The entries of the table, through ctnetlink: the request, and what is taken from each entry.
+//! The entries of the table, through ctnetlink: the request, and the parser of the attributes that ctpulse uses. No IO.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// All entries of a namespace.
+/// The request for all entries of a namespace.
 pub const ENTRIES: NetlinkRequest = NetlinkRequest {
     name: "IPCTNL_MSG_CT_GET",
     module: "nf_conntrack_netlink",
@@ -44,7 +44,7 @@ const PROTOINFO_TCP_STATE: u16 = 1;
 ///
 /// # Errors
 ///
-/// When it is not formed as one.
+/// When an attribute has the wrong length.
 pub fn parse(object: &Object<'_>) -> Result<Entry, Malformed> {
     let mut entry = Entry::default();
     for attribute in object.attributes() {
@@ -122,7 +122,7 @@ mod tests {
         build::object(0, attributes)[4..].to_vec()
     }
 
-    /// The entry of an answer with one.
+    /// The entry that is read from an answer with these attributes.
     fn read(attributes: &[(u16, &[u8])]) -> Result<Vec<Entry>, String> {
         let mut answer = Answer::new(&ENTRIES, 9);
         let mut datagram =

@@ -1,9 +1,9 @@
 //! The kernel's own counters through ctnetlink: for kernels without `/proc/net/stat/nf_conntrack`
 //! (CONFIG_NF_CONNTRACK_PROCFS, off by default since 5.15.65).
 //!
-//! It is the same memory, and so the same counts, but it takes CAP_NET_ADMIN, and three requests.
-//! The kernel loads its module nf_conntrack_netlink to answer, and nf_conntrack with it: ask only where
-//! nf_conntrack is loaded, or reading would change what is read.
+//! The counters are the same memory as in procfs, so they have the same values, but reading them takes CAP_NET_ADMIN and three
+//! requests. To answer, the kernel loads its module nf_conntrack_netlink, and nf_conntrack with it: ask only where nf_conntrack
+//! is loaded, because otherwise the reading itself would start connection tracking.
 
 pub mod entries;
 mod stats;
@@ -26,20 +26,20 @@ use crate::{
     },
 };
 
-/// How often a request is made whose answer does not arrive whole.
+/// How often a request is made, at most, while its answer does not arrive whole.
 const TRIES: u32 = 3;
 
 /// Reads counters through ctnetlink.
 ///
 /// They are those of the network namespace of the thread that reads first, and after an error, of the
 /// thread that reads next: a socket belongs to the namespace it was opened in, is kept open, and is
-/// replaced after an error. While it is open the namespace stays, even when everybody else has left.
+/// replaced after an error. While it is open the namespace stays, even when no process is left in it.
 #[derive(Debug, Default)]
 pub struct Ctnetlink {
     socket: Option<NetlinkSocket>,
 }
 
-/// The kernel's own counters, as ctnetlink has them.
+/// The kernel's own counters, as ctnetlink reports them.
 #[derive(Clone, Debug)]
 pub struct Counters {
     /// Counters per CPU, and the number of entries.
@@ -49,7 +49,7 @@ pub struct Counters {
 }
 
 impl Ctnetlink {
-    /// Reads everything. Like procfs, not in one moment: CPUs count on meanwhile.
+    /// Reads all counters. As with procfs that is not atomic: CPUs go on counting meanwhile.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::source::proc_fs::{PROC, ProcRoot};
 
-    /// Where this machine has both, and lets us.
+    /// Compares both on this machine, if it has both and lets us read them.
     #[test]
     fn this_kernel_says_the_same_through_procfs() {
         let proc = ProcRoot::new(PROC);

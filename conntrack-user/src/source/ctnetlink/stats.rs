@@ -64,7 +64,7 @@ const CPU_COLUMNS: [(u16, &str); 15] = [
     (15, "chainlength"), // CTA_STATS_CHAIN_TOOLONG, since 5.15
 ];
 
-/// The same of [`EXPECT_CPU`] (`CTA_STATS_EXP_*`).
+/// Types and names of the attributes of [`EXPECT_CPU`] (`CTA_STATS_EXP_*`).
 const EXPECT_COLUMNS: [(u16, &str); 3] = [
     (1, "expect_new"),
     (2, "expect_create"),
@@ -114,8 +114,7 @@ fn numbers(object: &Object<'_>) -> Result<Vec<(u16, u32)>, Malformed> {
 
 /// Puts both sets of counters into the form that procfs gives them.
 ///
-/// Attributes this program has never heard of are left out: unlike a column of procfs they have no
-/// name.
+/// Attributes that this program does not know are left out: unlike a column of procfs they have no name.
 pub(super) fn table(
     cpus: &[CpuCounters],
     expect: &[CpuCounters],

@@ -21,7 +21,7 @@ pub struct CounterMaps {
 }
 
 impl CounterMaps {
-    /// Maps both. The descriptors may be closed afterwards.
+    /// Maps both into memory. The descriptors may be closed afterwards.
     ///
     /// # Errors
     ///
@@ -34,7 +34,7 @@ impl CounterMaps {
         })
     }
 
-    /// Number of instances that are counted apart.
+    /// Number of slots: instances that are counted separately.
     #[must_use]
     pub fn slots(&self) -> u32 {
         self.shape.slots

@@ -1,4 +1,4 @@
-//! Lengths of time as the programs count them, read through shared memory.
+//! Reads the eBPF programs' histograms of durations through shared memory.
 
 use std::{io, os::fd::AsFd};
 
@@ -9,11 +9,11 @@ use conntrack_ebpf::{
 
 use super::view::MapView;
 use crate::reading::{
+    duration_histogram::DurationHistogram,
     durations::{Durations, LifetimeCounts},
-    lengths::Lengths,
 };
 
-/// The maps of what is counted; `None` where it is not.
+/// The maps of histograms; `None` for what is not measured.
 pub struct DurationMaps {
     shape: CounterShape,
     lived: Option<MapView<LifetimeCell>>,
@@ -33,7 +33,7 @@ impl DurationMaps {
         }
     }
 
-    /// Maps how long connections live. The descriptor may be closed afterwards.
+    /// Maps the lifetimes of connections into memory. The descriptor may be closed afterwards.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ impl DurationMaps {
         Ok(())
     }
 
-    /// Maps how long functions take. The descriptors may be closed afterwards.
+    /// Maps the latencies of functions into memory. The descriptors may be closed afterwards.
     ///
     /// # Errors
     ///
@@ -60,11 +60,11 @@ impl DurationMaps {
     pub fn read(&self, slot: u32) -> Durations {
         Durations {
             lifetimes: self.lived.as_ref().map(|view| self.lifetimes(view, slot)),
-            confirm: self.confirm.as_ref().map(|view| self.lengths(view, slot)),
+            confirm: self.confirm.as_ref().map(|view| self.histogram(view, slot)),
             early_drop: self
                 .early_drop
                 .as_ref()
-                .map(|view| self.lengths(view, slot)),
+                .map(|view| self.histogram(view, slot)),
         }
     }
 
@@ -77,15 +77,15 @@ impl DurationMaps {
             // SAFETY: within the mapping, at an initialised LifetimeCell. Volatile because the programs
             // write meanwhile; it is one aligned u64.
             unsafe {
-                add(&mut sum.lengths, &raw const (*lived.as_ptr()).counts);
+                add(&mut sum.histogram, &raw const (*lived.as_ptr()).counts);
                 sum.unknown += (&raw const (*lived.as_ptr()).unknown).read_volatile();
             }
         }
         sum
     }
 
-    fn lengths(&self, view: &MapView<Histogram>, slot: u32) -> Lengths {
-        let mut sum = Lengths::default();
+    fn histogram(&self, view: &MapView<Histogram>, slot: u32) -> DurationHistogram {
+        let mut sum = DurationHistogram::default();
         for cell in self.cells(slot) {
             if let Some(histogram) = view.element(cell) {
                 // SAFETY: within the mapping, at an initialised histogram.
@@ -102,15 +102,15 @@ impl DurationMaps {
     }
 }
 
-/// Adds what a mapped histogram has.
+/// Adds the counts of a mapped histogram.
 ///
 /// # Safety
 ///
 /// `histogram` must point to an initialised histogram, which programs may be writing to.
-unsafe fn add(sum: &mut Lengths, histogram: *const Histogram) {
+unsafe fn add(sum: &mut DurationHistogram, histogram: *const Histogram) {
     let counts = histogram.cast::<u64>();
     for (bucket, sum) in sum.counts.iter_mut().enumerate() {
-        // SAFETY: `Lengths` has as many counts as a histogram has. Volatile because programs write
+        // SAFETY: `DurationHistogram` has as many counts as a histogram has. Volatile because programs write
         // meanwhile; each is one aligned u64.
         *sum += unsafe { counts.add(bucket).read_volatile() };
     }

@@ -1,4 +1,4 @@
-//! The programs' counts per source, destination and port, read through shared memory.
+//! Reads the eBPF programs' counts per source, destination and port through shared memory.
 
 use std::{io, os::fd::AsFd};
 
@@ -7,14 +7,14 @@ use conntrack_ebpf::heavy_hitters::{SketchSet, SketchShape, TABLES};
 use super::view::MapView;
 use crate::reading::heavy_hitters::{KEYS, Sketch};
 
-/// The sets of all tables, CPUs and halves.
+/// The Space-Saving sets of all tables and CPUs, in both halves: programs count in one while the other is read.
 pub struct SketchMaps {
     shape: SketchShape,
     view: MapView<SketchSet>,
 }
 
 impl SketchMaps {
-    /// Maps it. The descriptor may be closed afterwards.
+    /// Maps the sets into memory. The descriptor may be closed afterwards.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl SketchMaps {
                     continue;
                 };
                 // SAFETY: within the mapping, at an initialised SketchSet of plain numbers. Its CPU counts
-                // in the other half by now; if it were late, it would write a number while we read.
+                // in the other half by now; a program that is late would at worst write one number while we read.
                 let set = unsafe {
                     let set = set.as_ptr();
                     if (&raw const (*set).generation).read_volatile() != generation {

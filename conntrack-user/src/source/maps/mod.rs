@@ -1,4 +1,4 @@
-//! The eBPF programs' maps, read through shared memory: no system call per reading.
+//! The eBPF programs' maps, mapped into memory: reading them takes no system call.
 
 pub mod counters;
 pub mod durations;

@@ -1,4 +1,4 @@
-//! An array map of the programs in this process's address space.
+//! An array map of the eBPF programs, mapped into this process's memory.
 
 use std::{
     io,
@@ -58,7 +58,7 @@ impl<T> MapView<T> {
 impl<T> Drop for MapView<T> {
     fn drop(&mut self) {
         // SAFETY: the mapping made in `new`, of which no pointer outlives `self`. Failure leaves
-        // it mapped: nothing to do about it.
+        // it mapped, which does no harm.
         let _ = unsafe { munmap(self.base.as_ptr().cast(), self.bytes) };
     }
 }

@@ -8,17 +8,17 @@ const NLATTR: usize = 4;
 /// What is wrong with an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Malformed {
-    /// A length that its surroundings contradict.
+    /// A length that does not fit the room around it.
     #[error("a {what} of {length} bytes in {room} bytes")]
     Length {
         /// What has the length.
         what: &'static str,
-        /// What it says.
+        /// The length, in bytes.
         length: usize,
-        /// What there is.
+        /// The room there is, in bytes.
         room: usize,
     },
-    /// It answers something else.
+    /// It is not the answer to the request.
     #[error("message {found:#x}, sequence number {sequence}: not an answer to what was asked")]
     Unasked {
         /// `nlmsg_type`.
@@ -26,13 +26,13 @@ pub enum Malformed {
         /// `nlmsg_seq`.
         sequence: u32,
     },
-    /// It lacks what it must have.
+    /// It lacks something that it must have.
     #[error("{0}")]
     Content(&'static str),
     /// The CPUs do not count the same things.
     #[error("CPU {cpu} has other counters than the first")]
     OtherCounters {
-        /// A CPU unlike the first.
+        /// The first CPU that differs.
         cpu: u16,
     },
 }
@@ -40,13 +40,13 @@ pub enum Malformed {
 /// One object of an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Object<'a> {
-    /// `res_id`: what it is depends on the request.
+    /// `res_id`, whose meaning depends on the request; of statistics per CPU it is the CPU's id.
     pub resource: u16,
     pub(super) attributes: &'a [u8],
 }
 
 impl<'a> Object<'a> {
-    /// Its attributes, in order. Nothing follows an error.
+    /// Its attributes, in order; ends after an error.
     pub fn attributes(&self) -> impl Iterator<Item = Result<Attribute<'a>, Malformed>> + use<'a> {
         attributes(self.attributes)
     }
@@ -104,30 +104,30 @@ impl<'a> Attribute<'a> {
             })
     }
 
-    /// The attributes that its value consists of, in order. Nothing follows an error.
+    /// The attributes nested in its value, in order; ends after an error.
     pub fn nested(&self) -> impl Iterator<Item = Result<Attribute<'a>, Malformed>> + use<'a> {
         attributes(self.value)
     }
 
-    /// Its value as a string of C, without the 0 at its end.
+    /// Its value as a C string, without the terminating 0.
     #[must_use]
     pub fn bytes_of_string(&self) -> &'a [u8] {
         self.value.strip_suffix(b"\0").unwrap_or(self.value)
     }
 }
 
-/// What follows `length` bytes and their padding. The last padding may be missing.
+/// What follows `length` bytes and their padding to 4 bytes. The last padding may be missing.
 pub(super) fn after(bytes: &[u8], length: usize) -> &[u8] {
     bytes.get(length.next_multiple_of(4)..).unwrap_or_default()
 }
 
-/// The first number in host byte order, and what follows it.
+/// Splits off a u16 in host byte order.
 pub(super) fn u16_of(bytes: &[u8]) -> Option<(u16, &[u8])> {
     let (number, rest) = bytes.split_first_chunk()?;
     Some((u16::from_ne_bytes(*number), rest))
 }
 
-/// The first number in host byte order, and what follows it.
+/// Splits off a u32 in host byte order.
 pub(super) fn u32_of(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (number, rest) = bytes.split_first_chunk()?;
     Some((u32::from_ne_bytes(*number), rest))

@@ -1,4 +1,4 @@
-//! nfnetlink messages: requests to bytes, bytes to answers. No IO.
+//! nfnetlink messages: requests are encoded, answers are parsed. No IO.
 //!
 //! A datagram holds messages, each aligned to 4 bytes (`linux/netlink.h`, `linux/netfilter/nfnetlink.h`):
 //!
@@ -21,7 +21,7 @@ const NFGENMSG: usize = 4;
 /// A request whose only arguments are 32-bit attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetlinkRequest {
-    /// What the kernel's headers call it; for error messages.
+    /// Its name in the kernel's headers, for error messages.
     pub name: &'static str,
     /// The kernel module that answers; for error messages.
     pub module: &'static str,
@@ -31,18 +31,18 @@ pub struct NetlinkRequest {
     pub answer_subsystem: u8,
     /// The message's number within the subsystem.
     pub message: u8,
-    /// That of the answer, where it is another.
+    /// The answer's message number, where it is another.
     pub answer_message: Option<u8>,
     /// `NFPROTO_*`.
     pub family: u8,
-    /// Whether all objects of a kind are asked for, or one.
+    /// Whether it asks for all objects (`NLM_F_DUMP`) instead of one.
     pub dump: bool,
     /// Type and value of each attribute.
     pub attributes: &'static [(u16, u32)],
 }
 
 impl NetlinkRequest {
-    /// The request as it is sent; `sequence` comes back in the answer.
+    /// The request's bytes; `sequence` comes back in the answer.
     #[must_use]
     pub fn encode(&self, sequence: u32) -> Vec<u8> {
         const ATTRIBUTE: u16 = 8;
@@ -69,7 +69,7 @@ fn kind(subsystem: u8, message: u8) -> u16 {
     u16::from_be_bytes([subsystem, message])
 }
 
-/// Why there is no (whole) answer.
+/// Why there is no complete answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AnswerError {
     /// The kernel refused, with this errno.
@@ -78,7 +78,7 @@ pub enum AnswerError {
     /// The kernel lost a part of the answer.
     #[error("the kernel lost a part of the answer")]
     Overrun,
-    /// It is not formed as one.
+    /// The answer cannot be parsed.
     #[error(transparent)]
     Malformed(#[from] Malformed),
 }
@@ -109,8 +109,7 @@ impl<T> Answer<T> {
         }
     }
 
-    /// Takes in a datagram; each of its objects is read with `decode`. True when the answer is
-    /// complete.
+    /// Parses a datagram, and decodes each of its objects with `decode`. True when the answer is complete.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! nfnetlink, the kernel's netlink interface to netfilter: requests, answers, one socket.
 //!
-//! Own code, because what is needed of netlink is little (fixed headers, a walk over attributes, one
-//! request at a time) and every byte of it is checked here.
+//! This is our own code instead of a library, because little of netlink is needed (fixed headers, a walk over attributes, one
+//! request at a time), and every length is checked here.
 
 pub mod attribute;
 pub mod message;

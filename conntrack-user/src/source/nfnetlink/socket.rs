@@ -1,4 +1,4 @@
-//! A socket to ask netfilter with.
+//! A netlink socket for requests to netfilter.
 
 use std::{io, os::fd::OwnedFd, time::Duration};
 
@@ -17,26 +17,26 @@ use crate::source::nfnetlink::{
     message::{Answer, AnswerError, NetlinkRequest},
 };
 
-/// How long to wait for an answer. The kernel makes it while it takes the request, so that nothing
-/// but a fault makes us wait; but a stream must not hang then.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for an answer. The kernel makes the first part of it while it takes the request, so only a fault makes us
+/// wait; even then a stream must not hang.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// As much as the kernel puts into a datagram at most (`netlink_recvmsg`).
+/// The most bytes that the kernel puts into a datagram (`netlink_recvmsg`).
 const DATAGRAM: usize = 32 * 1024;
 
 /// The kernel's address.
 const KERNEL: SocketAddrNetlink = SocketAddrNetlink::new(0, 0);
 
-/// Why a request has no (whole) answer.
+/// Why a request has no complete answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NetlinkError {
     /// No socket can be opened.
     #[error("cannot open a NETLINK_NETFILTER socket: {0}; is nfnetlink in this kernel?")]
     Open(#[source] io::Error),
-    /// It takes a capability that we do not have.
+    /// It needs a capability that we do not have.
     #[error("{}: needs CAP_NET_ADMIN in this network namespace; run as root", .0.name)]
     NotPermitted(NetlinkRequest),
-    /// No module answers it.
+    /// No module of this kernel answers it.
     #[error(
         "{}: this kernel cannot answer ({}); load {} (`modprobe {}`) where it has that module",
         .0.name, .1, .0.module, .0.module
@@ -46,12 +46,12 @@ pub enum NetlinkError {
     #[error("{}: {}", .0.name, .1)]
     Io(NetlinkRequest, #[source] io::Error),
     /// No answer in time.
-    #[error("{}: no answer within {} s; asked again at the next reading", .0.name, PATIENCE.as_secs())]
+    #[error("{}: no answer within {} s; asked again at the next reading", .0.name, ANSWER_TIMEOUT.as_secs())]
     Timeout(NetlinkRequest),
-    /// What was asked for changed each time it was listed, or the answer did not arrive whole.
+    /// In each attempt the objects changed while they were listed, or the answer did not arrive whole.
     #[error("{}: no whole answer in {} tries; asked again at the next reading", .0.name, .1)]
     Incomplete(NetlinkRequest, u32),
-    /// The answer is not formed as one.
+    /// The answer cannot be parsed.
     #[error("{}: the answer makes no sense: {}", .0.name, .1)]
     Malformed(NetlinkRequest, #[source] Malformed),
 }
@@ -79,8 +79,8 @@ impl NetlinkSocket {
                 SocketFlags::CLOEXEC,
                 Some(NETFILTER),
             )?;
-            set_socket_timeout(&fd, Timeout::Recv, Some(PATIENCE))?;
-            set_socket_timeout(&fd, Timeout::Send, Some(PATIENCE))?;
+            set_socket_timeout(&fd, Timeout::Recv, Some(ANSWER_TIMEOUT))?;
+            set_socket_timeout(&fd, Timeout::Send, Some(ANSWER_TIMEOUT))?;
             Ok(fd)
         };
         Ok(Self {
@@ -90,12 +90,12 @@ impl NetlinkSocket {
         })
     }
 
-    /// Asks, and gives the objects of the answer as read by `decode`, and whether they changed while
-    /// the kernel listed them. `Ok(None)`: the kernel lost a part of the answer.
+    /// Sends a request and waits for the answer: its objects, decoded with `decode`, and whether they changed while the kernel
+    /// listed them. `Ok(None)` when the kernel lost a part of the answer.
     ///
     /// # Errors
     ///
-    /// [`NetlinkError`]. More may still come on the socket then: it is of no more use.
+    /// [`NetlinkError`]. Rests of the answer may still arrive on the socket then, so it must not be used again.
     pub fn ask<T>(
         &mut self,
         request: &NetlinkRequest,
@@ -143,13 +143,13 @@ impl NetlinkSocket {
     }
 }
 
-/// What an errno means, whether it came from a system call or in an answer.
+/// The error that an errno stands for, from a system call or in an answer.
 fn refused(request: &NetlinkRequest, errno: Errno) -> NetlinkError {
     match errno {
         Errno::PERM | Errno::ACCESS => NetlinkError::NotPermitted(*request),
         Errno::AGAIN => NetlinkError::Timeout(*request),
-        // nfnetlink_rcv_msg() says EINVAL where no module answers, modprobe having been tried, or
-        // where the module is older than the request.
+        // nfnetlink_rcv_msg() returns EINVAL when no module answers, even after modprobe, or when the module is older than the
+        // request.
         Errno::INVAL | Errno::NOENT | Errno::OPNOTSUPP | Errno::PROTONOSUPPORT => {
             NetlinkError::Unsupported(*request, errno.into())
         }

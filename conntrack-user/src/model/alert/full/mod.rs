@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::model::alert::{
-    Alarm, Delay, Level, Notification, Settings, Thresholds, Worse, window::WindowMax,
+    Alarm, AlertRule, Delay, Level, Notification, Thresholds, Worse, window::WindowMax,
 };
 
 /// The alert `netfilter_conntrack_full`: how much of `nf_conntrack_max` this namespace's table uses.
 ///
-/// Every 10 s the greatest number of entries of the last 10 s is taken in percent of the maximum: a
-/// warning above 90 that holds down to 85, critical above 95 that holds down to 90. A raise is told
-/// at once, a lowering after 5 min, or up to 1 h if the status keeps changing (see [`crate::model::alert::Notifier`]).
+/// Every 10 s the greatest number of entries of the last 10 s is taken in percent of the maximum: WARNING above 90 that holds down
+/// to 85, CRITICAL above 95 that holds down to 90. A raise is notified at once, a recovery after 5 min, or up to 1 h if the status
+/// keeps changing (see [`crate::model::alert::Notifier`]).
 #[derive(Debug, Clone)]
 pub struct ConntrackFull {
     window: WindowMax,
@@ -24,9 +24,9 @@ impl ConntrackFull {
     pub const NAME: &str = "netfilter_conntrack_full";
     /// Unit of [`value`](Self::value).
     pub const UNIT: &str = "%";
-    /// Time between evaluations, and reach of the greatest number of entries.
+    /// Time between evaluations, and the window over which the greatest number of entries is taken.
     pub const EVERY: Duration = Duration::from_secs(10);
-    /// Percentages.
+    /// Thresholds in percent.
     pub const THRESHOLDS: Thresholds = Thresholds {
         worse: Worse::Above,
         warning: Some(Level {
@@ -38,30 +38,30 @@ impl ConntrackFull {
             hold: 90.0,
         }),
     };
-    /// Delays of its notifications.
+    /// Delays of the notifications.
     pub const DELAY: Delay = Delay {
         up: Duration::ZERO,
         down: Duration::from_mins(5),
         multiplier: 1.5,
         max: Duration::from_hours(1),
     };
-    /// All of that.
-    pub const SETTINGS: Settings = Settings {
+    /// The default settings, from the constants above.
+    pub const SETTINGS: AlertRule = AlertRule {
         enabled: true,
         thresholds: Self::THRESHOLDS,
         delay: Self::DELAY,
         window: Some(Self::EVERY),
     };
 
-    /// Starts clear, without a value.
+    /// Starts with the status CLEAR, without a value, and with the default settings.
     #[must_use]
     pub fn new() -> Self {
         Self::with(&Self::SETTINGS)
     }
 
-    /// The same under other thresholds and times.
+    /// Like [`Self::new`], with other settings.
     #[must_use]
-    pub fn with(settings: &Settings) -> Self {
+    pub fn with(settings: &AlertRule) -> Self {
         Self {
             window: WindowMax::default(),
             alarm: Alarm::new(settings.thresholds, settings.delay),
@@ -70,12 +70,10 @@ impl ConntrackFull {
         }
     }
 
-    /// Takes in a sample of `nf_conntrack_count` and `nf_conntrack_max`, at any rate, and returns
-    /// what is to be told now.
+    /// Takes a sample of `nf_conntrack_count` and `nf_conntrack_max`, at any rate, and returns the notification that is due now.
     ///
-    /// The first evaluation comes with the first sample, so that a table full at start is told at
-    /// once. While the maximum is unknown or 0 (no limit) there is no percentage: evaluation is put
-    /// off until there is one, and the status stays.
+    /// The first evaluation comes with the first sample, so that a table that is full at the start is notified at once. While the
+    /// maximum is unknown or 0 (no limit) there is no percentage: the evaluation waits for one, and the status stays.
     pub fn observe(
         &mut self,
         now: Duration,
@@ -99,7 +97,7 @@ impl ConntrackFull {
         };
         self.alarm.judge(now, entries as f64 * 100.0 / max as f64);
 
-        // On a fixed beat, however late single samples are; a new beat after a longer gap.
+        // Evaluations have a fixed beat, however late single samples are; after a longer gap a new beat starts.
         let on_beat = self
             .next_evaluation
             .map(|due| due + self.every)
@@ -107,8 +105,8 @@ impl ConntrackFull {
         self.next_evaluation = Some(on_beat.unwrap_or(now + self.every));
     }
 
-    /// How far back the next evaluation looks: 10 s before it was due, so that samples taken since
-    /// the last one are all seen even if this one is a little late.
+    /// The age of the oldest samples in the next evaluation: back to 10 s before it was due, so that all samples since the last one
+    /// count even if this one is a little late.
     fn reach(&self, now: Duration) -> Duration {
         let late = self
             .next_evaluation
@@ -125,7 +123,7 @@ impl ConntrackFull {
         self.alarm.value()
     }
 
-    /// Its state.
+    /// The alert's status and notifications.
     pub(super) fn alarm(&self) -> &Alarm {
         &self.alarm
     }

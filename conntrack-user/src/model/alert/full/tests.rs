@@ -8,7 +8,7 @@ use crate::model::alert::{
     full::*,
 };
 
-/// So that one entry is a thousandth of a percent.
+/// With this maximum one entry is a thousandth of a percent.
 const MAX: u64 = 100_000;
 
 fn secs(secs: u64) -> Duration {
@@ -19,7 +19,7 @@ fn entries(percent: f64) -> u64 {
     (percent * MAX as f64 / 100.0).round() as u64
 }
 
-/// Feeds one sample a second, `until` included; from each `(second, percent)` on, that percent.
+/// Feeds one sample a second, `until` included; from each `(second, percent)` on, the table is that full.
 /// Returns (second, previous, status, percent) of each notification.
 fn run(
     levels: &[(u64, f64)],
@@ -322,7 +322,7 @@ proptest! {
             if alert.alarm.notifier().status() > before {
                 prop_assert_eq!(told, alert.alarm.notifier().status());
             }
-            // Either all is told, or what is not falls due, and within the longest wait.
+            // Either the status was notified, or its notification falls due within the longest delay.
             match alert.alarm.notifier().pending() {
                 None => prop_assert_eq!(alert.alarm.notifier().status(), told),
                 Some((status, due)) => {

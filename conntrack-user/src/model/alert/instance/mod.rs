@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     model::{
         alert::{
-            ALERTS, Alarm, AlertId, AlertSettings, COUNT, ConntrackFull, Notification, Settings,
+            ALERTS, Alarm, AlertId, AlertRule, AlertSettings, COUNT, ConntrackFull, Notification,
             window::WindowRate,
         },
         forecast::{HORIZON_S, Outlook},
@@ -14,56 +14,56 @@ use crate::{
     reading::unavailable::Unavailable,
 };
 
-/// What the alerts are judged by at the end of an interval.
-pub struct Inputs<'a> {
+/// The measurements that the alerts of an instance judge at the end of an interval.
+pub struct AlertInputs<'a> {
     /// Length of the interval.
     pub interval: Duration,
-    /// Entries in the table.
+    /// Entries in the table, if known.
     pub entries: Option<u64>,
-    /// The most entries it may hold; 0: any number.
+    /// `nf_conntrack_max`; 0 means no limit.
     pub max: Option<u64>,
-    /// Events of a counter in the interval; `None` where they are not known for this interval alone.
+    /// Events of a counter in the interval. `None` when they are not known for this interval, as in the first one of a source;
+    /// an error when the counter is unavailable.
     pub events: &'a dyn Fn(Counter) -> Result<Option<u64>, Unavailable>,
-    /// When the table will be full.
+    /// The forecast of when the table is full.
     pub outlook: Outlook,
     /// Checks of the probes that ended in a mismatch.
     pub mismatches: Result<usize, Unavailable>,
 }
 
-/// What is to be told.
+/// A notification that is due now, and its alert.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Told {
-    /// Of which alert.
+pub struct DueNotification {
+    /// The alert whose status has changed.
     pub alert: AlertId,
     /// The change.
     pub notification: Notification,
 }
 
-/// How an alert stands.
+/// The evaluation of an alert.
 #[derive(Clone, Debug)]
-pub enum Standing<'a> {
-    /// Judged.
+pub enum AlertEvaluation<'a> {
     Judged(&'a Alarm),
-    /// Not judged.
+    /// It cannot be judged, for this reason.
     Unavailable(Unavailable),
 }
 
 /// All alerts of one instance.
 #[derive(Clone, Debug)]
 pub struct Alerts {
-    alerts: [One; COUNT],
+    alerts: [TrackedAlert; COUNT],
 }
 
 #[derive(Clone, Debug)]
-struct One {
-    judge: Judge,
-    /// Why it is not judged now.
+struct TrackedAlert {
+    evaluator: Evaluator,
+    /// Why it cannot be judged now; `None` when it is.
     unavailable: Option<Unavailable>,
 }
 
-/// How a quantity is judged.
+/// How the value of an alert is computed and judged.
 #[derive(Clone, Debug)]
-enum Judge {
+enum Evaluator {
     Disabled,
     Full(ConntrackFull),
     Rate(Counter, WindowRate, Alarm),
@@ -75,30 +75,30 @@ const DISABLED: &str = "turned off in the configuration";
 const NOT_JUDGED: &str = "not judged yet";
 
 impl Alerts {
-    /// All clear, and none judged yet.
+    /// All alerts start CLEAR, and not judged yet.
     #[must_use]
     pub fn new(settings: &AlertSettings) -> Self {
         Self {
             alerts: ALERTS.each_ref().map(|spec| {
-                let judge = Judge::new(spec.id, &settings[spec.id]);
-                let unavailable = match judge {
-                    Judge::Disabled => DISABLED,
+                let evaluator = Evaluator::new(spec.id, &settings[spec.id]);
+                let unavailable = match evaluator {
+                    Evaluator::Disabled => DISABLED,
                     _ => NOT_JUDGED,
                 };
-                One {
-                    judge,
+                TrackedAlert {
+                    evaluator,
                     unavailable: Some(unavailable.into()),
                 }
             }),
         }
     }
 
-    /// Judges everything at `now`, and returns what is to be told. What is unavailable keeps its status,
-    /// and nothing is told of it.
-    pub fn observe(&mut self, now: Duration, inputs: &Inputs<'_>) -> Vec<Told> {
-        let mut told = Vec::new();
+    /// Judges all alerts at `now`, and returns the notifications that are due. An alert that cannot be judged keeps its status, and
+    /// has no notification.
+    pub fn observe(&mut self, now: Duration, inputs: &AlertInputs<'_>) -> Vec<DueNotification> {
+        let mut due = Vec::new();
         for (spec, one) in ALERTS.iter().zip(&mut self.alerts) {
-            let notification = match one.judge.observe(now, inputs) {
+            let notification = match one.evaluator.observe(now, inputs) {
                 Ok(notification) => {
                     one.unavailable = None;
                     notification
@@ -108,30 +108,30 @@ impl Alerts {
                     None
                 }
             };
-            told.extend(notification.map(|notification| Told {
+            due.extend(notification.map(|notification| DueNotification {
                 alert: spec.id,
                 notification,
             }));
         }
-        told
+        due
     }
 
-    /// How each stands, in the order of [`ALERTS`].
-    pub fn standing(&self) -> impl Iterator<Item = (AlertId, Standing<'_>)> {
+    /// The evaluation of each alert, in the order of [`ALERTS`].
+    pub fn evaluations(&self) -> impl Iterator<Item = (AlertId, AlertEvaluation<'_>)> {
         ALERTS.iter().zip(&self.alerts).map(|(spec, one)| {
-            let standing = match (&one.unavailable, one.judge.alarm()) {
-                (None, Some(alarm)) => Standing::Judged(alarm),
-                (reason, _) => {
-                    Standing::Unavailable(reason.clone().unwrap_or_else(|| NOT_JUDGED.into()))
-                }
+            let evaluation = match (&one.unavailable, one.evaluator.alarm()) {
+                (None, Some(alarm)) => AlertEvaluation::Judged(alarm),
+                (reason, _) => AlertEvaluation::Unavailable(
+                    reason.clone().unwrap_or_else(|| NOT_JUDGED.into()),
+                ),
             };
-            (spec.id, standing)
+            (spec.id, evaluation)
         })
     }
 }
 
-impl Judge {
-    fn new(id: AlertId, settings: &Settings) -> Self {
+impl Evaluator {
+    fn new(id: AlertId, settings: &AlertRule) -> Self {
         if !settings.enabled {
             return Self::Disabled;
         }
@@ -163,21 +163,21 @@ impl Judge {
     fn observe(
         &mut self,
         now: Duration,
-        inputs: &Inputs<'_>,
+        inputs: &AlertInputs<'_>,
     ) -> Result<Option<Notification>, Unavailable> {
         match self {
             Self::Disabled => Err(DISABLED.into()),
             Self::Full(full) => {
-                let told = inputs
+                let due = inputs
                     .entries
                     .and_then(|entries| full.observe(now, entries, inputs.max));
-                // Once judged, it stands as it was while there is nothing to judge it by.
+                // Once judged, it keeps its status while the number of entries or its limit is unknown.
                 if full.value().is_none()
                     && let Outlook::Unknown(reason) = inputs.outlook
                 {
                     return Err(reason.into());
                 }
-                Ok(told)
+                Ok(due)
             }
             Self::Rate(counter, rate, alarm) => {
                 if let Some(events) = (inputs.events)(*counter)? {

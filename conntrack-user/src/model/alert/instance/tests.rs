@@ -1,4 +1,4 @@
-//! Every alert by its defaults: one interval a second in, notifications out.
+//! Every alert with its default settings: feeds one interval a second, and checks the notifications.
 
 use crate::model::{
     alert::{
@@ -9,10 +9,10 @@ use crate::model::{
     forecast::TimeToFull,
 };
 
-/// What is judged in one second, for whichever alert a test is about.
+/// The value that an alert judges in one second.
 #[derive(Clone, Copy)]
 enum Value {
-    /// Of all quantities: events, seconds, checks, entries of 1000.
+    /// In the alert's unit: events, seconds, checks, entries of 1000.
     Is(u64),
     /// The table does not fill.
     Steady,
@@ -22,7 +22,7 @@ use Value::{Is, Steady, Unavailable};
 
 const REASON: &str = "its source is away";
 
-fn second(alerts: &mut Alerts, now: u64, counter: Counter, value: Value) -> Vec<Told> {
+fn second(alerts: &mut Alerts, now: u64, counter: Counter, value: Value) -> Vec<DueNotification> {
     let number = match value {
         Is(number) => Some(number),
         Steady => Some(0),
@@ -32,7 +32,7 @@ fn second(alerts: &mut Alerts, now: u64, counter: Counter, value: Value) -> Vec<
         None => Err(REASON.into()),
         Some(events) => Ok(Some(if asked == counter { events } else { 0 })),
     };
-    let inputs = Inputs {
+    let inputs = AlertInputs {
         interval: Duration::from_secs(1),
         entries: number,
         max: number.map(|_| 1000),
@@ -53,8 +53,8 @@ fn second(alerts: &mut Alerts, now: u64, counter: Counter, value: Value) -> Vec<
     alerts.observe(Duration::from_secs(now), &inputs)
 }
 
-/// From each `(second, value)` on, that value; returns (second, previous, status, value) of what is told
-/// of one alert by its defaults.
+/// Feeds, from each `(second, value)` on, that value to an alert with its defaults; returns (second, previous, status, value) of
+/// its notifications.
 fn run(
     name: &str,
     counter: Counter,
@@ -205,10 +205,10 @@ fn what_is_unavailable_stands_nowhere_and_says_why() {
     let mut alerts = Alerts::new(&AlertSettings::default());
     let unavailable = |alerts: &Alerts| -> Vec<(AlertId, String)> {
         alerts
-            .standing()
-            .filter_map(|(id, standing)| match standing {
-                Standing::Unavailable(reason) => Some((id, reason.to_string())),
-                Standing::Judged(_) => None,
+            .evaluations()
+            .filter_map(|(id, evaluation)| match evaluation {
+                AlertEvaluation::Unavailable(reason) => Some((id, reason.to_string())),
+                AlertEvaluation::Judged(_) => None,
             })
             .collect()
     };
@@ -219,7 +219,7 @@ fn what_is_unavailable_stands_nowhere_and_says_why() {
     assert!(all.iter().all(|(_, reason)| reason == REASON), "{all:?}");
     second(&mut alerts, 1, Counter::New, Is(0));
     assert!(unavailable(&alerts).is_empty());
-    // The share of the table in use stands as it was last judged.
+    // The utilization keeps the status that was judged last.
     second(&mut alerts, 2, Counter::New, Unavailable);
     let names: Vec<_> = unavailable(&alerts).into_iter().map(|(id, _)| id).collect();
     assert!(!names.contains(&AlertId::Full));
@@ -233,7 +233,7 @@ fn nothing_is_told_of_what_has_become_unavailable() {
         ("conntrack_probe_mismatch", Counter::New),
         ("conntrack_time_to_full", Counter::New),
     ] {
-        // The recovery falls due while the source is away; it is told when it is back.
+        // The recovery falls due while the source is away; it is notified when that is back.
         let values = [
             (0, Steady),
             (20, Is(50)),
@@ -260,8 +260,10 @@ fn one_that_is_turned_off_is_silent() {
         let told = second(&mut alerts, now, Counter::TableFull, Is(50));
         assert!(told.iter().all(|told| told.alert != AlertId::TableFull));
     }
-    let standing = alerts.standing().find(|(id, _)| *id == AlertId::TableFull);
-    let Some((_, Standing::Unavailable(reason))) = standing else {
+    let evaluation = alerts
+        .evaluations()
+        .find(|(id, _)| *id == AlertId::TableFull);
+    let Some((_, AlertEvaluation::Unavailable(reason))) = evaluation else {
         panic!("it is judged")
     };
     assert_eq!(reason, DISABLED.into());

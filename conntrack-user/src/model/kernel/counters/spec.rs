@@ -67,7 +67,6 @@ pub enum ChartId {
 /// Where a counter is charted, and what it looks like there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The chart.
     pub chart: ChartId,
     /// Which of the chart's dimensions it is, from 0.
     pub order: usize,
@@ -81,7 +80,6 @@ pub struct Place {
     pub peak_rank: Option<u8>,
     /// Whether it is drawn below zero, as Netdata does with what leaves or is bad.
     pub below: bool,
-    /// Its colour.
     pub colour: Colour,
 }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::{
     model::{
-        alert::{AlertStatus, ConntrackFull, Standing},
+        alert::{AlertEvaluation, AlertStatus, ConntrackFull},
         kernel::counters::Counter,
         monitor::instance::*,
         record::SourceKind,
@@ -143,10 +143,10 @@ fn duration(monitor: &InstanceMonitor) -> Duration {
 fn worst_alert(monitor: &InstanceMonitor) -> AlertStatus {
     let states = monitor
         .alerts
-        .standing()
+        .evaluations()
         .filter_map(|(_, state)| match state {
-            Standing::Judged(alarm) => Some(alarm.notifier().status()),
-            Standing::Unavailable(_) => None,
+            AlertEvaluation::Judged(alarm) => Some(alarm.notifier().status()),
+            AlertEvaluation::Unavailable(_) => None,
         });
     states.max().unwrap_or_default()
 }
@@ -160,7 +160,7 @@ pub(super) fn monitor(coverage: Coverage) -> InstanceMonitor {
         instance: "self".into(),
         kernel_release: None,
         buckets: true,
-        bursts: burst::Settings::default(),
+        bursts: burst::BurstSettings::default(),
         alerts: AlertSettings::default(),
         lifetimes: false,
         latency: false,

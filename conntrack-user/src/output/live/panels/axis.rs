@@ -17,7 +17,6 @@ use crate::{
 /// Width of a label, and a blank.
 const LABEL: u16 = 11;
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, shape: ChartShape, buffer: &mut Buffer) {
     if area.is_empty() {
         return;

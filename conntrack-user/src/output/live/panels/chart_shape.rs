@@ -20,7 +20,6 @@ pub(super) struct ChartShape {
     pub(super) numbers: u16,
     /// Numbers at the plot's axis.
     gutter: u16,
-    /// The plot.
     plot: u16,
 }
 

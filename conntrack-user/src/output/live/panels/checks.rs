@@ -19,7 +19,6 @@ use crate::{
     text::Text,
 };
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let theme = app.theme;
     let heading = format!(

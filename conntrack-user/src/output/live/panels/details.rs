@@ -20,7 +20,6 @@ use crate::{
     },
 };
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, views: &ChartViews<'_>, buffer: &mut Buffer) {
     let Some(chart) = app.view.focus else {
         return;

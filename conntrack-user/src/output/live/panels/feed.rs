@@ -27,7 +27,6 @@ use crate::{
     text::{Plain, Text},
 };
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;
@@ -95,7 +94,6 @@ fn nothing(app: &App) -> String {
     )
 }
 
-/// A line of the feed.
 struct FeedLine<'a> {
     time: Nanos,
     kind: String,

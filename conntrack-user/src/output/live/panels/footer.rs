@@ -33,7 +33,6 @@ const KEYS: [(&str, &str); 11] = [
     ("b", "burst"),
 ];
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;

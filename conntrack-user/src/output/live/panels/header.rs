@@ -18,7 +18,6 @@ use crate::{
     text::Text,
 };
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;

@@ -8,7 +8,6 @@ use ratatui::{
 
 use crate::output::live::{app::App, keys::HELP, panels::popup};
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let lines: Vec<Line<'_>> = HELP
         .iter()

@@ -20,7 +20,6 @@ use crate::{
     },
 };
 
-/// Draws it.
 pub(super) fn draw(
     app: &App,
     area: Rect,

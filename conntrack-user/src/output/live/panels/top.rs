@@ -20,7 +20,6 @@ use crate::{
 /// Width that a table needs.
 const WIDTH: u16 = 30;
 
-/// Draws it.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let Some(instance) = app.instance().filter(|_| !area.is_empty()) else {
         return;

@@ -1,4 +1,4 @@
-//! BTF in the making.
+//! A builder of BTF for tests.
 
 use crate::probes::btf::uapi::{HEADER_LEN, HEADER_WITH_LAYOUT_LEN, MAGIC, VERSION, kind};
 
@@ -24,7 +24,7 @@ impl BtfBuilder {
         }
     }
 
-    /// Continues another.
+    /// Starts split BTF that continues `base`, as a module's does.
     pub(in crate::probes) fn split(base: &Self) -> Self {
         Self {
             next_id: base.next_id,

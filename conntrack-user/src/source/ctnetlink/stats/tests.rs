@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// The datagrams of a file as captured: each after its length, a little-endian u32.
+/// The datagrams in a captured file: each follows its length, a little-endian u32.
 fn captured(kernel: &str, name: &str) -> Vec<Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/fixtures/ctnetlink")

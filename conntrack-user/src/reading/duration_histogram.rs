@@ -1,21 +1,21 @@
-//! Lengths of time: from the programs' buckets to quantiles.
+//! Histograms of durations: the eBPF programs' log-linear buckets, and quantiles computed from them.
 
 use conntrack_ebpf::loglinear::{BUCKETS, Histogram, middle};
 use hdrhistogram::Histogram as Hdr;
 
-/// Significant decimal digits that hdrhistogram keeps of the middle of a bucket: 0.1 %. With the width
-/// of the buckets, which are within 0.8 % of their middles, quantiles are within 1 % of the truth.
+/// Significant decimal digits that hdrhistogram keeps of the middle of a bucket: an error of 0.1 %. All values of a
+/// bucket are within 0.8 % of its middle, so quantiles are within 1 % of the truth.
 const DIGITS: u8 = 3;
 
-/// Lengths of time by bucket, in nanoseconds. Those of several CPUs, instances or attachments add up
-/// without loss: all have the same buckets.
+/// How many durations fell into each bucket, in nanoseconds. Histograms of several CPUs, instances or attachments add up
+/// without loss, because all have the same buckets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lengths {
-    /// How many there are in each bucket of [`conntrack_ebpf::loglinear`].
+pub struct DurationHistogram {
+    /// Durations by bucket of [`conntrack_ebpf::loglinear`].
     pub counts: Box<Histogram>,
 }
 
-impl Default for Lengths {
+impl Default for DurationHistogram {
     fn default() -> Self {
         Self {
             counts: Box::new([0; BUCKETS]),
@@ -23,23 +23,23 @@ impl Default for Lengths {
     }
 }
 
-/// Lengths of time that so many of all are not longer than, in nanoseconds, each within 1 %.
+/// Quantiles of durations, in nanoseconds, each within 1 % of the truth.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantiles {
-    /// Half.
+    /// The median.
     pub p50: f64,
-    /// 90 %.
+    /// 90 % are not longer.
     pub p90: f64,
-    /// 99 %.
+    /// 99 % are not longer.
     pub p99: f64,
-    /// 99.9 %.
+    /// 99.9 % are not longer.
     pub p999: f64,
-    /// All.
+    /// The longest.
     pub max: f64,
 }
 
-impl Lengths {
-    /// Adds others.
+impl DurationHistogram {
+    /// Adds the durations of another histogram.
     pub fn add(&mut self, other: &Self) {
         for (sum, more) in self.counts.iter_mut().zip(other.counts.iter()) {
             *sum += more;
@@ -56,13 +56,13 @@ impl Lengths {
         since
     }
 
-    /// How many there are.
+    /// How many durations were counted.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Their quantiles; `None` when there are none.
+    /// The quantiles; `None` of an empty histogram.
     #[must_use]
     pub fn quantiles(&self) -> Option<Quantiles> {
         let histogram = self.histogram();
@@ -83,7 +83,7 @@ impl Lengths {
         });
         for (bucket, &count) in (0..).zip(self.counts.iter()) {
             let value = middle(bucket);
-            // It cannot be too much: a histogram of this precision has room for all of u64.
+            // This cannot fail: a histogram of this precision has room for all of u64.
             if count > 0 && histogram.record_n(value, count).is_err() {
                 histogram.saturating_record_n(value, count);
             }
@@ -99,8 +99,8 @@ mod tests {
 
     use super::*;
 
-    fn lengths(values: &[u64]) -> Lengths {
-        let mut lengths = Lengths::default();
+    fn lengths(values: &[u64]) -> DurationHistogram {
+        let mut lengths = DurationHistogram::default();
         for value in values {
             lengths.counts[bucket(*value) as usize] += 1;
         }
@@ -128,8 +128,8 @@ mod tests {
 
     #[test]
     fn of_nothing_there_are_no_quantiles() {
-        assert_eq!(Lengths::default().count(), 0);
-        assert_eq!(Lengths::default().quantiles(), None);
+        assert_eq!(DurationHistogram::default().count(), 0);
+        assert_eq!(DurationHistogram::default().quantiles(), None);
     }
 
     proptest! {
