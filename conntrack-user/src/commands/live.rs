@@ -139,8 +139,11 @@ pub(super) fn theme(ascii: bool) -> Theme {
 fn summarise(args: &LiveArgs, last: &[Record], outlet: &Outlet) -> io::Result<()> {
     let mut text = stream::sink(&args.shown(), outlet.clone());
     for record in last {
-        if let Record::Summary(_) | Record::Top(_) = record {
-            text.write(record)?;
+        match record {
+            Record::Summary(_) => text.write(record)?,
+            // Those of the whole run: the last window was one among others.
+            Record::Top(top) if top.closing => text.write(record)?,
+            _ => {}
         }
     }
     text.flush()

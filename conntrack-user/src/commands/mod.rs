@@ -24,6 +24,7 @@ use crate::{
     clock::SystemClock,
     config::Config,
     engine::diagnostics::Diagnostics,
+    text::is_harmful,
 };
 
 /// Standard output, for commands that write once and have nothing to end: a signal ends them at once, whatever they wait for.
@@ -74,12 +75,20 @@ pub fn main() -> ExitCode {
 
 /// Says what is wrong with the command line, or what was asked of it: help, the version.
 fn refuse(error: &clap::Error) -> ExitCode {
-    // Nobody can be told that it cannot be written.
-    let _ = error.print();
-    let command = std::env::args_os().skip(1);
-    let command = command.map(|arg| arg.to_string_lossy().into_owned());
-    let asked = command.into_iter().find(|arg| !arg.starts_with('-'));
-    match asked.as_deref() {
+    let arguments = std::env::args_os().skip(1);
+    let arguments: Vec<_> = arguments
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    if error.use_stderr() && arguments.iter().any(|arg| arg.contains(is_harmful)) {
+        // A shell may have put the names of others' files there, which are quoted.
+        let message = error.to_string();
+        Diagnostics::new().notify(message.lines().next().unwrap_or_default());
+    } else {
+        // Nobody can be told that it cannot be written.
+        let _ = error.print();
+    }
+    let asked = arguments.iter().find(|arg| !arg.starts_with('-'));
+    match asked.map(String::as_str) {
         Some("check") if error.use_stderr() => check::refuse(error),
         _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
     }

@@ -9,7 +9,7 @@ use std::{
 
 use super::stdout;
 use crate::{
-    cli::recordings::RecordArgs,
+    cli::{StreamArgs, recordings::RecordArgs},
     clock::{Clock, SystemClock},
     commands::{
         Failure, configuration,
@@ -17,7 +17,7 @@ use crate::{
     },
     engine::{
         diagnostics::Diagnostics,
-        drive::{DriveError, to_end, until_signalled},
+        drive::{DriveError, to_end, until_signalled, written},
         outlet::Outlet,
         run::Run,
         worker,
@@ -40,6 +40,9 @@ const PATIENCE_INTERRUPTED: Duration = Duration::from_millis(400);
 /// How long it waits without one. A signal ends that.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Bytes that may wait for whoever reads what is shown; of what comes then, nothing is shown.
+const UNREAD: usize = 1 << 20;
+
 /// Time between two updates of the line that shows progress.
 const PROGRESS: Duration = Duration::from_secs(1);
 
@@ -55,29 +58,26 @@ pub(super) fn run(args: &RecordArgs, diagnostics: &Diagnostics) -> Result<(), Fa
         diagnostics,
         || {},
         async |shutdown| {
-            let outlet = match args.show {
-                true => Some(Outlet::stdout()?.optional()),
+            let shown = match args.show {
+                true => Some(Shown::new(&args.stream, Outlet::stdout()?)),
                 false => None,
             };
             let (recorder, writer) = recorder(file, SystemClock, settings.interval);
             worker::start("recorder", "writes the recording", move || writer.run())?;
             let mut recording = RecordSink {
                 recorder,
-                shown: outlet
-                    .as_ref()
-                    .map(|outlet| stream::sink(&args.stream, outlet.clone())),
+                shown,
                 progress: Progress::new(SystemClock, diagnostics.clone()),
-                outlet: outlet.clone(),
                 probes_off,
                 told_left_out: false,
                 diagnostics: diagnostics.clone(),
             };
             shutdown.waits_for("the recording to be written");
-            let ending = shutdown.clone();
+            let mut ending = shutdown.clone();
             let recorded = match Run::start(settings, SystemClock, diagnostics.clone()) {
                 Ok((run, start)) => {
                     let deliver = |records: Vec<Record>| recording.take(&records);
-                    to_end(run, start, outlet.as_ref(), shutdown, deliver).await
+                    to_end(run, start, None, shutdown, deliver).await
                 }
                 Err(error) => Err(error.into()),
             };
@@ -85,7 +85,14 @@ pub(super) fn run(args: &RecordArgs, diagnostics: &Diagnostics) -> Result<(), Fa
                 true => PATIENCE_INTERRUPTED,
                 false => PATIENCE,
             };
-            recording.finish(&args.file, recorded, patience)
+            let shown = recording.shown.take();
+            let finished = recording.finish(&args.file, recorded, patience);
+            if let Some(shown) = shown
+                && let Err(error) = written(&shown.outlet, &mut ending).await
+            {
+                diagnostics.notify(not_shown(&error));
+            }
+            finished
         },
     )?
 }
@@ -128,9 +135,7 @@ fn standard_output(args: &RecordArgs) -> io::Result<RecordingFile> {
 /// Everything goes to the recorder, and perhaps to stdout.
 struct RecordSink<C> {
     recorder: Recorder<C>,
-    shown: Option<Box<dyn Sink>>,
-    /// Where that goes.
-    outlet: Option<Outlet>,
+    shown: Option<Shown>,
     progress: Progress<C>,
     probes_off: ProbesOff,
     /// Whether it was said that records are left out.
@@ -152,12 +157,13 @@ impl<C: Clock + Clone + Send + 'static> RecordSink<C> {
         }
         match &mut self.shown {
             None => self.progress.show(),
-            Some(shown) => stream::write(&mut **shown, records)?,
-        }
-        if self.outlet.take_if(|outlet| outlet.is_closed()).is_some() {
-            self.shown = None;
-            self.diagnostics
-                .notify("standard output is not read any more; recording goes on");
+            Some(shown) => {
+                if let Err(error) = shown.show(records, &self.diagnostics) {
+                    self.shown = None;
+                    self.diagnostics
+                        .notify(format_args!("{}; recording goes on", not_shown(&error)));
+                }
+            }
         }
         Ok(())
     }
@@ -196,6 +202,46 @@ impl<C: Clock + Clone + Send + 'static> RecordSink<C> {
                 Ok(())
             }
         }
+    }
+}
+
+/// What is streamed of a recording: never waited for, and no reason to end the recording.
+struct Shown {
+    sink: Box<dyn Sink>,
+    /// Where that writes.
+    outlet: Outlet,
+    told_gaps: bool,
+}
+
+impl Shown {
+    fn new(args: &StreamArgs, outlet: Outlet) -> Self {
+        Self {
+            sink: stream::sink(args, outlet.clone()),
+            outlet,
+            told_gaps: false,
+        }
+    }
+
+    /// Shows records, unless too much waits to be read. An error is that of writing, of these or earlier ones.
+    fn show(&mut self, records: &[Record], diagnostics: &Diagnostics) -> io::Result<()> {
+        if self.outlet.pending() <= UNREAD {
+            return stream::write(&mut *self.sink, records);
+        }
+        if !std::mem::replace(&mut self.told_gaps, true) {
+            diagnostics.notify(
+                "standard output is not being read: what is shown has gaps; recording goes on",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Why not everything is shown.
+fn not_shown(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => "standard output is not read any more".to_owned(),
+        io::ErrorKind::TimedOut => error.to_string(),
+        _ => format!("cannot write to standard output: {error}"),
     }
 }
 

@@ -16,7 +16,12 @@ use crate::{
     },
     clock::{Clock, SystemClock},
     commands::{Failure, stream},
-    engine::{diagnostics::Diagnostics, drive::until_signalled, outlet::Outlet, signals::Shutdown},
+    engine::{
+        diagnostics::Diagnostics,
+        drive::{until_signalled, written},
+        outlet::Outlet,
+        signals::Shutdown,
+    },
     model::record::Record,
     output::Sink,
     recording::{
@@ -185,7 +190,7 @@ async fn show(
                 Ok(())
             };
             tokio::select! {
-                () = shutdown.requested() => return Ok(()),
+                () = shutdown.requested() => break,
                 shown = shown => shown.map_err(Failure::Output)?,
             }
             if let Some(stepper) = stepper.as_mut().filter(|_| !first)
@@ -197,11 +202,12 @@ async fn show(
         out.write(&entry).map_err(Failure::Output)?;
     }
     out.flush().map_err(Failure::Output)?;
-    tokio::select! {
-        () = shutdown.requested() => return Ok(()),
-        drained = outlet.drained() => drained.map_err(Failure::Output)?,
+    written(&outlet, &mut shutdown)
+        .await
+        .map_err(Failure::Output)?;
+    if !shutdown.is_requested() {
+        opened.tell_ending(diagnostics);
     }
-    opened.tell_ending(diagnostics);
     Ok(())
 }
 

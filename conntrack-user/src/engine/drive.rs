@@ -10,7 +10,7 @@ use crate::{
     engine::{
         diagnostics::Diagnostics,
         error::EngineError,
-        hook,
+        event_loop, hook,
         outlet::Outlet,
         run::Run,
         signals::{LastResort, Shutdown},
@@ -48,10 +48,7 @@ pub fn until_signalled<T>(
     last_resort: LastResort,
     work: impl AsyncFnOnce(Shutdown) -> T,
 ) -> Result<T, EngineError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(EngineError::EventLoop)?;
+    let runtime = event_loop::start()?;
     let shutdown = Shutdown::on_signals(clock, diagnostics.clone(), last_resort)?;
     Ok(runtime.block_on(work(shutdown)))
 }
@@ -88,17 +85,22 @@ pub async fn to_end<C: Clock + Clone + Send + 'static>(
     }
     deliver(finish(&mut run, &shutdown)?)?;
     if let Some(outlet) = outlet {
-        if shutdown.is_requested() {
-            outlet.drained_within(LAST_WRITE).await?;
-        } else {
-            tokio::select! {
-                () = shutdown.requested() => outlet.drained_within(LAST_WRITE).await?,
-                drained = outlet.drained() => drained?,
-            }
-        }
+        written(outlet, &mut shutdown).await?;
     }
     drop_run(run, &shutdown);
     Ok(())
+}
+
+/// Waits until all is written; when the end is asked for, only a moment longer.
+///
+/// # Errors
+///
+/// As [`Outlet::drained_within`].
+pub async fn written(outlet: &Outlet, shutdown: &mut Shutdown) -> io::Result<()> {
+    tokio::select! {
+        () = shutdown.requested() => outlet.drained_within(LAST_WRITE).await,
+        drained = outlet.drained() => drained,
+    }
 }
 
 /// Takes a reading, and gives what is to be reported.

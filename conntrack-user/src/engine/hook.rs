@@ -19,7 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::worker;
+use super::{event_loop, worker};
 use crate::{
     config::HookLimits,
     engine::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings},
@@ -51,14 +51,10 @@ impl AlertHook {
     ///
     /// # Errors
     ///
-    /// When the thread cannot be started.
+    /// When there is no thread, or no event loop, to be had.
     pub fn start(settings: HookSettings, diagnostics: Diagnostics) -> Result<Self, EngineError> {
         let HookSettings { command, limits } = settings;
         let log = HookLog(diagnostics);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(EngineError::EventLoop)?;
         let (queue, waiting) = mpsc::channel(limits.queue);
         let (ending, ended) = oneshot::channel();
         let worker = Worker {
@@ -66,9 +62,22 @@ impl AlertHook {
             limits,
             log: log.clone(),
         };
+        let (report, started) = std::sync::mpsc::channel();
+        // An event loop that no thread takes over would panic when it is dropped in another.
         let thread = worker::start("on-alert", "runs the command of --on-alert", move || {
-            runtime.block_on(worker.serve(waiting, ended));
+            let (event_loop, result) = match event_loop::start() {
+                Ok(event_loop) => (Some(event_loop), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            // Somebody waits for it, below.
+            let _ = report.send(result);
+            if let Some(event_loop) = event_loop {
+                event_loop.block_on(worker.serve(waiting, ended));
+            }
         })?;
+        // Without a report, the thread has panicked.
+        let panicked = |_| Err(EngineError::EventLoop(io::ErrorKind::Other.into()));
+        started.recv().unwrap_or_else(panicked)?;
         Ok(Self {
             limits,
             queue: Some(queue),

@@ -6,6 +6,7 @@
 pub mod diagnostics;
 pub mod drive;
 pub mod error;
+mod event_loop;
 pub mod hook;
 mod instance;
 pub mod outlet;

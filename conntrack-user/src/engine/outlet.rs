@@ -32,8 +32,6 @@ struct OutletState {
     pending: usize,
     error: Option<io::ErrorKind>,
     message: String,
-    /// Whether it is an error that nobody reads any more.
-    needed: bool,
 }
 
 impl Outlet {
@@ -64,7 +62,6 @@ impl Outlet {
                 pending: 0,
                 error: None,
                 message: String::new(),
-                needed: true,
             }),
             changed: Notify::new(),
         }));
@@ -73,19 +70,6 @@ impl Outlet {
             writer.write_chunks(out, &chunks);
         })?;
         Ok(outlet)
-    }
-
-    /// The same, where it is no error that nobody reads any more.
-    #[must_use]
-    pub fn optional(self) -> Self {
-        self.state().needed = false;
-        self
-    }
-
-    /// Whether nobody reads any more.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.state().error == Some(io::ErrorKind::BrokenPipe)
     }
 
     /// Waits until everything that was handed over is written. An error is that of writing.
@@ -113,7 +97,13 @@ impl Outlet {
     /// Whether everything that was handed over is written.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.state().pending == 0
+        self.pending() == 0
+    }
+
+    /// Bytes that were handed over and are not written yet.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.state().pending
     }
 
     /// Waits likewise, but no longer than this.
@@ -159,7 +149,6 @@ impl Outlet {
 impl OutletState {
     fn check(&self) -> io::Result<()> {
         match self.error {
-            Some(io::ErrorKind::BrokenPipe) if !self.needed => Ok(()),
             Some(kind) => Err(io::Error::new(kind, self.message.clone())),
             None => Ok(()),
         }

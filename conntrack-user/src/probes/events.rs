@@ -47,13 +47,7 @@ impl EventRing {
 
     /// The events since last time, oldest first, at most `limit` of them: what is left stays in the ring.
     pub(super) fn drain(&mut self, limit: usize) -> Vec<RawEvent> {
-        let mut events = Vec::new();
-        while events.len() < limit
-            && let Some(item) = self.ring.next()
-        {
-            events.extend(decode(&item));
-        }
-        events
+        at_most(limit, || self.ring.next().map(|item| decode(&item)))
     }
 
     /// How many events of each kind were sent, suppressed and lost so far.
@@ -75,6 +69,11 @@ impl EventRing {
             (kind, counts)
         })
     }
+}
+
+/// What there is, but no more than `limit` items, however fast more come; those that are no events are left out.
+fn at_most(limit: usize, next: impl FnMut() -> Option<Option<RawEvent>>) -> Vec<RawEvent> {
+    std::iter::from_fn(next).take(limit).flatten().collect()
 }
 
 /// An event as it is in the ring; `None` if it is shorter than one.
@@ -107,6 +106,20 @@ mod tests {
         assert_eq!(offset_of!(RawEvent, by), 16 + TUPLE_SIZE);
         assert_eq!(offset_of!(RawEvent, has_tuple), 16 + 2 * TUPLE_SIZE);
         assert_eq!(offset_of!(RawEvent, has_by), 20 + 2 * TUPLE_SIZE);
+    }
+
+    #[test]
+    fn no_more_are_taken_at_once_than_the_limit() {
+        let event = || decode(&[0; 104]);
+        // Programs send them as fast as they are taken.
+        assert_eq!(at_most(8192, || Some(event())).len(), 8192);
+        assert_eq!(at_most(8192, || Some(None)).len(), 0);
+        let mut left = 3;
+        let some = || {
+            left -= 1;
+            (left >= 0).then(event)
+        };
+        assert_eq!(at_most(8192, some).len(), 3);
     }
 
     #[test]

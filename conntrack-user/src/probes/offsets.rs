@@ -2,6 +2,7 @@
 //! works on every kernel.
 
 use std::{
+    hint::black_box,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,6 +16,10 @@ use crate::files;
 
 /// The most bytes that are read of a BTF file; a kernel's has some 10 MB.
 const LARGEST_BTF: u64 = 256 << 20;
+
+/// How many times their bytes it takes to go through all types: aya does so too, and ends the program where that much is not
+/// to be had.
+const MEMORY: usize = 6;
 
 /// Why the kernel's types cannot be read.
 #[derive(Clone, Debug, Error)]
@@ -85,6 +90,7 @@ impl FieldOffsets {
         let vmlinux = directory.join("vmlinux");
         let vmlinux_bytes =
             files::read(&vmlinux, LARGEST_BTF).map_err(|e| unreadable(&vmlinux, e))?;
+        memory_for(&vmlinux_bytes).map_err(|e| unreadable(&vmlinux, e))?;
         let base = Btf::parse(&vmlinux_bytes).map_err(|e| damaged(&vmlinux, e))?;
         let own = functions.iter().copied();
         let own = own.filter(|function| base.has_function(function)).collect();
@@ -119,6 +125,15 @@ impl FieldOffsets {
             }
         }
     }
+}
+
+/// Whether there is the memory to go through these types.
+fn memory_for(types: &[u8]) -> io::Result<()> {
+    let mut memory: Vec<u8> = Vec::new();
+    memory.try_reserve_exact(types.len().saturating_mul(MEMORY))?;
+    // Memory that nothing is done with is not asked for.
+    black_box(memory);
+    Ok(())
 }
 
 fn unreadable(path: &Path, cause: io::Error) -> TypesError {

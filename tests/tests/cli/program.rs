@@ -5,7 +5,7 @@ use std::{
     env,
     io::{BufRead, BufReader, Read},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, channel},
@@ -59,15 +59,20 @@ pub(crate) struct Ended {
 impl Running {
     /// Starts it.
     pub(crate) fn start(args: &[&str]) -> Result<Self> {
+        Self::start_with(args, Stdio::piped())
+    }
+
+    /// Starts it with something else in the place of standard error: that is then not read.
+    pub(crate) fn start_with(args: &[&str], stderr: Stdio) -> Result<Self> {
         let mut child = Command::new(path()?)
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .context("cannot run ctpulse")?;
         let stdout = child.stdout.take().context("stdout is piped")?;
-        let mut stderr = child.stderr.take().context("stderr is piped")?;
+        let stderr = child.stderr.take();
 
         let (sender, receiver) = channel();
         thread::spawn(move || {
@@ -80,18 +85,19 @@ impl Running {
         });
         let text = Arc::new(Mutex::new(String::new()));
         let sink = Arc::clone(&text);
-        let stderr_reader = thread::spawn(move || {
+        let read = move |mut stderr: ChildStderr| {
             let mut bytes = [0; 4096];
             while let Ok(n @ 1..) = stderr.read(&mut bytes) {
                 let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
                 sink.push_str(&String::from_utf8_lossy(&bytes[..n]));
             }
-        });
+        };
+        let stderr_reader = stderr.map(|stderr| thread::spawn(move || read(stderr)));
         Ok(Self {
             child,
             stdout: Some(receiver),
             stderr: text,
-            stderr_reader: Some(stderr_reader),
+            stderr_reader,
             read: Vec::new(),
         })
     }
