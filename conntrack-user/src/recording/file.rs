@@ -25,7 +25,7 @@ const MODE: u32 = 0o600;
 pub enum Existing {
     /// Leave it alone.
     Refuse,
-    /// Append to it.
+    /// Keep what it has, if that is a recording, and write a new segment after it.
     Append,
     /// Replace its contents.
     Overwrite,

@@ -48,7 +48,7 @@ pub struct AlertSpec {
 pub struct AlertRule {
     /// Whether it is evaluated.
     pub enabled: bool,
-    /// Its thresholds.
+    /// At which values it warns, turns critical, and recovers.
     pub thresholds: Thresholds,
     /// The delays of its notifications.
     pub delay: Delay,

@@ -40,7 +40,7 @@ pub struct DueNotification {
     pub notification: Notification,
 }
 
-/// The evaluation of an alert.
+/// What is known of an alert at a moment: its status, or why it has none.
 #[derive(Clone, Debug)]
 pub enum AlertEvaluation<'a> {
     Judged(&'a Alarm),
