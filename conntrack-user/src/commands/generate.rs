@@ -1,6 +1,7 @@
 //! `ctpulse generate` (hidden): what is made from the program itself, so that it stays true. Completions and man pages come from
-//! the definition of the command line; `cargo xtask dist` packs them. The manual's table of counters comes from their rows, and
-//! its picture of the live view from a recording; `cargo xtask docs` puts both in their places.
+//! the definition of the command line; `cargo xtask dist` packs them. The manual's table of counters and what the
+//! JSON Schema says of them come from their rows, the picture of the live view from a recording; `cargo xtask docs` puts
+//! them in their places.
 
 use std::{
     fs,
@@ -41,6 +42,7 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let text = match &args.what {
         Generated::Files { dir } => return files(dir),
         Generated::Counters => counters::table(),
+        Generated::CountersSchema => counters::schema(),
         Generated::Picture(args) => draw(args)?,
     };
     stdout().write_all(text.as_bytes()).map_err(Failure::Output)
