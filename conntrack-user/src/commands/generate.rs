@@ -92,11 +92,14 @@ fn man_page(command: &Command, dir: &Path) -> Result<(), Failure> {
 }
 
 fn roff_of(command: &Command) -> io::Result<Vec<u8>> {
-    let page = Man::new(command.clone())
-        .source(concat!("ctpulse ", env!("CARGO_PKG_VERSION")))
-        .manual("ctpulse manual");
-    let mut out = Vec::new();
-    page.render_title(&mut out)?;
+    let page = Man::new(command.clone());
+    // The title by hand: clap_mangen loses an empty date, and takes what follows for one.
+    let mut out = format!(
+        ".TH {} 1 \"\" \"ctpulse {}\" \"ctpulse manual\"\n",
+        command.get_display_name().unwrap_or(NAME),
+        env!("CARGO_PKG_VERSION")
+    )
+    .into_bytes();
     page.render_name_section(&mut out)?;
     page.render_synopsis_section(&mut out)?;
     page.render_description_section(&mut out)?;
