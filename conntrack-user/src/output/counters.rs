@@ -21,7 +21,7 @@ const ERAS: [(Era, &str); 4] = [
 /// Those that probes run on.
 const PROBED: Era = Era::From5_15;
 
-/// The table.
+/// The table of counters in Markdown, for the manual.
 #[must_use]
 pub fn table() -> String {
     let mut lines = vec![

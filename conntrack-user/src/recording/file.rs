@@ -23,9 +23,9 @@ const MODE: u32 = 0o600;
 /// What to do with a file that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// Leave it alone.
+    /// Fail, and leave the file as it is.
     Refuse,
-    /// Append to it.
+    /// Add a new segment at its end.
     Append,
     /// Replace its contents.
     Overwrite,

@@ -48,7 +48,7 @@ pub struct AlertSpec {
 pub struct AlertRule {
     /// Whether it is evaluated.
     pub enabled: bool,
-    /// Its thresholds.
+    /// When its status is raised and cleared.
     pub thresholds: Thresholds,
     /// The delays of its notifications.
     pub delay: Delay,
