@@ -11,7 +11,7 @@ use crate::{
     source::kernel::KernelSource,
 };
 
-/// The settings of a run.
+/// What a run watches and measures, and how.
 #[derive(Clone, Debug)]
 pub struct RunSettings {
     /// Time between readings.

@@ -55,7 +55,7 @@ mod tests {
     use crate::model::alert::check::CheckLimits;
 
     #[test]
-    fn the_line_monitors_read() {
+    fn the_line_that_monitoring_systems_parse() {
         let verdict = TableVerdict {
             status: Status::Warning,
             entries: 242_000,

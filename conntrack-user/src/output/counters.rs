@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_its_sources_and_its_proof() {
+    fn a_row_has_its_sources_and_its_verification() {
         for (counter, end) in [
             (Counter::Alloc, "| — | — | — | flow | `entries_balance` |"),
             (Counter::New, "| proc | — | — | flow | guest tests |"),

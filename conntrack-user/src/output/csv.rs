@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_stays_one() {
+    fn a_closed_pipe_stays_a_broken_pipe_error() {
         struct Closed;
         impl Write for Closed {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_controls_a_terminal_is_an_escape() {
+    fn control_characters_are_escaped_in_json() {
         assert_eq!(
             line("a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{e0041}z"),
             "\"a\\u001b[2J\\u009b31m\\u007f\\u202e\\udb40\\udc41z\"\n"
@@ -84,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_as_serde_json_has_it() {
+    fn everything_else_matches_serde_json() {
         let value = serde_json::json!({"a": [1, 2.5, null, "Ünï \"x\" 🙂"], "b": {}, "c": []});
         assert_eq!(line(&value), serde_json::to_string(&value).unwrap() + "\n");
     }
 
     proptest! {
         #[test]
-        fn it_means_the_same_and_does_no_harm(text in any::<String>()) {
+        fn it_parses_to_the_same_value_without_control_characters(text in any::<String>()) {
             let line = line(&text);
             prop_assert!(!line.trim_end_matches('\n').chars().any(is_harmful));
             prop_assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);

@@ -26,7 +26,7 @@ pub fn lines(top: &Top, width: Option<usize>, named: bool) -> Vec<String> {
         String::new()
     };
     let mut lines: Vec<String> = top
-        .telling_tables()
+        .informative_tables()
         .map(|table| line(&format!("{} {instance}", when(top)), table, width))
         .collect();
     if !lines.is_empty() {
@@ -69,7 +69,7 @@ fn closing(top: &Top, width: usize) -> Vec<String> {
         format!("entries held at {}", clock::seconds(top.time))
     };
     let mut lines = vec![String::new(), format!("{}, {of}", top.instance)];
-    let mut tables = top.telling_tables().peekable();
+    let mut tables = top.informative_tables().peekable();
     if top.tables.is_empty() {
         lines.push("nothing could be counted".to_owned());
     } else if tables.peek().is_none() {

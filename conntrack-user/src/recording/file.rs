@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_left_as_it_was() {
+    fn a_refused_file_is_not_changed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notes");
         fs::write(&path, "dear diary\n").unwrap();

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_stand_at_their_ids() {
+    fn rows_are_in_the_order_of_their_ids() {
         for (i, spec) in ALERTS.iter().enumerate() {
             assert_eq!(spec.id as usize, i, "{}", spec.name);
             assert_eq!(spec.id.spec().name, spec.name);

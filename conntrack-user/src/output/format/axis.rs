@@ -110,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_rounded_up_is_finite_and_no_less(value in any::<f64>()) {
+        fn rounding_up_is_finite_and_never_less(value in any::<f64>()) {
             let rounded = round_up(value);
             prop_assert!(rounded.is_finite() && rounded >= 0.0);
             // Numbers too small for a power of ten of their own aside.

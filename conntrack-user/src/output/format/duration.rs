@@ -162,7 +162,7 @@ mod tests {
         }
 
         #[test]
-        fn no_length_of_time_is_long(value in any::<f64>()) {
+        fn any_duration_is_short(value in any::<f64>()) {
             for text in [compact(value), exact(value), exact_us(value), millis(value), seconds(value)] {
                 prop_assert!(text.chars().count() <= 24, "{}", text);
             }

@@ -196,7 +196,7 @@ mod tests {
         }
 
         #[test]
-        fn no_number_is_long(value in any::<f64>(), decimals in 0..3_usize) {
+        fn any_number_is_short(value in any::<f64>(), decimals in 0..3_usize) {
             prop_assert!(compact(value).chars().count() <= 8, "{}", compact(value));
             let text = decimal(value, decimals);
             prop_assert!(text.chars().count() <= 20, "{}", text);

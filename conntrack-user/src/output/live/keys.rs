@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_charts_as_far_as_there_are() {
+    fn digits_select_existing_charts() {
         let press = |c| action(KeyEvent::from(KeyCode::Char(c)));
         assert_eq!(press('1'), Some(Action::Focus(0)));
         assert_eq!(press('6'), Some(Action::Focus(5)));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn control_is_not_the_letter() {
+    fn control_keys_are_not_letters() {
         let control = |c| action(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL));
         assert_eq!(control('c'), Some(Action::Quit));
         assert_eq!(control('z'), Some(Action::Suspend));

@@ -285,7 +285,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_overlaps_or_sticks_out(
+        fn nothing_overlaps_or_exceeds_the_screen(
             width in 0..400_u16, height in 0..120_u16, messages in 0..4_u16,
             layout in prop_oneof![Just(ScreenLayout::Overview), Just(ScreenLayout::Charts), Just(ScreenLayout::Events)],
             focus in prop::option::of(0..6_usize), top in any::<bool>(), instances in 0..5_usize,

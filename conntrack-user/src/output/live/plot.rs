@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_down_is_drawn_below_zero() {
+    fn below_dimensions_are_drawn_below_zero() {
         let dimensions = [
             drawn(&[0.0, 1.0, 2.5, 5.0], false, 0),
             drawn(&[5.0, 2.5, 1.0, 0.0], true, 1),
@@ -327,7 +327,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_not_zero_is_seen(value in 1e-3..1e9_f64, other in 1e-3..1e9_f64) {
+        fn non_zero_values_are_visible(value in 1e-3..1e9_f64, other in 1e-3..1e9_f64) {
             for glyphs in [Glyphs::Braille, Glyphs::Ascii] {
                 let theme = theme(glyphs, Palette::Ansi);
                 let dimensions = [drawn(&[value], false, 0), drawn(&[other], true, 1)];

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_tells_what_can_be_shown() {
+    fn the_theme_follows_the_environment() {
         let utf8 = ("LANG", "C.UTF-8");
         let check = |variables: &[(&str, &str)], expected| {
             assert_eq!(detect(false, variables), expected, "{variables:?}");

@@ -147,14 +147,14 @@ fn bursts_in_text() -> TestResult {
 }
 
 #[test]
-fn bursts_of_several_instances_say_whose_they_are() -> TestResult {
+fn bursts_of_several_instances_name_them() -> TestResult {
     let text = as_text(&["self", "web"])?;
     assert!(text.contains("\nburst self new: 500 in 41.9 ms"), "{text}");
     Ok(())
 }
 
 #[test]
-fn bursts_in_json_can_be_read_again() -> TestResult {
+fn burst_json_round_trips() -> TestResult {
     let records: Vec<Record> = bursts()
         .into_iter()
         .map(Record::Burst)

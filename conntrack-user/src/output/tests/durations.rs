@@ -110,7 +110,7 @@ fn json() -> TestResult {
 
 /// Recordings of before have neither.
 #[test]
-fn nobody_asked() -> TestResult {
+fn durations_that_were_not_requested_are_left_out() -> TestResult {
     let Record::Summary(mut record) = summary(&some(), &everything()) else {
         return Err("not a summary".into());
     };

@@ -661,7 +661,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn lines_of_anything(records in vec(record(), 0..12), (size, view) in views()) {
+    fn any_records_in_every_format(records in vec(record(), 0..12), (size, view) in views()) {
         let mut out = Vec::new();
         written(TextSink::new(&mut out, size, view), &records);
         harmless(&out, records.len());
@@ -679,7 +679,7 @@ proptest! {
     }
 
     #[test]
-    fn a_live_view_of_anything(
+    fn any_records_in_the_live_view(
         records in vec(record(), 0..25),
         keys in vec(select(vec![
             '+', '-', 'b', 'B', 'm', 'l', 'i', 'c', 'n', '?', '1', '4', ' ', ',', '.', ']', '0',
@@ -711,7 +711,7 @@ proptest! {
     }
 
     #[test]
-    fn a_page_of_anything(records in vec(record(), 1..25), title in text()) {
+    fn any_records_in_a_report(records in vec(record(), 1..25), title in text()) {
         let mut builder = Builder::default();
         for record in &records {
             builder.add(record);

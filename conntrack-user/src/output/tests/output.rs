@@ -844,7 +844,7 @@ fn json_has_the_documented_charts_in_their_order() -> TestResult {
 }
 
 #[test]
-fn json_says_null_where_nothing_is_known() -> TestResult {
+fn json_has_null_for_unknown_values() -> TestResult {
     let (_, sample) = as_json(Record::Sample(Box::new(blind())))?;
     for key in ["entries", "max", "utilization"] {
         assert_eq!(sample[key], Value::Null, "{key}");
@@ -988,7 +988,7 @@ fn doctor_on_a_host_without_kprobes() {
 }
 
 #[test]
-fn a_bucket_is_named_by_its_true_length() {
+fn a_bucket_is_named_by_its_exact_length() {
     // The text says "1.05 ms" in words.
     assert_eq!(format!("{BUCKET_MS:.2}"), "1.05");
     assert_eq!((BUCKET_SECONDS * 1e9) as u64, BUCKET_NS);

@@ -111,7 +111,7 @@ fn shown(page: &str) -> &str {
 }
 
 #[test]
-fn what_it_says() {
+fn contents() {
     insta::assert_snapshot!(shown(&page(&report("self"), "conntrack on gateway")));
 }
 
@@ -290,7 +290,7 @@ fn the_fullest_moment_is_coloured_by_the_recorded_alert() {
 }
 
 #[test]
-fn nothing_in_it_asks_for_anything() {
+fn a_report_loads_nothing() {
     let page = page(&report("self"), "t");
     for asks in [
         "http:",
@@ -311,7 +311,7 @@ fn nothing_in_it_asks_for_anything() {
 }
 
 #[test]
-fn no_sample_no_report() {
+fn without_samples_there_is_no_report() {
     let mut builder = Builder::default();
     builder.add(&hello("self"));
     assert!(builder.finish().is_none());

@@ -42,7 +42,7 @@ fn charts(names: &str) -> Result<Selection, Box<dyn std::error::Error>> {
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
 #[test]
-fn chosen_columns_stand_in_their_order() -> TestResult {
+fn chosen_columns_are_in_their_order() -> TestResult {
     let view = View {
         selection: columns("time,new.new,new.new.peak,errors.drop,used,check")?,
         ..View::default()

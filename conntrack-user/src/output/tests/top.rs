@@ -247,7 +247,7 @@ fn text_of_several_instances_names_them() -> TestResult {
 }
 
 #[test]
-fn events_end_with_who_led() -> TestResult {
+fn events_end_with_the_top_talkers() -> TestResult {
     let mut out = Vec::new();
     let mut lines = EventLines::new(&mut out, SMALL);
     lines.write(&hello(&["self"]))?;

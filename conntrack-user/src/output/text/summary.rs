@@ -53,7 +53,7 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
     for row in durations::rows(instance) {
         lines.push((durations::line(&row), Tone::Plain));
     }
-    let still: Vec<&str> = instance.still().collect();
+    let still: Vec<&str> = instance.unchanged().collect();
     if !still.is_empty() {
         lines.push((format!("nothing counted: {}", still.join(" ")), Tone::Dim));
     }

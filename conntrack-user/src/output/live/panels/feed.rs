@@ -124,7 +124,7 @@ impl<'a> FeedLine<'a> {
             Happening::Diagnostic(text) => line.text = text.to_string(),
             Happening::Record(Record::Event(event)) => {
                 line.kind = event.kind.to_string();
-                line.style = if event.is_refusal() {
+                line.style = if event.is_rejection() {
                     theme.critical()
                 } else {
                     theme.warning()

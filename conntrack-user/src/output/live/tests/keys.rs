@@ -14,7 +14,7 @@ use crate::output::live::tests::stage::{
 };
 
 #[test]
-fn a_paused_picture_does_not_follow() {
+fn a_paused_view_does_not_follow() {
     let mut records = recording();
     let last = records.pop().expect("the recording has records");
     let mut app = app(RICH, records);
@@ -36,7 +36,7 @@ fn a_paused_picture_does_not_follow() {
 }
 
 #[test]
-fn scrolling_goes_as_far_as_there_is_something() {
+fn scrolling_ends_where_the_data_ends() {
     let mut app = filling();
     let now = app.end();
     // A window of a second.
@@ -65,7 +65,7 @@ fn scrolling_goes_as_far_as_there_is_something() {
 }
 
 #[test]
-fn zooming_keeps_the_middle_of_a_paused_picture() {
+fn zooming_keeps_the_middle_of_a_paused_view() {
     let mut app = filling();
     for _ in 0..4 {
         press(&mut app, KeyCode::Up);
@@ -178,7 +178,7 @@ fn escape_and_a_key_typed_at_once_are_both() {
 }
 
 #[test]
-fn only_what_changes_something_asks_for_a_new_picture() {
+fn only_changes_request_a_redraw() {
     let mut app = filling();
     assert!(app.take_dirty());
     assert!(!app.take_dirty());

@@ -354,7 +354,7 @@ fn idle(probes: bool) -> Vec<Record> {
 }
 
 #[test]
-fn it_is_quiet_only_where_flows_are_counted() {
+fn the_view_is_quiet_only_if_flows_are_counted() {
     let quiet = screen(&app(RICH, idle(true)), 120, 40);
     assert!(quiet.contains("quiet"), "{quiet}");
     let unknown = screen(&app(RICH, idle(false)), 120, 40);
@@ -365,7 +365,7 @@ fn it_is_quiet_only_where_flows_are_counted() {
 }
 
 #[test]
-fn what_is_typed_does_no_harm() {
+fn typed_text_is_escaped() {
     let mut app = filling();
     // As pasted: the terminal takes it for text.
     type_text(&mut app, "/\u{202e}a=b\u{e0041}");
