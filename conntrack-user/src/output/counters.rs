@@ -10,7 +10,7 @@ use crate::{
     output::format::number::UNAVAILABLE,
 };
 
-/// Kernels by what their columns are worth.
+/// Kernel versions by era.
 const ERAS: [(Era, &str); 4] = [
     (Era::UpTo4_8, "≤ 4.8"),
     (Era::From4_9, "4.9 – 5.9"),
@@ -18,7 +18,7 @@ const ERAS: [(Era, &str); 4] = [
     (Era::From5_15, "5.15 +"),
 ];
 
-/// Those that probes run on.
+/// The era of the kernels that probes support.
 const PROBED: Era = Era::From5_15;
 
 /// The table of counters in Markdown, for the manual.

@@ -1,4 +1,4 @@
-//! JSON lines: the contract's objects, one per line.
+//! JSON lines: one record per line.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ pub struct Json<W> {
 }
 
 impl<W: Write> Json<W> {
-    /// Onto `out`.
+    /// Writes to `out`.
     pub fn new(out: W) -> Self {
         Self { out }
     }
@@ -29,20 +29,20 @@ impl<W: Write> Sink for Json<W> {
     }
 }
 
-/// Writes a value as a line of JSON that does no harm to a terminal: whatever controls one, or turns the
-/// direction of text around, is an escape, which means the same.
+/// Writes a value as a line of JSON that is safe on a terminal: control and bidirectional formatting characters are escaped. It
+/// parses to the same value.
 ///
 /// # Errors
 ///
-/// When `out` cannot be written to, or the value has no form in JSON.
+/// When `out` cannot be written to, or the value cannot be serialized.
 pub fn write_line<T: Serialize + ?Sized>(out: &mut impl Write, value: &T) -> io::Result<()> {
     let mut serializer = Serializer::with_formatter(&mut *out, Harmless(CompactFormatter));
     value.serialize(&mut serializer)?;
     out.write_all(b"\n")
 }
 
-/// Writes compact JSON, with more escapes. serde_json has those of C0; these are DEL, C1, what is invisible,
-/// and what changes the direction of writing.
+/// Compact JSON with more escapes: serde_json escapes C0 controls only; this adds DEL, C1, invisible and bidirectional formatting
+/// characters.
 struct Harmless(CompactFormatter);
 
 impl Formatter for Harmless {

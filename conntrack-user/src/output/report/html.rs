@@ -1,11 +1,11 @@
-//! Text that becomes part of a page, and cannot become more than text.
+//! Escaping of text in a page.
 
 use std::fmt::{self, Display};
 
 use crate::text::is_harmful;
 
-/// Shows a value with everything escaped that means something in HTML, in text and in quoted attributes.
-/// What could mislead people all the same is replaced: controls, and what changes the direction of writing.
+/// Shows a value with everything escaped that has a meaning in HTML text or quoted attributes. Control and bidirectional
+/// formatting characters, which could mislead people, are replaced.
 pub(super) struct Escaped<T>(pub(super) T);
 
 impl<T: Display> Display for Escaped<T> {
@@ -32,7 +32,7 @@ impl<T: Display> Display for Escaped<T> {
     }
 }
 
-/// JSON that can be inside a `script` element.
+/// JSON for a `script` element.
 pub(super) fn script_json(json: &str) -> String {
     json.replace('<', "\\u003c")
         .replace('\u{2028}', "\\u2028")

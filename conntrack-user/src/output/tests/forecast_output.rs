@@ -1,4 +1,4 @@
-//! How text tells when the table will be full.
+//! Tests of the forecast in text.
 
 use crate::{
     model::{

@@ -1,4 +1,4 @@
-//! What is said of each CPU.
+//! Tests of counters by CPU.
 
 use crate::{
     model::{
@@ -42,7 +42,7 @@ fn text(per_cpu: &PerCpu, width: Option<usize>) -> String {
     lines(per_cpu, |_| true, width).join("\n")
 }
 
-/// Two sockets of which the second's ids do not follow the first's.
+/// Two sockets with a gap between their CPU ids.
 fn eight() -> PerCpu {
     on(
         Some(vec![0, 1, 2, 3, 64, 65, 66, 67]),

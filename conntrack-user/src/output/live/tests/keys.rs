@@ -1,4 +1,4 @@
-//! What keys do to the view.
+//! Tests of key bindings.
 
 use crate::{
     model::{history::time::nanos, record::Record},
@@ -39,7 +39,7 @@ fn a_paused_view_does_not_follow() {
 fn scrolling_ends_where_the_data_ends() {
     let mut app = filling();
     let now = app.end();
-    // A window of a second.
+    // A window of one second.
     for _ in 0..4 {
         press(&mut app, KeyCode::Char('+'));
     }
@@ -54,7 +54,7 @@ fn scrolling_ends_where_the_data_ends() {
     assert_eq!(app.end(), oldest);
     press(&mut app, KeyCode::PageDown);
     assert_eq!(app.end(), oldest + 1_000_000_000);
-    // At the end time is followed again.
+    // At the end the view follows new samples again.
     for _ in 0..9 {
         press(&mut app, KeyCode::PageDown);
     }
@@ -132,7 +132,7 @@ fn instances_are_chosen() {
         app.instance_name().map(|name| name.raw()),
         Some("tenant-blue")
     );
-    // One that is gone is no longer shown.
+    // An instance that is gone is not shown.
     let Some(hello) = recording().into_iter().next() else {
         panic!("the recording has a hello")
     };
@@ -148,7 +148,7 @@ fn keys_of_a_prompt_are_text() {
     assert_eq!(app.view.prompt.as_ref().map(|p| &*p.text), Some("qqq"));
     press(&mut app, KeyCode::Enter);
     assert_eq!(app.view.search_text, "qqq");
-    // Control is not text.
+    // Control keys are not text.
     type_text(&mut app, "/");
     let control = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     app.update(Input::Key(control));
