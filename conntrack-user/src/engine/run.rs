@@ -186,9 +186,9 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         }
         self.follow_kernel_release();
         let measured = self.read(Purpose::Interval)?;
-        let mut interval = self.observe(&measured.reading);
+        records.extend(self.observe(&measured.reading));
+        // Loading or unloading the module takes effect after this interval, so its records follow those of the interval.
         records.extend(self.follow_module(measured.conntrack)?);
-        records.append(&mut interval);
         Ok(records)
     }
 
