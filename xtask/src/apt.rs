@@ -1,5 +1,4 @@
-//! Debian packages that guests need from the host: the programs of QEMU and of the initramfs, and
-//! guest kernels.
+//! Debian packages that the host needs for guests: QEMU, tools for the initramfs, and guest kernels.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,14 +7,14 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::process::{self, say};
 
-/// A program needed on the host (by name, or the path of a file), and the Debian package that has it.
+/// A program that the host needs (by name, or the path of a file), and the Debian package that contains it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Needed {
     pub(crate) program: &'static str,
     pub(crate) package: &'static str,
 }
 
-/// Makes sure that programs are there: as root installs the packages of those that are missing.
+/// Makes sure that programs are installed; as root, installs the packages of those that are missing.
 ///
 /// # Errors
 /// When some are missing and we are not root (with the command to run), or they cannot be
@@ -74,7 +73,7 @@ pub(crate) fn kernel_package(series: &str) -> Result<String> {
                 other => others.extend(other.map(str::to_owned)),
             }
         }
-        // Fresh lists may have what outdated ones have not.
+        // Updated lists may have a package that outdated ones lack.
         if others.is_empty() {
             bail!("apt knows no package {}", metas.join(" or "));
         }
@@ -121,20 +120,18 @@ fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
     command.arg("-q").env("DEBIAN_FRONTEND", "noninteractive");
     if process::is_root() {
-        // The user _apt could not write where we download to.
+        // The user _apt cannot write to the download directory.
         command.args(["-o", "APT::Sandbox::User=root"]);
     }
     command
 }
 
-/// Tries something with apt; as root once more with fresh package lists, as they may be missing or
-/// outdated.
+/// Runs an apt command; as root, runs it again with updated package lists if it fails, as the lists may be missing or outdated.
 fn with_fresh_lists<T>(attempt: impl Fn() -> Result<T>) -> Result<T> {
     match attempt() {
         Err(_) if process::is_root() => {
             say("updating apt's package lists");
-            // One broken source among many is common and need not matter: the second attempt
-            // decides.
+            // One broken source among many is common and may not matter: the second attempt decides.
             let update = process::capture(apt_get().arg("update"));
             attempt().map_err(|error| match update {
                 Ok(_) => error,
@@ -165,8 +162,7 @@ fn kernel_dependency(depends: &str) -> Option<&str> {
         .find(|package| package.starts_with("linux-image-"))
 }
 
-/// Whether an image's package is of a series: `linux-image-6.1.0-56-cloud-amd64` is of 6.1, and not
-/// of 6.
+/// Whether an image's package belongs to a series: `linux-image-6.1.0-56-cloud-amd64` belongs to 6.1, and not to 6.
 pub(crate) fn is_of_series(package: &str, series: &str) -> bool {
     let version = package
         .strip_prefix("linux-image-")

@@ -1,6 +1,6 @@
-//! `cargo xtask docs`: the parts of the manual that ctpulse itself makes.
+//! `cargo xtask docs`: updates the parts of the manual that ctpulse generates.
 //!
-//! A comment in a page says with which arguments: what follows it is replaced by what ctpulse writes.
+//! A comment in a page has the arguments of ctpulse; what follows the comment is replaced by its output.
 //!
 //! ```text
 //! <!-- generated: ARGUMENTS -->      text, up to <!-- end -->
@@ -89,7 +89,7 @@ pub(crate) fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Writes a file that has other contents, and says so.
+/// Writes a file if its contents differ, and reports that.
 fn replace(path: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
@@ -98,7 +98,7 @@ fn replace(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A page made anew.
+/// A regenerated page.
 #[derive(Debug, Default, PartialEq)]
 struct Made {
     text: String,
@@ -106,7 +106,7 @@ struct Made {
     pictures: Vec<(String, String)>,
 }
 
-/// Makes a page anew with what a program writes for arguments.
+/// Regenerates a page with the output of a program for each comment's arguments.
 fn regenerate(page: &str, program: &mut dyn FnMut(&[&str]) -> Result<String>) -> Result<Made> {
     let mut made = Made::default();
     let mut lines = page.lines();
@@ -167,7 +167,7 @@ fn push(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-/// The arguments in a comment of this kind.
+/// The arguments in a comment of this kind; `None` for other lines.
 fn arguments<'a>(line: &'a str, kind: &str) -> Option<Vec<&'a str>> {
     let comment = line.strip_prefix("<!-- ")?.strip_suffix(" -->")?;
     let arguments = comment.strip_prefix(kind)?.strip_prefix(": ")?;

@@ -1,7 +1,7 @@
-//! The settings that user space gives the programs, as globals of type `u32`, before it loads them: the
-//! verifier takes them for constants and leaves out what they turn off.
+//! Settings that user space passes to the programs, as globals of type `u32`, before it loads them: the verifier treats them as
+//! constants, and removes code that they disable.
 
-/// Calls a macro with every setting: its meaning, the name of its global, and the value it has unless set.
+/// Calls a macro with every setting: its meaning, the name of its global, and its default value.
 #[macro_export]
 macro_rules! settings {
     ($callback:ident) => {

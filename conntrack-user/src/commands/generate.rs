@@ -37,7 +37,7 @@ use crate::{
 /// The program's name.
 const NAME: &str = "ctpulse";
 
-/// Writes what is asked for.
+/// Writes the requested files.
 pub(super) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let text = match &args.what {
         Generated::Files { dir } => return files(dir),
@@ -48,7 +48,7 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     stdout().write_all(text.as_bytes()).map_err(Failure::Output)
 }
 
-/// The live view after it has seen a recording up to a moment.
+/// Draws the live view as it is after a recording was played up to a moment.
 fn draw(args: &PictureArgs) -> Result<String, Failure> {
     let mut app = App::new(Theme {
         palette: Palette::Rich,
@@ -76,7 +76,7 @@ fn files(dir: &Path) -> Result<(), Failure> {
             .map_err(|error| Failure::file(&completions, error))?;
     }
     let mut all = shown(&Cli::command()).disable_help_subcommand(true);
-    // Commands get to know what they are called together with the program.
+    // Sets the display names of the subcommands ("ctpulse stream").
     all.build();
     man_page(&all, &man)?;
     all.get_subcommands()
@@ -130,7 +130,7 @@ fn write_file(path: &Path, text: &[u8]) -> io::Result<()> {
     fs::write(path, text)
 }
 
-/// The definition without what is hidden, which generators would show.
+/// The definition without hidden commands and options, which generators would include.
 fn shown(command: &Command) -> Command {
     let args = command.get_arguments().filter(|arg| !arg.is_hide_set());
     let commands = command

@@ -1,4 +1,4 @@
-//! `ctpulse live`: ties what is reported, the keyboard and the screen together.
+//! `ctpulse live`: connects a feed, the keyboard and the screen.
 
 use std::{io, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     clock::{Clock, SystemClock},
     commands::{
         Failure, configuration,
-        screen::{Screen, Whom, give_back, is_interactive, keyboard},
+        screen::{Screen, StopTarget, is_interactive, keyboard, restore},
         stream,
     },
     engine::{
@@ -28,20 +28,20 @@ use crate::{
     output::live::{App, Input, Theme, ViewRequest},
 };
 
-/// Where a live view gets what it shows from.
+/// The source of a live view: a run, or a recording.
 pub(super) trait Feed {
-    /// Time until there will be something to read; `None`: not again until a key is pressed.
+    /// Time until there is something to read; `None`: nothing before a key is pressed.
     fn wait(&self) -> Option<Duration>;
 
-    /// Whether there will never be anything to read again, and the view ends with that.
+    /// Whether there is nothing more to read, so that the view ends.
     fn is_over(&self) -> bool {
         false
     }
 
-    /// What there is since last time. An error ends the view.
+    /// The new input since the last call. An error ends the view.
     fn read(&mut self) -> Result<Vec<Input>, Failure>;
 
-    /// A key, before the view gets it. Whether it was for the feed: a recording can be sought in.
+    /// Handles a key before the view does; returns whether it was handled. A recording is controlled with keys.
     fn key(&mut self, _key: KeyEvent) -> bool {
         false
     }
@@ -91,7 +91,7 @@ impl Feed for Kernel {
     }
 }
 
-/// Shows the kernel live until the user, a signal or the duration ends it, then writes the summary.
+/// Shows the kernel live until the user quits, a signal comes or the duration is over, then writes the summary.
 pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     let config = configuration(args.stream.alerts.config.as_deref())?;
     if !is_interactive() {
@@ -99,7 +99,7 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
             without: "`ctpulse stream` does without",
         });
     }
-    until_signalled(SystemClock, diagnostics, give_back, async |shutdown| {
+    until_signalled(SystemClock, diagnostics, restore, async |shutdown| {
         let settings = args.settings(config);
         let (run, start) = Run::start(settings, SystemClock, diagnostics.clone())?;
         let mut app = App::new(theme(args.ascii));
@@ -127,21 +127,21 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
     })?
 }
 
-/// How long the terminal may take for what is left on it.
+/// The timeout of the summary.
 const LAST_WRITE: Duration = Duration::from_secs(5);
 
-/// What the terminal can show.
+/// The theme that the terminal supports.
 pub(super) fn theme(ascii: bool) -> Theme {
     Theme::detect(ascii, &|name| std::env::var(name).ok())
 }
 
-/// What is left on the terminal.
+/// Writes the summary to the terminal after the view has ended.
 fn summarise(args: &LiveArgs, last: &[Record], outlet: &Outlet) -> io::Result<()> {
     let mut text = stream::sink(&args.shown(), outlet.clone());
     for record in last {
         match record {
             Record::Summary(_) => text.write(record)?,
-            // Those of the whole run: the last window was one among others.
+            // Tables of the whole run only: those of the last window are one of many.
             Record::Top(top) if top.closing => text.write(record)?,
             _ => {}
         }
@@ -149,7 +149,7 @@ fn summarise(args: &LiveArgs, last: &[Record], outlet: &Outlet) -> io::Result<()
     text.flush()
 }
 
-/// Runs a view until the user, a signal or its feed ends it.
+/// Runs a view until the user quits, a signal comes or its feed ends.
 pub(super) async fn show(
     app: &mut App,
     feed: &mut impl Feed,
@@ -171,7 +171,7 @@ async fn watch(
     let clock = SystemClock;
     let now = || clock.now().monotonic;
     let on_terminal = |error: io::Error| Failure::Output(error);
-    // SAFETY: an `OwnedFd` stands for one descriptor, which it keeps open as long as it lives.
+    // SAFETY: an `OwnedFd` owns one open descriptor, and keeps it open as long as it lives.
     let keyboard = unsafe {
         AsyncFd::register_with_interest(keyboard().map_err(on_terminal)?, Interest::READABLE)
             .map_err(|error| on_terminal(error.into_parts().1))?
@@ -193,16 +193,16 @@ async fn watch(
             ready = keyboard.readable() => {
                 ready.map_err(on_terminal)?.clear_ready();
                 pressed(app, feed).map_err(on_terminal)?;
-                // A key is answered at once.
+                // Redraw at once after a key.
                 frame = now();
             }
             _ = resized.recv() => {
                 app.update(Input::Resized);
                 frame = now();
             }
-            _ = stop.recv() => screen.suspend(Whom::This).await.map_err(on_terminal)?,
+            _ = stop.recv() => screen.suspend(StopTarget::Process).await.map_err(on_terminal)?,
             _ = continued.recv() => {
-                screen.again().map_err(on_terminal)?;
+                screen.reacquire().map_err(on_terminal)?;
                 app.update(Input::Resized);
                 frame = now();
             }
@@ -214,17 +214,20 @@ async fn watch(
         match app.take_request() {
             Some(ViewRequest::Quit) => return Ok(()),
             Some(ViewRequest::Suspend) => {
-                screen.suspend(Whom::Group).await.map_err(on_terminal)?;
+                screen
+                    .suspend(StopTarget::Group)
+                    .await
+                    .map_err(on_terminal)?;
                 app.update(Input::Resized);
             }
-            Some(ViewRequest::Redraw) => screen.again().map_err(on_terminal)?,
+            Some(ViewRequest::Redraw) => screen.reacquire().map_err(on_terminal)?,
             None => {}
         }
     }
     Ok(())
 }
 
-/// Takes in all keys that were pressed.
+/// Handles all pending keys.
 fn pressed(app: &mut App, feed: &mut impl Feed) -> io::Result<()> {
     while event::poll(Duration::ZERO)? {
         match event::read()? {

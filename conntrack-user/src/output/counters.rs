@@ -11,7 +11,7 @@ use crate::{
     output::format::number::UNAVAILABLE,
 };
 
-/// Kernels by what their columns are worth.
+/// Kernel versions by era.
 const ERAS: [(Era, &str); 4] = [
     (Era::UpTo4_8, "≤ 4.8"),
     (Era::From4_9, "4.9 – 5.9"),
@@ -19,10 +19,10 @@ const ERAS: [(Era, &str); 4] = [
     (Era::From5_15, "5.15 +"),
 ];
 
-/// Those that probes run on.
+/// The era of the kernels that probes support.
 const PROBED: Era = Era::From5_15;
 
-/// A row for each counter, a column for each range of kernels.
+/// The table of counters in Markdown, for the manual.
 #[must_use]
 pub fn table() -> String {
     let mut lines = vec![
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_its_sources_and_its_proof() {
+    fn a_row_has_its_sources_and_its_verification() {
         for (counter, end) in [
             (Counter::Alloc, "| — | — | — | flow | `entries_balance` |"),
             (Counter::New, "| proc | — | — | flow | guest tests |"),

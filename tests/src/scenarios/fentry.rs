@@ -1,5 +1,4 @@
-//! How probes are attached: by fentry where the kernel offers that (nf_conntrack is built in), else by
-//! kprobes.
+//! How probes are attached: by fentry where the kernel supports it (nf_conntrack is built in), else by kprobes.
 
 use anyhow::{Result, ensure};
 
@@ -15,7 +14,7 @@ use crate::{
 
 const FLOWS: u32 = 5_000;
 
-/// Every probe is attached the best way, and by kprobes on demand; both count the same.
+/// Every probe is attached the best way, and on request by kprobes; both count the same.
 pub(super) fn best_way() -> Result<()> {
     let ways: [(&[&str], _); 2] = [
         (&["--probes", "all"], best_mode()?),
@@ -44,7 +43,7 @@ pub(super) fn best_way() -> Result<()> {
     Ok(())
 }
 
-/// An entry context that one saves is found by the other: calls are known by their stacks.
+/// An entry context that one kind of probe saves is found by the other: calls are identified by their stacks.
 pub(super) fn mixed() -> Result<()> {
     const CALLS: [&str; 4] = [
         "__nf_conntrack_alloc",
@@ -60,7 +59,7 @@ pub(super) fn mixed() -> Result<()> {
         let without = format!("--no-fentry={function}");
         let args = [ALL, &[&without]].concat();
         full::evicted_by(&args, || UdpFlows::new()?.offer(full::FLOWS), "127.1.")?;
-        // Refusals are counted at the return of early_drop, with the context saved at the entry of alloc.
+        // Rejections are counted at the return of early_drop, with the context saved at the entry of alloc.
         full::refused_by(&args)?;
         let proof = prove(&args, || Ok(()))?;
         let probes = &proof.ended.records[0]["probes"];

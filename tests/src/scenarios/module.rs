@@ -1,4 +1,4 @@
-//! nf_conntrack as a module that comes and goes.
+//! nf_conntrack as a module that is loaded and unloaded.
 
 use std::{
     fs, thread,
@@ -56,7 +56,7 @@ pub(super) fn comes_and_goes() -> Result<()> {
     Ok(())
 }
 
-/// Unloads nf_conntrack and whatever uses it.
+/// Unloads nf_conntrack and all modules that use it.
 pub(super) fn unload() -> Result<()> {
     run(&["nft", "flush", "ruleset"])?;
     let deadline = Instant::now() + PATIENCE;
@@ -71,7 +71,7 @@ pub(super) fn unload() -> Result<()> {
             "nf_conntrack cannot be unloaded: {modules}"
         );
         for name in names {
-            // Those still in use refuse; they go in a later round. References go one after another, as
+            // Modules still in use cannot be unloaded; they are in a later round. References are released one after another, as
             // entries are freed.
             let _ = run(&["rmmod", name]);
         }

@@ -1,4 +1,4 @@
-//! Markdown to roff with the macros of man(7): what the manual uses of Markdown.
+//! Converts the subset of Markdown that the manual uses to roff with the macros of man(7).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -7,14 +7,14 @@ use pulldown_cmark::{Alignment, Event, HeadingLevel, Options, Parser, Tag, TagEn
 
 use super::table::{self, Cell};
 
-/// The man pages that files of the manual are.
+/// The man page of each file of the manual.
 pub(super) type Links = BTreeMap<String, String>;
 
 /// A page, or a section of one.
 pub(super) struct Body {
-    /// What is above the first heading.
+    /// The text above the first heading.
     start: String,
-    /// From the first heading on.
+    /// The text from the first heading on.
     rest: String,
 }
 
@@ -39,7 +39,7 @@ impl Body {
         }
     }
 
-    /// With a heading for what is above the first one.
+    /// The roff text, with `heading` above the text before the first heading.
     pub(super) fn roff(&self, heading: &str) -> String {
         let start = self.start.trim_start_matches(".PP\n");
         match start {
@@ -66,12 +66,12 @@ pub(super) fn prose(text: &str) -> String {
     out
 }
 
-/// Text that people copy: its hyphens are those of the keyboard.
+/// Code, in which hyphens must be ASCII hyphens so that it can be copied.
 pub(super) fn code(text: &str) -> String {
     prose(text).replace('-', "\\-")
 }
 
-/// A line of text, which must not be taken for a request.
+/// A line of text, escaped if it would be taken for a request.
 fn line(text: &str) -> String {
     match text.starts_with('.') {
         true => format!("\\&{text}"),
@@ -79,7 +79,7 @@ fn line(text: &str) -> String {
     }
 }
 
-/// Text that is being put together.
+/// The text of a paragraph or heading in progress.
 #[derive(Default)]
 struct Inline {
     roff: String,
@@ -123,16 +123,16 @@ struct Converter<'a> {
     /// Pages that were named already.
     cited: BTreeSet<String>,
     out: String,
-    /// What was above the first heading, once there was one.
+    /// The text above the first heading, once that was reached.
     start: Option<String>,
     inline: Inline,
-    /// Numbers of the items of lists that are open; `None`: not numbered.
+    /// Next numbers of the open lists; `None`: not numbered.
     lists: Vec<Option<u64>>,
-    /// Whether an item has just started: its first paragraph is on its line.
+    /// Whether an item has just started: its first paragraph is on the item's line.
     in_item: bool,
-    /// Whether code is being read, which keeps its lines.
+    /// Whether inside a code block, which keeps its lines.
     in_code: bool,
-    /// Whether what is read is left out.
+    /// Whether inside an image, which is skipped.
     in_image: bool,
     open_links: Vec<Link>,
     table: Option<(Vec<Alignment>, Vec<Vec<Cell>>)>,
@@ -170,7 +170,7 @@ impl<'a> Converter<'a> {
             }
             Event::SoftBreak => self.inline.push(" ", " "),
             Event::HardBreak => self.inline.push("\n.br\n", " "),
-            // Comments are for whoever works on the manual; the manual uses nothing else.
+            // Comments are for authors of the manual; the manual uses no other kinds.
             _ => {}
         }
     }
@@ -196,7 +196,7 @@ impl<'a> Converter<'a> {
             Tag::Item => {
                 match self.lists.last_mut() {
                     Some(Some(number)) => {
-                        // What is written to a string always succeeds.
+                        // Writing to a string cannot fail.
                         let _ = writeln!(self.out, ".IP {number}. 4");
                         *number += 1;
                     }
@@ -263,7 +263,7 @@ impl<'a> Converter<'a> {
         self.out.push_str(&heading);
     }
 
-    /// A paragraph is complete.
+    /// Ends a paragraph.
     fn flush(&mut self) {
         let inline = std::mem::take(&mut self.inline);
         let text = inline.roff.trim();
@@ -315,7 +315,7 @@ impl<'a> Converter<'a> {
     }
 }
 
-/// Upper case, but for what follows a backslash: that is roff's.
+/// Upper case, except for characters after a backslash, which belong to roff.
 fn upper(text: &str) -> String {
     let mut parts = text.split('\\');
     let mut out = parts.next().unwrap_or_default().to_uppercase();

@@ -94,7 +94,7 @@ fn parts_are_found_by_their_headings() {
     assert_eq!(part(text, "Sub"), None);
 }
 
-/// The whole manual, beside the pages of the commands: groff has nothing to say against them.
+/// The whole manual, with the pages of the commands: groff has no complaints.
 #[test]
 fn the_manual_becomes_man_pages_that_groff_takes() -> Result<()> {
     let binary = env::var_os("CTPULSE_BIN")
@@ -125,7 +125,7 @@ fn the_manual_becomes_man_pages_that_groff_takes() -> Result<()> {
     ] {
         assert!(page(name)?.contains(part), "{name}: {part}");
     }
-    // On pages of paper tables may not fit; terminals have none.
+    // Tables may not fit a page of paper, unlike an endless terminal.
     let endless = dir.path().join("endless");
     fs::write(&endless, ".pl 100i\n")?;
     for path in commands(&man)?.into_values() {

@@ -1,4 +1,4 @@
-//! How far guest-tests came, read from what it printed.
+//! The progress of guest-tests, parsed from its output.
 //!
 //! ```text
 //! test flows_made_and_flushed_are_counted_exactly    ... new: kernel 5, probe 5
@@ -6,17 +6,17 @@
 //! ok
 //! ```
 
-/// What the scenarios came to.
+/// The results of the scenarios.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress<'a> {
-    /// The scenario that was started last.
+    /// The last scenario that was started.
     pub(crate) last: Option<&'a str>,
-    /// Those that failed.
+    /// The failed scenarios.
     pub(crate) failed: Vec<&'a str>,
 }
 
 impl<'a> Progress<'a> {
-    /// Reads the output of one run, or of several that continued one another.
+    /// Parses the output of one run, or of several that continued each other.
     pub(crate) fn of(output: &'a str) -> Self {
         let mut progress = Self::default();
         for line in output.lines() {
@@ -30,15 +30,14 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// The scenario that is started on this line.
+/// The scenario that starts on this line.
 fn started(line: &str) -> Option<&str> {
     let (name, _) = line.strip_prefix("test ")?.split_once(" ... ")?;
     Some(name.trim_end())
 }
 
-/// The kernel parameter that makes guest-tests continue where it was when the guest died: at the scenario
-/// that ran then. (The kernel hands parameters that it does not know to the first process, as variables of
-/// its environment.)
+/// The kernel parameter with which guest-tests continues after the guest died: from the scenario that was running. (The kernel
+/// passes unknown parameters to the first process as environment variables.)
 pub(crate) fn resume(output: &str) -> Option<String> {
     Some(format!("GUEST_TESTS_FROM={}", Progress::of(output).last?))
 }

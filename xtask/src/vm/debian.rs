@@ -1,4 +1,4 @@
-//! Debian packages that guest kernels come from, unpacked to trees that are kept.
+//! Debian packages of guest kernels, unpacked to trees that are kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use anyhow::{Context as _, Result};
 
 use crate::{apt, paths, process};
 
-/// Where the trees are.
+/// The directory of the trees.
 pub(super) fn trees() -> PathBuf {
     paths::guest().join("kernels")
 }
 
-/// Downloads a package and unpacks it to a tree, which is there in full or not at all.
+/// Downloads a package and unpacks it to a tree. The tree appears only when it is complete.
 ///
 /// # Errors
 /// When it cannot be downloaded or unpacked.
@@ -28,7 +28,7 @@ pub(super) fn fetch(package: &str, tree: &Path) -> Result<()> {
     unpacked.with_context(|| format!("cannot get {package}"))
 }
 
-/// Unpacks a .deb to a tree, which is there in full or not at all.
+/// Unpacks a .deb to a tree. The tree appears only when it is complete.
 ///
 /// # Errors
 /// When it is none, or the tree cannot be written.
@@ -43,19 +43,19 @@ pub(super) fn unpack(deb: &Path, tree: &Path) -> Result<()> {
     unpacked
 }
 
-/// Moves a directory to where a tree is, or will be.
+/// Moves a directory to the place of a tree, which may exist.
 fn replace(tree: &Path, by: &Path) -> Result<()> {
     if tree.exists() {
         fs::remove_dir_all(tree).with_context(|| format!("cannot replace {}", tree.display()))?;
     }
-    // dpkg gives the directory the package's time, and its age is how we know an outdated one.
+    // dpkg sets the directory's time to the package's; but its age shows whether it is outdated.
     fs::File::open(by)
         .and_then(|dir| dir.set_modified(std::time::SystemTime::now()))
         .with_context(|| format!("cannot set the time of {}", by.display()))?;
     fs::rename(by, tree).with_context(|| format!("cannot create {}", tree.display()))
 }
 
-/// The one file in a directory.
+/// The only file in a directory.
 fn only_file(dir: &Path) -> Result<PathBuf> {
     let mut files = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
     let file = files

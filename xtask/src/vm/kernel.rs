@@ -1,4 +1,4 @@
-//! Guest kernels: from apt, built, in a .deb, or in an unpacked tree of one.
+//! Guest kernels: from apt, built from source, from a .deb, or from an unpacked tree.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,21 +9,20 @@ use super::{built_in, debian};
 use crate::apt;
 use crate::process::say;
 
-/// A kernel that can be booted.
+/// A bootable kernel.
 #[derive(Debug)]
 pub(crate) struct Kernel {
     /// What `uname -r` prints in it.
     pub(crate) release: String,
     /// The compressed image that QEMU loads.
     pub(crate) image: PathBuf,
-    /// The directory that has `lib/modules/RELEASE` below it.
+    /// The directory that contains `lib/modules/RELEASE`.
     pub(crate) base: PathBuf,
 }
 
 impl Kernel {
-    /// Finds the kernel that a user named: a series ("6.12", a Debian cloud kernel through apt;
-    /// "6.12-built-in", one that is built with nf_conntrack in it),
-    /// the path of a .deb, or the path of a directory that one was unpacked to.
+    /// Finds the kernel that a user has named: a series ("6.12" is a Debian cloud kernel from apt, "6.12-built-in" is built with
+    /// nf_conntrack built in), the path of a .deb, or the path of a directory to which one was unpacked.
     ///
     /// # Errors
     /// When there is no such kernel, or it cannot be downloaded or unpacked.
@@ -79,7 +78,7 @@ impl Kernel {
                 releases.len()
             );
         };
-        // Debian has the image in /boot, others beside the modules.
+        // Debian has the image in /boot, others next to the modules.
         let images = [
             tree.join("boot").join(format!("vmlinuz-{release}")),
             modules.join(release).join("vmlinuz"),
@@ -87,7 +86,7 @@ impl Kernel {
         let image = images.into_iter().find(|image| image.is_file());
         let image =
             image.with_context(|| format!("no boot/vmlinuz-{release} in {}", tree.display()))?;
-        // depmod wants the directory above lib/modules.
+        // depmod needs the directory above lib/modules.
         let base = modules.ancestors().nth(2).unwrap_or(tree).to_owned();
         Ok(Self {
             release: release.clone(),
@@ -102,7 +101,7 @@ impl Kernel {
     }
 }
 
-/// Whether a kernel is named by its series: two numbers.
+/// Whether a kernel is named by its series, which is two numbers.
 fn is_series(spec: &str) -> bool {
     let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     spec.split_once('.')
@@ -113,7 +112,7 @@ fn is_series(spec: &str) -> bool {
 fn from_apt(series: &str) -> Result<PathBuf> {
     let package = match apt::kernel_package(series) {
         Ok(package) => package,
-        // Without apt's lists one that was downloaded before still serves.
+        // Without apt's lists an earlier download is good enough.
         Err(error) => match unpacked_of_series(series) {
             Some(tree) => return Ok(tree),
             None => {
@@ -131,7 +130,7 @@ fn from_apt(series: &str) -> Result<PathBuf> {
     Ok(tree)
 }
 
-/// The tree of a series that was unpacked last, if any.
+/// The newest unpacked tree of a series.
 fn unpacked_of_series(series: &str) -> Option<PathBuf> {
     let trees = fs::read_dir(debian::trees()).ok()?.flatten();
     let ours = trees.filter(|tree| {

@@ -1,8 +1,8 @@
 //! `cargo xtask vm`: boots a kernel in QEMU and runs a command in it.
 //!
-//! A [`guest`] is a [`kernel`], from [`debian`] or [`built_in`], and an [`initramfs`], which is a [`tree`]
-//! of files with the [`modules`] it needs. [`qemu`] starts it, [`session`] follows it to its end, and
-//! [`console`] reads in the log what that was.
+//! A [`guest`] consists of a [`kernel`], from [`debian`] or [`built_in`], and an [`initramfs`], which is a [`tree`] of files with
+//! the [`modules`] it needs. [`qemu`] starts it, [`session`] follows it to its end, and [`console`] finds the reason of that in
+//! the log.
 
 mod built_in;
 mod console;
@@ -75,7 +75,7 @@ pub(crate) struct Args {
     command: Vec<String>,
 }
 
-/// How big guests are.
+/// The size of guests.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Size {
     /// Number of processors
@@ -96,7 +96,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
         files.extend(in_bin(&[artifacts.binary]));
         files.push(wrong_object(build::wrong_ebpf_object(&toolchain)?));
     }
-    // The user's own files come last, so that they replace ours.
+    // The user's files come last, so that they replace ours.
     files.extend(args.files);
     let guest = Guest {
         kernel: args.kernel,
@@ -113,12 +113,12 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::from(finished.status))
 }
 
-/// Where the guest tests look for the eBPF object that is wrong on purpose.
+/// Where the guest tests expect the eBPF object with the planted bug.
 pub(crate) fn wrong_object(path: PathBuf) -> (PathBuf, PathBuf) {
     (path, PathBuf::from("/lib/ctpulse/wrong-selector.o"))
 }
 
-/// Programs of the host, to be in the guest's /bin.
+/// Programs of the host, to be copied to the guest's /bin.
 pub(crate) fn in_bin(programs: &[PathBuf]) -> impl Iterator<Item = (PathBuf, PathBuf)> {
     programs
         .iter()
@@ -127,8 +127,7 @@ pub(crate) fn in_bin(programs: &[PathBuf]) -> impl Iterator<Item = (PathBuf, Pat
 
 /// Parses `HOST[:GUEST]`.
 fn file(arg: &str) -> Result<(PathBuf, PathBuf)> {
-    // Only what looks like an absolute path is one in the guest, so that a colon in a name does no
-    // harm.
+    // Only something like an absolute path is taken as the path in the guest, so that file names may contain colons.
     let (host, guest) = match arg.rsplit_once(":/") {
         Some((host, guest)) => (Path::new(host), Some(Path::new("/").join(guest))),
         None => (Path::new(arg), None),

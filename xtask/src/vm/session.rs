@@ -1,4 +1,4 @@
-//! A guest that runs one command: passes on what the command writes, and finds out how it ended.
+//! A guest that runs one command: relays the command's output, and finds out how it ended.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write};
 use std::os::fd::OwnedFd;
@@ -15,38 +15,38 @@ use anyhow::{Context as _, Result, bail};
 use super::qemu::{self, Console, Machine};
 use crate::report::Parts;
 
-/// How long a guest may take to power off.
+/// The timeout of the guest's shutdown.
 const POWER_OFF: Duration = Duration::from_secs(20);
 
 /// How a guest ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The command did, with this exit status.
+    /// The command ended with this exit status.
     Exited(u8),
-    /// The guest did, before its command.
+    /// The guest ended before its command.
     Died,
-    /// The command had not been started in time.
+    /// The command did not start within this time.
     NotStarted(Duration),
-    /// The command had not ended in time.
+    /// The command did not end within this time.
     TimedOut(Duration),
-    /// Nobody reads our standard output or error any more.
+    /// The reader of our standard output or error has closed it.
     OutputClosed,
 }
 
-/// What the threads that listen to the guest report.
+/// Reports of the threads that listen to the guest.
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
     /// The command starts.
     Ready,
     /// The command ended, with this exit status.
     Exit(u8),
-    /// QEMU ended.
+    /// QEMU has ended.
     Gone,
-    /// What the guest writes cannot be passed on.
+    /// The guest's output cannot be passed on.
     OutputClosed,
 }
 
-/// What a guest's command wrote to standard output.
+/// A copy of the command's standard output.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Transcript(Arc<Mutex<Vec<u8>>>);
 
@@ -56,16 +56,15 @@ impl Transcript {
         transcript.extend_from_slice(bytes);
     }
 
-    /// What was written so far.
+    /// The output so far.
     pub(crate) fn text(&self) -> String {
         let transcript = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&transcript).into_owned()
     }
 }
 
-/// Boots a guest, passes its command's standard output and error on to ours while it runs, and
-/// waits for its end. What boot and run took is noted, and standard output is copied if that is asked
-/// for.
+/// Boots a guest, relays its command's standard output and error to ours, and waits for its end. Records the durations of boot
+/// and run, and copies standard output if requested.
 ///
 /// # Errors
 /// When QEMU cannot be started.
@@ -87,7 +86,7 @@ pub(crate) fn run(
     ];
     let console = Console::Log(log, ports);
     let mut qemu = machine.start(&console)?;
-    // Only QEMU has the other ends now, so they close when it ends.
+    // QEMU has the only copies of the other ends now, so they close when it ends.
     drop(console);
 
     let relays = [
@@ -102,32 +101,32 @@ pub(crate) fn run(
         parts,
     );
     let status = match end {
-        // It is about to end by itself.
+        // It is about to end.
         End::Exited(_) | End::Died => wait_for_end(&mut qemu, POWER_OFF),
         _ => wait_for_end(&mut qemu, Duration::ZERO),
     }
     .context("cannot wait for QEMU")?;
     if end != End::OutputClosed {
         for relay in relays {
-            // A relay only ends early by reporting that our output is closed.
+            // A relay only ends early after reporting that our output is closed.
             let _ = relay.join();
         }
     }
     if end == End::Died && !status.success() {
-        // QEMU has printed why on standard error. When the guest fails, QEMU does not.
+        // QEMU has printed the reason on standard error; it does not when the guest fails.
         bail!("QEMU failed ({status})");
     }
     Ok(end)
 }
 
-/// A port's two ends: ours and QEMU's.
+/// The two ends of a port: ours and QEMU's.
 fn port() -> Result<(UnixStream, OwnedFd)> {
     let (ours, theirs) =
         UnixStream::pair().context("cannot create a socket for the guest's ports")?;
     Ok((ours, theirs.into()))
 }
 
-/// Passes on what comes from a port, as it comes.
+/// Relays the data of a port as it arrives.
 fn relay(
     mut from: UnixStream,
     mut to: impl Write + Send + 'static,
@@ -159,7 +158,7 @@ fn relay(
     })
 }
 
-/// Reports what the guest's first process writes to the control port.
+/// Reports the messages of the guest's first process on the control port.
 fn listen(control: UnixStream, events: &Sender<Event>) {
     let lines = BufReader::new(control).lines().map_while(Result::ok);
     for event in lines.filter_map(|line| message(&line)) {
@@ -177,7 +176,7 @@ fn message(line: &str) -> Option<Event> {
     }
 }
 
-/// Waits for the command's start and then for its end. What each took is noted.
+/// Waits for the start of the command, then for its end. Records the duration of each.
 fn wait(
     inbox: &Receiver<Event>,
     boot_limit: Duration,
@@ -211,7 +210,7 @@ fn wait(
     end
 }
 
-/// Waits for QEMU to end by itself, and kills it when it takes longer than the limit.
+/// Waits for QEMU to end, and kills it after the timeout.
 fn wait_for_end(qemu: &mut Child, limit: Duration) -> io::Result<ExitStatus> {
     let deadline = Instant::now() + limit;
     while Instant::now() < deadline {
@@ -220,7 +219,7 @@ fn wait_for_end(qemu: &mut Child, limit: Duration) -> io::Result<ExitStatus> {
         }
         thread::sleep(Duration::from_millis(10));
     }
-    // Fails when it has ended just now.
+    // Fails if it has just ended.
     let _ = qemu.kill();
     qemu.wait()
 }

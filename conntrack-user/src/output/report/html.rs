@@ -1,6 +1,6 @@
-//! Data that becomes part of a page.
+//! JSON in a page.
 
-/// JSON that can be inside a `script` element.
+/// JSON for a `script` element.
 pub(super) fn script_json(json: &str) -> String {
     json.replace('<', "\\u003c")
         .replace('\u{2028}', "\\u2028")

@@ -1,4 +1,4 @@
-//! The part of the page on one instance: its facts, charts and tables.
+//! The section of one instance: its facts, charts and tables.
 
 use std::fmt::Write;
 

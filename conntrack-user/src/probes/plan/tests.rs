@@ -71,7 +71,7 @@ fn a_capable_host_gets_everything() {
 }
 
 #[test]
-fn what_every_probe_needs_blocks_them_all_with_its_reason() {
+fn a_missing_requirement_blocks_all_probes_with_its_reason() {
     let no = || Support::No("it is so".to_owned());
     let unread = || io::Error::other("it is so");
     let fact = || FactError::Read {
@@ -105,7 +105,7 @@ fn what_every_probe_needs_blocks_them_all_with_its_reason() {
 }
 
 #[test]
-fn what_is_unknown_is_tried() {
+fn unknown_support_is_tried() {
     let plan = without(|f| f.lockdown = Support::Unknown("no securityfs".to_owned()));
     assert_eq!(plan.probes.len(), PROBES.len());
 }
@@ -229,7 +229,7 @@ fn a_function_that_cannot_be_measured_is_missing_with_its_reason() {
 }
 
 #[test]
-fn extras_are_left_out_where_the_kernel_has_them_not() {
+fn extras_are_left_out_if_the_kernel_lacks_them() {
     let plan = without(|f| {
         let symbols = f.symbols.as_mut().unwrap();
         symbols.remove("nf_ct_expect_related_pair");
@@ -261,7 +261,7 @@ fn fentry_is_preferred_for_each_function_that_has_it() {
 }
 
 #[test]
-fn without_fentry_all_are_kprobes_and_nothing_more_is_said() {
+fn without_fentry_all_are_kprobes_without_a_message() {
     let plan = without(|_| ());
     assert!(how(&plan).iter().all(|(_, how)| *how == Mechanism::Kprobe));
     let attached: Vec<AttachPoint> = plan.attachments().copied().collect();
@@ -270,7 +270,7 @@ fn without_fentry_all_are_kprobes_and_nothing_more_is_said() {
 }
 
 #[test]
-fn without_kprobes_what_fentry_has_not_is_missing() {
+fn without_kprobes_functions_without_fentry_are_missing() {
     let plan = without(|f| {
         f.kprobes = Support::No("no kprobes".to_owned());
         f.fentry = Ok(vec!["nf_ct_destroy"]);
@@ -285,7 +285,7 @@ fn without_kprobes_what_fentry_has_not_is_missing() {
 }
 
 #[test]
-fn an_extra_that_is_there_and_cannot_be_had_costs_the_counter() {
+fn an_extra_that_cannot_be_probed_costs_the_counter() {
     let plan = without(|f| {
         f.kprobes = Support::No("no kprobes".to_owned());
         f.fentry = Ok(vec!["nf_conntrack_icmpv4_error"]);

@@ -40,7 +40,7 @@ pub struct DueNotification {
     pub notification: Notification,
 }
 
-/// What is known of an alert at a moment: its status, or why it has none.
+/// What the last evaluation of an alert gave.
 #[derive(Clone, Debug)]
 pub enum AlertEvaluation<'a> {
     Judged(&'a Alarm),

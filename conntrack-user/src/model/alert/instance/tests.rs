@@ -201,7 +201,7 @@ fn probe_mismatch_raises_holds_and_recovers() {
 }
 
 #[test]
-fn what_is_unavailable_stands_nowhere_and_says_why() {
+fn an_unavailable_alert_has_a_reason_and_no_status() {
     let mut alerts = Alerts::new(&AlertSettings::default());
     let unavailable = |alerts: &Alerts| -> Vec<(AlertId, String)> {
         alerts
@@ -227,7 +227,7 @@ fn what_is_unavailable_stands_nowhere_and_says_why() {
 }
 
 #[test]
-fn nothing_is_told_of_what_has_become_unavailable() {
+fn an_alert_that_becomes_unavailable_does_not_notify() {
     for (name, counter) in [
         ("conntrack_table_full", Counter::TableFull),
         ("conntrack_probe_mismatch", Counter::New),
@@ -252,7 +252,7 @@ fn nothing_is_told_of_what_has_become_unavailable() {
 }
 
 #[test]
-fn one_that_is_turned_off_is_silent() {
+fn a_disabled_alert_does_not_notify() {
     let mut settings = AlertSettings::default();
     settings.0[AlertId::TableFull as usize].enabled = false;
     let mut alerts = Alerts::new(&settings);
