@@ -4,7 +4,10 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::{probes::error::AttachError, source::namespaces::NamespaceError};
+use crate::{
+    files::Remedied, probes::error::AttachError, source::namespaces::NamespaceError,
+    text::PlainPath,
+};
 
 /// Why a run cannot start, or go on.
 #[derive(Debug, Error)]
@@ -13,7 +16,7 @@ pub enum EngineError {
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
     /// The file with eBPF programs cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", PlainPath(path), Remedied(source))]
     Object {
         /// The file.
         path: PathBuf,
@@ -24,7 +27,7 @@ pub enum EngineError {
     #[error(transparent)]
     Assign(#[from] AttachError),
     /// There are no more threads to be had.
-    #[error("cannot start the thread that {purpose}: {source}")]
+    #[error("cannot start the thread that {purpose}: {}", Remedied(source))]
     Thread {
         /// What it is for.
         purpose: &'static str,
@@ -32,9 +35,9 @@ pub enum EngineError {
         source: io::Error,
     },
     /// Signals cannot be received.
-    #[error("cannot receive signals: {0}")]
+    #[error("cannot receive signals: {}", Remedied(.0))]
     Signals(#[source] io::Error),
     /// There is no event loop to be had.
-    #[error("cannot start the event loop: {0}")]
+    #[error("cannot start the event loop: {}", Remedied(.0))]
     EventLoop(#[source] io::Error),
 }
