@@ -158,8 +158,8 @@ fn a_recording_with_nohup_outlives_the_terminal() -> Result<()> {
     let records = replayed(recording)?;
     let last = records.last().context("no record")?;
     assert_eq!(last["type"], "summary");
-    let samples = records.iter().filter(|record| record["type"] == "sample");
-    let sample = samples.last().context("no sample")?;
+    let mut samples = records.iter().filter(|record| record["type"] == "sample");
+    let sample = samples.next_back().context("no sample")?;
     let time: Timestamp = sample["time"].as_str().context("no time")?.parse()?;
     assert!(time > now, "{sample}");
     Ok(())
