@@ -188,9 +188,9 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         }
         self.follow_kernel_release();
         let taken = self.read(Purpose::Interval)?;
-        let mut interval = self.observe(&taken.reading);
+        records.extend(self.observe(&taken.reading));
+        // What the module's coming and going changes counts from here on: its records come after those of the interval.
         records.extend(self.follow_module(taken.conntrack)?);
-        records.append(&mut interval);
         Ok(records)
     }
 

@@ -26,8 +26,11 @@ pub fn crowd(sources: u16, destinations: u8) -> Result<Offered> {
     let sink = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("bind")?;
     let port = sink.local_addr()?.port();
     let mut offered = Offered::default();
-    for _ in 0..sources {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("bind")?;
+    // All stay open: a port that is given back may be given again, and its flows would be those there are already.
+    let sockets: Vec<UdpSocket> = (0..sources)
+        .map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("bind"))
+        .collect::<Result<_>>()?;
+    for socket in &sockets {
         for destination in 0..destinations {
             let to = SocketAddrV4::new(Ipv4Addr::new(127, 3, 0, destination), port);
             offered

@@ -112,12 +112,11 @@ impl Guest {
         };
         let mut end = run(&machine)?;
         for again in 1..=EMULATION_RETRIES {
-            let Some(fault) = fault_of_emulation(accelerator, &end, &log) else {
+            let Some(fault) = fault_of_emulation(accelerator, &end, &log, again) else {
                 break;
             };
             say(format_args!(
-                "the guest died because it {fault}, a fault of emulation: starting again ({again} of \
-                 {EMULATION_RETRIES})"
+                "the guest {fault}, a fault of emulation: starting again ({again} of {EMULATION_RETRIES})"
             ));
             if let Some(parameter) = self.resume.and_then(|resume| resume(&output())) {
                 machine.append = format!("{} {parameter}", self.append);
@@ -140,13 +139,30 @@ impl Guest {
 /// How often a guest that died of emulation is started again.
 const EMULATION_RETRIES: u32 = 5;
 
-/// What emulation did wrong, if that is why the guest died. Any other crash is the guest's own, and a finding.
-fn fault_of_emulation(accelerator: Accelerator, end: &End, log: &Path) -> Option<&'static str> {
-    if accelerator == Accelerator::Kvm || *end != End::Died {
+/// How often one that hangs before its command is: a kernel that never boots is to be found out in the end.
+const BOOT_RETRIES: u32 = 2;
+
+/// What emulation did wrong, if that is why the guest ended. Any other crash is the guest's own, and a finding.
+fn fault_of_emulation(
+    accelerator: Accelerator,
+    end: &End,
+    log: &Path,
+    again: u32,
+) -> Option<String> {
+    if accelerator == Accelerator::Kvm {
         return None;
     }
-    let console = fs::read(log).unwrap_or_default();
-    emulation::fault(&String::from_utf8_lossy(&console))
+    match end {
+        End::NotStarted(limit) if again <= BOOT_RETRIES => {
+            Some(format!("did not start within {} s", limit.as_secs()))
+        }
+        End::Died => {
+            let console = fs::read(log).unwrap_or_default();
+            let fault = emulation::fault(&String::from_utf8_lossy(&console))?;
+            Some(format!("died because it {fault}"))
+        }
+        _ => None,
+    }
 }
 
 /// The exit status that a guest's end means, or else the reason why there is none, with the console
@@ -209,6 +225,20 @@ fn remove_abandoned(parent: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_guest_that_hangs_at_boot_is_started_again_twice() {
+        let fault = |accelerator, end: &End, again| {
+            fault_of_emulation(accelerator, end, Path::new("/none"), again)
+        };
+        let hung = End::NotStarted(Duration::from_secs(180));
+        for again in 1..=BOOT_RETRIES {
+            assert!(fault(Accelerator::Counted, &hung, again).is_some());
+        }
+        assert_eq!(fault(Accelerator::Counted, &hung, BOOT_RETRIES + 1), None);
+        assert_eq!(fault(Accelerator::Kvm, &hung, 1), None);
+        assert_eq!(fault(Accelerator::Tcg, &End::Exited(1), 1), None);
+    }
 
     #[test]
     fn exit_statuses_pass_through() -> Result<()> {

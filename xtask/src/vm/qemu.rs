@@ -216,11 +216,12 @@ fn escaped(path: &Path) -> String {
     path.to_string_lossy().replace(',', ",,")
 }
 
-/// How long a guest may take to start its first process and load its modules, also where the machine is busy.
+/// How long a guest may take to start its first process and load its modules: many times what it takes where the machine is
+/// busy, and short enough to start it again where emulation has hung (with a clock of instructions, 6.1 has been seen to).
 pub(crate) fn boot_limit(accelerator: Accelerator) -> Duration {
     match accelerator {
         Accelerator::Kvm => Duration::from_secs(60),
-        Accelerator::Tcg | Accelerator::Counted => Duration::from_secs(600),
+        Accelerator::Tcg | Accelerator::Counted => Duration::from_secs(180),
     }
 }
 
