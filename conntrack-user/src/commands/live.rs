@@ -25,7 +25,10 @@ use crate::{
         signals::Shutdown,
     },
     model::{overhead::Overhead, record::Record},
-    output::live::{App, Input, Theme, ViewRequest},
+    output::{
+        Sink,
+        live::{App, Input, Theme, ViewRequest},
+    },
 };
 
 /// The source of a live view: a run, or a recording.
@@ -117,7 +120,8 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
         diagnostics.release();
         shown?;
         let last = finish(&mut kernel.run, &shutdown)?;
-        summarise(args, &last, &outlet).map_err(Failure::Output)?;
+        let mut text = stream::sink(&args.shown(), outlet.clone());
+        summarise(&last, &mut *text).map_err(Failure::Output)?;
         outlet
             .drained_within(LAST_WRITE)
             .await
@@ -135,9 +139,8 @@ pub(super) fn theme(ascii: bool) -> Theme {
     Theme::detect(ascii, &|name| std::env::var(name).ok())
 }
 
-/// Writes the summary to the terminal after the view has ended.
-fn summarise(args: &LiveArgs, last: &[Record], outlet: &Outlet) -> io::Result<()> {
-    let mut text = stream::sink(&args.shown(), outlet.clone());
+/// Writes the summary and the top talkers of the run, which stay on the terminal after the view has ended.
+fn summarise(last: &[Record], text: &mut dyn Sink) -> io::Result<()> {
     for record in last {
         match record {
             Record::Summary(_) => text.write(record)?,
@@ -237,4 +240,68 @@ fn pressed(app: &mut App, feed: &mut impl Feed) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        model::record::{Summary, Time, Top, TopRow, TopTable},
+        output::{
+            terminal::Size,
+            text::{TextSink, View},
+        },
+    };
+
+    fn top(closing: bool, leader: &'static str) -> Record {
+        let row = TopRow {
+            key: leader.into(),
+            count: 31_020,
+            share: 64.3,
+            process: None,
+        };
+        Record::Top(Top {
+            time: Time(Timestamp::UNIX_EPOCH),
+            instance: "self".into(),
+            window_s: 5.0,
+            closing,
+            tables: vec![TopTable {
+                by: "new".into(),
+                of: "src".into(),
+                total: 48_213,
+                error: 0,
+                certain: true,
+                rows: vec![row],
+            }],
+            remark: None,
+        })
+    }
+
+    #[test]
+    fn the_top_tables_of_the_run_stay_on_the_terminal() -> Result<(), Box<dyn Error>> {
+        let mut out = Vec::new();
+        let terminal = Some(Size {
+            columns: 100,
+            rows: 30,
+        });
+        let summary = Record::Summary(Box::new(Summary {
+            duration_s: 5.0,
+            events: None,
+            instances: Vec::new(),
+            instances_left_out: 0,
+        }));
+        let last = [top(false, "10.0.0.8"), top(true, "10.0.0.7"), summary];
+        let mut text = TextSink::new(&mut out, terminal, View::default());
+        summarise(&last, &mut text)?;
+        drop(text);
+        let out = String::from_utf8(out)?;
+        assert!(out.contains("10.0.0.7"), "{out}");
+        assert!(out.contains("31020") || out.contains("31,020"), "{out}");
+        assert!(!out.contains("10.0.0.8"), "that of a window: {out}");
+        Ok(())
+    }
 }

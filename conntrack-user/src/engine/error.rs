@@ -4,7 +4,10 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::{probes::error::AttachError, source::namespaces::NamespaceError};
+use crate::{
+    files::Remedied, probes::error::AttachError, source::namespaces::NamespaceError,
+    text::PlainPath,
+};
 
 /// Why a run cannot start, or go on.
 #[derive(Debug, Error)]
@@ -13,22 +16,22 @@ pub enum EngineError {
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
     /// The file with eBPF programs cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", PlainPath(path), Remedied(source))]
     Object { path: PathBuf, source: io::Error },
     /// A namespace cannot be assigned to a slot.
     #[error(transparent)]
     Assign(#[from] AttachError),
     /// A thread cannot be started.
-    #[error("cannot start the thread that {purpose}: {source}")]
+    #[error("cannot start the thread that {purpose}: {}", Remedied(source))]
     Thread {
         /// What the thread is for.
         purpose: &'static str,
         source: io::Error,
     },
     /// Signals cannot be received.
-    #[error("cannot receive signals: {0}")]
+    #[error("cannot receive signals: {}", Remedied(.0))]
     Signals(#[source] io::Error),
     /// The event loop cannot be created.
-    #[error("cannot start the event loop: {0}")]
+    #[error("cannot start the event loop: {}", Remedied(.0))]
     EventLoop(#[source] io::Error),
 }
