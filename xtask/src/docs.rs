@@ -7,7 +7,13 @@
 //! <!-- picture: ARGUMENTS -->        the file that the image on the next line is
 //! ```
 //!
-//! A test (`generated_parts_are_what_the_program_makes`) fails when a page is out of date.
+//! The JSON Schema has such a comment as a member of an object; what follows it in that object is replaced:
+//!
+//! ```text
+//! "$comment": "generated: ARGUMENTS",
+//! ```
+//!
+//! A test (`generated_parts_are_what_the_program_makes`) fails when a page has something else.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,6 +45,10 @@ pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
             replace(&page.with_file_name(name), picture)?;
         }
     }
+    let schema = directory().join("schema.json");
+    let made = regenerate_json(&read(&schema)?, &mut program)
+        .with_context(|| schema.display().to_string())?;
+    replace(&schema, &made)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -122,6 +132,36 @@ fn regenerate(page: &str, program: &mut dyn FnMut(&[&str]) -> Result<String>) ->
     Ok(made)
 }
 
+/// Makes a JSON file anew with the members that a program writes for arguments.
+fn regenerate_json(
+    json: &str,
+    program: &mut dyn FnMut(&[&str]) -> Result<String>,
+) -> Result<String> {
+    let mut made = String::new();
+    let mut lines = json.lines();
+    while let Some(line) = lines.next() {
+        push(&mut made, line);
+        let comment = line
+            .trim_start()
+            .strip_prefix("\"$comment\": \"generated: ");
+        let Some(arguments) = comment.and_then(|comment| comment.strip_suffix("\",")) else {
+            continue;
+        };
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let within = indent(line);
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        for member in program(&arguments)?.lines() {
+            push(&mut made, &format!("{:within$}{member}", ""));
+        }
+        let end = lines.find(|line| indent(line) < within);
+        push(
+            &mut made,
+            end.with_context(|| format!("`{line}` is in no object"))?,
+        );
+    }
+    Ok(made)
+}
+
 fn push(text: &mut String, line: &str) {
     text.push_str(line);
     text.push('\n');
@@ -156,6 +196,23 @@ mod tests {
             [("docs/e.svg".to_owned(), "generate+c+--at+1\n".to_owned())]
         );
         assert_eq!(with_echo(&expected)?, made);
+        Ok(())
+    }
+
+    #[test]
+    fn members_of_an_object_are_replaced_up_to_its_end() -> Result<()> {
+        let json = "{\n  \"a\": {\n    \"b\": 1,\n    \"$comment\": \"generated: c d\",\n    \"old\": {\n      \"e\": 2\n    }\n  },\n  \"f\": 3\n}\n";
+        let made = regenerate_json(json, &mut |arguments| {
+            Ok(format!(
+                "\"new\": {{\n  \"g\": \"{}\"\n}}\n",
+                arguments.join("+")
+            ))
+        })?;
+        let expected = json.replace(
+            "\"old\": {\n      \"e\": 2\n",
+            "\"new\": {\n      \"g\": \"c+d\"\n",
+        );
+        assert_eq!(made, expected);
         Ok(())
     }
 

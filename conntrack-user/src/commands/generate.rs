@@ -1,6 +1,7 @@
-//! `ctpulse generate` (hidden): files that are generated from the program, so that they stay correct. Completions and man pages
-//! come from the definition of the command line; `cargo xtask dist` packs them. The manual's table of counters comes from the
-//! counters' rows, and its picture of the live view from a recording; `cargo xtask docs` updates both.
+//! `ctpulse generate` (hidden): what is made from the program itself, so that it stays true. Completions and man pages come from
+//! the definition of the command line; `cargo xtask dist` packs them. The manual's table of counters and what the
+//! JSON Schema says of them come from their rows, the picture of the live view from a recording; `cargo xtask docs` puts
+//! them in their places.
 
 use std::{
     fs,
@@ -41,6 +42,7 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let text = match &args.what {
         Generated::Files { dir } => return files(dir),
         Generated::Counters => counters::table(),
+        Generated::CountersSchema => counters::schema(),
         Generated::Picture(args) => draw(args)?,
     };
     stdout().write_all(text.as_bytes()).map_err(Failure::Output)
@@ -90,11 +92,14 @@ fn man_page(command: &Command, dir: &Path) -> Result<(), Failure> {
 }
 
 fn roff_of(command: &Command) -> io::Result<Vec<u8>> {
-    let page = Man::new(command.clone())
-        .source(concat!("ctpulse ", env!("CARGO_PKG_VERSION")))
-        .manual("ctpulse manual");
-    let mut out = Vec::new();
-    page.render_title(&mut out)?;
+    let page = Man::new(command.clone());
+    // The title by hand: clap_mangen loses an empty date, and takes what follows for one.
+    let mut out = format!(
+        ".TH {} 1 \"\" \"ctpulse {}\" \"ctpulse manual\"\n",
+        command.get_display_name().unwrap_or(NAME),
+        env!("CARGO_PKG_VERSION")
+    )
+    .into_bytes();
     page.render_name_section(&mut out)?;
     page.render_synopsis_section(&mut out)?;
     page.render_description_section(&mut out)?;

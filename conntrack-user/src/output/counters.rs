@@ -1,4 +1,5 @@
-//! The manual's table of counters, in Markdown: where each comes from on which kernel, and how it is verified.
+//! Counters as the manual has them: in a table (Markdown), where each comes from on which kernel and how it is verified; and
+//! in the JSON Schema.
 
 use conntrack_ebpf::table::{PROBES, ProbeGroup};
 
@@ -33,6 +34,29 @@ pub fn table() -> String {
     ];
     lines.extend(COUNTERS.iter().map(row));
     lines.join("\n") + "\n"
+}
+
+/// Members of an object in the JSON Schema, a counter a line. All counters are in what this version writes; which of them are
+/// in the oldest recordings too (`required`) does not change.
+#[must_use]
+pub fn schema() -> String {
+    let names = COUNTERS.map(|spec| format!("\"{}\"", spec.name));
+    let properties = COUNTERS.map(|spec| {
+        let mut meaning = spec.meaning.chars();
+        let first = meaning.next().map(|first| first.to_ascii_uppercase());
+        let description: String = first.into_iter().chain(meaning).chain(['.']).collect();
+        let reference = "\"$ref\": \"#/$defs/count_or_null\"";
+        format!(
+            "  \"{}\": {{ {reference}, \"description\": {} }}",
+            spec.name,
+            serde_json::Value::from(description)
+        )
+    });
+    format!(
+        "\"x-always\": [\n  {}\n],\n\"properties\": {{\n{}\n}}\n",
+        names.join(",\n  "),
+        properties.join(",\n")
+    )
 }
 
 fn row(spec: &CounterSpec) -> String {
@@ -116,5 +140,19 @@ mod tests {
             let row = row_of(counter);
             assert!(row.ends_with(end), "{row}");
         }
+    }
+
+    #[test]
+    fn the_schema_describes_every_counter() -> serde_json::Result<()> {
+        let members: serde_json::Value = serde_json::from_str(&format!("{{{}}}", schema()))?;
+        assert_eq!(
+            members["properties"]["free"]["description"],
+            "Conntrack freed: entries fell by one."
+        );
+        for (i, spec) in COUNTERS.iter().enumerate() {
+            assert_eq!(members["x-always"][i], spec.name);
+            assert!(members["properties"][spec.name].is_object());
+        }
+        Ok(())
     }
 }

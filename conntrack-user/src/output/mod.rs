@@ -11,6 +11,7 @@ pub mod events;
 pub mod format;
 pub mod json;
 pub mod live;
+mod markup;
 pub mod per_cpu;
 pub mod report;
 pub mod terminal;

@@ -23,7 +23,7 @@ impl Body {
     pub(super) fn of(text: &str, file: &str, links: &Links) -> Self {
         let mut converter = Converter {
             links,
-            cited: BTreeSet::from([file.to_owned()]),
+            own: file,
             ..Converter::new(links)
         };
         for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
@@ -91,11 +91,36 @@ impl Inline {
         self.roff.push_str(roff);
         self.plain.push_str(plain);
     }
+
+    /// Adds bold text that is not hyphenated. The mark for that must start a word: within one it is a place to break it.
+    fn push_name(&mut self, roff: &str, plain: &str) {
+        let word = self.roff.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let text = match self.roff.split_at(word).1 {
+            "" => format!("\\fB\\%{roff}\\fR"),
+            start => {
+                if !start.contains("\\%") {
+                    self.roff.insert_str(word, "\\%");
+                }
+                format!("\\fB{roff}\\fR")
+            }
+        };
+        self.push(&text, plain);
+    }
+}
+
+/// A link that is open.
+struct Link {
+    target: String,
+    /// Where its text starts in what is put together.
+    roff: usize,
+    plain: usize,
 }
 
 struct Converter<'a> {
     links: &'a Links,
-    /// Pages that were already cited.
+    /// The file that is converted.
+    own: &'a str,
+    /// Pages that were named already.
     cited: BTreeSet<String>,
     out: String,
     /// The text above the first heading, once that was reached.
@@ -109,8 +134,7 @@ struct Converter<'a> {
     in_code: bool,
     /// Whether inside an image, which is skipped.
     in_image: bool,
-    /// Targets of the open links.
-    targets: Vec<String>,
+    open_links: Vec<Link>,
     table: Option<(Vec<Alignment>, Vec<Vec<Cell>>)>,
 }
 
@@ -118,6 +142,7 @@ impl<'a> Converter<'a> {
     fn new(links: &'a Links) -> Self {
         Self {
             links,
+            own: "",
             cited: BTreeSet::new(),
             out: String::new(),
             start: None,
@@ -126,7 +151,7 @@ impl<'a> Converter<'a> {
             in_item: false,
             in_code: false,
             in_image: false,
-            targets: Vec::new(),
+            open_links: Vec::new(),
             table: None,
         }
     }
@@ -140,9 +165,8 @@ impl<'a> Converter<'a> {
             Event::Text(text) if self.in_code => self.inline.push(&text, &text),
             Event::Text(text) => self.inline.push(&prose(&text), &text),
             Event::Code(text) => {
-                // Names are not hyphenated.
-                let roff = format!("\\fB\\%{}\\fR", code(&text).replace(' ', " \\%"));
-                self.inline.push(&roff, &text);
+                let roff = code(&text).replace(' ', " \\%");
+                self.inline.push_name(&roff, &text);
             }
             Event::SoftBreak => self.inline.push(" ", " "),
             Event::HardBreak => self.inline.push("\n.br\n", " "),
@@ -156,7 +180,11 @@ impl<'a> Converter<'a> {
             Tag::Image { .. } => self.in_image = true,
             Tag::Emphasis => self.inline.push("\\fI", ""),
             Tag::Strong => self.inline.push("\\fB", ""),
-            Tag::Link { dest_url, .. } => self.targets.push(dest_url.to_string()),
+            Tag::Link { dest_url, .. } => self.open_links.push(Link {
+                target: dest_url.to_string(),
+                roff: self.inline.roff.len(),
+                plain: self.inline.plain.len(),
+            }),
             Tag::CodeBlock(_) => self.in_code = true,
             Tag::List(first) => {
                 self.flush();
@@ -242,7 +270,9 @@ impl<'a> Converter<'a> {
         if text.is_empty() {
             return;
         }
-        if !std::mem::take(&mut self.in_item) {
+        let last = self.out.trim_end().rsplit('\n').next().unwrap_or_default();
+        let after_heading = last.starts_with(".SH ") || last.starts_with(".SS ");
+        if !std::mem::take(&mut self.in_item) && !after_heading {
             let macro_ = if self.lists.is_empty() { ".PP" } else { ".IP" };
             self.out.push_str(macro_);
             self.out.push('\n');
@@ -251,21 +281,36 @@ impl<'a> Converter<'a> {
         self.out.push('\n');
     }
 
-    /// Cites the target of a link, once.
+    /// Names what a link leads to: in place of the text if that is the page's name, else after it, once.
     fn cite(&mut self) {
-        let target = self.targets.pop().unwrap_or_default();
-        if target.contains("://") {
-            let address = format!(" <{target}>");
+        let Some(link) = self.open_links.pop() else {
+            return;
+        };
+        if link.target.contains("://") {
+            let address = format!(" <{}>", link.target);
             self.inline.push(&prose(&address), &address);
             return;
         }
-        let file = target.split('#').next().unwrap_or_default();
-        if let Some(page) = self.links.get(file)
-            && self.cited.insert(file.to_owned())
-        {
-            let (name, section) = page.split_once('(').unwrap_or((page, ""));
-            let roff = format!(" (\\fB\\%{}\\fR({section})", code(name));
-            self.inline.push(&roff, &format!(" ({page})"));
+        let file = link.target.split('#').next().unwrap_or_default();
+        let Some(page) = self.links.get(file).filter(|_| file != self.own) else {
+            return;
+        };
+        let (name, section) = page.split_once('(').unwrap_or((page, ""));
+        let (before, text) = self.inline.plain.split_at(link.plain);
+        let first = self.cited.insert(file.to_owned());
+        if name.strip_prefix("ctpulse-") == Some(text) {
+            self.inline.roff.truncate(link.roff);
+            self.inline.plain.truncate(link.plain);
+            self.inline.push_name(&code(name), name);
+            self.inline
+                .push(&format!("({section}"), &format!("({section}"));
+        } else if first {
+            let in_brackets = before.matches('(').count() > before.matches(')').count();
+            let (open, close) = if in_brackets { (", ", "") } else { (" (", ")") };
+            self.inline.push(open, open);
+            self.inline.push_name(&code(name), name);
+            let rest = format!("({section}{close}");
+            self.inline.push(&rest, &rest);
         }
     }
 }

@@ -28,7 +28,7 @@ fn headings_lists_and_comments() {
         converted(
             "<!-- a comment -->\n![a picture](x.svg)\n\n## Where `it` \\is\n\none\n\n### Then\n\n- a\n  b\n- c\n\n1. d\n2. e\n"
         ),
-        ".SH WHERE \\fB\\%IT\\fR \\eIS\n.PP\none\n.SS Then\n.IP \\(bu 2\na b\n.IP \\(bu 2\nc\n.IP 1. 4\nd\n.IP 2. 4\ne\n"
+        ".SH WHERE \\fB\\%IT\\fR \\eIS\none\n.SS Then\n.IP \\(bu 2\na b\n.IP \\(bu 2\nc\n.IP 1. 4\nd\n.IP 2. 4\ne\n"
     );
 }
 
@@ -38,7 +38,23 @@ fn links_name_the_page_they_lead_to_once() {
         converted(
             "[the view](live.md#keys), [again](live.md), [here](this.md#x), [a](b.json) and [out](https://a.example)\n"
         ),
-        ".SH USAGE\nthe view (\\fB\\%ctpulse\\-live\\fR(1)), again, here, a and out <https://a.example>\n"
+        ".SH USAGE\nthe view \\%(\\fBctpulse\\-live\\fR(1)), again, here, a and out <https://a.example>\n"
+    );
+    assert_eq!(
+        converted("See [live](live.md), or what is shown ([keys](live.md#keys)).\n"),
+        ".SH USAGE\nSee \\fB\\%ctpulse\\-live\\fR(1), or what is shown (keys).\n"
+    );
+    assert_eq!(
+        converted("It is shown (see [the view](live.md); `a-b`).\n"),
+        ".SH USAGE\nIt is shown (see the view, \\fB\\%ctpulse\\-live\\fR(1); \\fB\\%a\\-b\\fR).\n"
+    );
+}
+
+#[test]
+fn names_are_not_broken() {
+    assert_eq!(
+        converted("(`a-b c`) and (**`d`**)\n"),
+        ".SH USAGE\n\\%(\\fBa\\-b \\%c\\fR) and \\%(\\fB\\fBd\\fR\\fR)\n"
     );
 }
 

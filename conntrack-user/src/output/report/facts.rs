@@ -17,7 +17,8 @@ use crate::{
             clock,
             number::{UNAVAILABLE, compact, compact_or_dash, decimal, optional, percent_in_text},
         },
-        report::{alert_class, html::Escaped},
+        markup::Escaped,
+        report::alert_class,
     },
     text::Text,
 };

@@ -16,14 +16,17 @@ use std::fmt::Write;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
-use self::html::{Escaped, script_json};
+use self::html::script_json;
 use crate::{
     model::{
         alert::AlertStatus,
         record::{Alert, Hello},
         report::RecordingReport,
     },
-    output::format::{clock, duration, number::UNAVAILABLE},
+    output::{
+        format::{clock, duration, number::UNAVAILABLE},
+        markup::Escaped,
+    },
     text::Plain,
 };
 

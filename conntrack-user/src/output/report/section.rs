@@ -12,7 +12,8 @@ use crate::{
             clock,
             number::{UNAVAILABLE, compact, compact_or_dash},
         },
-        report::{facts, html::Escaped, tables},
+        markup::Escaped,
+        report::{facts, tables},
     },
     text::Text,
 };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::output::report::html::Escaped;
+use crate::output::markup::Escaped;
 
 /// Writes the start of a table.
 pub(super) fn open(

@@ -11,10 +11,8 @@ use crate::{
             clock, duration,
             number::{compact, decimal, optional, percent_in_text},
         },
-        report::{
-            html::Escaped,
-            table::{close, open},
-        },
+        markup::Escaped,
+        report::table::{close, open},
     },
     text::Text,
 };
