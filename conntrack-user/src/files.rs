@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_is_not_read_to_its_end() {
+    fn endless_files_are_not_read_to_their_end() {
         assert!(
             message(read_or_wait(Path::new("/dev/zero"), 1000))
                 .starts_with("has more than 1000 bytes")

@@ -24,7 +24,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::toolchain::Toolchain;
 use crate::{build, paths, process};
 
-/// Make the parts of the manual that ctpulse itself writes anew: its tables and pictures.
+/// Update the generated parts of the manual: tables and pictures.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_that_lack_something_are_refused() {
+    fn incomplete_marks_are_refused() {
         assert!(with_echo("<!-- generated: b -->\nold\n").is_err());
         assert!(with_echo("<!-- picture: b -->\n\n![d](e.svg)\n").is_err());
         assert!(with_echo("<!-- picture: b -->").is_err());

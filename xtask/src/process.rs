@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_quoted_so_that_the_shell_gives_it_back() -> Result<()> {
+    fn everything_else_is_quoted_for_the_shell() -> Result<()> {
         for arg in [
             "",
             " ",

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn all_well_is_success() {
+    fn success_of_all_steps_is_success() {
         let mut report = Report::default();
         report.step("one", || Ok(()));
         assert_eq!(report.finish(), ExitCode::SUCCESS);

@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_complete_toolchain_misses_nothing() {
+    fn a_complete_toolchain_lacks_nothing() {
         let installed = "cargo-x86_64-unknown-linux-gnu\nclippy-x86_64-unknown-linux-gnu\nrust-src\n\
             rust-std-x86_64-unknown-linux-gnu\nrust-std-x86_64-unknown-linux-musl\nrustc-x86_64-unknown-linux-gnu\n\
             rustfmt-x86_64-unknown-linux-gnu\n";
@@ -256,13 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn a_minimal_toolchain_misses_what_is_not_in_that_profile() {
+    fn a_minimal_toolchain_lacks_components() {
         let installed = "cargo-x86_64-unknown-linux-gnu\nrust-std-x86_64-unknown-linux-gnu\nrustc-x86_64-unknown-linux-gnu\n";
         assert_eq!(missing_components(installed), COMPONENTS);
     }
 
     #[test]
-    fn only_what_the_outer_cargo_set_leaks() {
+    fn only_variables_of_the_outer_cargo_are_removed() {
         for name in [
             "CARGO",
             "CARGO_MANIFEST_DIR",
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn library_directories_of_cargo_are_told_from_others() {
+    fn library_directories_of_cargo_are_recognised() {
         let target = Path::new("/src/ctpulse/target");
         for dir in [
             "/src/ctpulse/target/debug/deps",

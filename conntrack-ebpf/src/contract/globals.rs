@@ -20,9 +20,9 @@ macro_rules! settings {
             TOP_SET_BITS = 0;
             /// Seed of the hash that chooses a key's set.
             TOP_SEED = 0;
-            /// Leading bits by which IPv4 addresses are told apart, 0 to 32.
+            /// Prefix length by which IPv4 addresses are grouped, 0 to 32.
             TOP_PREFIX = 32;
-            /// Leading bits by which IPv6 addresses are told apart, 0 to 128.
+            /// Prefix length by which IPv6 addresses are grouped, 0 to 128.
             TOP_PREFIX6 = 64;
             /// 1 to count lifetimes, 0 not to.
             LIFETIMES = 0;

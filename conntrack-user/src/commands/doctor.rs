@@ -281,10 +281,7 @@ fn requirement(requirement: &Requirement, support: &Support) -> DoctorFinding {
         },
         Support::Unknown(reason) => DoctorFinding {
             status: RequirementStatus::Unknown,
-            ..ok(
-                name,
-                format!("cannot be told ({reason}); attaching will be tried"),
-            )
+            ..ok(name, format!("unknown ({reason}); attaching will be tried"))
         },
     }
 }

@@ -83,7 +83,7 @@ pub(super) enum Surveyed {
 #[derive(Debug, Error)]
 pub(super) enum SurveyError {
     /// Its entries could not be listed.
-    #[error("entries held are not known: {0}")]
+    #[error("cannot list the entries of the table: {0}")]
     Entries(#[from] NetlinkError),
     /// Its sockets could not be read.
     #[error(transparent)]

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_with_its_checksum_sums_to_nothing() {
+    fn a_packet_with_its_checksum_sums_to_zero() {
         for to in [Addresses::LOOPBACK_V4, Addresses::LOOPBACK_V6] {
             let packet = Packet::tcp(to, (1, 2), flag::SYN);
             let segment = &packet.bytes()[packet.bytes().len() - 20..];

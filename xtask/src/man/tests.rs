@@ -11,7 +11,7 @@ fn converted(text: &str) -> String {
 }
 
 #[test]
-fn text_stays_what_it_is() {
+fn text_is_escaped_for_roff() {
     assert_eq!(
         converted(".begins with a dot, \\n 'quoted' and *marked* - **so**\n"),
         ".SH USAGE\n\\&.begins with a dot, \\en \\(aqquoted\\(aq and \\fImarked\\fR - \\fBso\\fR\n"
@@ -96,7 +96,7 @@ fn parts_are_found_by_their_headings() {
 
 /// The whole manual, with the pages of the commands: groff has no complaints.
 #[test]
-fn the_manual_becomes_man_pages_that_groff_takes() -> Result<()> {
+fn groff_accepts_the_man_pages_of_the_manual() -> Result<()> {
     let binary = env::var_os("CTPULSE_BIN")
         .context("CTPULSE_BIN does not name ctpulse: run `cargo xtask test`, which builds it")?;
     let dir = tempfile::tempdir()?;

@@ -53,7 +53,7 @@ mod tests {
         test last               ... attempt 1: 3 packets were held up\n";
 
     #[test]
-    fn it_continues_with_the_scenario_that_did_not_end() {
+    fn it_resumes_with_the_scenario_that_did_not_end() {
         let progress = Progress::of(OUTPUT);
         assert_eq!(progress.last, Some("last"));
         assert_eq!(progress.failed, ["the_other"]);
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_continue_before_the_first() {
+    fn there_is_nothing_to_resume_before_the_first_scenario() {
         assert_eq!(resume("\nrunning 4 tests\n"), None);
     }
 }

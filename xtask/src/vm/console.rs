@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn talk_about_bugs_is_no_crash() {
+    fn messages_about_bugs_are_no_crash() {
         for line in [
             "[    0.1] Spectre V2 : BUG: mitigated",
             "[    0.2] x86/bugs: ok",

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_have_a_place_in_the_guest() -> Result<()> {
+    fn files_have_a_path_in_the_guest() -> Result<()> {
         let [sh, manifest] = [
             "/bin/sh",
             concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_added_is_refused() {
+    fn invalid_files_are_refused() {
         for arg in ["/no/such/file", "/etc", "/bin/sh:/../x", "/bin/sh:relative"] {
             assert!(file(arg).is_err(), "{arg}");
         }

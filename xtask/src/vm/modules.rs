@@ -156,7 +156,7 @@ softdep libcrc32c pre: crc32c-intel crc32c_builtin
     }
 
     #[test]
-    fn what_is_not_there_is_left_out() {
+    fn missing_modules_are_left_out() {
         assert_eq!(selected(&["nf_tables", "veth", "openvswitch*"]), ["veth"]);
     }
 

@@ -152,7 +152,7 @@ fn an_open_burst_ends_with_the_series() {
         found(&series(&[(2000, 0), (100, 10)])),
         [(2000, 2100, 1000, 10)]
     );
-    // Too long to be told from a new level.
+    // Too long to be distinguished from a new level.
     assert_eq!(found(&series(&[(2000, 0), (700, 10)])), []);
 }
 
@@ -274,10 +274,10 @@ proptest! {
         let mut detector = Detector::new(settings(20), ORIGIN);
         let (before, after) = counts.split_at(at.index(counts.len()));
         before.iter().for_each(|&count| detector.add(count));
-        let told = detector.found();
+        let reported = detector.found();
         after.iter().for_each(|&count| detector.add(count));
         detector.finish();
-        let all = [told, detector.found()].concat();
+        let all = [reported, detector.found()].concat();
         prop_assert_eq!(all, bursts_from(ORIGIN, settings(20), &counts));
     }
 

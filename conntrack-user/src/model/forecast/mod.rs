@@ -88,7 +88,7 @@ pub struct TimeToFull {
 pub enum Outlook {
     /// The table fills, and will be full within a day.
     Fills(TimeToFull),
-    /// It does not fill, or so slowly that the rate cannot be told from noise.
+    /// It does not fill, or so slowly that the rate cannot be distinguished from noise.
     Steady,
     /// There is no forecast, for this reason.
     Unknown(&'static str),

@@ -275,7 +275,7 @@ fn the_range_contains_the_truth_of_random_arrivals() {
 
 #[test]
 fn a_random_walk_is_seldom_taken_for_a_fill() {
-    let (mut told, mut all) = (0, 0);
+    let (mut fills, mut all) = (0, 0);
     for seed in 0..200 {
         let mut come = Poisson::new(seed, 3_000.0);
         let mut go = Poisson::new(seed + 10_000, 3_000.0);
@@ -286,12 +286,12 @@ fn a_random_walk_is_seldom_taken_for_a_fill() {
             forecast.observe(Duration::from_secs_f64(now_s), entries);
             if i >= 30 && i % 10 == 0 {
                 let outlook = forecast.outlook(Some(entries), Some(MAX));
-                told += u32::from(outlook.time_to_full().is_some());
+                fills += u32::from(outlook.time_to_full().is_some());
                 all += 1;
             }
         }
     }
-    assert!(told * 100 <= all * 5, "{told} of {all}");
+    assert!(fills * 100 <= all * 5, "{fills} of {all}");
 }
 
 proptest! {

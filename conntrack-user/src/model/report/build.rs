@@ -156,8 +156,8 @@ impl Builder {
         }
         if self.left_out > 0 {
             let more = format!(
-                "{} records are left out: a report has room for {INSTANCES} network namespaces, and they are of \
-                 others.",
+                "{} records are left out: a report shows at most {INSTANCES} network namespaces, and these records \
+                 belong to further ones.",
                 self.left_out
             );
             self.notes.push(more.into());

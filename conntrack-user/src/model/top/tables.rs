@@ -81,21 +81,21 @@ pub fn key_text(of: GroupBy, key: &FlowKey, prefixes: Prefixes) -> String {
 pub fn table(
     by: &'static str,
     of: GroupBy,
-    leaders: &HeavyHitters,
+    hitters: &HeavyHitters,
     prefixes: Prefixes,
     process: impl Fn(&FlowKey) -> Option<String>,
 ) -> TopTable {
-    let share = |count: u64| match leaders.total {
+    let share = |count: u64| match hitters.total {
         0 => 0.0,
         total => count as f64 * 100.0 / total as f64,
     };
     TopTable {
         by: by.into(),
         of: of.name().into(),
-        total: leaders.total,
-        error: leaders.error,
-        certain: leaders.certain,
-        rows: leaders
+        total: hitters.total,
+        error: hitters.error,
+        certain: hitters.certain,
+        rows: hitters
             .rows
             .iter()
             .map(|(key, range)| TopRow {

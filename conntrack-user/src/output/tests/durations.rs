@@ -84,12 +84,12 @@ fn text() -> TestResult {
         TextSink::new(&mut out, None, View::default()).write(&summary(&counted, &coverage))?;
     }
     let text = String::from_utf8(out)?;
-    let told = |line: &&str| {
+    let is_duration = |line: &&str| {
         ["lifetime", "confirm", "early_drop:"]
             .iter()
             .any(|what| line.contains(what))
     };
-    let lines: Vec<&str> = text.lines().filter(told).collect();
+    let lines: Vec<&str> = text.lines().filter(is_duration).collect();
     insta::assert_snapshot!("text", lines.join("\n"));
     Ok(())
 }

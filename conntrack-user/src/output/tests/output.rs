@@ -954,7 +954,7 @@ fn report(blocked: Option<&str>) -> DoctorReport {
             finding(
                 "lockdown",
                 RequirementStatus::Unknown,
-                "cannot be told (no securityfs); attaching will be tried",
+                "unknown (no securityfs); attaching will be tried",
             ),
             finding("kprobes", kprobes, detail),
         ],

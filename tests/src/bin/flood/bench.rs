@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn who_did_not_see_everything_is_named() {
+    fn watchers_that_missed_flows_are_named() {
         let round = |seen, lost| Timed {
             making: Duration::from_secs(1),
             removing: Duration::from_secs(1),

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_above_zero_is_no_measure() {
+    fn values_that_are_not_above_zero_have_no_ratio() {
         assert_eq!(ratio(&[1.0], &[-0.1]), None);
         assert_eq!(ratio(&[1.0], &[]), None);
         assert_eq!(ratios(&[1.0, 2.0], &[0.0, 4.0]), [0.5]);

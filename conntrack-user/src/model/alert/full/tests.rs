@@ -26,16 +26,16 @@ fn run(
     until: u64,
 ) -> (ConntrackFull, Vec<(u64, AlertStatus, AlertStatus, f64)>) {
     let mut alert = ConntrackFull::new();
-    let mut told = Vec::new();
+    let mut notified = Vec::new();
     for now in 0..=until {
         let level = levels.iter().rev().find(|(from, _)| *from <= now);
         let percent = level.map_or(0.0, |(_, percent)| *percent);
         if let Some(n) = alert.observe(secs(now), entries(percent), Some(MAX)) {
             assert_eq!(n.at, secs(now));
-            told.push((now, n.previous, n.status, n.value));
+            notified.push((now, n.previous, n.status, n.value));
         }
     }
-    (alert, told)
+    (alert, notified)
 }
 
 fn check(levels: &[(u64, f64)], until: u64, expected: &[(u64, AlertStatus, AlertStatus, f64)]) {
@@ -89,8 +89,11 @@ fn it_holds_down_to_85_and_90() {
 #[test]
 fn the_documented_example_warns() {
     let mut alert = ConntrackFull::new();
-    let told = alert.observe(secs(7), 242_000, Some(262_144));
-    assert_eq!(told.map(|n| (n.previous, n.status)), Some((Clear, Warning)));
+    let notified = alert.observe(secs(7), 242_000, Some(262_144));
+    assert_eq!(
+        notified.map(|n| (n.previous, n.status)),
+        Some((Clear, Warning))
+    );
     assert_eq!(
         alert.value().map(|value| format!("{value:.1}")),
         Some("92.3".into())
@@ -106,8 +109,8 @@ fn a_peak_between_evaluations_is_seen_once() {
             &[(20, Clear, Critical, 99.0), (330, Critical, Clear, 10.0)],
         );
     }
-    let told = (30, Clear, Critical, 99.0);
-    check(&[(0, 10.0), (21, 99.0), (22, 10.0)], 300, &[told]);
+    let notified = (30, Clear, Critical, 99.0);
+    check(&[(0, 10.0), (21, 99.0), (22, 10.0)], 300, &[notified]);
 }
 
 #[test]
@@ -129,8 +132,8 @@ fn a_peak_is_seen_at_any_sampling_rate() {
 
 #[test]
 fn a_raise_during_the_delay_cancels_the_recovery_silently() {
-    let (alert, told) = run(&[(0, 91.0), (1, 10.0), (200, 92.0)], 5000);
-    assert_eq!(told, [(0, Clear, Warning, 91.0)]);
+    let (alert, notified) = run(&[(0, 91.0), (1, 10.0), (200, 92.0)], 5000);
+    assert_eq!(notified, [(0, Clear, Warning, 91.0)]);
     assert_eq!(
         (
             alert.alarm.notifier().status(),
@@ -262,8 +265,11 @@ fn without_a_maximum_nothing_is_evaluated() {
         );
     }
     // As soon as there is one, and over the last 10 s only.
-    let told = alert.observe(secs(3), 10, Some(50));
-    assert_eq!(told.map(|n| (n.status, n.value)), Some((Critical, 100.0)));
+    let notified = alert.observe(secs(3), 10, Some(50));
+    assert_eq!(
+        notified.map(|n| (n.status, n.value)),
+        Some((Critical, 100.0))
+    );
     assert_eq!(alert.observe(secs(13), 1, None), None);
     assert_eq!(
         (alert.value(), alert.alarm.notifier().status()),
@@ -275,8 +281,8 @@ fn without_a_maximum_nothing_is_evaluated() {
         (Some(2.0), Clear)
     );
     // A recovery that is due does not need one.
-    let told = alert.observe(secs(800), 2, None);
-    assert_eq!(told.map(|n| (n.status, n.value)), Some((Clear, 2.0)));
+    let notified = alert.observe(secs(800), 2, None);
+    assert_eq!(notified.map(|n| (n.status, n.value)), Some((Clear, 2.0)));
 }
 
 #[test]
@@ -308,23 +314,23 @@ proptest! {
         samples in prop::collection::vec((1..2000_u64, prop_oneof![0..110_u64, 84..97_u64]), 1..500),
     ) {
         let mut alert = ConntrackFull::new();
-        let (mut now, mut told) = (Duration::ZERO, Clear);
+        let (mut now, mut notified) = (Duration::ZERO, Clear);
         for (step, percent) in samples {
             now += secs(step) / 4;
             let before = alert.alarm.notifier().status();
             if let Some(n) = alert.observe(now, percent, Some(100)) {
-                prop_assert_eq!(n.previous, told);
-                prop_assert_ne!(n.status, told);
+                prop_assert_eq!(n.previous, notified);
+                prop_assert_ne!(n.status, notified);
                 prop_assert_eq!(n.status, alert.alarm.notifier().status());
                 prop_assert!(n.value.is_finite());
-                told = n.status;
+                notified = n.status;
             }
             if alert.alarm.notifier().status() > before {
-                prop_assert_eq!(told, alert.alarm.notifier().status());
+                prop_assert_eq!(notified, alert.alarm.notifier().status());
             }
             // Either the status was notified, or its notification falls due within the longest delay.
             match alert.alarm.notifier().pending() {
-                None => prop_assert_eq!(alert.alarm.notifier().status(), told),
+                None => prop_assert_eq!(alert.alarm.notifier().status(), notified),
                 Some((status, due)) => {
                     prop_assert_eq!(status, alert.alarm.notifier().status());
                     prop_assert!(due > now && due <= now + ConntrackFull::DELAY.max);

@@ -67,10 +67,10 @@ fn run(
     for now in 0..=until {
         let at = values.iter().rev().find(|(from, _)| *from <= now);
         let value = at.map_or(Is(0), |(_, value)| *value);
-        for told in second(&mut alerts, now, counter, value) {
-            let n = told.notification;
+        for notified in second(&mut alerts, now, counter, value) {
+            let n = notified.notification;
             assert_eq!(n.at, Duration::from_secs(now));
-            if told.alert == id {
+            if notified.alert == id {
                 all.push((now, n.previous, n.status, n.value));
             }
         }
@@ -241,8 +241,8 @@ fn an_alert_that_becomes_unavailable_does_not_notify() {
             (100, Unavailable),
             (600, Steady),
         ];
-        let told = run(name, counter, &values, 1000);
-        let when: Vec<_> = told
+        let notified = run(name, counter, &values, 1000);
+        let when: Vec<_> = notified
             .iter()
             .map(|(at, _, status, _)| (*at, *status))
             .collect();
@@ -257,8 +257,12 @@ fn a_disabled_alert_does_not_notify() {
     settings.0[AlertId::TableFull as usize].enabled = false;
     let mut alerts = Alerts::new(&settings);
     for now in 0..30 {
-        let told = second(&mut alerts, now, Counter::TableFull, Is(50));
-        assert!(told.iter().all(|told| told.alert != AlertId::TableFull));
+        let notified = second(&mut alerts, now, Counter::TableFull, Is(50));
+        assert!(
+            notified
+                .iter()
+                .all(|notified| notified.alert != AlertId::TableFull)
+        );
     }
     let evaluation = alerts
         .evaluations()

@@ -36,8 +36,8 @@ fn a_burst_straddles_intervals_and_one_may_be_open_at_the_end() -> TestResult {
             bursts.push(observation.bursts);
         }
     }
-    let told: Vec<usize> = bursts.iter().map(Vec::len).collect();
-    assert_eq!(told, [0, 1, 0]);
+    let reported: Vec<usize> = bursts.iter().map(Vec::len).collect();
+    assert_eq!(reported, [0, 1, 0]);
     let wall = |epoch: Epoch| Time(at(0).realtime + (start_of(epoch) - at(0).monotonic));
     let expected = Burst {
         instance: "self".into(),
@@ -63,7 +63,7 @@ fn a_burst_straddles_intervals_and_one_may_be_open_at_the_end() -> TestResult {
     assert_eq!((totals.number, totals.count), (2, 140));
     assert_eq!(totals.largest, expected);
     assert_eq!(summary.bursts.iter().count(), 1);
-    assert!(monitor.finish().is_empty(), "told twice");
+    assert!(monitor.finish().is_empty(), "reported twice");
     Ok(())
 }
 

@@ -710,7 +710,7 @@ fn a_table_full_from_the_start_is_notified_with_the_first_sample() -> TestResult
         .alerts
         .first()
         .cloned()
-        .ok_or("nothing was told")?;
+        .ok_or("nothing was notified")?;
     assert_eq!(
         (alert.status, alert.previous),
         (AlertStatus::Warning, AlertStatus::Clear)
@@ -723,7 +723,7 @@ fn a_table_full_from_the_start_is_notified_with_the_first_sample() -> TestResult
     assert_eq!(alert.time, Time(at(100).realtime));
 
     let observation = next(&mut monitor, &full(200, 923)?)?;
-    assert!(observation.alerts.is_empty(), "told once");
+    assert!(observation.alerts.is_empty(), "notified once");
     let state = observation
         .sample
         .alerts
@@ -749,7 +749,7 @@ fn a_recovery_is_in_the_sample_before_it_is_notified() -> TestResult {
         .alerts
         .first()
         .cloned()
-        .ok_or("nothing was told")?;
+        .ok_or("nothing was notified")?;
     assert_eq!(alert.status, AlertStatus::Critical);
 
     // Evaluated every 10 s over the last 10 s: the second evaluation does not see the peak.
@@ -772,7 +772,7 @@ fn a_recovery_is_in_the_sample_before_it_is_notified() -> TestResult {
     let wait = due.0.duration_since(at(0).realtime).as_secs();
     assert!(
         (310..=321).contains(&wait),
-        "told 5 minutes after the evaluation, not {wait} s"
+        "notified 5 minutes after the evaluation, not {wait} s"
     );
 
     let observation = next(&mut monitor, &full(330_000, 100)?)?;
@@ -780,7 +780,7 @@ fn a_recovery_is_in_the_sample_before_it_is_notified() -> TestResult {
         .alerts
         .first()
         .cloned()
-        .ok_or("the recovery was not told")?;
+        .ok_or("the recovery was not notified")?;
     assert_eq!(
         (alert.status, alert.previous),
         (AlertStatus::Clear, AlertStatus::Critical)
