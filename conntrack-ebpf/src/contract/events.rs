@@ -2,7 +2,7 @@
 
 use crate::tuple::TUPLE_SIZE;
 
-/// The kind of an event.
+/// What can happen to a packet or a flow that is reported with its tuple.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {

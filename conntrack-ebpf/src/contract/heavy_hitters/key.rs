@@ -40,7 +40,7 @@ pub struct FlowKey {
     pub tag: u64,
 }
 
-/// The kind of a key.
+/// By what flows are counted: whose they are, or where they go.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
