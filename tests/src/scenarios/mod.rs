@@ -38,7 +38,10 @@ use anyhow::Result;
 pub type Scenario = (&'static str, fn() -> Result<()>);
 
 /// Not for kernels that have nf_conntrack built in: it cannot be unloaded there.
-pub const OF_MODULES: &[&str] = &["nf_conntrack_may_come_late_and_go"];
+pub const OF_MODULES: &[&str] = &[
+    "nf_conntrack_may_come_late_and_go",
+    "fentry_keeps_nf_conntrack_loaded",
+];
 
 /// Of exact timing: a sender that is held up for some milliseconds makes another experiment of them. They
 /// run in a guest whose clock goes by instructions, so that other work on the machine does not hold it up.
@@ -141,4 +144,5 @@ pub const ALL: &[Scenario] = &[
     ("top_talkers_of_each_namespace", top::namespaces),
     ("the_listening_process_is_named", top::process_named),
     ("nf_conntrack_may_come_late_and_go", module::comes_and_goes),
+    ("fentry_keeps_nf_conntrack_loaded", module::kept_by_fentry),
 ];
