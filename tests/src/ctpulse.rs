@@ -27,7 +27,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::kernel::conntrack_is_a_module;
+use crate::kernel::has_types;
 
 /// The timeout for expected records. Guests are emulated, on machines that may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(240);
@@ -56,11 +56,7 @@ pub struct Ended {
 
 /// How probes are attached on this kernel: the mode in the hello.
 pub fn best_mode() -> Result<&'static str> {
-    Ok(if conntrack_is_a_module()? {
-        "kprobe"
-    } else {
-        "fentry"
-    })
+    Ok(if has_types()? { "fentry" } else { "kprobe" })
 }
 
 impl Stream {

@@ -21,7 +21,7 @@ use crate::{
     probes::{
         facts::{HostFacts, Support},
         missed::counts_missed_hits,
-        plan::{Mechanism, Plan, ProbeGroup, ProbeRequest, coverage},
+        plan::{Plan, ProbeGroup, ProbeRequest, coverage},
     },
     reading::hooks::Hooks,
     source::{
@@ -117,7 +117,7 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> DoctorReport {
 
 /// Whether any probe would be a kprobe.
 fn uses_kprobes(plan: &Plan) -> bool {
-    !plan.uses_fentry() || plan.attachments().any(|a| a.how == Mechanism::Kprobe)
+    !plan.uses_fentry() || plan.attachments().any(|a| !a.how.is_fentry())
 }
 
 /// How many programs would be attached by fentry. None is not a problem: kprobes do the same.
@@ -126,10 +126,7 @@ fn fentry(plan: &Plan, facts: &HostFacts) -> DoctorFinding {
         Err(reason) => format!("not used: {reason}"),
         Ok(_) => {
             let all = plan.attachments().count();
-            let own = plan
-                .attachments()
-                .filter(|a| a.how == Mechanism::Fentry)
-                .count();
+            let own = plan.attachments().filter(|a| a.how.is_fentry()).count();
             format!(
                 "to be used for {own} of {all} programs, kprobes where it is refused (tested on 6.12)"
             )

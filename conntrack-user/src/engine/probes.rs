@@ -103,20 +103,11 @@ impl ProbeLifecycle {
         match settings.no_fentry.as_deref() {
             None => {}
             Some([]) => facts.fentry = Err(NoFentry::TurnedOff),
-            Some(without) => {
-                if let Ok(functions) = &mut facts.fentry {
-                    functions.retain(|function| !without.iter().any(|name| name == function));
-                }
-            }
+            Some(without) => facts.without_fentry = without.to_vec(),
         }
         self.waiting = matches!(settings.request, ProbeRequest::Group(_))
             && matches!(facts.conntrack, Support::No(_));
-        let mut outcome = self.plan_and_attach(&facts);
-        if let Some(reason) = outcome.fentry_refused.take() {
-            log::warn!("{reason}; using kprobes");
-            facts.fentry = Err(reason);
-            outcome = self.plan_and_attach(&facts);
-        }
+        let outcome = self.plan_and_attach(&facts);
         self.status = Rc::new(ProbeStatus {
             number: self.status.number + 1,
             report: outcome.report(),

@@ -19,7 +19,7 @@ use std::{
 
 use aya::Ebpf;
 
-use super::facts::Support;
+use super::{facts::Support, fentry::Trampoline};
 use crate::files;
 
 /// Release since which the kernel counts missed kprobe hits: commits "bpf: Count missed stats in
@@ -56,7 +56,12 @@ enum MissCounter {
 
 impl MissedHits {
     /// Finds the descriptors of all loaded programs and of their links.
-    pub fn new(ebpf: &Ebpf, kernel: &str, kprobes: bool) -> Self {
+    pub(super) fn new(
+        ebpf: &Ebpf,
+        trampolines: &[Trampoline],
+        kernel: &str,
+        kprobes: bool,
+    ) -> Self {
         if counts_missed_hits(kernel, kprobes) != Support::Yes {
             return Self { counters: None };
         }
@@ -68,6 +73,8 @@ impl MissedHits {
             counters.push(MissCounter::Program(fd));
             ids.extend(fdinfo(fd, "prog_id"));
         }
+        let own = trampolines.iter();
+        counters.extend(own.map(|t| MissCounter::Program(t.program.as_raw_fd())));
         // aya does not expose the links' descriptors, so they are found by their fdinfo.
         let links = open_descriptors().into_iter().filter(|&fd| {
             fdinfo_text(fd).is_some_and(|text| {

@@ -63,6 +63,12 @@ pub fn conntrack_is_a_module() -> Result<bool> {
     Ok(!built_in.try_exists()? || built_in.join("initstate").try_exists()?)
 }
 
+/// Whether the kernel has the types of nf_conntrack's functions, which fentry takes. Before 5.11 modules have none.
+pub fn has_types() -> Result<bool> {
+    let of_module = Path::new("/sys/kernel/btf/nf_conntrack");
+    Ok(!conntrack_is_a_module()? || of_module.try_exists()?)
+}
+
 /// A rule that matches on connections makes the kernel track them.
 pub const TRACK: &str = "add table inet t
     add chain inet t o { type filter hook output priority 0; }

@@ -286,7 +286,8 @@ pub(super) fn probe_mismatch() -> Result<()> {
     const NAME: &str = "conntrack_probe_mismatch";
     const FLOWS: u16 = 20;
     let ctnetlink = Ctnetlink::open()?;
-    let mut watch = Watch::start(NAME, &["--object", WRONG])?;
+    // By fentry, the programs would keep the module.
+    let mut watch = Watch::start(NAME, &["--object", WRONG, "--no-fentry"])?;
     for port in 1..=FLOWS {
         let made = ctnetlink.insert(&Flow::of(Tuple {
             protocol: protocol::UDP,

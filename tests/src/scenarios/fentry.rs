@@ -1,6 +1,6 @@
-//! How probes are attached: by fentry where the kernel supports it (nf_conntrack is built in), else by kprobes.
+//! How probes are attached: by fentry where the kernel has the types of nf_conntrack's functions, else by kprobes.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{
     full,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ctpulse::{Stream, best_mode},
-    kernel::{conntrack_is_a_module, flush, settle, tracking},
+    kernel::{flush, has_types, settle, tracking},
     traffic::UdpFlows,
 };
 
@@ -26,6 +26,18 @@ pub(super) fn best_way() -> Result<()> {
         let probes = &stream.hello()?["probes"];
         ensure!(probes["mode"] == mode, "{probes}");
         ensure!(probes["by_kprobe"].is_null(), "{probes}");
+        let functions = probes["functions"].as_array().context("functions")?;
+        ensure!(
+            functions.len() == probes["attached"].as_array().map_or(0, Vec::len),
+            "{probes}"
+        );
+        for function in functions {
+            let has_reason = !function["reason"].is_null();
+            ensure!(
+                function["by"] == mode && has_reason == (mode == "kprobe"),
+                "{function}"
+            );
+        }
         ensure!(
             probes["missing"].as_array().is_some_and(Vec::is_empty),
             "{probes}"
@@ -51,8 +63,8 @@ pub(super) fn mixed() -> Result<()> {
         "__nf_ct_delete_from_lists",
         "__nf_conntrack_confirm",
     ];
-    if conntrack_is_a_module()? {
-        println!("nf_conntrack is a module: there is no fentry to go with");
+    if !has_types()? {
+        println!("this kernel has no types of nf_conntrack: there is no fentry to go with");
         return Ok(());
     }
     for function in CALLS {

@@ -38,7 +38,10 @@ use anyhow::Result;
 pub type Scenario = (&'static str, fn() -> Result<()>);
 
 /// Not for kernels with nf_conntrack built in: it cannot be unloaded there.
-pub const OF_MODULES: &[&str] = &["nf_conntrack_may_come_late_and_go"];
+pub const OF_MODULES: &[&str] = &[
+    "nf_conntrack_may_come_late_and_go",
+    "fentry_keeps_nf_conntrack_loaded",
+];
 
 /// With exact timing: a sender that is delayed by some milliseconds changes the experiment. They run in a guest whose clock
 /// counts instructions, so that other work on the machine does not delay it.
@@ -141,4 +144,5 @@ pub const ALL: &[Scenario] = &[
     ("top_talkers_of_each_namespace", top::namespaces),
     ("the_listening_process_is_named", top::process_named),
     ("nf_conntrack_may_come_late_and_go", module::comes_and_goes),
+    ("fentry_keeps_nf_conntrack_loaded", module::kept_by_fentry),
 ];

@@ -56,6 +56,7 @@ fn hello(names: &[&str]) -> Record {
             attached: vec!["__nf_conntrack_alloc".into()],
             by_kprobe: Vec::new(),
             missing: Vec::new(),
+            functions: Vec::new(),
         },
         instances: names
             .iter()

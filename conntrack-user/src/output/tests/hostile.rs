@@ -245,6 +245,7 @@ fn probes() -> impl Strategy<Value = Probes> {
             by_kprobe: Vec::new(),
             attached,
             missing,
+            functions: Vec::new(),
         })
 }
 

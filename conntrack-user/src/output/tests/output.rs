@@ -122,6 +122,7 @@ fn probes_on() -> Probes {
         .into(),
         by_kprobe: Vec::new(),
         missing: Vec::new(),
+        functions: Vec::new(),
     }
 }
 
@@ -139,6 +140,7 @@ fn probes_on_but_one() -> Probes {
 
 fn probes_off() -> Probes {
     Probes {
+        functions: Vec::new(),
         mode: "off".into(),
         group: "off".into(),
         reason: Some("this kernel has no kprobes".into()),

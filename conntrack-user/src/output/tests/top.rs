@@ -186,6 +186,7 @@ fn hello(instances: &[&str]) -> Record {
             attached: vec!["__nf_conntrack_alloc".into()],
             by_kprobe: Vec::new(),
             missing: Vec::new(),
+            functions: Vec::new(),
         },
         instances: instances
             .iter()
