@@ -10,7 +10,7 @@ const WIDTH: usize = 70;
 /// The gap between two columns.
 const GAP: usize = 3;
 
-/// A cell.
+/// Text of a table, with the widths it needs.
 #[derive(Clone, Debug)]
 pub(super) struct Cell {
     roff: String,
