@@ -4,18 +4,21 @@
 //! program is loaded, which aya keeps to itself; so programs are loaded by our own bpf(2) here, wherever their function is. What
 //! they are made of still comes from aya: the instructions by a second pass over the object, with the maps that aya created.
 
-mod bpf;
 mod instructions;
 
-use std::{collections::HashMap, io, os::fd::OwnedFd, sync::Arc};
+use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use aya::Ebpf;
-use aya_obj::generated::bpf_insn;
+use conntrack_ebpf::table::ProgramPair;
 use thiserror::Error;
 
-use self::bpf::Program;
-pub(super) use self::instructions::ObjectError;
-use super::{globals::Globals, offsets::FentryTarget, plan::AttachPoint};
+use self::instructions::Instructions;
+pub use self::instructions::ObjectError;
+use super::{
+    bpf::{self, TracingProgram},
+    globals::Globals,
+    offsets::FentryTarget,
+};
 
 /// The module that tracks connections, where they are not tracked by vmlinux.
 const MODULE: &str = "nf_conntrack";
@@ -67,7 +70,7 @@ pub(super) struct Trampolines<'a> {
     object: &'a [u8],
     globals: &'a Globals,
     /// Made when the first program is asked for; the same error for all that follow.
-    programs: Option<Result<HashMap<String, Vec<bpf_insn>>, Arc<ObjectError>>>,
+    programs: Option<Result<Instructions, Arc<ObjectError>>>,
     module: Option<Result<OwnedFd, Arc<io::Error>>>,
 }
 
@@ -86,10 +89,10 @@ impl<'a> Trampolines<'a> {
     pub(super) fn attach(
         &mut self,
         maps: &Ebpf,
-        point: &AttachPoint,
+        program: ProgramPair,
         target: FentryTarget,
     ) -> Result<Trampoline, FentryError> {
-        let name = point.program.fentry;
+        let name = program.fentry;
         let programs = self
             .programs
             .get_or_insert_with(|| {
@@ -111,10 +114,10 @@ impl<'a> Trampolines<'a> {
                 )
             }
         };
-        let program = Program {
+        let program = TracingProgram {
             name,
             instructions,
-            at_return: point.program.at_return,
+            at_return: program.at_return,
             function: target.id,
             types,
         };

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 /// Values by the globals' names.
 #[derive(Debug, Default)]
-pub(super) struct Globals(Vec<Global>);
+pub(super) struct Globals(Vec<GlobalValue>);
 
 #[derive(Debug)]
-struct Global {
+struct GlobalValue {
     name: &'static str,
     value: Vec<u8>,
     /// Whether the object must have it.
@@ -17,7 +17,7 @@ struct Global {
 impl Globals {
     /// Sets one that the object must have.
     pub(super) fn set<const N: usize>(&mut self, name: &'static str, value: impl Value<N>) {
-        self.0.push(Global {
+        self.0.push(GlobalValue {
             name,
             value: value.bytes().to_vec(),
             required: true,
@@ -30,7 +30,7 @@ impl Globals {
         name: &'static str,
         value: impl Value<N>,
     ) {
-        self.0.push(Global {
+        self.0.push(GlobalValue {
             name,
             value: value.bytes().to_vec(),
             required: false,

@@ -9,8 +9,6 @@
 //! (The kernel adds to the first count without a lock, so two CPUs that miss a hit of one probe at the same moment may be counted
 //! as one.)
 
-mod link;
-
 use std::{
     fs,
     os::fd::{AsFd, AsRawFd, RawFd},
@@ -19,7 +17,7 @@ use std::{
 
 use aya::Ebpf;
 
-use super::{facts::Support, fentry::Trampoline};
+use super::{bpf, facts::Support, fentry::Trampoline};
 use crate::files;
 
 /// Release since which the kernel counts missed kprobe hits: commits "bpf: Count missed stats in
@@ -95,7 +93,7 @@ impl MissedHits {
         self.counters.as_ref()?.iter().try_fold(0, |sum, counter| {
             let missed = match *counter {
                 MissCounter::Program(fd) => fdinfo(fd, "recursion_misses")?,
-                MissCounter::Link(fd) => link::missed(fd)?,
+                MissCounter::Link(fd) => bpf::kprobe_misses(fd)?,
             };
             Some(sum + missed)
         })

@@ -3,6 +3,7 @@
 //! that can be attached. This is the only room that names aya or bpf(2).
 
 pub mod attach;
+mod bpf;
 pub mod btf;
 pub mod error;
 mod events;

@@ -59,7 +59,7 @@ fn by_fentry(
 ) -> Result<Vec<Trampoline>, FentryError> {
     points
         .iter()
-        .map(|point| trampolines.attach(ebpf, point, target))
+        .map(|point| trampolines.attach(ebpf, point.program, target))
         .collect()
 }
 

@@ -33,12 +33,15 @@ pub enum ObjectError {
     NoMap(String),
 }
 
-/// The instructions of every program that is for a trampoline, by the program's name.
+/// The instructions of programs, by the programs' names.
+pub(super) type Instructions = HashMap<String, Vec<bpf_insn>>;
+
+/// The instructions of every program that is for a trampoline.
 pub(super) fn of(
     object: &[u8],
     globals: &Globals,
     created: &Ebpf,
-) -> Result<HashMap<String, Vec<bpf_insn>>, ObjectError> {
+) -> Result<Instructions, ObjectError> {
     let mut object = Object::parse(object)?;
     object.patch_map_data(globals.by_name())?;
     let texts: HashSet<usize> = object

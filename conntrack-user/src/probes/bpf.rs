@@ -1,4 +1,5 @@
-//! The calls of bpf(2) that load a tracing program for a function of a module, and attach it: uapi/linux/bpf.h.
+//! Calls of bpf(2) that aya does not offer: what loads a tracing program for a function of a module and attaches it, and what
+//! tells a kprobe's misses. Numbers and structures are those of uapi/linux/bpf.h.
 
 use std::{
     ffi::CStr,
@@ -39,6 +40,11 @@ const NAME: usize = 16;
 ///
 /// Every address in it must be 0, or that of memory which the command may read or write as far as the attributes say.
 unsafe trait Attributes {}
+
+/// `BPF_LINK_TYPE_PERF_EVENT` of `enum bpf_link_type`.
+const LINK_OF_PERF_EVENT: u32 = 7;
+/// `BPF_PERF_EVENT_KPROBE` and `BPF_PERF_EVENT_KRETPROBE` of `enum bpf_perf_event_type`.
+const PERF_EVENT_KPROBES: [u32; 2] = [3, 4];
 
 /// What `BPF_PROG_LOAD` takes, up to the last field that is used.
 #[repr(C)]
@@ -103,13 +109,32 @@ struct BtfInfo {
     kernel_btf: u32,
 }
 
-// SAFETY: its addresses are those of slices and of the license, which outlive the call (`Program::load_with`).
+/// `struct bpf_link_info`, up to the last field that a kprobe's link has.
+#[repr(C)]
+#[derive(Default)]
+struct LinkInfo {
+    link_type: u32,
+    id: u32,
+    prog_id: u32,
+    pad: u32,
+    event_type: u32,
+    pad2: u32,
+    func_name: u64,
+    name_len: u32,
+    offset: u32,
+    addr: u64,
+    missed: u64,
+    cookie: u64,
+}
+
+// SAFETY: its addresses are those of slices and of the license, which outlive the call (`TracingProgram::load_with`).
 unsafe impl Attributes for Load {}
 // SAFETY: the only address is 0.
 unsafe impl Attributes for Open {}
 // SAFETY: there are no addresses; the kernel writes `next_id`.
 unsafe impl Attributes for Id {}
-// SAFETY: the kernel writes a `BtfInfo` and the name it points to, both of which outlive the call (`is_types_of`).
+// SAFETY: the kernel writes a structure of `info_len` bytes and the name that one points to, all of which outlive the call
+// (`is_types_of`, `kprobe_misses`).
 unsafe impl Attributes for Info {}
 
 fn bpf<A: Attributes>(command: libc::c_long, attributes: &mut A) -> io::Result<RawFd> {
@@ -135,7 +160,7 @@ fn number(fd: &OwnedFd) -> u32 {
 }
 
 /// A program to be loaded for a function.
-pub(super) struct Program<'a> {
+pub(super) struct TracingProgram<'a> {
     pub(super) name: &'a str,
     pub(super) instructions: &'a [bpf_insn],
     /// Whether it runs at the function's return.
@@ -146,8 +171,8 @@ pub(super) struct Program<'a> {
     pub(super) types: Option<&'a OwnedFd>,
 }
 
-impl Program<'_> {
-    /// Loads it.
+impl TracingProgram<'_> {
+    /// Has the verifier check it. The kernel keeps it until the descriptor is closed.
     pub(super) fn load(&self) -> io::Result<OwnedFd> {
         self.load_with(&mut [])
     }
@@ -160,8 +185,8 @@ impl Program<'_> {
         }
         let length = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
         let text = String::from_utf8_lossy(&log[..length]);
-        let lines = text.lines().filter(|line| !line.starts_with("processed "));
-        lines.last().unwrap_or_default().to_owned()
+        let mut lines = text.lines().filter(|line| !line.starts_with("processed "));
+        lines.next_back().unwrap_or_default().to_owned()
     }
 
     fn load_with(&self, log: &mut [u8]) -> io::Result<OwnedFd> {
@@ -252,4 +277,18 @@ fn is_types_of(types: &OwnedFd, module: &str) -> io::Result<bool> {
     }
     let name = CStr::from_bytes_until_nul(&name).map_err(io::Error::other)?;
     Ok(found.kernel_btf != 0 && name.to_bytes() == module.as_bytes())
+}
+
+/// Hits of the kprobe of a link that did not fire; `None` where the kernel does not count them, or it is no kprobe's.
+pub(super) fn kprobe_misses(link: RawFd) -> Option<u64> {
+    let mut found = LinkInfo::default();
+    let mut info = Info {
+        bpf_fd: u32::try_from(link).ok()?,
+        info_len: size_of::<LinkInfo>() as u32,
+        info: (&raw mut found) as u64,
+    };
+    bpf(command::OBJ_GET_INFO_BY_FD, &mut info).ok()?;
+    let is_kprobe =
+        found.link_type == LINK_OF_PERF_EVENT && PERF_EVENT_KPROBES.contains(&found.event_type);
+    is_kprobe.then_some(found.missed)
 }
