@@ -62,8 +62,10 @@ probes! {
 
     Flow {
         counts {
-            /// A non-template conntrack was destroyed (`nf_ct_destroy`).
-            Deleted: every_flow;
+            /// A conntrack that was confirmed, and so had been in the table, was destroyed (`nf_ct_destroy`).
+            Destroyed: every_flow;
+            /// A conntrack that was never confirmed was destroyed, templates excepted.
+            DestroyedUnconfirmed;
         }
         on NfCtDestroy = "nf_ct_destroy" { entry destroy };
         // Its name up to 5.14.

@@ -22,7 +22,14 @@ fn destroy_entered<C: AtEntry>(ctx: &C) -> Option<()> {
         return None;
     }
     let slot = slot_of(ctx, net)?;
-    count(slot, ProbeCounter::Deleted);
+    count(
+        slot,
+        if status.is_confirmed() {
+            ProbeCounter::Destroyed
+        } else {
+            ProbeCounter::DestroyedUnconfirmed
+        },
+    );
     lifetime::end(slot, ct, status);
     Some(())
 }

@@ -100,12 +100,12 @@ fn group(spec: &CounterSpec) -> Option<&'static str> {
 
 fn verified_by(spec: &CounterSpec) -> String {
     match (spec.verify, spec.column) {
-        (Verify::Conservation, _) => "`entries_balance`".to_owned(),
         (Verify::Equality, Some(column)) if counted_by_kernel(spec, PROBED) => {
             format!("equality with column `{column}`")
         }
         (Verify::KernelOnly, _) => "nothing: no probe can count it".to_owned(),
-        _ => "guest tests".to_owned(),
+        _ if spec.laws.is_empty() => "guest tests".to_owned(),
+        _ => format!("`{}`", spec.laws.join("`, `")),
     }
 }
 
@@ -121,8 +121,11 @@ mod tests {
     #[test]
     fn a_row_has_its_sources_and_its_verification() {
         for (counter, end) in [
-            (Counter::Alloc, "| — | — | — | flow | `entries_balance` |"),
-            (Counter::New, "| proc | — | — | flow | guest tests |"),
+            (
+                Counter::Alloc,
+                "| — | — | — | flow | `entries_balance`, `unconfirmed_balance` |",
+            ),
+            (Counter::New, "| proc | — | — | flow | `packets_balance` |"),
             (
                 Counter::Insert,
                 "| proc | proc | proc | proc, flow | equality with column `insert` |",

@@ -15,7 +15,7 @@ fn what_every_flow_increments_is_in_the_first_cache_line() {
         P::AllocCallPacket,
         P::Free,
         P::Inserted,
-        P::Deleted,
+        P::Destroyed,
         P::DeleteList,
     ] {
         assert!(counter.index() < CACHE_LINE, "{counter:?}");

@@ -18,7 +18,7 @@ use crate::reading::{
 
 /// Counters of the programs that also measure lifetimes, `__nf_conntrack_confirm` and `early_drop`: they are available, or not,
 /// together with those durations.
-const LIFETIMES: Selector = Selector::sum(&[ProbeCounter::Inserted, ProbeCounter::Deleted]);
+const LIFETIMES: Selector = Selector::sum(&[ProbeCounter::Inserted, ProbeCounter::Destroyed]);
 const CONFIRM: Selector = Selector::sum(&[ProbeCounter::ConfirmFailed]);
 const EARLY_DROP: Selector = Selector::sum(&[ProbeCounter::TableFull]);
 
@@ -119,7 +119,7 @@ mod tests {
             early_drop: Some(DurationHistogram::default()),
         };
         let coverage = Coverage::except(vec![
-            (ProbeCounter::Deleted, "no such function".into()),
+            (ProbeCounter::Destroyed, "no such function".into()),
             (ProbeCounter::TableFull, "it is inlined".into()),
         ]);
         let covered = counted.covered(&coverage);

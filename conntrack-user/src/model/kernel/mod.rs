@@ -3,6 +3,7 @@
 pub mod charts;
 pub mod counters;
 pub mod era;
+pub mod laws;
 pub mod origin;
 pub mod per_counter;
 pub mod tracking;

@@ -14,7 +14,9 @@ use crate::{
         rates::delta::Accumulator,
         record::Check,
         verify::{
-            crosscheck::{Bracket, Comparison},
+            bracket::Bracket,
+            conservation::{Conservation, Numbers},
+            crosscheck::Comparison,
             grace::Grace,
         },
     },
@@ -50,6 +52,7 @@ pub(super) struct Totals {
 struct Attachment {
     base: Bracket,
     entries: Option<u64>,
+    conservation: Conservation,
     columns: PerCounter<u64>,
     last: ProbeTotals,
     /// Hits missed in earlier attachments: the kernel counts from 0 for each.
@@ -86,6 +89,7 @@ impl Totals {
             Attachment {
                 base: Bracket::from(reading),
                 entries: kernel.entries(),
+                conservation: Conservation::new(kernel.entries(), reading.in_flight),
                 columns: PerCounter::from_fn(|spec| columns.total(spec.column?)),
                 last: reading.after,
                 missed_before: match self.faults {
@@ -148,15 +152,29 @@ impl Totals {
         Some(sum(selector.plus).saturating_sub(sum(selector.minus)))
     }
 
-    /// The checks of a reading that was added; empty without probes.
+    /// The checks of a reading that was added; none without probes.
     pub(super) fn checks(
-        &self,
+        &mut self,
         reading: &InstanceReading,
         era: Option<Era>,
         coverage: &Coverage,
         grace: &Grace,
     ) -> Vec<Check> {
-        self.compare(reading, era, coverage, grace, &self.kernel)
+        let checks = self.compare(reading, era, coverage, grace, &self.kernel);
+        if let Some((attachment, probes)) = self.attachment.as_mut().zip(reading.probes.as_ref()) {
+            let now = Bracket::from(probes);
+            let mut conservation = attachment.conservation;
+            conservation.narrow(&numbers(
+                attachment,
+                &now,
+                reading,
+                probes,
+                coverage,
+                &self.kernel,
+            ));
+            attachment.conservation = conservation;
+        }
+        checks
     }
 
     /// The checks of a reading that was not added.
@@ -188,14 +206,11 @@ impl Totals {
         };
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let stat = reading.kernel.stat.as_ref().zip(era);
+        let now = Bracket::from(probes);
         Comparison {
-            base: &attachment.base,
-            now: &Bracket::from(probes),
-            entries: reading
-                .kernel
-                .entries()
-                .zip(attachment.entries)
-                .map(|(now, base)| signed(now) - signed(base)),
+            numbers: numbers(attachment, &now, reading, probes, coverage, kernel),
+            entries_before: attachment.entries,
+            conservation: &attachment.conservation,
             column: &|spec| {
                 let column = live_column(spec, stat)?;
                 let risen = kernel
@@ -204,12 +219,29 @@ impl Totals {
                     .map(|(now, base)| signed(now) - signed(base));
                 risen.ok_or_else(|| format!("column {column} was not there from the start").into())
             },
-            coverage,
             missed: probes.missed,
-            unexplained_drops: unexplained_drops(attachment, probes, kernel),
             grace,
         }
         .checks()
+    }
+}
+
+/// The numbers that the laws of conservation are about.
+fn numbers<'a>(
+    attachment: &'a Attachment,
+    now: &'a Bracket,
+    reading: &InstanceReading,
+    probes: &ProbeReading,
+    coverage: &'a Coverage,
+    kernel: &Accumulator,
+) -> Numbers<'a> {
+    Numbers {
+        base: &attachment.base,
+        now,
+        entries: reading.kernel.entries(),
+        unseen_drops: unexplained_drops(attachment, probes, kernel),
+        in_flight: probes.in_flight,
+        coverage,
     }
 }
 

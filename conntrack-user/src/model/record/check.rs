@@ -4,9 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{model::record::wire::Time, text::Text};
 
-/// Name of the check Δentries = alloc − free.
-pub const ENTRIES_BALANCE: &str = "entries_balance";
-
 /// The result of a check, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,7 +37,7 @@ impl Verdict {
 /// One check. Its numbers are differences since the probes were attached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// The counter's name, or [`ENTRIES_BALANCE`].
+    /// The counter's name, or that of a law of conservation.
     pub name: Text,
     /// What the probes counted.
     pub probe: Option<i64>,

@@ -15,7 +15,7 @@ mod wire;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    check::{Check, Crosscheck, ENTRIES_BALANCE, Verdict, worst},
+    check::{Check, Crosscheck, Verdict, worst},
     happenings::{Alert, Burst, BurstTotals, Event, EventTotals},
     hello::{Hello, Instance},
     sample::{AlertState, Buckets, Peak, PerCpu, Percentiles, Sample, Skew, SourceKind},

@@ -4,93 +4,144 @@
 //! makes the kernel's difference a range, and the probe's difference must be in it. If nothing moved, the range is a single
 //! number, and the agreement is exact.
 
-use crate::{reading::unavailable::Unavailable, text::Text};
-use conntrack_ebpf::ProbeCounter;
-
+use super::{
+    bracket::{kernel_range, value},
+    conservation::{Conservation, Numbers},
+    grace::Grace,
+};
 use crate::{
     model::{
-        kernel::counters::{COUNTERS, CounterSpec, Verify},
-        record::{Check, ENTRIES_BALANCE, Verdict},
-        verify::grace::Grace,
+        kernel::{
+            counters::{COUNTERS, CounterSpec, Verify},
+            laws::{ENTRIES_BALANCE, Law},
+        },
+        record::{Check, Verdict, worst},
     },
-    reading::{
-        coverage::Coverage,
-        probes::{ProbeReading, ProbeTotals},
-        selector::Selector,
-    },
+    reading::{selector::Selector, unavailable::Unavailable},
+    text::Text,
 };
-
-/// The probes' totals before and after a reading of the kernel.
-#[derive(Clone, Copy, Debug)]
-pub struct Bracket {
-    pub before: ProbeTotals,
-    pub after: ProbeTotals,
-}
-
-impl From<&ProbeReading> for Bracket {
-    fn from(reading: &ProbeReading) -> Self {
-        Self {
-            before: reading.before,
-            after: reading.after,
-        }
-    }
-}
 
 /// The inputs of the checks of one reading.
 pub struct Comparison<'a> {
-    /// The first reading after the probes were attached.
-    pub base: &'a Bracket,
-    /// The reading to judge.
-    pub now: &'a Bracket,
-    /// The kernel's number of entries minus that of the first reading.
-    pub entries: Option<i64>,
+    /// The probes' numbers, and the kernel's number of entries.
+    pub numbers: Numbers<'a>,
+    /// The number of entries at the first reading.
+    pub entries_before: Option<u64>,
+    /// What the laws of conservation leave room for.
+    pub conservation: &'a Conservation,
     /// The increase of a kernel column since the first reading.
     pub column: &'a dyn Fn(&CounterSpec) -> Result<i64, Unavailable>,
-    /// The probes that count.
-    pub coverage: &'a Coverage,
     /// Probe hits that the kernel missed; `None` if it does not count them.
     pub missed: Option<u64>,
-    /// Drops that the kernel counted and the probes cannot explain. They include allocations that failed for lack of memory,
-    /// which a probe on the entry of the allocation cannot see.
-    pub unexplained_drops: u64,
     /// The grace period, with the correction of the first reading.
     pub grace: &'a Grace,
 }
 
 impl Comparison<'_> {
-    /// The balance of entries, then a check of each counter that probes count.
+    /// The laws of conservation, then a check of each counter that probes count.
     #[must_use]
     pub fn checks(&self) -> Vec<Check> {
-        let counters = COUNTERS.iter().filter_map(|spec| {
+        let mut checks = vec![self.entries_balance()];
+        checks.extend(Law::ALL.map(|law| self.law(law)));
+        let laws = checks.clone();
+        checks.extend(COUNTERS.iter().filter_map(|spec| {
             let source = spec.probe?;
-            let counted = self.coverage.missing(source).is_none();
-            counted.then(|| self.counter(spec, source))
-        });
-        std::iter::once(self.entries_balance())
-            .chain(counters)
-            .collect()
+            let counted = self.numbers.coverage.missing(source).is_none();
+            counted.then(|| self.counter(spec, source, &laws))
+        }));
+        checks
+    }
+
+    fn law(&self, law: Law) -> Check {
+        let name = law.check();
+        let allowed = match self.conservation.allowed(law, &self.numbers) {
+            Ok(allowed) => allowed,
+            Err(reason) => return not_comparable(name, None, reason),
+        };
+        let residual = outside(allowed.probe, allowed.low, allowed.high);
+        let (verdict, reason) = match residual {
+            0 if allowed.bracketed => (Verdict::WithinBracket, None),
+            0 => (Verdict::Exact, None),
+            _ => disagreement(residual, self.missed),
+        };
+        Check {
+            name: name.into(),
+            probe: Some(allowed.probe),
+            kernel_low: Some(allowed.low),
+            kernel_high: Some(allowed.high),
+            residual: Some(residual),
+            verdict,
+            reason: reason.map(Text::from),
+        }
     }
 
     fn entries_balance(&self) -> Check {
         use conntrack_ebpf::ProbeCounter::{AllocCall, Free, TableFull};
         const SOURCE: Selector = Selector::sum(&[AllocCall]).less(&[TableFull, Free]);
-        let kernel = match self.coverage.missing(SOURCE) {
+        let kernel = match self.numbers.coverage.missing(SOURCE) {
             Some(reason) => Err(format!("needs its probes: {reason}").into()),
-            None => self
-                .entries
-                .ok_or_else(|| "the kernel's number of entries cannot be read".into()),
+            None => {
+                let entries = self.entries_before.zip(self.numbers.entries);
+                entries
+                    .map(|(before, now)| signed(now) - signed(before))
+                    .ok_or_else(|| "the kernel's number of entries cannot be read".into())
+            }
         };
-        self.check(ENTRIES_BALANCE, SOURCE, kernel, self.unexplained_drops)
+        self.check(ENTRIES_BALANCE, SOURCE, kernel, self.numbers.unseen_drops)
     }
 
-    fn counter(&self, spec: &CounterSpec, source: Selector) -> Check {
-        let kernel = match spec.verify {
-            Verify::Conservation => Err(format!("verified together as {ENTRIES_BALANCE}").into()),
+    fn counter(&self, spec: &CounterSpec, source: Selector, laws: &[Check]) -> Check {
+        let column = match spec.verify {
+            Verify::Conservation => Err(Unavailable::from("no kernel counts it")),
             Verify::ProbeOnly => Err("no kernel counts it".into()),
             Verify::KernelOnly => Err("counted by the kernel alone".into()),
             Verify::Equality => (self.column)(spec),
         };
-        self.check(spec.name, source, kernel, 0)
+        match column {
+            Err(reason) if spec.laws.is_empty() => {
+                not_comparable(spec.name, Some(self.risen(source)), reason)
+            }
+            Err(_) => self.by_laws(spec, source, laws),
+            Ok(column) => self.check(spec.name, source, Ok(column), 0),
+        }
+    }
+
+    /// A counter that no column counts obeys the laws that it is part of. What breaks one of them may be another counter of it:
+    /// all of them are in doubt.
+    fn by_laws(&self, spec: &CounterSpec, source: Selector, laws: &[Check]) -> Check {
+        let of_it = laws
+            .iter()
+            .filter(|check| spec.laws.iter().any(|name| check.name == **name));
+        let of_it: Vec<Check> = of_it.cloned().collect();
+        let probe = Some(self.risen(source));
+        match worst(&of_it) {
+            None => {
+                let reasons = of_it.iter().find_map(|check| check.reason.clone());
+                let reason = reasons.map_or_else(String::new, |reason| format!(": {reason}"));
+                not_comparable(
+                    spec.name,
+                    probe,
+                    format!("no law can be checked{reason}").into(),
+                )
+            }
+            Some(verdict) => {
+                let broken = of_it.iter().filter(|check| check.verdict == verdict);
+                let broken: Vec<&str> = broken.map(|check| check.name.raw()).collect();
+                let names = match verdict {
+                    Verdict::Undercount | Verdict::Mismatch => &broken,
+                    _ => spec.laws,
+                };
+                Check {
+                    verdict,
+                    ..not_comparable(spec.name, probe, format!("by {}", names.join(", ")).into())
+                }
+            }
+        }
+    }
+
+    /// How far the probes' count has risen since the first reading.
+    fn risen(&self, source: Selector) -> i64 {
+        value(source, &self.numbers.now.after) - value(source, &self.numbers.base.after)
     }
 
     /// `unseen`: the number of the probes' events that may have failed without their knowledge.
@@ -101,29 +152,13 @@ impl Comparison<'_> {
         kernel: Result<i64, Unavailable>,
         unseen: u64,
     ) -> Check {
-        let probe = value(source, &self.now.after) - value(source, &self.base.after);
+        let probe = self.risen(source);
         let kernel = match kernel {
             Ok(kernel) => kernel + self.grace.offset(name),
-            Err(reason) => {
-                return Check {
-                    name: name.into(),
-                    probe: Some(probe),
-                    kernel_low: None,
-                    kernel_high: None,
-                    residual: None,
-                    verdict: Verdict::NotComparable,
-                    reason: Some(reason.into_reason()),
-                };
-            }
+            Err(reason) => return not_comparable(name, Some(probe), reason),
         };
-        let (low, high) = kernel_range(source, self.base, self.now, kernel);
-        let residual = if probe < low {
-            probe - low
-        } else if probe > high {
-            probe - high
-        } else {
-            0
-        };
+        let (low, high) = kernel_range(source, self.numbers.base, self.numbers.now, kernel);
+        let residual = outside(probe, low, high);
         let (verdict, reason) = if residual > 0 && residual.unsigned_abs() <= unseen {
             let reason = format!("up to {unseen} allocations may have failed for lack of memory");
             (Verdict::WithinBracket, Some(reason))
@@ -142,32 +177,31 @@ impl Comparison<'_> {
     }
 }
 
-/// The value of a counter in these totals.
-fn value(source: Selector, totals: &ProbeTotals) -> i64 {
-    sum(source.plus, |i| totals[i]) - sum(source.minus, |i| totals[i])
+fn not_comparable(name: &'static str, probe: Option<i64>, reason: Unavailable) -> Check {
+    Check {
+        name: name.into(),
+        probe,
+        kernel_low: None,
+        kernel_high: None,
+        residual: None,
+        verdict: Verdict::NotComparable,
+        reason: Some(reason.into_reason()),
+    }
 }
 
-/// A sum over counters by index. It cannot wrap in practice: counters are u64.
-fn sum(counters: &[ProbeCounter], of: impl Fn(usize) -> u64) -> i64 {
-    let sum: u64 = counters.iter().map(|counter| of(counter.index())).sum();
-    i64::try_from(sum).unwrap_or(i64::MAX)
+/// How far a number is outside a range; negative below it.
+const fn outside(number: i64, low: i64, high: i64) -> i64 {
+    if number < low {
+        number - low
+    } else if number > high {
+        number - high
+    } else {
+        0
+    }
 }
 
-/// The range in which the kernel's number can have increased between the ends of two brackets, given the difference of what was
-/// read inside them.
-///
-/// The kernel's value at the end of a bracket is at least the value read minus all decrements during the bracket, and at most the
-/// value read plus all increments; the probes count both.
-fn kernel_range(source: Selector, base: &Bracket, now: &Bracket, kernel: i64) -> (i64, i64) {
-    let moved = |bracket: &Bracket, counters: &[ProbeCounter]| {
-        sum(counters, |i| {
-            bracket.after[i].saturating_sub(bracket.before[i])
-        })
-    };
-    (
-        kernel - moved(now, source.minus) - moved(base, source.plus),
-        kernel + moved(now, source.plus) + moved(base, source.minus),
-    )
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 fn judge(
@@ -183,6 +217,11 @@ fn judge(
     if residual == 0 {
         return (Verdict::WithinBracket, None);
     }
+    disagreement(residual, missed)
+}
+
+/// The verdict on a count that is outside its range.
+fn disagreement(residual: i64, missed: Option<u64>) -> (Verdict, Option<String>) {
     match missed {
         Some(missed) if residual.unsigned_abs() <= missed => (
             Verdict::Undercount,
@@ -203,11 +242,14 @@ fn judge(
 
 #[cfg(test)]
 mod tests {
-    use crate::model::record::worst;
-    use conntrack_ebpf::COUNTER_SLOTS;
+    use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{
+        model::verify::bracket::Bracket,
+        reading::{coverage::Coverage, probes::ProbeTotals},
+    };
 
     fn totals(alloc: u64, free: u64) -> ProbeTotals {
         let mut totals = [0; COUNTER_SLOTS];
@@ -226,14 +268,21 @@ mod tests {
             before: totals(before.0, before.1),
             after: totals(after.0, after.1),
         };
+        // Enough of them that no law but that of entries is in the way.
+        let before: u64 = 1_000_000;
         Comparison {
-            base: &bracket(base),
-            now: &bracket(now),
-            entries: Some(entries),
+            numbers: Numbers {
+                base: &bracket(base),
+                now: &bracket(now),
+                entries: Some(before.checked_add_signed(entries).unwrap()),
+                unseen_drops: 0,
+                in_flight: 4,
+                coverage: &Coverage::except(Vec::new()),
+            },
+            entries_before: Some(before),
+            conservation: &Conservation::new(Some(before), 4),
             column: &|_| Err("dead".into()),
-            coverage: &Coverage::except(Vec::new()),
             missed,
-            unexplained_drops: 0,
             grace: &Grace::default(),
         }
         .checks()
@@ -281,29 +330,95 @@ mod tests {
         assert_eq!(balance(ZERO, still, 30, Some(3)).residual, Some(-3));
     }
 
-    #[test]
-    fn dead_columns_are_not_comparable_and_say_why() {
-        let comparison = Comparison {
-            base: &Bracket {
-                before: totals(0, 0),
-                after: totals(0, 0),
-            },
-            now: &Bracket {
-                before: totals(1, 0),
-                after: totals(1, 0),
-            },
-            entries: Some(1),
-            column: &|_| Err("dead".into()),
-            coverage: &Coverage::except(Vec::new()),
-            missed: Some(0),
-            unexplained_drops: 0,
-            grace: &Grace::default(),
+    /// The checks of a run that made `inserted` flows and whose kernel destroyed `destroyed`, of which none is left.
+    fn flows(inserted: u64, destroyed: u64, coverage: &Coverage) -> Vec<Check> {
+        let mut now = [0; COUNTER_SLOTS];
+        for (counter, count) in [
+            (ProbeCounter::AllocCall, 100),
+            (ProbeCounter::AllocCallPacket, 100),
+            (ProbeCounter::Inserted, inserted),
+            (ProbeCounter::DeleteList, 100),
+            (ProbeCounter::Destroyed, destroyed),
+            (ProbeCounter::Free, 100),
+        ] {
+            now[counter.index()] = count;
+        }
+        let bracket = |totals: ProbeTotals| Bracket {
+            before: totals,
+            after: totals,
         };
-        let checks = comparison.checks();
-        let inserted = checks.iter().find(|c| c.name == "inserted").unwrap();
-        assert_eq!(inserted.verdict, Verdict::NotComparable);
-        assert_eq!(inserted.reason.as_ref().map(|t| t.raw()), Some("dead"));
+        Comparison {
+            numbers: Numbers {
+                base: &bracket([0; COUNTER_SLOTS]),
+                now: &bracket(now),
+                entries: Some(0),
+                unseen_drops: 0,
+                in_flight: 4,
+                coverage,
+            },
+            entries_before: Some(0),
+            conservation: &Conservation::new(Some(0), 4),
+            column: &|_| Err("dead".into()),
+            missed: Some(0),
+            grace: &Grace::default(),
+        }
+        .checks()
+    }
+
+    fn of(checks: &[Check], name: &str) -> (Verdict, String) {
+        let check = checks.iter().find(|check| check.name == *name).unwrap();
+        let reason = check.reason.as_ref().map(|reason| reason.raw().to_owned());
+        (check.verdict, reason.unwrap_or_default())
+    }
+
+    #[test]
+    fn counters_without_a_column_are_verified_by_laws() {
+        let checks = flows(100, 100, &Coverage::except(Vec::new()));
+        for (counter, laws) in [
+            ("alloc", "by entries_balance, unconfirmed_balance"),
+            ("free", "by entries_balance, frees_balance"),
+            ("new", "by packets_balance"),
+            ("inserted", "by flows_balance, unconfirmed_balance"),
+            ("deleted", "by frees_balance, flows_balance"),
+            ("delete_list", "by list_balance"),
+        ] {
+            assert_eq!(
+                of(&checks, counter),
+                (Verdict::Exact, laws.to_owned()),
+                "{counter}"
+            );
+        }
         assert_eq!(worst(&checks), Some(Verdict::Exact));
+    }
+
+    #[test]
+    fn a_broken_law_puts_all_its_counters_in_doubt_and_no_others() {
+        // Ten that were put into the table were not counted.
+        let checks = flows(90, 100, &Coverage::except(Vec::new()));
+        assert_eq!(of(&checks, "flows_balance").0, Verdict::Mismatch);
+        assert_eq!(of(&checks, "unconfirmed_balance").0, Verdict::Mismatch);
+        assert_eq!(of(&checks, "list_balance").0, Verdict::Exact);
+        let (verdict, reason) = of(&checks, "inserted");
+        assert_eq!(verdict, Verdict::Mismatch);
+        assert_eq!(reason, "by flows_balance, unconfirmed_balance");
+        assert_eq!(
+            of(&checks, "deleted"),
+            (Verdict::Mismatch, "by flows_balance".to_owned())
+        );
+        assert_eq!(of(&checks, "delete_list").0, Verdict::Exact);
+    }
+
+    #[test]
+    fn a_law_whose_probe_is_missing_says_so() {
+        let gone = vec![(ProbeCounter::Destroyed, "it is so".into())];
+        let checks = flows(100, 0, &Coverage::except(gone));
+        for name in ["flows_balance", "list_balance", "delete_list"] {
+            let (verdict, reason) = of(&checks, name);
+            assert_eq!(verdict, Verdict::NotComparable, "{name}");
+            assert!(reason.contains("it is so"), "{name}: {reason}");
+        }
+        // Another law holds.
+        assert_eq!(of(&checks, "inserted").0, Verdict::Exact);
     }
 
     proptest! {

@@ -1,4 +1,6 @@
-//! Verification of the probes' counts against the kernel's own.
+//! Verification of the probes' counts against the kernel's own, and against laws of conservation.
 
+pub mod bracket;
+pub mod conservation;
 pub mod crosscheck;
 pub mod grace;

@@ -70,7 +70,7 @@ fn everything() -> Coverage {
 fn refused() -> (Durations, Coverage) {
     let reason = |counter| (counter, "6.12.0 has no such function (inlined)".into());
     let coverage = Coverage::except(vec![
-        reason(ProbeCounter::Deleted),
+        reason(ProbeCounter::Destroyed),
         reason(ProbeCounter::ConfirmFailed),
     ]);
     (some().covered(&coverage), coverage)

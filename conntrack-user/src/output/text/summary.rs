@@ -25,7 +25,7 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
         ),
         Tone::Title,
     ));
-    for check in instance.entries_balance() {
+    for check in instance.balances() {
         let line = format!(
             "{:<16} {:>10} {:>10}  {}",
             check.name,

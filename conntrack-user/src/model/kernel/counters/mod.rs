@@ -9,6 +9,7 @@ use conntrack_ebpf::ProbeCounter;
 
 pub use self::spec::{ChartId, Colour, CounterSpec, Place, Verify};
 use self::spec::{kernel, probed};
+use crate::model::kernel::laws::{ENTRIES_BALANCE, Law};
 use crate::reading::selector::Selector;
 
 use ProbeCounter as P;
@@ -40,19 +41,20 @@ counters! {
         Selector::sum(&[P::AllocCall]).less(&[P::TableFull]),
         "conntrack allocated: entries rose by one",
     )
-    .conserved();
+    .conserved(&[ENTRIES_BALANCE, Law::Unconfirmed.check()]);
     Free = probed(
         "free",
         Selector::sum(&[P::Free]),
         "conntrack freed: entries fell by one",
     )
-    .conserved();
+    .conserved(&[ENTRIES_BALANCE, Law::Frees.check()]);
     New = probed(
         "new",
         Selector::sum(&[P::AllocCallPacket]).less(&[P::TableFullPacket, P::ExpectNew]),
         "packet began a flow that no expectation had announced",
     )
     .was("new", "4.9")
+    .conserved(&[Law::Packets.check()])
     .at(Place::new(ChartId::New, 0, "new").peak_rank(0));
     Inserted = probed(
         "inserted",
@@ -60,13 +62,15 @@ counters! {
         "flow put into the table, by a packet or by ctnetlink",
     )
     .was("insert", "4.9")
+    .conserved(&[Law::Flows.check(), Law::Unconfirmed.check()])
     .at(Place::new(ChartId::Changes, 0, "inserted").rank(1).peak_rank(3));
     Deleted = probed(
         "deleted",
-        Selector::sum(&[P::Deleted]),
+        Selector::sum(&[P::Destroyed, P::DestroyedUnconfirmed]),
         "conntrack destroyed, never-confirmed ones included",
     )
     .was("delete", "4.9")
+    .conserved(&[Law::Frees.check(), Law::Flows.check()])
     .at(Place::new(ChartId::Changes, 1, "deleted").peak_rank(1).below());
     DeleteList = probed(
         "delete_list",
@@ -74,6 +78,7 @@ counters! {
         "flow taken out of the table",
     )
     .was("delete_list", "4.9")
+    .conserved(&[Law::List.check()])
     .at(Place::new(ChartId::Changes, 2, "delete_list").heading("del_list").rank(5).peak_rank(5).below());
     Insert = kernel(
         "insert",

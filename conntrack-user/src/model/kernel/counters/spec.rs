@@ -8,7 +8,7 @@ use crate::reading::selector::Selector;
 pub enum Verify {
     /// Must equal the proc column wherever that column counts the same thing.
     Equality,
-    /// Through `entries_balance`: Δentries = alloc − free.
+    /// By laws of conservation alone.
     Conservation,
     /// Counted only by the kernel: there is nothing to verify.
     KernelOnly,
@@ -46,6 +46,8 @@ pub struct CounterSpec {
     pub probe: Option<Selector>,
     /// How the probe's count is verified.
     pub verify: Verify,
+    /// The laws of conservation that it is part of: where no column counts it, they verify it.
+    pub laws: &'static [&'static str],
     /// How often it must be counted.
     pub cost: Cost,
     /// Where it is charted; `None` if it is only in JSON.
@@ -156,6 +158,7 @@ pub(super) const fn kernel(
         gone: None,
         probe: None,
         verify: Verify::KernelOnly,
+        laws: &[],
         cost: Cost::None,
         place: None,
     }
@@ -177,6 +180,7 @@ pub(super) const fn probed(
         gone: None,
         probe: Some(probe),
         verify: Verify::ProbeOnly,
+        laws: &[],
         cost: Cost::PerFlow,
         place: None,
     }
@@ -204,8 +208,11 @@ impl CounterSpec {
         self
     }
 
-    pub(super) const fn conserved(mut self) -> Self {
-        self.verify = Verify::Conservation;
+    pub(super) const fn conserved(mut self, laws: &'static [&'static str]) -> Self {
+        if matches!(self.verify, Verify::ProbeOnly) {
+            self.verify = Verify::Conservation;
+        }
+        self.laws = laws;
         self
     }
 

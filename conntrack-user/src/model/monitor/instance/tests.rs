@@ -420,7 +420,7 @@ fn a_counter_never_falls() -> TestResult {
 
 #[test]
 fn probe_totals_continue_after_reattaching() -> TestResult {
-    let deleted = |count| Some(reading(totals(&[(ProbeCounter::Deleted, count)])));
+    let deleted = |count| Some(reading(totals(&[(ProbeCounter::Destroyed, count)])));
     let idle = || stat(MODERN, 0, &[]).map(Some);
     let mut monitor = monitor(everything());
     monitor.observe(&snapshot(0, idle()?, deleted(40)));

@@ -1,9 +1,12 @@
 //! The whole run of an instance: each counter with its check.
 
 use crate::model::{
-    kernel::counters::Counter,
+    kernel::{
+        counters::Counter,
+        laws::{ENTRIES_BALANCE, Law},
+    },
     record::{
-        check::{Check, ENTRIES_BALANCE},
+        check::{Check, Verdict},
         sample::Percentiles,
         summary::{InstanceSummary, Total},
     },
@@ -21,11 +24,15 @@ pub(crate) struct CounterTotal<'a> {
 }
 
 impl InstanceSummary {
-    /// The check of entries, if it was made.
-    pub(crate) fn entries_balance(&self) -> impl Iterator<Item = &Check> {
+    /// The check of entries, if it was made, and those of the other laws of conservation that are broken.
+    pub(crate) fn balances(&self) -> impl Iterator<Item = &Check> {
+        let broken = |check: &Check| {
+            let is_law = Law::ALL.iter().any(|law| check.name == *law.check());
+            is_law && check.verdict > Verdict::WithinBracket
+        };
         self.crosscheck
             .iter()
-            .filter(|check| check.name == ENTRIES_BALANCE)
+            .filter(move |check| check.name == *ENTRIES_BALANCE || broken(check))
     }
 
     /// The counters that probes count, and those of the kernel that are not 0.

@@ -1,0 +1,273 @@
+//! The laws, tried on a kernel whose every step is known.
+
+use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
+use proptest::prelude::*;
+
+use super::*;
+use crate::reading::probes::ProbeTotals;
+
+const IN_FLIGHT: u64 = 4;
+
+/// What happens to conntracks.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// A packet begins a flow.
+    Alloc,
+    /// ctnetlink makes a conntrack, and inserts it.
+    CtnetlinkInserts,
+    /// ctnetlink makes one, finds that there is such a flow already, and frees it.
+    CtnetlinkGivesUp,
+    /// The table is full.
+    Full,
+    /// The first packet's conntrack is put into the table.
+    Confirm,
+    /// It is dropped before that.
+    DropUnconfirmed,
+    /// A clash is resolved by the reply alone: in the table, without being inserted.
+    ClashHarder,
+    /// A flow is taken out of the table.
+    Remove,
+    /// And no longer used.
+    Destroy,
+}
+
+/// A kernel, and probes that count every step.
+#[derive(Clone)]
+struct Kernel {
+    counts: ProbeTotals,
+    unconfirmed: u64,
+    table: u64,
+    dying: u64,
+}
+
+impl Kernel {
+    /// What there was before the probes.
+    fn with(unconfirmed: u64, table: u64, dying: u64) -> Self {
+        Self {
+            counts: [0; COUNTER_SLOTS],
+            unconfirmed,
+            table,
+            dying,
+        }
+    }
+
+    fn entries(&self) -> u64 {
+        self.unconfirmed + self.table + self.dying
+    }
+
+    fn count(&mut self, counters: &[ProbeCounter]) {
+        for counter in counters {
+            self.counts[counter.index()] += 1;
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Alloc => {
+                self.count(&[AllocCall, AllocCallPacket]);
+                self.unconfirmed += 1;
+            }
+            Step::CtnetlinkInserts => {
+                self.count(&[AllocCall, Inserted, CheckInserted]);
+                self.table += 1;
+            }
+            Step::CtnetlinkGivesUp => self.count(&[AllocCall, Free]),
+            Step::Full => self.count(&[AllocCall, AllocCallPacket, TableFull, TableFullPacket]),
+            Step::Confirm if self.unconfirmed > 0 => {
+                self.count(&[Inserted]);
+                self.unconfirmed -= 1;
+                self.table += 1;
+            }
+            Step::DropUnconfirmed if self.unconfirmed > 0 => {
+                self.count(&[DestroyedUnconfirmed, Free]);
+                self.unconfirmed -= 1;
+            }
+            Step::ClashHarder if self.unconfirmed > 0 => {
+                self.count(&[ClashResolved]);
+                self.unconfirmed -= 1;
+                self.table += 1;
+            }
+            Step::Remove if self.table > 0 => {
+                self.count(&[DeleteList]);
+                self.table -= 1;
+                self.dying += 1;
+            }
+            Step::Destroy if self.dying > 0 => {
+                self.count(&[Destroyed, Free]);
+                self.dying -= 1;
+            }
+            // There is nothing that it could happen to.
+            _ => {}
+        }
+    }
+}
+
+/// A run: the first reading, and what is known of it.
+struct Run {
+    kernel: Kernel,
+    base: Bracket,
+    conservation: Conservation,
+    coverage: Coverage,
+}
+
+impl Run {
+    fn start(kernel: Kernel) -> Self {
+        Self {
+            base: Bracket {
+                before: kernel.counts,
+                after: kernel.counts,
+            },
+            conservation: Conservation::new(Some(kernel.entries()), IN_FLIGHT),
+            coverage: Coverage::except(Vec::new()),
+            kernel,
+        }
+    }
+
+    /// A reading during which these steps are taken, before and after the kernel's own number is read; `wrong` makes the probes
+    /// say something else than they counted. Gives the laws that are broken.
+    fn read(
+        &mut self,
+        [early, late]: [&[Step]; 2],
+        wrong: impl Fn(&mut ProbeTotals),
+    ) -> Vec<&'static str> {
+        let told = |counts: &ProbeTotals| {
+            let mut told = *counts;
+            wrong(&mut told);
+            told
+        };
+        let before = told(&self.kernel.counts);
+        early.iter().for_each(|step| self.kernel.step(*step));
+        let entries = Some(self.kernel.entries());
+        late.iter().for_each(|step| self.kernel.step(*step));
+        let now = Bracket {
+            before,
+            after: told(&self.kernel.counts),
+        };
+        let numbers = Numbers {
+            base: &self.base,
+            now: &now,
+            entries,
+            unseen_drops: 0,
+            in_flight: IN_FLIGHT,
+            coverage: &self.coverage,
+        };
+        let broken = Law::ALL.into_iter().filter(|law| {
+            let allowed = self.conservation.allowed(*law, &numbers).unwrap();
+            allowed.probe < allowed.low || allowed.probe > allowed.high
+        });
+        let broken = broken.map(Law::check).collect();
+        self.conservation.narrow(&numbers);
+        broken
+    }
+}
+
+fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => Just(Step::Alloc),
+        1 => Just(Step::CtnetlinkInserts),
+        1 => Just(Step::CtnetlinkGivesUp),
+        1 => Just(Step::Full),
+        4 => Just(Step::Confirm),
+        1 => Just(Step::DropUnconfirmed),
+        1 => Just(Step::ClashHarder),
+        4 => Just(Step::Remove),
+        4 => Just(Step::Destroy),
+    ];
+    prop::collection::vec(step, 0..longest)
+}
+
+/// Flows that come and go one by one.
+fn churn(kernel: &mut Kernel, flows: u64) {
+    for _ in 0..flows {
+        for step in [Step::Alloc, Step::Confirm, Step::Remove, Step::Destroy] {
+            kernel.step(step);
+        }
+    }
+}
+
+proptest! {
+    /// Whatever happens, and whenever it is read: probes that count everything break no law.
+    #[test]
+    fn faithful_probes_break_no_law(
+        (unconfirmed, table, dying) in (0_u64..5, 0_u64..50, 0_u64..5),
+        readings in prop::collection::vec([steps(40), steps(10), steps(10)], 1..20),
+    ) {
+        let mut run = Run::start(Kernel::with(unconfirmed, table, dying));
+        for [between, early, late] in readings {
+            between.iter().for_each(|step| run.kernel.step(*step));
+            let broken = run.read([&early, &late], |_| {});
+            prop_assert!(broken.is_empty(), "{broken:?}");
+        }
+    }
+
+    /// A probe that loses hits breaks its law as soon as it has lost more than there ever were entries.
+    #[test]
+    fn a_probe_that_loses_hits_is_caught(
+        table in 0_u64..200,
+        (counter, law) in prop_oneof![
+            Just((Inserted, "flows_balance")),
+            Just((Inserted, "unconfirmed_balance")),
+            Just((DeleteList, "list_balance")),
+            Just((Destroyed, "flows_balance")),
+            Just((Destroyed, "frees_balance")),
+            Just((AllocCallPacket, "packets_balance")),
+            Just((Free, "frees_balance")),
+        ],
+        every in 1_u64..10,
+    ) {
+        let mut run = Run::start(Kernel::with(0, table, 0));
+        churn(&mut run.kernel, (table + IN_FLIGHT + 1) * every);
+        let broken = run.read([&[], &[]], |counts| {
+            let count = &mut counts[counter.index()];
+            *count -= *count / every;
+        });
+        prop_assert!(broken.contains(&law), "{broken:?}");
+    }
+}
+
+#[test]
+fn what_was_there_at_first_is_one_number() {
+    // Of 1,000 entries at first, all are gone after some time; so they were flows, every one of them.
+    let mut run = Run::start(Kernel::with(0, 1_000, 0));
+    for _ in 0..1_000 {
+        run.kernel.step(Step::Remove);
+        run.kernel.step(Step::Destroy);
+    }
+    assert!(run.read([&[], &[]], |_| {}).is_empty());
+    // From then on a few lost hits are seen, which 1,000 entries would have hidden.
+    churn(&mut run.kernel, 100);
+    let broken = run.read([&[], &[]], |counts| counts[Inserted.index()] -= 10);
+    assert!(broken.contains(&"flows_balance"), "{broken:?}");
+}
+
+#[test]
+fn a_function_whose_calls_are_inlined_is_caught() {
+    // As on 5.10: what removes flows does not pass through the function that is probed.
+    let mut run = Run::start(Kernel::with(0, 100, 0));
+    churn(&mut run.kernel, 32_000);
+    let broken = run.read([&[], &[]], |counts| counts[DeleteList.index()] = 0);
+    assert_eq!(broken, ["list_balance"]);
+}
+
+#[test]
+fn a_law_says_what_it_lacks() {
+    let mut run = Run::start(Kernel::with(0, 1, 0));
+    run.coverage = Coverage::except(vec![(DeleteList, "it is so".into())]);
+    let now = run.base;
+    let numbers = Numbers {
+        base: &run.base,
+        now: &now,
+        entries: None,
+        unseen_drops: 0,
+        in_flight: IN_FLIGHT,
+        coverage: &run.coverage,
+    };
+    let reason = |law| {
+        run.conservation
+            .allowed(law, &numbers)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(reason(Law::List), "needs its probes: it is so");
+    assert!(reason(Law::Flows).contains("entries cannot be read"));
+}
