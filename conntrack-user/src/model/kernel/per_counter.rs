@@ -29,6 +29,12 @@ impl<T> PerCounter<T> {
         self.0[counter as usize] = value;
     }
 
+    /// Whether no counter has a value.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
     /// Computes the values from the table's rows.
     pub fn from_fn(mut value: impl FnMut(&'static CounterSpec) -> Option<T>) -> Self {
         Self(std::array::from_fn(|i| value(&COUNTERS[i])))

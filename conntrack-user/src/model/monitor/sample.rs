@@ -10,9 +10,10 @@ use crate::{
             per_counter::PerCounter,
         },
         rates::pipeline::of_batch,
-        record::{Buckets, Ordered, Peak, PerCpu, Sample, SourceKind, Time, worst},
+        record::{Buckets, Ordered, Peak, PerCpu, Sample, SourceKind, Time, Verdict, worst},
     },
     reading::buckets::{BUCKET_MS, BUCKET_SECONDS, start_of},
+    text::Text,
 };
 
 impl InstanceMonitor {
@@ -81,8 +82,18 @@ impl InstanceMonitor {
             alerts,
             alerts_unavailable,
             verdict: worst(&self.checks),
+            wrong: PerCounter::from_fn(|spec| self.proven_wrong(spec)),
             counters: interval.counters,
         }
+    }
+}
+
+impl InstanceMonitor {
+    /// What the check of a counter says, if it proves the probes' count wrong.
+    fn proven_wrong(&self, spec: &CounterSpec) -> Option<Text> {
+        let check = self.checks.iter().find(|check| check.name == *spec.name)?;
+        let reason = || check.reason.clone().unwrap_or_else(|| spec.name.into());
+        (check.verdict == Verdict::Mismatch).then(reason)
     }
 }
 

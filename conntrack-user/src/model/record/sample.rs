@@ -78,6 +78,14 @@ pub struct Sample {
     pub alerts_unavailable: Ordered<Text>,
     /// The worst verdict of the cross-check; details are in the `crosscheck` record that follows.
     pub verdict: Option<Verdict>,
+    /// The counters whose probes' counts, and so peaks and buckets, a check proves wrong, with what it says.
+    #[serde(
+        serialize_with = "by_name",
+        deserialize_with = "from_names",
+        default,
+        skip_serializing_if = "PerCounter::is_empty"
+    )]
+    pub wrong: PerCounter<Text>,
 }
 
 /// The source of a dimension.

@@ -127,13 +127,15 @@ impl Comparison<'_> {
             Some(verdict) => {
                 let broken = of_it.iter().filter(|check| check.verdict == verdict);
                 let broken: Vec<&str> = broken.map(|check| check.name.raw()).collect();
-                let names = match verdict {
-                    Verdict::Undercount | Verdict::Mismatch => &broken,
-                    _ => spec.laws,
+                let reason = match verdict {
+                    Verdict::Undercount | Verdict::Mismatch => {
+                        format!("breaks {}", broken.join(", "))
+                    }
+                    _ => format!("by {}", spec.laws.join(", ")),
                 };
                 Check {
                     verdict,
-                    ..not_comparable(spec.name, probe, format!("by {}", names.join(", ")).into())
+                    ..not_comparable(spec.name, probe, reason.into())
                 }
             }
         }
@@ -400,10 +402,10 @@ mod tests {
         assert_eq!(of(&checks, "list_balance").0, Verdict::Exact);
         let (verdict, reason) = of(&checks, "inserted");
         assert_eq!(verdict, Verdict::Mismatch);
-        assert_eq!(reason, "by flows_balance, unconfirmed_balance");
+        assert_eq!(reason, "breaks flows_balance, unconfirmed_balance");
         assert_eq!(
             of(&checks, "deleted"),
-            (Verdict::Mismatch, "by flows_balance".to_owned())
+            (Verdict::Mismatch, "breaks flows_balance".to_owned())
         );
         assert_eq!(of(&checks, "delete_list").0, Verdict::Exact);
     }

@@ -373,6 +373,7 @@ fn sample() -> impl Strategy<Value = Record> {
                 counted;
             let (untracked, alerts, alerts_unavailable, verdict) = judged;
             Record::Sample(Box::new(Sample {
+                wrong: PerCounter::default(),
                 time,
                 interval_s,
                 instance,

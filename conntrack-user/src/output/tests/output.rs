@@ -15,9 +15,9 @@ use crate::{
             per_counter::PerCounter,
         },
         record::{
-            Alert, AlertState, Buckets, Burst, Check, Crosscheck, Event,
-            EventTotals, Hello, Instance, InstanceSummary, Ordered, Peak, Percentiles, Record,
-            SCHEMA, Sample, SourceKind, Summary, Time, Total, Verdict,
+            Alert, AlertState, Buckets, Burst, Check, Crosscheck, Event, EventTotals, Hello,
+            Instance, InstanceSummary, Ordered, Peak, Percentiles, Record, SCHEMA, Sample,
+            SourceKind, Summary, Time, Total, Verdict,
         },
     },
     output::{
@@ -165,6 +165,7 @@ fn sample(ms: u64, probes: bool, entries: u64, rates: &[(Counter, f64)]) -> Samp
         alive(counter).then_some(rate)
     };
     Sample {
+        wrong: PerCounter::default(),
         time: time(ms),
         interval_s: 0.1,
         instance: "self".into(),
