@@ -19,6 +19,7 @@ mod fentry;
 mod flows;
 mod full;
 mod latency;
+mod laws;
 mod lifetimes;
 mod module;
 mod nat;
@@ -108,6 +109,12 @@ pub const ALL: &[Scenario] = &[
     ("a_cpu_goes_and_comes_back", cpus::offline_and_online),
     ("cpus_are_counted_apart", cpus::counted_apart),
     ("a_wrong_selector_is_a_mismatch", selector::wrong),
+    (
+        "unseen_removals_break_the_law_of_the_list",
+        laws::unseen_removals,
+    ),
+    ("lost_probes_break_laws", laws::lost_probes),
+    ("flows_obey_the_laws", laws::obeyed),
     ("a_storm_of_everything", storm::all_at_once),
     ("a_burst_is_placed_and_counted", bursts::placed),
     (

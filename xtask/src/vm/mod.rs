@@ -94,7 +94,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
         let artifacts = build::all(&toolchain)?;
         files.extend(in_bin(&build::test_programs(&toolchain, &artifacts)?));
         files.extend(in_bin(&[artifacts.binary]));
-        files.push(wrong_object(build::wrong_ebpf_object(&toolchain)?));
+        files.extend(faulty_objects(build::faulty_ebpf_objects(&toolchain)?));
     }
     // The user's files come last, so that they replace ours.
     files.extend(args.files);
@@ -113,9 +113,14 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::from(finished.status))
 }
 
-/// Where the guest tests expect the eBPF object with the planted bug.
-pub(crate) fn wrong_object(path: PathBuf) -> (PathBuf, PathBuf) {
-    (path, PathBuf::from("/lib/ctpulse/wrong-selector.o"))
+/// Where the guest tests expect the eBPF objects with planted faults.
+pub(crate) fn faulty_objects(
+    objects: Vec<(&'static str, PathBuf)>,
+) -> impl Iterator<Item = (PathBuf, PathBuf)> {
+    let place = |fault| Path::new("/lib/ctpulse").join(format!("{fault}.o"));
+    objects
+        .into_iter()
+        .map(move |(fault, path)| (path, place(fault)))
 }
 
 /// Programs of the host, to be copied to the guest's /bin.
