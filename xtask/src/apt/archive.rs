@@ -88,7 +88,7 @@ impl Archive {
             let size = size(&process::capture(&mut uris)?);
             let mut download = self.apt_get();
             download.arg("download").args(packages).current_dir(into);
-            let what = format!("downloading {} ({})", packages.join(", "), megabytes(size));
+            let what = format!("downloading {} ({})", named(packages), megabytes(size));
             progress::run(&mut download, &what)
         })
     }
@@ -135,7 +135,7 @@ impl Archive {
         let path = self.dir.join("sources.list");
         fs::write(&path, list).with_context(|| format!("cannot write {}", path.display()))?;
         let what = format!(
-            "fetching the package lists of Debian's suites for {} (some 40 MB)",
+            "fetching Debian's package lists for {} (some 40 MB)",
             self.architecture
         );
         let updated = progress::run(self.apt_get().arg("update"), &what);
@@ -166,6 +166,9 @@ impl Archive {
         option("Dir::Etc::sourceparts", &self.dir.join("sources.list.d"));
         option("Dir::State::lists", &self.dir.join("lists"));
         option("Dir::Cache", &self.dir.join("cache"));
+        // Images for containers turn this one off, and reading all the lists takes seconds.
+        option("Dir::Cache::pkgcache", &"pkgcache.bin");
+        option("Dir::Cache::srcpkgcache", &"");
         for nothing in [
             "Dir::State::status",
             "Dir::Etc::preferences",
@@ -221,6 +224,15 @@ fn size(uris: &str) -> u64 {
     sizes.sum()
 }
 
+/// Packages in a few words: a line on a terminal has room for no more.
+fn named(packages: &[String]) -> String {
+    match packages {
+        [] => "nothing".to_owned(),
+        [package] => package.clone(),
+        [first, more @ ..] => format!("{first} and {} more", more.len()),
+    }
+}
+
 fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1_000_000))
 }
@@ -238,11 +250,14 @@ mod tests {
     }
 
     #[test]
-    fn sizes_add_up() {
+    fn what_is_downloaded_is_told_in_a_few_words() {
         let uris = "'http://m/a%7e1.deb' a~1.deb 22918420 SHA256:35\n'http://m/b.deb' b.deb 1928 SHA256:45\n";
         assert_eq!(size(uris), 22_920_348);
         assert_eq!(megabytes(22_920_348), "23 MB");
         assert_eq!(size(""), 0);
+        let packages = ["linux-image-7.3.4", "linux-modules-7.3.4"].map(str::to_owned);
+        assert_eq!(named(&packages), "linux-image-7.3.4 and 1 more");
+        assert_eq!(named(&packages[..1]), "linux-image-7.3.4");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::process::{self, say};
 /// # Errors
 /// When it cannot be started or does not succeed, with the last error that it reported.
 pub(super) fn run(apt_get: &mut Command, what: &str) -> Result<()> {
-    let shown = Shown::start(what);
+    let mut shown = Shown::start(what);
     apt_get
         .args(["-qq", "-o", "APT::Status-Fd=1"])
         .stdin(Stdio::null())
@@ -30,8 +30,8 @@ pub(super) fn run(apt_get: &mut Command, what: &str) -> Result<()> {
         }
         String::from_utf8_lossy(&text).into_owned()
     });
-    for line in child.stdout.take().map(BufReader::new).into_iter() {
-        for line in line.split(b'\n').map_while(Result::ok) {
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
             if let Some(percent) = percent(&String::from_utf8_lossy(&line)) {
                 shown.update(percent);
             }
@@ -81,6 +81,7 @@ fn last_error(stderr: &str) -> &str {
 struct Shown<'a> {
     what: &'a str,
     terminal: bool,
+    percent: Option<u8>,
 }
 
 impl<'a> Shown<'a> {
@@ -91,11 +92,16 @@ impl<'a> Shown<'a> {
         } else {
             say(what);
         }
-        Self { what, terminal }
+        Self {
+            what,
+            terminal,
+            percent: None,
+        }
     }
 
-    fn update(&self, percent: u8) {
-        if self.terminal {
+    fn update(&mut self, percent: u8) {
+        let changed = self.percent.replace(percent) != Some(percent);
+        if self.terminal && changed {
             eprint!("\rxtask: {}: {percent} %", self.what);
         }
     }
