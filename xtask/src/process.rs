@@ -86,7 +86,7 @@ pub(crate) fn quote(arg: &str) -> String {
 }
 
 /// A command as a user would type it.
-pub(crate) fn line(command: &Command) -> String {
+fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words
         .map(|word| quote(&word.to_string_lossy()))
