@@ -63,6 +63,12 @@ pub fn conntrack_is_a_module() -> Result<bool> {
     Ok(!built_in.try_exists()? || built_in.join("initstate").try_exists()?)
 }
 
+/// Whether this kernel limits the length of hash chains, as kernels do from 5.15 on: they count what they refuse
+/// for that in a column of its own.
+pub fn chains_are_limited() -> Result<bool> {
+    Ok(proc_columns()?.contains_key("chainlength"))
+}
+
 /// A rule that looks at connections makes the kernel track them.
 pub const TRACK: &str = "add table inet t
     add chain inet t o { type filter hook output priority 0; }
