@@ -69,6 +69,14 @@ pub fn chains_are_limited() -> Result<bool> {
     Ok(proc_columns()?.contains_key("chainlength"))
 }
 
+/// Whether this kernel, with its modules, has a function of this name.
+pub fn has_function(name: &str) -> Result<bool> {
+    let symbols = fs::read_to_string("/proc/kallsyms").context("read /proc/kallsyms")?;
+    Ok(symbols
+        .lines()
+        .any(|symbol| symbol.split_whitespace().nth(2) == Some(name)))
+}
+
 /// A rule that looks at connections makes the kernel track them.
 pub const TRACK: &str = "add table inet t
     add chain inet t o { type filter hook output priority 0; }
