@@ -2,12 +2,11 @@
 
 use core::{arch::asm, cell::UnsafeCell};
 
-/// A word of the programs' own data, which all CPUs read and write whole. Unlike an element of a map
-/// it is reached without a lookup.
+/// A word in the programs' own data, which all CPUs read and write as a whole. Unlike an element of a map it needs no lookup.
 #[repr(transparent)]
 pub(crate) struct Word(UnsafeCell<u64>);
 
-// SAFETY: every access is one load, store or atomic addition of an aligned word.
+// SAFETY: every access is a single load, store or atomic addition of an aligned word.
 unsafe impl Sync for Word {}
 
 impl Word {

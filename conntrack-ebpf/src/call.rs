@@ -1,5 +1,4 @@
-//! Calls of kernel functions, as programs see them: the same whether a kprobe or a trampoline (fentry)
-//! brought them here.
+//! Calls of kernel functions, with the same interface for kprobes and trampolines (fentry).
 
 use aya_ebpf::{
     EbpfContext,
@@ -10,11 +9,10 @@ use aya_ebpf::{
 
 /// A call of a probed function.
 pub(crate) trait Call: EbpfContext {
-    /// Where on its stack the call is: the same at its entry and at its return, and lower for a call
-    /// further down.
+    /// The position of the call on its stack: the same at its entry and its return, and lower for nested calls.
     fn frame(&self) -> u64;
 
-    /// The same, to be stored and nothing else: the verifier may know it for a pointer.
+    /// The same, only for storing: the verifier may still know it as a pointer.
     #[inline(always)]
     fn frame_to_store(&self) -> u64 {
         self.frame()
@@ -29,7 +27,7 @@ pub(crate) trait AtEntry: Call {
 
 /// The return of a probed function.
 pub(crate) trait AtReturn: Call {
-    /// The whole register: of a narrower type only the lower part has a meaning.
+    /// The return value, as the whole register. For a narrower type only the lower part is defined.
     fn returned(&self) -> Option<u64>;
 }
 
@@ -50,7 +48,7 @@ impl AtEntry for ProbeContext {
 impl Call for RetProbeContext {
     #[inline(always)]
     fn frame(&self) -> u64 {
-        // The return address has been taken off the stack.
+        // The return address has been popped.
         stack_pointer(self.regs) - size_of::<u64>() as u64
     }
 }
@@ -77,8 +75,7 @@ impl Call for FEntryContext {
 impl AtEntry for FEntryContext {
     #[inline(always)]
     fn argument(&self, n: usize) -> Option<u64> {
-        // Not as `FEntryContext::arg` has it: the verifier would know its type, and let no program
-        // calculate with a pointer to a structure.
+        // Not `FEntryContext::arg`: the verifier would know the type, and reject arithmetic with a pointer to a structure.
         let mut value = 0;
         // SAFETY: the context of a tracing program, and a value to write to.
         let result = unsafe { bpf_get_func_arg(self.as_ptr(), n as u32, &raw mut value) };
@@ -106,20 +103,18 @@ fn stack_pointer(regs: *mut pt_regs) -> u64 {
     unsafe { (*regs).rsp }
 }
 
-/// The address of a trampoline's context, which is on the stack of the call; entry and return of a
-/// function share one trampoline, and so one address.
+/// The address of a trampoline's context, which is on the stack of the call. Entry and return of a function share one trampoline,
+/// and so one address.
 ///
-/// The verifier lets no program calculate with its context's address. Read back from memory, it is a
-/// number like any other.
+/// The verifier rejects arithmetic with the address of the context. Read back from memory, it is an ordinary number.
 #[inline(always)]
 fn address<C: EbpfContext>(ctx: &C) -> u64 {
     let pointer = ctx.as_ptr();
-    // SAFETY: reads the program's own stack. It cannot fail; where it did, calls would not be told apart
-    // by their stacks.
+    // SAFETY: reads the program's own stack, which cannot fail. If it did, calls would not be distinguished by their stacks.
     unsafe { bpf_probe_read_kernel(&raw const pointer) }.map_or(0, |pointer| pointer as u64)
 }
 
-/// Defines a program for the entry of a function twice, for kprobe and fentry, from one body.
+/// Defines a program for the entry of a function, as a kprobe and as fentry, with the same body.
 macro_rules! entry {
     ($kprobe:ident, $fentry:ident => $body:ident) => {
         #[aya_ebpf::macros::kprobe]
@@ -136,7 +131,7 @@ macro_rules! entry {
     };
 }
 
-/// The same for the return of a function, for kretprobe and fexit.
+/// The same for the return of a function, as a kretprobe and as fexit.
 macro_rules! exit {
     ($kretprobe:ident, $fexit:ident => $body:ident) => {
         #[aya_ebpf::macros::kretprobe]

@@ -1,4 +1,4 @@
-//! Counting: in the totals and in the current bucket.
+//! Increments counters in the totals and in the current bucket.
 
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array};
 use conntrack_ebpf::{
@@ -14,8 +14,8 @@ static BUCKETS: Array<Bucket> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// The totals and the current bucket of this CPU, for one event.
 ///
-/// Plain loads and stores suffice: a cell belongs to one CPU, which a program does not leave, and each
-/// counter to one program, which does not interrupt itself (see `conntrack_ebpf::cells`).
+/// Plain loads and stores are enough: a cell belongs to one CPU, from which a program does not migrate, and each counter to one
+/// program, which does not interrupt itself (see `conntrack_ebpf::cells`).
 pub(crate) struct Hit {
     totals: *mut CellTotals,
     bucket: *mut Bucket,
@@ -23,7 +23,7 @@ pub(crate) struct Hit {
 }
 
 impl Hit {
-    /// Finds the cell of this CPU and the bucket of this moment.
+    /// Looks up the cell of this CPU and its current bucket.
     #[inline(always)]
     pub(crate) fn now(slot: Slot) -> Option<Self> {
         let cell = slot.cell();
@@ -53,15 +53,15 @@ impl Hit {
         }
     }
 
-    /// Remembers the allocation this CPU has just entered.
+    /// Saves the allocation that this CPU has just entered.
     #[inline(always)]
     pub(crate) fn set_allocating(&self, allocating: Allocating) {
         // SAFETY: a checked map element.
         unsafe { (*self.totals).allocating = allocating };
     }
 
-    /// The allocation this CPU entered last. Its frame is read last, because it identifies the call:
-    /// an allocation that interrupts the reading leaves another.
+    /// The last allocation that this CPU has entered. The frame, which identifies the call, is read last: if another allocation
+    /// interrupts the read, the frame is that of the other one.
     #[inline(always)]
     pub(crate) fn allocating(&self) -> Allocating {
         // SAFETY: a checked map element, of aligned words.

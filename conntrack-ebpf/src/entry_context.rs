@@ -1,17 +1,16 @@
-//! Entry contexts: what a function's entry saves for its return, where the arguments are gone.
+//! Entry contexts: what the entry of a function saves for its return, where the arguments are gone.
 //!
-//! A call is identified by the stack it runs on: a task's own, or this CPU's stack for softirqs. On
-//! one stack calls nest strictly, and a softirq that interrupts a task runs on another stack, so
-//! neither preemption, migration nor nesting confuses them (a task id alone would be ambiguous). A
-//! probed function that called itself would; none of them does.
+//! A call is identified by its stack: that of a task, or this CPU's softirq stack. Calls on one stack are strictly nested, and a
+//! softirq that interrupts a task runs on another stack. So preemption, migration and nesting cannot mix up calls (a task id
+//! alone would be ambiguous). Only recursion of a probed function could, and none of them is recursive.
 
 use aya_ebpf::{bindings::BPF_ANY, macros::map, maps::LruHashMap};
 use conntrack_ebpf::table::Function;
 
 use crate::{call::Call, slot::Slot, totals::count_fault};
 
-/// `THREAD_SIZE` of x86-64; `IRQ_STACK_SIZE` is the same. Stacks of tasks are aligned to it; those of
-/// softirqs only to pages, so that one may lie in two windows of this size. (KASAN doubles both.)
+/// `THREAD_SIZE` of x86-64, which is also `IRQ_STACK_SIZE`. Stacks of tasks are aligned to it; those of softirqs only to pages,
+/// so such a stack can span two windows of this size. (KASAN doubles both.)
 const THREAD_SIZE: u64 = 16 << 10;
 
 #[repr(C)]
@@ -21,7 +20,7 @@ struct ContextKey {
     function: u64,
 }
 
-/// What an entry saves. The meaning of `pointer` and `note` is the function's.
+/// The saved values. The meaning of `pointer` and `note` depends on the function.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct EntryContext {
@@ -33,7 +32,7 @@ pub(crate) struct EntryContext {
 }
 
 impl EntryContext {
-    /// A context of nothing but the instance.
+    /// A context with only the instance.
     #[inline(always)]
     pub(crate) fn of(slot: Slot) -> Self {
         Self {
@@ -44,7 +43,7 @@ impl EntryContext {
         }
     }
 
-    /// A context of the instance and a pointer.
+    /// A context with the instance and a pointer.
     #[inline(always)]
     pub(crate) fn with(slot: Slot, pointer: u64) -> Self {
         Self {
@@ -60,15 +59,15 @@ impl EntryContext {
     }
 }
 
-/// Least recently used ones go first: a context whose return was missed ages out.
+/// The least recently used contexts are evicted first, so those whose return was missed age out.
 #[map]
 static ENTRY_CONTEXTS: LruHashMap<ContextKey, EntryContext> = LruHashMap::with_max_entries(8192, 0);
 
-/// How much higher than its caller's frame a call's may be: trampolines have theirs below the function's
-/// own, as far as it has arguments.
+/// How far the frame of a nested call can be above its caller's: the context of a trampoline is below the frame of its function,
+/// by the size of the arguments.
 const TRAMPOLINE: u64 = 512;
 
-/// Whether a call is further down on the stack of another that it may be part of.
+/// Whether a call is nested in another one on the same stack.
 #[inline(always)]
 pub(crate) fn is_below(frame: u64, caller: u64) -> bool {
     (caller + TRAMPOLINE).wrapping_sub(frame) < THREAD_SIZE
@@ -93,24 +92,24 @@ pub(crate) fn save<C: Call>(ctx: &C, function: Function, context: EntryContext) 
     }
 }
 
-/// The context of a function further up on this stack, left in place.
+/// The context of a function further up on this stack, without removing it.
 #[inline(always)]
 pub(crate) fn peek<C: Call>(ctx: &C, function: Function) -> Option<*mut EntryContext> {
     let frame = ctx.frame();
-    // Further up may be in the next window.
+    // The stack may continue in the next window.
     ENTRY_CONTEXTS
         .get_ptr_mut(&key(frame, function))
         .or_else(|| ENTRY_CONTEXTS.get_ptr_mut(&key(frame + THREAD_SIZE, function)))
 }
 
-/// Takes the context that the function's entry saved.
+/// Removes and returns the context that the function's entry saved.
 #[inline(always)]
 pub(crate) fn take<C: Call>(ctx: &C, function: Function) -> Option<EntryContext> {
     let key = key(ctx.frame(), function);
     // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
     let context = unsafe { ENTRY_CONTEXTS.get(&key).copied() };
     if context.is_some() {
-        // It was there a moment ago; if the LRU took it, so be it.
+        // If the LRU has evicted it meanwhile, there is nothing to remove.
         let _ = ENTRY_CONTEXTS.remove(&key);
     }
     context

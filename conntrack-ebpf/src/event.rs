@@ -1,4 +1,4 @@
-//! Rare, individually interesting events: with their tuple, through a ring buffer, so many a second.
+//! Rare events of individual interest: sent with their tuple through a ring buffer, with a rate limit.
 
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array, maps::RingBuf,
@@ -20,8 +20,8 @@ static EVENT_STATS: Array<EventStats> =
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// Sends an event, or counts that it was not sent. All CPUs share the allowance of a kind; as they
-/// do not wait for each other, a few more may get through as a second starts.
+/// Sends an event, or counts that it was not sent. All CPUs share the rate limit of a kind, without synchronization, so a few
+/// more events may be sent at the start of a second.
 #[inline(always)]
 pub(crate) fn send(
     slot: Slot,
@@ -38,7 +38,7 @@ pub(crate) fn send(
     };
     // SAFETY: a helper without arguments.
     let time = unsafe { bpf_ktime_get_ns() };
-    // SAFETY: a checked map element, whose words are written whole.
+    // SAFETY: a checked map element, whose words are written as a whole.
     unsafe {
         let second = &raw mut (*stats).second;
         let in_second = &raw mut (*stats).in_second;

@@ -1,5 +1,5 @@
-//! The globals that user space sets before loading: settings, and offsets of kernel fields. The verifier
-//! knows their values, so that reading one costs a load and comparing one costs nothing.
+//! Globals that user space sets before loading: settings, and offsets of kernel fields. The verifier knows their values, so
+//! reading one costs a load, and comparisons cost nothing.
 
 use aya_ebpf::Global;
 use conntrack_ebpf::fields::NO_OFFSET;

@@ -1,11 +1,11 @@
-//! Histograms in maps. Each word is written by one program only, on one CPU: a program does not
-//! interrupt itself there, so that plain loads and stores suffice.
+//! Histograms in maps. Each word is written by a single program on a single CPU, where it does not interrupt itself, so plain
+//! loads and stores are enough.
 
 use core::arch::asm;
 
 use conntrack_ebpf::loglinear::{BUCKETS, Histogram, bucket};
 
-/// Counts a length of time, in nanoseconds.
+/// Adds a duration in nanoseconds.
 ///
 /// # Safety
 ///
@@ -30,8 +30,8 @@ pub(crate) unsafe fn increment(word: *mut u64) {
     unsafe { word.write_volatile(word.read_volatile() + 1) };
 }
 
-/// Hides from the compiler what it knows of a value. It knows that a bucket is below [`BUCKETS`] and
-/// would leave the comparison out; the verifier knows only what it has seen compared.
+/// Hides a value's range from the compiler. The compiler knows that a bucket is below [`BUCKETS`], and would remove the
+/// comparison, which the verifier needs to see.
 #[inline(always)]
 fn hidden(mut value: u64) -> u64 {
     // SAFETY: moves a register onto itself.

@@ -1,4 +1,4 @@
-//! Which instance an event belongs to.
+//! The instance of an event.
 
 use aya_ebpf::{EbpfContext, macros::map, maps::HashMap};
 
@@ -9,18 +9,18 @@ use crate::{
     slot::Slot,
 };
 
-/// The address of the watched namespace, once an event of it was seen.
+/// The address of the watched namespace, once an event in it was seen.
 ///
-/// A cache of one: user space lives in that namespace, or holds a descriptor of it, so the address
-/// cannot come to mean another one.
+/// A cache with one entry. The address cannot be reused by another namespace, as user space lives in the namespace or holds a
+/// descriptor of it.
 #[unsafe(no_mangle)]
 static WATCHED: Word = Word::zero();
 
-/// Slots of the watched namespaces by inode number, when there may be several. User space writes it.
+/// Slots of the watched namespaces by inode number, if there can be several. Written by user space.
 #[map]
 static NETNS_SLOTS: HashMap<u32, u32> = HashMap::with_max_entries(256, 0);
 
-/// The instance of a namespace; `None` when it is not watched.
+/// The instance of a namespace; `None` if it is not watched.
 #[inline(always)]
 pub(crate) fn slot_of<C: EbpfContext>(ctx: &C, net: Net) -> Option<Slot> {
     match NETNS.load() {
@@ -29,7 +29,7 @@ pub(crate) fn slot_of<C: EbpfContext>(ctx: &C, net: Net) -> Option<Slot> {
     }
 }
 
-/// The slot a namespace was assigned; the last one where it was not (yet).
+/// The slot that is assigned to a namespace; the last one if none is assigned (yet).
 #[inline(always)]
 fn assigned(inum: u32) -> Slot {
     // SAFETY: a checked map element of one word.
@@ -37,7 +37,7 @@ fn assigned(inum: u32) -> Slot {
     Slot(slot.unwrap_or(SLOTS.load() - 1))
 }
 
-/// Whether it is the only namespace that is watched.
+/// Whether a namespace is the only one that is watched.
 #[inline(always)]
 fn is<C: EbpfContext>(ctx: &C, net: Net, only: u32) -> bool {
     if WATCHED.load() == net.address() {
@@ -46,7 +46,7 @@ fn is<C: EbpfContext>(ctx: &C, net: Net, only: u32) -> bool {
     if read(ctx, net.address(), NET_INUM.load()) != Some(only) {
         return false;
     }
-    // Every CPU that gets here writes the same value.
+    // Every CPU writes the same value here.
     WATCHED.store(net.address());
     true
 }

@@ -1,4 +1,4 @@
-//! Reading the kernel's structures, at offsets that user space took from the running kernel's BTF.
+//! Reads the kernel's structures, at offsets that user space takes from the running kernel's BTF.
 
 use aya_ebpf::{
     EbpfContext,
@@ -14,7 +14,7 @@ use crate::{
     totals::count_fault,
 };
 
-/// `IPS_CONFIRMED` of `enum ip_conntrack_status`: uapi, the same in every kernel, as are the others.
+/// `IPS_CONFIRMED` of `enum ip_conntrack_status`. These constants are uapi, the same in every kernel.
 const IPS_CONFIRMED: u64 = 1 << 3;
 const IPS_DYING: u64 = 1 << 9;
 const IPS_TEMPLATE: u64 = 1 << 11;
@@ -78,8 +78,7 @@ impl Conn {
         read(ctx, self.0, NF_CONN_STATUS.load()).map(ConnStatus)
     }
 
-    /// Its namespace and state flags: one read where they are side by side, as they are in every
-    /// kernel so far.
+    /// Its namespace and state flags: a single read if they are adjacent, which they are in every kernel so far.
     #[inline(always)]
     pub(crate) fn net_and_status<C: EbpfContext>(self, ctx: &C) -> Option<(Net, ConnStatus)> {
         if NF_CONN_NET.load() == NF_CONN_STATUS.load() + size_of::<u64>() as u64 {
@@ -90,8 +89,7 @@ impl Conn {
         }
     }
 
-    /// `nf_ct_is_expired`. The low half of jiffies64 is jiffies, and `timeout` is absolute once
-    /// the conntrack is confirmed.
+    /// `nf_ct_is_expired`. jiffies is the low half of jiffies64; `timeout` is absolute once the conntrack is confirmed.
     #[inline(always)]
     pub(crate) fn is_expired<C: EbpfContext>(self, ctx: &C) -> bool {
         // SAFETY: a helper without arguments.
@@ -106,19 +104,19 @@ impl Conn {
 pub(crate) struct ConnStatus(u64);
 
 impl ConnStatus {
-    /// It is in the table.
+    /// Whether it is in the table.
     #[inline(always)]
     pub(crate) fn is_confirmed(self) -> bool {
         self.0 & IPS_CONFIRMED != 0
     }
 
-    /// Its removal has started.
+    /// Whether its removal has started.
     #[inline(always)]
     pub(crate) fn is_dying(self) -> bool {
         self.0 & IPS_DYING != 0
     }
 
-    /// It is a template (`nft ct zone set` and the like), which the table never holds.
+    /// Whether it is a template (from `nft ct zone set` and the like), which is never in the table.
     #[inline(always)]
     pub(crate) fn is_template(self) -> bool {
         self.0 & IPS_TEMPLATE != 0
@@ -171,25 +169,25 @@ impl Packet {
         self.0
     }
 
-    /// Its conntrack, and what the packet is to it.
+    /// Its conntrack, and its relation to it.
     #[inline(always)]
     pub(crate) fn nfct<C: EbpfContext>(self, ctx: &C) -> Option<Nfct> {
         read(ctx, self.0, SKB_NFCT.load()).map(Nfct)
     }
 }
 
-/// `sk_buff._nfct`: a conntrack and, in the low bits, what the packet is to it.
+/// `sk_buff._nfct`: a conntrack and, in the low bits, the packet's relation to it.
 #[derive(Clone, Copy)]
 pub(crate) struct Nfct(u64);
 
 impl Nfct {
-    /// Nothing was set: never tracked, or found invalid.
+    /// Whether nothing is set: never tracked, or invalid.
     #[inline(always)]
     pub(crate) fn is_none(self) -> bool {
         self.0 == 0
     }
 
-    /// Marked untracked (`notrack`).
+    /// Whether it is marked untracked (`notrack`).
     #[inline(always)]
     pub(crate) fn is_untracked(self) -> bool {
         self.0 & !NFCT_PTRMASK == NFCT_UNTRACKED
@@ -209,8 +207,8 @@ pub(crate) fn hook_net<C: EbpfContext>(ctx: &C, state: u64) -> Option<Net> {
     read(ctx, state, HOOK_STATE_NET.load()).map(Net)
 }
 
-/// The conntrack whose helper made an expectation: `exp->master`. An expectation lives in its
-/// master's namespace, and holds a reference on it.
+/// The conntrack whose helper created an expectation: `exp->master`. An expectation lives in its master's namespace, and holds a
+/// reference to it.
 #[inline(always)]
 pub(crate) fn expectation_master<C: EbpfContext>(ctx: &C, expectation: u64) -> Option<Conn> {
     read(ctx, expectation, EXPECT_MASTER.load()).map(Conn)
@@ -222,11 +220,11 @@ pub(crate) fn is_err_or_null(pointer: u64) -> bool {
     pointer == 0 || pointer >= MAX_ERRNO.wrapping_neg()
 }
 
-/// Reads a field. A fault is counted and logged: it means an offset is wrong, and that the counts are.
+/// Reads a field. A fault is counted and logged: it means that an offset is wrong, and so are the counts.
 #[inline(always)]
 pub(crate) fn read<T, C: EbpfContext>(ctx: &C, base: u64, offset: u64) -> Option<T> {
     let address = base.wrapping_add(offset);
-    // SAFETY: bpf_probe_read_kernel takes any address and answers an error where it cannot read.
+    // SAFETY: bpf_probe_read_kernel accepts any address, and returns an error if it cannot be read.
     match unsafe { bpf_probe_read_kernel(address as *const T) } {
         Ok(value) => Some(value),
         Err(_) => {

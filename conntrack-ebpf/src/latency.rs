@@ -1,19 +1,19 @@
-//! How long functions take, from entry to return. Only on request: while `LATENCY` is 0 the verifier
-//! leaves all of it out of the programs.
+//! The time spent in functions, from entry to return. Optional: if `LATENCY` is 0 the verifier removes all of this from the
+//! programs.
 
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array};
 use conntrack_ebpf::loglinear::Histogram;
 
 use crate::{entry_context::EntryContext, globals::LATENCY, histogram};
 
-// User space sets the number of elements when it loads the object. One map for each function: only
-// the program on its return writes to it.
+// User space sets the number of elements when it loads the object. Each function has its own map, which only its return program
+// writes.
 #[map]
 static CONFIRM_TIMES: Array<Histogram> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static EARLY_DROP_TIMES: Array<Histogram> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// The time (`bpf_ktime_get_ns`) for an entry to save and a return to compare; 0 when it is not measured.
+/// The time (`bpf_ktime_get_ns`) that an entry saves and a return compares; 0 if latency is not measured.
 #[inline(always)]
 pub(crate) fn now() -> u64 {
     if LATENCY.load() == 0 {
@@ -23,13 +23,13 @@ pub(crate) fn now() -> u64 {
     unsafe { bpf_ktime_get_ns() }
 }
 
-/// A call of `__nf_conntrack_confirm` returned.
+/// Adds a call of `__nf_conntrack_confirm` that has returned.
 #[inline(always)]
 pub(crate) fn confirmed(call: &EntryContext, now: u64) {
     took(&CONFIRM_TIMES, call, now);
 }
 
-/// A call of `early_drop` returned.
+/// Adds a call of `early_drop` that has returned.
 #[inline(always)]
 pub(crate) fn early_dropped(call: &EntryContext, now: u64) {
     took(&EARLY_DROP_TIMES, call, now);

@@ -1,9 +1,9 @@
-//! The contract between the eBPF programs and user space: what is counted and by which programs
-//! ([`table`]), which fields of the kernel they read ([`fields`]), what user space sets before loading
-//! ([`globals`]), and the memory that both map ([`cells`], [`events`], [`heavy_hitters`], [`loglinear`]).
+//! The contract between the eBPF programs and user space: what is counted and by which programs ([`table`]), which kernel fields
+//! they read ([`fields`]), what user space sets before loading ([`globals`]), and the layout of shared memory ([`cells`],
+//! [`events`], [`heavy_hitters`], [`loglinear`]).
 //!
-//! Nothing here depends on either side, so the crate builds for the host and for the bpf target. The
-//! programs themselves are the binary of this package (`main.rs`).
+//! It depends on neither side, so the crate builds for the host and for the bpf target. The programs are the binary of this
+//! package (`main.rs`).
 #![no_std]
 
 mod contract;

@@ -1,5 +1,5 @@
-//! How long connections live: from the table's insertion to their destruction. Only on request: while
-//! `LIFETIMES` is 0 the verifier leaves all of it out of the programs.
+//! Lifetimes of connections, from insertion into the table to destruction. Optional: if `LIFETIMES` is 0 the verifier removes all
+//! of this from the programs.
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_F_MMAPABLE},
@@ -19,11 +19,11 @@ use crate::{
 // User space sets the number of elements when it loads the object.
 #[map]
 static LIFETIME_COUNTS: Array<LifetimeCell> = Array::with_max_entries(1, BPF_F_MMAPABLE);
-/// When each connection in the table was inserted, by its address.
+/// The insertion time of each connection in the table, by its address.
 #[map]
 static INSERTED_AT: HashMap<u64, u64> = HashMap::with_max_entries(1, 0);
 
-/// Remembers when a connection was inserted. If there is no room, its destruction counts it as unknown.
+/// Saves the insertion time of a connection. If the map is full, the connection is later counted as unknown.
 #[inline(always)]
 pub(crate) fn start(ct: Conn) {
     if LIFETIMES.load() == 0 {
@@ -34,7 +34,7 @@ pub(crate) fn start(ct: Conn) {
     let _ = INSERTED_AT.insert(&ct.address(), &now, u64::from(BPF_ANY));
 }
 
-/// Counts how long a connection lived that ends now. One that was never in the table did not.
+/// Adds the lifetime of a connection that is destroyed now. Those that were never in the table are not counted.
 #[inline(always)]
 pub(crate) fn end(slot: Slot, ct: Conn, status: ConnStatus) {
     if LIFETIMES.load() == 0 || !status.is_confirmed() {
@@ -43,7 +43,7 @@ pub(crate) fn end(slot: Slot, ct: Conn, status: ConnStatus) {
     let Some(lived) = LIFETIME_COUNTS.get_ptr_mut(slot.cell()) else {
         return;
     };
-    // SAFETY: a map element of one word; the only its destruction takes it out.
+    // SAFETY: a map element of one word, which only the destruction of its connection removes.
     match unsafe { INSERTED_AT.get(&ct.address()).copied() } {
         Some(inserted) => {
             let _ = INSERTED_AT.remove(&ct.address());

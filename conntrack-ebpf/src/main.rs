@@ -1,11 +1,11 @@
-//! The eBPF object of ctpulse: programs that count, and nothing that decides. What they count and on which
-//! functions they go is in `conntrack_ebpf::table`.
+//! The eBPF object of ctpulse: its programs count, and make no decisions. The counters and the probed functions are in
+//! `conntrack_ebpf::table`.
 //!
-//! `probes/` has one file per family of functions. Below them, each file uses only those before it:
-//! `globals` (what user space sets), `atomic`; `slot` (instances) and `totals` (the map of totals, and of
-//! faults); `kernel` and `tuple` (reads of kernel memory at offsets from BTF) and `instance` (whose an event
-//! is); `call` (kprobe and fentry look the same); `entry_context` (what an entry saves for its return);
-//! `histogram`; `count`, `event`, `top` (heavy hitters), `lifetime` and `latency` (what is counted).
+//! `probes/` has one file per family of functions. The files below it form layers, each using only the ones before: `globals`
+//! (set by user space), `atomic`; `slot` (instances) and `totals` (the map of totals and faults); `kernel` and `tuple` (reads of
+//! kernel memory at offsets from BTF) and `instance` (the instance of an event); `call` (a common interface of kprobe and
+//! fentry); `entry_context` (what an entry saves for its return); `histogram`; `count`, `event`, `top` (heavy hitters),
+//! `lifetime` and `latency` (what is counted).
 #![no_std]
 #![no_main]
 #![expect(unstable_features, reason = "atomic addition needs asm")]
@@ -30,11 +30,11 @@ mod tuple;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    // No code path of a program that the verifier accepts leads here.
+    // The verifier accepts no program that can get here.
     loop {}
 }
 
-/// `bpf_probe_read_kernel` is for GPL-compatible programs only.
+/// `bpf_probe_read_kernel` is restricted to GPL-compatible programs.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

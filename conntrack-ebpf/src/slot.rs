@@ -1,4 +1,4 @@
-//! Instances by number, and where this CPU counts for them.
+//! Instances by number, and the cells of this CPU.
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use conntrack_ebpf::cells::cell_index;

@@ -1,5 +1,5 @@
-//! Counting per source, destination and port: see `conntrack_ebpf::heavy_hitters`. Only on request: while
-//! `TOP` is 0 the verifier leaves all of it out of the programs.
+//! Counts by source, destination and port, see `conntrack_ebpf::heavy_hitters`. Optional: if `TOP` is 0 the verifier removes all
+//! of this from the programs.
 
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
@@ -20,18 +20,18 @@ use crate::{
 // User space sets the number of elements when it loads the object.
 #[map]
 static HEAVY_HITTERS: Array<SketchSet> = Array::with_max_entries(1, BPF_F_MMAPABLE);
-/// User space raises it, and then reads the sets of the generation before.
+/// User space increments it, and then reads the sets of the previous generation.
 #[map]
 static HEAVY_HITTERS_GENERATION: Array<u64> = Array::with_max_entries(1, 0);
 
-/// Tuples being counted, one per measure, and so per program. In a map, because the programs' stacks
-/// have no room left for it.
+/// The tuple that is being counted, one per measure and so per program. It is in a map because the stack of the programs is too
+/// small.
 #[map]
 static TOP_TUPLE: PerCpuArray<[u8; TUPLE_SIZE]> =
     PerCpuArray::with_max_entries(FlowMeasure::ALL.len() as u32, 0);
 
-/// Counts a flow by the source, destination and port of the tuple at an address of the kernel; 0 where
-/// that is not known. A cell belongs to one CPU, as in `count`.
+/// Counts a flow by the source, destination and port of the tuple at a kernel address; 0 if that is unknown. A cell belongs to
+/// one CPU, as in `count`.
 #[inline(always)]
 pub(crate) fn count(slot: Slot, measure: FlowMeasure, tuple: u64) {
     if TOP.load() == 0 {
@@ -55,7 +55,7 @@ fn count_in(
     tuple: u64,
     copy: &mut [u8; TUPLE_SIZE],
 ) {
-    // SAFETY: takes any address and answers an error where it cannot read.
+    // SAFETY: accepts any address, and returns an error if it cannot be read.
     let known =
         tuple != 0 && unsafe { bpf_probe_read_kernel_buf(tuple as *const u8, copy) }.is_ok();
     // SAFETY: a helper without arguments.
@@ -75,7 +75,7 @@ fn count_in(
         let set = key.set(TOP_SEED.load(), set_bits);
         let index = set_index(half, table(measure, by), set, set_bits);
         if let Some(set) = HEAVY_HITTERS.get_ptr_mut(index) {
-            // SAFETY: a checked map element of this CPU. User space reads it when its generation is over.
+            // SAFETY: a checked map element of this CPU. User space reads it after its generation has ended.
             unsafe { (*set).add(generation, key) };
         }
     };

@@ -1,4 +1,4 @@
-//! The map of running totals, and the count of what could not be counted.
+//! The map of running totals, and the counter of faults.
 
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, macros::map, maps::Array};
 use conntrack_ebpf::cells::CellTotals;
@@ -15,14 +15,14 @@ pub(crate) fn of_cell(cell: u32) -> Option<*mut CellTotals> {
     TOTALS.get_ptr_mut(cell)
 }
 
-/// Counts an event that could not be counted: kernel memory could not be read, or the context of an entry
-/// not saved. Its namespace is unknown by nature, so slot 0 keeps them all.
+/// Counts an event that could not be counted: kernel memory could not be read, or an entry context not saved. Its namespace is
+/// unknown, so it is counted in slot 0.
 #[inline(always)]
 pub(crate) fn count_fault() {
     if let Some(totals) = of_cell(Slot(0).cell()) {
         // SAFETY: a checked map element.
         unsafe {
-            // All programs share it.
+            // All programs share this word.
             atomic::add(&raw mut (*totals).faults, 1);
         }
     }

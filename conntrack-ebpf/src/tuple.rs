@@ -1,4 +1,4 @@
-//! Tuples: what identifies a flow. As the kernel lays them out, byte by byte; user space reads them.
+//! Tuples, which identify flows, as raw bytes in the kernel's layout; user space parses them.
 
 use aya_ebpf::EbpfContext;
 use conntrack_ebpf::tuple::{
@@ -14,17 +14,17 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct RawTuple(pub(crate) [u8; TUPLE_SIZE]);
 
-/// A tuple, if it is known. Its bytes always have values: what an `Option` holds of a `None` has none, and
-/// the verifier refuses programs that move such a register about.
+/// A tuple, if it is known. Its bytes are always initialized: those of an `Option` that is `None` are not, and the verifier
+/// rejects programs that copy them.
 #[derive(Clone, Copy)]
 pub(crate) struct MaybeTuple {
     pub(crate) known: bool,
-    /// Of no meaning where it is not known.
+    /// Meaningless if the tuple is unknown.
     pub(crate) bytes: [u8; TUPLE_SIZE],
 }
 
 impl MaybeTuple {
-    /// A tuple that is not known.
+    /// An unknown tuple.
     pub(crate) const UNKNOWN: Self = Self {
         known: false,
         bytes: [0; TUPLE_SIZE],
@@ -48,7 +48,7 @@ impl RawTuple {
         read(ctx, address, 0).map(Self)
     }
 
-    /// A conntrack's, in its original direction.
+    /// The tuple of a conntrack in its original direction.
     #[inline(always)]
     pub(crate) fn of<C: EbpfContext>(ctx: &C, ct: Conn) -> Option<Self> {
         read(ctx, ct.address(), conn_tuple_offset()).map(Self)
@@ -56,8 +56,8 @@ impl RawTuple {
 }
 
 impl MaybeTuple {
-    /// A packet's, from its headers: for packets that got no conntrack. Ports are those behind an
-    /// IPv4 header, or behind an IPv6 header without extensions.
+    /// The tuple of a packet without a conntrack, from its headers. Ports are read behind an IPv4 header, or behind an IPv6
+    /// header without extensions.
     #[inline(always)]
     pub(crate) fn in_packet<C: EbpfContext>(ctx: &C, packet: Packet) -> Self {
         let mut tuple = Self::UNKNOWN;

@@ -4,6 +4,12 @@
 //! cargo +1.98.0 run -p conntrack-user --example kernel_monitor /proc 3
 //! ```
 
+#![expect(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "a program of its own, which reads files and prints as it likes"
+)]
+
 use std::{env, error::Error, fs, path::Path, thread, time::Duration};
 
 use conntrack_user::{

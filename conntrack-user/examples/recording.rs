@@ -4,6 +4,11 @@
 //! cargo +1.98.0 run -p conntrack-user --example recording tests/fixtures/recordings/incident-6.12.ctp
 //! ```
 
+#![expect(
+    clippy::disallowed_macros,
+    reason = "a program of its own, which prints as it likes"
+)]
+
 use std::{env, error::Error};
 
 use conntrack_user::{

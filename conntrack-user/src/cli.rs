@@ -196,7 +196,12 @@ pub struct EventsArgs {
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub kind: Vec<EventKind>,
     /// Conditions on the tuple that must all hold, such as proto=tcp,dport=443,src=10.0.0.0/8
-    #[arg(long, value_name = "FILTER", default_value = "")]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub filter: Filter,
     /// Output format
     #[arg(long, value_enum, default_value_t = EventsFormat::Text)]

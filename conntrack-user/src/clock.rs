@@ -106,7 +106,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(nanos in 0..u64::MAX) {
+        fn written_times_are_parsed_back(nanos in 0..u64::MAX) {
             let duration = Duration::from_nanos(nanos);
             prop_assert_eq!(parse_duration(&format_duration(duration)), Some(duration));
         }

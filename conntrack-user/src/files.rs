@@ -2,6 +2,7 @@
 //! than a limit.
 
 use std::{
+    fmt,
     fs::{self, File, FileType, OpenOptions},
     io::{self, Read},
     os::unix::fs::{FileTypeExt, OpenOptionsExt},
@@ -108,6 +109,24 @@ fn first_bytes(file: File, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// What the kernel said; where that is a limit, with how to raise it.
+#[derive(Clone, Copy)]
+pub struct Remedied<'a>(pub &'a io::Error);
+
+impl fmt::Display for Remedied<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        match self.0.raw_os_error() {
+            Some(libc::EMFILE) => f.write_str("; raise the limit of open files (`ulimit -n`)"),
+            Some(libc::ENFILE) => f.write_str("; raise fs.file-max, or end what has files open"),
+            Some(libc::EAGAIN) => {
+                f.write_str("; raise the limit of threads (`ulimit -u`, or pids.max of the cgroup)")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_is_not_read_to_its_end() {
+    fn endless_files_are_not_read_to_their_end() {
         assert!(
             message(read_or_wait(Path::new("/dev/zero"), 1000))
                 .starts_with("has more than 1000 bytes")

@@ -1,5 +1,5 @@
-//! The public interface for programs that read a kernel's counters themselves, perhaps on another machine, and want ctpulse's
-//! rates, alerts and forecast for them.
+//! The public API for programs that read a kernel's counters themselves, possibly on another machine, and want ctpulse's rates,
+//! alerts and forecast for them.
 
 use std::{rc::Rc, time::Duration};
 
@@ -20,22 +20,22 @@ use crate::{
     },
 };
 
-/// The reason given for every counter that only probes have.
+/// Why every counter of the probes is unavailable.
 const NO_PROBES: &str = "only the kernel's own counters were given";
 
-/// What was read of a kernel at one moment, as its files have it.
+/// The contents of a kernel's files at one time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Snapshot<'a> {
-    /// The text of `/proc/net/stat/nf_conntrack`, of any kernel since 2.6.12; `None` where there is no such file.
+    /// The text of `/proc/net/stat/nf_conntrack`, of any kernel since 2.6.12; `None` if there is no such file.
     pub stat: Option<&'a str>,
-    /// `nf_conntrack_count`, the number of entries: for where `stat` does not have it.
+    /// `nf_conntrack_count`, the number of entries; needed if `stat` is `None`.
     pub count: Option<u64>,
-    /// `nf_conntrack_max`, the most entries there may be.
+    /// `nf_conntrack_max`, the limit on entries.
     pub max: Option<u64>,
 }
 
-/// Makes records of a kernel's own counters: rates, alerts and the forecast of when the table is full, as `ctpulse stream` has
-/// them where there are no probes.
+/// Computes records from a kernel's own counters: rates, alerts and the forecast of when the table is full, as `ctpulse stream`
+/// does without probes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -66,8 +66,8 @@ pub struct KernelMonitor {
 }
 
 impl KernelMonitor {
-    /// A monitor of the kernel of a host, read about every `interval`. `kernel_release` is what `uname -r` says there: it decides
-    /// what columns mean where their names alone do not.
+    /// A monitor of the kernel of `host`, to be read about every `interval`. `kernel_release` is what `uname -r` prints there; it
+    /// decides the meaning of columns where their names are ambiguous.
     #[must_use]
     pub fn new(host: &str, kernel_release: Option<&str>, interval: Duration) -> Self {
         let probes = Rc::new(ProbeStatus {
@@ -99,12 +99,12 @@ impl KernelMonitor {
         }
     }
 
-    /// The records that follow from a snapshot. The first one gives the `hello`, and is the baseline; each later one gives a `sample`
-    /// and what else has happened.
+    /// Adds a snapshot and returns the records that follow from it. The first one returns the `hello`, and is the baseline; each
+    /// later one returns a `sample`, and records of anything else that has happened.
     ///
     /// # Errors
     ///
-    /// When the text is not what the kernel writes. The snapshot is then ignored.
+    /// When the text is not in the kernel's format. The snapshot is then ignored.
     pub fn observe(
         &mut self,
         at: Instant,
@@ -119,7 +119,7 @@ impl KernelMonitor {
         Ok(records)
     }
 
-    /// Takes the last snapshot: its records, and the `summary` of all of them.
+    /// Adds the last snapshot; returns its records, and the `summary` of all snapshots.
     ///
     /// # Errors
     ///
@@ -192,7 +192,7 @@ mod tests {
         let mut monitor = KernelMonitor::new("a", Some("6.1.0"), Duration::from_secs(1));
         let start = monitor.observe(at(10), &of("entries drop\n00000001 00000005\n"))?;
         assert!(matches!(&start[..], [Record::Hello(hello)] if hello.kernel == "6.1.0"));
-        // What cannot be parsed changes nothing.
+        // A snapshot that cannot be parsed changes nothing.
         assert!(monitor.observe(at(11), &of("entries drop\n1\n")).is_err());
         let records = monitor.observe(at(12), &of("entries drop\n00000064 00000009\n"))?;
         let sample = records.iter().find_map(|record| match record {

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_no_harm_is_shown_as_it_is() {
+    fn harmless_text_is_shown_unchanged() {
         for text in ["", "udp 10.0.0.1 → 10.0.0.2", "Ünïcödé 名前 🙂"] {
             assert_eq!(Text::from(text.to_owned()).to_string(), text);
         }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_controls_a_terminal_is_escaped() {
+    fn control_characters_are_escaped() {
         let title = Text::from("\u{1b}]0;owned\u{7}".to_owned());
         assert_eq!(title.to_string(), "\\u{1b}]0;owned\\u{7}");
         assert_eq!(Plain("a\u{9b}2J\r\nb").to_string(), "a\\u{9b}2J\\r\\nb");
@@ -198,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_shown_does_no_harm_and_ends(text in any::<String>(), times in 1_usize..400) {
+        fn any_text_is_shown_escaped_and_bounded(text in any::<String>(), times in 1_usize..400) {
             let shown = Text::from(text.repeat(times)).to_string();
             prop_assert!(!shown.chars().any(is_harmful));
             // An escape takes up to ten characters.

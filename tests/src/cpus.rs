@@ -1,4 +1,4 @@
-//! The guest's CPUs: which there are, staying on one, taking one away.
+//! The guest's CPUs: listing, pinning, taking them offline.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ pub fn available() -> Result<Vec<usize>> {
         .collect())
 }
 
-/// Keeps this thread on a CPU, until the guard is dropped.
+/// Pins this thread to a CPU until the guard is dropped.
 pub fn stay_on(cpu: usize) -> Result<Pinned> {
     let before = sched_getaffinity(None).context("read the CPUs to run on")?;
     let mut only = CpuSet::new();
@@ -22,18 +22,18 @@ pub fn stay_on(cpu: usize) -> Result<Pinned> {
     Ok(Pinned(before))
 }
 
-/// This thread is on one CPU.
+/// The guard of a pinned thread.
 #[must_use]
 pub struct Pinned(CpuSet);
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        // The next scenario starts by asking for all CPUs again.
+        // The next scenario resets the affinity.
         let _ = sched_setaffinity(None, &self.0);
     }
 }
 
-/// Lets this thread run on all CPUs, and has all of them online.
+/// Resets this thread's affinity, and brings all CPUs online.
 pub fn all() -> Result<()> {
     let mut every = CpuSet::new();
     for entry in fs::read_dir("/sys/devices/system/cpu").context("list the CPUs")? {
@@ -41,7 +41,7 @@ pub fn all() -> Result<()> {
         let name = name.to_string_lossy();
         if let Some(cpu) = name.strip_prefix("cpu").and_then(|id| id.parse().ok()) {
             every.set(cpu);
-            // The first cannot go, so it has no such file.
+            // The first CPU cannot go offline, so it has no such file.
             if fs::read_to_string(online(cpu)).is_ok_and(|online| online.trim() == "0") {
                 set_online(cpu, true)?;
             }
@@ -50,13 +50,13 @@ pub fn all() -> Result<()> {
     sched_setaffinity(None, &every).context("run on all CPUs")
 }
 
-/// Takes a CPU away until the guard is dropped.
+/// Takes a CPU offline until the guard is dropped.
 pub fn take_away(cpu: usize) -> Result<Away> {
     set_online(cpu, false)?;
     Ok(Away(cpu))
 }
 
-/// A CPU is offline.
+/// The guard of an offline CPU.
 #[must_use]
 pub struct Away(usize);
 
@@ -69,7 +69,7 @@ impl Away {
 
 impl Drop for Away {
     fn drop(&mut self) {
-        // It may be back already.
+        // It may be online already.
         let _ = set_online(self.0, true);
     }
 }

@@ -1,7 +1,7 @@
-//! ctpulse, running, and what it wrote by the end.
+//! Runs ctpulse and evaluates its output.
 //!
-//! A scenario starts a [`Stream`], makes the kernel do something, waits for what ctpulse must write
-//! about it, and ends the stream; [`Ended`] then answers questions about the whole run:
+//! A scenario starts a [`Stream`], makes the kernel do something, waits until ctpulse reports it, and ends the stream. [`Ended`]
+//! evaluates the whole run:
 //!
 //! ```ignore
 //! let mut stream = Stream::start(&["--buckets"])?;
@@ -12,8 +12,8 @@
 //! ensure!(ended.probe("inserted")? == 500);
 //! ```
 //!
-//! Nothing is waited for by time: [`PATIENCE`] is a guard against waiting for ever. To know that the
-//! kernel is done with what was sent, call [`crate::kernel::settle`].
+//! Nothing waits for a fixed time: [`PATIENCE`] is only a limit. To wait until the kernel has processed everything that was sent,
+//! call [`crate::kernel::settle`].
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -27,12 +27,12 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::kernel::conntrack_is_a_module;
+use crate::kernel::has_types;
 
-/// How long to wait for something that must come. Guests are emulated, on machines that may be busy.
+/// The timeout for expected records. Guests are emulated, on machines that may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
-/// ctpulse, running, with the JSON lines it writes.
+/// A running ctpulse, and its JSON lines.
 pub struct Stream {
     child: Child,
     stdout: Receiver<String>,
@@ -42,11 +42,11 @@ pub struct Stream {
     records: Vec<Value>,
 }
 
-/// A run that has ended.
+/// A run that has ended, and its output.
 pub struct Ended {
-    /// Every line of stdout. The last is incomplete if ctpulse was killed while it wrote.
+    /// Every line of stdout. The last is incomplete if ctpulse was killed while writing it.
     pub lines: Vec<String>,
-    /// The record in each line that is one.
+    /// The record of each line that can be parsed.
     pub records: Vec<Value>,
     /// The exit status.
     pub status: ExitStatus,
@@ -54,18 +54,14 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// How probes are attached to this kernel: what hello calls their mode.
+/// How probes are attached on this kernel: the mode in the hello.
 pub fn best_mode() -> Result<&'static str> {
-    Ok(if conntrack_is_a_module()? {
-        "kprobe"
-    } else {
-        "fentry"
-    })
+    Ok(if has_types()? { "fentry" } else { "kprobe" })
 }
 
 impl Stream {
-    /// Starts `ctpulse stream --format json` with more arguments, and waits for its first sample: from
-    /// then on everything is counted, and every sample has a predecessor.
+    /// Starts `ctpulse stream --format json` with more arguments, and waits for its first sample: from then on everything is
+    /// counted, and every sample has a predecessor.
     pub fn start(args: &[&str]) -> Result<Self> {
         let args = [&["stream", "--format", "json"], args].concat();
         let mut stream = Self::command(&args)?;
@@ -73,8 +69,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Starts any command of ctpulse that writes JSON lines, and waits for hello: from then on everything
-    /// is counted.
+    /// Starts any command of ctpulse that writes JSON lines, and waits for the hello: from then on everything is counted.
     pub fn command(args: &[&str]) -> Result<Self> {
         let mut stream = Self::spawn(args)?;
         stream.wait_for("hello", |record| record["type"] == "hello")?;
@@ -100,7 +95,7 @@ impl Stream {
         });
         let stderr = thread::spawn(move || {
             let mut text = String::new();
-            // What could be read before an error is worth showing.
+            // Show what could be read before the error.
             let _ = stderr.read_to_string(&mut text);
             text
         });
@@ -113,8 +108,7 @@ impl Stream {
         })
     }
 
-    /// Reads on until a record is what is waited for, and returns it. Records that were read before are
-    /// not looked at again.
+    /// Reads until a record matches, and returns it. Does not look at records that were read before.
     pub fn wait_for(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -144,7 +138,7 @@ impl Stream {
         self.wait_for(what, |record| record["type"] == "sample" && is(record))
     }
 
-    /// Waits for that many more samples.
+    /// Waits for this many more samples.
     pub fn samples(&mut self, number: usize) -> Result<()> {
         for _ in 0..number {
             self.wait_for_sample("sample", |_| true)?;
@@ -157,12 +151,12 @@ impl Stream {
         &self.records
     }
 
-    /// The first record: what is watched, and how.
+    /// The first record, which has the configuration of the run.
     pub fn hello(&self) -> Result<&Value> {
         self.records.first().context("no hello")
     }
 
-    /// Requires that the kernel accepted every program, so that no count is the kernel's alone.
+    /// Requires that the kernel has accepted every program, so that all counts can be compared.
     pub fn nothing_refused(&self) -> Result<()> {
         let hello = self.hello()?;
         let missing = hello["probes"]["missing"].as_array().context("missing")?;
@@ -173,7 +167,7 @@ impl Stream {
         {
             bail!("{probe}");
         }
-        // A program that is refused by fentry is replaced by a kprobe.
+        // A program that the kernel rejects for fentry is replaced by a kprobe.
         let (mode, best) = (&hello["probes"]["mode"], best_mode()?);
         ensure!(mode == best, "probes are attached by {mode}, not {best}");
         Ok(())
@@ -185,7 +179,7 @@ impl Stream {
         kill_process(pid, signal).context("signal ctpulse")
     }
 
-    /// Interrupts ctpulse, reads to the end, and requires success.
+    /// Interrupts ctpulse, reads the rest of its output, and requires success.
     pub fn stop(self) -> Result<Ended> {
         self.signal(Signal::INT)?;
         let ended = self.wait()?;
@@ -198,7 +192,7 @@ impl Stream {
         Ok(ended)
     }
 
-    /// Reads to the end of a ctpulse that ends by itself or was sent a signal.
+    /// Reads the rest of the output of a ctpulse that ends by itself or by a signal.
     pub fn wait(mut self) -> Result<Ended> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -212,7 +206,7 @@ impl Stream {
                 Err(RecvTimeoutError::Timeout) => bail!("no end within {PATIENCE:?}"),
             }
         }
-        // Its output is closed: it is about to exit.
+        // It has closed its output, so it is about to exit.
         let status = self.child.wait().context("wait for ctpulse")?;
         Ok(Ended {
             lines: std::mem::take(&mut self.lines),
@@ -232,7 +226,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // A failed scenario must not leave it running; it may have ended already.
+        // A failed scenario must not leave it running.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -258,7 +252,7 @@ impl Ended {
         Ok(&self.last()?["instances"][0])
     }
 
-    /// The summary of the instance with a name.
+    /// The summary of an instance.
     pub fn instance(&self, name: &str) -> Result<&Value> {
         let instances = self.last()?["instances"]
             .as_array()
@@ -269,7 +263,7 @@ impl Ended {
             .with_context(|| format!("no instance {name}"))
     }
 
-    /// What the probes counted over the whole run.
+    /// The probes' count over the whole run.
     pub fn probe(&self, counter: &str) -> Result<u64> {
         let total = &self.summary()?["totals"][counter]["probe"];
         total
@@ -277,7 +271,7 @@ impl Ended {
             .with_context(|| format!("{counter} is {total}"))
     }
 
-    /// A check at the end of the run.
+    /// A check of the summary.
     pub fn check(&self, name: &str) -> Result<&Value> {
         let checks = self.summary()?["crosscheck"]
             .as_array()
@@ -288,8 +282,8 @@ impl Ended {
             .with_context(|| format!("no check {name}"))
     }
 
-    /// A counter's events by the start of their bucket, in microseconds of wall-clock time, over all
-    /// samples; buckets without events are left out.
+    /// A counter's events by the start of their bucket, in microseconds of wall-clock time, over all samples. Buckets without
+    /// events are left out.
     pub fn buckets(&self, counter: &str) -> Result<Vec<(i64, u64)>> {
         let mut points = Vec::new();
         for sample in self.of("sample") {

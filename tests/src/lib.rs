@@ -1,4 +1,4 @@
-//! What the guest scenarios and the traffic generator share.
+//! Shared code of the guest scenarios and the traffic generators.
 
 pub mod cpus;
 pub mod ctpulse;

@@ -1,4 +1,4 @@
-//! Traffic that makes conntrack work, on loopback only.
+//! Traffic for conntrack, on loopback only.
 
 use std::{
     hint, io,
@@ -7,19 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long before a packet is due its sender no longer sleeps.
+/// How long before a packet is due its sender stops sleeping, and spins.
 const SPIN: Duration = Duration::from_millis(5);
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 
-/// When traffic was sent, by the sender's clock. A sender may be held up anywhere, also between reading the
-/// clock and sending: so each end is a span, just before to just after the call that sent its packet.
+/// When traffic was sent, by the sender's clock. A sender can be delayed anywhere, also between reading the clock and sending. So
+/// each end is a time span, from just before to just after the call that sent its packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent {
-    /// Around the first packet.
+    /// The span of the first packet.
     pub first: [Timestamp; 2],
-    /// Around the last.
+    /// The span of the last packet.
     pub last: [Timestamp; 2],
 }
 
@@ -37,17 +37,17 @@ impl Sent {
     }
 }
 
-/// What became of packets that the kernel may refuse.
+/// The fate of packets that the kernel may reject.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Offered {
     /// Sent.
     pub accepted: u64,
-    /// Dropped by netfilter on their way out.
+    /// Dropped by netfilter on output.
     pub refused: u64,
 }
 
 impl Offered {
-    /// Counts the outcome of sending a packet; only netfilter's refusal is no error.
+    /// Counts the result of sending a packet; rejection by netfilter is the only expected error.
     pub fn count(&mut self, sent: io::Result<usize>) -> io::Result<()> {
         match sent {
             Ok(_) => self.accepted += 1,
@@ -58,8 +58,8 @@ impl Offered {
     }
 }
 
-/// A sender of UDP flows. Each packet goes to an address of its own in 127.0.0.0/8, so each makes a
-/// flow; all arrive at one socket that is not read, so that no ICMP error answers them.
+/// A sender of UDP flows. Each packet goes to another address in 127.0.0.0/8, so each creates a flow. All arrive at one socket
+/// that is not read, so that there are no ICMP errors.
 pub struct UdpFlows {
     socket: UdpSocket,
     _sink: UdpSocket,
@@ -71,7 +71,7 @@ pub struct UdpFlows {
 const FIRST: u32 = u32::from_be_bytes([127, 1, 0, 0]);
 
 impl UdpFlows {
-    /// Binds a source port that no earlier sender's flows have while it lives.
+    /// Binds a source port that no earlier sender has used while this one lives.
     pub fn new() -> Result<Self> {
         let bind = |what| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context(what);
         let sink = bind("bind the socket that takes the flows")?;
@@ -84,7 +84,7 @@ impl UdpFlows {
         })
     }
 
-    /// Sends `flows` packets, each making a new flow, as fast as it goes.
+    /// Sends `flows` packets as fast as possible, each creating a flow.
     pub fn send(&mut self, flows: u32) -> Result<Sent> {
         let first = self.send_one()?;
         let offered = self.offer(flows.saturating_sub(2))?;
@@ -93,8 +93,7 @@ impl UdpFlows {
         Ok(Sent { first, last })
     }
 
-    /// Sends a packet after each of these pauses, and returns between which moments each was sent. A sender
-    /// that was held up does not catch up: it continues as late as it is.
+    /// Sends a packet after each of these pauses, and returns the time span of each. A sender that was delayed does not catch up.
     pub fn send_paced(
         &mut self,
         pauses: impl IntoIterator<Item = Duration>,
@@ -103,7 +102,7 @@ impl UdpFlows {
         let mut due = Instant::now();
         for pause in pauses {
             due = Instant::now().max(due + pause);
-            // Sleeping wakes up too late for short pauses.
+            // Sleep wakes up too late for short pauses.
             while Instant::now() < due {
                 let left = due.saturating_duration_since(Instant::now());
                 match left.checked_sub(SPIN) {
@@ -116,7 +115,7 @@ impl UdpFlows {
         Ok(sent)
     }
 
-    /// Sends one, and returns between which moments.
+    /// Sends a packet, and returns its time span.
     fn send_one(&mut self) -> Result<[Timestamp; 2]> {
         let before = Timestamp::now();
         let offered = self.offer(1)?;
@@ -125,7 +124,7 @@ impl UdpFlows {
         Ok([before, after])
     }
 
-    /// The same where the kernel may drop them.
+    /// The same if the kernel may drop them.
     pub fn offer(&mut self, flows: u32) -> Result<Offered> {
         let mut offered = Offered::default();
         for _ in 0..flows {
@@ -143,12 +142,12 @@ impl UdpFlows {
         self.next = FIRST;
     }
 
-    /// Where the next flow goes.
+    /// The destination of the next flow.
     fn destination(&self) -> SocketAddrV4 {
         SocketAddrV4::new(Ipv4Addr::from(self.next), self.port)
     }
 
-    /// The port that all flows go to.
+    /// The destination port of all flows.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -17,10 +17,10 @@ use crate::toolchain::{MUSL, Toolchain};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
-/// What the eBPF object is built for.
+/// The target of the eBPF object.
 const BPF: &str = "bpfel-unknown-none";
 
-/// What a build leaves behind.
+/// The results of a build.
 #[derive(Debug)]
 pub(crate) struct Artifacts {
     /// The eBPF object, with BTF.
@@ -71,7 +71,7 @@ pub(crate) fn ebpf_object(toolchain: &Toolchain) -> Result<PathBuf> {
     Ok(ebpf_target().join(BPF).join("release/conntrack-ebpf"))
 }
 
-/// Builds the eBPF object whose selector is wrong on purpose, and returns its path.
+/// Builds the eBPF object with the planted wrong selector, and returns its path.
 ///
 /// # Errors
 /// When it or its linker cannot be built.
@@ -84,8 +84,7 @@ pub(crate) fn wrong_ebpf_object(toolchain: &Toolchain) -> Result<PathBuf> {
     Ok(target.join(BPF).join("release/conntrack-ebpf"))
 }
 
-/// Builds the programs that test ctpulse in a guest, static like ctpulse itself, and returns their
-/// paths.
+/// Builds the programs that test ctpulse in a guest, statically linked like ctpulse, and returns their paths.
 ///
 /// # Errors
 /// When they cannot be built.
@@ -99,7 +98,7 @@ pub(crate) fn test_programs(toolchain: &Toolchain, artifacts: &Artifacts) -> Res
         "--target",
         MUSL,
     ]);
-    // Cargo knows which programs there are; its messages to the user still go to standard error.
+    // Cargo lists the programs; its messages to the user still go to standard error.
     cargo
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit());
@@ -110,7 +109,7 @@ pub(crate) fn test_programs(toolchain: &Toolchain, artifacts: &Artifacts) -> Res
     Ok(executables(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// A cargo command for the host's crates, which need to know where the eBPF object is.
+/// A cargo command for the host's crates, with the path of the eBPF object.
 pub(crate) fn host_cargo(toolchain: &Toolchain, subcommand: &str, ebpf_object: &Path) -> Command {
     let mut cargo = toolchain.cargo();
     cargo
@@ -139,15 +138,13 @@ pub(crate) fn ebpf_cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Comm
     // toolchain that is safe.
     cargo.env("RUSTC_BOOTSTRAP", "1");
     cargo.env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker);
-    // Debug information is what the linker makes BTF from. Its messages are about files named like
-    // an LLVM library that turned out not to be one, before it finds the right one; its errors
-    // still are errors.
+    // The linker makes BTF from debug information. It warns about files that are named like an LLVM library but are none, until
+    // it finds the right one; errors are still reported.
     cargo.env(
         "RUSTFLAGS",
         "-C debuginfo=2 -C link-arg=--btf -A linker-messages",
     );
-    // A directory of its own: other flags, and no waiting for the lock of a build of the host's
-    // crates.
+    // A target directory of its own: the flags differ, and it does not wait for the lock of a host build.
     cargo.env("CARGO_TARGET_DIR", ebpf_target());
     Ok(cargo)
 }

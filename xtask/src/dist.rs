@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what users get: the static binary, its symbols, shell completions, man pages.
+//! `cargo xtask dist`: the files for users: the static binary, its symbols, shell completions, man pages.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -20,7 +20,7 @@ pub(crate) struct Args {}
 pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
     let artifacts = build::all(&Toolchain::ensure()?)?;
     let dist = paths::target().join("dist");
-    // Nothing of an earlier build stays.
+    // Remove everything of an earlier build.
     match fs::remove_dir_all(&dist) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("cannot remove {}", dist.display()));

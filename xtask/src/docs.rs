@@ -1,10 +1,16 @@
-//! `cargo xtask docs`: the parts of the manual that ctpulse itself makes.
+//! `cargo xtask docs`: updates the parts of the manual that ctpulse generates.
 //!
-//! A comment in a page says with which arguments: what follows it is replaced by what ctpulse writes.
+//! A comment in a page has the arguments of ctpulse; what follows the comment is replaced by its output.
 //!
 //! ```text
 //! <!-- generated: ARGUMENTS -->      text, up to <!-- end -->
 //! <!-- picture: ARGUMENTS -->        the file that the image on the next line is
+//! ```
+//!
+//! The JSON Schema has such a comment as a member of an object; what follows it in that object is replaced:
+//!
+//! ```text
+//! "$comment": "generated: ARGUMENTS",
 //! ```
 //!
 //! A test (`generated_parts_are_what_the_program_makes`) fails when a page has something else.
@@ -18,7 +24,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::toolchain::Toolchain;
 use crate::{build, paths, process};
 
-/// Make the parts of the manual that ctpulse itself writes anew: its tables and pictures.
+/// Update the generated parts of the manual: tables and pictures.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -39,6 +45,10 @@ pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
             replace(&page.with_file_name(name), picture)?;
         }
     }
+    let schema = directory().join("schema.json");
+    let made = regenerate_json(&read(&schema)?, &mut program)
+        .with_context(|| schema.display().to_string())?;
+    replace(&schema, &made)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -79,7 +89,7 @@ pub(crate) fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Writes a file that has other contents, and says so.
+/// Writes a file if its contents differ, and reports that.
 fn replace(path: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
@@ -88,7 +98,7 @@ fn replace(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A page made anew.
+/// A regenerated page.
 #[derive(Debug, Default, PartialEq)]
 struct Made {
     text: String,
@@ -96,7 +106,7 @@ struct Made {
     pictures: Vec<(String, String)>,
 }
 
-/// Makes a page anew with what a program writes for arguments.
+/// Regenerates a page with the output of a program for each comment's arguments.
 fn regenerate(page: &str, program: &mut dyn FnMut(&[&str]) -> Result<String>) -> Result<Made> {
     let mut made = Made::default();
     let mut lines = page.lines();
@@ -122,12 +132,42 @@ fn regenerate(page: &str, program: &mut dyn FnMut(&[&str]) -> Result<String>) ->
     Ok(made)
 }
 
+/// Makes a JSON file anew with the members that a program writes for arguments.
+fn regenerate_json(
+    json: &str,
+    program: &mut dyn FnMut(&[&str]) -> Result<String>,
+) -> Result<String> {
+    let mut made = String::new();
+    let mut lines = json.lines();
+    while let Some(line) = lines.next() {
+        push(&mut made, line);
+        let comment = line
+            .trim_start()
+            .strip_prefix("\"$comment\": \"generated: ");
+        let Some(arguments) = comment.and_then(|comment| comment.strip_suffix("\",")) else {
+            continue;
+        };
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let within = indent(line);
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        for member in program(&arguments)?.lines() {
+            push(&mut made, &format!("{:within$}{member}", ""));
+        }
+        let end = lines.find(|line| indent(line) < within);
+        push(
+            &mut made,
+            end.with_context(|| format!("`{line}` is in no object"))?,
+        );
+    }
+    Ok(made)
+}
+
 fn push(text: &mut String, line: &str) {
     text.push_str(line);
     text.push('\n');
 }
 
-/// The arguments in a comment of this kind.
+/// The arguments in a comment of this kind; `None` for other lines.
 fn arguments<'a>(line: &'a str, kind: &str) -> Option<Vec<&'a str>> {
     let comment = line.strip_prefix("<!-- ")?.strip_suffix(" -->")?;
     let arguments = comment.strip_prefix(kind)?.strip_prefix(": ")?;
@@ -160,7 +200,24 @@ mod tests {
     }
 
     #[test]
-    fn marks_that_lack_something_are_refused() {
+    fn members_of_an_object_are_replaced_up_to_its_end() -> Result<()> {
+        let json = "{\n  \"a\": {\n    \"b\": 1,\n    \"$comment\": \"generated: c d\",\n    \"old\": {\n      \"e\": 2\n    }\n  },\n  \"f\": 3\n}\n";
+        let made = regenerate_json(json, &mut |arguments| {
+            Ok(format!(
+                "\"new\": {{\n  \"g\": \"{}\"\n}}\n",
+                arguments.join("+")
+            ))
+        })?;
+        let expected = json.replace(
+            "\"old\": {\n      \"e\": 2\n",
+            "\"new\": {\n      \"g\": \"c+d\"\n",
+        );
+        assert_eq!(made, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn incomplete_marks_are_refused() {
         assert!(with_echo("<!-- generated: b -->\nold\n").is_err());
         assert!(with_echo("<!-- picture: b -->\n\n![d](e.svg)\n").is_err());
         assert!(with_echo("<!-- picture: b -->").is_err());

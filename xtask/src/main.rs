@@ -1,8 +1,8 @@
 //! `cargo xtask`: builds, runs, tests and lints ctpulse, and boots guest kernels for it.
 //!
-//! This crate compiles with the stable toolchain found on the machine; everything it builds is
-//! built with the toolchain pinned in [`toolchain`]. One module per subcommand; each keeps what it
-//! decides (parsing, resolving, quoting) in pure functions apart from what it does.
+//! This crate compiles with the stable toolchain of the machine; everything that it builds uses the toolchain pinned in
+//! [`toolchain`]. There is a module per subcommand. Each keeps its decisions (parsing, resolving, quoting) in pure functions,
+//! separate from side effects.
 
 mod apt;
 mod bench;

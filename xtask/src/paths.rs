@@ -1,4 +1,4 @@
-//! Where things are: the workspace, and what xtask writes below its target directory.
+//! Paths: the workspace, and xtask's files in its target directory.
 
 use std::env;
 use std::path::{Path, PathBuf, absolute};
@@ -18,7 +18,7 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
-/// Everything that has to do with guests: kernels, console logs, directories of running guests.
+/// The directory of everything for guests: kernels, console logs, files of running guests.
 pub(crate) fn guest() -> PathBuf {
     target().join("guest")
 }

@@ -1,7 +1,7 @@
-//! Running other programs: where their output goes, and errors that name the command.
+//! Runs other programs; errors name the command.
 //!
-//! The standard output of xtask belongs to its result (the path of a binary, a guest command's
-//! output); the other output of programs that it runs goes to standard error.
+//! xtask's own standard output is for its result (the path of a binary, the output of a guest's command). Other output of
+//! programs goes to standard error.
 
 use std::env;
 use std::ffi::OsStr;
@@ -30,7 +30,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     pass(command.stdout(Stdio::from(stderr)))
 }
 
-/// Runs a command to its end whose output is our result: it goes to our standard output.
+/// Runs a command whose output is our result: it goes to our standard output.
 ///
 /// # Errors
 /// When it cannot be started or does not succeed.
@@ -61,7 +61,7 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("output of `{}`", line(command)))
 }
 
-/// Finds a program in `PATH`, or in the system directories that are not in everybody's `PATH`.
+/// Finds a program in `PATH`, or in the system directories that are not in every user's `PATH`.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_quoted_so_that_the_shell_gives_it_back() -> Result<()> {
+    fn everything_else_is_quoted_for_the_shell() -> Result<()> {
         for arg in [
             "",
             " ",

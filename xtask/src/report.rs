@@ -1,4 +1,4 @@
-//! A list of steps that all run, whatever happens to the earlier ones, and a summary of them.
+//! Steps that all run, even after failures of earlier ones, and a summary of them.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::process::say;
 
-/// What became of the steps so far.
+/// The outcomes of the steps so far.
 #[derive(Debug, Default)]
 pub(crate) struct Report(Vec<Step>);
 
@@ -27,12 +27,12 @@ enum Outcome {
     Skipped(&'static str),
 }
 
-/// How long the parts of a step took.
+/// The durations of the parts of a step.
 #[derive(Debug, Default)]
 pub(crate) struct Parts(Vec<(&'static str, Duration)>);
 
 impl Parts {
-    /// Notes how long a part took; one that is done again takes that longer.
+    /// Adds the duration of a part; those of a repeated part add up.
     pub(crate) fn note(&mut self, name: &'static str, took: Duration) {
         match self.0.iter_mut().find(|(noted, _)| *noted == name) {
             Some((_, sum)) => *sum += took,
@@ -47,8 +47,7 @@ impl Parts {
 }
 
 impl Report {
-    /// Runs a step and keeps its outcome. Returns its result, if it has one, for the steps that
-    /// build on it.
+    /// Runs a step and records its outcome. Returns the step's result, for steps that depend on it.
     pub(crate) fn step<T>(
         &mut self,
         name: impl Into<String>,
@@ -57,7 +56,7 @@ impl Report {
         self.step_in_parts(name, |_| step())
     }
 
-    /// The same for a step that notes how long its parts take.
+    /// The same for a step that records the durations of its parts.
     pub(crate) fn step_in_parts<T>(
         &mut self,
         name: impl Into<String>,
@@ -84,7 +83,7 @@ impl Report {
         value
     }
 
-    /// Notes a step that cannot run.
+    /// Records a step that cannot run.
     pub(crate) fn skip(&mut self, name: impl Into<String>, reason: &'static str) {
         self.0.push(Step {
             name: name.into(),
@@ -94,7 +93,7 @@ impl Report {
         });
     }
 
-    /// Prints the summary; fails unless every step went well.
+    /// Prints the summary; the exit status is a failure unless every step succeeded.
     pub(crate) fn finish(self) -> ExitCode {
         say(format_args!("summary\n{self}"));
         let ok = self
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn all_well_is_success() {
+    fn success_of_all_steps_is_success() {
         let mut report = Report::default();
         report.step("one", || Ok(()));
         assert_eq!(report.finish(), ExitCode::SUCCESS);

@@ -32,7 +32,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         );
     };
     command.args(&args.args);
-    // Replaces xtask, so that signals and the exit status are ctpulse's own.
+    // Replaces xtask, so that ctpulse gets signals itself and its exit status is passed on.
     let error = toolchain::clean(&mut command).exec();
     Err(error).with_context(|| format!("cannot run {}", binary.display()))
 }

@@ -1,8 +1,7 @@
-//! Programs without symbols, and their symbols in a file beside them.
+//! Strips programs, with their symbols in a separate file next to them.
 //!
-//! Cargo can do one or the other: with `strip` the symbols are gone, and `split-debuginfo` keeps those of
-//! functions in the program. So the linker's output is taken apart afterwards, by the objcopy that comes
-//! with the pinned compiler.
+//! Cargo cannot do both: `strip` discards the symbols, and `split-debuginfo` leaves those of functions in the program. So the
+//! linker's output is split afterwards, with the objcopy of the pinned compiler.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +11,7 @@ use anyhow::{Context as _, Result};
 use crate::process;
 use crate::toolchain::Toolchain;
 
-/// What the file with a program's symbols has after the program's name.
+/// The extension of the file with the symbols.
 const EXTENSION: &str = "debug";
 
 /// The file with the symbols of a program.
@@ -20,8 +19,8 @@ pub(crate) fn of(program: &Path) -> PathBuf {
     program.with_added_extension(EXTENSION)
 }
 
-/// Writes a program as it was linked to a directory, without its symbols, and them beside it, where a
-/// debugger finds them (`.gnu_debuglink`). Returns the path of the program.
+/// Writes a linked program to a directory without its symbols, which go to a separate file where a debugger finds them
+/// (`.gnu_debuglink`). Returns the path of the program.
 ///
 /// # Errors
 /// When the directory or the files cannot be written.
@@ -35,7 +34,7 @@ pub(crate) fn split(toolchain: &Toolchain, linked: &Path, into: &Path) -> Result
     let mut keep = toolchain.objcopy()?;
     process::run(keep.arg("--only-keep-debug").arg(linked).arg(&symbols))?;
     let mut strip = toolchain.objcopy()?;
-    // The link has a checksum of the symbols, so they come first.
+    // The link contains a checksum of the symbols file, so that must exist first.
     strip
         .arg("--strip-all")
         .arg(format!("--add-gnu-debuglink={}", symbols.display()));

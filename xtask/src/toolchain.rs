@@ -1,8 +1,7 @@
-//! The pinned toolchain and the pinned tools: which ones, that they are there, and how to call
-//! them.
+//! The pinned toolchain and tools: their versions, installation, and use.
 //!
-//! Aya needs a newer Rust than the one that compiles xtask, and the eBPF linker borrows the
-//! compiler's own LLVM, so the versions here belong together: change them together.
+//! Aya needs a newer Rust than xtask itself, and the eBPF linker uses the compiler's LLVM. So the versions here depend on each
+//! other: change them together.
 
 use std::env;
 use std::ffi::OsString;
@@ -17,9 +16,9 @@ use crate::process::{self, say};
 
 /// The Rust release that builds, tests and lints everything but xtask itself.
 const RUST: &str = "1.98.0";
-/// What the static binary and the guests' programs are built for.
+/// The target of the static binary and the guests' programs.
 pub(crate) const MUSL: &str = "x86_64-unknown-linux-musl";
-/// The eBPF linker: 0.10 links with the LLVM 22 of Rust 1.98; from 0.11 on it needs one of its own.
+/// The eBPF linker: 0.10 uses the LLVM 22 of Rust 1.98; from 0.11 on it needs its own.
 const BPF_LINKER: Tool = Tool {
     name: "bpf-linker",
     version: "0.10.4",
@@ -37,8 +36,7 @@ const COMPONENTS: [&str; 4] = [
     "rust-std-x86_64-unknown-linux-musl",
 ];
 
-/// A Rust program that is compiled with the pinned toolchain and kept below the target
-/// directory.
+/// A Rust program that is compiled with the pinned toolchain, and installed in the target directory.
 struct Tool {
     name: &'static str,
     version: &'static str,
@@ -92,8 +90,7 @@ impl Toolchain {
         Ok(Self(()))
     }
 
-    /// A program of the pinned toolchain, to be run in the workspace, free of the environment that
-    /// the cargo around xtask has set up for xtask alone.
+    /// A program of the pinned toolchain, run in the workspace, without the environment that cargo has set up for xtask.
     fn program(program: impl Into<OsString>) -> Command {
         let mut command = Command::new("rustup");
         command
@@ -114,7 +111,7 @@ impl Toolchain {
         Self::program("cargo")
     }
 
-    /// The path of the eBPF linker; compiles it first when it is not there.
+    /// The path of the eBPF linker, which is compiled if it is missing.
     ///
     /// # Errors
     /// When it cannot be compiled.
@@ -122,8 +119,7 @@ impl Toolchain {
         self.tool(&BPF_LINKER)
     }
 
-    /// cargo-deny, to be run with the pinned toolchain's cargo; compiles it first when it is not
-    /// there.
+    /// cargo-deny, run with the pinned toolchain's cargo. It is compiled if it is missing.
     ///
     /// # Errors
     /// When it cannot be compiled.
@@ -163,19 +159,18 @@ impl Toolchain {
                 .arg("--root")
                 .arg(&root)
                 .env("CARGO_TARGET_DIR", &build);
-            // `cargo install` recommends to extend PATH; these tools are called by path.
+            // `cargo install` advises to extend PATH, but these tools are called by path.
             install.stdin(Stdio::null());
             process::run(&mut install)
                 .with_context(|| format!("cannot compile {name} {version}"))?;
-            // Hundreds of megabytes that nothing needs again; if it cannot go, that is no reason to
-            // stop.
+            // Hundreds of megabytes that are not needed any more. A failure to remove them does not matter.
             let _ = fs::remove_dir_all(&build);
         }
         Ok(program)
     }
 }
 
-/// Takes out of a command's environment what cargo and rustup put there for xtask.
+/// Removes from a command's environment what cargo and rustup have set for xtask.
 pub(crate) fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(leaks) {
@@ -196,9 +191,8 @@ pub(crate) fn clean(command: &mut Command) -> &mut Command {
     command
 }
 
-/// Whether an environment variable is about the outer toolchain, about xtask as a package, or would
-/// make the outcome of a build depend on who builds. What configures cargo itself (its home,
-/// registries, proxies, jobs) stays.
+/// Whether an environment variable belongs to the outer toolchain or to xtask's package, or would make builds depend on the user.
+/// Configuration of cargo itself (its home, registries, proxies, jobs) is kept.
 fn leaks(name: &str) -> bool {
     const EXACT: [&str; 17] = [
         "CARGO",
@@ -223,8 +217,7 @@ fn leaks(name: &str) -> bool {
     EXACT.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Whether a directory of `LD_LIBRARY_PATH` comes from cargo: a toolchain's libraries or the target
-/// directory.
+/// Whether a directory of `LD_LIBRARY_PATH` was set by cargo: libraries of a toolchain, or the target directory.
 fn is_cargo_library_dir(dir: &Path, target: &Path) -> bool {
     dir.starts_with(target)
         || dir
@@ -232,7 +225,7 @@ fn is_cargo_library_dir(dir: &Path, target: &Path) -> bool {
             .any(|part| part.as_os_str() == "toolchains" || part.as_os_str() == "rustlib")
 }
 
-/// What of [`COMPONENTS`] is not in the output of `rustup component list --installed`.
+/// The [`COMPONENTS`] that are not in the output of `rustup component list --installed`.
 ///
 /// A line is a component's name, followed by `-HOST` for those that depend on the host:
 /// `clippy-x86_64-unknown-linux-gnu`.
@@ -255,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_complete_toolchain_misses_nothing() {
+    fn a_complete_toolchain_lacks_nothing() {
         let installed = "cargo-x86_64-unknown-linux-gnu\nclippy-x86_64-unknown-linux-gnu\nrust-src\n\
             rust-std-x86_64-unknown-linux-gnu\nrust-std-x86_64-unknown-linux-musl\nrustc-x86_64-unknown-linux-gnu\n\
             rustfmt-x86_64-unknown-linux-gnu\n";
@@ -263,13 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn a_minimal_toolchain_misses_what_is_not_in_that_profile() {
+    fn a_minimal_toolchain_lacks_components() {
         let installed = "cargo-x86_64-unknown-linux-gnu\nrust-std-x86_64-unknown-linux-gnu\nrustc-x86_64-unknown-linux-gnu\n";
         assert_eq!(missing_components(installed), COMPONENTS);
     }
 
     #[test]
-    fn only_what_the_outer_cargo_set_leaks() {
+    fn only_variables_of_the_outer_cargo_are_removed() {
         for name in [
             "CARGO",
             "CARGO_MANIFEST_DIR",
@@ -294,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn library_directories_of_cargo_are_told_from_others() {
+    fn library_directories_of_cargo_are_recognised() {
         let target = Path::new("/src/ctpulse/target");
         for dir in [
             "/src/ctpulse/target/debug/deps",

@@ -1,12 +1,11 @@
 //! Counts in memory: running totals, and rings of time buckets of about a millisecond.
 //!
-//! Both maps are `BPF_MAP_TYPE_ARRAY` with `BPF_F_MMAPABLE`; user space maps them read-only. A *cell* is
-//! one CPU of one instance (network namespace).
+//! Both maps are `BPF_MAP_TYPE_ARRAY` with `BPF_F_MMAPABLE`; user space maps them read-only. A *cell* belongs to one CPU of one
+//! instance (network namespace).
 //!
-//! Only the programs write, and only ever to the cell of the CPU they run on. Each counter belongs to
-//! one program. A program never interrupts itself on a CPU (the kernel misses such a hit, and counts the
-//! miss), but programs attached by fentry do interrupt each other: with one writer for every word that
-//! needs no care.
+//! Only the programs write, and only to cells of the CPU they run on. Each counter belongs to one program. A program never
+//! interrupts itself on a CPU (the kernel skips such a hit, and counts it as missed). Programs attached by fentry do interrupt
+//! each other, but as each word has a single writer, that is safe.
 
 /// Length of one time bucket as a power of two of nanoseconds: 2^20 ns = 1.048576 ms.
 pub const BUCKET_SHIFT: u32 = 20;
@@ -14,8 +13,8 @@ pub const BUCKET_SHIFT: u32 = 20;
 /// Length of one time bucket in nanoseconds.
 pub const BUCKET_NS: u64 = 1 << BUCKET_SHIFT;
 
-/// Counters a cell has room for: a [`Bucket`] of exactly four cache lines, of which all that every flow
-/// touches is in the first.
+/// The number of counters in a cell, so that a [`Bucket`] is exactly four cache lines. The counters that every flow increments
+/// are in the first one.
 pub const COUNTER_SLOTS: usize = 32;
 
 /// Index of a cell. `cpus` is the number of CPU ids (highest possible id + 1), not the number of CPUs.
@@ -25,15 +24,14 @@ pub const fn cell_index(slot: u32, cpu: u32, cpus: u32) -> u32 {
     slot * cpus + cpu
 }
 
-/// Index of the bucket of an epoch (`bpf_ktime_get_ns() >> BUCKET_SHIFT`) in the ring of a cell, which has
-/// 2^`ring_bits` buckets.
+/// Index of the bucket of an epoch (`bpf_ktime_get_ns() >> BUCKET_SHIFT`) in the ring of a cell, which has 2^`ring_bits` buckets.
 #[inline(always)]
 #[must_use]
 pub const fn bucket_index(cell: u32, epoch: u64, ring_bits: u32) -> u32 {
     (cell << ring_bits) | (epoch as u32 & ((1 << ring_bits) - 1))
 }
 
-/// How the maps of totals and buckets are laid out, as user space makes them.
+/// The dimensions of the maps of totals and buckets, as user space creates them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CounterShape {
     /// Number of CPU ids: highest possible id + 1.
@@ -57,7 +55,7 @@ impl CounterShape {
         self.cells() << self.ring_bits
     }
 
-    /// Buckets in a cell's ring, of [`BUCKET_NS`] each.
+    /// Buckets in a cell's ring, each [`BUCKET_NS`] long.
     #[must_use]
     pub const fn ring_length(&self) -> u64 {
         1 << self.ring_bits
@@ -82,12 +80,12 @@ impl CounterShape {
 pub struct CellTotals {
     /// One monotonic total per [`ProbeCounter`](crate::ProbeCounter).
     pub counts: [u64; COUNTER_SLOTS],
-    /// Events lost on this CPU (kept in slot 0, whatever their namespace): kernel memory could not
-    /// be read, or the context of a function's entry could not be saved.
+    /// Events lost on this CPU: kernel memory could not be read, or an entry context could not be saved. They are counted in slot
+    /// 0, whatever their namespace.
     pub faults: u64,
-    /// The programs' own: the allocation that this CPU entered last.
+    /// For the programs only: the last allocation that this CPU has entered.
     pub allocating: Allocating,
-    /// Room to keep the element a multiple of a cache line.
+    /// Padding to a multiple of a cache line.
     pub reserved: [u64; 4],
 }
 
@@ -97,7 +95,7 @@ pub struct CellTotals {
 pub struct Allocating {
     /// The stack pointer at its entry.
     pub frame: u64,
-    /// Its `orig` argument: the tuple of the flow to be made.
+    /// Its `orig` argument: the tuple of the new flow.
     pub tuple: u64,
     /// 1 when the packet path called it.
     pub from_packet: u64,
@@ -105,9 +103,8 @@ pub struct Allocating {
 
 /// One time bucket of one cell. 256 bytes: four cache lines.
 ///
-/// Each word is the count of a [`ProbeCounter`](crate::ProbeCounter) together with the epoch it was counted
-/// in, see [`bucket_word`]: a row of the ring need not be cleared before it is used again, and a reader needs
-/// one load to know whether a count is of the epoch it asked for.
+/// Each word combines the count of a [`ProbeCounter`](crate::ProbeCounter) with its epoch, see [`bucket_word`]. So a row of the
+/// ring need not be cleared before it is reused, and a reader needs only one load to get a count that belongs to the epoch.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Bucket {
@@ -118,19 +115,17 @@ pub struct Bucket {
 const _: () = assert!(size_of::<CellTotals>() == 320);
 const _: () = assert!(size_of::<Bucket>() == 256);
 
-/// Bits of a word of a [`Bucket`] that count. The others are the low 40 bits of the epoch, which come
-/// round after 36 years.
+/// The bits of a word of a [`Bucket`] that count. The others are the low 40 bits of the epoch, which wrap after 36 years.
 const COUNT_BITS: u32 = 24;
 
-/// A word of a [`Bucket`]: `count`, below 2^24, of what happened in `epoch`
-/// (`bpf_ktime_get_ns() >> BUCKET_SHIFT`).
+/// A word of a [`Bucket`]: `count`, below 2^24, events in `epoch` (`bpf_ktime_get_ns() >> BUCKET_SHIFT`).
 #[inline(always)]
 #[must_use]
 pub const fn bucket_word(epoch: u64, count: u32) -> u64 {
     (epoch << COUNT_BITS) | count as u64
 }
 
-/// What a word of a [`Bucket`] counted in an epoch: 0 when it is of another.
+/// The count of a word of a [`Bucket`] for an epoch; 0 if the word belongs to another epoch.
 #[inline(always)]
 #[must_use]
 pub const fn bucket_count(word: u64, epoch: u64) -> u32 {
@@ -154,9 +149,9 @@ mod tests {
         assert_eq!(bucket_count(word, epoch + 1), 0);
         assert_eq!(bucket_count(word, epoch - (1 << 12)), 0);
         assert_eq!(bucket_count(0, epoch), 0);
-        // One more is one more in the same epoch.
+        // Adding one to the word adds one to the count.
         assert_eq!(bucket_count(word + 1, epoch), 8);
-        // The largest: 2^44 epochs are all that 64 bits of nanoseconds hold.
+        // The last epoch: 64 bits of nanoseconds have 2^44 epochs.
         let last = u64::MAX >> BUCKET_SHIFT;
         assert_eq!(
             bucket_count(bucket_word(last, (1 << 24) - 1), last),

@@ -1,24 +1,24 @@
-//! Rare, individually interesting events, as they travel through the ring buffer.
+//! Rare events of individual interest, as sent through the ring buffer.
 
 use crate::tuple::TUPLE_SIZE;
 
-/// What happened.
+/// What can happen to a packet or a flow that is reported with its tuple.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// A new flow was refused because the table is full.
+    /// A new flow was rejected because the table is full.
     TableFull = 0,
     /// A flow was evicted for another.
     EarlyDrop = 1,
-    /// Two packets raced to create a flow, and both lived.
+    /// Two packets raced to create a flow, and both survived.
     Clash = 2,
-    /// A flow could not be put into the table.
+    /// A flow could not be inserted.
     InsertFailed = 3,
-    /// A flow could not be put into the table because its chain is too long.
+    /// A flow could not be inserted because its hash chain is too long.
     ChainTooLong = 4,
     /// A packet that no tracker accepts.
     Invalid = 5,
-    /// An ICMP packet at fault.
+    /// A malformed ICMP packet, or one of unknown type.
     IcmpError = 6,
 }
 
@@ -45,7 +45,7 @@ pub struct RawEvent {
     pub slot: u32,
     /// An [`EventKind`].
     pub kind: u32,
-    /// The flow or packet it is about: a `struct nf_conntrack_tuple` in the original direction.
+    /// The flow or packet: a `struct nf_conntrack_tuple` in the original direction.
     pub tuple: [u8; TUPLE_SIZE],
     /// The flow that took its place ([`EventKind::EarlyDrop`]).
     pub by: [u8; TUPLE_SIZE],
@@ -57,21 +57,21 @@ pub struct RawEvent {
 
 const _: () = assert!(size_of::<RawEvent>() == 104);
 
-/// What became of the events of one kind. 64 bytes: a cache line.
+/// The number of events of one kind, by what became of them. 64 bytes: a cache line.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct EventStats {
-    /// Second (of `bpf_ktime_get_ns`) in which `in_second` counts.
+    /// The second (of `bpf_ktime_get_ns`) of `in_second`.
     pub second: u64,
     /// Events of that second.
     pub in_second: u64,
-    /// Events put into the ring.
+    /// Events written to the ring.
     pub sent: u64,
-    /// Events left out because the second had [`EVENT_RATE`](crate::globals::EVENT_RATE) already.
+    /// Events suppressed because [`EVENT_RATE`](crate::globals::EVENT_RATE) was reached in their second.
     pub suppressed: u64,
     /// Events lost because the ring was full.
     pub lost: u64,
-    /// Room to a cache line.
+    /// Padding to a cache line.
     pub reserved: [u64; 3],
 }
 

@@ -1,9 +1,9 @@
-//! The fields of the kernel's structures that programs read. Where a field lies is the running kernel's
-//! affair: user space takes its offset from BTF and sets it as a global before loading.
+//! The fields of the kernel's structures that programs read. Their offsets depend on the running kernel: user space takes them
+//! from BTF, and sets them as globals before loading.
 
 use core::fmt;
 
-/// Calls a macro with every field: the name of the global, and where the field is.
+/// Calls a macro with every field: the name of the global, and the path to the field.
 #[macro_export]
 macro_rules! kernel_fields {
     ($callback:ident) => {
@@ -31,13 +31,13 @@ macro_rules! kernel_fields {
 pub struct KernelField {
     /// The global, of type `u64`, that takes the field's offset in bytes.
     pub global: &'static str,
-    /// The structure the path starts in.
+    /// The structure where the path starts.
     pub structure: &'static str,
-    /// The way from the structure to the field.
+    /// The path from the structure to the field.
     pub path: &'static [FieldStep],
 }
 
-/// A step into a structure or an array.
+/// A step of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldStep {
     /// A member by name, through anonymous structs and unions.
@@ -46,8 +46,8 @@ pub enum FieldStep {
     Element(u32),
 }
 
-/// The value of an offset that was never set. Added to any address of the kernel it gives none that is
-/// canonical, even twice, so that the read fails instead of finding what happens to be at offset 0.
+/// The value of an offset that was never set. Adding it to a kernel address, even twice, gives a non-canonical address, so that
+/// the read fails instead of reading offset 0.
 pub const NO_OFFSET: u64 = 1 << 62;
 
 macro_rules! define {
@@ -64,7 +64,7 @@ macro_rules! define {
             };
         )+
 
-        /// Every field that some program reads.
+        /// Every field that a program reads.
         pub const ALL: &[KernelField] = &[$($global),+];
     };
 }

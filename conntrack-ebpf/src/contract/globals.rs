@@ -1,7 +1,7 @@
-//! The settings that user space gives the programs, as globals of type `u32`, before it loads them: the
-//! verifier takes them for constants and leaves out what they turn off.
+//! Settings that user space passes to the programs, as globals of type `u32`, before it loads them: the verifier treats them as
+//! constants, and removes code that they disable.
 
-/// Calls a macro with every setting: its meaning, the name of its global, and the value it has unless set.
+/// Calls a macro with every setting: its meaning, the name of its global, and its default value.
 #[macro_export]
 macro_rules! settings {
     ($callback:ident) => {
@@ -20,9 +20,9 @@ macro_rules! settings {
             TOP_SET_BITS = 0;
             /// Seed of the hash that chooses a key's set.
             TOP_SEED = 0;
-            /// Leading bits by which IPv4 addresses are told apart, 0 to 32.
+            /// Prefix length by which IPv4 addresses are grouped, 0 to 32.
             TOP_PREFIX = 32;
-            /// Leading bits by which IPv6 addresses are told apart, 0 to 128.
+            /// Prefix length by which IPv6 addresses are grouped, 0 to 128.
             TOP_PREFIX6 = 64;
             /// 1 to count lifetimes, 0 not to.
             LIFETIMES = 0;

@@ -1,18 +1,18 @@
 //! Heavy hitters: counts per key in bounded memory, with known errors.
 //!
-//! A [`SketchSet`] is Space-Saving (Metwally, Agrawal, El Abbadi 2005) over the few keys that hash to it: a
-//! key that is held is counted; one that is not takes a free entry, or the place of the least, whose
-//! count it inherits as its error. So, of any stream of keys:
+//! A [`SketchSet`] is a Space-Saving summary (Metwally, Agrawal, El Abbadi 2005) of the keys that hash to it. A key that it
+//! contains is counted. Any other takes a free entry, or replaces the entry with the least count, and inherits that count as its
+//! error. So for any stream of keys:
 //!
 //! - the counts of a set add up to the number of keys it was given;
 //! - a key that is held occurred at most `count` and at least `count - error` times;
 //! - a key that is not held occurred at most as often as the least count of a full set, and not at
 //!   all if the set has room.
 //!
-//! A *table* is 2^[`TOP_SET_BITS`](crate::globals::TOP_SET_BITS) sets of a CPU, for one measure and kind
-//! of key; the map [`HEAVY_HITTERS`](crate::maps::HEAVY_HITTERS) has two *halves* of tables per CPU, one
-//! that is written to and one that user space reads. Which one it is follows from the generation that user
-//! space sets; a set that is still of another generation is empty.
+//! A *table* consists of the 2^[`TOP_SET_BITS`](crate::globals::TOP_SET_BITS) sets of a CPU for one measure and kind of key. The
+//! map [`HEAVY_HITTERS`](crate::maps::HEAVY_HITTERS) has two *halves* of tables per CPU, one that the programs write to and one
+//! that user space reads. They are selected by the generation, which user space increments; a set whose generation is older is
+//! empty.
 //!
 //! The programs and user space run the same code, and so do the tests.
 
@@ -23,16 +23,16 @@ pub use key::{By, FlowKey, KeyKind, Prefixes};
 /// Entries of a set.
 pub const WAYS: usize = 7;
 
-/// Tables a CPU has in each half.
+/// Tables of a CPU in each half.
 pub const TABLES: u32 = (FlowMeasure::ALL.len() * By::ALL.len()) as u32;
 
-/// Which flows are counted.
+/// The flows that are counted.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FlowMeasure {
     /// Packets that would start a flow: [`crate::ProbeCounter::AllocCallPacket`].
     New = 0,
-    /// Flows refused because the table is full: [`crate::ProbeCounter::TableFull`].
+    /// Flows rejected because the table is full: [`crate::ProbeCounter::TableFull`].
     Dropped = 1,
     /// Flows evicted for others: [`crate::ProbeCounter::EarlyDrop`].
     Evicted = 2,
@@ -43,14 +43,14 @@ impl FlowMeasure {
     pub const ALL: [Self; 3] = [Self::New, Self::Dropped, Self::Evicted];
 }
 
-/// Number of a table within a half, below [`TABLES`].
+/// Index of a table in a half, below [`TABLES`].
 #[inline(always)]
 #[must_use]
 pub const fn table(measure: FlowMeasure, by: By) -> u32 {
     measure as u32 * By::ALL.len() as u32 + by as u32
 }
 
-/// Index of the first table of the half that a CPU counts a generation in.
+/// Index of the first table of the half in which a CPU counts a generation.
 #[inline(always)]
 #[must_use]
 pub const fn half_index(cpu: u32, generation: u64) -> u32 {
@@ -64,7 +64,7 @@ pub const fn set_index(half: u32, table: u32, set: u32, set_bits: u32) -> u32 {
     ((half + table) << set_bits) | set
 }
 
-/// How the map of sets is laid out, as user space makes it.
+/// The dimensions of the map of sets, as user space creates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SketchShape {
     /// Number of CPU ids: highest possible id + 1.
@@ -93,27 +93,27 @@ impl SketchShape {
     }
 }
 
-/// A key and how often it occurred. 32 bytes.
+/// A key and its count. 32 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SketchEntry {
-    /// What occurred.
+    /// The counted key.
     pub key: FlowKey,
-    /// At most so often, 0 when the entry and those after it are free.
+    /// Upper bound of its count; 0 if this entry and those after it are free.
     pub count: u32,
-    /// How much less it may have been: at least `count - error` times.
+    /// The error of the count: the key occurred at least `count - error` times.
     pub error: u32,
 }
 
-/// A set: the keys that hash to one place. 256 bytes, four cache lines.
+/// A set: the keys with the same hash. 256 bytes, four cache lines.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SketchSet {
-    /// The generation its entries are of.
+    /// The generation of its entries.
     pub generation: u64,
-    /// Room to whole cache lines.
+    /// Padding to a multiple of a cache line.
     pub reserved: [u64; 3],
-    /// In the order in which they were taken.
+    /// In the order of insertion.
     pub entries: [SketchEntry; WAYS],
 }
 
@@ -174,7 +174,7 @@ impl SketchSet {
             .take_while(move |entry| current && entry.count > 0)
     }
 
-    /// How often a key that is not held occurred at most.
+    /// Upper bound of the count of a key that is not in the set.
     #[must_use]
     pub fn absent(&self, generation: u64) -> u32 {
         if self.entries(generation).count() < WAYS {

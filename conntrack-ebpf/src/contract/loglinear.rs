@@ -1,8 +1,8 @@
-//! Log-linear buckets: a histogram of lengths of time, in a bounded number of counters.
+//! Log-linear buckets: a histogram of durations in a bounded number of counters.
 //!
-//! Each power of two of nanoseconds is divided into 64 buckets, so that a bucket is at most 1/64 (1.6 %)
-//! as wide as the values in it are large: its middle is never more than 0.8 % from any of them. Below
-//! 128 ns each value has a bucket of its own. Buckets are numbered without gaps, over all of `u64`.
+//! Each power of two of nanoseconds is divided into 64 buckets. So the width of a bucket is at most 1/64 (1.6 %) of its values,
+//! and its middle at most 0.8 % from any of them. Below 128 ns each value has its own bucket. Buckets cover all of `u64` without
+//! gaps.
 
 /// log2 of the buckets of a power of two.
 pub const SUB_BITS: u32 = 6;
@@ -24,7 +24,7 @@ pub const fn bucket(value: u64) -> u32 {
     ((shift + 1) << SUB_BITS) | ((value >> shift) as u32 & ((1 << SUB_BITS) - 1))
 }
 
-/// The least value in a bucket, and how many there are in it.
+/// The least value of a bucket, and the number of its values.
 #[must_use]
 pub const fn extent(bucket: u32) -> (u64, u64) {
     let place = bucket as u64 & ((1 << SUB_BITS) - 1);
@@ -41,7 +41,7 @@ pub const fn middle(bucket: u32) -> u64 {
     least + (width - 1) / 2
 }
 
-/// How long the connections of a cell lived, from insertion to destruction.
+/// The lifetimes of connections of a cell, from insertion to destruction.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct LifetimeCell {

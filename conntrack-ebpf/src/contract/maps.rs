@@ -17,7 +17,7 @@ names! {
     TOTALS;
     /// Mapped array of [`Bucket`](crate::cells::Bucket) by [`bucket_index`](crate::cells::bucket_index).
     BUCKETS;
-    /// Hash of slots by inode number of the namespace, for when there may be several.
+    /// Hash of slots by inode number of the namespace; used if several namespaces can be watched.
     NETNS_SLOTS;
     /// Ring buffer of [`RawEvent`](crate::events::RawEvent)s.
     EVENTS;
@@ -26,12 +26,12 @@ names! {
     /// Mapped array of [`SketchSet`](crate::heavy_hitters::SketchSet)s by
     /// [`set_index`](crate::heavy_hitters::set_index).
     HEAVY_HITTERS;
-    /// Array whose only element is the generation of heavy hitters that is being counted.
+    /// Array with a single element, the current generation of heavy hitters.
     HEAVY_HITTERS_GENERATION;
     /// Mapped array of [`LifetimeCell`](crate::loglinear::LifetimeCell) by
     /// [`cell_index`](crate::cells::cell_index).
     LIFETIME_COUNTS;
-    /// Hash of the times (`bpf_ktime_get_ns`) at which connections were inserted, by address of the conntrack.
+    /// Hash of insertion times (`bpf_ktime_get_ns`) by address of the conntrack.
     INSERTED_AT;
     /// Mapped array of [`Histogram`](crate::loglinear::Histogram)s by
     /// [`cell_index`](crate::cells::cell_index): nanoseconds spent in `__nf_conntrack_confirm`.

@@ -1,4 +1,4 @@
-//! What both sides compile: the programs for the bpf target, user space for the host. No IO, no state.
+//! Definitions that both sides compile: the programs for the bpf target, user space for the host. No IO, no state.
 
 pub mod cells;
 pub mod events;

@@ -1,9 +1,7 @@
-//! The one table of probes: what is counted, by which programs, on which functions of the kernel, and
-//! what they read of it.
+//! The one table of probes: what is counted, by which programs, on which kernel functions, and which kernel fields they read.
 //!
-//! A counter of a program that is here is one line in `counts`. A new function is a row, and its
-//! programs in `src/probes/`. The build refuses an object file whose programs are not those of the table,
-//! or read other kernel fields than their row names.
+//! A counter of an existing program is one line in `counts`. A new function is a row, and its programs in `src/probes/`. The
+//! build rejects an object file whose programs are not those of the table, or read other kernel fields than their rows list.
 
 mod define;
 mod program;
@@ -21,10 +19,10 @@ use define::probes;
 probes! {
     Flow {
         counts {
-            /// `__nf_conntrack_alloc` was entered. Unless the table is full or memory short, the
-            /// namespace's entry count rises by one.
+            /// `__nf_conntrack_alloc` was entered. The namespace's entry count rises by one, unless the table is full or memory
+            /// is short.
             AllocCall: every_flow;
-            /// Of [`Self::AllocCall`], those of the packet path (`init_conntrack`), not of ctnetlink or BPF.
+            /// Calls of [`Self::AllocCall`] from the packet path (`init_conntrack`), not from ctnetlink or BPF.
             AllocCallPacket: every_flow;
         }
         on NfConntrackAlloc = "__nf_conntrack_alloc" { entry alloc };
@@ -33,11 +31,11 @@ probes! {
 
     Flow timed {
         counts {
-            /// `early_drop` evicted nothing: an allocation was refused because the table is full.
+            /// `early_drop` evicted nothing: an allocation was rejected because the table is full.
             TableFull;
-            /// Of [`Self::TableFull`], those of the packet path.
+            /// Cases of [`Self::TableFull`] on the packet path.
             TableFullPacket;
-            /// A flow was evicted by `early_drop`, while the programs of [`Self::DeleteList`] saw it removed.
+            /// A flow was evicted: `early_drop` was in flight when the programs of [`Self::DeleteList`] saw a removal.
             EarlyDrop;
         }
         on EarlyDrop = "early_drop" { entry early_drop, exit early_drop };
@@ -55,7 +53,7 @@ probes! {
 
     Flow {
         counts {
-            /// `__nf_conntrack_hash_insert` was entered: a conntrack went into the table.
+            /// `__nf_conntrack_hash_insert` was entered: a conntrack is inserted into the table.
             Inserted: every_flow;
         }
         on NfConntrackHashInsert = "__nf_conntrack_hash_insert" { entry hash_insert };
@@ -75,7 +73,7 @@ probes! {
 
     Flow {
         counts {
-            /// A conntrack was taken out of the table (`__nf_ct_delete_from_lists`).
+            /// A conntrack was removed from the table (`__nf_ct_delete_from_lists`).
             DeleteList: every_flow;
         }
         shares { EarlyDrop }
@@ -98,7 +96,7 @@ probes! {
 
     Flow {
         counts {
-            /// `nf_ct_resolve_clash` let both packets live.
+            /// `nf_ct_resolve_clash` let both packets pass.
             ClashResolved;
             /// `nf_ct_resolve_clash` dropped the packet.
             ClashFailed;
@@ -111,7 +109,7 @@ probes! {
         counts {
             /// `nf_conntrack_hash_check_insert` inserted (ctnetlink, BPF).
             CheckInserted;
-            /// `nf_conntrack_hash_check_insert` refused because the chain was too long.
+            /// `nf_conntrack_hash_check_insert` rejected a conntrack because the chain was too long.
             CheckChainTooLong;
         }
         on NfConntrackHashCheckInsert = "nf_conntrack_hash_check_insert" {
@@ -131,9 +129,9 @@ probes! {
 
     Flow {
         counts {
-            /// `nf_conntrack_icmpv4_error` found the packet at fault.
+            /// `nf_conntrack_icmpv4_error` found a malformed packet.
             IcmpError;
-            /// `nf_conntrack_icmpv6_error` found the packet at fault.
+            /// `nf_conntrack_icmpv6_error` found a malformed packet.
             Icmpv6Error;
         }
         on NfConntrackIcmpv4Error = "nf_conntrack_icmpv4_error" { entry icmp_error, exit icmp_error };
@@ -172,12 +170,12 @@ probes! {
 
     All timed {
         counts {
-            /// `__nf_conntrack_confirm` dropped a packet whose flow did not get into the table.
+            /// `__nf_conntrack_confirm` dropped a packet whose flow was not inserted.
             ConfirmFailed;
-            /// Of [`Self::ConfirmFailed`], those for which only a chain that is too long remains as reason.
+            /// Cases of [`Self::ConfirmFailed`] in which a chain that is too long is the only possible reason.
             ConfirmChainTooLong;
-            /// `__nf_conntrack_confirm` dropped a packet whose flow had got into the table, and was taken
-            /// out again because extensions became stale meanwhile.
+            /// `__nf_conntrack_confirm` dropped a packet whose flow was inserted, and removed again because extensions had become
+            /// stale.
             ConfirmStale;
         }
         on NfConntrackConfirm = "__nf_conntrack_confirm" { entry confirm, exit confirm };
@@ -220,7 +218,7 @@ probes! {
     }
 }
 
-/// A kernel function that may be probed, with its programs: all of them are attached, or none.
+/// A kernel function that can be probed, with its programs. Either all of them are attached, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbedFunction {
     /// The function's number.
@@ -231,31 +229,31 @@ pub struct ProbedFunction {
     pub programs: &'static [ProgramPair],
 }
 
-/// A row of the table: counters that are had together, or not at all.
+/// A row of the table: counters that are available together, or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeRow {
     /// The smallest group the row belongs to.
     pub group: ProbeGroup,
     /// Whether the programs also measure how long the function takes (`--latency`).
     pub timed: bool,
-    /// What is not counted without the programs: the row's own counters, and those it shares.
+    /// The counters that need these programs: the row's own, and those it shares.
     pub counters: &'static [ProbeCounter],
-    /// The kernel fields that the programs read, directly or in what they call: exactly these, which
-    /// the build checks against the object file.
+    /// The kernel fields that the programs read, directly or in functions they call. The build checks this list against the
+    /// object file.
     pub reads: &'static [KernelField],
-    /// Of these functions, the first that the kernel has is probed.
+    /// Alternative functions: the first one that the kernel has is probed.
     pub alternatives: &'static [ProbedFunction],
-    /// Probed besides, where the kernel has them.
+    /// Functions that are probed in addition, if the kernel has them.
     pub extras: &'static [ProbedFunction],
 }
 
 impl ProbeRow {
-    /// Every function that the row may have probed.
+    /// Every function that can be probed for this row.
     pub fn functions(&self) -> impl Iterator<Item = &'static ProbedFunction> {
         self.alternatives.iter().chain(self.extras)
     }
 
-    /// Every program that the row may have attached.
+    /// Every program that can be attached for this row.
     pub fn programs(&self) -> impl Iterator<Item = ProgramPair> {
         self.functions()
             .flat_map(|function| function.programs.iter().copied())
@@ -272,12 +270,12 @@ impl ProbeCounter {
     }
 }
 
-/// Every function that may be probed, in the order of the rows.
+/// Every function that can be probed, in the order of the rows.
 pub fn functions() -> impl Iterator<Item = &'static ProbedFunction> {
     PROBES.iter().flat_map(ProbeRow::functions)
 }
 
-/// Index of a counter: those of every flow first, each kind in the order of the rows.
+/// The index of a counter: first the counters that every flow increments, then the others, each in the order of the rows.
 const fn place(declared: usize) -> usize {
     let every_flow = EVERY_FLOW[declared];
     let mut place = 0;

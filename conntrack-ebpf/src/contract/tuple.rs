@@ -1,5 +1,5 @@
-//! `struct nf_conntrack_tuple` (include/net/netfilter/nf_conntrack_tuple.h), what identifies a flow: where
-//! its parts are, and the numbers in them. The layout is the same since 2.6.20.
+//! `struct nf_conntrack_tuple` (include/net/netfilter/nf_conntrack_tuple.h), which identifies a flow: offsets and constants of
+//! its members. The layout has not changed since 2.6.20.
 
 /// Its size in bytes.
 pub const TUPLE_SIZE: usize = 40;
@@ -12,9 +12,9 @@ pub const SRC_PORT: usize = 16;
 pub const L3NUM: usize = 18;
 /// Offset of the destination address, as the source's.
 pub const DST: usize = 20;
-/// Offset of the destination port: 2 bytes in network byte order. Of ICMP it is the type, ...
+/// Offset of the destination port: 2 bytes in network byte order. For ICMP it is the type, …
 pub const DST_PORT: usize = 36;
-/// ... and this the code: a byte each.
+/// … and this the code: one byte each.
 pub const ICMP_CODE: usize = DST_PORT + 1;
 /// Offset of the protocol: its IANA number in a byte.
 pub const PROTONUM: usize = 38;
@@ -29,14 +29,14 @@ pub const ICMP: u8 = 1;
 /// `IPPROTO_ICMPV6`.
 pub const ICMPV6: u8 = 58;
 
-/// Whether a protocol, given by its IANA number, is ICMP: its tuples have a type and a code.
+/// Whether a protocol (an IANA number) is ICMP, whose tuples have a type and a code.
 #[inline(always)]
 #[must_use]
 pub const fn is_icmp(protocol: u8) -> bool {
     protocol == ICMP || protocol == ICMPV6
 }
 
-/// Whether a protocol, given by its IANA number, has ports: TCP, UDP, DCCP, SCTP and UDP-Lite have.
+/// Whether a protocol (an IANA number) has ports: TCP, UDP, DCCP, SCTP and UDP-Lite.
 #[inline(always)]
 #[must_use]
 pub const fn has_ports(protocol: u8) -> bool {

@@ -1,5 +1,5 @@
-//! Where a namespace's entry count changes: nowhere else (5.4 to 6.18), which is what makes
-//! Δentries = alloc − free an independent check of the probes.
+//! Allocation and release of conntracks. A namespace's entry count changes only there (5.4 to 6.18), which makes Δentries = alloc
+//! − free an independent check of the probes.
 
 use conntrack_ebpf::{ProbeCounter, cells::Allocating, heavy_hitters::FlowMeasure};
 
@@ -14,19 +14,18 @@ use crate::{
 
 /// Entry of `__nf_conntrack_alloc(net, zone, orig, repl, gfp, hash)`.
 ///
-/// On entry everything is in registers; a return probe would add a second hit to every flow. The
-/// allocations that fail are few and known: `early_drop` returned false (counted there), or the slab
-/// had no memory (the packet is then dropped, and the kernel counts that).
+/// All arguments are in registers at the entry; a probe on the return would add a second hit for every flow. Failed allocations
+/// are few and known: `early_drop` returned false (counted there), or the slab was out of memory (the packet is dropped, and the
+/// kernel counts that).
 ///
-/// The packet path passes the tuple's hash, to use it again when the flow is confirmed; the wrapper
-/// that ctnetlink and BPF call passes 0.
+/// The packet path passes the tuple's hash, which it uses again to confirm the flow; the wrapper for ctnetlink and BPF passes 0.
 #[inline(always)]
 fn alloc_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let slot = slot_of(ctx, Net::new(ctx.argument(0)?))?;
     let hit = Hit::now(slot)?;
-    // `unsigned int`: the upper half of the register has no meaning.
+    // `unsigned int`: the upper half of the register is undefined.
     let from_packet = ctx.argument(5)? as u32 != 0;
-    // As a probe would that only thinks of packets.
+    // The feature is a planted bug for tests: it counts the packet path only.
     if from_packet || !cfg!(feature = "wrong-selector") {
         hit.add(ProbeCounter::AllocCall);
     }
@@ -47,7 +46,7 @@ fn alloc_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(alloc, alloc_fentry => alloc_entered);
 
-/// Entry of `nf_conntrack_free(struct nf_conn *ct)`. At its return `ct` is gone.
+/// Entry of `nf_conntrack_free(struct nf_conn *ct)`. At its return `ct` is freed.
 #[inline(always)]
 fn free_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     count(argument(ctx, 0)?.slot, ProbeCounter::Free);

@@ -1,4 +1,4 @@
-//! The last step of a new flow's first packet: it gets into the table, or is dropped.
+//! Confirmation of a new flow's first packet: the flow is inserted into the table, or the packet is dropped.
 
 use conntrack_ebpf::{EventKind, ProbeCounter, table::Function};
 
@@ -13,7 +13,7 @@ use crate::{
     tuple::RawTuple,
 };
 
-/// Entry of `nf_ct_resolve_clash(struct sk_buff *skb, …)`: another packet was first.
+/// Entry of `nf_ct_resolve_clash(struct sk_buff *skb, …)`: another packet of the same flow was faster.
 #[inline(always)]
 fn resolve_clash_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let packet = Packet::new(ctx.argument(0)?);
@@ -71,8 +71,8 @@ fn confirm_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(confirm, confirm_fentry => confirm_entered);
 
-/// Return of `__nf_conntrack_confirm`. A dropped packet still holds its conntrack, whose status shows why;
-/// `note` is set when a clash was resolved inside.
+/// Return of `__nf_conntrack_confirm`. A dropped packet still has its conntrack, whose status shows the reason; `note` is set if
+/// a clash was resolved inside.
 #[inline(always)]
 fn confirm_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let now = latency::now();
@@ -94,7 +94,7 @@ fn confirm_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     hit.add(ProbeCounter::ConfirmFailed);
     let clashed = call.note != 0;
     if clashed {
-        // The clash sent the event.
+        // The event was sent by the clash.
         return None;
     }
     let kind = if status.is_dying() {
@@ -109,7 +109,7 @@ fn confirm_returned<C: AtReturn>(ctx: &C) -> Option<()> {
 
 exit!(confirm_return, confirm_fexit => confirm_returned);
 
-/// Entry of `nf_ct_seq_adjust(skb, struct nf_conn *ct, …)`: sequence numbers that a helper moved.
+/// Entry of `nf_ct_seq_adjust(skb, struct nf_conn *ct, …)`: adjusts sequence numbers for a helper.
 #[inline(always)]
 fn seq_adjust_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let flow = argument(ctx, 1)?;
@@ -119,7 +119,7 @@ fn seq_adjust_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(seq_adjust, seq_adjust_fentry => seq_adjust_entered);
 
-/// Return of `nf_ct_seq_adjust`: 0 when it failed, and the packet is dropped.
+/// Return of `nf_ct_seq_adjust`: 0 if it failed, and the packet is dropped.
 #[inline(always)]
 fn seq_adjust_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::NfCtSeqAdjust)?;

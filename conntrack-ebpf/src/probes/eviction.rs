@@ -1,4 +1,4 @@
-//! A full table: eviction of unassured flows, and refusal where none is found.
+//! A full table: eviction of unassured flows, and rejection of new ones if none can be evicted.
 
 use conntrack_ebpf::{EventKind, ProbeCounter, heavy_hitters::FlowMeasure, table::Function};
 
@@ -15,8 +15,8 @@ use crate::{
     tuple::RawTuple,
 };
 
-/// Calls of `early_drop` in flight, so that every removal need not look for one. If a return is
-/// missed it stays too high, which costs a lookup and no more.
+/// The number of calls of `early_drop` in flight, to avoid a lookup at every removal. After a missed return it stays too high,
+/// which only costs that lookup.
 #[unsafe(no_mangle)]
 static EVICTING: Word = Word::zero();
 
@@ -25,7 +25,7 @@ static EVICTING: Word = Word::zero();
 fn early_drop_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let slot = slot_of(ctx, Net::new(ctx.argument(0)?))?;
     let allocating = Hit::now(slot)?.allocating();
-    // On another stack it is not the allocation that called `early_drop`: this task has changed CPU since.
+    // If the allocation is on another stack, it is not the caller of `early_drop`: this task has migrated since.
     let ours = is_below(ctx.frame(), allocating.frame);
     save(
         ctx,
@@ -42,7 +42,7 @@ fn early_drop_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(early_drop, early_drop_fentry => early_drop_entered);
 
-/// Return of `early_drop`: false when nothing could be evicted, and the table is full.
+/// Return of `early_drop`: false if nothing could be evicted, so that the table is full.
 #[inline(always)]
 fn early_drop_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let now = latency::now();
@@ -79,8 +79,8 @@ fn displacer<C: Call>(ctx: &C, tuple: u64) -> Option<RawTuple> {
     RawTuple::at(ctx, tuple)
 }
 
-/// Counts a removal that `early_drop` does, for the flow it was called to make room for. It also
-/// removes flows that have expired, without counting them.
+/// Counts a removal by `early_drop`, with the flow that it makes room for. `early_drop` also removes expired flows, which are not
+/// counted.
 #[inline(always)]
 pub(super) fn removed<C: AtEntry>(ctx: &C, removed: CountedConn) -> Option<()> {
     if EVICTING.load() == 0 {

@@ -1,4 +1,4 @@
-//! Expectations: flows that a helper (FTP, SIP, …) or ctnetlink announced.
+//! Expectations: flows that a helper (FTP, SIP, …) or ctnetlink has announced.
 
 use aya_ebpf::EbpfContext;
 use conntrack_ebpf::{ProbeCounter, table::Function};
@@ -19,8 +19,8 @@ fn slot<C: EbpfContext>(ctx: &C, expectation: u64) -> Option<Slot> {
     counted(ctx, master).map(|master| master.slot)
 }
 
-/// Return of `nf_ct_find_expectation`: the expectation a new flow matches, or NULL. Its only caller,
-/// `init_conntrack`, counts `expect_new` for every one found.
+/// Return of `nf_ct_find_expectation`: the expectation that a new flow matches, or NULL. Its only caller, `init_conntrack`,
+/// counts `expect_new` for each of them.
 #[inline(always)]
 fn find_expectation_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let expectation = ctx.returned()?;
@@ -40,7 +40,7 @@ fn entered<C: AtEntry>(ctx: &C, function: Function, expectation: u64) -> Option<
     Some(())
 }
 
-/// The return of a function that makes expectations: 0 when they were made.
+/// The return of a function that creates expectations: 0 if it succeeded.
 #[inline(always)]
 fn returned<C: AtReturn>(
     ctx: &C,
@@ -66,7 +66,7 @@ fn expect_related_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(expect_related, expect_related_fentry => expect_related_entered);
 
-/// Return of `nf_ct_expect_related_report`: 0 when the expectation was made.
+/// Return of `nf_ct_expect_related_report`: 0 if the expectation was created.
 #[inline(always)]
 fn expect_related_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     returned(
@@ -89,7 +89,7 @@ fn expect_related_pair_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(expect_related_pair, expect_related_pair_fentry => expect_related_pair_entered);
 
-/// Return of `nf_ct_expect_related_pair`: 0 when both were made.
+/// Return of `nf_ct_expect_related_pair`: 0 if both were created.
 #[inline(always)]
 fn expect_related_pair_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     returned(
@@ -102,8 +102,7 @@ fn expect_related_pair_returned<C: AtReturn>(ctx: &C) -> Option<()> {
 
 exit!(expect_related_pair_return, expect_related_pair_fexit => expect_related_pair_returned);
 
-/// Entry of `nf_ct_unlink_expect_report(struct nf_conntrack_expect *exp, …)`, which all removals
-/// pass through.
+/// Entry of `nf_ct_unlink_expect_report(struct nf_conntrack_expect *exp, …)`, which all removals call.
 #[inline(always)]
 fn unlink_expect_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     count(slot(ctx, ctx.argument(0)?)?, ProbeCounter::ExpectDelete);

@@ -1,4 +1,4 @@
-//! ICMP packets at fault.
+//! ICMP packets that are malformed or of unknown type.
 
 use conntrack_ebpf::{EventKind, ProbeCounter, table::Function};
 
@@ -19,8 +19,7 @@ fn entered<C: AtEntry>(ctx: &C, function: Function) -> Option<()> {
     Some(())
 }
 
-/// The return of either function, not positive for a packet at fault (`nf_conntrack_handle_icmp` then counts
-/// `error`).
+/// The return of either function: zero or negative for a bad packet, for which `nf_conntrack_handle_icmp` then counts `error`.
 #[inline(always)]
 fn returned<C: AtReturn>(ctx: &C, function: Function, counter: ProbeCounter) -> Option<()> {
     let call = take(ctx, function)?;

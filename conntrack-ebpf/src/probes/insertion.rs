@@ -16,9 +16,8 @@ use crate::{
 /// `-ENOSPC`: the chain is too long.
 const NO_SPACE: i32 = -28;
 
-/// Entry of `__nf_conntrack_hash_insert(struct nf_conn *ct, …)`: confirmed packets and ctnetlink
-/// inserts both pass through it, and it cannot fail. (A clash resolved the hard way,
-/// `nf_ct_resolve_clash_harder`, inserts its reply tuple without it.)
+/// Entry of `__nf_conntrack_hash_insert(struct nf_conn *ct, …)`, which confirmed packets and ctnetlink inserts both call, and
+/// which cannot fail. (`nf_ct_resolve_clash_harder` inserts its reply tuple without it.)
 #[inline(always)]
 fn hash_insert_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let inserted = argument(ctx, 0)?;
@@ -29,7 +28,7 @@ fn hash_insert_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(hash_insert, hash_insert_fentry => hash_insert_entered);
 
-/// Entry of `nf_conntrack_hash_check_insert(struct nf_conn *ct)`: ctnetlink's and BPF's way in.
+/// Entry of `nf_conntrack_hash_check_insert(struct nf_conn *ct)`, which ctnetlink and BPF call.
 #[inline(always)]
 fn check_insert_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let given = argument(ctx, 0)?;
@@ -43,7 +42,7 @@ fn check_insert_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(check_insert, check_insert_fentry => check_insert_entered);
 
-/// Return of `nf_conntrack_hash_check_insert`: 0, or why it refused. The caller still holds the conntrack.
+/// Return of `nf_conntrack_hash_check_insert`: 0 or an error. The caller still owns the conntrack.
 #[inline(always)]
 fn check_insert_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::NfConntrackHashCheckInsert)?;
@@ -62,8 +61,7 @@ fn check_insert_returned<C: AtReturn>(ctx: &C) -> Option<()> {
 
 exit!(check_insert_return, check_insert_fexit => check_insert_returned);
 
-/// Entry of `nf_conntrack_tuple_taken(tuple, struct nf_conn *ignored_conntrack)`: NAT looks for a
-/// free tuple.
+/// Entry of `nf_conntrack_tuple_taken(tuple, struct nf_conn *ignored_conntrack)`: NAT searches for a free tuple.
 #[inline(always)]
 fn tuple_taken_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let ignored = argument(ctx, 1)?;
@@ -77,7 +75,7 @@ fn tuple_taken_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(tuple_taken, tuple_taken_fentry => tuple_taken_entered);
 
-/// Return of `nf_conntrack_tuple_taken`: not 0 when another connection uses the tuple.
+/// Return of `nf_conntrack_tuple_taken`: not 0 if another connection uses the tuple.
 #[inline(always)]
 fn tuple_taken_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::NfConntrackTupleTaken)?;

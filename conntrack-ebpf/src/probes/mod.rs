@@ -1,5 +1,4 @@
-//! The programs, one file per family of functions. Their names and functions are in
-//! `conntrack_ebpf::table`.
+//! The programs, one file per family of functions. `conntrack_ebpf::table` lists them with their functions.
 
 mod allocation;
 mod confirm;

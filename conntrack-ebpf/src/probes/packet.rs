@@ -1,4 +1,4 @@
-//! Every packet's way in: for what no function per flow sees.
+//! The entry point of every packet, for what no function per flow can count.
 
 use conntrack_ebpf::{EventKind, ProbeCounter, table::Function};
 
@@ -14,8 +14,8 @@ use crate::{
 
 /// Entry of `nf_conntrack_in(struct sk_buff *skb, const struct nf_hook_state *state)`.
 ///
-/// A packet that has a conntrack already (loopback crosses twice), or is marked untracked, is
-/// passed by: the kernel counted that as `ignore` up to 5.9.
+/// A packet that already has a conntrack (on loopback packets pass twice), or is marked untracked, is ignored: up to 5.9 the
+/// kernel counted it as `ignore`.
 #[inline(always)]
 fn conntrack_in_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let packet = Packet::new(ctx.argument(0)?);
@@ -40,8 +40,9 @@ fn conntrack_in_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(conntrack_in, conntrack_in_fentry => conntrack_in_entered);
 
-/// Return of `nf_conntrack_in`. Dropped: table full, no memory, or by the tracker's verdict. Accepted without a conntrack:
-/// no tracker took it, or it is an ICMP packet at fault, which its own probe has counted and sent (`note`).
+/// Return of `nf_conntrack_in`. A packet is dropped because the table is full, memory is short, or a tracker rejected it. A
+/// packet is accepted without a conntrack because no tracker took it, or because it is a bad ICMP packet, which its own probe has
+/// counted and sent (`note`).
 #[inline(always)]
 fn conntrack_in_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let call = take(ctx, Function::NfConntrackIn)?;

@@ -11,9 +11,9 @@ use crate::{
     lifetime,
 };
 
-/// Entry of `nf_ct_destroy(struct nf_conntrack *)`, before 5.15 `destroy_conntrack`: the argument is
-/// the first member of `struct nf_conn`. Never-confirmed conntracks come by here as well, as they
-/// did when the kernel's own `delete` column was alive (up to 4.8).
+/// Entry of `nf_ct_destroy(struct nf_conntrack *)`, before 5.15 `destroy_conntrack`. The argument is the first member of `struct
+/// nf_conn`. Conntracks that were never confirmed are included, as they were in the kernel's `delete` column while that was live
+/// (up to 4.8).
 #[inline(always)]
 fn destroy_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let ct = Conn::new(ctx.argument(0)?);
@@ -39,10 +39,9 @@ fn delete_from_lists_entered<C: AtEntry>(ctx: &C) -> Option<()> {
 
 entry!(delete_from_lists, delete_from_lists_fentry => delete_from_lists_entered);
 
-/// Entry of `nf_ct_delete(struct nf_conn *ct, …)`, for kernels that inline the function above.
-/// Only the caller that sets `IPS_DYING` takes the conntrack out of the table, so one that already
-/// has it set is not counted. Two CPUs that enter at the same moment for the same conntrack are
-/// both counted: near, not exact.
+/// Entry of `nf_ct_delete(struct nf_conn *ct, …)`, for kernels that inline the function above. Only the caller that sets
+/// `IPS_DYING` removes the conntrack from the table, so a conntrack that already has it is not counted. If two CPUs enter at the
+/// same time for the same conntrack, both are counted: this is an approximation.
 #[inline(always)]
 fn delete_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let removed = argument(ctx, 0)?;

@@ -1,4 +1,4 @@
-//! `ctpulse check`: one look, one line, one exit status.
+//! `ctpulse check`: one evaluation, one line, one exit status.
 
 use std::{io::Write, process::ExitCode, thread::sleep, time::Duration};
 
@@ -17,19 +17,19 @@ use crate::{
     },
 };
 
-/// Time between two looks in a window.
-const BETWEEN: Duration = Duration::from_millis(10);
+/// Time between two readings of a window.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The exit status for a command line that is not understood: to a monitor that is UNKNOWN, and 2 would be CRITICAL.
-pub(super) fn refuse(error: &clap::Error) -> ExitCode {
+/// Reports a usage error with the status UNKNOWN: to Nagios the usual exit status 2 is CRITICAL.
+pub(super) fn report_usage_error(error: &clap::Error) -> ExitCode {
     let message = error.to_string();
     let first = message.lines().next().unwrap_or_default();
-    // Neither output can be written to if this fails.
+    // If both outputs fail there is nowhere to report it.
     let _ = writeln!(stdout(), "{}", unknown(first.trim_start_matches("error: ")));
     ExitCode::from(Status::Unknown as u8)
 }
 
-/// Why nothing can be told.
+/// Why a check is UNKNOWN.
 #[derive(Debug, Error)]
 enum CheckError {
     #[error("--warn {warn} is above --crit {crit}: CRITICAL would come first", warn = .0.warn, crit = .0.crit)]
@@ -41,12 +41,12 @@ enum CheckError {
     #[error("{reason}{}", details(errors))]
     NoVerdict {
         reason: NoVerdict,
-        /// What went wrong with reading.
+        /// Errors of the readings.
         errors: Vec<SourceError>,
     },
 }
 
-/// What reading said.
+/// The errors of the readings, with a hint.
 fn details(errors: &[SourceError]) -> String {
     if errors.is_empty() {
         return String::new();
@@ -60,21 +60,21 @@ fn details(errors: &[SourceError]) -> String {
     format!(": {}{hint}", errors.join("; "))
 }
 
-/// Looks, prints the line, and gives the exit status.
+/// Takes the readings, prints the line, and returns the exit status.
 #[must_use]
 pub(super) fn run(args: &CheckArgs, clock: &impl Clock) -> ExitCode {
-    let (status, line) = match look(args, clock) {
+    let (status, line) = match evaluate(args, clock) {
         Ok((status, line)) => (status, line),
         Err(reason) => (Status::Unknown, unknown(&reason.to_string())),
     };
     match writeln!(stdout(), "{line}") {
         Ok(()) => ExitCode::from(status as u8),
-        // Whoever does not read the line knows nothing.
+        // The line was not written, so the result must not count as OK.
         Err(_) => ExitCode::from(Status::Unknown as u8),
     }
 }
 
-fn look(args: &CheckArgs, clock: &impl Clock) -> Result<(Status, String), CheckError> {
+fn evaluate(args: &CheckArgs, clock: &impl Clock) -> Result<(Status, String), CheckError> {
     let limits = CheckLimits {
         warn: args.warn,
         crit: args.crit,
@@ -93,16 +93,16 @@ fn look(args: &CheckArgs, clock: &impl Clock) -> Result<(Status, String), CheckE
         None => Ok(proc.read()),
     };
     let elapsed = {
-        let begin = clock.now().monotonic;
-        move || clock.now().monotonic.saturating_sub(begin)
+        let start = clock.now().monotonic;
+        move || clock.now().monotonic.saturating_sub(start)
     };
     let mut first: ReadOutcome = read()?;
     let mut readings = vec![std::mem::take(&mut first.kernel)];
     while args
         .window
-        .is_some_and(|window| elapsed() + BETWEEN <= window)
+        .is_some_and(|window| elapsed() + SAMPLE_INTERVAL <= window)
     {
-        sleep(BETWEEN);
+        sleep(SAMPLE_INTERVAL);
         readings.push(read()?.kernel);
     }
     let verdict = judge(&readings, limits).map_err(|reason| CheckError::NoVerdict {

@@ -1,5 +1,5 @@
-//! `ctpulse doctor`: what this host offers, without changing anything. (The kernel may load
-//! nf_conntrack_netlink and nfnetlink_hook, modules that only answer questions, to answer ours.)
+//! `ctpulse doctor`: what this host supports. It changes nothing, except that our requests may make the kernel load
+//! nf_conntrack_netlink and nfnetlink_hook, which only answer requests.
 
 use std::io::Write;
 
@@ -21,7 +21,7 @@ use crate::{
     probes::{
         facts::{HostFacts, Support},
         missed::counts_missed_hits,
-        plan::{Mechanism, Plan, ProbeGroup, ProbeRequest, coverage},
+        plan::{Plan, ProbeGroup, ProbeRequest, coverage},
     },
     reading::hooks::Hooks,
     source::{
@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// Looks, and writes the report.
+/// Examines the host and writes the report.
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let facts = HostFacts::probe();
     let report = report(&facts, &ProcRoot::new(PROC));
@@ -117,19 +117,16 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> DoctorReport {
 
 /// Whether any probe would be a kprobe.
 fn uses_kprobes(plan: &Plan) -> bool {
-    !plan.uses_fentry() || plan.attachments().any(|a| a.how == Mechanism::Kprobe)
+    !plan.uses_fentry() || plan.attachments().any(|a| !a.how.is_fentry())
 }
 
-/// How many programs would be attached by fentry. That none would is no fault.
+/// How many programs would be attached by fentry. None is not a problem: kprobes do the same.
 fn fentry(plan: &Plan, facts: &HostFacts) -> DoctorFinding {
     let detail = match &facts.fentry {
         Err(reason) => format!("not used: {reason}"),
         Ok(_) => {
             let all = plan.attachments().count();
-            let own = plan
-                .attachments()
-                .filter(|a| a.how == Mechanism::Fentry)
-                .count();
+            let own = plan.attachments().filter(|a| a.how.is_fentry()).count();
             format!(
                 "to be used for {own} of {all} programs, kprobes where it is refused (tested on 6.12)"
             )
@@ -167,7 +164,7 @@ fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> DoctorFinding {
     ok(name, format!("{source}: {columns} columns, {cpus} CPUs"))
 }
 
-/// Whether anything is tracked in our network namespace, with this many entries in its table.
+/// Whether a rule enables tracking in our network namespace, whose table has this many entries.
 fn tracking(entries: u64) -> DoctorFinding {
     let hooks = match entries {
         0 => hooks::read(),
@@ -196,14 +193,14 @@ fn tracking(entries: u64) -> DoctorFinding {
     }
 }
 
-/// Something probing needs.
+/// A requirement of the probes.
 struct Requirement {
     name: &'static str,
-    /// What is said when it is there.
+    /// The message when it is met.
     met: &'static str,
-    /// What goes without it.
+    /// What is lost when it is not met.
     consequence: &'static str,
-    /// What mends it.
+    /// How to fix it.
     fix: &'static str,
 }
 
@@ -281,10 +278,7 @@ fn requirement(requirement: &Requirement, support: &Support) -> DoctorFinding {
         },
         Support::Unknown(reason) => DoctorFinding {
             status: RequirementStatus::Unknown,
-            ..ok(
-                name,
-                format!("cannot be told ({reason}); attaching will be tried"),
-            )
+            ..ok(name, format!("unknown ({reason}); attaching will be tried"))
         },
     }
 }
@@ -296,7 +290,7 @@ fn support<T>(fact: &Result<T, impl ToString>) -> Support {
     }
 }
 
-/// The counters that are unavailable without these probes.
+/// The counters that are unavailable without these probes, as text.
 fn lost(origins: &Origins, probes: &[ProbeCounter]) -> String {
     let needs = |counter: Counter| {
         let source = counter.spec().probe;

@@ -1,4 +1,4 @@
-//! `ctpulse events`: a run of which only the events are shown.
+//! `ctpulse events`: a run that reports only events.
 
 use std::io;
 
@@ -19,7 +19,7 @@ use crate::{
     output::{Sink, events::EventLines, json::Json, terminal},
 };
 
-/// Reports events until the duration is over or a signal comes, then how many there were.
+/// Reports events until the duration is over or a signal comes, then the summary.
 pub(super) fn run(args: &EventsArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     until_signalled(
         SystemClock,
@@ -48,7 +48,7 @@ pub(super) fn run(args: &EventsArgs, diagnostics: &Diagnostics) -> Result<(), Fa
     )?
 }
 
-/// Lets the selected events pass, and what frames them.
+/// A sink that passes on the selected events, hello and summary.
 struct Selected {
     kinds: Vec<&'static str>,
     filter: Filter,

@@ -1,4 +1,4 @@
-//! Why a command failed, in one line.
+//! The errors of commands, each one line for the user.
 
 use std::{
     io,
@@ -14,72 +14,63 @@ use crate::{
     text::PlainPath,
 };
 
-/// Why a command failed, in one line.
+/// Why a command failed.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
-    /// What runs could not start, or go on.
+    /// The run could not start or continue.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// What was shown could not be written; nobody reading any more is no failure.
+    /// Standard output cannot be written. A closed pipe ([`io::ErrorKind::BrokenPipe`]) is not reported as a failure.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
     /// A file could not be read or written.
     #[error("{}: {source}", PlainPath(file))]
-    File {
-        file: PathBuf,
-        /// What the kernel said, or what is wrong with it.
-        source: io::Error,
-    },
-    /// The configuration is refused.
+    File { file: PathBuf, source: io::Error },
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// There is no file to record to.
+    /// A recording cannot be created or opened for writing.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// A recording cannot be read.
     #[error(transparent)]
     Recording(#[from] RecordingError),
-    /// There is no terminal.
+    /// The live view was started without a terminal.
     #[error("the live view needs a terminal; {without}")]
     NoTerminal {
-        /// What does without one.
+        /// What to use without a terminal.
         without: &'static str,
     },
-    /// Answers and the recording would come from the same place.
+    /// `--step` and the recording would both read stdin.
     #[error("--step asks stdin, which the recording comes from; name a file")]
     StepOfStdin,
-    /// There is nothing to report of.
+    /// A report has no samples.
     #[error("{}: there is no sample in {}", PlainPath(file), if *.part { "that part" } else { "it" })]
     NoSample {
-        /// The recording.
         file: PathBuf,
-        /// Whether only a part of it was asked for.
+        /// Whether only a part of the recording was requested.
         part: bool,
     },
-    /// A recording lacks something that was to be recorded.
+    /// Records could not be written to a recording.
     #[error("{}: {source}; {kept}", PlainPath(file))]
     NotKept {
-        /// The recording.
         file: PathBuf,
-        /// Why.
         source: RecordError,
-        /// What it has.
+        /// What the recording contains.
         kept: String,
     },
-    /// What was being recorded could not go on.
+    /// The run that was being recorded failed.
     #[error("{source}; {}: {kept}", PlainPath(file))]
     Stopped {
-        /// Why.
         source: Box<DriveError>,
-        /// The recording.
         file: PathBuf,
-        /// What it has.
+        /// What the recording contains.
         kept: String,
     },
 }
 
 impl Failure {
-    /// What went wrong with a file.
+    /// An error on a file.
     pub(super) fn file(file: &Path, source: io::Error) -> Self {
         Self::File {
             file: file.to_owned(),

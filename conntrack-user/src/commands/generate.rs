@@ -1,6 +1,7 @@
 //! `ctpulse generate` (hidden): what is made from the program itself, so that it stays true. Completions and man pages come from
-//! the definition of the command line; `cargo xtask dist` packs them. The manual's table of counters comes from their rows, and
-//! its picture of the live view from a recording; `cargo xtask docs` puts both in their places.
+//! the definition of the command line; `cargo xtask dist` packs them. The manual's table of counters and what the
+//! JSON Schema says of them come from their rows, the picture of the live view from a recording; `cargo xtask docs` puts
+//! them in their places.
 
 use std::{
     fs,
@@ -36,17 +37,18 @@ use crate::{
 /// The program's name.
 const NAME: &str = "ctpulse";
 
-/// Writes what is asked for.
+/// Writes the requested files.
 pub(super) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let text = match &args.what {
         Generated::Files { dir } => return files(dir),
         Generated::Counters => counters::table(),
+        Generated::CountersSchema => counters::schema(),
         Generated::Picture(args) => draw(args)?,
     };
     stdout().write_all(text.as_bytes()).map_err(Failure::Output)
 }
 
-/// The live view after it has seen a recording up to a moment.
+/// Draws the live view as it is after a recording was played up to a moment.
 fn draw(args: &PictureArgs) -> Result<String, Failure> {
     let mut app = App::new(Theme {
         palette: Palette::Rich,
@@ -74,7 +76,7 @@ fn files(dir: &Path) -> Result<(), Failure> {
             .map_err(|error| Failure::file(&completions, error))?;
     }
     let mut all = shown(&Cli::command()).disable_help_subcommand(true);
-    // Commands get to know what they are called together with the program.
+    // Sets the display names of the subcommands ("ctpulse stream").
     all.build();
     man_page(&all, &man)?;
     all.get_subcommands()
@@ -90,11 +92,14 @@ fn man_page(command: &Command, dir: &Path) -> Result<(), Failure> {
 }
 
 fn roff_of(command: &Command) -> io::Result<Vec<u8>> {
-    let page = Man::new(command.clone())
-        .source(concat!("ctpulse ", env!("CARGO_PKG_VERSION")))
-        .manual("ctpulse manual");
-    let mut out = Vec::new();
-    page.render_title(&mut out)?;
+    let page = Man::new(command.clone());
+    // The title by hand: clap_mangen loses an empty date, and takes what follows for one.
+    let mut out = format!(
+        ".TH {} 1 \"\" \"ctpulse {}\" \"ctpulse manual\"\n",
+        command.get_display_name().unwrap_or(NAME),
+        env!("CARGO_PKG_VERSION")
+    )
+    .into_bytes();
     page.render_name_section(&mut out)?;
     page.render_synopsis_section(&mut out)?;
     page.render_description_section(&mut out)?;
@@ -125,7 +130,7 @@ fn write_file(path: &Path, text: &[u8]) -> io::Result<()> {
     fs::write(path, text)
 }
 
-/// The definition without what is hidden, which generators would show.
+/// The definition without hidden commands and options, which generators would include.
 fn shown(command: &Command) -> Command {
     let args = command.get_arguments().filter(|arg| !arg.is_hide_set());
     let commands = command

@@ -1,4 +1,4 @@
-//! `ctpulse live`: ties what is reported, the keyboard and the screen together.
+//! `ctpulse live`: connects a feed, the keyboard and the screen.
 
 use std::{io, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     clock::{Clock, SystemClock},
     commands::{
         Failure, configuration,
-        screen::{Screen, Whom, give_back, is_interactive, keyboard},
+        screen::{Screen, StopTarget, is_interactive, keyboard, restore},
         stream,
     },
     engine::{
@@ -25,23 +25,26 @@ use crate::{
         signals::Shutdown,
     },
     model::{overhead::Overhead, record::Record},
-    output::live::{App, Input, Theme, ViewRequest},
+    output::{
+        Sink,
+        live::{App, Input, Theme, ViewRequest},
+    },
 };
 
-/// Where a live view gets what it shows from.
+/// The source of a live view: a run, or a recording.
 pub(super) trait Feed {
-    /// Time until there will be something to read; `None`: not again until a key is pressed.
+    /// Time until there is something to read; `None`: nothing before a key is pressed.
     fn wait(&self) -> Option<Duration>;
 
-    /// Whether there will never be anything to read again, and the view ends with that.
+    /// Whether there is nothing more to read, so that the view ends.
     fn is_over(&self) -> bool {
         false
     }
 
-    /// What there is since last time. An error ends the view.
+    /// The new input since the last call. An error ends the view.
     fn read(&mut self) -> Result<Vec<Input>, Failure>;
 
-    /// A key, before the view gets it. Whether it was for the feed: a recording can be sought in.
+    /// Handles a key before the view does; returns whether it was handled. A recording is controlled with keys.
     fn key(&mut self, _key: KeyEvent) -> bool {
         false
     }
@@ -91,7 +94,7 @@ impl Feed for Kernel {
     }
 }
 
-/// Shows the kernel live until the user, a signal or the duration ends it, then writes the summary.
+/// Shows the kernel live until the user quits, a signal comes or the duration is over, then writes the summary.
 pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     let config = configuration(args.stream.alerts.config.as_deref())?;
     if !is_interactive() {
@@ -99,7 +102,7 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
             without: "`ctpulse stream` does without",
         });
     }
-    until_signalled(SystemClock, diagnostics, give_back, async |shutdown| {
+    until_signalled(SystemClock, diagnostics, restore, async |shutdown| {
         let settings = args.settings(config);
         let (run, start) = Run::start(settings, SystemClock, diagnostics.clone())?;
         let mut app = App::new(theme(args.ascii));
@@ -117,7 +120,8 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
         diagnostics.release();
         shown?;
         let last = finish(&mut kernel.run, &shutdown)?;
-        summarise(args, &last, &outlet).map_err(Failure::Output)?;
+        let mut text = stream::sink(&args.shown(), outlet.clone());
+        summarise(&last, &mut *text).map_err(Failure::Output)?;
         outlet
             .drained_within(LAST_WRITE)
             .await
@@ -127,21 +131,20 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
     })?
 }
 
-/// How long the terminal may take for what is left on it.
+/// The timeout of the summary.
 const LAST_WRITE: Duration = Duration::from_secs(5);
 
-/// What the terminal can show.
+/// The theme that the terminal supports.
 pub(super) fn theme(ascii: bool) -> Theme {
     Theme::detect(ascii, &|name| std::env::var(name).ok())
 }
 
-/// What is left on the terminal.
-fn summarise(args: &LiveArgs, last: &[Record], outlet: &Outlet) -> io::Result<()> {
-    let mut text = stream::sink(&args.shown(), outlet.clone());
+/// Writes the summary and the top talkers of the run, which stay on the terminal after the view has ended.
+fn summarise(last: &[Record], text: &mut dyn Sink) -> io::Result<()> {
     for record in last {
         match record {
             Record::Summary(_) => text.write(record)?,
-            // Those of the whole run: the last window was one among others.
+            // Tables of the whole run only: those of the last window are one of many.
             Record::Top(top) if top.closing => text.write(record)?,
             _ => {}
         }
@@ -149,7 +152,7 @@ fn summarise(args: &LiveArgs, last: &[Record], outlet: &Outlet) -> io::Result<()
     text.flush()
 }
 
-/// Runs a view until the user, a signal or its feed ends it.
+/// Runs a view until the user quits, a signal comes or its feed ends.
 pub(super) async fn show(
     app: &mut App,
     feed: &mut impl Feed,
@@ -171,7 +174,7 @@ async fn watch(
     let clock = SystemClock;
     let now = || clock.now().monotonic;
     let on_terminal = |error: io::Error| Failure::Output(error);
-    // SAFETY: an `OwnedFd` stands for one descriptor, which it keeps open as long as it lives.
+    // SAFETY: an `OwnedFd` owns one open descriptor, and keeps it open as long as it lives.
     let keyboard = unsafe {
         AsyncFd::register_with_interest(keyboard().map_err(on_terminal)?, Interest::READABLE)
             .map_err(|error| on_terminal(error.into_parts().1))?
@@ -193,16 +196,16 @@ async fn watch(
             ready = keyboard.readable() => {
                 ready.map_err(on_terminal)?.clear_ready();
                 pressed(app, feed).map_err(on_terminal)?;
-                // A key is answered at once.
+                // Redraw at once after a key.
                 frame = now();
             }
             _ = resized.recv() => {
                 app.update(Input::Resized);
                 frame = now();
             }
-            _ = stop.recv() => screen.suspend(Whom::This).await.map_err(on_terminal)?,
+            _ = stop.recv() => screen.suspend(StopTarget::Process).await.map_err(on_terminal)?,
             _ = continued.recv() => {
-                screen.again().map_err(on_terminal)?;
+                screen.reacquire().map_err(on_terminal)?;
                 app.update(Input::Resized);
                 frame = now();
             }
@@ -214,17 +217,20 @@ async fn watch(
         match app.take_request() {
             Some(ViewRequest::Quit) => return Ok(()),
             Some(ViewRequest::Suspend) => {
-                screen.suspend(Whom::Group).await.map_err(on_terminal)?;
+                screen
+                    .suspend(StopTarget::Group)
+                    .await
+                    .map_err(on_terminal)?;
                 app.update(Input::Resized);
             }
-            Some(ViewRequest::Redraw) => screen.again().map_err(on_terminal)?,
+            Some(ViewRequest::Redraw) => screen.reacquire().map_err(on_terminal)?,
             None => {}
         }
     }
     Ok(())
 }
 
-/// Takes in all keys that were pressed.
+/// Handles all pending keys.
 fn pressed(app: &mut App, feed: &mut impl Feed) -> io::Result<()> {
     while event::poll(Duration::ZERO)? {
         match event::read()? {
@@ -234,4 +240,68 @@ fn pressed(app: &mut App, feed: &mut impl Feed) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        model::record::{Summary, Time, Top, TopRow, TopTable},
+        output::{
+            terminal::Size,
+            text::{TextSink, View},
+        },
+    };
+
+    fn top(closing: bool, leader: &'static str) -> Record {
+        let row = TopRow {
+            key: leader.into(),
+            count: 31_020,
+            share: 64.3,
+            process: None,
+        };
+        Record::Top(Top {
+            time: Time(Timestamp::UNIX_EPOCH),
+            instance: "self".into(),
+            window_s: 5.0,
+            closing,
+            tables: vec![TopTable {
+                by: "new".into(),
+                of: "src".into(),
+                total: 48_213,
+                error: 0,
+                certain: true,
+                rows: vec![row],
+            }],
+            remark: None,
+        })
+    }
+
+    #[test]
+    fn the_top_tables_of_the_run_stay_on_the_terminal() -> Result<(), Box<dyn Error>> {
+        let mut out = Vec::new();
+        let terminal = Some(Size {
+            columns: 100,
+            rows: 30,
+        });
+        let summary = Record::Summary(Box::new(Summary {
+            duration_s: 5.0,
+            events: None,
+            instances: Vec::new(),
+            instances_left_out: 0,
+        }));
+        let last = [top(false, "10.0.0.8"), top(true, "10.0.0.7"), summary];
+        let mut text = TextSink::new(&mut out, terminal, View::default());
+        summarise(&last, &mut text)?;
+        drop(text);
+        let out = String::from_utf8(out)?;
+        assert!(out.contains("10.0.0.7"), "{out}");
+        assert!(out.contains("31020") || out.contains("31,020"), "{out}");
+        assert!(!out.contains("10.0.0.8"), "that of a window: {out}");
+        Ok(())
+    }
 }

@@ -1,4 +1,4 @@
-//! The commands, one file each: settings to the engine, records to a sink. None knows how counting works.
+//! The commands, one file each: they pass settings to the engine and its records to a sink. None knows how counting works.
 
 mod check;
 mod config;
@@ -27,13 +27,13 @@ use crate::{
     text::is_harmful,
 };
 
-/// Standard output, for commands that write once and have nothing to end: a signal ends them at once, whatever they wait for.
+/// Standard output, for commands that write once. They handle no signals: a signal kills them at once, even while they block.
 #[expect(clippy::disallowed_methods, reason = "no signal is handled there")]
 fn stdout() -> io::Stdout {
     io::stdout()
 }
 
-/// The program: the command line in, the exit status out.
+/// The program: parses the command line, runs the command, returns the exit status.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse().and_then(|cli| match cli.check() {
@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
         Err(problem) => Err(Cli::command().error(ErrorKind::ArgumentConflict, problem)),
     }) {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error),
+        Err(error) => return report_usage_error(&error),
     };
     let diagnostics = Diagnostics::new();
     diagnostics.log(cli.verbose);
@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read our output has seen enough.
+        // The reader has closed the pipe: that is not an error.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
@@ -73,28 +73,28 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Says what is wrong with the command line, or what was asked of it: help, the version.
-fn refuse(error: &clap::Error) -> ExitCode {
+/// Prints an error of the command line, or the requested help or version.
+fn report_usage_error(error: &clap::Error) -> ExitCode {
     let arguments = std::env::args_os().skip(1);
     let arguments: Vec<_> = arguments
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
     if error.use_stderr() && arguments.iter().any(|arg| arg.contains(is_harmful)) {
-        // A shell may have put the names of others' files there, which are quoted.
+        // File names in the message may come from a shell's globbing, and from other users: they are escaped.
         let message = error.to_string();
         Diagnostics::new().notify(message.lines().next().unwrap_or_default());
     } else {
-        // Nobody can be told that it cannot be written.
+        // If this fails, there is nowhere to report it.
         let _ = error.print();
     }
     let asked = arguments.iter().find(|arg| !arg.starts_with('-'));
     match asked.map(String::as_str) {
-        Some("check") if error.use_stderr() => check::refuse(error),
+        Some("check") if error.use_stderr() => check::report_usage_error(error),
         _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
     }
 }
 
-/// The configuration: of a file, or of the one that is read without being named.
+/// The configuration: of the given file, or else of the default one.
 fn configuration(file: Option<&Path>) -> Result<Config, Failure> {
     Ok(Config::load(file)?)
 }

@@ -168,7 +168,7 @@ async fn show(
 ) -> Result<(), Failure> {
     let clock = SystemClock;
     let outlet = Outlet::stdout()?;
-    let mut out = Shown::new(args, outlet.clone());
+    let mut out = ReplaySink::new(args, outlet.clone());
     let mut pace = Pace::new(args.speed);
     let mut stepper = args.step.then(|| Stepper::new(diagnostics.clone()));
     let start = clock.now().monotonic;
@@ -212,14 +212,14 @@ async fn show(
 }
 
 /// Where lines are shown.
-enum Shown {
+enum ReplaySink {
     /// As they were written.
     Lines(Outlet),
     /// In another form.
     Sink(Box<dyn Sink>),
 }
 
-impl Shown {
+impl ReplaySink {
     fn new(args: &ReplayArgs, out: Outlet) -> Self {
         let args = args.shown();
         match args.format {

@@ -11,7 +11,7 @@ use crate::{
         Failure,
         live::{Feed, show, theme},
         replay::Opened,
-        screen::{give_back, is_interactive},
+        screen::{is_interactive, restore},
     },
     engine::{diagnostics::Diagnostics, drive::until_signalled, outlet::Outlet},
     model::record::Record,
@@ -22,23 +22,23 @@ use crate::{
     },
 };
 
-/// Records read at once, at most: keys are answered in between.
+/// The most records read at once, so that keys are handled in between.
 const AT_ONCE: usize = 500;
 
-/// A recording that is played.
+/// The recording that is played.
 struct Playing {
     opened: Opened,
     speed: Speed,
     pace: Pace,
     clock: SystemClock,
-    /// When the pace started.
+    /// When playback started at the current speed.
     start: Duration,
-    /// What comes next, and when it is due; `None` at the end.
+    /// The next record and when it is due; `None` at the end.
     next: Option<(RecordedLine, Duration)>,
-    /// Whether it waits for a key.
-    held: bool,
-    /// Intervals to show although it waits.
-    granted: usize,
+    /// Whether playback is paused.
+    paused: bool,
+    /// Intervals to show although playback is paused.
+    steps: usize,
     ended: bool,
 }
 
@@ -51,8 +51,8 @@ impl Playing {
             clock: SystemClock,
             start: SystemClock.now().monotonic,
             next: None,
-            held: false,
-            granted: 0,
+            paused: false,
+            steps: 0,
             ended: false,
         }
     }
@@ -61,8 +61,8 @@ impl Playing {
         self.clock.now().monotonic
     }
 
-    /// Reads what comes next.
-    fn look(&mut self) -> Result<(), Failure> {
+    /// Reads the next record.
+    fn read_ahead(&mut self) -> Result<(), Failure> {
         if self.next.is_none() && !self.ended {
             self.next = match self.opened.next_entry()? {
                 Some(entry) => {
@@ -78,7 +78,7 @@ impl Playing {
         Ok(())
     }
 
-    /// Samples are waited for; what follows them belongs to them.
+    /// When a record is due: samples have a time of their own, the records after them are due with them.
     fn due_of(&mut self, entry: &RecordedLine) -> Duration {
         match &entry.record {
             Some(Record::Sample(sample)) => self.start + self.pace.due(sample.time.0),
@@ -86,7 +86,7 @@ impl Playing {
         }
     }
 
-    /// Plays with another speed from here on.
+    /// Plays at another speed from here on.
     fn set_speed(&mut self, speed: Speed) {
         self.speed = speed;
         self.pace = Pace::new(speed);
@@ -97,7 +97,7 @@ impl Playing {
         }
     }
 
-    fn times(&mut self, factor: f64) {
+    fn multiply_speed(&mut self, factor: f64) {
         if let Speed::Times(times) = self.speed {
             self.set_speed(Speed::Times((times * factor).clamp(1.0 / 64.0, 1024.0)));
         } else {
@@ -108,7 +108,7 @@ impl Playing {
 
 impl Feed for Playing {
     fn wait(&self) -> Option<Duration> {
-        if self.ended || (self.held && self.granted == 0) {
+        if self.ended || (self.paused && self.steps == 0) {
             return None;
         }
         let due = self.next.as_ref().map(|(_, due)| *due);
@@ -118,19 +118,19 @@ impl Feed for Playing {
     fn read(&mut self) -> Result<Vec<Input>, Failure> {
         let mut inputs = Vec::new();
         while inputs.len() < AT_ONCE {
-            self.look()?;
+            self.read_ahead()?;
             let Some((entry, due)) = self.next.take() else {
                 let remarks = self.opened.remarks();
                 inputs.extend(remarks.into_iter().map(|r| Input::Diagnostic(r.into())));
                 break;
             };
             let sample = matches!(entry.record, Some(Record::Sample(_)));
-            if sample && self.held && self.granted == 0 || !self.held && due > self.now() {
+            if sample && self.paused && self.steps == 0 || !self.paused && due > self.now() {
                 self.next = Some((entry, due));
                 break;
             }
-            if sample && self.held {
-                self.granted -= 1;
+            if sample && self.paused {
+                self.steps -= 1;
             }
             inputs.extend(entry.record.map(Input::Record));
         }
@@ -140,23 +140,23 @@ impl Feed for Playing {
     fn key(&mut self, key: KeyEvent) -> bool {
         match key.code {
             KeyCode::Char('s') => {
-                self.held = true;
-                self.granted += 1;
+                self.paused = true;
+                self.steps += 1;
             }
             KeyCode::Char('g') => {
-                self.held = false;
-                self.granted = 0;
+                self.paused = false;
+                self.steps = 0;
                 self.set_speed(self.speed);
             }
-            KeyCode::Char('>') => self.times(2.0),
-            KeyCode::Char('<') => self.times(0.5),
+            KeyCode::Char('>') => self.multiply_speed(2.0),
+            KeyCode::Char('<') => self.multiply_speed(0.5),
             _ => return false,
         }
         true
     }
 }
 
-/// Shows a part of a recording until the user or a signal ends it.
+/// Shows a part of a recording until the user quits or a signal comes.
 pub(super) fn run(args: &ReplayArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     if !is_interactive() {
         return Err(Failure::NoTerminal {
@@ -164,7 +164,7 @@ pub(super) fn run(args: &ReplayArgs, diagnostics: &Diagnostics) -> Result<(), Fa
         });
     }
     let opened = Opened::open(&args.file, &args.part, None)?;
-    until_signalled(SystemClock, diagnostics, give_back, async |shutdown| {
+    until_signalled(SystemClock, diagnostics, restore, async |shutdown| {
         let mut playing = Playing::new(opened, args.speed);
         let outlet = Outlet::stdout()?;
         show(

@@ -1,4 +1,4 @@
-//! `ctpulse report`: a recording as a page.
+//! `ctpulse report`: a recording as an HTML page.
 
 use std::{
     fs,

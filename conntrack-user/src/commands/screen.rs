@@ -1,4 +1,4 @@
-//! The terminal while the live view has it: raw, on its alternate screen, and given back whatever happens.
+//! The terminal while the live view uses it: in raw mode, on the alternate screen, and always restored.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -32,19 +32,19 @@ use crate::{
     output::live::{App, render},
 };
 
-/// Whether the terminal is ours, so that it is given back once.
-static OURS: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal is in raw mode, so that it is restored once.
+static ACQUIRED: AtomicBool = AtomicBool::new(false);
 
-/// How long the last picture is waited for.
-const LAST_PICTURE: Duration = Duration::from_millis(400);
+/// The timeout of the last frame.
+const LAST_FRAME: Duration = Duration::from_millis(400);
 
-/// Whether there is a terminal to show something on, and a keyboard to ask.
+/// Whether stdout is a terminal, and there is a keyboard.
 #[must_use]
 pub(super) fn is_interactive() -> bool {
     stdout().is_terminal() && keyboard().is_ok()
 }
 
-/// The terminal that keys come from: stdin, or the controlling terminal when stdin is something else.
+/// The terminal that keys come from: stdin, or the controlling terminal when stdin is redirected.
 #[expect(clippy::disallowed_methods, reason = "a terminal is no regular file")]
 pub(super) fn keyboard() -> io::Result<OwnedFd> {
     let stdin = io::stdin();
@@ -56,27 +56,28 @@ pub(super) fn keyboard() -> io::Result<OwnedFd> {
     }
 }
 
-/// The terminal, as long as this lives.
+/// The terminal, restored when this is dropped.
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<Outlet>>,
     outlet: Outlet,
 }
 
 impl Screen {
-    /// Takes the terminal. A panic gives it back before its message is written.
+    /// Switches the terminal to raw mode and the alternate screen. A panic hook restores it before the panic's message is
+    /// written.
     pub(super) fn enter(outlet: Outlet) -> io::Result<Self> {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = panic::take_hook();
             panic::set_hook(Box::new(move |info| {
-                give_back();
+                restore();
                 before(info);
             }));
         });
-        take(&outlet)?;
+        acquire(&outlet)?;
         let terminal = Terminal::new(CrosstermBackend::new(outlet.clone()));
         if terminal.is_err() {
-            give_back();
+            restore();
         }
         Ok(Self {
             terminal: terminal?,
@@ -84,7 +85,7 @@ impl Screen {
         })
     }
 
-    /// Draws the state, unless the terminal has not taken the picture before yet; whether it was drawn.
+    /// Draws the state, unless the previous frame is not written yet; returns whether it was drawn.
     pub(super) fn draw(&mut self, app: &App) -> io::Result<bool> {
         if !self.outlet.is_drained() {
             return Ok(false);
@@ -93,83 +94,83 @@ impl Screen {
         Ok(true)
     }
 
-    /// Takes the terminal again, after something else had it, with nothing on it.
-    pub(super) fn again(&mut self) -> io::Result<()> {
-        take(&self.outlet)?;
-        // Clears it, too; `Terminal::clear` would ask the terminal where its cursor is, and wait.
+    /// Switches the terminal again, after another program had it, and clears it.
+    pub(super) fn reacquire(&mut self) -> io::Result<()> {
+        acquire(&self.outlet)?;
+        // `resize` clears it, too; `Terminal::clear` would query the cursor and wait for the answer.
         let size = self.terminal.size()?;
         self.terminal.resize(size.into())
     }
 
-    /// Gives the terminal back, stops until continued, and takes it again.
-    pub(super) async fn suspend(&mut self, whom: Whom) -> io::Result<()> {
-        self.wait_for_picture().await;
-        give_back();
-        stop(whom)?;
-        self.again()
+    /// Restores the terminal, stops until continued, and switches the terminal again.
+    pub(super) async fn suspend(&mut self, target: StopTarget) -> io::Result<()> {
+        self.wait_for_frame().await;
+        restore();
+        stop(target)?;
+        self.reacquire()
     }
 
-    /// Gives the terminal back.
+    /// Restores the terminal.
     pub(super) async fn leave(self) {
-        self.wait_for_picture().await;
+        self.wait_for_frame().await;
     }
 
-    /// So that no rest of a picture comes after the terminal was given back.
-    async fn wait_for_picture(&self) {
-        // A terminal that takes nothing is given back all the same.
-        let _ = self.outlet.drained_within(LAST_PICTURE).await;
+    /// Waits for the last frame, so that none of it is written after the terminal was restored.
+    async fn wait_for_frame(&self) {
+        // The terminal is restored even if it is stuck.
+        let _ = self.outlet.drained_within(LAST_FRAME).await;
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        give_back();
+        restore();
     }
 }
 
-fn take(outlet: &Outlet) -> io::Result<()> {
-    if OURS.swap(true, Ordering::SeqCst) {
-        // It was ours all the time, as far as we know; a shell may have changed it while we were stopped.
+fn acquire(outlet: &Outlet) -> io::Result<()> {
+    if ACQUIRED.swap(true, Ordering::SeqCst) {
+        // We were stopped, and the shell may have changed the mode: start from the normal one.
         disable_raw_mode()?;
     }
     let taken = enable_raw_mode().and_then(|()| execute!(outlet.clone(), EnterAlternateScreen));
     if taken.is_err() {
-        give_back();
+        restore();
     }
     taken
 }
 
-/// Gives the terminal back, if it is ours. Waits for nothing: it is also what is done before an end by force.
-pub(super) fn give_back() {
-    if !OURS.swap(false, Ordering::SeqCst) {
+/// Restores the terminal, if it is in raw mode. Never blocks: it also runs before a forced exit.
+pub(super) fn restore() {
+    if !ACQUIRED.swap(false, Ordering::SeqCst) {
         return;
     }
-    let mut restore = String::new();
+    let mut sequence = String::new();
     // Writing to a string cannot fail.
-    let _ = LeaveAlternateScreen.write_ansi(&mut restore);
-    let _ = Show.write_ansi(&mut restore);
+    let _ = LeaveAlternateScreen.write_ansi(&mut sequence);
+    let _ = Show.write_ansi(&mut sequence);
     let stdout = stdout();
     let mut ready = [PollFd::new(&stdout, PollFlags::OUT)];
-    // Nobody can be told that it failed.
+    // An error cannot be reported: this is the terminal.
     if poll(&mut ready, Some(&Timespec::default())) == Ok(1) {
         let mut stdout = stdout.lock();
-        let _ = stdout.write_all(restore.as_bytes());
+        let _ = stdout.write_all(sequence.as_bytes());
         let _ = stdout.flush();
     }
     let _ = disable_raw_mode();
 }
 
-/// Who is stopped.
+/// Which processes stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whom {
-    /// All that the shell started with us, as its Ctrl-Z does.
+pub(super) enum StopTarget {
+    /// The process group, as Ctrl-Z in a shell does.
     Group,
-    /// This process.
-    This,
+    /// This process only.
+    Process,
 }
 
-/// Stops, as SIGTSTP does by default: not when no shell is there that could continue us.
-fn stop(whom: Whom) -> io::Result<()> {
+/// Stops as SIGTSTP does by default: the kernel ignores it when there is no shell to continue us.
+fn stop(target: StopTarget) -> io::Result<()> {
     // SAFETY: all zeros is a valid sigaction: SIG_DFL, no flags, an empty mask.
     let default: libc::sigaction = unsafe { std::mem::zeroed() };
     // SAFETY: as above; it is overwritten.
@@ -178,9 +179,9 @@ fn stop(whom: Whom) -> io::Result<()> {
     if unsafe { libc::sigaction(libc::SIGTSTP, &default, &mut ours) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    let stopped = match whom {
-        Whom::Group => kill_current_process_group(Signal::TSTP),
-        Whom::This => kill_process(getpid(), Signal::TSTP),
+    let stopped = match target {
+        StopTarget::Group => kill_current_process_group(Signal::TSTP),
+        StopTarget::Process => kill_process(getpid(), Signal::TSTP),
     };
     // SAFETY: `ours` is the action that was in place before.
     if unsafe { libc::sigaction(libc::SIGTSTP, &ours, std::ptr::null_mut()) } != 0 {

@@ -21,7 +21,7 @@ use crate::{
 pub(super) fn run(args: &StreamArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     let config = configuration(args.alerts.config.as_deref())?;
     let settings = args.settings(config);
-    // The other formats have a place of their own for it.
+    // CSV has no place for it; the other formats report it themselves.
     let mut probes_off = ProbesOff::new(args.format == Format::Csv && settings.wants_probes());
     until_signalled(
         SystemClock,
@@ -41,7 +41,7 @@ pub(super) fn run(args: &StreamArgs, diagnostics: &Diagnostics) -> Result<(), Fa
     )?
 }
 
-/// Writes records so that a reader has them.
+/// Writes records, and flushes.
 pub(super) fn write(sink: &mut dyn Sink, records: &[Record]) -> io::Result<()> {
     for record in records {
         sink.write(record)?;
@@ -49,7 +49,7 @@ pub(super) fn write(sink: &mut dyn Sink, records: &[Record]) -> io::Result<()> {
     sink.flush()
 }
 
-/// The sink that was asked for, onto standard output.
+/// The sink of the requested format, on standard output.
 pub(super) fn sink(args: &StreamArgs, out: impl Write + 'static) -> Box<dyn Sink> {
     match args.format {
         Format::Json => Box::new(Json::new(out)),
@@ -61,16 +61,19 @@ pub(super) fn sink(args: &StreamArgs, out: impl Write + 'static) -> Box<dyn Sink
     }
 }
 
-/// Tells the user that there are no probes, where nothing else would.
+/// Reports that there are no probes, for formats that do not.
 pub(super) struct ProbesOff {
     wanted: bool,
-    told: Option<Text>,
+    reported: Option<Text>,
 }
 
 impl ProbesOff {
-    /// `wanted`: whether it is news when there are none.
+    /// `wanted`: whether probes were requested.
     pub(super) fn new(wanted: bool) -> Self {
-        Self { wanted, told: None }
+        Self {
+            wanted,
+            reported: None,
+        }
     }
 
     pub(super) fn look_for(&mut self, records: &[Record], diagnostics: &Diagnostics) {
@@ -84,10 +87,10 @@ impl ProbesOff {
     fn hello(&mut self, hello: &Hello, diagnostics: &Diagnostics) {
         let reason = hello.probes.reason.as_ref();
         if let Some(reason) = reason.filter(|_| self.wanted)
-            && self.told.as_ref() != Some(reason)
+            && self.reported.as_ref() != Some(reason)
         {
             diagnostics.notify(format_args!("probes: off, {reason}"));
-            self.told = Some(reason.clone());
+            self.reported = Some(reason.clone());
         }
     }
 }

@@ -30,7 +30,7 @@ fn refused(text: &str, expected: &str) {
 }
 
 #[test]
-fn nothing_said_is_the_default() {
+fn an_empty_file_is_the_default() {
     assert_eq!(accepted(""), Config::default());
     assert_eq!(
         accepted("# nothing\n[alerts]\n[on_alert]\n"),
@@ -63,7 +63,7 @@ fn every_key_of_every_alert_can_be_set() {
 }
 
 #[test]
-fn settings_are_taken() {
+fn settings_are_read() {
     let config = accepted(
         "[alerts.netfilter_conntrack_full]\n\
          warning = 80\n\
@@ -135,7 +135,7 @@ fn unknown_keys_are_refused_with_the_nearest() {
 }
 
 #[test]
-fn bad_values_are_refused_with_what_may_stand_there() {
+fn bad_values_are_refused_with_what_is_allowed() {
     let full = "[alerts.netfilter_conntrack_full]\n";
     for (line, expected) in [
         (
@@ -209,7 +209,7 @@ fn bad_values_are_refused_with_what_may_stand_there() {
 }
 
 #[test]
-fn what_is_no_toml_is_refused_with_its_line() {
+fn invalid_toml_is_refused_with_its_line() {
     let error = parse("[alerts]\n\nx = = 3\n").expect_err("no TOML");
     assert!(error.to_string().starts_with("c.toml:3: "), "{error}");
     let error = parse("[on_alert]\nqueue = 1\nqueue = 2\n").expect_err("set twice");
@@ -217,7 +217,7 @@ fn what_is_no_toml_is_refused_with_its_line() {
 }
 
 #[test]
-fn what_is_no_text_is_refused_with_its_line() {
+fn invalid_utf8_is_refused_with_its_line() {
     let error = Config::parse(b"[alerts]\n\xff", Path::new("c.toml")).expect_err("no text");
     assert_eq!(
         error.to_string(),
@@ -226,7 +226,7 @@ fn what_is_no_text_is_refused_with_its_line() {
 }
 
 #[test]
-fn what_is_quoted_is_short_and_harmless() {
+fn quoted_input_is_short_and_escaped() {
     let name = "\\u001b[2J".repeat(10_000);
     let error = parse(&format!("\"{name}\" = 3\n")).expect_err("an unknown table");
     let message = error.to_string();
@@ -265,7 +265,7 @@ fn the_manual_names_every_key_and_alert() {
 
 proptest! {
     #[test]
-    fn nothing_makes_it_panic(text in "(?s).{0,200}") {
+    fn any_input_does_not_panic(text in "(?s).{0,200}") {
         let _ = parse(&text);
     }
 

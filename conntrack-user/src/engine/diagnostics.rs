@@ -1,8 +1,7 @@
-//! The one place for what a user should know besides the data: lines on stderr, or in the live view while that has the
-//! terminal.
+//! The one sink of diagnostics: lines on stderr, or in the live view while that has the terminal.
 //!
-//! It never fails and never waits: a line that stderr has no room for (a pipe that nobody reads, a terminal that was
-//! stopped) is counted instead of written, and a stderr that is gone costs nothing but the line.
+//! It never fails and never blocks. A line that stderr cannot take (a pipe that nobody reads, a stopped terminal) is dropped and
+//! counted; when stderr is closed, lines are dropped silently.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -16,39 +15,39 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::text::Plain;
 
-/// Lines kept while the live view has the terminal; it takes them several times a second.
+/// The most lines kept while the live view has the terminal; it takes them several times a second.
 const KEPT: usize = 1000;
 
-/// The most bytes of a line: what a pipe that is ready takes without blocking (`PIPE_BUF` is 4096).
+/// The longest line: what a pipe that is ready takes without blocking (`PIPE_BUF` is 4096).
 const LINE_BYTES: usize = 4000;
 
-/// Warnings of libraries and eBPF programs in one run after which they are taken to be repeating themselves.
+/// The most warnings of libraries and eBPF programs that are shown in a run.
 const LOG_LINES: u32 = 20;
 
-/// Takes what a user should know besides the data. Clones are the same one.
+/// Writes diagnostics. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics(Arc<Mutex<DiagnosticsState>>);
 
 #[derive(Debug, Default)]
 struct DiagnosticsState {
-    /// Lines for whoever takes them; `None`: they go to stderr.
+    /// Lines kept for [`Diagnostics::take`]; `None`: lines go to stderr.
     kept: Option<VecDeque<String>>,
-    /// Lines that had no room.
+    /// Lines dropped since the last one was written.
     dropped: u64,
-    /// Whether a line about progress is on the terminal, to be overwritten.
+    /// Whether a progress line is on the terminal, to be overwritten.
     progress: bool,
-    /// Lines of libraries so far.
+    /// Warnings of libraries so far.
     logged: u32,
 }
 
 impl Diagnostics {
-    /// Onto stderr.
+    /// Writes to stderr.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes it the log of this program's libraries, of warnings or (`verbose`) of more. The first call counts.
+    /// Installs this as the logger of the libraries, for warnings or (`verbose`) more. Only the first call has an effect.
     pub fn log(&self, verbose: bool) {
         let level = if verbose {
             LevelFilter::Debug
@@ -60,7 +59,7 @@ impl Diagnostics {
         }
     }
 
-    /// Tells the user something.
+    /// Writes a message.
     pub fn notify(&self, message: impl fmt::Display) {
         let line = Plain(&message.to_string()).to_string();
         let mut state = self.state();
@@ -83,12 +82,12 @@ impl Diagnostics {
         io::stderr().is_terminal()
     }
 
-    /// Keeps what is told from now on, for [`Self::take`]: something else is on the terminal.
+    /// Keeps messages for [`Self::take`] from now on, while the terminal shows something else.
     pub fn keep(&self) {
         self.state().kept = Some(VecDeque::new());
     }
 
-    /// Writes to stderr again, first what was kept.
+    /// Writes to stderr again, starting with the kept messages.
     pub fn release(&self) {
         let mut state = self.state();
         for line in state.kept.take().into_iter().flatten() {
@@ -96,7 +95,7 @@ impl Diagnostics {
         }
     }
 
-    /// What was told since last time, while it is kept.
+    /// The messages kept since the last call.
     #[must_use]
     pub fn take(&self) -> Vec<String> {
         let mut state = self.state();
@@ -114,7 +113,7 @@ impl Diagnostics {
         lines
     }
 
-    /// Shows how far something has come, over what was shown of it before. Only for a stderr that is a terminal.
+    /// Shows a progress line in place of the previous one. Only for a stderr that is a terminal.
     pub fn progress(&self, line: &str) {
         let mut state = self.state();
         if state.kept.is_none() {
@@ -123,13 +122,13 @@ impl Diagnostics {
         }
     }
 
-    /// Takes away what was shown of progress.
+    /// Clears the progress line.
     pub fn end_progress(&self) {
         self.state().clear_progress();
     }
 
     fn state(&self) -> MutexGuard<'_, DiagnosticsState> {
-        // A thread that panicked while it had it left lines, and nothing half done.
+        // Every update of the state is complete, so a panic in another thread did no harm.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -164,10 +163,10 @@ impl DiagnosticsState {
     }
 }
 
-/// Writes to stderr if that takes it now; false where it does not. An error is as good as written: nobody can be told.
+/// Writes to stderr if that does not block; returns false if it would. Errors are ignored: there is nowhere to report them.
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is what others tell things to instead"
+    reason = "this is the one place that writes to stderr"
 )]
 fn write_stderr(bytes: &[u8]) -> bool {
     let stderr = io::stderr();
@@ -181,7 +180,7 @@ fn write_stderr(bytes: &[u8]) -> bool {
     }
 }
 
-/// Gives what libraries log to [`Diagnostics`].
+/// Forwards what libraries log to [`Diagnostics`].
 struct LogBridge(Diagnostics);
 
 impl Log for LogBridge {
@@ -209,7 +208,7 @@ impl Log for LogBridge {
     fn flush(&self) {}
 }
 
-/// Errors that persist, each told once until it changes.
+/// Errors that persist: each is reported once.
 #[derive(Debug)]
 pub struct PersistingErrors {
     diagnostics: Diagnostics,
@@ -217,7 +216,7 @@ pub struct PersistingErrors {
 }
 
 impl PersistingErrors {
-    /// None yet.
+    /// Starts without errors.
     #[must_use]
     pub fn new(diagnostics: Diagnostics) -> Self {
         Self {
@@ -226,7 +225,7 @@ impl PersistingErrors {
         }
     }
 
-    /// Takes in all errors there are now; tells what is new, and when there are none any more.
+    /// Takes all current errors. Reports those that are new, and when there are none left.
     pub fn update<E: ToString>(&mut self, errors: &[E]) {
         for line in self.changes(errors) {
             self.diagnostics.notify(line);
@@ -252,7 +251,7 @@ mod tests {
     use crate::source::proc_fs::SourceError;
 
     #[test]
-    fn what_is_kept_is_taken_once() {
+    fn kept_messages_are_taken_once() {
         let diagnostics = Diagnostics::new();
         diagnostics.keep();
         diagnostics.notify("one");
@@ -262,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_takes_is_bounded_and_counted() {
+    fn kept_messages_are_bounded_and_drops_counted() {
         let diagnostics = Diagnostics::new();
         diagnostics.keep();
         for i in 0..KEPT + 5 {
@@ -275,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_outside_does_no_harm() {
+    fn control_characters_are_escaped() {
         let diagnostics = Diagnostics::new();
         diagnostics.keep();
         diagnostics.notify(format!("{}: gone", "x\u{1b}]0;owned\u{7}"));
@@ -283,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn each_error_is_told_once_until_it_changes() {
+    fn each_error_is_reported_once_until_it_changes() {
         let mut errors = PersistingErrors::new(Diagnostics::new());
         let gone = || SourceError::NotFound(PathBuf::from("/proc/x"));
         assert_eq!(errors.changes(&[gone()]), ["/proc/x does not exist"]);

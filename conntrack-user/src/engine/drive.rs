@@ -1,4 +1,4 @@
-//! The event loop: ticks when they are due, until the run is over or a signal ends it.
+//! Drives a run: ticks when they are due, until the run is over or a signal ends it.
 
 use std::{io, time::Duration};
 
@@ -18,30 +18,29 @@ use crate::{
     model::record::Record,
 };
 
-/// How long the end waits for what was written to be read.
+/// The timeout of the last write to a slow reader.
 const LAST_WRITE: Duration = Duration::from_millis(400);
 
-/// How long the kernel may take to let go of the probes: it waits for an RCU grace period for each, and nobody else is waited
-/// for by then.
+/// How long detaching the probes may take: the kernel waits for an RCU grace period for each.
 const DETACH: Duration = Duration::from_secs(60);
 
-/// Why a run ended before its end.
+/// Why a run failed.
 #[derive(Debug, Error)]
 pub enum DriveError {
-    /// It could not go on.
+    /// The run cannot continue.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// What it reports could not be written; [`io::ErrorKind::BrokenPipe`] when nobody reads any more.
+    /// The records cannot be written; [`io::ErrorKind::BrokenPipe`] when the reader has closed the pipe.
     #[error("{0}")]
     Write(#[from] io::Error),
 }
 
-/// Runs something with an event loop that signals end: the first one through the [`Shutdown`] it is given, and whatever it
-/// waits for, soon after.
+/// Runs `work` in an event loop, with signals installed: the first one requests a shutdown through [`Shutdown`], and the process
+/// exits at the deadline even if `work` is stuck.
 ///
 /// # Errors
 ///
-/// When there is no event loop, or no way to receive signals.
+/// When the event loop cannot be created, or signals cannot be received.
 pub fn until_signalled<T>(
     clock: impl Clock + Send + 'static,
     diagnostics: &Diagnostics,
@@ -53,13 +52,12 @@ pub fn until_signalled<T>(
     Ok(runtime.block_on(work(shutdown)))
 }
 
-/// Ticks until the run is over or its end is asked for, then ends it. Everything that is reported goes to `deliver`, what
-/// starts the run (`start`) first; `outlet` is waited for between ticks, so that a slow reader slows the run down and nothing
-/// piles up.
+/// Ticks until the run is over or a shutdown is requested, then ends the run. All records go to `deliver`, those of the start
+/// (`start`) first. The outlet is drained between ticks: a slow reader delays the run, and memory does not grow.
 ///
 /// # Errors
 ///
-/// What keeps the run from going on, or from being reported.
+/// When the run cannot continue, or records cannot be delivered.
 pub async fn to_end<C: Clock + Clone + Send + 'static>(
     mut run: Run<C>,
     start: Vec<Record>,
@@ -91,11 +89,11 @@ pub async fn to_end<C: Clock + Clone + Send + 'static>(
     Ok(())
 }
 
-/// Waits until all is written; when the end is asked for, only a moment longer.
+/// Waits until the outlet is drained; after a shutdown was requested, only up to a short timeout.
 ///
 /// # Errors
 ///
-/// As [`Outlet::drained_within`].
+/// Like [`Outlet::drained_within`].
 pub async fn written(outlet: &Outlet, shutdown: &mut Shutdown) -> io::Result<()> {
     tokio::select! {
         () = shutdown.requested() => outlet.drained_within(LAST_WRITE).await,
@@ -103,11 +101,11 @@ pub async fn written(outlet: &Outlet, shutdown: &mut Shutdown) -> io::Result<()>
     }
 }
 
-/// Takes a reading, and gives what is to be reported.
+/// Takes a tick, and returns the records to report.
 ///
 /// # Errors
 ///
-/// When the run cannot go on.
+/// When the run cannot continue.
 pub fn tick<C: Clock + Clone + Send + 'static>(
     run: &mut Run<C>,
     shutdown: &Shutdown,
@@ -117,22 +115,22 @@ pub fn tick<C: Clock + Clone + Send + 'static>(
     shutdown.during(&clock, longest, || run.tick())
 }
 
-/// Ends a run: what is to be reported of its last interval and of the whole of it.
+/// Ends a run: returns the records of its last interval and of the whole run.
 ///
 /// # Errors
 ///
-/// When the last reading cannot be taken.
+/// When the last reading fails.
 pub fn finish<C: Clock + Clone + Send + 'static>(
     run: &mut Run<C>,
     shutdown: &Shutdown,
 ) -> Result<Vec<Record>, EngineError> {
-    // It waits for calls in flight and for a listing.
+    // The last reading waits for calls in flight and for a listing of entries.
     let clock = run.clock().clone();
     let longest = run.longest_end();
     shutdown.during(&clock, longest, || run.finish())
 }
 
-/// Lets go of everything: commands that were started for alerts end, and the kernel detaches the probes.
+/// Drops the run: waits for `--on-alert` commands, and detaches the probes.
 pub fn drop_run<C: Clock + Clone + Send + 'static>(run: Run<C>, shutdown: &Shutdown) {
     let clock = run.clock().clone();
     let commands = match run.has_hook() {

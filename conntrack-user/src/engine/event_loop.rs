@@ -1,4 +1,4 @@
-//! The one way to have an event loop.
+//! The only place that creates event loops.
 
 use std::{io, os::unix::net::UnixStream};
 
@@ -6,25 +6,25 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::error::EngineError;
 
-/// Pairs of descriptors that an event loop opens: an epoll instance twice, an eventfd, and for signals a pair and one end
-/// of it twice.
+/// Pairs of file descriptors that an event loop opens: an epoll instance and its duplicate, an eventfd, and a socket pair for
+/// signals with a duplicate of one end.
 const DESCRIPTORS: usize = 3;
 
-/// An event loop for the calling thread. It must be dropped outside of any.
+/// Creates an event loop for the calling thread. It must not be dropped inside another event loop.
 ///
 /// # Errors
 ///
-/// When there is none to be had.
+/// When it cannot be created.
 pub(super) fn start() -> Result<Runtime, EngineError> {
-    room().map_err(EngineError::EventLoop)?;
+    check_descriptors().map_err(EngineError::EventLoop)?;
     Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(EngineError::EventLoop)
 }
 
-/// Whether there are the descriptors for it: tokio panics where there are none for signals.
-fn room() -> io::Result<()> {
+/// Checks that enough file descriptors are left: tokio panics when it cannot open those for signals.
+fn check_descriptors() -> io::Result<()> {
     let opened: io::Result<Vec<_>> = (0..DESCRIPTORS).map(|_| UnixStream::pair()).collect();
     opened.map(drop)
 }

@@ -1,7 +1,7 @@
 //! `--on-alert`: a command for each notification.
 //!
-//! A thread of its own starts the commands, feeds them, and waits for them; a reading is never held up by it. The thread
-//! stays in the network namespace that ctpulse was started in, whichever namespaces the readings enter.
+//! A thread of its own starts the commands, writes to their stdin and waits for them, so that no reading is delayed. The thread
+//! stays in the network namespace in which ctpulse was started, whichever namespaces the readings enter.
 
 use std::{
     io,
@@ -26,32 +26,31 @@ use crate::{
     model::record::{Alert, Record},
 };
 
-/// At the end, time for what runs and waits to be done.
+/// At shutdown, the time for running and queued commands to complete.
 pub const LAST_WAIT: Duration = Duration::from_secs(5);
 
-/// From the request to end, to the end by force.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Time from SIGTERM to SIGKILL.
+const KILL_AFTER: Duration = Duration::from_secs(1);
 
-/// Bytes of what a command prints that are passed on; the rest is read and left out.
-const PRINTED: usize = 8 * 1024;
+/// The most bytes of a command's output that are logged; the rest is read and dropped.
+const LOGGED_BYTES: usize = 8 * 1024;
 
-/// Runs a command for each notification it gets. Dropping it waits for what runs, for at most [`LAST_WAIT`], and ends the
-/// rest.
+/// Runs a command for each notification. Dropping it waits up to [`LAST_WAIT`] for the commands, then kills them.
 pub struct AlertHook {
     limits: HookLimits,
     queue: Option<mpsc::Sender<Alert>>,
     ending: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    left_out: u64,
+    dropped: u64,
     log: HookLog,
 }
 
 impl AlertHook {
-    /// Gets ready to run `sh -c COMMAND`.
+    /// Starts the thread that runs `sh -c COMMAND`.
     ///
     /// # Errors
     ///
-    /// When there is no thread, or no event loop, to be had.
+    /// When the thread or its event loop cannot be started.
     pub fn start(settings: HookSettings, diagnostics: Diagnostics) -> Result<Self, EngineError> {
         let HookSettings { command, limits } = settings;
         let log = HookLog(diagnostics);
@@ -63,19 +62,19 @@ impl AlertHook {
             log: log.clone(),
         };
         let (report, started) = std::sync::mpsc::channel();
-        // An event loop that no thread takes over would panic when it is dropped in another.
+        // The event loop is created in its thread: dropping it inside another one would panic.
         let thread = worker::start("on-alert", "runs the command of --on-alert", move || {
             let (event_loop, result) = match event_loop::start() {
                 Ok(event_loop) => (Some(event_loop), Ok(())),
                 Err(error) => (None, Err(error)),
             };
-            // Somebody waits for it, below.
+            // The receiver is below, and waits.
             let _ = report.send(result);
             if let Some(event_loop) = event_loop {
                 event_loop.block_on(worker.serve(waiting, ended));
             }
         })?;
-        // Without a report, the thread has panicked.
+        // The sender is dropped without a report when the thread panics.
         let panicked = |_| Err(EngineError::EventLoop(io::ErrorKind::Other.into()));
         started.recv().unwrap_or_else(panicked)?;
         Ok(Self {
@@ -83,19 +82,19 @@ impl AlertHook {
             queue: Some(queue),
             ending: Some(ending),
             thread: Some(thread),
-            left_out: 0,
+            dropped: 0,
             log,
         })
     }
 
-    /// Has the command run for a notification, as soon as there is room. Returns at once.
+    /// Queues a notification for the command. Never blocks; when the queue is full, the notification is dropped and counted.
     pub fn notify(&mut self, alert: &Alert) {
         let queued = self
             .queue
             .as_ref()
             .map(|queue| queue.try_send(alert.clone()));
         if !matches!(queued, Some(Ok(()))) {
-            if self.left_out == 0 {
+            if self.dropped == 0 {
                 self.log.notify(&format!(
                     "{} are running and {} waiting; notifications are being left out, first {}",
                     self.limits.at_once,
@@ -103,7 +102,7 @@ impl AlertHook {
                     title(alert)
                 ));
             }
-            self.left_out += 1;
+            self.dropped += 1;
         }
     }
 }
@@ -111,21 +110,21 @@ impl AlertHook {
 impl Drop for AlertHook {
     fn drop(&mut self) {
         self.queue = None;
-        // The thread may have ended by itself: then nobody listens any more.
+        // The receiver is gone if the thread has ended by itself.
         let _ = self.ending.take().map(|ending| ending.send(()));
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
             self.log.notify("the thread that runs the commands failed");
         }
-        if self.left_out > 0 {
+        if self.dropped > 0 {
             self.log
-                .notify(&format!("{} notifications were left out", self.left_out));
+                .notify(&format!("{} notifications were left out", self.dropped));
         }
     }
 }
 
-/// Diagnostics, marked as the hook's.
+/// Diagnostics with the hook's prefix.
 #[derive(Clone)]
 struct HookLog(Diagnostics);
 
@@ -151,7 +150,7 @@ impl Worker {
     async fn serve(self, mut waiting: mpsc::Receiver<Alert>, ended: oneshot::Receiver<()>) {
         let mut running = JoinSet::new();
         let deadline = async {
-            // An error means that the other side is gone, which is an end as well.
+            // An error means that the sender is gone, which is a shutdown as well.
             let _ = ended.await;
             sleep(LAST_WAIT).await;
         };
@@ -183,7 +182,7 @@ impl Worker {
         ));
     }
 
-    /// Runs the command for one notification, and tells what went wrong.
+    /// Runs the command for one notification, and reports failures.
     async fn run(self, alert: Alert) {
         let title = title(&alert);
         let limit = self.limits.timeout;
@@ -201,8 +200,8 @@ impl Worker {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is what runs them")]
-    /// Its exit status; `None` if it had to be killed.
+    #[expect(clippy::disallowed_methods, reason = "the commands run here")]
+    /// Runs the command; returns its exit status, or `None` if it had to be killed.
     async fn supervise(&self, alert: Alert) -> io::Result<Option<ExitStatus>> {
         let mut process = Command::new("sh");
         process
@@ -216,7 +215,7 @@ impl Worker {
             .env("CTPULSE_ALERT_INSTANCE", alert.instance.to_string())
             .env("CTPULSE_ALERT_TIME", alert.time.to_string())
             .stdin(Stdio::piped())
-            // Our stdout is for data, and our stderr may be below the live view.
+            // Our stdout is for data, and our stderr may be hidden by the live view.
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -226,11 +225,11 @@ impl Worker {
         let mut child = process.spawn()?;
         let group = Group::of(&child);
         let mut stdin = child.stdin.take();
-        let printed = tokio::spawn(pass_on(child.stdout.take(), self.log.clone()));
-        let complained = tokio::spawn(pass_on(child.stderr.take(), self.log.clone()));
+        let stdout = tokio::spawn(pass_on(child.stdout.take(), self.log.clone()));
+        let stderr = tokio::spawn(pass_on(child.stderr.take(), self.log.clone()));
         let whole = async {
             if let Some(stdin) = &mut stdin {
-                // It need not read what it is given.
+                // The command need not read its stdin.
                 let _ = stdin.write_all(&line).await;
             }
             drop(stdin);
@@ -238,37 +237,37 @@ impl Worker {
         };
         let ended = match timeout(self.limits.timeout, whole).await {
             Ok(status) => {
-                group.spare();
+                group.release();
                 status.map(Some)
             }
             Err(_) => {
                 group.signal(Signal::TERM);
-                let _ = timeout(LAST_WORDS, child.wait()).await;
+                let _ = timeout(KILL_AFTER, child.wait()).await;
                 drop(group);
-                // Killed, so soon over.
+                // It was killed and ends soon.
                 child.wait().await.map(|_| None)
             }
         };
-        // What it left running may keep them open: that is not waited for.
-        for output in [printed, complained] {
-            let _ = timeout(LAST_WORDS, output).await;
+        // Children that outlive the command may keep its output open; they are not waited for.
+        for output in [stdout, stderr] {
+            let _ = timeout(KILL_AFTER, output).await;
         }
         ended
     }
 }
 
-/// Passes on what a command prints, line by line, up to [`PRINTED`] bytes.
+/// Logs what a command prints, line by line, up to [`LOGGED_BYTES`] bytes.
 async fn pass_on(output: Option<impl AsyncRead + Unpin>, log: HookLog) {
     let Some(mut output) = output else { return };
     let mut text = Vec::new();
     let mut passed = 0;
-    let mut left_out = false;
+    let mut dropped = false;
     let mut chunk = [0; 1024];
     loop {
         let read = output.read(&mut chunk).await.unwrap_or(0);
         for byte in &chunk[..read] {
-            if passed == PRINTED {
-                left_out = true;
+            if passed == LOGGED_BYTES {
+                dropped = true;
                 break;
             }
             passed += 1;
@@ -284,12 +283,12 @@ async fn pass_on(output: Option<impl AsyncRead + Unpin>, log: HookLog) {
     if !text.is_empty() {
         log.notify(&String::from_utf8_lossy(&text));
     }
-    if left_out {
+    if dropped {
         log.notify("the command printed more, which is left out");
     }
 }
 
-/// A command and all that it has started, killed when this is dropped.
+/// The process group of a command, killed when this is dropped.
 struct Group(Option<Pid>);
 
 impl Group {
@@ -298,15 +297,15 @@ impl Group {
         Self(id.and_then(Pid::from_raw))
     }
 
-    /// Nothing is sent to a group that is gone.
+    /// Sends a signal to the group, if it still exists.
     fn signal(&self, signal: Signal) {
         if let Some(group) = self.0 {
             let _ = kill_process_group(group, signal);
         }
     }
 
-    /// It ended by itself: what it leaves behind is meant to stay.
-    fn spare(mut self) {
+    /// Leaves the group alone: its command has ended by itself, and may have started daemons.
+    fn release(mut self) {
         self.0 = None;
     }
 }

@@ -1,4 +1,4 @@
-//! One watched instance: its namespace, and how it is read there.
+//! A watched instance: its namespace, and how it is read.
 
 use std::{rc::Rc, thread::sleep, time::Duration};
 
@@ -18,16 +18,16 @@ use crate::{
 
 /// How often an instance is read again when its probes disagree with the kernel. Most calls in flight have ended by then; what
 /// remains is given a grace period.
-const SECOND_LOOKS: u32 = 3;
+const RETRIES: u32 = 3;
 
-/// The same at the end of a run, when no later reading can tell: for as long as a difference has to persist otherwise.
-const LAST_LOOKS: u32 = 500;
+/// The same for the last reading of a run, which no later reading can correct.
+const LAST_RETRIES: u32 = 500;
 
-/// Time between those.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+/// Time between two of these readings.
+const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
 /// The longest that the last reading of an instance waits for calls in flight.
-pub(super) const LONGEST_LAST_LOOK: Duration = Duration::from_millis(1_000);
+pub(super) const LAST_READING_WAIT: Duration = Duration::from_millis(1_000);
 
 pub(super) struct WatchedInstance {
     pub(super) info: Rc<InstanceInfo>,
@@ -54,19 +54,20 @@ impl WatchedInstance {
         }
     }
 
-    /// The probes' counters from now on are these, or none.
+    /// Sets or removes the probes' counters to read.
     pub(super) fn set_maps(&mut self, maps: Option<&Rc<CounterMaps>>, clock: &impl Clock) {
         let feed = maps.zip(self.info.slot);
         self.source
             .set_feed(feed.map(|(maps, slot)| ProbeFeed::new(Rc::clone(maps), slot, clock)));
     }
 
-    /// Reads it. `missed` asks how many probe hits the kernel has missed; `disagrees` tells whether a reading is worth another
-    /// look.
+    /// Reads the instance. `missed` returns how many probe hits the kernel has missed; while `disagrees` returns true, the
+    /// instance is read again.
     ///
     /// # Errors
     ///
-    /// [`NamespaceError::Gone`] when its namespace is gone; others when that cannot be entered, or our own not be returned to.
+    /// [`NamespaceError::Gone`] when its namespace is gone; other errors when it cannot be entered, or our own cannot be returned
+    /// to.
     pub(super) fn read(
         &mut self,
         clock: &impl Clock,
@@ -74,30 +75,30 @@ impl WatchedInstance {
         missed: &dyn Fn() -> Option<u64>,
         disagrees: &dyn Fn(&InstanceReading) -> bool,
     ) -> Result<InstanceReading, NamespaceError> {
-        let (extent, looks) = match purpose {
+        let (extent, retries) = match purpose {
             Purpose::Baseline => (Extent::All, 0),
-            Purpose::Interval => (Extent::Settled, SECOND_LOOKS),
-            Purpose::Last => (Extent::All, LAST_LOOKS),
+            Purpose::Interval => (Extent::Settled, RETRIES),
+            Purpose::Last => (Extent::All, LAST_RETRIES),
         };
         let source = &mut self.source;
         let (mut reading, remarks) = within(self.namespace.as_ref(), || {
             source.read(clock, missed(), extent)
         })?;
-        for _ in 0..looks {
+        for _ in 0..retries {
             if !disagrees(&reading) {
                 break;
             }
-            sleep(BETWEEN_LOOKS);
+            sleep(RETRY_INTERVAL);
             let source = &mut self.source;
             within(self.namespace.as_ref(), || {
                 source.read_again(&mut reading, clock, missed, extent);
             })?;
         }
-        self.tell(&remarks);
+        self.notify(&remarks);
         Ok(reading)
     }
 
-    fn tell(&mut self, remarks: &Remarks) {
+    fn notify(&mut self, remarks: &Remarks) {
         self.errors.update(&remarks.errors);
         if let Some(source) = &remarks.source {
             self.diagnostics.notify(source);
@@ -112,7 +113,7 @@ fn within<T>(namespace: Option<&Namespace>, work: impl FnOnce() -> T) -> Result<
     }
 }
 
-/// The error of an instance that cannot be read, unless it is merely gone.
+/// Passes on an error, unless the namespace is merely gone.
 pub(super) fn unless_gone(error: NamespaceError) -> Result<(), EngineError> {
     if error.is_gone() {
         return Ok(());

@@ -1,7 +1,7 @@
-//! What runs: a run with its start, ticks and end ([`run`]), the namespaces that are watched ([`watch`]), the life of the probes
-//! ([`probes`]), the workers beside the readings ([`surveyor`], [`hook`]), and what ends it all ([`signals`], [`outlet`]).
+//! Runs: their start, ticks and end ([`run`]), the namespaces they watch ([`watch`]), attaching and reattaching the probes
+//! ([`probes`]), worker threads ([`surveyor`], [`hook`]), signals ([`signals`]) and standard output ([`outlet`]).
 //!
-//! Configured by plain [`settings`]; the only room with threads.
+//! Everything here is configured by plain [`settings`]. No other room starts threads.
 
 pub mod diagnostics;
 pub mod drive;

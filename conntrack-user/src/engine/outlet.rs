@@ -1,4 +1,4 @@
-//! Standard output, written by a thread of its own, so that a reader that is stuck holds up nothing but what is written to it.
+//! Standard output, written by a thread of its own, so that a stuck reader blocks only that thread.
 
 use std::{
     io::{self, Write},
@@ -13,9 +13,10 @@ use tokio::{sync::Notify, time::timeout};
 
 use crate::engine::{error::EngineError, worker};
 
-/// Standard output. Clones are the same one.
+/// Standard output. Clones share their state.
 ///
-/// [`Write::write`] collects, [`Write::flush`] hands over what was collected and does not wait; [`Self::drained`] does.
+/// [`Write::write`] buffers; [`Write::flush`] hands the buffer to the thread and does not block; [`Self::drained`] waits until it
+/// is written.
 #[derive(Clone)]
 pub struct Outlet(Arc<OutletInner>);
 
@@ -26,33 +27,33 @@ struct OutletInner {
 
 struct OutletState {
     collected: Vec<u8>,
-    /// `None` after an error: nothing is written any more.
+    /// `None` after an error: nothing more is written.
     to_thread: Option<Sender<Vec<u8>>>,
-    /// Bytes that were handed over and are not written yet.
+    /// Bytes handed to the thread and not yet written.
     pending: usize,
     error: Option<io::ErrorKind>,
     message: String,
 }
 
 impl Outlet {
-    /// Takes standard output.
+    /// Opens standard output.
     ///
     /// # Errors
     ///
-    /// When there can be no more threads.
+    /// When its thread cannot be started.
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is what others write to instead"
+        reason = "this is the one place that writes to stdout"
     )]
     pub fn stdout() -> Result<Self, EngineError> {
         Self::to(io::stdout())
     }
 
-    /// The same with something else in the place of standard output.
+    /// The same with another writer in place of stdout.
     ///
     /// # Errors
     ///
-    /// When there can be no more threads.
+    /// When its thread cannot be started.
     pub(super) fn to(out: impl Write + Send + 'static) -> Result<Self, EngineError> {
         let (to_thread, chunks) = channel();
         let outlet = Self(Arc::new(OutletInner {
@@ -72,16 +73,16 @@ impl Outlet {
         Ok(outlet)
     }
 
-    /// Waits until everything that was handed over is written. An error is that of writing.
+    /// Waits until everything is written.
     ///
     /// # Errors
     ///
-    /// When something could not be written; [`io::ErrorKind::BrokenPipe`] when nobody reads any more.
+    /// When a write failed; [`io::ErrorKind::BrokenPipe`] when the reader has closed the pipe.
     pub async fn drained(&self) -> io::Result<()> {
         loop {
             let changed = self.0.changed.notified();
             tokio::pin!(changed);
-            // Registered before the look, so that no change between them is missed.
+            // Registered before the check, so that no change between the two is missed.
             changed.as_mut().enable();
             {
                 let state = self.state();
@@ -94,25 +95,25 @@ impl Outlet {
         }
     }
 
-    /// Whether everything that was handed over is written.
+    /// Whether everything is written.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.pending() == 0
     }
 
-    /// Bytes that were handed over and are not written yet.
+    /// Bytes handed to the thread and not yet written.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.state().pending
     }
 
-    /// Waits likewise, but no longer than this.
+    /// Like [`Self::drained`], with a timeout.
     ///
     /// # Errors
     ///
-    /// As [`Self::drained`]; [`io::ErrorKind::TimedOut`] when it takes longer.
-    pub async fn drained_within(&self, patience: Duration) -> io::Result<()> {
-        match timeout(patience, self.drained()).await {
+    /// Like [`Self::drained`]; [`io::ErrorKind::TimedOut`] at the timeout.
+    pub async fn drained_within(&self, limit: Duration) -> io::Result<()> {
+        match timeout(limit, self.drained()).await {
             Ok(drained) => drained,
             Err(_) => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
@@ -171,7 +172,7 @@ impl Write for Outlet {
         }
         let chunk = std::mem::take(&mut state.collected);
         let length = chunk.len();
-        // The thread only ends after an error, which was looked for above.
+        // The thread ends only after an error, which was checked above.
         if state
             .to_thread
             .as_ref()
@@ -197,7 +198,7 @@ mod tests {
             .block_on(future)
     }
 
-    /// Takes a chunk when it is allowed to.
+    /// Writes a chunk for each permission that it receives.
     struct Stuck(std::sync::mpsc::Receiver<()>);
 
     impl Write for Stuck {
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stuck_reader_is_waited_for_only_where_that_is_asked_for() {
+    fn a_stuck_reader_blocks_only_drained() {
         let (allow, allowed) = sync_channel(1);
         let mut outlet = Outlet::to(Stuck(allowed)).unwrap();
         outlet.write_all(b"one").unwrap();
@@ -222,7 +223,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         allow.send(()).unwrap();
         block_on(outlet.drained()).unwrap();
-        // Nobody reads any more.
+        // The reader is gone.
         drop(allow);
         outlet.write_all(b"two").unwrap();
         outlet.flush().unwrap();

@@ -1,4 +1,4 @@
-//! The life of the probes: attached, lost with nf_conntrack's module, attached again.
+//! The lifecycle of the probes: attached, lost when nf_conntrack is unloaded, attached again.
 
 use std::{rc::Rc, thread::sleep, time::Duration};
 
@@ -24,22 +24,21 @@ use crate::{
     },
 };
 
-/// Time for calls that are in flight when the probes are attached to end, where they cannot be waited for.
+/// Time for calls in flight to end after the probes are attached, where membarrier is unavailable.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// Events taken out of the ring at once, at most: as many as it holds. The rest waits for the next reading.
+/// The most events drained from the ring per reading: its capacity. The rest waits for the next reading.
 const EVENTS_AT_ONCE: usize = 8192;
 
-/// The most bytes of a file with eBPF programs.
+/// The size limit of a file with eBPF programs.
 const LARGEST_OBJECT: u64 = 256 << 20;
 
-/// What is to be attached.
-pub(super) struct Wanted {
-    /// As it was asked for.
+/// What to attach.
+pub(super) struct RequestedProbes {
     pub(super) settings: ProbeSettings,
-    /// The namespace to count; `None`: those that are assigned a slot.
+    /// The only namespace to count; `None`: all namespaces that are assigned a slot.
     pub(super) netns: Option<u32>,
-    /// How top talkers are counted, if they are.
+    /// How top talkers are counted; `None`: they are not.
     pub(super) top: Option<SketchSettings>,
     /// Whether lifetimes are counted.
     pub(super) lifetimes: bool,
@@ -47,26 +46,26 @@ pub(super) struct Wanted {
     pub(super) latency: bool,
 }
 
-/// The probes over time.
-pub(super) struct ProbeLife {
-    wanted: Wanted,
+/// The probes and their state over the run.
+pub(super) struct ProbeLifecycle {
+    requested: RequestedProbes,
     /// The eBPF object to load; `None`: the embedded one.
     object: Option<Vec<u8>>,
     attached: Option<Attached>,
     maps: Option<Rc<CounterMaps>>,
     status: Rc<ProbeStatus>,
-    /// Whether nf_conntrack's absence is what keeps the probes away.
+    /// Whether the probes are off only because nf_conntrack is not loaded.
     waiting: bool,
 }
 
-impl ProbeLife {
-    /// Attaches what can be attached.
+impl ProbeLifecycle {
+    /// Attaches what this host supports.
     ///
     /// # Errors
     ///
-    /// When the file with eBPF programs that was asked for cannot be read.
-    pub(super) fn start(wanted: Wanted, facts: HostFacts) -> Result<Self, EngineError> {
-        let object = match &wanted.settings.object {
+    /// When the given file with eBPF programs cannot be read.
+    pub(super) fn start(requested: RequestedProbes, facts: HostFacts) -> Result<Self, EngineError> {
+        let object = match &requested.settings.object {
             Some(path) => {
                 let object =
                     files::read(path, LARGEST_OBJECT).map_err(|source| EngineError::Object {
@@ -78,7 +77,7 @@ impl ProbeLife {
             None => None,
         };
         let mut probes = Self {
-            wanted,
+            requested,
             object,
             attached: None,
             maps: None,
@@ -93,9 +92,9 @@ impl ProbeLife {
         Ok(probes)
     }
 
-    /// Attaches what can be attached now.
+    /// Attaches what this host supports now.
     pub(super) fn attach(&mut self, mut facts: HostFacts) {
-        let settings = &self.wanted.settings;
+        let settings = &self.requested.settings;
         if let Ok(symbols) = &mut facts.symbols {
             for function in &settings.without_functions {
                 symbols.remove(function);
@@ -104,20 +103,11 @@ impl ProbeLife {
         match settings.no_fentry.as_deref() {
             None => {}
             Some([]) => facts.fentry = Err(NoFentry::TurnedOff),
-            Some(without) => {
-                if let Ok(functions) = &mut facts.fentry {
-                    functions.retain(|function| !without.iter().any(|name| name == function));
-                }
-            }
+            Some(without) => facts.without_fentry = without.to_vec(),
         }
         self.waiting = matches!(settings.request, ProbeRequest::Group(_))
             && matches!(facts.conntrack, Support::No(_));
-        let mut outcome = self.follow_plan(&facts);
-        if let Some(reason) = outcome.fentry_refused.take() {
-            log::warn!("{reason}; using kprobes");
-            facts.fentry = Err(reason);
-            outcome = self.follow_plan(&facts);
-        }
+        let outcome = self.plan_and_attach(&facts);
         self.status = Rc::new(ProbeStatus {
             number: self.status.number + 1,
             report: outcome.report(),
@@ -127,24 +117,24 @@ impl ProbeLife {
         self.attached = attached;
         self.maps = maps.map(Rc::new);
         if self.maps.is_some() {
-            until_calls_end();
+            wait_for_calls_in_flight();
         }
     }
 
-    fn follow_plan(&self, facts: &HostFacts) -> Outcome {
-        let wanted = &self.wanted;
-        let mut plan = Plan::new(wanted.settings.request, wanted.latency, facts);
-        plan.event_rate = wanted.settings.event_rate;
-        plan.netns = wanted.netns;
-        plan.top = wanted.top;
-        plan.lifetimes = wanted
+    fn plan_and_attach(&self, facts: &HostFacts) -> Outcome {
+        let requested = &self.requested;
+        let mut plan = Plan::new(requested.settings.request, requested.latency, facts);
+        plan.event_rate = requested.settings.event_rate;
+        plan.netns = requested.netns;
+        plan.top = requested.top;
+        plan.lifetimes = requested
             .lifetimes
             .then(|| remembered_connections(ProcRoot::new(PROC).read().kernel.max));
         let object = self.object.as_deref();
         attach(&plan, &facts.kernel, object.unwrap_or(OBJECT))
     }
 
-    /// nf_conntrack is gone, and the probes with it.
+    /// Detaches the probes after nf_conntrack was unloaded.
     pub(super) fn lose(&mut self, reason: &str) {
         let missing = all_missing(&MissingReason::Lost(reason.to_owned()));
         self.attached = None;
@@ -157,26 +147,26 @@ impl ProbeLife {
         self.waiting = true;
     }
 
-    /// Whether only nf_conntrack is missing.
+    /// Whether the probes wait for nf_conntrack to be loaded.
     pub(super) fn is_waiting(&self) -> bool {
         self.waiting
     }
 
-    /// The counters, while probes are attached.
+    /// The counters; `None` while no probes are attached.
     pub(super) fn maps(&self) -> Option<&Rc<CounterMaps>> {
         self.maps.as_ref()
     }
 
-    /// What is attached.
+    /// What is attached, and what is missing and why.
     pub(super) fn status(&self) -> &Rc<ProbeStatus> {
         &self.status
     }
 
-    /// Has a namespace counted in a slot from now on.
+    /// Counts a namespace in a slot from now on.
     ///
     /// # Errors
     ///
-    /// When the kernel refuses.
+    /// When the kernel rejects the map update.
     pub(super) fn assign(&mut self, inode: u32, slot: u32) -> Result<(), EngineError> {
         match &mut self.attached {
             Some(attached) => attached.assign(inode, slot).map_err(EngineError::Assign),
@@ -184,38 +174,38 @@ impl ProbeLife {
         }
     }
 
-    /// Counts a namespace with the others again.
+    /// Removes a namespace from its slot: it is counted together with the others again.
     pub(super) fn release(&mut self, inode: u32) {
         if let Some(attached) = &mut self.attached {
             attached.release(inode);
         }
     }
 
-    /// Probe hits the kernel missed since attach; `None` where it does not tell.
+    /// Probe hits that the kernel missed since attach; `None` where the kernel does not count them.
     pub(super) fn missed(&self) -> Option<u64> {
         self.attached.as_ref().and_then(Attached::missed)
     }
 
-    /// The programs' counts per source, destination and port, while they count them.
+    /// The in-kernel sketches of top talkers, if they are attached.
     pub(super) fn sketches(&mut self) -> Option<&mut KernelSketches> {
         self.attached.as_mut().and_then(Attached::sketches)
     }
 
-    /// Lengths of time counted for a slot since attach; `None` without probes, or where nobody asked.
+    /// Durations counted for a slot since attach; `None` without probes, or when neither lifetimes nor latency were requested.
     pub(super) fn durations(&self, slot: u32) -> Option<Durations> {
-        let asked = self.wanted.lifetimes || self.wanted.latency;
+        let asked = self.requested.lifetimes || self.requested.latency;
         let attached = self.attached.as_ref().filter(|_| asked)?;
         Some(attached.durations().read(slot))
     }
 
-    /// Writes what the eBPF programs have logged since last time.
+    /// Logs what the eBPF programs have logged since the last call.
     pub(super) fn flush_log(&mut self) {
         if let Some(attached) = &mut self.attached {
             attached.flush_diagnostics();
         }
     }
 
-    /// The events since last time, oldest first, and what became of all of them since attach.
+    /// The events since the last call, oldest first, and the number sent, suppressed and lost since attach.
     pub(super) fn events(
         &mut self,
     ) -> (Vec<conntrack_ebpf::events::RawEvent>, Option<EventCounts>) {
@@ -229,9 +219,9 @@ impl ProbeLife {
     }
 }
 
-/// Waits until the calls and programs that are in flight have ended: packets go through conntrack in RCU's read-side critical
-/// sections, and programs run in such, the end of which the kernel's global memory barrier waits for.
-pub(super) fn until_calls_end() {
+/// Waits until the calls and programs in flight have ended. Both run in RCU read-side critical sections, and the kernel's global
+/// memory barrier waits for those.
+pub(super) fn wait_for_calls_in_flight() {
     if membarrier(MembarrierCommand::Global).is_err() {
         sleep(SETTLE);
     }

@@ -1,4 +1,4 @@
-//! A run: its start, its ticks, its end. The same for every command that watches a kernel.
+//! A run: its start, its ticks, its end. All commands that watch a kernel share it.
 
 mod module;
 
@@ -10,8 +10,8 @@ use crate::{
         diagnostics::Diagnostics,
         error::EngineError,
         hook::AlertHook,
-        instance::{LONGEST_LAST_LOOK, WatchedInstance, unless_gone},
-        probes::{ProbeLife, Wanted},
+        instance::{LAST_READING_WAIT, WatchedInstance, unless_gone},
+        probes::{ProbeLifecycle, RequestedProbes},
         schedule::Schedule,
         settings::{RunSettings, Target},
         top::{self, TopWatch},
@@ -32,47 +32,45 @@ use crate::{
     text::Text,
 };
 
-/// How long reading a kernel may take before it is taken to be stuck.
+/// How long a tick may take on a slow kernel before it counts as stuck.
 const SLOW_KERNEL: Duration = Duration::from_secs(10);
 
 /// A run.
 ///
-/// Everything that is measured in a tick goes as one [`Reading`] through the [`Monitor`], which gives what is to be reported.
+/// Each tick takes one [`Reading`] of everything that is measured; the [`Monitor`] turns it into the records to report.
 pub struct Run<C> {
     clock: C,
     schedule: Schedule,
     proc_root: Option<ProcRoot>,
     kernel_release: Option<Text>,
-    probes: ProbeLife,
+    probes: ProbeLifecycle,
     watch: WatchList,
     top: Option<TopWatch>,
     monitor: Monitor,
     hook: Option<AlertHook>,
     diagnostics: Diagnostics,
-    /// Whether nf_conntrack was seen; probes can only be attached, and are lost, with it.
+    /// Whether nf_conntrack was loaded at the last reading. The probes come and go with it.
     conntrack_seen: bool,
-    /// Whether lengths of time are counted.
-    times: bool,
-    /// Whether what watching costs is looked at.
+    /// Whether lifetimes or latency are measured.
+    durations_on: bool,
+    /// Whether ctpulse's own CPU and memory use is measured.
     own_cost: bool,
-    /// Whether there will never be more than one instance.
+    /// Whether there is only one instance, for the whole run.
     single: bool,
 }
 
-/// What a reading found besides what is reported.
-struct Taken {
+/// A reading, and whether nf_conntrack is loaded.
+struct Measurement {
     reading: Reading,
-    /// Whether nf_conntrack is there.
     conntrack: bool,
 }
 
 impl<C: Clock + Clone + Send + 'static> Run<C> {
-    /// Attaches what can be attached and takes the first readings, which differences count from. Gives with the run what is to
-    /// be reported of its start.
+    /// Attaches the probes and takes the baseline readings. Returns the run with the records of its start.
     ///
     /// # Errors
     ///
-    /// When a namespace that was asked for cannot be had, or a thread.
+    /// When a namespace cannot be opened, a file of eBPF programs cannot be read, or a thread cannot be started.
     pub fn start(
         settings: RunSettings,
         clock: C,
@@ -94,14 +92,14 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         let found = watch::find(&settings.target)?;
         let single = watch::single(&settings.target, &found);
         let counting = settings.top.map(top::counting);
-        let wanted = Wanted {
+        let requested = RequestedProbes {
             settings: settings.probes,
             netns: single,
             top: counting,
             lifetimes: settings.lifetimes,
             latency: settings.latency,
         };
-        let probes = ProbeLife::start(wanted, facts)?;
+        let probes = ProbeLifecycle::start(requested, facts)?;
         let now = clock.now();
         let mut watch = WatchList::new(
             settings.target,
@@ -144,7 +142,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             hook,
             diagnostics,
             conntrack_seen: false,
-            times: settings.lifetimes || settings.latency,
+            durations_on: settings.lifetimes || settings.latency,
             own_cost: settings.own_cost,
             single: single.is_some(),
             clock,
@@ -155,25 +153,25 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         }
         let records = run.watch_all(found)?;
         if let Some(top) = &mut run.top {
-            top.begin(&run.clock, &mut run.probes);
+            top.start_window(&run.clock, &mut run.probes);
         }
         run.schedule.start(run.clock.now().monotonic);
         Ok((run, records))
     }
 
-    /// Time until the next tick is due; `None` when the run is over.
+    /// Time until the next tick; `None` when the run is over.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
         self.schedule.wait(self.clock.now().monotonic)
     }
 
-    /// Whether a tick is due, and not the end of the run.
+    /// Whether a tick is due. False at the end of the run.
     #[must_use]
     pub fn is_due(&self) -> bool {
         self.schedule.is_due(self.clock.now().monotonic)
     }
 
-    /// Takes a reading of everything, and gives what is to be reported.
+    /// Takes a reading and returns the records to report.
     ///
     /// # Errors
     ///
@@ -187,37 +185,38 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             records = self.watch_all(appeared)?;
         }
         self.follow_kernel_release();
-        let taken = self.read(Purpose::Interval)?;
-        records.extend(self.observe(&taken.reading));
-        // What the module's coming and going changes counts from here on: its records come after those of the interval.
-        records.extend(self.follow_module(taken.conntrack)?);
+        let measured = self.read(Purpose::Interval)?;
+        records.extend(self.observe(&measured.reading));
+        // Loading or unloading the module takes effect after this interval, so its records follow those of the interval.
+        records.extend(self.follow_module(measured.conntrack)?);
         Ok(records)
     }
 
-    /// Takes the last reading; gives what is to be reported of it and of the whole run.
+    /// Takes the last reading; returns the records of the last interval and of the whole run.
     ///
     /// # Errors
     ///
-    /// As [`Self::tick`].
+    /// Like [`Self::tick`].
     pub fn finish(&mut self) -> Result<Vec<Record>, EngineError> {
         self.follow_kernel_release();
-        let taken = self.read(Purpose::Last)?;
-        Ok(self.observe(&taken.reading))
+        let measured = self.read(Purpose::Last)?;
+        Ok(self.observe(&measured.reading))
     }
 
-    /// The clock it goes by.
+    /// The run's clock.
     #[must_use]
     pub fn clock(&self) -> &C {
         &self.clock
     }
 
-    /// What watching costs, once that is known.
+    /// What ctpulse itself uses, once it was measured.
     #[must_use]
     pub fn overhead(&self) -> Option<Overhead> {
         self.monitor.overhead()
     }
 
-    /// How long a tick may take: a kernel under load may be slow, but it answers. A directory may be one of files that never do.
+    /// The deadline of a tick: a kernel under load is slow, but answers. Files of a directory may never answer; they get no extra
+    /// time.
     #[must_use]
     pub fn longest_tick(&self) -> Duration {
         match self.proc_root {
@@ -226,23 +225,23 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         }
     }
 
-    /// How long its end may take, besides waiting for commands.
+    /// The deadline of the run's end, without the wait for `--on-alert` commands.
     #[must_use]
     pub fn longest_end(&self) -> Duration {
         let listing = self
             .top
             .as_ref()
             .map_or(Duration::ZERO, |_| top::LAST_LISTING);
-        self.longest_tick() + LONGEST_LAST_LOOK + listing
+        self.longest_tick() + LAST_READING_WAIT + listing
     }
 
-    /// Whether the end may have to wait for a command that was started for an alert.
+    /// Whether the end may have to wait for `--on-alert` commands.
     #[must_use]
     pub fn has_hook(&self) -> bool {
         self.hook.is_some()
     }
 
-    /// Watches namespaces (`None`: the directory) from now on; reads where their counts start.
+    /// Starts to watch namespaces (`None`: the directory), and takes their baseline readings.
     fn watch_all(&mut self, found: watch::Found) -> Result<Vec<Record>, EngineError> {
         let mut readings = Vec::new();
         for namespace in found {
@@ -272,7 +271,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
                 self.watch.instances.push(instance);
                 Ok(Some((info, reading)))
             }
-            // Gone again already: it was found by looking for namespaces.
+            // It ended since the scan found it.
             Err(error) => unless_gone(error).map(|()| None),
         }
     }
@@ -293,12 +292,12 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
     }
 
     fn durations(&self, info: &InstanceInfo) -> Option<Durations> {
-        let slot = info.slot.filter(|_| self.times)?;
+        let slot = info.slot.filter(|_| self.durations_on)?;
         self.probes.durations(slot)
     }
 
-    /// Everything there is to read.
-    fn read(&mut self, purpose: Purpose) -> Result<Taken, EngineError> {
+    /// Reads everything that is measured.
+    fn read(&mut self, purpose: Purpose) -> Result<Measurement, EngineError> {
         let mut instances = Vec::new();
         let mut gone = Vec::new();
         let mut conntrack = false;
@@ -329,9 +328,9 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             }
         });
         let now = self.clock.now().monotonic;
-        let look = self.own_cost && self.monitor.wants_usage(now);
-        reading.own = look.then(|| own_usage::read(&self.clock));
-        Ok(Taken { reading, conntrack })
+        let measure_own = self.own_cost && self.monitor.wants_usage(now);
+        reading.own = measure_own.then(|| own_usage::read(&self.clock));
+        Ok(Measurement { reading, conntrack })
     }
 
     fn unwatch(&mut self, instance: &WatchedInstance) {
@@ -344,7 +343,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         ));
     }
 
-    /// A reading of these instances, and of nothing else yet.
+    /// A reading of these instances, without events, top talkers and own usage.
     fn reading(
         &self,
         purpose: Purpose,
@@ -368,7 +367,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         }
     }
 
-    /// Has a reading observed, and what follows from it done.
+    /// Passes a reading through the model, and its notes and alerts on to the user.
     fn observe(&mut self, reading: &Reading) -> Vec<Record> {
         let Observed { records, notes } = self.monitor.observe(reading);
         for note in notes {
@@ -384,7 +383,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         records
     }
 
-    /// A directory of files may come later, and with it the kernel's release.
+    /// Reads the kernel's release if it is not known yet: a directory may be filled later.
     fn follow_kernel_release(&mut self) {
         if let (None, Some(root)) = (&self.kernel_release, &self.proc_root) {
             self.kernel_release = root.kernel_release().ok().map(Text::from);
@@ -392,8 +391,8 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
     }
 }
 
-/// Slots in the probes' maps; `None` without probes. A single namespace needs but one.
-fn slots(probes: &ProbeLife, single: bool) -> Option<u32> {
+/// Slots in the probes' maps; `None` without probes. A single namespace needs only one.
+fn slots(probes: &ProbeLifecycle, single: bool) -> Option<u32> {
     let maps = probes.maps()?;
     Some(if single { 1 } else { maps.slots() })
 }

@@ -1,4 +1,4 @@
-//! What a run is asked to do, in plain values: where they come from is for the rooms above to know.
+//! The settings of a run as plain values, whatever they come from.
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
@@ -11,42 +11,41 @@ use crate::{
     source::kernel::KernelSource,
 };
 
-/// What a run is asked to do.
+/// What a run watches and measures, and how.
 #[derive(Clone, Debug)]
 pub struct RunSettings {
     /// Time between readings.
     pub interval: Duration,
-    /// How long it runs; `None`: until it is ended.
+    /// How long the run lasts; `None`: until it is interrupted.
     pub duration: Option<Duration>,
-    /// What is watched.
     pub target: Target,
     pub probes: ProbeSettings,
     /// Whether samples carry their buckets.
     pub buckets: bool,
-    /// Whether each CPU is told apart.
+    /// Whether counters are also reported per CPU.
     pub per_cpu: bool,
     /// What counts as a burst.
     pub bursts: burst::BurstSettings,
-    /// How alerts are judged.
+    /// Which alerts are evaluated, and their thresholds.
     pub alerts: AlertSettings,
-    /// The command that is run for notifications.
+    /// The command that runs for each notification.
     pub hook: Option<HookSettings>,
-    /// What is reported of top talkers.
+    /// What is reported of top talkers; `None`: nothing.
     pub top: Option<TopSettings>,
     /// Whether lifetimes are counted.
     pub lifetimes: bool,
     /// Whether the time spent in functions is measured.
     pub latency: bool,
-    /// Whether what watching costs is looked at.
+    /// Whether ctpulse's own CPU and memory use is measured.
     pub own_cost: bool,
 }
 
-/// What is watched.
+/// What a run watches.
 #[derive(Clone, Debug)]
 pub enum Target {
     /// Network namespaces of this kernel.
     Namespaces {
-        /// Which.
+        /// The chosen ones.
         choices: Vec<NamespaceChoice>,
         /// Where the kernel's own counters are read from.
         source: KernelSource,
@@ -58,57 +57,57 @@ pub enum Target {
 /// A choice of network namespaces: `self`, `all`, or one by its name, process id or path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NamespaceChoice {
-    /// The one ctpulse runs in.
+    /// The one that ctpulse runs in.
     Own,
-    /// All that have a name or a process, and those that come.
+    /// All that have a name or a process, and those that appear later.
     All,
     /// One by its name, process id or path.
     Named(String),
 }
 
-/// How probes are attached.
+/// Which probes to attach, and how.
 #[derive(Clone, Debug)]
 pub struct ProbeSettings {
-    /// Which.
+    /// The requested group of probes.
     pub request: ProbeRequest,
     /// The eBPF object to load; `None`: the embedded one.
     pub object: Option<PathBuf>,
-    /// Functions to do without, as if the kernel did not have them.
+    /// Functions to treat as if the kernel did not have them.
     pub without_functions: Vec<String>,
-    /// Functions to probe without fentry; empty: all; `None`: fentry where it can be had.
+    /// Functions on which fentry is not used; empty: all; `None`: fentry wherever the kernel supports it.
     pub no_fentry: Option<Vec<String>>,
-    /// Events of one kind sent in a second, at most.
+    /// The most events of one kind that are sent per second.
     pub event_rate: u32,
 }
 
 impl RunSettings {
-    /// Whether probes were asked for at all.
+    /// Whether any probes were requested.
     #[must_use]
     pub fn wants_probes(&self) -> bool {
         matches!(self.probes.request, ProbeRequest::Group(_))
     }
 }
 
-/// The command that is run for notifications.
+/// The command that runs for each notification.
 #[derive(Clone, Debug)]
 pub struct HookSettings {
     /// For `sh -c`.
     pub command: String,
-    /// Its bounds.
+    /// Limits on its run time and parallelism.
     pub limits: HookLimits,
 }
 
-/// Why a text chooses no network namespace.
+/// The error for an empty choice of network namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("expected self, all, a name, a process id or a path")]
-pub struct NoChoice;
+pub struct EmptyChoice;
 
 impl FromStr for NamespaceChoice {
-    type Err = NoChoice;
+    type Err = EmptyChoice;
 
-    fn from_str(text: &str) -> Result<Self, NoChoice> {
+    fn from_str(text: &str) -> Result<Self, EmptyChoice> {
         match text {
-            "" => Err(NoChoice),
+            "" => Err(EmptyChoice),
             "self" => Ok(Self::Own),
             "all" => Ok(Self::All),
             _ => Ok(Self::Named(text.to_owned())),

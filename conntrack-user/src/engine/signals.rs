@@ -1,8 +1,7 @@
-//! SIGINT, SIGTERM, SIGHUP and SIGQUIT end the program, whatever it waits for.
+//! SIGINT, SIGTERM, SIGHUP and SIGQUIT end the program, whatever it is waiting for.
 //!
-//! The first one asks: what runs ends itself, and says what it has to say. A thread of its own sees to it that it does: when
-//! nothing has ended the process in time, or at the second signal, that thread does. So no write to a reader that is stuck,
-//! and no file that does not answer, keeps the program from ending.
+//! The first signal requests a shutdown: the run ends by itself and writes its summary. A watchdog thread exits the process at
+//! the deadline, or at a second signal. So neither a stuck reader nor a file that never answers can keep the program from ending.
 
 use std::{
     io::Read,
@@ -20,19 +19,19 @@ use crate::{
     engine::{diagnostics::Diagnostics, error::EngineError},
 };
 
-/// How long the end may take before it is taken to be stuck.
-const PATIENCE: Duration = Duration::from_millis(900);
+/// How long a shutdown may take before it counts as stuck.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Signals that end the program. SIGHUP is left alone where whoever started us had it ignored (`nohup`).
+/// Signals that end the program. SIGHUP stays ignored if it was ignored at start (`nohup`).
 const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
-/// Exit status of an end by force.
+/// Exit status of a forced exit.
 const FAILED: i32 = 1;
 
-/// What is to be done before the process is ended by force: it must not block.
+/// Runs before a forced exit. It must not block.
 pub type LastResort = fn();
 
-/// The end of the program, as signals ask for it. Clones are the same one.
+/// A handle to the shutdown that signals request. Clones share their state.
 #[derive(Clone)]
 pub struct Shutdown {
     requested: watch::Receiver<bool>,
@@ -40,18 +39,18 @@ pub struct Shutdown {
 }
 
 struct ShutdownState {
-    /// How long work of the end may take that is bounded by itself.
+    /// Extra time for work that has a deadline of its own.
     allowance: Mutex<Duration>,
-    /// What is waited for, to be named where that is in vain.
+    /// What the program is waiting for, for the message of a forced exit.
     waiting_for: Mutex<&'static str>,
 }
 
 impl Shutdown {
-    /// From now on signals ask for the end. `last_resort` is done before an end by force, and must not block.
+    /// Installs the signal handlers. `last_resort` runs before a forced exit, and must not block.
     ///
     /// # Errors
     ///
-    /// When signals cannot be received, or there can be no more threads.
+    /// When the handlers cannot be installed, or the thread cannot be started.
     pub fn on_signals(
         clock: impl Clock + Send + 'static,
         diagnostics: Diagnostics,
@@ -74,11 +73,11 @@ impl Shutdown {
         worker::start("signals", "waits for signals", move || {
             if wait(&receive, None) {
                 let _ = receive.read(&mut [0; 16]);
-                // Nobody may be interested any more.
+                // There may be no receiver left.
                 let _ = request.send(true);
                 let start = clock.now().monotonic;
                 let forced = loop {
-                    let allowed = PATIENCE + watching.allowance();
+                    let allowed = SHUTDOWN_TIMEOUT + watching.allowance();
                     let passed = clock.now().monotonic.saturating_sub(start);
                     let Some(rest) = allowed.checked_sub(passed).filter(|r| !r.is_zero()) else {
                         break false;
@@ -95,26 +94,26 @@ impl Shutdown {
                         watching.waiting_for()
                     ));
                 }
-                // SAFETY: ends the process; no destructor and no exit handler runs, which might wait.
+                // SAFETY: ends the process without running destructors and exit handlers, which might block.
                 unsafe { libc::_exit(FAILED) }
             }
         })?;
         Ok(Self { requested, shared })
     }
 
-    /// Waits until the end is asked for.
+    /// Waits until a shutdown is requested.
     pub async fn requested(&mut self) {
-        // An error means that the thread is gone, and with it the process.
+        // An error means that the thread is gone, which only happens when the process ends.
         let _ = self.requested.wait_for(|requested| *requested).await;
     }
 
-    /// Whether the end was asked for.
+    /// Whether a shutdown was requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         *self.requested.borrow()
     }
 
-    /// Does work whose length is bounded by itself, and which may take `longest` although the end was asked for.
+    /// Runs work that has a deadline of its own, and may take up to `longest` even after a shutdown was requested.
     pub fn during<T>(&self, clock: &impl Clock, longest: Duration, work: impl FnOnce() -> T) -> T {
         let start = clock.now().monotonic;
         self.shared
@@ -126,7 +125,7 @@ impl Shutdown {
         result
     }
 
-    /// Says what is waited for from now on.
+    /// Sets what the message of a forced exit says the program was waiting for.
     pub fn waits_for(&self, what: &'static str) {
         *lock(&self.shared.waiting_for) = what;
     }
@@ -151,18 +150,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for a signal, for so long or for ever; whether one came.
-fn wait(receive: &UnixStream, patience: Option<Duration>) -> bool {
-    let patience = patience.map(|patience| Timespec {
-        tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: patience.subsec_nanos().into(),
+/// Waits for a signal, with a timeout or without; returns whether one came.
+fn wait(receive: &UnixStream, timeout: Option<Duration>) -> bool {
+    let timeout = timeout.map(|timeout| Timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
     });
     let mut ready = [PollFd::from_borrowed_fd(receive.as_fd(), PollFlags::IN)];
     loop {
-        match poll(&mut ready, patience.as_ref()) {
+        match poll(&mut ready, timeout.as_ref()) {
             Ok(ready) => return ready > 0,
             Err(rustix::io::Errno::INTR) => {}
-            // Without it no signal would end us: better now than never.
+            // Without poll no signal could end the program; end it now.
             Err(_) => return true,
         }
     }

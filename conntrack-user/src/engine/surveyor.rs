@@ -1,5 +1,5 @@
-//! What takes long to look up, in a thread of its own: the entries of the table, and the processes behind local sockets.
-//! Seldom, so that it costs little, and beside the readings, so that they wait for nothing.
+//! Slow lookups in a thread of their own: the entries of the table, and the processes behind local sockets. They are done seldom,
+//! to limit their cost, and never delay a reading.
 
 use std::{
     path::Path,
@@ -30,24 +30,23 @@ use crate::{
     },
 };
 
-/// Entries are listed no more often than this.
+/// The least time between two listings of the entries.
 const ENTRIES_EVERY: Duration = Duration::from_secs(10);
 
-/// Sockets are looked at no more often than this.
+/// The least time between two listings of sockets.
 const SOCKETS_EVERY: Duration = Duration::from_secs(5);
 
-/// Sockets counted of a namespace. Of those beyond, the processes stay unknown.
+/// The most sockets read per namespace. The processes behind further sockets stay unknown.
 const SOCKETS: usize = 100_000;
 
-/// log2 of the sets entries are counted in: 7,168 keys of each kind.
+/// log2 of the number of sets of a sketch: 7,168 keys of each kind.
 const SET_BITS: u32 = 10;
 
 /// A namespace to survey.
 #[derive(Debug)]
 pub(super) struct SurveyTarget {
-    /// The instance's number.
     pub(super) id: u64,
-    /// Its slot in the keys.
+    /// Its slot, as in the keys.
     pub(super) slot: u32,
     pub(super) namespace: Namespace,
 }
@@ -55,15 +54,15 @@ pub(super) struct SurveyTarget {
 /// How to survey.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SurveySettings {
-    /// Rows of a table.
+    /// Rows of a top table.
     pub(super) rows: usize,
-    /// How much of an address is told apart.
+    /// The prefix lengths by which addresses are grouped.
     pub(super) prefixes: Prefixes,
-    /// Which keys share a set.
+    /// The hash seed of the sketches.
     pub(super) seed: u32,
 }
 
-/// What was found in an instance.
+/// The result of surveying an instance.
 #[derive(Debug)]
 pub(super) struct SurveyResult {
     pub(super) id: u64,
@@ -76,7 +75,7 @@ pub(super) enum Surveyed {
     Entries(EntryListing),
     /// The processes behind its local sockets.
     Owners(Owners),
-    /// Nothing.
+    /// The survey failed.
     Failed(SurveyError),
 }
 
@@ -84,36 +83,36 @@ pub(super) enum Surveyed {
 #[derive(Debug, Error)]
 pub(super) enum SurveyError {
     /// Its entries could not be listed.
-    #[error("entries held are not known: {0}")]
+    #[error("cannot list the entries of the table: {0}")]
     Entries(#[from] NetlinkError),
     /// Its sockets could not be read.
     #[error(transparent)]
     Sockets(#[from] SocketsError),
-    /// It could not be entered.
+    /// Its namespace could not be entered.
     #[error(transparent)]
     Enter(#[from] NamespaceError),
 }
 
-/// What the thread is asked.
+/// Requests to the thread.
 enum Request {
-    /// To survey these from now on.
+    /// Survey these from now on.
     Watch(Vec<SurveyTarget>),
-    /// To list their entries now, and drop this when that is done.
-    ListEntries(Sender<Over>),
+    /// List their entries now; the sender is dropped when that is done.
+    ListEntries(Sender<Disconnected>),
 }
 
-/// The thread. It ends, after what it is doing, when this is dropped.
+/// Handle of the thread. When it is dropped, the thread ends after its current work.
 pub(super) struct Surveyor {
     requests: Sender<Request>,
     found: Receiver<SurveyResult>,
 }
 
 impl Surveyor {
-    /// Starts it. Call it in the network namespace that [`Namespace::own`] means.
+    /// Starts the thread. Must be called in the network namespace that [`Namespace::own`] returns.
     ///
     /// # Errors
     ///
-    /// When there can be no more threads.
+    /// When the thread cannot be started.
     pub(super) fn start(
         settings: SurveySettings,
         clock: impl Clock + Send + 'static,
@@ -126,22 +125,22 @@ impl Surveyor {
         Ok(Self { requests, found })
     }
 
-    /// From now on these are surveyed, at once at first.
+    /// Surveys these from now on, the first time at once.
     pub(super) fn watch(&self, targets: Vec<SurveyTarget>) {
-        // It only ends when we do.
+        // The thread only ends when this handle is dropped.
         let _ = self.requests.send(Request::Watch(targets));
     }
 
-    /// Has the entries listed once more, and waits for that, but no longer than this.
-    pub(super) fn list_entries(&self, patience: Duration) {
+    /// Lists the entries once more, and waits for the result until the timeout.
+    pub(super) fn list_entries(&self, limit: Duration) {
         let (sender, done) = channel();
         if self.requests.send(Request::ListEntries(sender)).is_ok() {
-            // Nothing is ever sent: the sender is dropped, or we have waited long enough.
-            let _ = done.recv_timeout(patience);
+            // Nothing is ever sent: the call returns when the sender is dropped, or at the timeout.
+            let _ = done.recv_timeout(limit);
         }
     }
 
-    /// What was found since last time.
+    /// The results since the last call.
     pub(super) fn found(&self) -> impl Iterator<Item = SurveyResult> {
         self.found.try_iter()
     }
@@ -156,8 +155,8 @@ struct SurveyThread<C> {
     sockets_due: Duration,
 }
 
-/// Nobody listens any more.
-struct Over;
+/// The other side of a channel is gone.
+struct Disconnected;
 
 impl<C: Clock> SurveyThread<C> {
     fn new(settings: SurveySettings, clock: C, found: Sender<SurveyResult>) -> Self {
@@ -186,7 +185,7 @@ impl<C: Clock> SurveyThread<C> {
                     Ok(())
                 }
                 Ok(Request::ListEntries(_dropped_when_done)) => self.survey_entries(),
-                Err(RecvTimeoutError::Timeout) => self.survey_what_is_due(),
+                Err(RecvTimeoutError::Timeout) => self.survey_due(),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             if done.is_err() {
@@ -195,29 +194,32 @@ impl<C: Clock> SurveyThread<C> {
         }
     }
 
-    fn survey_what_is_due(&mut self) -> Result<(), Over> {
-        // Sockets first: they name those who hold most of the entries.
+    fn survey_due(&mut self) -> Result<(), Disconnected> {
+        // Sockets first: they name the owners of the heaviest entries.
         let start = self.clock.now().monotonic;
         if self.sockets_due <= start {
-            let cost = self.cost(Self::survey_sockets)?;
-            self.sockets_due = start + period(SOCKETS_EVERY, cost);
+            let cpu_time = self.cpu_time(Self::survey_sockets)?;
+            self.sockets_due = start + period(SOCKETS_EVERY, cpu_time);
         }
         let start = self.clock.now().monotonic;
         if self.entries_due <= start {
-            let cost = self.cost(Self::survey_entries)?;
-            self.entries_due = start + period(ENTRIES_EVERY, cost);
+            let cpu_time = self.cpu_time(Self::survey_entries)?;
+            self.entries_due = start + period(ENTRIES_EVERY, cpu_time);
         }
         Ok(())
     }
 
-    /// Does something, and gives the CPU time it took.
-    fn cost(&self, work: fn(&Self) -> Result<(), Over>) -> Result<Duration, Over> {
+    /// Runs `work` and returns the CPU time that it took.
+    fn cpu_time(
+        &self,
+        work: fn(&Self) -> Result<(), Disconnected>,
+    ) -> Result<Duration, Disconnected> {
         let before = self.clock.thread_cpu_time();
         work(self)?;
         Ok(self.clock.thread_cpu_time().saturating_sub(before))
     }
 
-    fn survey_entries(&self) -> Result<(), Over> {
+    fn survey_entries(&self) -> Result<(), Disconnected> {
         for target in &self.targets {
             let what = within(target, || {
                 let listing = entries(target.slot, &self.settings)?;
@@ -228,7 +230,7 @@ impl<C: Clock> SurveyThread<C> {
         Ok(())
     }
 
-    fn survey_sockets(&self) -> Result<(), Over> {
+    fn survey_sockets(&self) -> Result<(), Disconnected> {
         if self.targets.is_empty() {
             return Ok(());
         }
@@ -252,17 +254,17 @@ impl<C: Clock> SurveyThread<C> {
         Ok(())
     }
 
-    fn send(&self, target: &SurveyTarget, what: Option<Surveyed>) -> Result<(), Over> {
+    fn send(&self, target: &SurveyTarget, what: Option<Surveyed>) -> Result<(), Disconnected> {
         let Some(what) = what else { return Ok(()) };
         let found = SurveyResult {
             id: target.id,
             what,
         };
-        self.found.send(found).map_err(|_| Over)
+        self.found.send(found).map_err(|_| Disconnected)
     }
 }
 
-/// Does something in a namespace; nothing if it is gone.
+/// Runs `work` in the target's namespace; returns `None` if that is gone.
 fn within(
     target: &SurveyTarget,
     work: impl FnOnce() -> Result<Option<Surveyed>, SurveyError>,
@@ -270,13 +272,13 @@ fn within(
     match target.namespace.within(work) {
         Ok(Ok(what)) => what,
         Ok(Err(reason)) => Some(Surveyed::Failed(reason)),
-        // It ended; the readings say so.
+        // The namespace ended; the readings report that.
         Err(error) if error.is_gone() => None,
         Err(error) => Some(Surveyed::Failed(error.into())),
     }
 }
 
-/// Lists the entries of the calling thread's namespace. Nothing where nf_conntrack is not loaded: asking would load it.
+/// Lists the entries of the calling thread's namespace. Returns `None` when nf_conntrack is not loaded: a request would load it.
 fn entries(slot: u32, settings: &SurveySettings) -> Result<Option<EntryListing>, SurveyError> {
     if ProcRoot::new(PROC).max().is_err() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What is found out about top talkers: the programs' windows, and what the surveyor lists.
+//! Reads top talkers: the windows of the in-kernel sketches, and the results of the surveyor.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +12,7 @@ use crate::{
         diagnostics::Diagnostics,
         error::EngineError,
         instance::WatchedInstance,
-        probes::{ProbeLife, until_calls_end},
+        probes::{ProbeLifecycle, wait_for_calls_in_flight},
         surveyor::{SurveyResult, SurveySettings, SurveyTarget, Surveyed, Surveyor},
     },
     model::top::talkers::{TopSettings, WINDOW},
@@ -20,37 +20,37 @@ use crate::{
     reading::top::{TopReading, TopWindow},
 };
 
-/// How long the end of a run waits for the entries to be listed once more. Where that takes longer, the listing before counts.
+/// The timeout of the last listing of entries at the end of a run. After it, the previous listing is used.
 pub(super) const LAST_LISTING: Duration = Duration::from_secs(1);
 
-/// Reasons of failures that are remembered, so that each is told once.
-const REASONS: usize = 100;
+/// The most failures that are remembered so as to report each only once.
+const REMEMBERED_FAILURES: usize = 100;
 
-/// Finds out about top talkers.
+/// Collects the measurements of top talkers.
 pub(super) struct TopWatch {
     surveyor: Surveyor,
-    /// The numbers of the instances that are surveyed.
+    /// The ids of the instances that are surveyed.
     surveyed: Vec<u64>,
     window_started: Duration,
     diagnostics: Diagnostics,
-    told: BTreeSet<String>,
+    notified: BTreeSet<String>,
 }
 
-/// How the programs count top talkers, as it was asked for.
+/// The settings of the in-kernel sketches, with a random seed.
 pub(super) fn counting(settings: TopSettings) -> SketchSettings {
     SketchSettings {
         prefixes: settings.prefixes,
-        // A number that nobody outside can know.
+        // The seed is secret, so that nobody can construct keys that collide.
         seed: RandomState::new().build_hasher().finish() as u32,
     }
 }
 
 impl TopWatch {
-    /// Starts to survey.
+    /// Starts the surveyor.
     ///
     /// # Errors
     ///
-    /// When there can be no more threads.
+    /// When its thread cannot be started.
     pub(super) fn start(
         settings: TopSettings,
         counting: SketchSettings,
@@ -67,23 +67,23 @@ impl TopWatch {
             surveyed: Vec::new(),
             window_started: clock.now().monotonic,
             diagnostics,
-            told: BTreeSet::new(),
+            notified: BTreeSet::new(),
         })
     }
 
-    /// What the programs count from now on is this run's.
-    pub(super) fn begin(&mut self, clock: &impl Clock, probes: &mut ProbeLife) {
+    /// Starts the first window of the run.
+    pub(super) fn start_window(&mut self, clock: &impl Clock, probes: &mut ProbeLifecycle) {
         self.rotate(clock, probes);
     }
 
-    /// What was found out since last time.
+    /// The measurements since the last call, with the window if it is complete.
     pub(super) fn read(
         &mut self,
         clock: &impl Clock,
-        probes: &mut ProbeLife,
+        probes: &mut ProbeLifecycle,
         watched: &[WatchedInstance],
     ) -> TopReading {
-        self.follow(watched);
+        self.survey_watched(watched);
         let now = clock.now().monotonic;
         let due = now.saturating_sub(self.window_started) >= WINDOW;
         let window = if due {
@@ -94,21 +94,21 @@ impl TopWatch {
         self.found(watched, window)
     }
 
-    /// The same at the end of a run: the window that is open, and the entries as they are now.
+    /// The same at the end of a run: with the window so far, and a new listing of the entries.
     pub(super) fn read_last(
         &mut self,
         clock: &impl Clock,
-        probes: &mut ProbeLife,
+        probes: &mut ProbeLifecycle,
         watched: &[WatchedInstance],
     ) -> TopReading {
-        self.follow(watched);
+        self.survey_watched(watched);
         let window = self.rotate(clock, probes);
         self.surveyor.list_entries(LAST_LISTING);
         self.found(watched, window)
     }
 
-    /// Ends the window of the programs' counts, and reads it.
-    fn rotate(&mut self, clock: &impl Clock, probes: &mut ProbeLife) -> Option<TopWindow> {
+    /// Ends the current window of the sketches, and reads it.
+    fn rotate(&mut self, clock: &impl Clock, probes: &mut ProbeLifecycle) -> Option<TopWindow> {
         let Some(sketches) = probes.sketches() else {
             self.window_started = clock.now().monotonic;
             return None;
@@ -116,13 +116,13 @@ impl TopWatch {
         let ended = match sketches.rotate() {
             Ok(ended) => ended,
             Err(error) => {
-                self.tell(format!("top talkers are not counted: {error}"));
+                self.notify_once(format!("top talkers are not counted: {error}"));
                 return None;
             }
         };
         let end: Instant = clock.now();
-        // A program may still be counting in the window that has ended.
-        until_calls_end();
+        // Programs in flight may still write to the window that has ended.
+        wait_for_calls_in_flight();
         let started = std::mem::replace(&mut self.window_started, end.monotonic);
         Some(TopWindow {
             end,
@@ -131,8 +131,8 @@ impl TopWatch {
         })
     }
 
-    /// Has what is watched surveyed.
-    fn follow(&mut self, watched: &[WatchedInstance]) {
+    /// Passes the watched instances to the surveyor if they have changed.
+    fn survey_watched(&mut self, watched: &[WatchedInstance]) {
         let ids = watched.iter().map(|instance| instance.info.id);
         if ids.clone().eq(self.surveyed.iter().copied()) {
             return;
@@ -150,7 +150,7 @@ impl TopWatch {
                     slot,
                     namespace,
                 }),
-                Err(error) => self.tell(format!("{}: {error}", instance.info.name)),
+                Err(error) => self.notify_once(format!("{}: {error}", instance.info.name)),
             }
         }
         self.surveyor.watch(targets);
@@ -168,7 +168,7 @@ impl TopWatch {
                 Surveyed::Owners(owners) => reading.owners.push((id, owners)),
                 Surveyed::Failed(reason) => {
                     if let Some(instance) = watched.iter().find(|i| i.info.id == id) {
-                        self.tell(format!("{}: {reason}", instance.info.name));
+                        self.notify_once(format!("{}: {reason}", instance.info.name));
                     }
                 }
             }
@@ -176,11 +176,11 @@ impl TopWatch {
         reading
     }
 
-    /// Tells something once.
-    fn tell(&mut self, message: String) {
-        if self.told.len() < REASONS && !self.told.contains(&message) {
+    /// Reports a failure, once.
+    fn notify_once(&mut self, message: String) {
+        if self.notified.len() < REMEMBERED_FAILURES && !self.notified.contains(&message) {
             self.diagnostics.notify(&message);
-            self.told.insert(message);
+            self.notified.insert(message);
         }
     }
 }

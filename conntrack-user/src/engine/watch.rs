@@ -1,4 +1,4 @@
-//! Which instances are watched: the namespaces that were asked for, those that appear, and the slots they are counted in.
+//! Which instances are watched: the chosen namespaces, those that appear later, and the slots in which they are counted.
 
 use std::time::Duration;
 
@@ -19,30 +19,30 @@ use crate::{
     },
 };
 
-/// How often namespaces are looked for where all are watched.
-const LOOK_FOR_NAMESPACES: Duration = Duration::from_secs(1);
+/// How often the host is scanned for new namespaces when all are watched.
+const SCAN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Which instances are watched.
+/// The watched instances.
 pub(super) struct WatchList {
     target: Target,
     per_cpu: bool,
     pub(super) instances: Vec<WatchedInstance>,
-    /// Instances that are counted apart; `None`: as many as there are, for nothing is counted in slots.
+    /// The number of slots; `None` without probes: then their number is not limited.
     slots: Option<u32>,
     next_id: u64,
-    looked: Duration,
-    told_too_many: bool,
+    last_scan: Duration,
+    reported_too_many: bool,
     diagnostics: Diagnostics,
 }
 
-/// Namespaces to watch, or the directory that is watched instead.
+/// Namespaces to watch; `None` is the directory that is watched instead.
 pub(super) type Found = Vec<Option<Namespace>>;
 
-/// What was asked for, each namespace once.
+/// Finds the chosen namespaces, without duplicates.
 ///
 /// # Errors
 ///
-/// When one that was named cannot be had.
+/// When one of them cannot be found or opened.
 pub(super) fn find(target: &Target) -> Result<Found, EngineError> {
     let Target::Namespaces { choices, .. } = target else {
         return Ok(vec![None]);
@@ -63,7 +63,7 @@ pub(super) fn find(target: &Target) -> Result<Found, EngineError> {
     Ok(found.into_iter().map(Some).collect())
 }
 
-/// The inode number of the only namespace there will ever be; `None` where there may be several.
+/// The inode number of the only namespace, if there can never be more than one.
 pub(super) fn single(target: &Target, found: &Found) -> Option<u32> {
     match (target, &found[..]) {
         (Target::Namespaces { choices, .. }, [Some(only)])
@@ -88,45 +88,45 @@ impl WatchList {
             instances: Vec::new(),
             slots: None,
             next_id: 0,
-            looked: now,
-            told_too_many: false,
+            last_scan: now,
+            reported_too_many: false,
             diagnostics,
         }
     }
 
-    /// From now on instances are counted in `slots` slots, of which the last is for all that have none; or not in slots.
+    /// Sets the number of slots. With several, the last one is shared by all namespaces that have none of their own.
     pub(super) fn set_slots(&mut self, slots: Option<u32>) {
         self.slots = slots;
     }
 
-    /// Whether instances are told apart by assigning them slots, which takes more than one.
+    /// Whether namespaces are assigned slots; a single slot counts everything.
     pub(super) fn assigns_slots(&self) -> bool {
         self.slots.is_some_and(|slots| slots > 1)
     }
 
-    /// How many instances are counted apart.
-    pub(super) fn room(&self) -> u32 {
+    /// The most instances that can be watched.
+    pub(super) fn capacity(&self) -> u32 {
         match self.slots {
             Some(slots) => slots.saturating_sub(1).max(1),
             None => u32::MAX,
         }
     }
 
-    /// Where all namespaces are watched: those that have appeared, if it is time to look.
+    /// The namespaces that have appeared since the last scan, if all are watched and a scan is due.
     ///
     /// # Errors
     ///
-    /// When our own namespace cannot be looked at.
+    /// When our own namespace cannot be opened.
     pub(super) fn appeared(&mut self, now: Duration) -> Result<Found, EngineError> {
         let Target::Namespaces { choices, .. } = &self.target else {
             return Ok(Vec::new());
         };
         if !choices.contains(&NamespaceChoice::All)
-            || now.saturating_sub(self.looked) < LOOK_FOR_NAMESPACES
+            || now.saturating_sub(self.last_scan) < SCAN_INTERVAL
         {
             return Ok(Vec::new());
         }
-        self.looked = now;
+        self.last_scan = now;
         let known = |namespace: &Namespace| {
             let mut watched = self.instances.iter().filter_map(|i| i.namespace.as_ref());
             watched.any(|n| n.inode == namespace.inode)
@@ -139,15 +139,15 @@ impl WatchList {
             .collect())
     }
 
-    /// Makes ready to watch a namespace (`None`: the directory) in a free slot; `None` where there is none.
+    /// Prepares to watch a namespace (`None`: the directory) in a free slot; `None` if no slot is free.
     pub(super) fn prepare(&mut self, namespace: Option<Namespace>) -> Option<WatchedInstance> {
         let taken = |slot: u32| self.instances.iter().any(|i| i.info.slot == Some(slot));
-        let Some(slot) = (0..self.room()).find(|slot| !taken(*slot)) else {
-            if !std::mem::replace(&mut self.told_too_many, true) {
+        let Some(slot) = (0..self.capacity()).find(|slot| !taken(*slot)) else {
+            if !std::mem::replace(&mut self.reported_too_many, true) {
                 self.diagnostics.notify(format_args!(
                     "there are more network namespaces than the {} that can be watched; the others are counted together and \
                      not shown",
-                    self.room()
+                    self.capacity()
                 ));
             }
             return None;

@@ -1,17 +1,17 @@
-//! The one way to start a thread.
+//! The only place that starts threads.
 
 use std::thread::{self, JoinHandle};
 
 use super::error::EngineError;
 
-/// Starts a thread; dropping the handle lets it run by itself. `purpose` says what it does, for errors.
+/// Starts a thread. Dropping the handle detaches it. `purpose` describes it in the error.
 ///
 /// # Errors
 ///
-/// When there can be no more threads.
+/// When the thread cannot be started.
 #[expect(
     clippy::disallowed_methods,
-    reason = "an error says that there are no more threads"
+    reason = "errors of starting a thread are returned"
 )]
 pub fn start<T: Send + 'static>(
     name: &'static str,

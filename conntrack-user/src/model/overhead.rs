@@ -1,9 +1,9 @@
-//! What watching costs: this process's own share of a CPU and its memory.
+//! The overhead of ctpulse itself: CPU and memory.
 
 use crate::reading::usage::Usage;
 use std::time::Duration;
 
-/// What watching costs.
+/// The overhead of this process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Overhead {
     /// Percent of one CPU.
@@ -12,24 +12,24 @@ pub struct Overhead {
     pub memory: Option<u64>,
 }
 
-/// Time over which CPU use is averaged.
+/// The time over which CPU use is averaged.
 const OVER: Duration = Duration::from_secs(2);
 
-/// Follows what this process uses.
+/// Measures this process's overhead.
 #[derive(Debug, Default)]
 pub struct Meter {
     last: Option<Usage>,
 }
 
 impl Meter {
-    /// Whether it is time to look again.
+    /// Whether a measurement is due.
     #[must_use]
     pub fn is_due(&self, now: Duration) -> bool {
         self.last
             .is_none_or(|last| now.saturating_sub(last.at) >= OVER)
     }
 
-    /// Takes in what was used by now; gives what it costs since last time.
+    /// Takes the usage up to now; returns the overhead since the last measurement.
     pub fn observe(&mut self, usage: Usage) -> Option<Overhead> {
         let last = self.last.replace(usage)?;
         let elapsed = usage.at.saturating_sub(last.at).as_secs_f64();

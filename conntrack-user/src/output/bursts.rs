@@ -1,4 +1,4 @@
-//! Bursts in text: a line each, and a table at the end.
+//! Bursts as text: a line each, and a table in the summary.
 
 use crate::{
     model::{
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// A burst in a line. `instances`: whether there are several, so that the burst's is named.
+/// The line of a burst. `instances`: whether there are several, so that it names its instance.
 #[must_use]
 pub fn line(burst: &Burst, instances: bool) -> String {
     let whose = if instances {
@@ -29,7 +29,7 @@ pub fn line(burst: &Burst, instances: bool) -> String {
     )
 }
 
-/// The bursts of a run, a line per counter below a header; nothing without bursts.
+/// The table of a run's bursts, with a line per counter; empty without bursts.
 #[must_use]
 pub fn table(bursts: &PerCounter<BurstTotals>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();

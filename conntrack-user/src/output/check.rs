@@ -1,4 +1,4 @@
-//! The line of `ctpulse check`, as plugins of Nagios have it: status, text, `|`, performance data.
+//! The output of `ctpulse check`, in the format of Nagios plugins: status, text, `|`, performance data.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::{
     text::Plain,
 };
 
-/// The line for a verdict.
+/// The line of a verdict.
 #[must_use]
 pub fn line(verdict: &TableVerdict) -> String {
     let TableVerdict {
@@ -35,16 +35,16 @@ pub fn line(verdict: &TableVerdict) -> String {
         limits.crit,
     );
     for (name, count) in counted {
-        // A String takes everything.
+        // Writing to a String cannot fail.
         let _ = write!(line, " {name}={count}c");
     }
     line
 }
 
-/// The line where there is no verdict.
+/// The line without a verdict.
 #[must_use]
 pub fn unknown(reason: &str) -> String {
-    // After a bar comes performance data, and a line is one line.
+    // The text must be one line, and performance data follows a bar.
     let reason = reason.replace('|', "/").replace(['\n', '\r'], " ");
     format!("CONNTRACK {} - {}", Status::Unknown.name(), Plain(&reason))
 }
@@ -55,7 +55,7 @@ mod tests {
     use crate::model::alert::check::CheckLimits;
 
     #[test]
-    fn the_line_monitors_read() {
+    fn the_line_that_monitoring_systems_parse() {
         let verdict = TableVerdict {
             status: Status::Warning,
             entries: 242_000,

@@ -1,4 +1,4 @@
-//! What a check of the probes against the kernel found, in words.
+//! Results of the cross-check as text.
 
 use crate::{
     model::record::Check,
@@ -6,13 +6,13 @@ use crate::{
     text::Text,
 };
 
-/// What the kernel can have counted: one number, or a range as in `698..703`.
+/// The range of the kernel's count, or its number if that is exact: `698..703`.
 #[must_use]
 pub fn range(check: &Check) -> String {
     range_with(check, "..")
 }
 
-/// The same in a sentence: `698 to 703`.
+/// The same for a sentence: `698 to 703`.
 #[must_use]
 pub fn range_in_text(check: &Check) -> String {
     range_with(check, " to ")
@@ -26,7 +26,7 @@ fn range_with(check: &Check, between: &str) -> String {
     }
 }
 
-/// What a check compared, and why it ended as it did.
+/// Explains a verdict: what was compared, and the reason.
 #[must_use]
 pub fn explanation(check: &Check) -> String {
     let reason = check

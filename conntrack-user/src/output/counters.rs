@@ -1,4 +1,5 @@
-//! The manual's table of counters, in Markdown: where each comes from on which kernel, and how it is verified.
+//! Counters as the manual has them: in a table (Markdown), where each comes from on which kernel and how it is verified; and
+//! in the JSON Schema.
 
 use conntrack_ebpf::table::{PROBES, ProbeGroup};
 
@@ -10,7 +11,7 @@ use crate::{
     output::format::number::UNAVAILABLE,
 };
 
-/// Kernels by what their columns are worth.
+/// Kernel versions by era.
 const ERAS: [(Era, &str); 4] = [
     (Era::UpTo4_8, "≤ 4.8"),
     (Era::From4_9, "4.9 – 5.9"),
@@ -18,10 +19,10 @@ const ERAS: [(Era, &str); 4] = [
     (Era::From5_15, "5.15 +"),
 ];
 
-/// Those that probes run on.
+/// The era of the kernels that probes support.
 const PROBED: Era = Era::From5_15;
 
-/// The table.
+/// The table of counters in Markdown, for the manual.
 #[must_use]
 pub fn table() -> String {
     let mut lines = vec![
@@ -33,6 +34,29 @@ pub fn table() -> String {
     ];
     lines.extend(COUNTERS.iter().map(row));
     lines.join("\n") + "\n"
+}
+
+/// Members of an object in the JSON Schema, a counter a line. All counters are in what this version writes; which of them are
+/// in the oldest recordings too (`required`) does not change.
+#[must_use]
+pub fn schema() -> String {
+    let names = COUNTERS.map(|spec| format!("\"{}\"", spec.name));
+    let properties = COUNTERS.map(|spec| {
+        let mut meaning = spec.meaning.chars();
+        let first = meaning.next().map(|first| first.to_ascii_uppercase());
+        let description: String = first.into_iter().chain(meaning).chain(['.']).collect();
+        let reference = "\"$ref\": \"#/$defs/count_or_null\"";
+        format!(
+            "  \"{}\": {{ {reference}, \"description\": {} }}",
+            spec.name,
+            serde_json::Value::from(description)
+        )
+    });
+    format!(
+        "\"x-always\": [\n  {}\n],\n\"properties\": {{\n{}\n}}\n",
+        names.join(",\n  "),
+        properties.join(",\n")
+    )
 }
 
 fn row(spec: &CounterSpec) -> String {
@@ -95,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_its_sources_and_its_proof() {
+    fn a_row_has_its_sources_and_its_verification() {
         for (counter, end) in [
             (Counter::Alloc, "| — | — | — | flow | `entries_balance` |"),
             (Counter::New, "| proc | — | — | flow | guest tests |"),
@@ -116,5 +140,19 @@ mod tests {
             let row = row_of(counter);
             assert!(row.ends_with(end), "{row}");
         }
+    }
+
+    #[test]
+    fn the_schema_describes_every_counter() -> serde_json::Result<()> {
+        let members: serde_json::Value = serde_json::from_str(&format!("{{{}}}", schema()))?;
+        assert_eq!(
+            members["properties"]["free"]["description"],
+            "Conntrack freed: entries fell by one."
+        );
+        for (i, spec) in COUNTERS.iter().enumerate() {
+            assert_eq!(members["x-always"][i], spec.name);
+            assert!(members["properties"][spec.name].is_object());
+        }
+        Ok(())
     }
 }

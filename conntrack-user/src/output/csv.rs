@@ -1,5 +1,5 @@
-//! Comma-separated values: a line per sample, `chart.dimension` columns in documented order. A cell
-//! is empty where the value is unavailable.
+//! Comma-separated values: a line per sample, with `chart.dimension` columns in documented order. A cell is empty where the value
+//! is unavailable.
 
 use std::io::{self, Write};
 
@@ -20,7 +20,7 @@ pub struct Csv<W: Write> {
 }
 
 impl<W: Write> Csv<W> {
-    /// Onto `out`.
+    /// Writes to `out`.
     pub fn new(out: W) -> Self {
         Self {
             out: Writer::from_writer(out),
@@ -50,7 +50,7 @@ impl<W: Write> Sink for Csv<W> {
     }
 }
 
-/// What failed below: a pipe that was closed is told apart from other errors.
+/// The I/O error behind an error of the csv crate, so that a broken pipe is recognised.
 fn cause(error: csv::Error) -> io::Error {
     let text = error.to_string();
     match error.into_kind() {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_stays_one() {
+    fn a_closed_pipe_stays_a_broken_pipe_error() {
         struct Closed;
         impl Write for Closed {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {

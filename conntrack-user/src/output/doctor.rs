@@ -1,48 +1,47 @@
-//! The doctor's report.
+//! The report of `ctpulse doctor`.
 
 use serde::Serialize;
 
 use crate::{output::format::number::UNAVAILABLE, text::Plain};
 
-/// What was found.
+/// The results of `ctpulse doctor`.
 #[derive(Clone, Debug, Serialize)]
 pub struct DoctorReport {
     /// Version of ctpulse.
     pub version: &'static str,
     /// Kernel release.
     pub kernel: String,
-    /// Each requirement.
+    /// The requirements.
     pub findings: Vec<DoctorFinding>,
-    /// Why no probe would be attached; `None` when some would.
+    /// Why no probe would be attached; `None` if some would.
     pub blocked: Option<String>,
     /// Where each counter would come from.
     pub counters: Vec<CounterLine>,
 }
 
-/// One requirement.
+/// A requirement, and whether it is met.
 #[derive(Clone, Debug, Serialize)]
 pub struct DoctorFinding {
-    /// What is required.
+    /// The name of the requirement.
     pub name: &'static str,
-    /// Whether it is there.
+    /// Whether it is met.
     pub status: RequirementStatus,
-    /// How that was seen.
+    /// What was found.
     pub detail: String,
-    /// What goes without it; `None` where nothing is missing.
+    /// What is lost without it; `None` if it is met.
     pub consequence: Option<String>,
-    /// The command that fixes it, or what else does.
+    /// How to fix it, as a command if there is one.
     pub fix: Option<String>,
 }
 
-/// Whether a requirement is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RequirementStatus {
-    /// Met.
+    /// It is met.
     Ok,
-    /// Not met.
+    /// It is not met.
     Missing,
-    /// Whether it is could not be found out.
+    /// It could not be determined.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! Lifetimes of connections and times in functions, in words.
+//! Lifetimes of connections and times spent in functions, as text.
 
 use crate::{
     model::{
@@ -9,24 +9,24 @@ use crate::{
     text::Text,
 };
 
-/// The distribution of a length of time.
+/// The distribution of a duration.
 pub struct DurationRow {
-    /// What lasts so long.
+    /// The name of the duration.
     pub what: &'static str,
     /// What is counted.
     pub unit: &'static str,
-    /// How many there were; `None` where they could not be counted.
+    /// How many were measured; `None` if they could not be.
     pub count: Option<u64>,
-    /// Median, 90th, 99th and 99.9th percentile, and the longest.
+    /// Median, 90th, 99th and 99.9th percentile, and maximum.
     pub times: [String; 5],
-    /// What else is known, or why nothing is.
+    /// A limitation, or why the duration is unavailable.
     pub note: Option<String>,
 }
 
 /// The headings of [`DurationRow::times`].
 pub const TIMES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 
-/// The rows of a run.
+/// The durations of a run.
 #[must_use]
 pub fn rows(summary: &InstanceSummary) -> Vec<DurationRow> {
     let mut rows = Vec::new();
@@ -38,8 +38,7 @@ pub fn rows(summary: &InstanceSummary) -> Vec<DurationRow> {
     rows
 }
 
-/// `lifetime: 800 connections, p50 1.25 s, p90 30.20 s, p99 120 s, p99.9 120 s, max 120 s`, or why that
-/// is not known.
+/// `lifetime: 800 connections, p50 1.25 s, p90 30.20 s, p99 120 s, p99.9 120 s, max 120 s`, or the reason why it is unavailable.
 #[must_use]
 pub fn line(row: &DurationRow) -> String {
     let DurationRow { what, unit, .. } = row;

@@ -1,4 +1,4 @@
-//! Events in text: a line each.
+//! Events as text: a line each.
 
 use std::io::{self, Write};
 
@@ -21,7 +21,7 @@ pub struct EventLines<W> {
 }
 
 impl<W: Write> EventLines<W> {
-    /// Onto `out`, which may be a terminal.
+    /// Writes to `out`, which may be a terminal.
     pub fn new(out: W, terminal: Option<Size>) -> Self {
         Self {
             out,

@@ -1,4 +1,4 @@
-//! How numbers, lengths of time and moments are written: once each, for every view.
+//! How numbers, durations and times are written. All views use these functions.
 
 pub mod axis;
 pub mod clock;

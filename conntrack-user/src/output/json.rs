@@ -1,4 +1,4 @@
-//! JSON lines: the contract's objects, one per line.
+//! JSON lines: one record per line.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ pub struct Json<W> {
 }
 
 impl<W: Write> Json<W> {
-    /// Onto `out`.
+    /// Writes to `out`.
     pub fn new(out: W) -> Self {
         Self { out }
     }
@@ -29,20 +29,20 @@ impl<W: Write> Sink for Json<W> {
     }
 }
 
-/// Writes a value as a line of JSON that does no harm to a terminal: whatever controls one, or turns the
-/// direction of text around, is an escape, which means the same.
+/// Writes a value as a line of JSON that is safe on a terminal: control and bidirectional formatting characters are escaped. It
+/// parses to the same value.
 ///
 /// # Errors
 ///
-/// When `out` cannot be written to, or the value has no form in JSON.
+/// When `out` cannot be written to, or the value cannot be serialized.
 pub fn write_line<T: Serialize + ?Sized>(out: &mut impl Write, value: &T) -> io::Result<()> {
     let mut serializer = Serializer::with_formatter(&mut *out, Harmless(CompactFormatter));
     value.serialize(&mut serializer)?;
     out.write_all(b"\n")
 }
 
-/// Writes compact JSON, with more escapes. serde_json has those of C0; these are DEL, C1, what is invisible,
-/// and what changes the direction of writing.
+/// Compact JSON with more escapes: serde_json escapes C0 controls only; this adds DEL, C1, invisible and bidirectional formatting
+/// characters.
 struct Harmless(CompactFormatter);
 
 impl Formatter for Harmless {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_controls_a_terminal_is_an_escape() {
+    fn control_characters_are_escaped_in_json() {
         assert_eq!(
             line("a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{e0041}z"),
             "\"a\\u001b[2J\\u009b31m\\u007f\\u202e\\udb40\\udc41z\"\n"
@@ -84,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_as_serde_json_has_it() {
+    fn everything_else_matches_serde_json() {
         let value = serde_json::json!({"a": [1, 2.5, null, "Ünï \"x\" 🙂"], "b": {}, "c": []});
         assert_eq!(line(&value), serde_json::to_string(&value).unwrap() + "\n");
     }
 
     proptest! {
         #[test]
-        fn it_means_the_same_and_does_no_harm(text in any::<String>()) {
+        fn it_parses_to_the_same_value_without_control_characters(text in any::<String>()) {
             let line = line(&text);
             prop_assert!(!line.trim_end_matches('\n').chars().any(is_harmful));
             prop_assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);

@@ -1,4 +1,4 @@
-//! The way out: records in the form people and programs read. No arithmetic on what they say, no thresholds.
+//! Output: records in the formats for people and programs. No arithmetic and no thresholds here.
 
 pub mod bursts;
 pub mod check;
@@ -11,6 +11,7 @@ pub mod events;
 pub mod format;
 pub mod json;
 pub mod live;
+mod markup;
 pub mod per_cpu;
 pub mod report;
 pub mod terminal;
@@ -21,12 +22,12 @@ use std::io;
 
 use crate::model::record::Record;
 
-/// Where records go.
+/// The destination of records.
 pub trait Sink {
-    /// Writes one record, or leaves it out where the format has no place for it.
+    /// Writes a record, or skips it if the format has no place for it.
     fn write(&mut self, record: &Record) -> io::Result<()>;
 
-    /// Makes what was written visible to the reader.
+    /// Passes on everything that was buffered.
     fn flush(&mut self) -> io::Result<()>;
 }
 

@@ -1,4 +1,4 @@
-//! CPUs in text: below a sample, a line for each counter that moved, the busiest CPU first.
+//! Counters by CPU as text: a line below the sample for each counter that rose, the busiest CPU first.
 
 use crate::{
     model::{
@@ -8,10 +8,10 @@ use crate::{
     output::format::number::{compact, decimal},
 };
 
-/// What the lines mean.
+/// The legend of the lines.
 pub const LEGEND: &str = "by CPU: the busiest one's rate by the mean of all that are online, then events/s, busiest first";
 
-/// The lines for those of `counters` that moved. `width`: characters there are, if there is a limit.
+/// The lines of those `counters` that rose. `width`: the width of the terminal, if it has one.
 #[must_use]
 pub fn lines(
     per_cpu: &PerCpu,

@@ -1,4 +1,4 @@
-//! The terminal that stdout may be.
+//! The terminal on stdout, if it is one.
 
 use std::io;
 
@@ -11,13 +11,13 @@ pub struct Size {
     pub rows: u16,
 }
 
-/// What may be a terminal, and then has a size, which may change.
+/// A terminal, whose size may change, or something else.
 pub trait Terminal {
-    /// Its size now; `None` when it is something else, which takes lines of any width.
+    /// The current size; `None` if it is not a terminal, so that lines may have any width.
     fn size(&self) -> Option<Size>;
 }
 
-/// One that keeps its size.
+/// A terminal of fixed size, or none.
 impl Terminal for Option<Size> {
     fn size(&self) -> Option<Size> {
         *self
@@ -33,13 +33,13 @@ impl Terminal for Stdout {
     }
 }
 
-/// Standard output, to ask what it is.
+/// Standard output, for queries only.
 #[expect(clippy::disallowed_methods, reason = "nothing is written")]
 fn stdout() -> io::Stdout {
     io::stdout()
 }
 
-/// The size of the terminal on stdout; `None` when stdout is something else.
+/// The size of the terminal on stdout; `None` if stdout is something else.
 #[must_use]
 pub fn size() -> Option<Size> {
     let out = stdout();
@@ -51,7 +51,7 @@ pub fn size() -> Option<Size> {
             columns: size.ws_col,
             rows: size.ws_row,
         }),
-        // A terminal of unknown size is taken for the smallest common one.
+        // If the size is unknown, use the smallest common one.
         _ => Some(Size {
             columns: 80,
             rows: 24,
@@ -59,7 +59,7 @@ pub fn size() -> Option<Size> {
     }
 }
 
-/// Whether stdout is a terminal with colours, unless the user asked for none (`NO_COLOR`, `TERM=dumb`).
+/// Whether stdout is a terminal with colours, and the user has not disabled them (`NO_COLOR`, `TERM=dumb`).
 #[must_use]
 pub fn has_colours() -> bool {
     anstream::AutoStream::choice(&stdout()) != anstream::ColorChoice::Never

@@ -1,4 +1,4 @@
-//! Text for people: one aligned line per sample, as many columns as the terminal is wide.
+//! Text for people: one aligned line per sample, with as many columns as fit the terminal.
 
 mod cells;
 mod columns;
@@ -34,14 +34,14 @@ use crate::{
     text::Text,
 };
 
-/// What is shown, and how.
+/// What the text shows, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
-    /// Which columns.
+    /// The columns to show.
     pub selection: Selection,
     /// How numbers are written.
     pub numbers: Numbers,
-    /// Whether there are colours.
+    /// Whether to use colours.
     pub colours: bool,
 }
 
@@ -57,16 +57,16 @@ pub struct TextSink<W> {
     instances: bool,
     since_header: u16,
     per_cpu_explained: bool,
-    /// The reason in the last line about unknown CPUs.
+    /// The last reported reason for unknown CPUs.
     unknown_cpus: Option<Text>,
-    /// Forecast of the last sample, which the notifications of its instance follow.
+    /// The forecast of the last sample, for the notifications that follow it.
     time_to_full: Option<TimeToFull>,
-    /// Verdicts that were already explained.
+    /// Verdicts that were already explained, by check.
     explained: Vec<(Text, Verdict)>,
 }
 
 impl<W: Write> TextSink<W> {
-    /// Onto `out`, which may be a terminal.
+    /// Writes to `out`, which may be a terminal.
     pub fn new(out: W, terminal: impl Terminal + 'static, view: View) -> Self {
         let (size, choice) = (terminal.size(), ColumnChoice::default());
         Self {
@@ -176,7 +176,7 @@ impl<W: Write> TextSink<W> {
             self.choose();
             self.header()?;
         }
-        // Two lines of header, and one left over from the screen before.
+        // Two lines of header, and one line of the previous screen.
         let screenful = size.map(|size| size.rows.saturating_sub(3).max(1));
         if screenful.is_some_and(|rows| self.since_header >= rows) {
             self.header()?;
@@ -227,7 +227,7 @@ impl<W: Write> TextSink<W> {
         Ok(())
     }
 
-    /// Explains a verdict that is not good, once for each check.
+    /// Explains bad verdicts, once for each check.
     fn crosscheck(&mut self, crosscheck: &Crosscheck) -> io::Result<()> {
         for check in &crosscheck.checks {
             let known = (check.name.clone(), check.verdict);
@@ -266,7 +266,7 @@ impl<W: Write> TextSink<W> {
         self.line(&line, tone_of(alert.status))
     }
 
-    /// Only of what has a column: `alloc` and `free` rise with others.
+    /// Only for counters with a column; `alloc` and `free` rise with others.
     fn burst(&mut self, burst: &Burst) -> io::Result<()> {
         if named(burst.counter.raw()).is_some_and(|spec| spec.id.is_charted()) {
             self.line(&bursts::line(burst, self.instances), Tone::News)?;
@@ -305,7 +305,7 @@ impl<W: Write> Sink for TextSink<W> {
             Record::Sample(sample) => self.sample(sample),
             Record::Crosscheck(crosscheck) => self.crosscheck(crosscheck),
             Record::Alert(alert) => self.alert(alert),
-            // `ctpulse events` has a line for each; here they would drown the rates.
+            // `ctpulse events` shows them; here they would hide the rates.
             Record::Event(_) => Ok(()),
             Record::Burst(burst) => self.burst(burst),
             Record::Top(top) => self.top(top),

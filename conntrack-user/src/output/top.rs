@@ -1,5 +1,4 @@
-//! Top talkers in text: one line per table while streaming, as many rows as fit; all of them, in
-//! columns, for the whole run.
+//! Top talkers as text: while streaming, a line per table with as many rows as fit; for the whole run, tables with all rows.
 
 use crate::{
     model::record::{Top, TopRow, TopTable},
@@ -9,11 +8,10 @@ use crate::{
     },
 };
 
-/// Blanks between two tables beside each other.
+/// Blanks between two tables side by side.
 const GAP: usize = 3;
 
-/// Lines for a record, no wider than `width` where there is one. `named`: whether the instance it is of is
-/// named.
+/// The lines of a record, no wider than `width`. `named`: whether to name the instance.
 #[must_use]
 pub fn lines(top: &Top, width: Option<usize>, named: bool) -> Vec<String> {
     let width = width.unwrap_or(usize::MAX);
@@ -26,7 +24,7 @@ pub fn lines(top: &Top, width: Option<usize>, named: bool) -> Vec<String> {
         String::new()
     };
     let mut lines: Vec<String> = top
-        .telling_tables()
+        .informative_tables()
         .map(|table| line(&format!("{} {instance}", when(top)), table, width))
         .collect();
     if !lines.is_empty() {
@@ -53,7 +51,7 @@ fn line(start: &str, table: &TopTable, width: usize) -> String {
     }
     for (i, row) in table.rows.iter().enumerate() {
         let more = format!("  {} {}", who(row), share(table, row));
-        // Cut short, the first still says more than nothing.
+        // The first row is shown even if it must be cut.
         if i > 0 && chars(&line) + chars(&more) > width {
             break;
         }
@@ -69,7 +67,7 @@ fn closing(top: &Top, width: usize) -> Vec<String> {
         format!("entries held at {}", clock::seconds(top.time))
     };
     let mut lines = vec![String::new(), format!("{}, {of}", top.instance)];
-    let mut tables = top.telling_tables().peekable();
+    let mut tables = top.informative_tables().peekable();
     if top.tables.is_empty() {
         lines.push("nothing could be counted".to_owned());
     } else if tables.peek().is_none() {
@@ -90,7 +88,7 @@ fn closing(top: &Top, width: usize) -> Vec<String> {
     lines
 }
 
-/// A table as lines of one length.
+/// The lines of a table, all of the same length.
 fn block(table: &TopTable) -> Vec<String> {
     let accuracy = match (table.error, table.certain) {
         (0, true) => String::new(),
@@ -118,7 +116,7 @@ fn block(table: &TopTable) -> Vec<String> {
     lines.iter().map(|line| format!("{line:<width$}")).collect()
 }
 
-/// Blocks beside each other while they fit, the others below.
+/// Places tables side by side as long as they fit, the others below.
 fn side_by_side(blocks: impl Iterator<Item = Vec<String>>, width: usize) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<Vec<String>>> = Vec::new();
     let mut used = 0;
@@ -159,7 +157,7 @@ fn who(row: &TopRow) -> String {
     }
 }
 
-/// In percent; at least so many, where counts are not exact.
+/// The share in percent; a lower bound if counts are not exact.
 fn share(table: &TopTable, row: &TopRow) -> String {
     let at_least = if table.is_exact() { "" } else { "≥" };
     format!("{at_least}{}", number::share(row.share))

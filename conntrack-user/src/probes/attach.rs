@@ -1,9 +1,7 @@
 //! Carries out a plan: loads the eBPF programs, attaches them, and opens their maps.
 
-use std::sync::Arc;
-
 use aya::{
-    Btf as KernelTypes, Ebpf,
+    Ebpf,
     maps::{HashMap, MapData},
 };
 use aya_log::EbpfLogger;
@@ -12,13 +10,11 @@ use conntrack_ebpf::{cells::CounterShape, events::RawEvent, maps};
 use super::{
     error::{AttachError, chain},
     events::EventRing,
-    facts::NoFentry,
+    fentry::{Trampoline, Trampolines},
     heavy_hitters::KernelSketches,
-    load::{array, load, take},
+    load::{array, globals, load, take},
     missed::MissedHits,
-    plan::{
-        self, AttachPoint, Mechanism, MissingProbe, MissingReason, Plan, PlannedProbe, ProbeGroup,
-    },
+    plan::{self, AttachPoint, MissingProbe, MissingReason, Plan, PlannedProbe, ProbeGroup},
     programs,
 };
 use crate::{
@@ -28,8 +24,10 @@ use crate::{
 
 /// The attached programs. Dropping it detaches everything.
 pub struct Attached {
-    /// Keeps the programs loaded and attached.
+    /// Keeps the programs of kprobes loaded and attached, and the maps of all.
     _ebpf: Ebpf,
+    /// Those that are attached by fentry.
+    _trampolines: Vec<Trampoline>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     events: EventRing,
     slots: HashMap<MapData, u32, u32>,
@@ -47,8 +45,6 @@ pub struct Outcome {
     pub attached: Option<(Attached, CounterMaps)>,
     /// What is not attached, and why.
     pub missing: Vec<MissingProbe>,
-    /// Why nothing is attached, if the kernel refused fentry: the caller should make a plan without it.
-    pub fentry_refused: Option<NoFentry>,
 }
 
 impl Outcome {
@@ -76,7 +72,6 @@ pub fn attach(plan: &Plan, kernel: &str, object: &[u8]) -> Outcome {
         group: plan.group,
         attached: None,
         missing,
-        fentry_refused: None,
     };
     if plan.probes.is_empty() {
         return nothing(plan.missing.clone());
@@ -89,20 +84,16 @@ pub fn attach(plan: &Plan, kernel: &str, object: &[u8]) -> Outcome {
         },
         Ok((attached, _)) => nothing(attached.missing),
         Err(error) => {
-            let error = Arc::new(error);
-            let reason = MissingReason::Attach(Arc::clone(&error));
+            let reason = MissingReason::from(error);
             let failed = plan.probes.iter();
             let failed = failed.map(|probe| missing(probe, reason.clone()));
             let missing = plan.missing.iter().cloned().chain(failed).collect();
-            Outcome {
-                fentry_refused: error.is_of_fentry().then_some(NoFentry::Attach(error)),
-                ..nothing(missing)
-            }
+            nothing(missing)
         }
     }
 }
 
-/// Fails when nothing can be attached, or nothing by fentry.
+/// Fails when nothing can be attached.
 fn try_attach(
     plan: &Plan,
     kernel: &str,
@@ -110,7 +101,8 @@ fn try_attach(
 ) -> Result<(Attached, CounterMaps), AttachError> {
     let shape = plan.counter_shape();
     let sketch_shape = plan.sketch_shape();
-    let mut ebpf = load(plan, shape, sketch_shape, object)?;
+    let globals = globals(plan, shape, sketch_shape);
+    let mut ebpf = load(plan, shape, sketch_shape, &globals, object)?;
     let counters = CounterMaps::new(
         array(&ebpf, maps::TOTALS)?.fd(),
         array(&ebpf, maps::BUCKETS)?.fd(),
@@ -124,7 +116,7 @@ fn try_attach(
         .map(|shape| KernelSketches::new(&mut ebpf, shape))
         .transpose()?;
     let durations = durations(plan, shape, &ebpf)?;
-    let (attachments, missing) = attach_programs(plan, &mut ebpf)?;
+    let programs = attach_programs(plan, &mut ebpf, Trampolines::new(object, &globals));
     // Only for diagnostics: the programs count without the logger, too. It comes after loading, because it takes its map out of
     // `ebpf`.
     let logger = EbpfLogger::init_with_logger(&mut ebpf, log::logger())
@@ -137,42 +129,55 @@ fn try_attach(
             cause,
         })?;
     let events = EventRing::new(&mut ebpf)?;
-    let kprobes = attachments.iter().any(|a| a.how == Mechanism::Kprobe);
-    let missed = MissedHits::new(&ebpf, kernel, kprobes);
+    let kprobes = programs.points.iter().any(|a| !a.how.is_fentry());
+    let missed = MissedHits::new(&ebpf, &programs.trampolines, kernel, kprobes);
     let attached = Attached {
         _ebpf: ebpf,
+        _trampolines: programs.trampolines,
         logger,
         events,
         slots,
         sketches,
-        attachments,
+        attachments: programs.points,
         durations,
-        missing,
+        missing: programs.missing,
         missed,
     };
     Ok((attached, counters))
 }
 
-/// Attaches the plan's programs: returns those that are attached, and the probes that are missing.
+/// What of a plan is attached, and what is missing.
+#[derive(Default)]
+struct AttachedPrograms {
+    points: Vec<AttachPoint>,
+    trampolines: Vec<Trampoline>,
+    missing: Vec<MissingProbe>,
+}
+
 fn attach_programs(
     plan: &Plan,
     ebpf: &mut Ebpf,
-) -> Result<(Vec<AttachPoint>, Vec<MissingProbe>), AttachError> {
-    let types = plan
-        .uses_fentry()
-        .then(KernelTypes::from_sys_fs)
-        .transpose();
-    let types = types.map_err(AttachError::NoTypes)?;
-    let mut attachments = Vec::new();
-    let mut missing = plan.missing.clone();
+    mut trampolines: Trampolines<'_>,
+) -> AttachedPrograms {
+    let mut attached = AttachedPrograms {
+        missing: plan.missing.clone(),
+        ..AttachedPrograms::default()
+    };
     for probe in &plan.probes {
-        match programs::attach(ebpf, types.as_ref(), probe) {
-            Ok(()) => attachments.extend(&probe.attachments),
-            Err(error) if error.is_of_fentry() => return Err(error),
-            Err(error) => missing.push(self::missing(probe, error.into())),
+        for points in probe.attachments.chunk_by(|a, b| a.function == b.function) {
+            match programs::attach(ebpf, &mut trampolines, points) {
+                Ok((points, mut more)) => {
+                    attached.points.extend(points);
+                    attached.trampolines.append(&mut more);
+                }
+                Err(error) => {
+                    attached.missing.push(missing(probe, error.into()));
+                    break;
+                }
+            }
         }
     }
-    Ok((attachments, missing))
+    attached
 }
 
 fn durations(plan: &Plan, shape: CounterShape, ebpf: &Ebpf) -> Result<DurationMaps, AttachError> {

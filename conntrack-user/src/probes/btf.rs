@@ -98,11 +98,19 @@ impl<'a> Btf<'a> {
         }
     }
 
-    /// Whether there is a function of this name, so that fentry can be used on it.
-    pub fn has_function(&self, name: &str) -> bool {
-        let mut functions = self.types.iter().filter(|ty| ty.kind() == kind::FUNC);
-        functions.any(|ty| self.is_named(ty.name, name))
-            || self.base.is_some_and(|base| base.has_function(name))
+    /// The function of this name, the module's own before that of vmlinux; `None` where there is none.
+    pub fn function(&self, name: &str) -> Option<TypeId> {
+        let is_it = |ty: &BtfType<'_>| ty.kind() == kind::FUNC && self.is_named(ty.name, name);
+        match (self.types.iter().position(is_it), self.base) {
+            (Some(index), _) => Some(TypeId(self.first_id + index)),
+            (None, Some(base)) => base.function(name),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether a type is the module's, and not one of vmlinux that it refers to.
+    pub fn is_own(&self, id: TypeId) -> bool {
+        id.0 >= self.first_id
     }
 
     /// A member of a structure or union, or of an anonymous member of it.

@@ -1,9 +1,11 @@
 //! Why programs could not be loaded, attached or read.
 
-use std::{error::Error, io};
+use std::{error::Error, io, sync::Arc};
 
-use aya::{BtfError as KernelTypesError, EbpfError, maps::MapError, programs::ProgramError};
+use aya::{EbpfError, maps::MapError, programs::ProgramError};
 use thiserror::Error;
+
+use super::fentry::FentryError;
 
 /// Why carrying out a plan failed, as a whole or for one probe. The text names the object, program or function and ends with the
 /// kernel's answer.
@@ -36,9 +38,6 @@ pub enum AttachError {
         /// The kernel's answer.
         cause: io::Error,
     },
-    /// The types of vmlinux could not be read, which fentry needs.
-    #[error("no fentry without types: {}", chain(.0))]
-    NoTypes(KernelTypesError),
     /// The object lacks a program.
     #[error("the eBPF object has no program {0}")]
     NoProgram(&'static str),
@@ -66,15 +65,13 @@ pub enum AttachError {
         /// The kernel's answer.
         cause: ProgramError,
     },
-    /// A program was refused for fentry or fexit.
-    #[error("the kernel refused {program} on {function}: {}", chain(cause))]
-    Fentry {
-        /// The program's name.
-        program: &'static str,
-        /// The kernel function.
-        function: &'static str,
-        /// The kernel's answer.
-        cause: ProgramError,
+    /// Neither a trampoline nor a kprobe could be had.
+    #[error("{fentry}; and by kprobe: {kprobe}")]
+    Neither {
+        /// Why not a trampoline.
+        fentry: Arc<FentryError>,
+        /// Why not a kprobe.
+        kprobe: Box<AttachError>,
     },
     /// A namespace could not be given a slot of its own.
     #[error("cannot assign a slot to a network namespace: {}", chain(cause))]
@@ -84,14 +81,6 @@ pub enum AttachError {
         /// The kernel's answer.
         cause: MapError,
     },
-}
-
-impl AttachError {
-    /// Whether it is only fentry that failed, so that kprobes may still work.
-    #[must_use]
-    pub const fn is_of_fentry(&self) -> bool {
-        matches!(self, Self::NoTypes(_) | Self::Fentry { .. })
-    }
 }
 
 /// An error with its causes, on one line.

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_read_where_they_lie() {
+    fn fields_are_read_at_their_offsets() {
         assert_eq!(offset_of!(RawEvent, slot), 8);
         assert_eq!(offset_of!(RawEvent, kind), 12);
         assert_eq!(offset_of!(RawEvent, tuple), 16);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_taken_at_once_than_the_limit() {
+    fn the_number_of_drained_events_is_limited() {
         let event = || decode(&[0; 104]);
         // Programs send them as fast as they are taken.
         assert_eq!(at_most(8192, || Some(event())).len(), 8192);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_short_is_no_event() {
+    fn a_short_record_is_not_an_event() {
         assert!(decode(&[0; 103]).is_none());
         assert!(decode(&[0; 104]).is_some());
     }

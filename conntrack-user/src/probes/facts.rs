@@ -15,10 +15,11 @@ use rustix::thread::{CapabilitySet, capabilities};
 use thiserror::Error;
 
 use super::{
-    error::{AttachError, chain},
+    error::chain,
+    fentry::FentryError,
     kallsyms::Symbols,
     object::OBJECT,
-    offsets::{FieldOffsets, TypesError},
+    offsets::{FentryTarget, FieldOffsets, TypesError},
 };
 use crate::{files, reading::cpus::cpu_list};
 
@@ -57,9 +58,9 @@ pub enum FactError {
 /// Why no program is attached by fentry.
 #[derive(Clone, Debug, Error)]
 pub enum NoFentry {
-    /// None of the functions is in vmlinux, because nf_conntrack is a module.
-    #[error("nf_conntrack is a module here: fentry is for functions of vmlinux")]
-    Module,
+    /// None of the functions is in the kernel's types.
+    #[error("the kernel has no type information of nf_conntrack (CONFIG_DEBUG_INFO_BTF_MODULES)")]
+    NoFunctions,
     /// The kernel's types cannot be read.
     #[error(transparent)]
     Types(TypesError),
@@ -69,12 +70,15 @@ pub enum NoFentry {
     /// The kernel refused the program that tests whether fentry works.
     #[error("the kernel refuses it: {}", chain(.0.as_ref()))]
     Refused(Arc<ProgramError>),
-    /// The user asked for kprobes only.
+    /// The user asked for kprobes.
     #[error("turned off with --no-fentry")]
     TurnedOff,
-    /// Programs were to be attached by fentry, and the kernel refused one.
+    /// The kernel's types do not have this function.
+    #[error("the kernel's type information does not have the function")]
+    NoFunction,
+    /// The kernel refused a program, though it should have run it.
     #[error(transparent)]
-    Attach(Arc<AttachError>),
+    Attach(Arc<FentryError>),
 }
 
 /// What the host offers for probing nf_conntrack.
@@ -97,7 +101,9 @@ pub struct HostFacts {
     /// Offsets of the kernel fields that programs read.
     pub offsets: Result<FieldOffsets, TypesError>,
     /// The functions that fentry can be used on, at least one; or why it cannot be used.
-    pub fentry: Result<Vec<&'static str>, NoFentry>,
+    pub fentry: Result<Vec<FentryTarget>, NoFentry>,
+    /// Functions that are to be probed by kprobe nevertheless.
+    pub without_fentry: Vec<String>,
     /// Number of CPU ids: highest possible id + 1.
     pub cpus: Result<u32, FactError>,
 }
@@ -135,8 +141,23 @@ impl HostFacts {
                 .map(|text| Symbols::parse(&text, &functions)),
             offsets,
             fentry,
+            without_fentry: Vec::new(),
             cpus: cpu_ids(Path::new("/sys/devices/system/cpu/possible")),
         }
+    }
+
+    /// What a trampoline for a function is made with.
+    ///
+    /// # Errors
+    ///
+    /// Why there can be none.
+    pub fn fentry_target(&self, function: &str) -> Result<FentryTarget, NoFentry> {
+        let targets = self.fentry.as_ref().map_err(Clone::clone)?;
+        if self.without_fentry.iter().any(|name| name == function) {
+            return Err(NoFentry::TurnedOff);
+        }
+        let target = targets.iter().find(|target| target.function == function);
+        target.copied().ok_or(NoFentry::NoFunction)
     }
 }
 
@@ -158,11 +179,11 @@ fn types(
     functions: &[&'static str],
 ) -> (
     Result<FieldOffsets, TypesError>,
-    Result<Vec<&'static str>, NoFentry>,
+    Result<Vec<FentryTarget>, NoFentry>,
 ) {
     match FieldOffsets::read(Path::new("/sys/kernel/btf"), functions) {
-        Ok((offsets, own)) if own.is_empty() => (Ok(offsets), Err(NoFentry::Module)),
-        Ok((offsets, own)) => (Ok(offsets), trampolines().map(|()| own)),
+        Ok((offsets, targets)) if targets.is_empty() => (Ok(offsets), Err(NoFentry::NoFunctions)),
+        Ok((offsets, targets)) => (Ok(offsets), trampolines().map(|()| targets)),
         Err(reason) => (Err(reason.clone()), Err(NoFentry::Types(reason))),
     }
 }

@@ -4,61 +4,71 @@ use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
     maps::{Map, MapData},
 };
-use conntrack_ebpf::{cells::CounterShape, globals, heavy_hitters::SketchShape, maps};
+use conntrack_ebpf::{cells::CounterShape, globals as global, heavy_hitters::SketchShape, maps};
 
-use super::{error::AttachError, plan::Plan};
+use super::{error::AttachError, globals::Globals, plan::Plan};
 
 /// The lowest level that the eBPF programs log; the verifier removes the code of lower ones.
 const EBPF_LEVEL: u8 = aya_log::Level::Warn as u8;
+
+/// The globals' values.
+pub(super) fn globals(plan: &Plan, counters: CounterShape, sketch: Option<SketchShape>) -> Globals {
+    let mut globals = Globals::default();
+    globals.set(global::CPUS, counters.cpus);
+    globals.set(global::SLOTS, counters.slots);
+    globals.set(global::RING_BITS, counters.ring_bits);
+    globals.set(global::EVENT_RATE, plan.event_rate);
+    // 0 stands for "no single namespace": no namespace has this inode number.
+    globals.set(global::NETNS, plan.netns.unwrap_or_default());
+    globals.set_if_there(aya_log::LEVEL, EBPF_LEVEL);
+    let yes = 1_u32;
+    if plan.lifetimes.is_some() {
+        globals.set(global::LIFETIMES, yes);
+    }
+    if plan.latency {
+        globals.set(global::LATENCY, yes);
+    }
+    if let Some((shape, settings)) = sketch.zip(plan.top) {
+        globals.set(global::TOP, yes);
+        globals.set(global::TOP_SET_BITS, shape.set_bits);
+        globals.set(global::TOP_SEED, settings.seed);
+        globals.set(global::TOP_PREFIX, settings.prefixes.ipv4);
+        globals.set(global::TOP_PREFIX6, settings.prefixes.ipv6);
+    }
+    for (field, offset) in &plan.offsets {
+        globals.set(field.global, u64::from(*offset));
+    }
+    globals
+}
 
 /// Loads the object and creates its maps. Its programs are not loaded into the kernel yet.
 pub(super) fn load(
     plan: &Plan,
     counters: CounterShape,
     sketch: Option<SketchShape>,
+    globals: &Globals,
     object: &[u8],
 ) -> Result<Ebpf, AttachError> {
-    // 0 stands for "no single namespace": no namespace has this inode number.
-    let netns = plan.netns.unwrap_or_default();
     let mut loader = EbpfLoader::new();
     loader
         .verifier_log_level(VerifierLogLevel::DISABLE)
         .map_max_entries(maps::TOTALS, counters.cells())
-        .map_max_entries(maps::BUCKETS, counters.buckets())
-        .override_global(globals::CPUS, &counters.cpus, true)
-        .override_global(globals::SLOTS, &counters.slots, true)
-        .override_global(globals::RING_BITS, &counters.ring_bits, true)
-        .override_global(globals::EVENT_RATE, &plan.event_rate, true)
-        .override_global(globals::NETNS, &netns, true)
-        .override_global(aya_log::LEVEL, &EBPF_LEVEL, false);
-    let yes = 1_u32;
+        .map_max_entries(maps::BUCKETS, counters.buckets());
     if let Some(connections) = plan.lifetimes {
         loader
             .map_max_entries(maps::LIFETIME_COUNTS, counters.cells())
-            .map_max_entries(maps::INSERTED_AT, connections)
-            .override_global(globals::LIFETIMES, &yes, true);
+            .map_max_entries(maps::INSERTED_AT, connections);
     }
     if plan.latency {
         loader
             .map_max_entries(maps::CONFIRM_TIMES, counters.cells())
-            .map_max_entries(maps::EARLY_DROP_TIMES, counters.cells())
-            .override_global(globals::LATENCY, &yes, true);
+            .map_max_entries(maps::EARLY_DROP_TIMES, counters.cells());
     }
-    if let Some((shape, settings)) = sketch.as_ref().zip(plan.top.as_ref()) {
-        loader
-            .map_max_entries(maps::HEAVY_HITTERS, shape.elements())
-            .override_global(globals::TOP, &yes, true)
-            .override_global(globals::TOP_SET_BITS, &shape.set_bits, true)
-            .override_global(globals::TOP_SEED, &settings.seed, true)
-            .override_global(globals::TOP_PREFIX, &settings.prefixes.ipv4, true)
-            .override_global(globals::TOP_PREFIX6, &settings.prefixes.ipv6, true);
+    if let Some(shape) = &sketch {
+        loader.map_max_entries(maps::HEAVY_HITTERS, shape.elements());
     }
-    let offsets = plan.offsets.iter();
-    let offsets: Vec<_> = offsets
-        .map(|(field, offset)| (field.global, u64::from(*offset)))
-        .collect();
-    for (global, offset) in &offsets {
-        loader.override_global(global, offset, true);
+    for (name, (value, required)) in globals.by_name() {
+        loader.override_global(name, value, required);
     }
     loader.load(object).map_err(AttachError::Load)
 }

@@ -9,8 +9,6 @@
 //! (The kernel adds to the first count without a lock, so two CPUs that miss a hit of one probe at the same moment may be counted
 //! as one.)
 
-mod link;
-
 use std::{
     fs,
     os::fd::{AsFd, AsRawFd, RawFd},
@@ -19,7 +17,7 @@ use std::{
 
 use aya::Ebpf;
 
-use super::facts::Support;
+use super::{bpf, facts::Support, fentry::Trampoline};
 use crate::files;
 
 /// Release since which the kernel counts missed kprobe hits: commits "bpf: Count missed stats in
@@ -56,7 +54,12 @@ enum MissCounter {
 
 impl MissedHits {
     /// Finds the descriptors of all loaded programs and of their links.
-    pub fn new(ebpf: &Ebpf, kernel: &str, kprobes: bool) -> Self {
+    pub(super) fn new(
+        ebpf: &Ebpf,
+        trampolines: &[Trampoline],
+        kernel: &str,
+        kprobes: bool,
+    ) -> Self {
         if counts_missed_hits(kernel, kprobes) != Support::Yes {
             return Self { counters: None };
         }
@@ -68,6 +71,8 @@ impl MissedHits {
             counters.push(MissCounter::Program(fd));
             ids.extend(fdinfo(fd, "prog_id"));
         }
+        let own = trampolines.iter();
+        counters.extend(own.map(|t| MissCounter::Program(t.program.as_raw_fd())));
         // aya does not expose the links' descriptors, so they are found by their fdinfo.
         let links = open_descriptors().into_iter().filter(|&fd| {
             fdinfo_text(fd).is_some_and(|text| {
@@ -88,7 +93,7 @@ impl MissedHits {
         self.counters.as_ref()?.iter().try_fold(0, |sum, counter| {
             let missed = match *counter {
                 MissCounter::Program(fd) => fdinfo(fd, "recursion_misses")?,
-                MissCounter::Link(fd) => link::missed(fd)?,
+                MissCounter::Link(fd) => bpf::kprobe_misses(fd)?,
             };
             Some(sum + missed)
         })

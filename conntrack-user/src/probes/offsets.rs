@@ -78,7 +78,7 @@ impl FieldOffsets {
     }
 
     /// Reads the kernel's BTF below `directory` (/sys/kernel/btf): `vmlinux`, and that of the
-    /// module nf_conntrack where it is one. Also returns which of the functions are vmlinux's own.
+    /// module nf_conntrack where it is one. Also returns which of the functions are in it.
     ///
     /// # Errors
     ///
@@ -86,23 +86,23 @@ impl FieldOffsets {
     pub fn read(
         directory: &Path,
         functions: &[&'static str],
-    ) -> Result<(Self, Vec<&'static str>), TypesError> {
+    ) -> Result<(Self, Vec<FentryTarget>), TypesError> {
         let vmlinux = directory.join("vmlinux");
         let vmlinux_bytes =
             files::read(&vmlinux, LARGEST_BTF).map_err(|e| unreadable(&vmlinux, e))?;
         memory_for(&vmlinux_bytes).map_err(|e| unreadable(&vmlinux, e))?;
         let base = Btf::parse(&vmlinux_bytes).map_err(|e| damaged(&vmlinux, e))?;
-        let own = functions.iter().copied();
-        let own = own.filter(|function| base.has_function(function)).collect();
         let module = directory.join("nf_conntrack");
         let module_bytes = match files::read(&module, LARGEST_BTF) {
             Ok(bytes) => bytes,
             // nf_conntrack is built in, or not loaded yet: only vmlinux has types.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((Self::find(&base), own)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Ok((Self::find(&base), targets(&base, functions, false)));
+            }
             Err(e) => return Err(unreadable(&module, e)),
         };
         let split = Btf::parse_split(&module_bytes, &base).map_err(|e| damaged(&module, e))?;
-        Ok((Self::find(&split), own))
+        Ok((Self::find(&split), targets(&split, functions, true)))
     }
 
     fn find(btf: &Btf<'_>) -> Self {
@@ -125,6 +125,30 @@ impl FieldOffsets {
             }
         }
     }
+}
+
+/// A function that a trampoline can be put on, as far as its types go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FentryTarget {
+    /// Its name.
+    pub function: &'static str,
+    /// Its number in the types of vmlinux, or of the module.
+    pub id: u32,
+    /// Whether it is in the module's types.
+    pub in_module: bool,
+}
+
+/// Those of the functions that are in these types; `split` says whether they are a module's.
+fn targets(btf: &Btf<'_>, functions: &[&'static str], split: bool) -> Vec<FentryTarget> {
+    let target = |function: &&'static str| {
+        let id = btf.function(function)?;
+        Some(FentryTarget {
+            function,
+            id: u32::try_from(id.0).ok()?,
+            in_module: split && btf.is_own(id),
+        })
+    };
+    functions.iter().filter_map(target).collect()
 }
 
 /// Whether there is the memory to go through these types.

@@ -108,7 +108,7 @@ impl Plan {
     /// Whether any program is to be attached by fentry.
     #[must_use]
     pub fn uses_fentry(&self) -> bool {
-        self.attachments().any(|a| a.how == Mechanism::Fentry)
+        self.attachments().any(|a| a.how.is_fentry())
     }
 
     /// All programs to attach, with their functions.

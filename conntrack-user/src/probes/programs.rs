@@ -1,69 +1,85 @@
-//! Loads programs and attaches them to their functions, by kprobe or by fentry.
+//! Loads programs and attaches them to their functions, by fentry or by kprobe.
+
+use std::sync::Arc;
 
 use aya::{
-    Btf as KernelTypes, Ebpf,
-    programs::{FEntry, FExit, KProbe, Program, ProgramError},
+    Ebpf,
+    programs::{KProbe, Program, ProgramError},
 };
 
 use super::{
     error::AttachError,
-    plan::{AttachPoint, Mechanism, PlannedProbe},
+    facts::NoFentry,
+    fentry::{FentryError, Trampoline, Trampolines},
+    offsets::FentryTarget,
+    plan::{AttachPoint, Mechanism},
 };
 
-/// Attaches all programs of a probe. `types` are those of vmlinux, which fentry needs.
+/// Attaches all programs of a function, and gives how: by kprobe too where the kernel refuses a trampoline. Never both, as the
+/// programs of a function find each other's notes by how they were called.
+///
+/// # Errors
+///
+/// When one cannot be attached; then some of them may be.
 pub(super) fn attach(
     ebpf: &mut Ebpf,
-    types: Option<&KernelTypes>,
-    probe: &PlannedProbe,
-) -> Result<(), AttachError> {
-    probe
-        .attachments
-        .iter()
-        .try_for_each(|point| match (point.how, types) {
-            (Mechanism::Fentry, Some(types)) => by_fentry(ebpf, types, *point),
-            _ => by_kprobe(ebpf, *point),
-        })
-}
-
-fn by_kprobe(ebpf: &mut Ebpf, point: AttachPoint) -> Result<(), AttachError> {
-    let function = point.function;
-    let program = point.program.kprobe;
-    let kprobe: &mut KProbe = find(ebpf, program)?
-        .try_into()
-        .map_err(|cause| AttachError::OtherType { program, cause })?;
-    match kprobe.load() {
-        // One program may be attached to several functions.
-        Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
-        Err(cause) => return Err(AttachError::Refused { program, cause }),
-    }
-    kprobe
-        .attach(function, 0)
-        .map_err(|cause| AttachError::Kprobe { function, cause })?;
-    Ok(())
-}
-
-fn by_fentry(ebpf: &mut Ebpf, types: &KernelTypes, point: AttachPoint) -> Result<(), AttachError> {
-    let function = point.function;
-    let program = point.program.fentry;
-    let other_type = |cause| AttachError::OtherType { program, cause };
-    let refused = |cause| AttachError::Fentry {
-        program,
-        function,
-        cause,
+    trampolines: &mut Trampolines<'_>,
+    points: &[AttachPoint],
+) -> Result<(Vec<AttachPoint>, Vec<Trampoline>), AttachError> {
+    let target = points.first().and_then(|point| match point.how {
+        Mechanism::Fentry(target) => Some(target),
+        Mechanism::Kprobe(_) => None,
+    });
+    let Some(target) = target else {
+        by_kprobe(ebpf, points)?;
+        return Ok((points.to_vec(), Vec::new()));
     };
-    let found = find(ebpf, program)?;
-    if point.program.at_return {
-        let fexit: &mut FExit = found.try_into().map_err(other_type)?;
-        fexit.load(function, types).map_err(refused)?;
-        fexit.attach().map_err(refused)?;
-    } else {
-        let fentry: &mut FEntry = found.try_into().map_err(other_type)?;
-        fentry.load(function, types).map_err(refused)?;
-        fentry.attach().map_err(refused)?;
-    }
-    Ok(())
+    let error = match by_fentry(ebpf, trampolines, points, target) {
+        Ok(attached) => return Ok((points.to_vec(), attached)),
+        Err(error) => Arc::new(error),
+    };
+    log::warn!("{}: {error}; using a kprobe", target.function);
+    by_kprobe(ebpf, points).map_err(|kprobe| AttachError::Neither {
+        fentry: Arc::clone(&error),
+        kprobe: Box::new(kprobe),
+    })?;
+    let instead = points.iter().map(|point| AttachPoint {
+        how: Mechanism::Kprobe(NoFentry::Attach(Arc::clone(&error))),
+        ..point.clone()
+    });
+    Ok((instead.collect(), Vec::new()))
 }
 
-fn find<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Program, AttachError> {
-    ebpf.program_mut(name).ok_or(AttachError::NoProgram(name))
+/// All of them, or none.
+fn by_fentry(
+    ebpf: &Ebpf,
+    trampolines: &mut Trampolines<'_>,
+    points: &[AttachPoint],
+    target: FentryTarget,
+) -> Result<Vec<Trampoline>, FentryError> {
+    points
+        .iter()
+        .map(|point| trampolines.attach(ebpf, point.program, target))
+        .collect()
+}
+
+fn by_kprobe(ebpf: &mut Ebpf, points: &[AttachPoint]) -> Result<(), AttachError> {
+    for point in points {
+        let function = point.function;
+        let program = point.program.kprobe;
+        let found = ebpf.program_mut(program);
+        let found: &mut Program = found.ok_or(AttachError::NoProgram(program))?;
+        let kprobe: &mut KProbe = found
+            .try_into()
+            .map_err(|cause| AttachError::OtherType { program, cause })?;
+        match kprobe.load() {
+            // One program may be attached to several functions.
+            Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
+            Err(cause) => return Err(AttachError::Refused { program, cause }),
+        }
+        kprobe
+            .attach(function, 0)
+            .map_err(|cause| AttachError::Kprobe { function, cause })?;
+    }
+    Ok(())
 }

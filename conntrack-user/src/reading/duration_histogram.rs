@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn of_nothing_there_are_no_quantiles() {
+    fn an_empty_histogram_has_no_quantiles() {
         assert_eq!(DurationHistogram::default().count(), 0);
         assert_eq!(DurationHistogram::default().quantiles(), None);
     }

@@ -54,6 +54,9 @@ pub struct Probes {
     pub by_kprobe: Vec<Text>,
     /// Kernel functions without a probe, and why.
     pub missing: Vec<Missing>,
+    /// The functions in `attached`, and how each is probed. Recordings of before have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<ProbedFunction>,
 }
 
 impl Probes {
@@ -67,8 +70,20 @@ impl Probes {
             attached: Vec::new(),
             by_kprobe: Vec::new(),
             missing: Vec::new(),
+            functions: Vec::new(),
         }
     }
+}
+
+/// How a function is probed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbedFunction {
+    /// Name of the kernel function.
+    pub function: Text,
+    /// `fentry` or `kprobe`.
+    pub by: Text,
+    /// Why it is not probed by fentry; `None` where it is.
+    pub reason: Option<Text>,
 }
 
 /// A function that could not be probed.

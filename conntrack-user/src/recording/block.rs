@@ -52,7 +52,7 @@ const STARTS: u8 = 1;
 const ENDS: u8 = 2;
 const HAS_HELLO: u8 = 4;
 
-/// A block's header.
+/// What precedes the compressed records of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockHeader {
     /// Number of the block in its segment, from 0.

@@ -23,9 +23,9 @@ const MODE: u32 = 0o600;
 /// What to do with a file that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// Leave it alone.
+    /// Fail, and leave the file as it is.
     Refuse,
-    /// Append to it.
+    /// Add a new segment at its end.
     Append,
     /// Replace its contents.
     Overwrite,
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_left_as_it_was() {
+    fn a_refused_file_is_not_changed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notes");
         fs::write(&path, "dear diary\n").unwrap();

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_times_a_moment_can_be_waited_for() {
+    fn any_times_give_a_valid_wait() {
         let mut pace = Pace::new(Speed::Times(f64::MIN_POSITIVE));
         assert_eq!(pace.due(Timestamp::MIN), Duration::ZERO);
         assert_eq!(pace.due(Timestamp::MAX), NEVER);

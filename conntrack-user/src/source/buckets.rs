@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_before_the_start_is_not_reported() {
+    fn counts_before_the_start_are_not_reported() {
         let mut ring = Model::new(1, 1024);
         ring.count(0, 990, 5);
         ring.count(0, 1000, 5);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_starved_for_longer_says_what_it_lost() {
+    fn a_reader_starved_for_longer_reports_its_losses() {
         let mut ring = Model::new(1, 1024);
         let mut follower = BucketFollower::new(&ring, at(1000));
         for epoch in 1000..5000 {
@@ -235,7 +235,7 @@ mod tests {
         /// However short the ring and however late the reader: a bucket of the span is reported with all its
         /// events, or it is one of the first, which are counted as lost and of which nothing is reported.
         #[test]
-        fn what_is_lost_is_known_whatever_the_length_of_the_ring(
+        fn losses_are_known_for_any_length_of_the_ring(
             ring_bits in 0_u32..=12,
             steps in prop::collection::vec((0_u64..100, 1_u32..5, any::<bool>()), 1..200)
         ) {

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_said() {
+    fn unknown_cpus_have_a_reason() {
         let missing = CpuDir(Some("/no/such".into()));
         assert!(
             missing
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_quoted() {
+    fn an_invalid_list_is_quoted() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("possible"), "three\n").unwrap();
         let error = CpuDir(Some(dir.path().into())).read().unwrap_err();

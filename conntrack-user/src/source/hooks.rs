@@ -85,7 +85,7 @@ mod tests {
     use crate::source::nfnetlink::message::{Answer, AnswerError, build};
 
     #[test]
-    fn conntrack_is_known_by_its_function() -> Result<(), AnswerError> {
+    fn conntrack_is_recognised_by_its_function() -> Result<(), AnswerError> {
         let check = |function: &[u8], expected: bool| {
             let hook = build::object(0, &[(5, b"nf_conntrack\0"), (4, function), (1, &[0; 4])]);
             let mut answer = Answer::new(&IPV4, 1);

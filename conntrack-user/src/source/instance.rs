@@ -107,7 +107,7 @@ impl InstanceSource {
     #[must_use]
     pub fn new(proc: ProcRoot, source: KernelSource, cpus: Option<CpuDir>) -> Self {
         Self {
-            // A user who asked for ctnetlink need not be told of it.
+            // A user who has chosen ctnetlink knows that.
             via_ctnetlink: source == KernelSource::Ctnetlink,
             kernel: KernelCounters::new(proc, source),
             feed: None,

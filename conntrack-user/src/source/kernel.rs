@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn ctnetlink_is_asked_where_only_the_statistics_are_missing() {
+    fn ctnetlink_is_used_if_only_the_statistics_are_missing() {
         const TREE: &str = "ctnetlink/proc-without-stat";
         let reading = read(TREE, KernelSource::Auto);
         assert_eq!(reading.kernel.max, Some(262_144));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn ctnetlink_is_not_asked_where_everything_is_missing() {
+    fn ctnetlink_is_not_used_if_everything_is_missing() {
         let reading = read("no/such/tree", KernelSource::Auto);
         assert_eq!(reading.errors.len(), 3);
         assert!(reading.errors.iter().all(SourceError::is_not_found));

@@ -17,7 +17,7 @@ use rustix::{
 };
 
 use crate::{
-    files,
+    files::{self, Remedied},
     text::{PlainPath, Text},
 };
 
@@ -37,7 +37,7 @@ const COMM: u64 = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum NamespaceError {
     /// Our own namespace cannot be read.
-    #[error("{OWN}: {0}; is /proc mounted?")]
+    #[error("{OWN}: {}{}", Remedied(.0), if .0.kind() == io::ErrorKind::NotFound { "; is /proc mounted?" } else { "" })]
     Own(#[source] io::Error),
     /// No process has the id that was asked for.
     #[error("--netns {0}: no process has this id")]
@@ -75,7 +75,7 @@ pub enum NamespaceError {
         path: PathBuf,
     },
     /// It cannot be opened for another reason.
-    #[error("--netns {name}: {}: {source}", PlainPath(path))]
+    #[error("--netns {name}: {}: {}", PlainPath(path), Remedied(source))]
     Open {
         /// The name, process id or path that was asked for.
         name: Text,
@@ -88,7 +88,7 @@ pub enum NamespaceError {
     #[error("network namespace {0} is gone")]
     Gone(Text),
     /// The calling thread cannot move into it.
-    #[error("network namespace {name} cannot be entered: {source}")]
+    #[error("network namespace {name} cannot be entered: {}", Remedied(source))]
     Enter {
         /// The namespace's name, as ctpulse shows it.
         name: Text,

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_error_quotes_is_short_and_harmless() {
+    fn quoted_text_in_errors_is_short_and_escaped() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(MAX);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Makes UDP flows on loopback, for trying ctpulse out.
+//! Generates UDP flows on loopback, to try ctpulse out.
 
 use std::{thread, time::Duration};
 

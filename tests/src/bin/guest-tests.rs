@@ -1,4 +1,4 @@
-//! Runs the guest scenarios. Only in a guest: they unload modules and flush the table.
+//! Runs the guest scenarios. Only for guests: they unload modules and flush the table.
 //!
 //! `cargo xtask test` reads what it prints: `test NAME … ` before each scenario, and `ok`, `FAILED` or
 //! `ignored` on a line after it.
@@ -19,8 +19,7 @@ use ctpulse_tests::{
 };
 use libtest_mimic::{Arguments, Trial};
 
-/// Runs the guest scenarios, one after another. Only in a guest: they unload modules and flush the
-/// table.
+/// Runs the guest scenarios, one after another. Only for guests: they unload modules and flush the table.
 #[derive(Parser)]
 struct Options {
     /// Only name them
@@ -34,10 +33,10 @@ struct Options {
     filters: Vec<String>,
 }
 
-/// In the environment, the scenario to start with: where the guest died that ran them before.
+/// The environment variable with the scenario to start with: the one in which the guest died before.
 const FROM: &str = "GUEST_TESTS_FROM";
 
-/// Whether a scenario needs a sender that is hardly ever held up.
+/// Whether a scenario needs a sender that is hardly ever delayed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Timing {
     Exact,
@@ -78,7 +77,7 @@ fn main() -> ExitCode {
         test_threads: Some(1),
         ..Arguments::default()
     };
-    // If that cannot be found out, they are tried.
+    // If it cannot be determined, try them.
     let module = conntrack_is_a_module().unwrap_or(true);
     let chains = chains_are_limited().unwrap_or(true);
     let ignored = |name| {
@@ -106,10 +105,10 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// A scenario and how long it took.
+/// A scenario and its duration.
 type Took = (&'static str, Duration);
 
-/// Runs a scenario in the state that all start from, so that no failure is that of an earlier one.
+/// Runs a scenario from the common initial state, so that its failure is not caused by an earlier one.
 fn run(
     (name, scenario): Scenario,
     durations: &Mutex<Vec<Took>>,
@@ -123,13 +122,13 @@ fn run(
     let mut durations = durations.lock().unwrap_or_else(PoisonError::into_inner);
     durations.push((name, took));
     result.map_err(|error| {
-        // Not only at the end, which the guest may not live to see.
+        // Print it now: the guest may crash before the end.
         println!("{error:#}");
         format!("{error:#}").into()
     })
 }
 
-/// A list of the slowest, and of all together.
+/// The slowest scenarios, and the total.
 fn slowest(mut durations: Vec<Took>) -> String {
     let mut text = String::new();
     if durations.len() > 1 {

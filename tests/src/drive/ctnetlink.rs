@@ -1,7 +1,7 @@
-//! Flows and expectations made over ctnetlink, without a packet.
+//! Flows and expectations created over ctnetlink, without packets.
 //!
-//! The messages are those of linux/netfilter/nfnetlink_conntrack.h. A socket of our own, where the
-//! `conntrack` tool would do, because thousands of requests are wanted, and what becomes of each.
+//! The messages are those of linux/netfilter/nfnetlink_conntrack.h. This uses a socket instead of the `conntrack` tool, because
+//! scenarios send thousands of requests, and need the answer of each.
 
 use std::net::Ipv4Addr;
 
@@ -20,21 +20,21 @@ use rustix::{
 const CT_NEW: u16 = 1 << 8;
 const EXP_NEW: u16 = 2 << 8;
 const EXP_DELETE: u16 = 2 << 8 | 2;
-/// The answer to every request that wants one.
+/// The answer to every request that asks for one.
 const NLMSG_ERROR: u16 = 2;
 
-/// Flags of a request: that it is one, that it wants an answer, and that it makes something new.
+/// Flags of a request: that it is one, that it asks for an answer, and that it creates something new.
 const REQUEST: u16 = 0x1 | 0x4;
 const CREATE: u16 = EXCLUSIVE | 0x400;
 const EXCLUSIVE: u16 = 0x200;
 
 const IPPROTO_TCP: u8 = 6;
 
-/// Bits of a flow's status.
+/// Status bits of a flow.
 pub mod status {
     /// It has seen a reply.
     pub const SEEN_REPLY: u32 = 1 << 1;
-    /// A full table does not evict it.
+    /// It is not evicted from a full table.
     pub const ASSURED: u32 = 1 << 2;
 }
 
@@ -50,7 +50,7 @@ pub struct Tuple {
 }
 
 impl Tuple {
-    /// What answers it.
+    /// The tuple of its replies.
     pub fn reply(self) -> Self {
         Self {
             from: self.to,
@@ -73,21 +73,21 @@ impl Tuple {
     }
 }
 
-/// A flow to make.
+/// A flow to create.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
-    /// Of the packets that would have started it.
+    /// The tuple of packets that would have started it.
     pub original: Tuple,
-    /// Of those that would reply.
+    /// The tuple of their replies.
     pub reply: Tuple,
     /// See [`status`].
     pub status: u32,
-    /// The helper that reads it.
+    /// Its helper.
     pub helper: Option<&'static str>,
 }
 
 impl Flow {
-    /// A flow of which nothing has been seen yet.
+    /// A flow without any packet so far.
     pub fn of(original: Tuple) -> Self {
         Self {
             original,
@@ -98,16 +98,16 @@ impl Flow {
     }
 }
 
-/// An answered request: done, or why not.
+/// The answer to a request: success, or an error.
 pub type Answer = std::result::Result<(), Errno>;
 
-/// A connection to ctnetlink.
+/// A ctnetlink socket.
 pub struct Ctnetlink {
     socket: OwnedFd,
 }
 
 impl Ctnetlink {
-    /// Needs CAP_NET_ADMIN.
+    /// Requires CAP_NET_ADMIN.
     pub fn open() -> Result<Self> {
         let socket = socket(
             AddressFamily::NETLINK,
@@ -118,12 +118,12 @@ impl Ctnetlink {
         Ok(Self { socket })
     }
 
-    /// Makes a flow; refused when either direction exists already.
+    /// Creates a flow; fails if either direction exists already.
     pub fn insert(&self, flow: &Flow) -> Result<Answer> {
         let mut attributes = vec![
             flow.original.attribute(1),
             flow.reply.attribute(2),
-            // Its timeout, in seconds: longer than any scenario.
+            // Its timeout in seconds, longer than any scenario.
             attribute(7, &86_400_u32.to_be_bytes()),
         ];
         if flow.status != 0 {
@@ -139,7 +139,7 @@ impl Ctnetlink {
         self.request(CT_NEW, CREATE, &attributes)
     }
 
-    /// Makes an expectation of another flow, its master, which must have a helper.
+    /// Creates an expectation of a master flow, which must have a helper.
     pub fn expect(&self, master: &Tuple, expected: &Tuple) -> Result<Answer> {
         self.make_expectation(master, expected, CREATE)
     }
@@ -159,7 +159,7 @@ impl Ctnetlink {
             master.attribute(1),
             expected.attribute(2),
             mask.attribute(3),
-            // The seconds it has left. The helper sets those of a new one.
+            // Its timeout in seconds. The helper sets that of a new one.
             attribute(4, &0_u32.to_be_bytes()),
         ];
         self.request(EXP_NEW, flags, &attributes)
@@ -176,7 +176,7 @@ impl Ctnetlink {
     }
 
     fn request(&self, kind: u16, flags: u16, attributes: &[Vec<u8>]) -> Result<Answer> {
-        // struct nlmsghdr, its length yet unknown, and struct nfgenmsg.
+        // struct nlmsghdr, whose length is not known yet, and struct nfgenmsg.
         let mut message = vec![0; 4];
         message.extend(kind.to_ne_bytes());
         message.extend((REQUEST | flags).to_ne_bytes());

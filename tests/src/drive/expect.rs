@@ -1,4 +1,4 @@
-//! Expectations: made by the helpers of protocols, and over ctnetlink.
+//! Expectations, created by protocol helpers and over ctnetlink.
 
 use std::{
     io::{Read, Write},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::kernel::{nft, run};
 
-/// Sets the helpers of FTP and SIP at their ports.
+/// Assigns the helpers of FTP and SIP to their ports.
 pub fn helpers() -> Result<()> {
     run(&["modprobe", "-a", "nf_conntrack_ftp", "nf_conntrack_sip"])?;
     nft("add ct helper inet t ftp { type \"ftp\" protocol tcp; }
@@ -23,14 +23,14 @@ pub fn helpers() -> Result<()> {
         add rule inet t o udp dport 5060 ct helper set \"sip\"")
 }
 
-/// Plays active FTP: the client says on which port it expects the server, the helper makes an
-/// expectation of it, the server connects. For each of the `transfers` an expectation is made at both
-/// crossings of loopback, the second replacing the first, and fulfilled.
+/// Simulates active FTP: the client sends the port on which it expects the server, the helper creates an expectation, the server
+/// connects. For each of the `transfers` an expectation is created at both crossings of loopback, where the second replaces the
+/// first, and fulfilled.
 pub fn ftp(transfers: u32) -> Result<()> {
     let control = TcpListener::bind("127.0.0.1:21").context("listen on the FTP port")?;
     let mut client = TcpStream::connect("127.0.0.1:21")?;
     let (mut server, _) = control.accept()?;
-    // The helper reads a line only once it has seen the end of the one before it.
+    // The helper only parses a line after it has seen the end of the previous one.
     let mut say = |line: String| {
         client.write_all(line.as_bytes())?;
         server.read_exact(&mut vec![0; line.len()])
@@ -40,7 +40,7 @@ pub fn ftp(transfers: u32) -> Result<()> {
         let data = TcpListener::bind("127.0.0.1:0")?;
         let port = data.local_addr()?.port();
         say(format!("PORT 127,0,0,1,{},{}\r\n", port >> 8, port & 0xff))?;
-        // As an FTP server does for active transfers.
+        // As FTP servers do for active transfers.
         drop(connect_from(
             20,
             SocketAddrV4::new(Ipv4Addr::LOCALHOST, port),
@@ -59,9 +59,8 @@ pub fn sip_nat() -> Result<()> {
     )
 }
 
-/// Invites `calls` times, to a call of its own each, with one media stream: at both crossings of
-/// loopback the helper deletes the expectations that the call made before, and makes one for the stream and
-/// one for its control.
+/// Sends INVITEs of `calls` different calls, each with one media stream. At both crossings of loopback the helper deletes the
+/// call's previous expectations, and creates one for the stream and one for its control.
 pub fn sip(calls: u16) -> Result<()> {
     let _callee = UdpSocket::bind("127.0.0.2:5060").context("listen on the SIP port")?;
     for call in 0..calls {
@@ -91,14 +90,14 @@ pub fn sip(calls: u16) -> Result<()> {
     Ok(())
 }
 
-/// A flow with expectations that are made over ctnetlink, as a helper in user space does.
+/// A flow with expectations created over ctnetlink, as by a helper in user space.
 pub struct Master {
     ctnetlink: Ctnetlink,
     tuple: Tuple,
 }
 
 impl Master {
-    /// Makes the flow, with FTP's helper, which allows one expectation at a time.
+    /// Creates the flow, with FTP's helper, which allows one expectation at a time.
     pub fn make(port: u16) -> Result<Self> {
         let ctnetlink = Ctnetlink::open()?;
         let tuple = tcp(port, 21);
@@ -110,21 +109,21 @@ impl Master {
         Ok(Self { ctnetlink, tuple })
     }
 
-    /// Expects a flow to a port; the expectation before it is deleted.
+    /// Expects a flow to a port; this deletes the previous expectation.
     pub fn expect(&self, port: u16) -> Result<()> {
         self.ctnetlink
             .expect(&self.tuple, &tcp(0, port))?
             .context("make an expectation")
     }
 
-    /// Makes the expectation expire. The kernel may notice only when it next comes across it.
+    /// Makes the expectation expire. Some kernels only notice when they come across it.
     pub fn expire(&self, port: u16) -> Result<()> {
         self.ctnetlink
             .expire(&self.tuple, &tcp(0, port))?
             .context("make an expectation expire")
     }
 
-    /// Sends the packet that is expected.
+    /// Sends the expected packet.
     pub fn send_expected(&self, port: u16, sockets: &RawSockets) -> Result<()> {
         let (from, to) = (tcp(0, port).from.0, tcp(0, port).to.0);
         sockets

@@ -13,18 +13,18 @@ use crate::{
 /// A port without a listener, whose packets are dropped.
 const SILENT: u16 = 9;
 
-/// A fault, and a packet that has it.
+/// A fault, with a packet that has it.
 pub type Fault = (&'static str, Packet);
 
-/// Makes conntrack strict about the middle of TCP connections, and drops what arrives at the silent
-/// port, so that no reset answers it.
+/// Makes conntrack strict about the middle of TCP connections, and drops packets to the silent port, so that they are not
+/// answered with resets.
 pub fn silence() -> Result<()> {
     sysctl("net/netfilter/nf_conntrack_tcp_loose", 0)?;
     nft("add chain inet t i { type filter hook input priority 0; }
         add rule inet t i tcp dport 9 drop")
 }
 
-/// Packets that belong to no connection and cannot start one. Each is invalid at both crossings.
+/// Packets that belong to no connection and cannot start one. Each counts as invalid at both crossings.
 pub fn invalid() -> Vec<Fault> {
     let mut faults = Vec::new();
     for to in [Addresses::LOOPBACK_V4, Addresses::LOOPBACK_V6] {
@@ -61,10 +61,10 @@ pub fn invalid() -> Vec<Fault> {
     faults
 }
 
-/// ICMP messages that conntrack refuses. Each is an error at both crossings.
+/// ICMP messages that conntrack rejects. Each counts as an error at both crossings.
 pub fn icmp_errors() -> Vec<Fault> {
     let (v4, v6) = (Addresses::LOOPBACK_V4, Addresses::LOOPBACK_V6);
-    // What the messages about a flow are about: one that there is not.
+    // The flow in these messages does not exist.
     let unknown_v4 = Packet::udp(
         Addresses::V4(Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 9, 9, 9)),
         (1, 2),

@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 
 use crate::{kernel::run, traffic::Offered};
 
-/// Addresses that are this host's own once [`accept`] was called.
+/// Addresses that are local after [`accept`].
 const NETWORK: &str = "fd00:c7::/64";
 
-/// Makes every address of a network this host's own: loopback has only one.
+/// Makes all addresses of a network local: loopback has only one.
 pub fn accept() -> Result<()> {
     run(&[
         "ip", "-6", "route", "replace", "local", NETWORK, "dev", "lo",
@@ -17,8 +17,8 @@ pub fn accept() -> Result<()> {
     .map(drop)
 }
 
-/// Sends a packet to each of `flows` addresses, each making a flow. Nobody reads them, so that no
-/// ICMPv6 error answers.
+/// Sends a packet to each of `flows` addresses, each creating a flow. A socket receives them without being read, so that there
+/// are no ICMPv6 errors.
 pub fn udp(flows: u32) -> Result<Offered> {
     let bind = || UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).context("bind");
     let (socket, sink) = (bind()?, bind()?);

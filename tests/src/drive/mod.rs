@@ -1,8 +1,8 @@
-//! Drivers: each makes the kernel move the counters of one family, by a number known beforehand or by what
-//! became of the packets.
+//! Drivers: each makes the kernel increment the counters of one family, by a known number or by a number that follows from the
+//! fate of its packets.
 //!
-//! All use loopback. A packet there crosses conntrack twice, on its way out and on its way in; the second
-//! time it is ignored if the first gave it a conntrack.
+//! All use loopback. A packet there crosses conntrack twice, on output and on input; the second time it is ignored if it already
+//! has a conntrack.
 
 pub mod chain;
 pub mod ctnetlink;

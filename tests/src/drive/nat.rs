@@ -1,4 +1,4 @@
-//! Source NAT to few ports, so that flows want ports that are taken.
+//! Source NAT to few ports, so that flows compete for ports.
 
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 
 use crate::{kernel::nft, traffic::Offered};
 
-/// The ports that flows are given.
+/// The ports for flows.
 pub const PORTS: u16 = 16;
 
-/// Rewrites the sources of UDP flows to 127.3.x.x to [`PORTS`] ports of one address, and those to
-/// 127.4.x.x to any port, drawn for every flow.
+/// Rewrites the sources of UDP flows to 127.3.x.x to [`PORTS`] ports of one address, and those to 127.4.x.x to any port, chosen
+/// at random for every flow.
 pub fn rules() -> Result<()> {
     nft(&format!(
         "add chain inet t nat {{ type nat hook postrouting priority 100; }}
@@ -20,8 +20,8 @@ pub fn rules() -> Result<()> {
     ))
 }
 
-/// Sends a packet from each of `sources` ports to each of `destinations` addresses that share
-/// [`PORTS`]: as many flows find a port, the others find all taken.
+/// Sends a packet from each of `sources` ports to each of `destinations` addresses that share [`PORTS`]: that many flows get a
+/// port, the others find all of them taken.
 pub fn crowd(sources: u16, destinations: u8) -> Result<Offered> {
     let sink = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("bind")?;
     let port = sink.local_addr()?.port();

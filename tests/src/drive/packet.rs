@@ -1,4 +1,4 @@
-//! Packets as their sender likes them, right or wrong, and the sockets they leave by.
+//! Raw packets, correct or faulty, and the sockets that send them.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use rustix::{
     net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket},
 };
 
-/// Protocol numbers, as they stand in IP headers.
+/// Protocol numbers in IP headers.
 pub mod protocol {
     #![expect(missing_docs, reason = "the names of protocols")]
     pub const ICMP: u8 = 1;
@@ -31,14 +31,14 @@ pub mod flag {
     pub const ACK: u8 = 0x10;
 }
 
-/// Sends whole packets, IP header and all.
+/// Sends whole packets, including the IP header.
 pub struct RawSockets {
     ipv4: OwnedFd,
     ipv6: OwnedFd,
 }
 
 impl RawSockets {
-    /// Needs CAP_NET_RAW.
+    /// Requires CAP_NET_RAW.
     pub fn open() -> Result<Self> {
         let open = |family| {
             socket(family, SocketType::RAW, Some(ipproto::RAW)).context("open a raw socket")
@@ -62,7 +62,7 @@ impl RawSockets {
     }
 }
 
-/// Source and destination.
+/// Source and destination addresses.
 #[derive(Clone, Copy, Debug)]
 pub enum Addresses {
     /// Of an IPv4 packet.
@@ -72,12 +72,12 @@ pub enum Addresses {
 }
 
 impl Addresses {
-    /// From this host to itself.
+    /// From this host to itself, IPv4.
     pub const LOOPBACK_V4: Self = Self::V4(Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST);
-    /// From this host to itself.
+    /// From this host to itself, IPv6.
     pub const LOOPBACK_V6: Self = Self::V6(Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
 
-    /// The protocol number of ICMP between them.
+    /// The protocol number of ICMP for this family.
     pub fn icmp(self) -> u8 {
         match self {
             Self::V4(..) => protocol::ICMP,
@@ -85,7 +85,7 @@ impl Addresses {
         }
     }
 
-    /// What the checksums of TCP, UDP and ICMPv6 cover besides their own bytes.
+    /// What checksums of TCP, UDP and ICMPv6 cover besides their own bytes.
     fn pseudo_header(self, protocol: u8, length: usize) -> Vec<u8> {
         let mut bytes = match self {
             Self::V4(from, to) => [from.octets(), to.octets()].concat(),
@@ -105,14 +105,14 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// An IP packet with this payload, whatever it is.
+    /// An IP packet with any payload.
     pub fn new(to: Addresses, protocol: u8, payload: &[u8]) -> Self {
         let mut bytes = match to {
             Addresses::V4(from, to) => {
                 let length = (20 + payload.len()) as u16;
                 let mut header = vec![0x45, 0];
                 header.extend(length.to_be_bytes());
-                // No fragment; the kernel fills in the identification and the checksum.
+                // Not fragmented; the kernel fills in the identification and the checksum.
                 header.extend([0, 0, 0, 0, 64, protocol, 0, 0]);
                 header.extend(from.octets());
                 header.extend(to.octets());
@@ -136,7 +136,7 @@ impl Packet {
         let mut segment = [0; 20];
         segment[0..2].copy_from_slice(&ports.0.to_be_bytes());
         segment[2..4].copy_from_slice(&ports.1.to_be_bytes());
-        // Some sequence number, a header of five words, some window.
+        // Any sequence number, a header of five words, any window.
         segment[4..8].copy_from_slice(&1_000_u32.to_be_bytes());
         segment[12] = 5 << 4;
         segment[13] = flags;
@@ -147,7 +147,7 @@ impl Packet {
         Self::new(to, protocol::TCP, &segment)
     }
 
-    /// A UDP datagram without data, whose header says it is `length` bytes long (8 is right).
+    /// A UDP datagram without data, with `length` in its header (8 is correct).
     pub fn udp(to: Addresses, ports: (u16, u16), length: u16) -> Self {
         Self::new(to, protocol::UDP, &udp_header(to, ports, length))
     }
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_with_its_checksum_sums_to_nothing() {
+    fn a_packet_with_its_checksum_sums_to_zero() {
         for to in [Addresses::LOOPBACK_V4, Addresses::LOOPBACK_V6] {
             let packet = Packet::tcp(to, (1, 2), flag::SYN);
             let segment = &packet.bytes()[packet.bytes().len() - 20..];

@@ -1,4 +1,4 @@
-//! Two CPUs that make the same flow at the same moment.
+//! Two CPUs that create the same flow at the same time.
 
 use std::{
     hint, io,
@@ -12,12 +12,11 @@ use anyhow::{Context, Result, anyhow, ensure};
 use super::packet::{Addresses, Packet, RawSockets, flag};
 use crate::{cpus, traffic::Offered};
 
-/// How often to look whether the other has arrived before letting others run.
+/// How often to check whether the other thread has arrived before yielding.
 const SPINS: u32 = 10_000;
 
-/// Races `rounds` times to make one UDP flow to `network`.0.0 and up. The packet that is second on
-/// its way out joins the flow of the first, or, if its source was rewritten to another port, keeps a
-/// flow that only replies can find.
+/// Races `rounds` times to create one UDP flow to `network`.0.0 and up. The slower packet joins the flow of the faster one or, if
+/// NAT has given it another port, keeps a flow that is only found by replies.
 pub fn udp(network: [u8; 2], rounds: u32) -> Result<Offered> {
     let sink = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("bind")?;
     let port = sink.local_addr()?.port();
@@ -27,8 +26,7 @@ pub fn udp(network: [u8; 2], rounds: u32) -> Result<Offered> {
     })
 }
 
-/// Races `rounds` times to make one TCP flow to `network`.0.0 and up. TCP flows do not join: the
-/// second packet is dropped.
+/// Races `rounds` times to create one TCP flow to `network`.0.0 and up. TCP flows are not joined: the slower packet is dropped.
 pub fn tcp(network: [u8; 2], rounds: u32) -> Result<Offered> {
     let sockets = RawSockets::open()?;
     run(rounds, |round| {
@@ -41,7 +39,7 @@ fn nth(network: [u8; 2], round: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from_be_bytes([network[0], network[1], 0, 0]) + round)
 }
 
-/// Does the same on two CPUs, `rounds` times at the same moment each.
+/// Does the same on two CPUs at the same time, `rounds` times.
 fn run(rounds: u32, send: impl Fn(u32) -> io::Result<usize> + Sync) -> Result<Offered> {
     let cpus = cpus::available()?;
     ensure!(cpus.len() >= 2, "a race needs two CPUs");
@@ -54,12 +52,12 @@ fn run(rounds: u32, send: impl Fn(u32) -> io::Result<usize> + Sync) -> Result<Of
             .map_err(|error| anyhow!("{error:#}"));
         let mut offered = Offered::default();
         for round in 0..rounds {
-            // An error must not leave the other waiting.
+            // After an error the other thread must not wait forever.
             arrived.fetch_add(1, Ordering::AcqRel);
             let mut spins = 0;
             while arrived.load(Ordering::Acquire) < 2 * (round + 1) {
                 spins += 1;
-                // The other may wait for this CPU.
+                // The other thread may be waiting for this CPU.
                 if spins > SPINS {
                     thread::yield_now();
                 } else {
@@ -74,7 +72,7 @@ fn run(rounds: u32, send: impl Fn(u32) -> io::Result<usize> + Sync) -> Result<Of
     };
     thread::scope(|scope| {
         let other = scope.spawn(|| runner(cpus[1]));
-        // A thread of its own for the first as well: the pinning goes with it.
+        // The first one gets a thread too, whose pinning ends with it.
         let one = scope.spawn(|| runner(cpus[0]));
         let mut total = Offered::default();
         for runner in [one, other] {

@@ -15,14 +15,14 @@ use rustix::{
 
 use crate::kernel::settle;
 
-/// Established connections. Conntrack calls them assured: a full table does not evict them.
+/// Established connections. They are assured: a full table does not evict them.
 pub struct Connections {
     _listener: TcpListener,
     _ends: Vec<(TcpStream, TcpStream)>,
 }
 
 impl Connections {
-    /// Makes `count` of them; each is one flow.
+    /// Establishes `count` connections; each is one flow.
     pub fn establish(count: usize) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen")?;
         let to = listener.local_addr()?;
@@ -39,9 +39,8 @@ impl Connections {
     }
 }
 
-/// Connects `times` times from the same port to the same listener, closing each connection before
-/// the next: every attempt after the first finds the flow of the one before it in TIME_WAIT, which
-/// conntrack replaces by a new flow.
+/// Connects `times` times from the same port to the same listener, closing each connection before the next. Every attempt after
+/// the first finds the previous flow in TIME_WAIT, and conntrack replaces it by a new one.
 pub fn reopen(times: u32) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen")?;
     let SocketAddr::V4(to) = listener.local_addr()? else {
@@ -53,11 +52,11 @@ pub fn reopen(times: u32) -> Result<()> {
     for _ in 0..times {
         let mut near = TcpStream::from(connect_from(from, to)?);
         let (far, _) = listener.accept().context("accept")?;
-        // The listener's side closes first, so that TIME_WAIT does not hold the other's port.
+        // The listener's side closes first, so that TIME_WAIT does not occupy the other's port.
         drop(far);
         near.read_to_end(&mut Vec::new())?;
         drop(near);
-        // The other side acknowledges the end: only then is the flow in TIME_WAIT.
+        // The flow is in TIME_WAIT once the other side has acknowledged the end.
         settle()?;
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! UDP flows from many sources, of which few have most: the flows of a source are inversely
-//! proportional to its rank (Zipf's law), and come in no order.
+//! UDP flows from many sources, a few of which have most flows: the number of flows of a source is inversely proportional to its
+//! rank (Zipf's law), in random order.
 
 use std::{
     collections::BTreeMap,
@@ -10,27 +10,27 @@ use anyhow::{Context, Result};
 
 use super::packet::{Addresses, Packet, RawSockets};
 
-/// The first source; the others follow it.
+/// The first source; the others follow.
 const SOURCE: u32 = u32::from_be_bytes([127, 9, 0, 1]);
-/// Where the first flow of each source goes; the next ones go to the addresses that follow.
+/// The destination of the first flow of each source; its other flows go to the following addresses.
 const DESTINATION: u32 = u32::from_be_bytes([127, 64, 0, 1]);
 
-/// How many flows there were by address.
+/// Numbers of flows by address.
 pub type Counts = BTreeMap<String, u64>;
 
-/// What was sent, and so is the truth.
+/// What was sent.
 pub struct Truth {
     /// Flows of each source.
     pub sources: Counts,
     /// Flows to each destination.
     pub destinations: Counts,
-    /// The port all went to.
+    /// The destination port of all flows.
     pub port: u16,
 }
 
 /// Sends a packet for each of `flows` flows from `sources` sources.
 pub fn send(flows: u32, sources: u32) -> Result<Truth> {
-    // Takes the packets, so that no ICMP error answers them.
+    // Receives the packets, so that there are no ICMP errors.
     let sink = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("bind")?;
     let port = sink.local_addr()?.port();
     let sockets = RawSockets::open()?;
@@ -55,7 +55,7 @@ pub fn send(flows: u32, sources: u32) -> Result<Truth> {
     Ok(sent)
 }
 
-/// How many flows each source has, by rank; `flows` in all.
+/// The number of flows of each source, by rank; they add up to `flows`.
 fn shares(flows: u32, sources: u32) -> Vec<u32> {
     let harmonic: f64 = (1..=sources).map(|rank| 1.0 / f64::from(rank)).sum();
     let share = |rank| (f64::from(flows) / harmonic / f64::from(rank)) as u32;
@@ -64,7 +64,7 @@ fn shares(flows: u32, sources: u32) -> Vec<u32> {
     shares
 }
 
-/// Every rank as often as its share, in an order that is the same each time.
+/// Every rank as often as its share, in a reproducible order.
 fn shuffled(shares: &[u32]) -> Vec<u32> {
     let mut ranks: Vec<u32> = (0..)
         .zip(shares)

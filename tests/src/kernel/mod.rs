@@ -1,4 +1,4 @@
-//! The guest's kernel: its settings, its counters, and the tools that drive it.
+//! The guest's kernel: settings, counters, and tools.
 
 mod settle;
 
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 pub use self::settle::settle;
 use crate::cpus;
 
-/// Runs a command and returns its stdout; fails unless it succeeds.
+/// Runs a command and returns its stdout; fails if the command fails.
 pub fn run(command: &[&str]) -> Result<String> {
     let (program, args) = command.split_first().context("an empty command")?;
     let output = Command::new(program)
@@ -27,7 +27,7 @@ pub fn run(command: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs a command in a network namespace with a name.
+/// Runs a command in a named network namespace.
 pub fn run_in(netns: &str, command: &[&str]) -> Result<String> {
     run(&[&["ip", "netns", "exec", netns], command].concat())
 }
@@ -38,27 +38,27 @@ pub fn sysctl(name: &str, value: impl ToString) -> Result<()> {
     fs::write(&path, value.to_string()).with_context(|| format!("write {path}"))
 }
 
-/// Carries out commands of nft, all or none.
+/// Runs nft commands as one transaction.
 pub fn nft(commands: &str) -> Result<()> {
     run(&["nft", commands]).map(drop)
 }
 
-/// How many flows the table may hold, in each namespace.
+/// Sets the limit on flows, in each namespace.
 pub fn table_max(flows: u32) -> Result<()> {
     sysctl("net/netfilter/nf_conntrack_max", flows)
 }
 
-/// Resizes the hash table. The kernel rounds up to whole pages: 512 buckets are the fewest.
+/// Resizes the hash table. The kernel rounds up to whole pages: the minimum is 512 buckets.
 pub fn table_buckets(buckets: u32) -> Result<()> {
     sysctl("net/netfilter/nf_conntrack_buckets", buckets)
 }
 
-/// The fewest buckets a hash table can have.
+/// The minimum number of buckets of a hash table.
 pub const FEWEST_BUCKETS: u32 = 512;
 
-/// Whether nf_conntrack is a module of this kernel, or built into it.
+/// Whether nf_conntrack is a module, and not built in.
 pub fn conntrack_is_a_module() -> Result<bool> {
-    // What is built in has no state. Modules that are not loaded have no directory at all.
+    // A built-in module has no state. A module that is not loaded has no directory.
     let built_in = Path::new("/sys/module/nf_conntrack");
     Ok(!built_in.try_exists()? || built_in.join("initstate").try_exists()?)
 }
@@ -77,16 +77,22 @@ pub fn has_function(name: &str) -> Result<bool> {
         .any(|symbol| symbol.split_whitespace().nth(2) == Some(name)))
 }
 
-/// A rule that looks at connections makes the kernel track them.
+/// Whether the kernel has the types of nf_conntrack's functions, which fentry takes. Before 5.11 modules have none.
+pub fn has_types() -> Result<bool> {
+    let of_module = Path::new("/sys/kernel/btf/nf_conntrack");
+    Ok(!conntrack_is_a_module()? || of_module.try_exists()?)
+}
+
+/// A rule that matches on connections makes the kernel track them.
 pub const TRACK: &str = "add table inet t
     add chain inet t o { type filter hook output priority 0; }
     add rule inet t o ct state new counter";
 
-/// Has entries last longer than any scenario, in the namespace of the shell: by default those of UDP are
-/// gone after 30 s, which a slow guest may need to make them.
+/// Makes entries last longer than any scenario, in the shell's namespace: by default those of UDP expire after 30 s, which is too
+/// short for slow guests.
 pub const LASTING: &str = "for timeout in /proc/sys/net/netfilter/nf_conntrack_*_timeout*; do echo 86400 > $timeout; done";
 
-/// Puts the guest into the state that every scenario starts from, whatever the one before left behind.
+/// Resets the guest to the common initial state of scenarios.
 pub fn reset() -> Result<()> {
     cpus::all()?;
     for netns in fs::read_dir("/run/netns").into_iter().flatten().flatten() {
@@ -102,7 +108,7 @@ pub fn reset() -> Result<()> {
     tracking()
 }
 
-/// A table that tracks connections, is empty, has room, and keeps its entries.
+/// Prepares an empty table that tracks connections, has room, and keeps its entries.
 pub fn tracking() -> Result<()> {
     nft("flush ruleset")?;
     nft(TRACK)?;
@@ -118,16 +124,15 @@ pub fn flush() -> Result<()> {
     run(&["conntrack", "-F"]).map(drop)
 }
 
-/// The columns of /proc/net/stat/nf_conntrack by their names.
+/// Columns of /proc/net/stat/nf_conntrack by name.
 pub type Columns = BTreeMap<String, u64>;
 
-/// The sums of the columns over all CPUs, read independently of the program under test. `entries` is not
-/// a sum.
+/// The sums of the columns over all CPUs, read independently of the program under test. `entries` is not summed.
 pub fn proc_columns() -> Result<Columns> {
     sums(&fs::read_to_string("/proc/net/stat/nf_conntrack")?)
 }
 
-/// The same in a network namespace with a name.
+/// The same in a named network namespace.
 pub fn proc_columns_in(netns: &str) -> Result<Columns> {
     sums(&run_in(netns, &["cat", "/proc/net/stat/nf_conntrack"])?)
 }
@@ -156,7 +161,7 @@ fn sums(text: &str) -> Result<Columns> {
     Ok(sums)
 }
 
-/// By how much each column rose between two readings. `entries` is that of the second.
+/// The increase of each column between two readings. `entries` is that of the second.
 pub fn gained(before: &Columns, after: &Columns) -> Result<Columns> {
     let difference = |(name, after): (&String, &u64)| {
         let before = if name == "entries" { 0 } else { before[name] };

@@ -1,9 +1,8 @@
-//! When the kernel is done with what was sent.
+//! Waits until the kernel has processed everything that was sent.
 //!
-//! A packet crosses loopback in two steps: the sender's call takes it through the output hooks and puts
-//! it into its CPU's backlog, and a softirq takes it from there through the input hooks. On a busy
-//! machine that softirq is left to a kernel thread, which may run much later. How long that
-//! takes depends on the machine, so no time is waited for here.
+//! A packet crosses loopback in two steps: the sender's call takes it through the output hooks and puts it into its CPU's
+//! backlog, and a softirq takes it from there through the input hooks. On a busy machine that softirq is deferred to a kernel
+//! thread, which may run much later. The delay is unbounded, so a fixed wait would not be enough.
 
 use std::{fs, thread, time::Instant};
 
@@ -12,9 +11,9 @@ use rustix::thread::{MembarrierCommand, membarrier};
 
 use crate::{cpus, ctpulse::PATIENCE};
 
-/// A row of this file is a CPU's.
+/// Each row of this file belongs to a CPU.
 const SOFTNET: &str = "/proc/net/softnet_stat";
-/// Columns of it: packets in the CPU's backlog, and the CPU's number (5.10 and later).
+/// Its columns: packets in the CPU's backlog, and the CPU's number (5.10 and later).
 const BACKLOG: usize = 11;
 const CPU: usize = 12;
 
@@ -22,8 +21,7 @@ const CPU: usize = 12;
 pub fn settle() -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     for cpu in cpus::available()? {
-        // Softirqs are not preempted: while this thread runs on a CPU, none is in the middle of a packet
-        // there.
+        // Softirqs are not preempted: while this thread runs on a CPU, no softirq there is in the middle of a packet.
         let _here = cpus::stay_on(cpu)?;
         while backlog(&fs::read_to_string(SOFTNET).context(SOFTNET)?, cpu)? > 0 {
             ensure!(
@@ -36,7 +34,7 @@ pub fn settle() -> Result<()> {
     membarrier(MembarrierCommand::Global).context("wait for an RCU grace period")
 }
 
-/// How many packets wait on a CPU.
+/// The number of packets in a CPU's backlog.
 fn backlog(softnet: &str, cpu: usize) -> Result<u32> {
     let cells = |row: &str| -> Result<(usize, u32)> {
         let cell = |at: usize| {

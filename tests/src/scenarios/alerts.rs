@@ -1,4 +1,4 @@
-//! Every alert: raised, held and cleared; and a command for each change, once.
+//! Every alert is raised, held and cleared, and a command runs once for each change.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ use crate::{
     traffic::UdpFlows,
 };
 
-/// The defaults take minutes. Windows are still long enough for a sender that is held up for seconds.
+/// The defaults take minutes. These windows still tolerate a sender that is delayed for seconds.
 const SHORT: &str = "
 [alerts.netfilter_conntrack_full]
 window = \"1s\"
@@ -56,7 +56,7 @@ timeout = \"10m\"
 /// Events per second that hold an alert which is raised above 100 and held above 20.
 const HOLDING: f64 = 60.0;
 
-/// A stream whose `--on-alert` command writes a log of the changes of alerts.
+/// A stream whose `--on-alert` command logs the changes of alerts.
 struct Watch {
     stream: Stream,
     name: &'static str,
@@ -64,7 +64,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// Starts it, and waits until the alert is judged.
+    /// Starts it, and waits until the alert is evaluated.
     fn start(name: &'static str, more: &[&str]) -> Result<Self> {
         let log = PathBuf::from(format!("/tmp/alerts-{name}"));
         let config = "/tmp/alerts.toml";
@@ -81,7 +81,7 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Waits for a sample with the alert in a certain state, and returns that.
+    /// Waits for a sample in which the alert's state matches, and returns the state.
     fn wait_for(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
         let name = self.name;
         let sample = self
@@ -100,13 +100,13 @@ impl Watch {
         })
     }
 
-    /// Ends the stream: the command must have run once for each change of any alert, in order, and the
-    /// changes of this one must follow one another, starting from and ending in CLEAR.
+    /// Ends the stream. The command must have run once for each change of any alert, in order, and the changes of this alert must
+    /// be consecutive, from CLEAR to CLEAR.
     fn end(self) -> Result<()> {
         self.end_as("CLEAR")
     }
 
-    /// The same for one that ends in another status.
+    /// The same for an alert that ends in another status.
     fn end_as(self, last: &str) -> Result<()> {
         let ended = self.stream.stop()?;
         let alerts: Vec<&Value> = ended.of("alert").collect();
@@ -136,7 +136,7 @@ impl Watch {
     }
 }
 
-/// Raises, holds and clears an alert on events; `drive` causes about that many.
+/// Raises, holds and clears an alert of an event counter; `drive` causes about that many events.
 fn events(mut watch: Watch, mut drive: impl FnMut(u32) -> Result<()>) -> Result<()> {
     drive(1_000)?;
     watch.wait_for_change("CRITICAL")?;
@@ -204,17 +204,17 @@ pub(super) fn early_drop() -> Result<()> {
     })
 }
 
-/// How long the time to full is forecast, and judged from the third second on.
+/// How long the forecast is checked, from the third second on.
 const FILL: Duration = Duration::from_secs(9);
-/// What a sender may be late: a slope through the means of 125 ms each hardly moves by so much.
+/// The most that a sender may be late: the slope through means of 125 ms hardly changes by that much.
 const LATE: Duration = Duration::from_millis(150);
-/// Flows per second of a steady fill, and how many fit.
+/// Flows per second of a steady fill, and the size of the table.
 const RATE: f64 = 400.0;
 const MAX: f64 = 20_000.0;
-/// How often a fill is tried that is to be steady.
+/// The most attempts at a steady fill.
 const ATTEMPTS: usize = 20;
 
-/// From the third second of a steady fill on, the forecast time to full is within 10 %.
+/// From the third second of a steady fill on, the forecast is within 10 %.
 pub(super) fn time_to_full() -> Result<()> {
     for attempt in 1..=ATTEMPTS {
         tracking()?;
@@ -235,7 +235,7 @@ pub(super) fn time_to_full() -> Result<()> {
     bail!("the sender was held up in each of {ATTEMPTS} attempts")
 }
 
-/// Makes flows at a steady rate; returns by how much the sender was late, at worst.
+/// Creates flows at a steady rate; returns the sender's greatest delay.
 fn fill() -> Result<Duration> {
     let mut flows = UdpFlows::new()?;
     let (start, mut sent, mut late) = (Instant::now(), 0, Duration::ZERO);
@@ -251,7 +251,7 @@ fn fill() -> Result<Duration> {
     Ok(late)
 }
 
-/// Requires that the forecasts of samples between two times were right, and held the alert.
+/// Requires that the forecasts of samples between two times were correct, and held the alert.
 fn forecasts(watch: &Watch, from: Timestamp, to: Timestamp) -> Result<()> {
     let (mut judged, mut worst) = (0, 0.0_f64);
     let samples = watch.stream.records().iter();
@@ -281,12 +281,13 @@ fn forecasts(watch: &Watch, from: Timestamp, to: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// A mismatch stays for as long as the probes are attached; without them the alert is unavailable.
+/// A mismatch persists for as long as the probes are attached; without them the alert is unavailable.
 pub(super) fn probe_mismatch() -> Result<()> {
     const NAME: &str = "conntrack_probe_mismatch";
     const FLOWS: u16 = 20;
     let ctnetlink = Ctnetlink::open()?;
-    let mut watch = Watch::start(NAME, &["--object", WRONG])?;
+    // By fentry, the programs would keep the module.
+    let mut watch = Watch::start(NAME, &["--object", WRONG, "--no-fentry"])?;
     for port in 1..=FLOWS {
         let made = ctnetlink.insert(&Flow::of(Tuple {
             protocol: protocol::UDP,
@@ -302,7 +303,7 @@ pub(super) fn probe_mismatch() -> Result<()> {
         watch.wait_for("held", |alert| alert["status"] == "WARNING")?;
     }
     if !conntrack_is_a_module()? {
-        // What is built in cannot be unloaded, so the alert stays.
+        // A built-in nf_conntrack cannot be unloaded, so the alert persists.
         return watch.end_as("WARNING");
     }
     unload()?;

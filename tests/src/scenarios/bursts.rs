@@ -1,4 +1,4 @@
-//! Bursts shorter than the interval: found in the millisecond buckets.
+//! Bursts shorter than the interval are found in the millisecond buckets.
 
 use std::{thread, time::Duration};
 
@@ -12,12 +12,12 @@ use crate::{
 
 const FLOWS: u32 = 500;
 
-/// How far from its sender's times the buckets may place a burst.
+/// The most that a burst's edges may differ from its sender's times.
 const TOLERANCE_US: i64 = 2_000;
 
 pub(super) fn placed() -> Result<()> {
     let mut stream = Stream::start(&["--interval", "1s", "--buckets"])?;
-    // Into the interval, away from its edges.
+    // Well inside the interval.
     thread::sleep(Duration::from_millis(300));
     let sent = UdpFlows::new()?.send(FLOWS)?;
     stream.samples(2)?;
@@ -60,7 +60,7 @@ fn check(ended: &Ended, sent: Sent) -> Result<()> {
         );
     }
 
-    // The peak lies within the burst, and is no less than the burst's average.
+    // The peak is within the burst, and at least the burst's average.
     let average = f64::from(FLOWS)
         / ((sent.end().as_microsecond() - sent.start().as_microsecond()) as f64 / 1e6);
     let peaks = ended.of("sample").filter_map(|s| {
@@ -83,7 +83,7 @@ fn check(ended: &Ended, sent: Sent) -> Result<()> {
     Ok(())
 }
 
-/// How far a moment lies outside a span, in microseconds: negative before it.
+/// The distance of a time from a span, in microseconds: negative before it.
 fn outside(moment: i64, [from, to]: [jiff::Timestamp; 2]) -> i64 {
     let (from, to) = (from.as_microsecond(), to.as_microsecond());
     moment - moment.clamp(from, to)

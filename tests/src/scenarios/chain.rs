@@ -10,8 +10,7 @@ use crate::drive::{
     packet::protocol,
 };
 
-/// Packets whose flow finds no place on its chain are dropped, which the kernel counts as
-/// insert_failed and not as drop.
+/// Packets whose flow finds its chain too long are dropped, which the kernel counts as insert_failed and not as drop.
 pub(super) fn of_packets() -> Result<()> {
     let proof = prove(ALL, chain::overfill)?;
     let refused = proof.driven.refused;
@@ -33,7 +32,7 @@ pub(super) fn of_packets() -> Result<()> {
     Ok(())
 }
 
-/// Flows made over ctnetlink, some of which find their chains too long.
+/// Flows created over ctnetlink, some of which find their chains too long.
 pub(super) fn of_ctnetlink() -> Result<()> {
     const REQUESTS: u16 = 2_000;
     chain::overfill()?;

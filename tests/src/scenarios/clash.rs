@@ -1,4 +1,4 @@
-//! Two packets that start the same flow at the same moment.
+//! Two packets that start the same flow at the same time.
 
 use anyhow::{Result, ensure};
 
@@ -10,10 +10,10 @@ use crate::{
 };
 
 const ROUNDS: u32 = 2_000;
-/// How many times so many rounds, at most, until two packets have met.
+/// The most repetitions of the rounds until two packets race.
 const ATTEMPTS: u32 = 10;
 
-/// Races until the kernel counts at least one in `met`, and returns the last experiment.
+/// Races until the kernel has counted at least one in `met`, and returns the last experiment.
 fn race_until(
     met: &str,
     group: &[&str],
@@ -31,7 +31,7 @@ fn race_until(
     anyhow::bail!("{met}: never in {} races", ROUNDS * ATTEMPTS)
 }
 
-/// UDP: the second packet joins the first one's flow.
+/// UDP: the slower packet joins the faster one's flow.
 pub(super) fn joined() -> Result<()> {
     let proof = race_until("clash_resolve", FLOW, || race::udp([127, 2], ROUNDS))?;
     ensure!(proof.driven.refused == 0, "{:?}", proof.driven);
@@ -47,7 +47,7 @@ pub(super) fn joined() -> Result<()> {
     Ok(())
 }
 
-/// UDP behind NAT, which gave each another port: the second keeps a flow for its replies.
+/// UDP behind NAT, which has given each another port: the slower one keeps a flow for its replies.
 pub(super) fn kept_for_replies() -> Result<()> {
     let proof = race_until("clash_resolve", FLOW, || {
         nat::rules()?;
@@ -64,7 +64,7 @@ pub(super) fn kept_for_replies() -> Result<()> {
     Ok(())
 }
 
-/// TCP: the second packet is dropped.
+/// TCP: the slower packet is dropped.
 pub(super) fn lost() -> Result<()> {
     let proof = race_until("insert_failed", ALL, || {
         faulty::silence()?;

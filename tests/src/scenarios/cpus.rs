@@ -1,4 +1,4 @@
-//! CPUs that come and go.
+//! CPUs that go offline and come back.
 
 use anyhow::{Context, Result, ensure};
 
@@ -6,10 +6,10 @@ use super::proof::{ALL, prove};
 use crate::{cpus, ctpulse::Stream, drive::race, kernel::flush, traffic::UdpFlows};
 
 const FLOWS: u32 = 3_000;
-/// The one that goes; the first cannot.
+/// The CPU that goes offline; the first one cannot.
 const CPU: usize = 1;
 
-/// What a CPU counted remains counted when it goes, and it counts again when it is back.
+/// The counts of a CPU remain when it goes offline, and it counts again when it is back.
 pub(super) fn offline_and_online() -> Result<()> {
     let mut flows = UdpFlows::new()?;
     let proof = prove(ALL, || {
@@ -33,7 +33,7 @@ pub(super) fn offline_and_online() -> Result<()> {
     Ok(())
 }
 
-/// Flows are counted for the CPU that made them.
+/// Flows are counted for the CPU that created them.
 pub(super) fn counted_apart() -> Result<()> {
     let mut stream = Stream::start(&["--per-cpu"])?;
     let here = cpus::stay_on(CPU)?;

@@ -1,4 +1,4 @@
-//! Flows made over ctnetlink.
+//! Flows created over ctnetlink.
 
 use anyhow::{Result, ensure};
 use rustix::io::Errno;
@@ -22,7 +22,7 @@ fn tuple(port: u16) -> Tuple {
     }
 }
 
-/// Each is inserted, and none is new: no packet started it.
+/// Each flow is inserted, and none is new: no packet started it.
 pub(super) fn fresh() -> Result<()> {
     let ctnetlink = Ctnetlink::open()?;
     let proof = prove(FLOW, || {
@@ -42,8 +42,8 @@ pub(super) fn fresh() -> Result<()> {
     Ok(())
 }
 
-/// Of a flow that exists nothing is inserted: not when its original direction exists, which is found
-/// before one is made, nor when the reply direction does, which is found when it would be inserted.
+/// Existing flows are not inserted: neither if the original direction exists, which is found before one is created, nor if the
+/// reply direction does, which is found at the insertion.
 pub(super) fn duplicate() -> Result<()> {
     let ctnetlink = Ctnetlink::open()?;
     for port in 1..=FLOWS {
@@ -74,7 +74,7 @@ pub(super) fn duplicate() -> Result<()> {
     Ok(())
 }
 
-/// The same by the tool that people use.
+/// The same with conntrack(8).
 pub(super) fn by_tool() -> Result<()> {
     const COMMANDS: u16 = 10;
     let insert = |port: u16| {

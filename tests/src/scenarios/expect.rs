@@ -1,4 +1,4 @@
-//! Expectations: flows that are to come, by a helper or ctnetlink.
+//! Expectations of flows, by helpers and ctnetlink.
 
 use std::{thread, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     kernel::proc_columns,
 };
 
-/// Every expected flow comes.
+/// Every expected flow arrives.
 pub(super) fn ftp() -> Result<()> {
     const TRANSFERS: u32 = 25;
     let transfers = u64::from(TRANSFERS);
@@ -33,7 +33,7 @@ pub(super) fn ftp() -> Result<()> {
 
 const EXPECTED: u16 = 30;
 
-/// Made over ctnetlink: each replaces the one before it; the last is deleted by its tuple.
+/// Created over ctnetlink: each replaces the previous one; the last one is deleted by its tuple.
 pub(super) fn ctnetlink() -> Result<()> {
     expect::helpers()?;
     let master = Master::make(1)?;
@@ -51,7 +51,7 @@ pub(super) fn ctnetlink() -> Result<()> {
     Ok(())
 }
 
-/// Made for as many masters, and deleted all at once.
+/// Created for several masters, and deleted all at once.
 pub(super) fn deleted() -> Result<()> {
     expect::helpers()?;
     let masters = (1..=EXPECTED)
@@ -70,7 +70,7 @@ pub(super) fn deleted() -> Result<()> {
     Ok(())
 }
 
-/// Made, and gone with their masters.
+/// Created, and deleted with their masters.
 pub(super) fn orphaned() -> Result<()> {
     expect::helpers()?;
     let masters = (1..=EXPECTED)
@@ -90,10 +90,10 @@ pub(super) fn orphaned() -> Result<()> {
     Ok(())
 }
 
-/// How long timers that are due may take to run, in milliseconds.
+/// The most that timers may be late, in milliseconds.
 const TIMERS_MS: u32 = 500;
 
-/// Made, and expired before the flow comes: that is new.
+/// Created, and expired before the flow arrives, which is new then.
 pub(super) fn expired() -> Result<()> {
     expect::helpers()?;
     let masters = (1..=EXPECTED)
@@ -106,8 +106,8 @@ pub(super) fn expired() -> Result<()> {
             master.expect(port)?;
             master.expire(port)?;
         }
-        // Kernels with a timer for each expectation delete it now. Those without one (6.1.192, 6.12.117)
-        // do so when they come across it: waiting changes nothing there.
+        // Kernels with a timer for each expectation delete it now. Those without one (6.1.192, 6.12.117) delete it when they come
+        // across it: waiting does not change that.
         for _ in 0..TIMERS_MS {
             if proc_columns()?["expect_delete"] >= all_deleted {
                 break;
@@ -131,7 +131,7 @@ pub(super) fn expired() -> Result<()> {
 
 const CALLS: u16 = 20;
 
-/// SIP expects two flows per call, made one after the other.
+/// SIP expects two flows per call, in two calls of the function.
 pub(super) fn sip() -> Result<()> {
     expect::helpers()?;
     let calls = u64::from(CALLS);
@@ -143,8 +143,8 @@ pub(super) fn sip() -> Result<()> {
     Ok(())
 }
 
-/// With NAT both are made at once where the kernel has a function for that. At the second crossing the
-/// call's text has the rewritten address, of which no expectation is made.
+/// With NAT both are created at once, if the kernel has a function for that. At the second crossing the message contains the
+/// rewritten address, for which no expectation is created.
 pub(super) fn sip_behind_nat() -> Result<()> {
     expect::helpers()?;
     expect::sip_nat()?;

@@ -1,7 +1,6 @@
-//! How probes are attached: by fentry where the kernel offers that (nf_conntrack is built in), else by
-//! kprobes.
+//! How probes are attached: by fentry where the kernel has the types of nf_conntrack's functions, else by kprobes.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{
     full,
@@ -9,13 +8,13 @@ use super::{
 };
 use crate::{
     ctpulse::{Stream, best_mode},
-    kernel::{conntrack_is_a_module, flush, settle, tracking},
+    kernel::{flush, has_types, settle, tracking},
     traffic::UdpFlows,
 };
 
 const FLOWS: u32 = 5_000;
 
-/// Every probe is attached the best way, and by kprobes on demand; both count the same.
+/// Every probe is attached the best way, and on request by kprobes; both count the same.
 pub(super) fn best_way() -> Result<()> {
     let ways: [(&[&str], _); 2] = [
         (&["--probes", "all"], best_mode()?),
@@ -27,6 +26,18 @@ pub(super) fn best_way() -> Result<()> {
         let probes = &stream.hello()?["probes"];
         ensure!(probes["mode"] == mode, "{probes}");
         ensure!(probes["by_kprobe"].is_null(), "{probes}");
+        let functions = probes["functions"].as_array().context("functions")?;
+        ensure!(
+            functions.len() == probes["attached"].as_array().map_or(0, Vec::len),
+            "{probes}"
+        );
+        for function in functions {
+            let has_reason = !function["reason"].is_null();
+            ensure!(
+                function["by"] == mode && has_reason == (mode == "kprobe"),
+                "{function}"
+            );
+        }
         ensure!(
             probes["missing"].as_array().is_some_and(Vec::is_empty),
             "{probes}"
@@ -44,7 +55,7 @@ pub(super) fn best_way() -> Result<()> {
     Ok(())
 }
 
-/// An entry context that one saves is found by the other: calls are known by their stacks.
+/// An entry context that one kind of probe saves is found by the other: calls are identified by their stacks.
 pub(super) fn mixed() -> Result<()> {
     const CALLS: [&str; 4] = [
         "__nf_conntrack_alloc",
@@ -52,15 +63,15 @@ pub(super) fn mixed() -> Result<()> {
         "__nf_ct_delete_from_lists",
         "__nf_conntrack_confirm",
     ];
-    if conntrack_is_a_module()? {
-        println!("nf_conntrack is a module: there is no fentry to go with");
+    if !has_types()? {
+        println!("this kernel has no types of nf_conntrack: there is no fentry to go with");
         return Ok(());
     }
     for function in CALLS {
         let without = format!("--no-fentry={function}");
         let args = [ALL, &[&without]].concat();
         full::evicted_by(&args, || UdpFlows::new()?.offer(full::FLOWS), "127.1.")?;
-        // Refusals are counted at the return of early_drop, with the context saved at the entry of alloc.
+        // Rejections are counted at the return of early_drop, with the context saved at the entry of alloc.
         full::refused_by(&args)?;
         let proof = prove(&args, || Ok(()))?;
         let probes = &proof.ended.records[0]["probes"];

@@ -1,4 +1,4 @@
-//! Counters of the flow group, each against the kernel's.
+//! Counters of the flow group, each compared with the kernel's.
 
 use anyhow::{Result, ensure};
 
@@ -8,10 +8,10 @@ use crate::{
     traffic::UdpFlows,
 };
 
-/// Enough for every CPU to take part, and for the table to fill many chains.
+/// Enough flows that every CPU takes part and many chains are filled.
 const FLOWS: u32 = 50_000;
 
-/// The columns that the packet path no longer counts.
+/// Columns that the packet path no longer counts.
 const DEAD: [&str; 3] = ["new", "insert", "delete"];
 
 pub(super) fn made_and_flushed() -> Result<()> {
@@ -62,7 +62,7 @@ pub(super) fn made_and_flushed() -> Result<()> {
     Ok(())
 }
 
-/// On kernels that inline `__nf_ct_delete_from_lists`, `nf_ct_delete` is its substitute.
+/// On kernels that inline `__nf_ct_delete_from_lists`, `nf_ct_delete` is probed instead.
 pub(super) fn substitute() -> Result<()> {
     let stream = Stream::start(&["--without-function", "__nf_ct_delete_from_lists"])?;
     let attached = stream.hello()?["probes"]["attached"].to_string();

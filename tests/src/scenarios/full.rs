@@ -1,4 +1,4 @@
-//! A full table: what is evicted, and what is refused.
+//! A full table: evictions and rejections.
 
 use anyhow::{Result, bail, ensure};
 
@@ -17,7 +17,7 @@ use crate::{
 const ASSURED: u32 = 100;
 const REFUSED: u32 = 500;
 
-/// Assured flows stay: every further packet is dropped.
+/// Assured flows are not evicted: every further packet is dropped.
 pub(super) fn refuses() -> Result<()> {
     refused_by(ALL)
 }
@@ -41,7 +41,7 @@ pub(super) fn refused_by(args: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// ctnetlink is refused as well, but that drops no packet.
+/// ctnetlink is rejected as well, but that drops no packet.
 pub(super) fn refuses_ctnetlink() -> Result<()> {
     const REQUESTS: u16 = 50;
     table_max(ASSURED)?;
@@ -76,7 +76,7 @@ pub(super) fn evicts() -> Result<()> {
     evicted_by(FLOW, || UdpFlows::new()?.offer(FLOWS), "127.1.")
 }
 
-/// IPv6 as well.
+/// The same for IPv6.
 pub(super) fn evicts_ipv6() -> Result<()> {
     ipv6::accept()?;
     evicted_by(FLOW, || ipv6::udp(FLOWS), "fd00:c7:")
@@ -116,10 +116,9 @@ pub(super) fn evicted_by(
     Ok(())
 }
 
-/// Repeats an experiment with evictions until the kernel's garbage collection took no part in it
-/// (`None`: it did). After a refusal, the next collection removes entries of its own from a table that is
-/// nearly full (`conntrack_gc_work.early_drop`), and counts them nowhere. It does so once, up to a minute
-/// later.
+/// Repeats an experiment with evictions until the kernel's garbage collection has not interfered (`None`: it has). After a
+/// rejection, the next collection removes further entries from a table that is nearly full (`conntrack_gc_work.early_drop`), and
+/// does not count them. It does so once, up to a minute later.
 pub(super) fn without_gc<T>(mut experiment: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     const ATTEMPTS: usize = 3;
     for attempt in 1..=ATTEMPTS {

@@ -1,5 +1,5 @@
-//! How long the kernel's functions take. Not how long exactly: only how many calls were measured, and
-//! what is true of any durations.
+//! The time spent in the kernel's functions. The durations themselves are not known; only the number of measured calls, and
+//! relations that hold for any durations.
 
 use std::{
     collections::BTreeSet,
@@ -36,7 +36,7 @@ pub(super) fn of_new_flows() -> Result<()> {
     Ok(())
 }
 
-/// A call of `early_drop` may evict several flows, each of them for the same new one.
+/// A call of `early_drop` can evict several flows, all for the same new one.
 pub(super) fn of_evictions() -> Result<()> {
     const ROOM: u32 = 1_000;
     const FLOWS: u32 = 3_000;
@@ -68,7 +68,7 @@ pub(super) fn of_evictions() -> Result<()> {
     measured(&latency["confirm"], FLOWS.into(), longest)
 }
 
-/// Calls that evict nothing are measured, too; and what is refused has nothing to confirm.
+/// Calls that evict nothing are measured too, and rejected flows are never confirmed.
 pub(super) fn of_refusals() -> Result<()> {
     const ASSURED: u32 = 100;
     const REFUSED: u32 = 500;
@@ -85,7 +85,7 @@ pub(super) fn of_refusals() -> Result<()> {
     Ok(())
 }
 
-/// What cannot be measured is unavailable, with the reason.
+/// Latency that cannot be measured is unavailable, with the reason.
 pub(super) fn unavailable() -> Result<()> {
     let destroy = if has_function("nf_ct_destroy")? {
         "nf_ct_destroy"
@@ -125,7 +125,7 @@ fn latency<T>(proof: &Proof<T>) -> Result<Value> {
     Ok(latency)
 }
 
-/// That so many calls were measured, and each took some time, but not longer than all of them.
+/// Requires that this many calls were measured, and that each took some time, but no longer than all of them.
 fn measured(times: &Value, calls: u64, longest: Duration) -> Result<()> {
     ensure!(times["count"] == calls, "{times}, not {calls}");
     let mut before = 0.0;

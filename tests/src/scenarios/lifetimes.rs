@@ -1,4 +1,4 @@
-//! How long connections live.
+//! Lifetimes of connections.
 
 use std::{
     thread,
@@ -18,7 +18,7 @@ use crate::{
 const BEFORE: u32 = 100;
 const FLOWS: u32 = 1_000;
 
-/// Flows made and, some time later, flushed lived for about that time.
+/// Flows that are flushed some time after their creation lived for about that time.
 pub(super) fn of_the_flows() -> Result<()> {
     let mut flows = UdpFlows::new()?;
     flows.send(BEFORE)?;
@@ -26,7 +26,7 @@ pub(super) fn of_the_flows() -> Result<()> {
     let first = Instant::now();
     flows.send(FLOWS)?;
     let last = first.elapsed();
-    // So that their lifetimes differ little, however slowly they were made.
+    // So that their lifetimes differ little, however slowly they were created.
     thread::sleep(Duration::from_millis(500) + last * 4);
     let least = first.elapsed() - last;
     flush()?;
@@ -41,7 +41,7 @@ pub(super) fn of_the_flows() -> Result<()> {
     ensure!(deleted == u64::from(FLOWS + BEFORE), "deleted: {deleted}");
     for name in ["p50_s", "p90_s", "p99_s", "p999_s", "max_s"] {
         let shown = lifetimes[name].as_f64().context("a time")?;
-        // Known to 1 %.
+        // Known within 1 %.
         let range = least.as_secs_f64() * 0.99..=most.as_secs_f64() * 1.01;
         ensure!(
             range.contains(&shown),
@@ -51,7 +51,7 @@ pub(super) fn of_the_flows() -> Result<()> {
     Ok(())
 }
 
-/// Each namespace has lifetimes and latencies of its own.
+/// Each namespace has its own lifetimes and latencies.
 pub(super) fn of_each_namespace() -> Result<()> {
     const HERE: u32 = 300;
     const THERE: u32 = 500;

@@ -1,12 +1,12 @@
 //! Guest scenarios: each makes the kernel do one thing and requires that ctpulse reports it.
 //!
-//! They run one after another, as root, in one guest: they load rules, flush the table and unload
-//! modules. Before each, [`crate::kernel::reset`] gives it a table that tracks connections, is empty,
-//! has room and keeps its entries; a scenario need not clean up.
+//! They run one after another, as root, in one guest: they load rules, flush the table and unload modules. Before each one,
+//! [`crate::kernel::reset`] prepares an empty table that tracks connections, has room and keeps its entries, so a scenario need
+//! not clean up.
 //!
-//! A scenario waits for states and never for a time: [`crate::ctpulse`] shows how. It must pass on a guest
-//! that is emulated on a busy machine, where anything may be held up for some tenths of a second, so what
-//! needs exact timing is measured and repeated until it was as planned (`pulses`).
+//! A scenario waits for states and never for a fixed time: [`crate::ctpulse`] shows how. It must pass on an emulated guest on a
+//! busy machine, where anything can be delayed by some tenths of a second. So experiments that need exact timing are measured,
+//! and repeated until they went as planned (`pulses`).
 
 mod alerts;
 mod bursts;
@@ -37,18 +37,21 @@ use anyhow::Result;
 /// A scenario and its name.
 pub type Scenario = (&'static str, fn() -> Result<()>);
 
-/// Not for kernels that have nf_conntrack built in: it cannot be unloaded there.
-pub const OF_MODULES: &[&str] = &["nf_conntrack_may_come_late_and_go"];
+/// Not for kernels with nf_conntrack built in: it cannot be unloaded there.
+pub const OF_MODULES: &[&str] = &[
+    "nf_conntrack_may_come_late_and_go",
+    "fentry_keeps_nf_conntrack_loaded",
+];
 
-/// Not for kernels that take any number of flows on a hash chain: these fill chains until one is refused.
+/// Not for kernels that do not limit hash chains: these scenarios fill chains until a flow is refused.
 pub const OF_LIMITED_CHAINS: &[&str] = &[
     "alert_on_failed_inserts",
     "chains_grow_too_long_for_packets",
     "chains_grow_too_long_for_ctnetlink",
 ];
 
-/// Of exact timing: a sender that is held up for some milliseconds makes another experiment of them. They
-/// run in a guest whose clock goes by instructions, so that other work on the machine does not hold it up.
+/// With exact timing: a sender that is delayed by some milliseconds changes the experiment. They run in a guest whose clock
+/// counts instructions, so that other work on the machine does not delay it.
 pub const EXACT: &[&str] = &[
     "alert_on_the_time_to_full",
     "a_burst_is_placed_and_counted",
@@ -60,7 +63,7 @@ pub const EXACT: &[&str] = &[
     "a_steady_load_is_no_burst",
 ];
 
-/// All of them, in the order they run.
+/// All scenarios, in the order in which they run.
 pub const ALL: &[Scenario] = &[
     (
         "flows_made_and_flushed_are_counted_exactly",
@@ -148,4 +151,5 @@ pub const ALL: &[Scenario] = &[
     ("top_talkers_of_each_namespace", top::namespaces),
     ("the_listening_process_is_named", top::process_named),
     ("nf_conntrack_may_come_late_and_go", module::comes_and_goes),
+    ("fentry_keeps_nf_conntrack_loaded", module::kept_by_fentry),
 ];

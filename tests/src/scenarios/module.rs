@@ -1,4 +1,4 @@
-//! nf_conntrack as a module that comes and goes.
+//! nf_conntrack as a module that is loaded and unloaded.
 
 use std::{
     fs, thread,
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     ctpulse::{PATIENCE, Stream},
-    kernel::{flush, run, settle, tracking},
+    kernel::{flush, has_types, run, settle, tracking},
     traffic::UdpFlows,
 };
 
@@ -17,7 +17,8 @@ const FLOWS: u32 = 1_000;
 
 pub(super) fn comes_and_goes() -> Result<()> {
     unload()?;
-    let mut stream = Stream::start(&["--lifetimes", "--latency"])?;
+    // By fentry, the programs would keep the module.
+    let mut stream = Stream::start(&["--lifetimes", "--latency", "--no-fentry"])?;
     stream.wait_for_sample("sample without a table", |sample| {
         sample["entries"].is_null()
     })?;
@@ -56,7 +57,62 @@ pub(super) fn comes_and_goes() -> Result<()> {
     Ok(())
 }
 
-/// Unloads nf_conntrack and whatever uses it.
+/// Programs that are attached by fentry keep the module loaded until they are gone.
+pub(super) fn kept_by_fentry() -> Result<()> {
+    if !has_types()? {
+        println!("this kernel has no types of nf_conntrack: nothing would keep the module");
+        return Ok(());
+    }
+    unload()?;
+    for _ in 0..2 {
+        let mut stream = Stream::start(&[])?;
+        tracking()?;
+        stream.wait_for("probes", |record| {
+            record["type"] == "hello" && record["probes"]["mode"] == "fentry"
+        })?;
+        UdpFlows::new()?.send(FLOWS)?;
+        flush()?;
+        run(&["nft", "flush", "ruleset"])?;
+        settle()?;
+        remove_users()?;
+        ensure!(
+            run(&["rmmod", "nf_conntrack"]).is_err(),
+            "the module was unloaded under the programs"
+        );
+        let ended = stream.stop()?;
+        ended.no_mismatch()?;
+        let counted = ended.probe("deleted")?;
+        ensure!(counted == u64::from(FLOWS), "deleted: {counted}");
+        unload()?;
+    }
+    Ok(())
+}
+
+/// Unloads the modules that use nf_conntrack, until only something that is no module can keep it.
+fn remove_users() -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let modules = fs::read_to_string("/proc/modules").context("read /proc/modules")?;
+        let names = users(&modules);
+        // Name, size, references, modules that use it.
+        let is_it = |line: &&str| line.starts_with("nf_conntrack ");
+        let line = modules
+            .lines()
+            .find(is_it)
+            .context("nf_conntrack is not loaded")?;
+        if line.split_whitespace().nth(3) == Some("-") {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "it is still used: {line}");
+        for name in names.into_iter().filter(|name| *name != "nf_conntrack") {
+            // Those still in use refuse; they go in a later round.
+            let _ = run(&["rmmod", name]);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Unloads nf_conntrack and all modules that use it.
 pub(super) fn unload() -> Result<()> {
     run(&["nft", "flush", "ruleset"])?;
     let deadline = Instant::now() + PATIENCE;
@@ -71,7 +127,7 @@ pub(super) fn unload() -> Result<()> {
             "nf_conntrack cannot be unloaded: {modules}"
         );
         for name in names {
-            // Those still in use refuse; they go in a later round. References go one after another, as
+            // Modules still in use cannot be unloaded; they are in a later round. References are released one after another, as
             // entries are freed.
             let _ = run(&["rmmod", name]);
         }

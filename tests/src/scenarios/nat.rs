@@ -7,7 +7,7 @@ use crate::drive::nat;
 
 const DESTINATIONS: u8 = 100;
 
-/// As many flows as ports: each finds one, some after looking at others'.
+/// As many flows as ports: each gets a port, some after trying ports of others.
 pub(super) fn found() -> Result<()> {
     nat::rules()?;
     let proof = prove(FLOW, || nat::crowd(nat::PORTS, DESTINATIONS))?;
@@ -20,7 +20,7 @@ pub(super) fn found() -> Result<()> {
     Ok(())
 }
 
-/// More flows than ports: NAT gives up, and the flow clashes with the one whose port it has.
+/// More flows than ports: NAT gives up, and the flow clashes with the owner of its port.
 pub(super) fn exhausted() -> Result<()> {
     const TOO_MANY: u16 = 4;
     nat::rules()?;

@@ -17,7 +17,7 @@ use crate::{
 
 pub(super) const OTHER: &str = "other";
 
-/// Does something while there is another namespace that tracks connections.
+/// Runs `work` while there is another namespace that tracks connections.
 pub(super) fn with_another<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     run(&["ip", "netns", "add", OTHER])?;
     let result = prepare(OTHER).and_then(|()| work());
@@ -31,7 +31,7 @@ fn prepare(netns: &str) -> Result<()> {
     run_in(netns, &["sh", "-c", LASTING]).map(drop)
 }
 
-/// Makes flows in another namespace.
+/// Creates flows in another namespace.
 pub(super) fn flows_in(netns: &str, flows: u32) -> Result<()> {
     run_in(netns, &["ctgen", "--flows", &flows.to_string()]).map(drop)
 }
@@ -57,8 +57,8 @@ pub(super) fn not_ours() -> Result<()> {
     })
 }
 
-/// Both are flooded at once, by different numbers of flows, and each evicts its own: what is counted in
-/// each must be what the kernel counts there.
+/// Both are flooded at once, with different numbers of flows, and each evicts its own: the counts of each must be those of the
+/// kernel.
 pub(super) fn both_at_once() -> Result<()> {
     const HERE: u32 = 8_000;
     const THERE: u32 = 12_000;
@@ -121,7 +121,7 @@ fn evicted(ended: &Ended, name: &str, flows: u32, columns: &Columns) -> Result<(
     Ok(())
 }
 
-/// Every eviction was reported or counted, those reported with the namespace they happened in.
+/// Every eviction was reported or counted as lost; those that were reported have the right namespace.
 fn reported(ended: &Ended, evicted: u64) -> Result<()> {
     let totals = &ended.last()?["events"]["early_drop"];
     let sum: u64 = ["sent", "suppressed", "lost"]
@@ -138,7 +138,7 @@ fn reported(ended: &Ended, evicted: u64) -> Result<()> {
     Ok(())
 }
 
-/// A namespace made while watching is an instance of its own until it is gone.
+/// A namespace that is created during the run is an instance until it is gone.
 pub(super) fn appears_and_vanishes() -> Result<()> {
     const FLOWS: u32 = 700;
     let mut stream = Stream::start(&["--probes", "flow", "--netns", "all"])?;
@@ -163,7 +163,7 @@ pub(super) fn appears_and_vanishes() -> Result<()> {
     Ok(())
 }
 
-/// Whether a record is a hello with a certain namespace in it.
+/// Whether a record is a hello that lists a namespace.
 fn watches(record: &Value, name: &str) -> bool {
     let instances = record["instances"].as_array();
     record["type"] == "hello"

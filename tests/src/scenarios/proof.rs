@@ -1,5 +1,5 @@
-//! One experiment: something moves the kernel's counters under a stream, and three readings of each
-//! must agree: what the probes counted, what ctpulse read of the kernel, and what we read of it.
+//! An experiment: something moves the kernel's counters during a stream, and three readings of each counter must agree: the
+//! probes' count, the kernel's count as read by ctpulse, and our own reading of the kernel.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use crate::{
     kernel::{gained, proc_columns, settle},
 };
 
-/// The probes that cost something per flow.
+/// The probes that are hit per flow.
 pub(super) const FLOW: &[&str] = &["--probes", "flow"];
-/// Those that cost something per packet as well.
+/// Also those that are hit per packet.
 pub(super) const ALL: &[&str] = &["--probes", "all"];
-/// The same, and every event is reported.
+/// The same, with every event reported.
 pub(super) const ALL_REPORTED: &[&str] = &["--probes", "all", "--event-rate", "100000"];
 
-/// The columns of the proc file that count something that a driver can leave unmoved. A lookup may
-/// be restarted whenever an entry's memory is used again meanwhile.
+/// The columns of the proc file that a driver can leave unchanged. Lookups can be restarted at any time when an entry's memory is
+/// reused.
 const COLUMNS: [&str; 12] = [
     "clashres",
     "found",
@@ -35,17 +35,17 @@ const COLUMNS: [&str; 12] = [
     "expect_delete",
 ];
 
-/// What came of an experiment.
+/// The results of an experiment.
 pub(super) struct Proof<T> {
     /// The run of ctpulse.
     pub(super) ended: Ended,
     /// What the driver returned.
     pub(super) driven: T,
-    /// How far each column rose, by our own reading.
+    /// The increase of each column, by our own reading.
     columns: BTreeMap<String, u64>,
 }
 
-/// Drives the kernel under a stream, whose cross-check must find no mismatch.
+/// Drives the kernel during a stream, whose cross-check must not find a mismatch.
 pub(super) fn prove<T>(args: &[&str], drive: impl FnOnce() -> Result<T>) -> Result<Proof<T>> {
     let proof = watch(args, drive)?;
     proof
@@ -55,7 +55,7 @@ pub(super) fn prove<T>(args: &[&str], drive: impl FnOnce() -> Result<T>) -> Resu
     Ok(proof)
 }
 
-/// Drives the kernel under a stream; the caller judges the cross-check.
+/// Drives the kernel during a stream; the caller checks the cross-check.
 pub(super) fn watch<T>(args: &[&str], drive: impl FnOnce() -> Result<T>) -> Result<Proof<T>> {
     let before = proc_columns()?;
     let stream = Stream::start(args)?;
@@ -77,7 +77,7 @@ impl<T> Proof<T> {
         self.columns.contains_key(column(counter))
     }
 
-    /// By how much the kernel moved a counter, by our own reading; not at all where it has no column for it.
+    /// The increase of a counter, by our own reading of the kernel; 0 if it has no column for the counter.
     pub(super) fn kernel(&self, counter: &str) -> u64 {
         self.moved_column(column(counter))
     }
@@ -86,7 +86,7 @@ impl<T> Proof<T> {
         self.columns.get(name).copied().unwrap_or_default()
     }
 
-    /// That the kernel moved these columns and no others: the experiment was what it should be.
+    /// Requires that the kernel moved these columns and no others, so that the experiment was as planned.
     pub(super) fn moves_only(&self, counters: &[&str]) -> Result<&Self> {
         for name in COLUMNS {
             let expected = counters.iter().any(|counter| column(counter) == name);
@@ -99,8 +99,8 @@ impl<T> Proof<T> {
         Ok(self)
     }
 
-    /// That the kernel moved a counter by this much, and that the probes counted exactly that. Where it has no
-    /// column for it, that it could not be expected to, and that ctpulse does not say it did.
+    /// Requires that the kernel moved a counter by this much, and that the probes counted the same. A kernel that has no column
+    /// for the counter can only be expected to move it by 0, and ctpulse must not report a value of the kernel's.
     pub(super) fn counted(&self, counter: &str, expected: u64) -> Result<&Self> {
         let kernel = self.kernel(counter);
         if !self.has(counter) {
@@ -119,7 +119,7 @@ impl<T> Proof<T> {
         self.agrees(counter)
     }
 
-    /// That the probes counted what the kernel counted.
+    /// Requires that the probes counted the same as the kernel.
     pub(super) fn agrees(&self, counter: &str) -> Result<&Self> {
         let kernel = self.kernel(counter);
         let totals = &self.ended.summary()?["totals"][counter];
@@ -136,7 +136,7 @@ impl<T> Proof<T> {
         Ok(self)
     }
 
-    /// That the probes counted this much of what the kernel has no column for.
+    /// Requires that the probes counted this much, for a counter that the kernel does not have.
     pub(super) fn probed(&self, counter: &str, expected: u64) -> Result<&Self> {
         let probe = self.ended.probe(counter)?;
         ensure!(
@@ -148,8 +148,8 @@ impl<T> Proof<T> {
         Ok(self)
     }
 
-    /// That ctpulse reported or counted as not reported this many events of a kind, and that those
-    /// reported are about the right flows or packets.
+    /// Requires that this many events of a kind were reported or counted as not sent, and that those reported are about the right
+    /// flows or packets.
     pub(super) fn events(
         &self,
         kind: &str,
@@ -176,7 +176,7 @@ impl<T> Proof<T> {
         Ok(self)
     }
 
-    /// That entries changed by what was allocated less what was freed.
+    /// Requires that entries changed by allocations minus frees.
     pub(super) fn balanced(&self) -> Result<&Self> {
         let balance = self.ended.check("entries_balance")?;
         ensure!(
@@ -202,7 +202,7 @@ impl<T> Proof<T> {
     }
 }
 
-/// The column of the proc file (5.15 and later) that counts the same.
+/// The name of a counter's column in the proc file (5.15 and later).
 fn column(counter: &str) -> &str {
     match counter {
         "clash_resolve" => "clashres",

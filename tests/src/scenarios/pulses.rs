@@ -1,8 +1,8 @@
-//! Bursts that ctpulse must find, and loads in which it must find none.
+//! Bursts that ctpulse must find, and loads without bursts.
 //!
-//! A sender in a guest, which may be emulated and share its CPUs, is held up now and then: what is sent
-//! is then not what was planned. So each packet is timed by its sender, ctpulse's bursts are compared
-//! with those times, and a sending whose pauses were far from the plan is done again.
+//! A sender in a guest, which may be emulated and share its CPUs, is delayed now and then; then its packets are not as planned.
+//! So the sender records the time of each packet, ctpulse's bursts are compared with those times, and a transmission whose pauses
+//! were far from the plan is repeated.
 
 use std::{
     iter,
@@ -20,45 +20,45 @@ use crate::{
     traffic::UdpFlows,
 };
 
-/// How far from its sender's times ctpulse may place a burst.
+/// The most that a burst's edges may differ from its sender's times.
 const TOLERANCE_US: i64 = 2_000;
 
-/// A pause so much longer than planned makes a burst another one, or two. Where nothing else happens, a
-/// burst's first packet belongs to it for 9 ms, and the others for 17 ms.
+/// A pause that is longer by this much changes a burst, or splits it. Without other traffic, a burst ends 9 ms after its first
+/// packet, and 17 ms after others.
 const HELD_UP: Duration = Duration::from_millis(7);
 
 /// The same in noise for the first and the last packets, a few of which must be far above the noise.
 const HELD_UP_IN_NOISE: Duration = Duration::from_millis(3);
 
-/// How many packets those are.
+/// The number of those packets.
 const EDGE: usize = 20;
 
 /// The same for a load that starts: after 17 ms it has ended and starts again.
 const HELD_UP_LOAD: Duration = Duration::from_millis(14);
 
-/// How often a sending is tried.
+/// The most attempts at a transmission.
 const ATTEMPTS: usize = 20;
 
 /// Counters that must all agree.
 const COUNTERS: [&str; 3] = ["alloc", "new", "inserted"];
 
-/// When a packet was sent: just before and just after.
+/// When a packet was sent: the times just before and just after.
 type SentAt = [Timestamp; 2];
 
 /// What to send.
 struct Plan {
-    /// Before each packet.
+    /// The pause before each packet.
     pauses: Vec<Duration>,
     /// The first packet of each burst, and the one after its last.
     bursts: Vec<(usize, usize)>,
-    /// The packets that may not be held up for longer than this.
+    /// The packets that may not be delayed by more than this.
     matter: std::ops::Range<usize>,
     held_up: Duration,
-    /// The same for the first and the last of those.
+    /// The same limit for the first and the last of them.
     held_up_at_edges: Duration,
 }
 
-/// What was sent as planned, and all that was sent before in vain.
+/// The transmission that went as planned, and everything sent in failed attempts.
 struct Sending {
     packets: Vec<SentAt>,
     in_vain: Vec<Vec<SentAt>>,
@@ -74,9 +74,9 @@ pub(super) fn square() -> Result<()> {
     })
 }
 
-/// Ten times as fast at its end as after its first packets.
+/// The rate at the end is ten times that after the first packets.
 pub(super) fn ramp() -> Result<()> {
-    // A rate that rises in proportion to time: the nth packet is due at the root of n.
+    // The rate rises in proportion to time: the nth packet is due at the square root of n.
     let due = |n: u32| Duration::from_millis(60).mul_f64((f64::from(n) / 500.0).sqrt());
     found(&Plan {
         pauses: (1..=500).map(|n| due(n) - due(n - 1)).collect(),
@@ -114,14 +114,14 @@ pub(super) fn in_noise() -> Result<()> {
     })
 }
 
-/// Loads that start, continue and end, and one that was there before ctpulse.
+/// Loads that start, continue and end, and one that started before ctpulse.
 pub(super) fn steady() -> Result<()> {
     let mut flows = UdpFlows::new()?;
     for rate in [1_000, 5_000] {
         let plan = Plan {
             pauses: even(rate * 5 / 2, Duration::from_millis(2_500)),
             bursts: Vec::new(),
-            // A load that is held up before it is known to last is first a burst, then a load.
+            // A load that is delayed before it is known as a level is first a burst, then a level.
             matter: 0..rate as usize * 11 / 10,
             held_up: HELD_UP_LOAD,
             held_up_at_edges: HELD_UP_LOAD,
@@ -159,7 +159,7 @@ pub(super) fn steady() -> Result<()> {
     Ok(())
 }
 
-/// Has the bursts of a plan sent, and requires that they are found, and nothing else.
+/// Sends the bursts of a plan, and requires that they are found, and nothing else.
 fn found(plan: &Plan) -> Result<()> {
     let mut stream = learned()?;
     let sending = as_planned(&mut UdpFlows::new()?, plan)?;
@@ -194,14 +194,14 @@ fn found(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// ctpulse, when it knows what is usual.
+/// A ctpulse that has learned the usual rate.
 fn learned() -> Result<Stream> {
     let mut stream = Stream::start(&[])?;
     stream.samples(10)?;
     Ok(stream)
 }
 
-/// Waits until every burst that was sent by then has been decided.
+/// Waits until every burst up to then is either found or not.
 fn well_after(stream: &mut Stream, last: Timestamp) -> Result<()> {
     stream.wait_for_sample("sample well after the last packet", |sample| {
         let time = sample["time"].as_str().and_then(|time| time.parse().ok());
@@ -210,7 +210,7 @@ fn well_after(stream: &mut Stream, last: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Sends until none of the packets that matter was held up.
+/// Sends until none of the relevant packets was delayed.
 fn as_planned(flows: &mut UdpFlows, plan: &Plan) -> Result<Sending> {
     let mut in_vain = Vec::new();
     for attempt in 1..=ATTEMPTS {
@@ -236,13 +236,13 @@ fn as_planned(flows: &mut UdpFlows, plan: &Plan) -> Result<Sending> {
         }
         println!("attempt {attempt}: {held_up} packets were held up");
         in_vain.push(packets);
-        // So that the next is a burst of its own, and bursts do not become usual.
+        // A pause, so that the next burst is separate, and bursts do not become usual.
         thread::sleep(Duration::from_millis(1500));
     }
     bail!("the sender was held up in each of {ATTEMPTS} attempts")
 }
 
-/// A number of packets, evenly over a time.
+/// Packets at equal distances.
 fn even(packets: u32, time: Duration) -> Vec<Duration> {
     vec![time / packets; packets as usize]
 }
@@ -253,7 +253,7 @@ struct Noise(u64);
 impl Noise {
     /// The pause before the next event, at a rate per second.
     fn pause(&mut self, rate: f64) -> Duration {
-        // Knuth's MMIX generator; its upper bits are good enough.
+        // Knuth's MMIX generator, whose upper bits are good enough.
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -269,7 +269,7 @@ fn span(packets: &[SentAt]) -> SentAt {
     [edge(packets.first(), 0), edge(packets.last(), 1)]
 }
 
-/// A burst that ctpulse reported.
+/// A burst that ctpulse has reported.
 #[derive(Debug)]
 struct Burst {
     start: Timestamp,
@@ -303,7 +303,7 @@ impl Burst {
         self.start <= to && self.end >= from
     }
 
-    /// That it is where those packets were sent, and has all that were sent in it.
+    /// Requires that it has the times of these packets, and contains all that were sent in it.
     fn is(&self, packets: &[SentAt], expected: std::ops::Range<usize>) -> Result<()> {
         let inside = &packets[expected];
         let (first, last) = inside.first().zip(inside.last()).context("no packets")?;
@@ -316,7 +316,7 @@ impl Burst {
             off.iter().all(|off| off.abs() <= TOLERANCE_US),
             "off by {off:?} us"
         );
-        // Whether packets at its very edges are in it cannot be known by the sender's clock.
+        // The sender's clock cannot tell whether packets at its edges are in it.
         let near = SignedDuration::from_micros(200);
         let overlapping = |near: SignedDuration| {
             let burst = Burst {
@@ -337,7 +337,7 @@ impl Burst {
     }
 }
 
-/// How far a moment lies outside a span, in microseconds: negative before it.
+/// The distance of a time from a span, in microseconds: negative before it.
 fn outside(moment: Timestamp, [from, to]: SentAt) -> i64 {
     let moment = moment.as_microsecond();
     moment - moment.clamp(from.as_microsecond(), to.as_microsecond())

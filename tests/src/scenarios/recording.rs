@@ -1,5 +1,4 @@
-//! Recordings of a kernel at work: a replay shows what the recorder showed, also after a kill and on a
-//! full disk.
+//! Recordings of a running kernel: a replay shows the same as the recorder, also after a kill and on a full disk.
 
 use std::{
     fs,
@@ -23,12 +22,12 @@ use crate::{
 
 const FLOWS: u32 = 500;
 
-/// Starts `ctpulse record FILE` so that it shows what it records.
+/// Starts `ctpulse record FILE`, showing what it records.
 fn record(file: &str) -> Result<Stream> {
     Stream::command(&["record", file, "--force", "--show", "--format", "json"])
 }
 
-/// A load for a recording, at the side.
+/// A load during a recording.
 fn load() -> Result<()> {
     for _ in 0..20 {
         UdpFlows::new()?.send(FLOWS)?;
@@ -76,7 +75,7 @@ pub(super) fn killed() -> Result<()> {
     let file = "/tmp/killed.ctp";
     let mut recorder = record(file)?;
     let recorded = thread::scope(|scope| -> Result<Ended> {
-        // Blocks are being filled when the kill comes.
+        // Blocks are being filled when it is killed.
         let load = scope.spawn(load);
         recorder.wait_for("a recording of some size", |_| {
             fs::metadata(file).is_ok_and(|file| file.len() > 10_000)
@@ -100,16 +99,16 @@ pub(super) fn killed() -> Result<()> {
     Ok(())
 }
 
-/// What a killed recorder had shown and not yet written, by the times in the records.
+/// What a killed recorder had shown and not yet written, by the times of the records.
 #[derive(Debug)]
 struct Lost {
     time: SignedDuration,
-    /// The longest interval of a sample among it.
+    /// The longest interval of a sample in it.
     longest: SignedDuration,
 }
 
 impl Lost {
-    /// Of all that was shown, of which the first `kept` records were.
+    /// The records that were shown after the first `kept`.
     fn after(shown: &[Value], kept: usize) -> Result<Self> {
         let last = |records: &[Value]| -> Option<Timestamp> {
             let time = |record: &Value| record["time"].as_str()?.parse().ok();
@@ -126,8 +125,8 @@ impl Lost {
         })
     }
 
-    /// A second, and the intervals at its edges, which may have been held up: the one before a block's
-    /// first sample, the one that was shown and not yet in a block, and one while a block was written.
+    /// A second, and the intervals at its edges, which may have been delayed: the one before a block's first sample, the one that
+    /// was shown and not yet in a block, and one while a block was written.
     fn allowed(&self) -> SignedDuration {
         SignedDuration::from_secs(1) + self.longest * 3
     }
@@ -171,7 +170,7 @@ pub(super) fn full_disk() -> Result<()> {
     Ok(())
 }
 
-/// A file system with hardly any room.
+/// A file system with almost no space.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -185,7 +184,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // A later one is mounted on top of it.
+        // A later one is mounted over it.
         let _ = unmount(&self.0, UnmountFlags::DETACH);
     }
 }

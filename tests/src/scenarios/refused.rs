@@ -1,4 +1,4 @@
-//! Packets that conntrack does not take, or has taken already.
+//! Packets that conntrack does not track, or already tracks.
 
 use anyhow::Result;
 use serde_json::Value;
@@ -12,10 +12,10 @@ use crate::{
 
 const TIMES: u32 = 100;
 
-/// A packet crosses loopback's conntrack twice.
+/// A packet on loopback crosses conntrack twice.
 const CROSSINGS: u64 = 2;
 
-/// Of many kinds, IPv4 and IPv6; the driver requires of each kind that the kernel counts it.
+/// Many kinds, IPv4 and IPv6; the driver requires that the kernel counts each kind.
 pub(super) fn invalid() -> Result<()> {
     faulty::silence()?;
     let proof = prove(ALL_REPORTED, || {
@@ -32,7 +32,7 @@ pub(super) fn invalid() -> Result<()> {
     Ok(())
 }
 
-/// They pass conntrack without a flow, as invalid packets do, but are none.
+/// They pass conntrack without a flow, like invalid packets, but are not invalid.
 pub(super) fn icmp_error() -> Result<()> {
     for group in [FLOW, ALL_REPORTED] {
         tracking()?;
@@ -52,7 +52,7 @@ pub(super) fn icmp_error() -> Result<()> {
     Ok(())
 }
 
-/// Whether an event has the addresses of the packets at fault.
+/// Whether an event has the addresses of the faulty packets.
 fn between_loopbacks(event: &Value) -> bool {
     let tuple = &event["tuple"];
     let loopback = match tuple["family"].as_str() {
@@ -63,7 +63,7 @@ fn between_loopbacks(event: &Value) -> bool {
     tuple["src"] == loopback && tuple["dst"] == loopback
 }
 
-/// A packet that replaces the flow it was taken for is looked up again, and is not invalid.
+/// A packet that replaces the flow it matched is looked up again, and is not invalid.
 pub(super) fn reopened() -> Result<()> {
     const CONNECTIONS: u32 = 20;
     let proof = prove(ALL, || tcp::reopen(CONNECTIONS))?;
@@ -78,7 +78,7 @@ pub(super) fn reopened() -> Result<()> {
 
 const PACKETS: u32 = 1_000;
 
-/// What is marked untracked is passed by at every crossing.
+/// Packets marked untracked are ignored at every crossing.
 pub(super) fn untracked() -> Result<()> {
     let mut flows = UdpFlows::new()?;
     nft(&format!(
@@ -97,8 +97,8 @@ pub(super) fn untracked() -> Result<()> {
     Ok(())
 }
 
-/// What has a flow is passed by at the second crossing. The first packet of a flow is looked up and
-/// not found; later ones are.
+/// Packets with a flow are ignored at the second crossing. The first packet of a flow is looked up and not found; later ones are
+/// found.
 pub(super) fn already_tracked() -> Result<()> {
     const ROUNDS: u32 = 3;
     let mut flows = UdpFlows::new()?;

@@ -14,13 +14,13 @@ use crate::{
     traffic::UdpFlows,
 };
 
-/// Enough for an entry or more on each chain of the smallest table, and few enough to be moved quickly.
+/// Enough for at least one entry on each chain of the smallest table, and few enough to be moved quickly.
 const FLOWS: u32 = 500;
 /// Far more than are needed.
 const MOST_RESIZES: u32 = 5_000;
 
-/// Resizes the table while packets are looked up. Only the kernel counts restarts: the function is
-/// inlined wherever it is used. ctpulse reads the column, and has no probe.
+/// Resizes the table while packets are looked up. Only the kernel counts restarts: the function is always inlined. ctpulse reads
+/// the column, and has no probe.
 pub(super) fn counted_by_the_kernel() -> Result<()> {
     let proof = prove(FLOW, resized_until_restarted)?;
     let kernel = proof.kernel("search_restart");
@@ -34,13 +34,12 @@ pub(super) fn counted_by_the_kernel() -> Result<()> {
     Ok(())
 }
 
-/// Returns the number of resizes it took.
+/// Returns the number of resizes that were needed.
 ///
-/// A lookup is restarted when the entry that it is at is moved to another chain. Moving all entries takes
-/// no longer than a lookup does, so that this hardly ever happens by chance. But a lookup that comes
-/// across an expired entry deletes it on its way, and for that waits until a resize is over
-/// (`nf_ct_gc_expired`): then the entry has been moved. So entries expire at once here, and every lookup
-/// of the senders finds some.
+/// A lookup is restarted when its current entry is moved to another chain. Moving all entries takes no longer than a lookup, so
+/// this rarely happens by chance. But a lookup that comes across an expired entry deletes it, and waits for a resize to end first
+/// (`nf_ct_gc_expired`): by then the entry has been moved. So entries expire at once here, and every lookup of the senders finds
+/// some.
 fn resized_until_restarted() -> Result<u32> {
     sysctl("net/netfilter/nf_conntrack_udp_timeout", 0)?;
     let done = AtomicBool::new(false);
@@ -48,7 +47,7 @@ fn resized_until_restarted() -> Result<u32> {
         let _here = cpus::stay_on(cpu)?;
         let mut flows = UdpFlows::new()?;
         while !done.load(Ordering::Acquire) {
-            // Chains may be too long now and then: the kernel draws that limit by lot.
+            // Chains may be too long now and then: the kernel chooses that limit at random.
             flows.offer(FLOWS)?;
             flows.rewind();
         }

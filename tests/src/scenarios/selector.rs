@@ -1,4 +1,4 @@
-//! The cross-check itself: it must be able to fail.
+//! The cross-check must be able to fail.
 
 use anyhow::{Result, ensure};
 
@@ -11,10 +11,10 @@ use crate::{
     traffic::UdpFlows,
 };
 
-/// eBPF programs one of which only counts the allocations that packets cause.
+/// eBPF programs of which one only counts allocations by packets.
 pub(super) const WRONG: &str = "/lib/ctpulse/wrong-selector.o";
 
-/// Packets alone do not show the error; flows made over ctnetlink do, each of them.
+/// Packets do not reveal the bug; every flow created over ctnetlink does.
 pub(super) fn wrong() -> Result<()> {
     const FLOWS: u16 = 20;
     let ctnetlink = Ctnetlink::open()?;

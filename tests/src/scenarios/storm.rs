@@ -20,10 +20,10 @@ use crate::{
 
 /// Flows of each of two senders while there is room.
 const CALM: u32 = 95_000;
-/// Flows of each while chains are too long, and then while the table is full.
+/// Flows of each sender while chains are too long, and then while the table is full.
 const PRESSED: u32 = 10_000;
 
-/// Every counter that can be driven is driven, and every check must hold, all the time.
+/// Every counter that can be driven is driven, and every check must pass at all times.
 pub(super) fn all_at_once() -> Result<()> {
     faulty::silence()?;
     expect::helpers()?;
@@ -69,11 +69,11 @@ pub(super) fn all_at_once() -> Result<()> {
     verdicts(&proof.ended)
 }
 
-/// Hits that a kernel may miss in a storm without counting them. Those that count have missed up to 4.
+/// Hits that a kernel may miss in a storm without counting them. Kernels that do count them have missed up to 4.
 const HIDDEN: u64 = 8;
 
-/// Every check, at all times, is as it should be, or short by no more than the hits that the kernel
-/// counts as missed. A kernel that does not count them may have missed a few.
+/// Every check is good at all times, or short by at most the hits that the kernel counts as missed. A kernel that does not count
+/// them may have missed a few.
 fn verdicts(ended: &Ended) -> Result<()> {
     let summary = ended.summary()?;
     let missed = &summary["missed"];
@@ -118,7 +118,7 @@ fn with_room() -> Result<Offered> {
     ])
 }
 
-/// While some, or all, of what is offered is refused.
+/// Runs while some, or all, of the offered flows are rejected.
 fn under_pressure() -> Result<Offered> {
     together(vec![
         Box::new(flood(PRESSED)),
@@ -136,11 +136,11 @@ fn flood(flows: u32) -> impl FnOnce() -> Result<Offered> + Send {
     move || UdpFlows::new()?.offer(flows)
 }
 
-/// Flows made over ctnetlink, between addresses of their own; some may be refused.
+/// Flows created over ctnetlink, between addresses of their own; some may be rejected.
 fn inserts(network: u8) -> Result<Offered> {
     let ctnetlink = Ctnetlink::open()?;
     for port in 1..=2_000 {
-        // The counters show what became of it.
+        // The counters show the result.
         let _ = ctnetlink.insert(&Flow::of(Tuple {
             protocol: protocol::UDP,
             from: ([127, 9, network, 1].into(), port),
@@ -152,7 +152,7 @@ fn inserts(network: u8) -> Result<Offered> {
 
 type Driver = Box<dyn FnOnce() -> Result<Offered> + Send>;
 
-/// Runs drivers at the same time; all of them run to their end.
+/// Runs drivers at the same time, each to its end.
 fn together(drivers: Vec<Driver>) -> Result<Offered> {
     let threads: Vec<_> = drivers.into_iter().map(thread::spawn).collect();
     let results: Vec<_> = threads

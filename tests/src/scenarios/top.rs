@@ -1,4 +1,4 @@
-//! Top talkers: what ctpulse lists, against what was sent.
+//! Top talkers, compared with what was sent.
 
 use std::{
     collections::BTreeMap,
@@ -28,8 +28,8 @@ use crate::{
 const FLOWS: u32 = 200_000;
 const SOURCES: u32 = 5_000;
 
-/// The true top 10 by source and destination, with counts within the stated error, although there are
-/// several times as many destinations as there is room for.
+/// The true top 10 by source and destination, with counts within the stated error, although there are several times as many
+/// destinations as counters.
 pub(super) fn zipf() -> Result<()> {
     let stream = Stream::start(&["--top"])?;
     let sent = zipf::send(FLOWS, SOURCES)?;
@@ -46,7 +46,7 @@ pub(super) fn zipf() -> Result<()> {
     ] {
         is_top(table(&top, "new", of)?, truth)?;
     }
-    // The tables of each second are part of that.
+    // The tables of each second are part of the run's.
     let mut sum = 0;
     for second in ended.of("top").filter(|top| in_window(top)) {
         sum += table(second, "new", "src")?["total"].as_u64().unwrap_or(0);
@@ -70,7 +70,7 @@ pub(super) fn zipf() -> Result<()> {
     Ok(())
 }
 
-/// The entries listed at the end of a run are those that are there then, however short it was.
+/// The entries listed at the end of a run are the current ones, however short it was.
 pub(super) fn held_at_the_end() -> Result<()> {
     const FLOWS: u32 = 2_500;
     let mut stream = Stream::start(&["--top"])?;
@@ -89,7 +89,7 @@ pub(super) fn held_at_the_end() -> Result<()> {
     Ok(())
 }
 
-/// Sources and destinations that a full table refuses.
+/// Sources and destinations that a full table rejects.
 pub(super) fn dropped() -> Result<()> {
     const REFUSED: u32 = 700;
     table_max(100)?;
@@ -134,7 +134,7 @@ pub(super) fn evicted_ipv6() -> Result<()> {
     Ok(())
 }
 
-/// Each namespace has top talkers of its own, and entries.
+/// Each namespace has its own top talkers and entries.
 pub(super) fn namespaces() -> Result<()> {
     with_another(|| {
         UdpFlows::new()?.send(300)?;
@@ -164,14 +164,14 @@ pub(super) fn namespaces() -> Result<()> {
     })
 }
 
-/// The process that listens at a port is named.
+/// The process that listens on a port is named.
 pub(super) fn process_named() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").context("listen")?;
     let address = listener.local_addr()?;
     let port = format!("tcp/{}", address.port());
     let mut stream = Stream::start(&["--top"])?;
     let named = stream.wait_for("the listener's name", |record| {
-        // A connection each time, so that there is something to name.
+        // A new connection each time, so that there is something to name.
         if TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() {
             let _ = listener.accept();
         }
@@ -218,8 +218,7 @@ fn row<'a>(top: &'a Value, by: &str, of: &str, key: &str) -> Option<&'a Value> {
     rows(table).ok()?.find(|row| row["key"] == key)
 }
 
-/// Requires that the rows are the true top, and that no count is below the truth by more than the stated
-/// error.
+/// Requires that the rows are the true top, and that no count is too low by more than the stated error.
 fn is_top(table: &Value, truth: &Counts) -> Result<()> {
     let total: u64 = truth.values().sum();
     ensure!(table["total"] == total, "{table}: {total} in all");
@@ -241,7 +240,7 @@ fn is_top(table: &Value, truth: &Counts) -> Result<()> {
         );
         named.push(key);
     }
-    // Of equals, any may be among them.
+    // Of equals, any may be listed.
     let least = expected.last().map_or(0, |(_, count)| **count);
     ensure!(named.len() == expected.len(), "{named:?}, not {expected:?}");
     for key in &named {

@@ -239,7 +239,7 @@ pub const FORBIDDEN_MACROS: &[&str] = &["print", "println", "eprint", "eprintln"
 pub const UNSAFE: &[&str] = &[
     "source::maps",
     "probes::events",
-    "probes::missed",
+    "probes::bpf",
     "engine::signals",
     "commands::live",
     "commands::screen",

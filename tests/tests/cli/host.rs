@@ -5,7 +5,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::program::{Running, count_lines, run};
+use crate::{
+    elsewhere::Elsewhere,
+    program::{Running, count_lines, run},
+};
 
 /// Whether this kernel can be probed at all; says so, because a test is skipped then.
 fn has_kprobes() -> bool {
@@ -137,47 +140,12 @@ fn doctor_agrees_with_the_stream_about_the_sources() -> Result<()> {
     Ok(())
 }
 
-/// A process in a network namespace of its own, which ends with it.
-struct Elsewhere(std::process::Child);
-
-impl Elsewhere {
-    /// `None` where that takes privileges we do not have.
-    fn start() -> Result<Option<Self>> {
-        let own = std::fs::read_link("/proc/self/ns/net")?;
-        let child = std::process::Command::new("unshare")
-            .args(["--net", "sleep", "1000"])
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .context("run unshare")?;
-        let mut elsewhere = Self(child);
-        let theirs = format!("/proc/{}/ns/net", elsewhere.0.id());
-        loop {
-            if elsewhere.0.try_wait()?.is_some() {
-                return Ok(None);
-            }
-            if std::fs::read_link(&theirs).is_ok_and(|theirs| theirs != own) {
-                return Ok(Some(elsewhere));
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Elsewhere {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn several_namespaces_are_watched_without_probes() -> Result<()> {
-    let Some(elsewhere) = Elsewhere::start()? else {
-        eprintln!("skipped: a network namespace can only be made by root");
+    let Some(elsewhere) = Elsewhere::start(b"elsewhere")? else {
         return Ok(());
     };
-    let netns = format!("self,{}", elsewhere.0.id());
+    let netns = format!("self,{}", elsewhere.pid());
     let args = [
         "stream",
         "--format",
@@ -196,7 +164,7 @@ fn several_namespaces_are_watched_without_probes() -> Result<()> {
         Some(2),
         "{hello}"
     );
-    for name in ["self", &elsewhere.0.id().to_string()] {
+    for name in ["self", &elsewhere.pid().to_string()] {
         let samples = ended.of("sample")?;
         assert!(
             samples.iter().any(|sample| sample["instance"] == name),

@@ -1,10 +1,17 @@
-//! Recordings whose names are written for the terminal of whoever looks at them (`fixtures/recordings/hostile`).
+//! Names that are written for the terminal of whoever looks at them: in recordings (`fixtures/recordings/hostile`), and of
+//! processes that run.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use serde_json::Value;
 
-use crate::{program, tmux::Terminal};
+use crate::{
+    elsewhere::Elsewhere,
+    program::{self, Running},
+    tmux::Terminal,
+};
 
 /// Kibibytes of memory that a small recording may take.
 const MEMORY: &str = "1000000";
@@ -71,4 +78,62 @@ fn the_live_view_shows_names_as_names() -> Result<()> {
     assert_eq!(terminal.title()?, title);
     terminal.press("q")?;
     terminal.wait_for_text("status 0")
+}
+
+/// As a user without privileges can name a process in a network namespace of their own: it sets the title of a terminal's
+/// window, turns text around, and starts a sequence with one character. The kernel cuts names at 15 bytes.
+const COMM: &str = "\u{1b}]0;pwn\u{7}\u{202e}\u{9b}";
+
+/// The same where it does no harm.
+const SHOWN: &str = "\\u{1b}]0;pwn\\u{7}\\u{202e}\\u{9b}";
+
+#[test]
+fn a_process_cannot_name_itself_into_a_stream() -> Result<()> {
+    for format in ["text", "csv", "json"] {
+        let Some(elsewhere) = Elsewhere::start(COMM.as_bytes())? else {
+            return Ok(());
+        };
+        let pid = elsewhere.pid();
+        let (name, shown) = (format!("{COMM}[{pid}]"), format!("{SHOWN}[{pid}]"));
+        let args = ["stream", "--netns", "all", "--probes", "off"];
+        let more = ["--interval", "50ms", "--format", format];
+        let mut program = Running::start(&[&args[..], &more].concat())?;
+        let is_named = |line: &str| match format {
+            // It has the name as it is, escaped by its own rules.
+            "json" => serde_json::from_str::<Value>(line).is_ok_and(|r| r["instance"] == *name),
+            _ => line.contains(&shown),
+        };
+        program.wait_for_text("the name", is_named)?;
+        drop(elsewhere);
+        let gone = format!("ctpulse: network namespace {shown} is gone\n");
+        program.wait_for_stderr("its end", |stderr| stderr.contains(&gone))?;
+        let ended = program.stop()?;
+        assert_harmless(&ended.lines.join("\n"));
+        assert_harmless(&ended.stderr);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_process_cannot_name_itself_into_the_live_view() -> Result<()> {
+    let Some(elsewhere) = Elsewhere::start(COMM.as_bytes())? else {
+        return Ok(());
+    };
+    // Wide enough that a line about it is not cut; names in lists are, at 20 characters.
+    let shown = format!("{SHOWN}[{}]", elsewhere.pid());
+    let environment = [("TERM", "screen-256color"), ("LC_ALL", "C.UTF-8")];
+    let terminal = Terminal::open(360, 40, &environment)?;
+    let title = terminal.title()?;
+    terminal.type_line(&format!(
+        "{} live --netns all --probes off; echo status $?",
+        program::path()?.display()
+    ))?;
+    terminal.wait_for_text(&SHOWN[..20])?;
+    drop(elsewhere);
+    terminal.wait_for_text(&format!("network namespace {shown} is gone"))?;
+    assert_harmless(&terminal.screen()?);
+    terminal.signal(Signal::TERM)?;
+    terminal.wait_for_text("status 0")?;
+    assert_eq!(terminal.title()?, title);
+    terminal.wait_until_given_back()
 }

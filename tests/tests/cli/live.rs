@@ -1,5 +1,10 @@
 //! The live view on a real terminal: keys, sizes, and a terminal that is given back whatever happens.
 
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 
@@ -100,13 +105,75 @@ fn any_size_and_back() -> Result<()> {
 
 #[test]
 fn signals_end_it_and_give_the_terminal_back() -> Result<()> {
-    for signal in [Signal::TERM, Signal::INT] {
-        let Live { terminal, _tree } = Live::start(80, 24, PLAIN, "")?;
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
+        let tree = Tree::of("6.1/t0")?;
+        let root = tree.root();
+        let root = root.to_str().context("the path is no UTF-8")?;
+        let program = program::path()?;
+        let terminal = Terminal::open(100, 30, PLAIN)?;
+        // All that can be set of it, and not as it is by default.
+        terminal.type_line("stty -onlcr -iutf8 intr ^X; before=$(stty -g)")?;
+        terminal.type_line(&format!(
+            "{} live --proc-root {root}; echo status $?; [ \"$before\" = \"$(stty -g)\" ] && echo as $((40 + 2)) before",
+            program.display()
+        ))?;
+        terminal.wait_for_text(SHOWN)?;
+        terminal.wait("screen", Terminal::is_taken)?;
         terminal.signal(signal)?;
         terminal.wait_for_text("status 0")?;
+        terminal.wait_for_text("as 42 before")?;
+        let screen = terminal.screen()?;
+        ensure!(screen.contains("self, "), "no summary: {screen}");
         terminal.wait_until_given_back()?;
     }
     Ok(())
+}
+
+#[test]
+fn it_ends_with_its_terminal() -> Result<()> {
+    // A terminal that is gone: SIGHUP comes, or was left to others (nohup) and what is read or drawn fails.
+    for before in ["", "trap '' HUP; "] {
+        let tree = Tree::of("6.1/t0")?;
+        let root = tree.root();
+        let root = root.to_str().context("the path is no UTF-8")?;
+        let terminal = Terminal::open(100, 30, PLAIN)?;
+        let program = program::path()?;
+        terminal.type_line(&format!(
+            "{before}{} live --proc-root {root}",
+            program.display()
+        ))?;
+        terminal.wait_for_text(SHOWN)?;
+        let pid = terminal.child()?.as_raw_nonzero();
+        drop(terminal);
+        let deadline = Instant::now() + program::PATIENCE;
+        while fs::read_to_string(format!("/proc/{pid}/stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+        {
+            ensure!(Instant::now() < deadline, "{before}: it lives on");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_command_prints_is_a_message_and_not_on_the_picture() -> Result<()> {
+    // The table is nearly full, so that there is an alert at once.
+    let command = "echo printed; printf \"\\033[2Jcleared\" >&2; exit 3";
+    let Live { terminal, _tree } = Live::start(200, 40, PLAIN, &format!("--on-alert '{command}'"))?;
+    terminal.wait_for_text("--on-alert: printed")?;
+    terminal.wait_for_text("--on-alert: \\u{1b}[2Jcleared")?;
+    terminal.wait_for_text("the command ended with")?;
+    // Nothing went over it.
+    let picture = terminal.screen()?;
+    let rows: Vec<&str> = picture.lines().collect();
+    ensure!(rows[0].starts_with("ctpulse "), "{picture}");
+    ensure!(rows[1].starts_with(SHOWN), "{picture}");
+    ensure!(rows[39].contains("q quit"), "{picture}");
+    ensure!(terminal.is_taken()?, "{picture}");
+    terminal.press("q")?;
+    terminal.wait_for_text("status 0")?;
+    terminal.wait_until_given_back()
 }
 
 #[test]

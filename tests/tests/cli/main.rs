@@ -7,6 +7,7 @@
 mod alert_config;
 mod alerts;
 mod checks;
+mod elsewhere;
 mod ends;
 mod eras;
 mod formats;
@@ -20,6 +21,7 @@ mod program;
 mod recordings;
 mod schema;
 mod spawned;
+mod starved;
 mod stream;
 mod stuck;
 mod tmux;

@@ -15,6 +15,9 @@ use crate::program::run;
 /// The most lines a README may have.
 const README_LINES: usize = 200;
 
+/// What to do about parts that are not as the program makes them.
+const AGAIN: &str = "run `cargo xtask docs`, and look at what it has changed";
+
 /// Parts of a quoted message that are shorter say nothing about it.
 const TELLING: usize = 8;
 
@@ -276,7 +279,6 @@ fn quoted_output_is_what_the_program_writes() -> Result<()> {
 /// writes with these arguments.
 #[test]
 fn generated_parts_are_what_the_program_makes() -> Result<()> {
-    const AGAIN: &str = "run `cargo xtask docs`, and look at what it has changed";
     let mut compared = 0;
     for page in pages()? {
         let text = read(&page)?;
@@ -302,6 +304,30 @@ fn generated_parts_are_what_the_program_makes() -> Result<()> {
         }
     }
     ensure!(compared >= 2, "only {compared} parts are generated");
+    Ok(())
+}
+
+/// What follows the comment `generated: ARGUMENTS` in an object of the schema is what the program writes with these arguments.
+#[test]
+fn generated_members_of_the_schema_are_what_the_program_makes() -> Result<()> {
+    let schema: Value = serde_json::from_str(&page("schema.json")?)?;
+    let definitions = schema["$defs"].as_object().context("no definitions")?;
+    let mut compared = 0;
+    for (name, definition) in definitions {
+        let comment = definition["$comment"].as_str();
+        let Some(arguments) = comment.and_then(|text| text.strip_prefix("generated: ")) else {
+            continue;
+        };
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        let output = run(&arguments)?.success().get_output().clone();
+        let made: Value =
+            serde_json::from_str(&format!("{{{}}}", String::from_utf8(output.stdout)?))?;
+        for (member, made) in made.as_object().context("no members")? {
+            ensure!(definition[member] == *made, "{name}: {member}: {AGAIN}");
+        }
+        compared += 1;
+    }
+    ensure!(compared > 0, "nothing in the schema is generated");
     Ok(())
 }
 

@@ -88,6 +88,8 @@ fn demand(schema: &mut Value) {
         let required = object.entry("required").or_insert_with(|| json!([]));
         if let Value::Array(required) = required {
             required.extend(always);
+            let mut seen = BTreeSet::new();
+            required.retain(|name| seen.insert(name.to_string()));
         }
     });
 }

@@ -43,10 +43,15 @@ impl Wait {
     }
 }
 
-/// `ctpulse ARGS`, not started yet.
+/// `ctpulse ARGS`, not started yet. A suite that runs in the background of a shell has SIGINT and SIGQUIT ignored, and hands
+/// that on; this does not.
 pub(crate) fn ctpulse(args: &[&str]) -> Result<Command> {
-    let mut command = Command::new(program::path()?);
-    command.args(args).env("RUST_BACKTRACE", "0");
+    let mut command = Command::new("env");
+    command
+        .arg("--default-signal=INT,QUIT,HUP")
+        .arg(program::path()?)
+        .args(args)
+        .env("RUST_BACKTRACE", "0");
     Ok(command)
 }
 

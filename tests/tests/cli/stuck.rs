@@ -466,16 +466,21 @@ fn a_recording_comes_through_a_fifo() -> Result<()> {
     let place = Place::new()?;
     let (fifo, recording) = (place.fifo("fifo")?, place.path("old.ctp")?);
     let whole = program::run(&["replay", &recording, "--format", "json"])?.success();
+    let (out, writer) = (place.path("out")?, PathBuf::from(&fifo));
+    // Its writer comes and goes before it is read to the end. With neither a reader nor a writer, what is in it is gone.
+    let keep = File::options().read(true).write(true).open(&writer)?;
     let mut cat = Command::new("cp")
         .args([&recording, "/dev/stdout"])
-        .stdout(File::options().read(true).write(true).open(&fifo)?)
+        .stdout(keep.try_clone()?)
         .spawn()?;
-    let (out, writer) = (place.path("out")?, PathBuf::from(&fifo));
-    // Its writer comes and goes before it is read to the end.
-    let keep = File::options().read(true).write(true).open(&writer)?;
     let mut command = ctpulse(&["replay", &fifo, "--format", "json"])?;
-    let program = start(command.stdin(Stdio::null()).stdout(File::create(&out)?))?;
+    let mut program = start(command.stdin(Stdio::null()).stdout(File::create(&out)?))?;
     assert!(cat.wait()?.success());
+    program.wait_until("opening of the FIFO", |program| {
+        let open = format!("/proc/{}/fd", program.pid().as_raw_nonzero());
+        let mut open = fs::read_dir(open).into_iter().flatten().flatten();
+        open.any(|open| fs::read_link(open.path()).is_ok_and(|path| path == writer))
+    })?;
     drop(keep);
     let end = program.end()?;
     assert_eq!(end.status.code(), Some(0), "{}", end.stderr);

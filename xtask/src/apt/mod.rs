@@ -12,14 +12,14 @@ use anyhow::{Context as _, Result, bail};
 pub(crate) use self::archive::Archive;
 use crate::process;
 
-/// A program needed on the host (by name, or the path of a file), and the Debian package that has it.
+/// A program that the host needs (by name, or the path of a file), and the Debian package that contains it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Needed {
     pub(crate) program: &'static str,
     pub(crate) package: &'static str,
 }
 
-/// Makes sure that programs are there: as root installs the packages of those that are missing.
+/// Makes sure that programs are installed; as root, installs the packages of those that are missing.
 ///
 /// # Errors
 /// When some are missing and we are not root (with the command to run), or they cannot be
@@ -59,19 +59,18 @@ fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive");
     if process::is_root() {
-        // The user _apt could not write where we download to.
+        // The user _apt cannot write to the download directory.
         command.args(["-o", "APT::Sandbox::User=root"]);
     }
     command
 }
 
-/// Tries something with the host's apt; as root once more with fresh package lists, as they may be missing or
-/// outdated.
+/// Tries something with the host's apt; as root, tries again with updated package lists if it fails, as the lists may be missing
+/// or outdated.
 fn with_fresh_lists<T>(attempt: impl Fn() -> Result<T>) -> Result<T> {
     match attempt() {
         Err(_) if process::is_root() => {
-            // One broken source among many is common and need not matter: the second attempt
-            // decides.
+            // One broken source among many is common and may not matter: the second attempt decides.
             let update = progress::run(apt_get().arg("update"), "updating apt's package lists");
             attempt().map_err(|error| match update {
                 Ok(()) => error,

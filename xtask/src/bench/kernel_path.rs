@@ -1,4 +1,4 @@
-//! `cargo xtask bench kernel-path`: what the probes cost a flow, in a guest.
+//! `cargo xtask bench kernel-path`: the cost of the probes per flow, in a guest.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::toolchain::Toolchain;
 use crate::vm::{self, Guest, Size};
 use crate::{build, process::say};
 
-/// What ctpulse is compared to; conntrack is in every guest.
+/// bpftrace, for comparison; conntrack is in every guest.
 const BPFTRACE: Needed = Needed {
     program: "bpftrace",
     package: "bpftrace",

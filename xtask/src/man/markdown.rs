@@ -1,4 +1,4 @@
-//! Markdown to roff with the macros of man(7): what the manual uses of Markdown.
+//! Converts the subset of Markdown that the manual uses to roff with the macros of man(7).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -7,14 +7,14 @@ use pulldown_cmark::{Alignment, Event, HeadingLevel, Options, Parser, Tag, TagEn
 
 use super::table::{self, Cell};
 
-/// The man pages that files of the manual are.
+/// The man page of each file of the manual.
 pub(super) type Links = BTreeMap<String, String>;
 
 /// A page, or a section of one.
 pub(super) struct Body {
-    /// What is above the first heading.
+    /// The text above the first heading.
     start: String,
-    /// From the first heading on.
+    /// The text from the first heading on.
     rest: String,
 }
 
@@ -23,7 +23,7 @@ impl Body {
     pub(super) fn of(text: &str, file: &str, links: &Links) -> Self {
         let mut converter = Converter {
             links,
-            cited: BTreeSet::from([file.to_owned()]),
+            own: file,
             ..Converter::new(links)
         };
         for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
@@ -39,7 +39,7 @@ impl Body {
         }
     }
 
-    /// With a heading for what is above the first one.
+    /// The roff text, with `heading` above the text before the first heading.
     pub(super) fn roff(&self, heading: &str) -> String {
         let start = self.start.trim_start_matches(".PP\n");
         match start {
@@ -66,12 +66,12 @@ pub(super) fn prose(text: &str) -> String {
     out
 }
 
-/// Text that people copy: its hyphens are those of the keyboard.
+/// Code, in which hyphens must be ASCII hyphens so that it can be copied.
 pub(super) fn code(text: &str) -> String {
     prose(text).replace('-', "\\-")
 }
 
-/// A line of text, which must not be taken for a request.
+/// A line of text, escaped if it would be taken for a request.
 fn line(text: &str) -> String {
     match text.starts_with('.') {
         true => format!("\\&{text}"),
@@ -79,7 +79,7 @@ fn line(text: &str) -> String {
     }
 }
 
-/// Text that is being put together.
+/// The text of a paragraph or heading in progress.
 #[derive(Default)]
 struct Inline {
     roff: String,
@@ -91,26 +91,50 @@ impl Inline {
         self.roff.push_str(roff);
         self.plain.push_str(plain);
     }
+
+    /// Adds bold text that is not hyphenated. The mark for that must start a word: within one it is a place to break it.
+    fn push_name(&mut self, roff: &str, plain: &str) {
+        let word = self.roff.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let text = match self.roff.split_at(word).1 {
+            "" => format!("\\fB\\%{roff}\\fR"),
+            start => {
+                if !start.contains("\\%") {
+                    self.roff.insert_str(word, "\\%");
+                }
+                format!("\\fB{roff}\\fR")
+            }
+        };
+        self.push(&text, plain);
+    }
+}
+
+/// A link that is open.
+struct Link {
+    target: String,
+    /// Where its text starts in what is put together.
+    roff: usize,
+    plain: usize,
 }
 
 struct Converter<'a> {
     links: &'a Links,
+    /// The file that is converted.
+    own: &'a str,
     /// Pages that were named already.
     cited: BTreeSet<String>,
     out: String,
-    /// What was above the first heading, once there was one.
+    /// The text above the first heading, once that was reached.
     start: Option<String>,
     inline: Inline,
-    /// Numbers of the items of lists that are open; `None`: not numbered.
+    /// Next numbers of the open lists; `None`: not numbered.
     lists: Vec<Option<u64>>,
-    /// Whether an item has just started: its first paragraph is on its line.
+    /// Whether an item has just started: its first paragraph is on the item's line.
     in_item: bool,
-    /// Whether code is being read, which keeps its lines.
+    /// Whether inside a code block, which keeps its lines.
     in_code: bool,
-    /// Whether what is read is left out.
+    /// Whether inside an image, which is skipped.
     in_image: bool,
-    /// The targets of links that are open.
-    targets: Vec<String>,
+    open_links: Vec<Link>,
     table: Option<(Vec<Alignment>, Vec<Vec<Cell>>)>,
 }
 
@@ -118,6 +142,7 @@ impl<'a> Converter<'a> {
     fn new(links: &'a Links) -> Self {
         Self {
             links,
+            own: "",
             cited: BTreeSet::new(),
             out: String::new(),
             start: None,
@@ -126,7 +151,7 @@ impl<'a> Converter<'a> {
             in_item: false,
             in_code: false,
             in_image: false,
-            targets: Vec::new(),
+            open_links: Vec::new(),
             table: None,
         }
     }
@@ -140,13 +165,12 @@ impl<'a> Converter<'a> {
             Event::Text(text) if self.in_code => self.inline.push(&text, &text),
             Event::Text(text) => self.inline.push(&prose(&text), &text),
             Event::Code(text) => {
-                // Names are not hyphenated.
-                let roff = format!("\\fB\\%{}\\fR", code(&text).replace(' ', " \\%"));
-                self.inline.push(&roff, &text);
+                let roff = code(&text).replace(' ', " \\%");
+                self.inline.push_name(&roff, &text);
             }
             Event::SoftBreak => self.inline.push(" ", " "),
             Event::HardBreak => self.inline.push("\n.br\n", " "),
-            // Comments are for whoever works on the manual; the manual uses nothing else.
+            // Comments are for authors of the manual; the manual uses no other kinds.
             _ => {}
         }
     }
@@ -156,7 +180,11 @@ impl<'a> Converter<'a> {
             Tag::Image { .. } => self.in_image = true,
             Tag::Emphasis => self.inline.push("\\fI", ""),
             Tag::Strong => self.inline.push("\\fB", ""),
-            Tag::Link { dest_url, .. } => self.targets.push(dest_url.to_string()),
+            Tag::Link { dest_url, .. } => self.open_links.push(Link {
+                target: dest_url.to_string(),
+                roff: self.inline.roff.len(),
+                plain: self.inline.plain.len(),
+            }),
             Tag::CodeBlock(_) => self.in_code = true,
             Tag::List(first) => {
                 self.flush();
@@ -168,7 +196,7 @@ impl<'a> Converter<'a> {
             Tag::Item => {
                 match self.lists.last_mut() {
                     Some(Some(number)) => {
-                        // What is written to a string always succeeds.
+                        // Writing to a string cannot fail.
                         let _ = writeln!(self.out, ".IP {number}. 4");
                         *number += 1;
                     }
@@ -235,14 +263,16 @@ impl<'a> Converter<'a> {
         self.out.push_str(&heading);
     }
 
-    /// A paragraph is complete.
+    /// Ends a paragraph.
     fn flush(&mut self) {
         let inline = std::mem::take(&mut self.inline);
         let text = inline.roff.trim();
         if text.is_empty() {
             return;
         }
-        if !std::mem::take(&mut self.in_item) {
+        let last = self.out.trim_end().rsplit('\n').next().unwrap_or_default();
+        let after_heading = last.starts_with(".SH ") || last.starts_with(".SS ");
+        if !std::mem::take(&mut self.in_item) && !after_heading {
             let macro_ = if self.lists.is_empty() { ".PP" } else { ".IP" };
             self.out.push_str(macro_);
             self.out.push('\n');
@@ -251,26 +281,41 @@ impl<'a> Converter<'a> {
         self.out.push('\n');
     }
 
-    /// Names what a link leads to, once.
+    /// Names what a link leads to: in place of the text if that is the page's name, else after it, once.
     fn cite(&mut self) {
-        let target = self.targets.pop().unwrap_or_default();
-        if target.contains("://") {
-            let address = format!(" <{target}>");
+        let Some(link) = self.open_links.pop() else {
+            return;
+        };
+        if link.target.contains("://") {
+            let address = format!(" <{}>", link.target);
             self.inline.push(&prose(&address), &address);
             return;
         }
-        let file = target.split('#').next().unwrap_or_default();
-        if let Some(page) = self.links.get(file)
-            && self.cited.insert(file.to_owned())
-        {
-            let (name, section) = page.split_once('(').unwrap_or((page, ""));
-            let roff = format!(" (\\fB\\%{}\\fR({section})", code(name));
-            self.inline.push(&roff, &format!(" ({page})"));
+        let file = link.target.split('#').next().unwrap_or_default();
+        let Some(page) = self.links.get(file).filter(|_| file != self.own) else {
+            return;
+        };
+        let (name, section) = page.split_once('(').unwrap_or((page, ""));
+        let (before, text) = self.inline.plain.split_at(link.plain);
+        let first = self.cited.insert(file.to_owned());
+        if name.strip_prefix("ctpulse-") == Some(text) {
+            self.inline.roff.truncate(link.roff);
+            self.inline.plain.truncate(link.plain);
+            self.inline.push_name(&code(name), name);
+            self.inline
+                .push(&format!("({section}"), &format!("({section}"));
+        } else if first {
+            let in_brackets = before.matches('(').count() > before.matches(')').count();
+            let (open, close) = if in_brackets { (", ", "") } else { (" (", ")") };
+            self.inline.push(open, open);
+            self.inline.push_name(&code(name), name);
+            let rest = format!("({section}{close}");
+            self.inline.push(&rest, &rest);
         }
     }
 }
 
-/// Upper case, but for what follows a backslash: that is roff's.
+/// Upper case, except for characters after a backslash, which belong to roff.
 fn upper(text: &str) -> String {
     let mut parts = text.split('\\');
     let mut out = parts.next().unwrap_or_default().to_uppercase();

@@ -1,5 +1,5 @@
-//! The manual as man pages. ctpulse writes a page for each command from the definition of its command line; here the manual's
-//! pages are added: to the page of the command they are about, or as pages of their own.
+//! The manual as man pages. ctpulse generates a page for each command from the definition of its command line. Pages of the
+//! manual are added to the page of their command, or become man pages of their own.
 
 mod markdown;
 mod table;
@@ -15,10 +15,10 @@ use anyhow::{Context as _, Result, bail};
 use crate::docs;
 use markdown::{Body, Links};
 
-/// Pages about files and their formats, which are section 5. The others are section 7, but for those of commands.
+/// Pages about files and their formats, in section 5. The others are in section 7, except pages of commands.
 const FORMATS: [&str; 3] = ["ctpulse-alerts", "ctpulse-json", "ctpulse-recording"];
 
-/// Commands without a page of their own in the manual: the page and the section that are about them.
+/// Commands without a page in the manual: the page and the section that describe them.
 const SECTIONS: [(&str, &str, &str); 5] = [
     ("ctpulse-config", "ctpulse-alerts", "Configuration"),
     ("ctpulse-doctor", "ctpulse-kernels", "doctor"),
@@ -33,9 +33,9 @@ struct Page {
     file: String,
     /// `ctpulse-live`
     name: String,
-    /// What it is about, in a line.
+    /// Its subject, in one line.
     about: String,
-    /// Everything below the heading.
+    /// Everything below the title.
     text: String,
 }
 
@@ -57,7 +57,7 @@ impl Page {
     }
 }
 
-/// Adds the manual's pages to the pages that ctpulse wrote into a directory.
+/// Adds the manual's pages to the man pages that ctpulse generated in a directory.
 ///
 /// # Errors
 /// When a page cannot be read, made or written, or is about a command that is not there.
@@ -112,7 +112,7 @@ pub(crate) fn add(manual: &Path, man: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The pages that ctpulse wrote, by name.
+/// The pages that ctpulse generated, by name.
 fn commands(man: &Path) -> Result<BTreeMap<String, PathBuf>> {
     let mut commands = BTreeMap::new();
     for entry in fs::read_dir(man).with_context(|| format!("cannot read {}", man.display()))? {
@@ -126,7 +126,7 @@ fn commands(man: &Path) -> Result<BTreeMap<String, PathBuf>> {
     Ok(commands)
 }
 
-/// What is below a heading of the second level, up to the next one.
+/// The section below a heading of the second level, up to the next one.
 fn part<'a>(text: &'a str, heading: &str) -> Option<&'a str> {
     let (_, part) = text.split_once(&format!("\n## {heading}\n"))?;
     Some(part.split_once("\n## ").map_or(part, |(part, _)| part))
@@ -142,7 +142,7 @@ fn head(page: &Page, section: u8) -> String {
     )
 }
 
-/// All pages but this.
+/// All pages except this one.
 fn see_also(all: &[(&str, u8)], name: &str) -> String {
     let others: Vec<String> = all
         .iter()
@@ -153,7 +153,7 @@ fn see_also(all: &[(&str, u8)], name: &str) -> String {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    // Tables are for tbl, which man runs on pages that start like this.
+    // man runs tbl on pages that start like this.
     let text = match text.starts_with("'\\\" t\n") {
         true => text.to_owned(),
         false => format!("'\\\" t\n{text}"),

@@ -1,22 +1,22 @@
-//! Tables for tbl(1): in columns where they fit a terminal, else row by row.
+//! Tables for tbl(1): in columns if they fit a terminal, else row by row.
 
 use std::fmt::Write as _;
 
 use pulldown_cmark::Alignment;
 
-/// Columns of text in a terminal of 80, between man's margins.
+/// The width of text in a terminal of 80 columns, between man's margins.
 const WIDTH: usize = 70;
 
-/// Between two columns.
+/// The gap between two columns.
 const GAP: usize = 3;
 
-/// A cell.
+/// Text of a table, with the widths it needs.
 #[derive(Clone, Debug)]
 pub(super) struct Cell {
     roff: String,
-    /// How wide it is on one line.
+    /// Its width on one line.
     width: usize,
-    /// How wide its longest word is.
+    /// The width of its longest word.
     word: usize,
 }
 
@@ -34,20 +34,20 @@ impl Cell {
     }
 }
 
-/// A table, whose first row is its head.
+/// A table whose first row is the heading.
 pub(super) fn roff(alignments: &[Alignment], rows: &[Vec<Cell>]) -> String {
     let Some((head, body)) = rows.split_first() else {
         return String::new();
     };
     match widths(alignments.len(), rows) {
-        // Two columns are a list of terms.
+        // A table of two columns becomes a list of terms.
         _ if head.len() == 2 && body.iter().all(|row| row.len() == 2) => terms(head, body),
         Some(widths) => columns(alignments, &widths, rows),
         None => terms(head, body),
     }
 }
 
-/// How wide each column is: as wide as its cells, or less where that is too much; `None` where its longest words do not fit.
+/// The width of each column: that of its cells, or less if the table would be too wide; `None` if its longest words do not fit.
 fn widths(columns: usize, rows: &[Vec<Cell>]) -> Option<Vec<usize>> {
     let most = |of: fn(&Cell) -> usize, column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -61,7 +61,7 @@ fn widths(columns: usize, rows: &[Vec<Cell>]) -> Option<Vec<usize>> {
     if wide.iter().sum::<usize>() <= room {
         return Some(wide);
     }
-    // What is left beyond the longest words goes to where the most text is.
+    // The rest of the width goes to the columns with the most text.
     let left = room.checked_sub(least.iter().sum())?;
     let wanted: Vec<usize> = wide.iter().zip(&least).map(|(w, l)| w - l).collect();
     let all: usize = wanted.iter().sum();
@@ -89,7 +89,7 @@ fn columns(alignments: &[Alignment], widths: &[usize], rows: &[Vec<Cell>]) -> St
             .zip(widths)
             .any(|(cell, width)| cell.width > *width)
     };
-    // Rows of several lines need something between them.
+    // Rows of several lines need a separator.
     let apart = rows.iter().skip(1).any(wrapped);
     let mut out = format!(".PP\n.na\n.TS\n{}\n{}.\n", format("b"), format(""));
     for (i, row) in rows.iter().enumerate() {
@@ -113,20 +113,20 @@ fn columns(alignments: &[Alignment], widths: &[usize], rows: &[Vec<Cell>]) -> St
     out
 }
 
-/// Each row by itself: its first cell, and below it the others, named where there are several.
+/// Each row as an item: its first cell, and below it the others, named if there are several.
 fn terms(head: &[Cell], body: &[Vec<Cell>]) -> String {
     let mut out = String::new();
-    // What is only called a key, say, needs no head.
+    // A heading of a single word, such as "key", is left out.
     if head.first().is_some_and(|cell| cell.width > cell.word) {
         let heads: Vec<&str> = head.iter().map(|cell| cell.roff.as_str()).collect();
-        // What is written to a string always succeeds.
+        // Writing to a string cannot fail.
         let _ = writeln!(out, ".PP\n\\fI{}:\\fR", heads.join("\\fR \\(en \\fI"));
     }
     for row in body {
         let Some((term, rest)) = row.split_first() else {
             continue;
         };
-        // What is written to a string always succeeds.
+        // Writing to a string cannot fail.
         let _ = write!(out, ".TP\n{}\n", or_space(&term.roff));
         let named = rest.len() > 1;
         let cells = rest.iter().zip(&head[1..]);
@@ -143,7 +143,7 @@ fn terms(head: &[Cell], body: &[Vec<Cell>]) -> String {
     out
 }
 
-/// A line that is empty would end the tag.
+/// An empty line would end the tag.
 fn or_space(roff: &str) -> &str {
     if roff.is_empty() { "\\ " } else { roff }
 }

@@ -11,7 +11,7 @@ fn converted(text: &str) -> String {
 }
 
 #[test]
-fn text_stays_what_it_is() {
+fn text_is_escaped_for_roff() {
     assert_eq!(
         converted(".begins with a dot, \\n 'quoted' and *marked* - **so**\n"),
         ".SH USAGE\n\\&.begins with a dot, \\en \\(aqquoted\\(aq and \\fImarked\\fR - \\fBso\\fR\n"
@@ -28,7 +28,7 @@ fn headings_lists_and_comments() {
         converted(
             "<!-- a comment -->\n![a picture](x.svg)\n\n## Where `it` \\is\n\none\n\n### Then\n\n- a\n  b\n- c\n\n1. d\n2. e\n"
         ),
-        ".SH WHERE \\fB\\%IT\\fR \\eIS\n.PP\none\n.SS Then\n.IP \\(bu 2\na b\n.IP \\(bu 2\nc\n.IP 1. 4\nd\n.IP 2. 4\ne\n"
+        ".SH WHERE \\fB\\%IT\\fR \\eIS\none\n.SS Then\n.IP \\(bu 2\na b\n.IP \\(bu 2\nc\n.IP 1. 4\nd\n.IP 2. 4\ne\n"
     );
 }
 
@@ -38,7 +38,23 @@ fn links_name_the_page_they_lead_to_once() {
         converted(
             "[the view](live.md#keys), [again](live.md), [here](this.md#x), [a](b.json) and [out](https://a.example)\n"
         ),
-        ".SH USAGE\nthe view (\\fB\\%ctpulse\\-live\\fR(1)), again, here, a and out <https://a.example>\n"
+        ".SH USAGE\nthe view \\%(\\fBctpulse\\-live\\fR(1)), again, here, a and out <https://a.example>\n"
+    );
+    assert_eq!(
+        converted("See [live](live.md), or what is shown ([keys](live.md#keys)).\n"),
+        ".SH USAGE\nSee \\fB\\%ctpulse\\-live\\fR(1), or what is shown (keys).\n"
+    );
+    assert_eq!(
+        converted("It is shown (see [the view](live.md); `a-b`).\n"),
+        ".SH USAGE\nIt is shown (see the view, \\fB\\%ctpulse\\-live\\fR(1); \\fB\\%a\\-b\\fR).\n"
+    );
+}
+
+#[test]
+fn names_are_not_broken() {
+    assert_eq!(
+        converted("(`a-b c`) and (**`d`**)\n"),
+        ".SH USAGE\n\\%(\\fBa\\-b \\%c\\fR) and \\%(\\fB\\fBd\\fR\\fR)\n"
     );
 }
 
@@ -78,9 +94,9 @@ fn parts_are_found_by_their_headings() {
     assert_eq!(part(text, "Sub"), None);
 }
 
-/// The whole manual, beside the pages of the commands: groff has nothing to say against them.
+/// The whole manual, with the pages of the commands: groff has no complaints.
 #[test]
-fn the_manual_becomes_man_pages_that_groff_takes() -> Result<()> {
+fn groff_accepts_the_man_pages_of_the_manual() -> Result<()> {
     let binary = env::var_os("CTPULSE_BIN")
         .context("CTPULSE_BIN does not name ctpulse: run `cargo xtask test`, which builds it")?;
     let dir = tempfile::tempdir()?;
@@ -109,7 +125,7 @@ fn the_manual_becomes_man_pages_that_groff_takes() -> Result<()> {
     ] {
         assert!(page(name)?.contains(part), "{name}: {part}");
     }
-    // On pages of paper tables may not fit; terminals have none.
+    // Tables may not fit a page of paper, unlike an endless terminal.
     let endless = dir.path().join("endless");
     fs::write(&endless, ".pl 100i\n")?;
     for path in commands(&man)?.into_values() {

@@ -1,4 +1,4 @@
-//! The scenarios that run in guests, one after another in each.
+//! Scenarios that run in guests, one after another in each.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -33,7 +33,7 @@ pub(super) fn tests(
                 report.skip(name, "the build failed");
                 continue;
             };
-            // Not knowing, it is booted.
+            // If the list cannot be read, boot the guest.
             if programs.any_scenario(timing, &args.filters).unwrap_or(true) {
                 report.step_in_parts(name, |parts| run(kernel, timing, programs, args, parts));
             }
@@ -41,11 +41,11 @@ pub(super) fn tests(
     }
 }
 
-/// What a guest needs to run scenarios.
+/// The files that a guest needs to run scenarios.
 struct Programs {
-    /// Runs on this machine as well, where it only lists the scenarios.
+    /// Also runs on the host, to list the scenarios.
     guest_tests: PathBuf,
-    /// Files of this machine and their paths in the guest.
+    /// Files of the host and their paths in the guest.
     files: Vec<(PathBuf, PathBuf)>,
 }
 
@@ -63,7 +63,7 @@ impl Programs {
         Ok(Self { guest_tests, files })
     }
 
-    /// Whether there is a scenario to run: a guest that has none need not be booted.
+    /// Whether any scenario is selected; if not, the guest need not be booted.
     fn any_scenario(&self, timing: Timing, filters: &[String]) -> Result<bool> {
         let mut list = Command::new(&self.guest_tests);
         list.args(["--list", timing.argument()]).args(filters);
@@ -72,15 +72,15 @@ impl Programs {
     }
 }
 
-/// The program that has the scenarios.
+/// The program that contains the scenarios.
 const GUEST_TESTS: &str = "guest-tests";
 
-/// What scenarios ask of the guest that they run in.
+/// The timing that scenarios require of their guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timing {
-    /// Nothing: its processors run as fast as they can, at the same time.
+    /// None: the guest's CPUs run in parallel, as fast as they can.
     Any,
-    /// That nothing holds it up: its clock goes by instructions.
+    /// Nothing must delay them: the guest's clock counts instructions.
     Exact,
 }
 
@@ -92,7 +92,7 @@ impl Timing {
         }
     }
 
-    /// How guest-tests selects such scenarios.
+    /// The option of guest-tests that selects these scenarios.
     fn argument(self) -> &'static str {
         match self {
             Self::Any => "--timing=any",

@@ -8,7 +8,7 @@ use crate::process;
 use crate::report::Report;
 use crate::toolchain::Toolchain;
 
-/// The browser that the report is tested in, and what drives it.
+/// The browser that tests of the report use, and its driver.
 const BROWSER: &[Needed] = &[
     Needed {
         program: "chromium",
@@ -20,13 +20,13 @@ const BROWSER: &[Needed] = &[
     },
 ];
 
-/// The terminal that the live view is tested on.
+/// The terminal for tests of the live view.
 const TMUX: Needed = Needed {
     program: "tmux",
     package: "tmux",
 };
 
-/// What the man pages are checked with.
+/// The checker of man pages.
 const GROFF: Needed = Needed {
     program: "groff",
     package: "groff-base",
@@ -39,7 +39,7 @@ pub(super) fn tests(
     artifacts: Option<&Artifacts>,
     filters: &[String],
 ) {
-    // Without it the tests of the report fail, and their errors name what to install.
+    // Without it the tests of the report fail, with errors that name what to install.
     report.step("browser", || apt::ensure(BROWSER));
     let Some(artifacts) = artifacts else {
         report.skip("host tests", "the build failed");
@@ -52,7 +52,7 @@ pub(super) fn tests(
         cargo
     };
     let workspace = ["--workspace", "--exclude", "conntrack-ebpf"];
-    // Its library is the host's as well as the kernel's; its programs are the kernel's only.
+    // Its library builds for the host too, but its programs do not.
     let ebpf = ["-p", "conntrack-ebpf", "--lib"];
     let built = report.step("build of host tests", || {
         process::run(&mut cargo(&workspace, &["--no-run"]))?;

@@ -1,4 +1,4 @@
-//! How far guest-tests came, read from what it printed.
+//! The progress of guest-tests, parsed from its output.
 //!
 //! ```text
 //! test flows_made_and_flushed_are_counted_exactly    ... new: kernel 5, probe 5
@@ -7,17 +7,17 @@
 //! test one_that_panics                               ... FAILED
 //! ```
 
-/// What the scenarios came to.
+/// The results of the scenarios.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress<'a> {
-    /// The scenario that was started last.
+    /// The last scenario that was started.
     pub(crate) last: Option<&'a str>,
-    /// Those that failed.
+    /// The failed scenarios.
     pub(crate) failed: Vec<&'a str>,
 }
 
 impl<'a> Progress<'a> {
-    /// Reads the output of one run, or of several that continued one another.
+    /// Parses the output of one run, or of several that continued each other.
     pub(crate) fn of(output: &'a str) -> Self {
         let mut progress = Self::default();
         for line in output.lines() {
@@ -34,15 +34,14 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// The scenario that is started on this line, and what follows its name.
+/// The scenario that starts on this line, and the text after its name.
 fn started(line: &str) -> Option<(&str, &str)> {
     let (name, rest) = line.strip_prefix("test ")?.split_once(" ... ")?;
     Some((name.trim_end(), rest))
 }
 
-/// The kernel parameter that makes guest-tests continue where it was when the guest died: at the scenario
-/// that ran then. (The kernel hands parameters that it does not know to the first process, as variables of
-/// its environment.)
+/// The kernel parameter with which guest-tests continues after the guest died: from the scenario that was running. (The kernel
+/// passes unknown parameters to the first process as environment variables.)
 pub(crate) fn resume(output: &str) -> Option<String> {
     Some(format!("GUEST_TESTS_FROM={}", Progress::of(output).last?))
 }
@@ -59,7 +58,7 @@ mod tests {
         test last               ... attempt 1: 3 packets were held up\n";
 
     #[test]
-    fn it_continues_with_the_scenario_that_did_not_end() {
+    fn it_resumes_with_the_scenario_that_did_not_end() {
         let progress = Progress::of(OUTPUT);
         assert_eq!(progress.last, Some("last"));
         assert_eq!(progress.failed, ["the_other", "that_panics"]);
@@ -67,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_continue_before_the_first() {
+    fn there_is_nothing_to_resume_before_the_first_scenario() {
         assert_eq!(resume("\nrunning 4 tests\n"), None);
     }
 }

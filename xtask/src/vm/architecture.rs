@@ -54,9 +54,8 @@ impl Architecture {
     /// The kernel parameters that it needs under emulation.
     pub(super) fn emulation_parameters(self) -> &'static str {
         match self {
-            // The emulated counters of all processors are one, yet the kernel's test for that may
-            // fail where emulation is slow; it then takes HPET, which makes every look at the clock
-            // ten times as expensive.
+            // The emulated TSCs of all CPUs are synchronous, but the kernel's test of that can fail under slow emulation. It
+            // would then use HPET, which makes reading the clock ten times slower.
             Self::Amd64 => "tsc=reliable",
         }
     }

@@ -1,5 +1,5 @@
-//! Guest kernels that no distribution has: built from Debian's source of a series, with nf_conntrack
-//! built in (`built_in.config`). Some minutes of work, so the outcome is kept.
+//! Guest kernels that no distribution has: built from Debian's source of a series, with nf_conntrack built in
+//! (`built_in.config`). A build takes some minutes, so its result is kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use crate::process::{self, say};
 
 const CONFIG: &str = include_str!("built_in.config");
 
-/// What the names of these kernels have after their series.
+/// The suffix of these kernels' names, after the series.
 const SUFFIX: &str = "-built-in";
 
-/// The file in a tree that says what it was made of.
+/// The file that records what a tree was built from.
 const RECIPE: &str = "recipe";
 
-/// What is needed on the host to build a kernel.
+/// What the host needs to build a kernel.
 const NEEDED: [Needed; 9] = [
     needed("gcc", "gcc"),
     needed("make", "make"),
@@ -31,7 +31,7 @@ const NEEDED: [Needed; 9] = [
     needed("perl", "perl"),
     needed("pahole", "dwarves"),
     needed("xz", "xz-utils"),
-    // Not a program, but its path is always the same.
+    // Not a program, but always at the same path.
     needed("/usr/include/libelf.h", "libelf-dev"),
 ];
 
@@ -47,8 +47,8 @@ pub(super) fn series(spec: &str) -> Option<&str> {
     (number(major) && number(minor)).then_some(series)
 }
 
-/// The tree of a series' kernel with nf_conntrack built in: the one that is there, if it was made of
-/// what would be taken now, else it is built.
+/// The tree of a series' kernel with nf_conntrack built in. An existing one is used if it was built from the current source and
+/// configuration; else it is built.
 ///
 /// # Errors
 /// When the source or a program cannot be had, or the build fails.
@@ -59,7 +59,7 @@ pub(super) fn tree(series: &str) -> Result<PathBuf> {
     let archive = Archive::open(Architecture::Amd64.debian())?;
     let recipe = match archive.version(&package) {
         Ok(version) => format!("{package} {version}\n{CONFIG}"),
-        // Without apt's lists one that was built before still serves.
+        // Without apt's lists an existing tree is good enough.
         Err(_) if made_of.is_some() => return Ok(tree),
         Err(error) => return Err(error),
     };
@@ -78,13 +78,13 @@ pub(super) fn tree(series: &str) -> Result<PathBuf> {
         }
         fs::rename(&built, &tree).with_context(|| format!("cannot create {}", tree.display()))
     });
-    // Gigabytes.
+    // Several gigabytes.
     let _ = fs::remove_dir_all(&work);
     built.with_context(|| format!("cannot build a kernel from {package}"))?;
     Ok(tree)
 }
 
-/// Downloads, configures and builds below a directory; returns a tree like that of a package.
+/// Downloads, configures and builds in a directory; returns a tree with the layout of a package.
 fn build(archive: &Archive, package: &str, recipe: &str, work: &Path) -> Result<PathBuf> {
     let create = |dir: &Path| {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
@@ -106,7 +106,7 @@ fn build(archive: &Archive, package: &str, recipe: &str, work: &Path) -> Result<
     let make = |target: &str| {
         let mut make = Command::new("make");
         make.arg("-s").arg("-C").arg(&source).arg(target);
-        // Of the kernel's own parameters, none but these.
+        // The only parameters of the kernel's build system that are set.
         make.env("KCONFIG_ALLCONFIG", &config)
             .env_remove("MAKEFLAGS");
         make
@@ -130,7 +130,7 @@ fn build(archive: &Archive, package: &str, recipe: &str, work: &Path) -> Result<
     let image = tree.join("boot").join(format!("vmlinuz-{release}"));
     fs::copy(source.join("arch/x86/boot/bzImage"), &image)
         .with_context(|| format!("cannot create {}", image.display()))?;
-    // depmod wants these. There is no module, but modprobe has to know what is built in.
+    // depmod needs these. There are no modules, but modprobe must know what is built in.
     write(&modules.join("modules.order"), "")?;
     for list in ["modules.builtin", "modules.builtin.modinfo"] {
         fs::copy(source.join(list), modules.join(list))
@@ -144,8 +144,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Requires that every option was taken: make ignores those that the kernel does not have, or that depend on
-/// another.
+/// Fails unless every option is set: make ignores options that the kernel does not have, or whose dependencies are not met.
 fn check(config: &str) -> Result<()> {
     let options = CONFIG.lines().filter(|line| line.starts_with("CONFIG_"));
     let missing: Vec<&str> = options

@@ -1,8 +1,8 @@
-//! What the log of a guest's console says about its end.
+//! Finds the reason of a guest's end in the log of its console.
 
-/// How many lines of a crash are shown: its reason, the registers, and the stack.
+/// The most lines of a crash that are shown: its reason, the registers, and the stack.
 const CRASH_LINES: usize = 60;
-/// How many lines are shown when there is no crash among them.
+/// The number of lines that are shown without a crash.
 const TAIL_LINES: usize = 25;
 
 /// The first line of the kernel's report of a crash, if there is one.
@@ -39,7 +39,7 @@ fn is_crash(line: &str) -> bool {
     STARTS.iter().any(|start| message.starts_with(start))
 }
 
-/// A line without its time: `[    3.141592] message`.
+/// A line without its timestamp: `[ 3.141592] message`.
 pub(super) fn without_time(line: &str) -> &str {
     match line
         .strip_prefix('[')
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn talk_about_bugs_is_no_crash() {
+    fn messages_about_bugs_are_no_crash() {
         for line in [
             "[    0.1] Spectre V2 : BUG: mitigated",
             "[    0.2] x86/bugs: ok",

@@ -1,4 +1,4 @@
-//! Debian's packages of kernels: which is meant by a series, and their unpacked trees, which are kept.
+//! Debian packages of guest kernels: the one that a series means, and their unpacked trees, which are kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -136,12 +136,12 @@ impl std::fmt::Display for Wanted {
     }
 }
 
-/// Where the trees are.
+/// The directory of the trees.
 pub(super) fn trees() -> PathBuf {
     paths::guest().join("kernels")
 }
 
-/// Downloads packages and unpacks them to one tree, which is there in full or not at all.
+/// Downloads packages and unpacks them to one tree. The tree appears only when it is complete.
 ///
 /// # Errors
 /// When they cannot be downloaded or unpacked.
@@ -157,7 +157,7 @@ pub(super) fn fetch(archive: &Archive, packages: &[String], tree: &Path) -> Resu
     unpacked.with_context(|| format!("cannot get {}", packages.join(", ")))
 }
 
-/// Unpacks .debs to one tree, which is there in full or not at all.
+/// Unpacks .debs to one tree. The tree appears only when it is complete.
 ///
 /// # Errors
 /// When one is none, or the tree cannot be written.
@@ -176,12 +176,12 @@ pub(super) fn unpack(debs: &[PathBuf], tree: &Path) -> Result<()> {
     unpacked
 }
 
-/// Moves a directory to where a tree is, or will be.
+/// Moves a directory to the place of a tree, which may exist.
 fn replace(tree: &Path, by: &Path) -> Result<()> {
     if tree.exists() {
         fs::remove_dir_all(tree).with_context(|| format!("cannot replace {}", tree.display()))?;
     }
-    // dpkg gives the directory the package's time, and its age is how we know an outdated one.
+    // dpkg sets the directory's time to the package's; but its age shows whether it is outdated.
     fs::File::open(by)
         .and_then(|dir| dir.set_modified(std::time::SystemTime::now()))
         .with_context(|| format!("cannot set the time of {}", by.display()))?;

@@ -1,8 +1,8 @@
-//! Faults of QEMU's emulation that end a guest: no fault of its kernel, nor of what is tested.
+//! Faults of QEMU's emulation that crash a guest, and are neither the kernel's fault nor that of the code under test.
 
 use super::console::{crash, without_time};
 
-/// What emulation did wrong, if that is why the kernel crashed.
+/// The emulation fault that crashed the kernel, if it was one.
 pub(super) fn fault(log: &str) -> Option<&'static str> {
     crash(log)?;
     if is_stray_breakpoint(log) {
@@ -16,30 +16,29 @@ pub(super) fn fault(log: &str) -> Option<&'static str> {
     }
 }
 
-/// Bits of RFLAGS that no processor sets.
+/// Bits of RFLAGS that a processor never sets.
 const RESERVED_FLAGS: u64 = 0xffff_ffff_ffc0_8028;
 
-/// The processor's flags in the report of a crash.
+/// The processor's flags in a crash report.
 fn flags(log: &str) -> Option<u64> {
     let (_, flags) = log.lines().find_map(|line| line.split_once("EFLAGS: "))?;
     u64::from_str_radix(flags.trim(), 16).ok()
 }
 
-/// Whether the kernel crashed of a breakpoint instruction that it had not set. That is a race of QEMU's
-/// multi-threaded emulation: one CPU still executes the breakpoint that another has just patched away
-/// (`text_poke_bp`), and the kernel knows no reason for it, or a wrong one. With single-threaded emulation
-/// attaching under traffic does not do it.
+/// Whether the kernel crashed on a breakpoint instruction that it had not set. That is a race in QEMU's multi-threaded emulation:
+/// one CPU still executes a breakpoint that another has just patched away (`text_poke_bp`), and the kernel finds no reason for
+/// it, or a wrong one. With single-threaded emulation, attaching under traffic does not cause it.
 fn is_stray_breakpoint(log: &str) -> bool {
     let Some(line) = crash(log) else {
         return false;
     };
-    // The first is the form up to 6.9.
+    // Kernels up to 6.9 use the first form.
     line.starts_with("int3: ") || line.starts_with("Oops: int3") || is_null_copy(line, log)
 }
 
-/// Whether the kernel took a stray breakpoint for that of a kprobe which has none: `kprobe_int3_handler`
-/// finds one that ftrace serves, and goes to its copy of the instruction, with interrupts off
-/// (`setup_singlestep`). There is no copy (`arch_prepare_kprobe_ftrace`).
+/// Whether the kernel took a stray breakpoint for a kprobe that has none: `kprobe_int3_handler` finds a probe that uses ftrace,
+/// and jumps to its copy of the instruction with interrupts off (`setup_singlestep`). Such a probe has no copy
+/// (`arch_prepare_kprobe_ftrace`).
 fn is_null_copy(crash: &str, log: &str) -> bool {
     const INTERRUPTS: u64 = 1 << 9;
     let lines: Vec<&str> = log.lines().map(without_time).map(str::trim_end).collect();
@@ -48,9 +47,9 @@ fn is_null_copy(crash: &str, log: &str) -> bool {
         && flags(log).is_some_and(|flags| flags & INTERRUPTS == 0)
 }
 
-/// Whether a CPU hung at the instruction of a probe: the start of a function, or what follows its `endbr64`.
-/// Kernels up to 6.7 take a stray breakpoint for one that was removed just then and have the CPU execute
-/// the instruction again (`kprobe_int3_handler`), which emulation may take for the breakpoint again, for ever.
+/// Whether a CPU hung at the instruction of a probe: at the start of a function, or after its `endbr64`. Kernels up to 6.7 take a
+/// stray breakpoint for one that was just removed, and have the CPU execute the instruction again (`kprobe_int3_handler`);
+/// emulation may hit the breakpoint again, in an endless loop.
 fn is_endless_breakpoint(log: &str) -> bool {
     let at_probe = |line: &str| {
         let offset = line
@@ -77,7 +76,7 @@ mod tests {
         };
         assert!(fault(&log("7f304687")).is_some());
         assert_eq!(fault(&log("00010246")), None);
-        // Only of a crash.
+        // Only if there is a crash.
         assert_eq!(fault("[    1.0] EFLAGS: 7f304687\n"), None);
     }
 
@@ -123,7 +122,7 @@ mod tests {
             )
         };
         assert!(is_stray_breakpoint(&log("0x0", "00000046")));
-        // A function that is called although it is none: interrupts are as they were.
+        // A call of a function that is not one: interrupts are still enabled.
         assert!(!is_stray_breakpoint(&log("0x0", "00000246")));
         assert!(!is_stray_breakpoint(&log(
             "nf_conntrack_in+0x3d/0x6b0",

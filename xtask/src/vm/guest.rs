@@ -1,4 +1,4 @@
-//! One guest: what it is made of, its run, and what its end means.
+//! A guest: its parts, its run, and the meaning of its end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,39 +22,39 @@ use crate::report::Parts;
 /// A guest to boot.
 #[derive(Debug)]
 pub(crate) struct Guest {
-    /// The kernel as the user names it.
+    /// The kernel, as named by the user.
     pub(crate) kernel: String,
     pub(crate) size: Size,
-    /// How long the command may take.
+    /// The timeout of the command.
     pub(crate) timeout: Option<Duration>,
-    /// More kernel parameters.
+    /// Additional kernel parameters.
     pub(crate) append: String,
     /// Files of the host and their absolute paths in the guest.
     pub(crate) files: Vec<(PathBuf, PathBuf)>,
-    /// What the host gets of it when the command has ended.
+    /// Files to copy out of the guest when the command has ended.
     pub(crate) out: Vec<Out>,
-    /// Leave it to the command to load conntrack's modules.
+    /// Whether the command itself loads conntrack's modules.
     pub(crate) no_modules: bool,
-    /// Have its clock go by instructions.
+    /// Whether the guest's clock counts instructions.
     pub(crate) instructions: bool,
-    /// Without one there is a shell on the console.
+    /// The command; without one there is a shell on the console.
     pub(crate) command: Option<Vec<String>>,
-    /// How the command continues when the guest is started again, if it can: from what it wrote to standard
-    /// output, a kernel parameter for it. Else it is run again from its start.
+    /// How the command can continue after the guest was restarted: maps its standard output so far to a kernel parameter. Without
+    /// it the command runs from its start again.
     pub(crate) resume: Option<fn(&str) -> Option<String>>,
 }
 
-/// A command that has run to its end.
+/// A command that has ended.
 #[derive(Debug)]
 pub(crate) struct Finished {
     /// Its exit status.
     pub(crate) status: u8,
-    /// All that it wrote to standard output, if it can be resumed.
+    /// Its standard output, if it can be resumed.
     pub(crate) output: String,
 }
 
 impl Guest {
-    /// Boots the guest and runs its command to the end. What each part took is noted.
+    /// Boots the guest and runs its command to the end. Records the duration of each part.
     ///
     /// # Errors
     /// When there is no such kernel, the host lacks something, or the guest crashes or hangs; the
@@ -183,13 +183,14 @@ fn fault_of_kvm(end: &End) -> Option<String> {
     }
 }
 
-/// How often a guest that died of emulation is started again.
+/// How often a guest is restarted after an emulation fault.
 const EMULATION_RETRIES: u32 = 5;
 
-/// How often one that hangs before its command is: a kernel that never boots is to be found out in the end.
+/// How often a guest is restarted that hangs before its command starts. There is a limit, so that a kernel that never boots is
+/// reported.
 const BOOT_RETRIES: u32 = 2;
 
-/// What emulation did wrong, if that is why the guest ended. Any other crash is the guest's own, and a finding.
+/// The emulation fault that ended the guest, if it was one. Any other crash is a finding.
 fn fault_of_emulation(
     accelerator: Accelerator,
     end: &End,
@@ -212,14 +213,13 @@ fn fault_of_emulation(
     }
 }
 
-/// The exit status that a guest's end means, or else the reason why there is none, with the console
-/// as evidence.
+/// The exit status for the end of a guest; or an error that includes the end of its console.
 fn verdict(end: End, release: &str, logs: &Logs) -> Result<u8> {
     let console =
         || String::from_utf8_lossy(&fs::read(&logs.console).unwrap_or_default()).into_owned();
     let reason = match end {
         End::Exited(status) => return Ok(status),
-        // Like a program that ends by SIGPIPE: whoever closed it knows why.
+        // Like a program that ends by SIGPIPE: the reader has closed the pipe on purpose.
         End::OutputClosed => return Ok(0),
         End::QemuFailed(reason) => bail!(
             "QEMU failed: {reason}; all that it said is in {}",
@@ -244,7 +244,7 @@ fn verdict(end: End, release: &str, logs: &Logs) -> Result<u8> {
     )
 }
 
-/// A directory for what one guest needs while it runs.
+/// A directory for the files of a running guest.
 #[derive(Debug)]
 struct TemporaryDir(PathBuf);
 
@@ -260,12 +260,12 @@ impl TemporaryDir {
 
 impl Drop for TemporaryDir {
     fn drop(&mut self) {
-        // The next guest tries again.
+        // If it fails, the next guest tries again.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// Removes the directories, named by process id, of those that were killed before they could.
+/// Removes directories (named by process id) that killed processes have left behind.
 fn remove_abandoned(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if !Path::new("/proc").join(entry.file_name()).exists() {

@@ -1,5 +1,4 @@
-//! The guest's file system: busybox, a few programs with their libraries, kernel modules, and what
-//! is to be tested.
+//! The guest's file system: busybox, a few programs with their libraries, kernel modules, and the files under test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +12,7 @@ use super::tree::Tree;
 use crate::apt::{self, Needed};
 use crate::process;
 
-/// What is needed on the host to make an initramfs.
+/// What the host needs to make an initramfs.
 const NEEDED: [Needed; 8] = [
     Needed {
         program: "busybox",
@@ -49,14 +48,14 @@ const NEEDED: [Needed; 8] = [
     },
 ];
 
-/// The programs of the host that the guest gets besides busybox.
+/// Programs of the host that are copied to the guest, in addition to busybox.
 const PROGRAMS: [&str; 4] = ["dash", "nft", "conntrack", "ip"];
 
-/// Files of the host that these programs look names up in, where they exist.
+/// Files of the host in which these programs look up names, if they exist.
 const DATABASES: [&str; 2] = ["/etc/protocols", "/etc/services"];
 
-/// The kernel modules that the guest gets, those of them that the kernel has. The kernel or
-/// `modprobe` loads them when they are needed; [`LOADED`] are loaded at start.
+/// Kernel modules for the guest, as far as the kernel has them. The kernel or `modprobe` loads them on demand; [`LOADED`] are
+/// loaded at boot.
 const MODULES: [&str; 19] = [
     "nf_conntrack*",
     "nf_defrag_*",
@@ -74,15 +73,14 @@ const MODULES: [&str; 19] = [
     "dummy",
     "ifb",
     "veth",
-    // libcrc32c, which older nf_conntrack needs, asks for an implementation by alias, which depmod
-    // does not show.
+    // libcrc32c, which older nf_conntrack needs, requests an implementation by alias, which depmod does not show.
     "crc32c*",
     "virtio_pci",
     "virtio_console",
 ];
 
-/// What is loaded before the command runs, unless the user wants none: with these, connection
-/// tracking is there and a first rule can make it start. What they need comes with them.
+/// Modules that are loaded before the command runs, unless the user disables that: with these, conntrack is available and a first
+/// rule enables tracking. Their dependencies are loaded too.
 const LOADED: [&str; 4] = [
     "nf_conntrack",
     "nf_conntrack_netlink",
@@ -92,20 +90,20 @@ const LOADED: [&str; 4] = [
 
 const INIT: &str = include_str!("init.sh");
 
-/// What goes into the guest besides the system itself.
+/// The contents of the guest besides the system itself.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     /// Files of the host and their absolute paths in the guest.
     pub(crate) files: Vec<(PathBuf, PathBuf)>,
     /// The command to run; without one there is a shell on the console.
     pub(crate) command: Option<Vec<String>>,
-    /// Leave it to the command (or the kernel) to load conntrack's modules.
+    /// Whether the command (or the kernel) loads conntrack's modules.
     pub(crate) no_modules: bool,
     /// What its first process sends when the command has ended.
     pub(crate) out: Vec<Out>,
 }
 
-/// Makes the initramfs in a directory for temporary files, and returns its path.
+/// Creates the initramfs in a temporary directory, and returns its path.
 ///
 /// # Errors
 /// When the host lacks something, or a file cannot be read or written.
@@ -118,7 +116,7 @@ pub(crate) fn build(kernel: &Kernel, contents: &Contents, dir: &Path) -> Result<
     tree.link("../run", "var/run")?;
     tree.directory("bin")?;
     tree.link("bin", "sbin")?;
-    // Programs and scripts may name either.
+    // Programs and scripts may use either path.
     tree.link(".", "usr")?;
     tree.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n", 0o644)?;
     tree.write("etc/group", "root:x:0:\n", 0o644)?;
@@ -132,7 +130,7 @@ pub(crate) fn build(kernel: &Kernel, contents: &Contents, dir: &Path) -> Result<
     for program in PROGRAMS {
         tree.program(&on_host(program)?, &Path::new("/bin").join(program))?;
     }
-    // Busybox has a shell, but that one takes busybox's own `ip` before any other.
+    // Busybox has a shell too, but it would prefer busybox's `ip` to any other.
     tree.link("dash", "bin/sh")?;
     add_modules(&tree, kernel)?;
     for (host, guest) in &contents.files {
@@ -155,13 +153,13 @@ pub(crate) fn build(kernel: &Kernel, contents: &Contents, dir: &Path) -> Result<
     tree.pack(&dir.join("initramfs.cpio"))
 }
 
-/// The shell script that runs a command in place of the shell.
+/// The shell script that runs a command instead of the shell.
 fn script(command: &[String]) -> String {
     let words: Vec<_> = command.iter().map(|word| process::quote(word)).collect();
     format!("exec {}\n", words.join(" "))
 }
 
-/// Adds busybox, and its applets where there is no full program of that name.
+/// Adds busybox, with its applets except where there is a full program of that name.
 fn add_busybox(tree: &Tree) -> Result<()> {
     let busybox = on_host("busybox")?;
     tree.program(&busybox, Path::new("/bin/busybox"))?;
@@ -175,10 +173,10 @@ fn add_busybox(tree: &Tree) -> Result<()> {
     Ok(())
 }
 
-/// Adds kernel modules, and the indexes for `modprobe`.
+/// Adds kernel modules, with the indexes for `modprobe`.
 fn add_modules(tree: &Tree, kernel: &Kernel) -> Result<()> {
     let depmod = on_host("depmod")?;
-    // Nothing is written: the kernel's tree may be a user's own.
+    // Read-only: the kernel's tree may belong to the user.
     let mut show = Command::new(&depmod);
     show.args(["--show", "--basedir"])
         .arg(&kernel.base)

@@ -1,4 +1,4 @@
-//! Guest kernels: from Debian's archive, built, in a .deb, or in an unpacked tree of one.
+//! Guest kernels: from Debian's archive, built from source, from a .deb, or from an unpacked tree.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use super::architecture::Architecture;
 use super::{built_in, debian};
 
-/// A kernel that can be booted.
+/// A bootable kernel.
 #[derive(Debug)]
 pub(crate) struct Kernel {
     /// What `uname -r` prints in it.
@@ -16,14 +16,14 @@ pub(crate) struct Kernel {
     pub(crate) architecture: Architecture,
     /// The compressed image that QEMU loads.
     pub(crate) image: PathBuf,
-    /// The directory that has `lib/modules/RELEASE` below it.
+    /// The directory that contains `lib/modules/RELEASE`.
     pub(crate) base: PathBuf,
 }
 
 impl Kernel {
-    /// Finds the kernel that a user named: a series ("6.12", Debian's newest cloud kernel of it; "6.12-rt" and so
-    /// on for its others; "6.12-built-in", one that is built with nf_conntrack in it),
-    /// the path of a .deb, or the path of a directory that one was unpacked to.
+    /// Finds the kernel that a user has named: a series ("6.12" is Debian's newest cloud kernel of it, "6.12-rt" the newest of
+    /// another flavour, "6.12-built-in" is built with nf_conntrack built in), the path of a .deb, or the path of a directory to
+    /// which one was unpacked.
     ///
     /// # Errors
     /// When there is no such kernel, or it cannot be downloaded or unpacked.
@@ -82,7 +82,7 @@ impl Kernel {
                 releases.len()
             );
         };
-        // Debian has the image in /boot, since 6.19 beside the modules.
+        // Debian has the image in /boot, from 6.19 on next to the modules.
         let images = [
             tree.join("boot").join(format!("vmlinuz-{release}")),
             modules.join(release).join("vmlinuz"),
@@ -90,7 +90,7 @@ impl Kernel {
         let image = images.into_iter().find(|image| image.is_file());
         let image =
             image.with_context(|| format!("no image of {release} in {}", tree.display()))?;
-        // depmod wants the directory above lib/modules.
+        // depmod needs the directory above lib/modules.
         let base = modules.ancestors().nth(2).unwrap_or(tree).to_owned();
         Ok(Self {
             release: release.clone(),

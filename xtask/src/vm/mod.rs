@@ -1,8 +1,8 @@
 //! `cargo xtask vm`: boots a kernel in QEMU and runs a command in it.
 //!
-//! A [`guest`] is a [`kernel`] for an [`architecture`], from [`debian`] or [`built_in`], and an [`initramfs`], which
-//! is a [`tree`] of files with the [`modules`] it needs. [`qemu`] starts it, [`session`] follows it to its end,
-//! [`console`] and [`qemu_log`] read in the logs what that was, and [`out`] has what it left.
+//! A [`guest`] consists of a [`kernel`] for an [`architecture`], from [`debian`] or [`built_in`], and an [`initramfs`], which is
+//! a [`tree`] of files with the [`modules`] it needs. [`qemu`] starts it, [`session`] follows it to its end, [`console`] and
+//! [`qemu_log`] find the reason of that in the logs, and [`out`] copies files out of it.
 
 mod architecture;
 mod built_in;
@@ -89,7 +89,7 @@ pub(crate) struct Args {
     command: Vec<String>,
 }
 
-/// How big guests are.
+/// The size of guests.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Size {
     /// Number of processors
@@ -110,7 +110,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
         files.extend(in_bin(&[artifacts.binary]));
         files.push(wrong_object(build::wrong_ebpf_object(&toolchain)?));
     }
-    // The user's own files come last, so that they replace ours.
+    // The user's files come last, so that they replace ours.
     files.extend(args.files);
     let guest = Guest {
         kernel: args.kernel,
@@ -128,12 +128,12 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::from(finished.status))
 }
 
-/// Where the guest tests look for the eBPF object that is wrong on purpose.
+/// Where the guest tests expect the eBPF object with the planted bug.
 pub(crate) fn wrong_object(path: PathBuf) -> (PathBuf, PathBuf) {
     (path, PathBuf::from("/lib/ctpulse/wrong-selector.o"))
 }
 
-/// Programs of the host, to be in the guest's /bin.
+/// Programs of the host, to be copied to the guest's /bin.
 pub(crate) fn in_bin(programs: &[PathBuf]) -> impl Iterator<Item = (PathBuf, PathBuf)> {
     programs
         .iter()
@@ -142,8 +142,7 @@ pub(crate) fn in_bin(programs: &[PathBuf]) -> impl Iterator<Item = (PathBuf, Pat
 
 /// Parses `HOST[:GUEST]`.
 fn file(arg: &str) -> Result<(PathBuf, PathBuf)> {
-    // Only what looks like an absolute path is one in the guest, so that a colon in a name does no
-    // harm.
+    // Only something like an absolute path is taken as the path in the guest, so that file names may contain colons.
     let (host, guest) = match arg.rsplit_once(":/") {
         Some((host, guest)) => (Path::new(host), Some(Path::new("/").join(guest))),
         None => (Path::new(arg), None),
@@ -173,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_have_a_place_in_the_guest() -> Result<()> {
+    fn files_have_a_path_in_the_guest() -> Result<()> {
         let [sh, manifest] = [
             "/bin/sh",
             concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_added_is_refused() {
+    fn invalid_files_are_refused() {
         for arg in ["/no/such/file", "/etc", "/bin/sh:/../x", "/bin/sh:relative"] {
             assert!(file(arg).is_err(), "{arg}");
         }

@@ -1,9 +1,9 @@
-//! Which kernel modules a guest gets: a selection and all that it depends on, from depmod's output.
+//! Selects kernel modules for a guest, with their dependencies, from depmod's output.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The modules of a kernel and what each depends on.
+/// The modules of a kernel and their dependencies.
 #[derive(Debug, Default)]
 pub(crate) struct Modules {
     by_name: BTreeMap<String, Module>,
@@ -11,16 +11,14 @@ pub(crate) struct Modules {
 
 #[derive(Debug, Default)]
 struct Module {
-    /// Relative to the directory `lib/modules/RELEASE`; none for a module that is only named (built
-    /// in).
+    /// Relative to the directory `lib/modules/RELEASE`; `None` for a module that is only a dependency (built in).
     path: Option<PathBuf>,
-    /// Names of the modules it needs, hard and soft.
+    /// The modules that it needs, hard and soft dependencies.
     needs: Vec<String>,
 }
 
 impl Modules {
-    /// Reads what `depmod --show` prints: the content of modules.dep and of modules.softdep among
-    /// other files.
+    /// Parses the output of `depmod --show`: the contents of modules.dep, modules.softdep and other files.
     ///
     /// ```text
     /// kernel/net/netfilter/nft_ct.ko.xz: kernel/net/netfilter/nf_tables.ko.xz kernel/net/netfilter/nfnetlink.ko.xz
@@ -32,8 +30,7 @@ impl Modules {
             if let Some(soft) = line.strip_prefix("softdep ") {
                 let mut words = soft.split_whitespace();
                 let Some(name) = words.next() else { continue };
-                // Besides names there are the markers `pre:` and `post:`; the guest gets both
-                // kinds.
+                // Besides names there are the markers `pre:` and `post:`; the guest gets both kinds.
                 let needs = words.filter(|word| !word.ends_with(':')).map(normal);
                 modules
                     .by_name
@@ -54,11 +51,10 @@ impl Modules {
         modules
     }
 
-    /// The paths of the modules that a selection names, and of all that they need, in the order of
-    /// their paths.
+    /// The paths of the selected modules and of their dependencies, in order.
     ///
-    /// A name in the selection that ends in `*` means all names that start so. What the kernel
-    /// does not have as a module (it is built in, or not there at all) is left out.
+    /// A selected name that ends in `*` is a prefix. Modules that the kernel does not have (they are built in, or missing) are
+    /// left out.
     pub(crate) fn select(&self, selection: &[&str]) -> BTreeSet<&Path> {
         let mut todo: Vec<&str> = self
             .by_name
@@ -97,7 +93,7 @@ fn name(path: &str) -> Option<String> {
     (known && !path.contains(' ')).then(|| normal(stem))
 }
 
-/// The kernel takes `-` and `_` in the name of a module for the same.
+/// The kernel treats `-` and `_` in module names as equal.
 fn normal(name: &str) -> String {
     name.replace('-', "_")
 }
@@ -160,7 +156,7 @@ softdep libcrc32c pre: crc32c-intel crc32c_builtin
     }
 
     #[test]
-    fn what_is_not_there_is_left_out() {
+    fn missing_modules_are_left_out() {
         assert_eq!(selected(&["nf_tables", "veth", "openvswitch*"]), ["veth"]);
     }
 

@@ -1,4 +1,4 @@
-//! QEMU: how it is called, and whether it can use KVM.
+//! QEMU: its command line, and whether it can use KVM.
 
 use std::ffi::OsString;
 use std::fs;
@@ -21,24 +21,24 @@ use crate::apt;
 /// Whether a guest did not start under KVM: the next would not either.
 static KVM_FAILED: AtomicBool = AtomicBool::new(false);
 
-/// How the guest's processors are made.
+/// How the guest's CPUs are executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Accelerator {
-    /// By the host's processor.
+    /// KVM.
     Kvm,
-    /// By translation, ten times slower or more.
+    /// Emulation, which is at least ten times slower.
     Tcg,
-    /// By translation on one thread, with a clock that goes by instructions: one nanosecond each. What
-    /// is measured is then the same however busy the host is.
+    /// Single-threaded emulation with a clock that counts instructions, one nanosecond each. So measurements do not depend on the
+    /// load of the host.
     Counted,
 }
 
 impl Accelerator {
-    /// KVM where it works, else translation.
+    /// KVM if it works, else emulation.
     ///
-    /// That /dev/kvm can be opened is not enough: where the host is itself a guest, KVM may refuse
-    /// the processor's registers, or run no code at all. So a guest has to run a few instructions. A kernel may
-    /// fail all the same ([`Self::kvm_failed`]).
+    /// It is not enough that /dev/kvm can be opened: on a host that is a guest itself, KVM may reject the CPU's registers, or run
+    /// no code at all. So this starts a guest that runs a few instructions. A kernel may fail all the same
+    /// ([`Self::kvm_failed`]).
     pub(crate) fn best(architecture: Architecture, dir: &Path) -> Result<Self> {
         let usable = !KVM_FAILED.load(Ordering::Relaxed)
             && Path::new("/dev/kvm").exists()
@@ -75,17 +75,17 @@ pub(crate) fn ensure(architecture: Architecture) -> Result<()> {
     apt::ensure(&[architecture.qemu()])
 }
 
-/// Whether a guest under KVM runs a firmware that does nothing but exit.
+/// Whether a guest under KVM can run firmware that exits immediately.
 fn kvm_runs_code(architecture: Architecture, dir: &Path) -> Result<bool> {
     const VALUE: u8 = 0x10;
     const SIZE: usize = 64 * 1024;
-    // The processor starts 16 bytes below the end: mov al, VALUE; out 0xf4, al; hlt.
+    // The CPU starts 16 bytes below the end: mov al, VALUE; out 0xf4, al; hlt.
     const CODE: [u8; 5] = [0xb0, VALUE, 0xe6, 0xf4, 0xf4];
     let mut firmware = vec![0; SIZE];
     firmware[SIZE - 16..][..CODE.len()].copy_from_slice(&CODE);
     let path = dir.join("firmware");
     fs::write(&path, firmware).with_context(|| format!("cannot write {}", path.display()))?;
-    // A KVM that runs no code runs none for ever.
+    // A broken KVM hangs.
     let mut qemu = Command::new("timeout");
     qemu.args([
         "10",
@@ -102,24 +102,24 @@ fn kvm_runs_code(architecture: Architecture, dir: &Path) -> Result<bool> {
         .args(Accelerator::Kvm.arguments());
     qemu.arg("-bios").arg(&path).stdin(Stdio::null());
     let output = qemu.output().context("cannot run timeout and QEMU")?;
-    // What isa-debug-exit makes of the value written to it.
+    // The exit status that isa-debug-exit makes of the value written to it.
     Ok(output.status.code() == Some(i32::from(VALUE) << 1 | 1))
 }
 
-/// A guest's hardware and what it boots.
+/// A guest's hardware, kernel and initramfs.
 #[derive(Debug)]
 pub(crate) struct Machine<'a> {
     pub(crate) kernel: &'a Kernel,
     pub(crate) initramfs: &'a Path,
     pub(crate) cpus: u32,
-    /// As QEMU understands it: "1024M".
+    /// In QEMU's syntax: "1024M".
     pub(crate) memory: &'a str,
-    /// More kernel parameters.
+    /// Additional kernel parameters.
     pub(crate) append: String,
     pub(crate) accelerator: Accelerator,
 }
 
-/// What is at the other end of the guest's console.
+/// Where the guest's console goes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Console<'a> {
     /// Standard input and output: the user's terminal, or, for QEMU's standard input, a pipe where that is none.
@@ -132,7 +132,7 @@ pub(crate) enum Console<'a> {
 pub(crate) type Port = (&'static str, OwnedFd);
 
 impl Machine<'_> {
-    /// Starts the guest; QEMU's standard error is a pipe. It does not outlive the thread that started it.
+    /// Starts the guest, which ends with the thread that started it. QEMU's standard error is a pipe.
     ///
     /// # Errors
     /// When QEMU cannot be started.
@@ -151,12 +151,11 @@ impl Machine<'_> {
             }
         }
         for (name, fd) in ports {
-            // QEMU is to inherit it.
+            // QEMU must inherit it.
             fcntl_setfd(fd, FdFlags::empty())
                 .with_context(|| format!("cannot pass on the port {name}"))?;
         }
-        // SAFETY: between fork and exec only a system call is made, which allocates nothing and
-        // takes no lock.
+        // SAFETY: between fork and exec there is only a system call, which does not allocate or lock.
         unsafe {
             qemu.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
         }
@@ -200,8 +199,7 @@ impl Machine<'_> {
         arguments
     }
 
-    /// The kernel's command line: a panic (an oops is one too) ends the guest at once, and a CPU that hangs
-    /// in the kernel ends it after a minute.
+    /// The kernel's command line: a panic (or oops) ends the guest at once, and a soft lockup ends it after a minute.
     fn parameters(&self) -> String {
         let architecture = self.kernel.architecture;
         let console = format!(
@@ -220,13 +218,13 @@ impl Machine<'_> {
     }
 }
 
-/// A path as the value of a QEMU option, where a comma ends the value unless it is doubled.
+/// A path as the value of a QEMU option, where commas must be doubled.
 fn escaped(path: &Path) -> String {
     path.to_string_lossy().replace(',', ",,")
 }
 
-/// How long a guest may take to start its first process and load its modules: many times what it takes where the machine is
-/// busy, and short enough to start it again where emulation has hung (with a clock of instructions, 6.1 has been seen to).
+/// The timeout for starting the first process and loading modules. It is many times what that takes on a busy host, and short
+/// enough to restart a guest whose emulation has hung (6.1 does sometimes, with a clock that counts instructions).
 pub(crate) fn boot_limit(accelerator: Accelerator) -> Duration {
     match accelerator {
         Accelerator::Kvm => Duration::from_secs(60),

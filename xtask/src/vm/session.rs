@@ -1,4 +1,4 @@
-//! A guest that runs one command, or a shell: passes on what the command writes, and finds out how it ended.
+//! A guest that runs one command or a shell: relays the command's output, and finds out how it ended.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
@@ -17,7 +17,7 @@ use super::qemu::{self, Console, Machine, Port};
 use super::qemu_log;
 use crate::report::Parts;
 
-/// How long a guest may take to power off.
+/// The timeout of the guest's shutdown.
 const POWER_OFF: Duration = Duration::from_secs(20);
 
 /// How long QEMU may take to end when it is asked to.
@@ -26,36 +26,36 @@ const TERMINATION: Duration = Duration::from_secs(2);
 /// How a guest ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The command did, with this exit status.
+    /// The command ended with this exit status.
     Exited(u8),
-    /// The guest did, before its command.
+    /// The guest ended before its command.
     Died,
-    /// The command had not been started in time.
+    /// The command did not start within this time.
     NotStarted(Duration),
-    /// The command had not ended in time.
+    /// The command did not end within this time.
     TimedOut(Duration),
-    /// Nobody reads our standard output or error any more.
+    /// The reader of our standard output or error has closed it.
     OutputClosed,
     /// QEMU failed, for this reason.
     QemuFailed(String),
 }
 
-/// What the threads that listen to the guest report.
+/// Reports of the threads that listen to the guest.
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
     /// The command starts.
     Ready,
     /// The command ended, with this exit status.
     Exit(u8),
-    /// QEMU ended.
+    /// QEMU has ended.
     Gone,
-    /// What the guest writes cannot be passed on.
+    /// The guest's output cannot be passed on.
     OutputClosed,
     /// QEMU has stopped the guest, for this reason.
     Stopped(String),
 }
 
-/// What a guest's command wrote to standard output.
+/// A copy of the command's standard output.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Transcript(Arc<Mutex<Vec<u8>>>);
 
@@ -65,14 +65,14 @@ impl Transcript {
         transcript.extend_from_slice(bytes);
     }
 
-    /// What was written so far.
+    /// The output so far.
     pub(crate) fn text(&self) -> String {
         let transcript = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&transcript).into_owned()
     }
 }
 
-/// What a guest's run is for, and where what it gives goes.
+/// Where the output of a guest goes, and how long its command may take.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
     /// Where the kernel's messages go.
@@ -83,13 +83,13 @@ pub(crate) struct Session<'a> {
     pub(crate) timeout: Option<Duration>,
     /// Where standard output is copied to.
     pub(crate) transcript: Option<&'a Transcript>,
-    /// Where the archive of files that the user wants goes, if he wants some.
+    /// The file for the archive of what is copied out of the guest, if anything is.
     pub(crate) archive: Option<&'a Path>,
 }
 
 impl Session<'_> {
-    /// Boots a guest, passes its command's standard output and error on to ours while it runs, and
-    /// waits for its end. What boot and run took is noted.
+    /// Boots a guest, relays its command's standard output and error to ours, and waits for its end. Records the durations of
+    /// boot and run.
     ///
     /// # Errors
     /// When QEMU cannot be started.
@@ -171,14 +171,14 @@ fn feed(mut from: impl Read, mut to: ChildStdin) {
     }
 }
 
-/// A port's two ends: ours and QEMU's.
+/// The two ends of a port: ours and QEMU's.
 fn port() -> Result<(UnixStream, std::os::fd::OwnedFd)> {
     let (ours, theirs) =
         UnixStream::pair().context("cannot create a socket for the guest's ports")?;
     Ok((ours, theirs.into()))
 }
 
-/// Passes on what comes from a port, as it comes.
+/// Relays the data of a port as it arrives.
 fn relay(
     mut from: UnixStream,
     mut to: impl Write + Send + 'static,
@@ -210,7 +210,7 @@ fn relay(
     })
 }
 
-/// Reports what the guest's first process writes to the control port.
+/// Reports the messages of the guest's first process on the control port.
 fn listen(control: UnixStream, events: &Sender<Event>) {
     let lines = BufReader::new(control).lines().map_while(Result::ok);
     for event in lines.filter_map(|line| message(&line)) {
@@ -228,7 +228,7 @@ fn message(line: &str) -> Option<Event> {
     }
 }
 
-/// Waits for the command's start and then for its end. What each took is noted.
+/// Waits for the start of the command, then for its end. Records the duration of each.
 fn wait(
     inbox: &Receiver<Event>,
     boot_limit: Option<Duration>,
@@ -265,7 +265,7 @@ fn wait(
     end
 }
 
-/// Waits for QEMU to end by itself, and ends it when it takes longer than the limit.
+/// Waits for QEMU to end, and ends it after the timeout.
 fn wait_for_end(qemu: &mut Child, limit: Duration) -> io::Result<ExitStatus> {
     if let Some(status) = wait_until(qemu, Instant::now() + limit)? {
         return Ok(status);
@@ -275,7 +275,7 @@ fn wait_for_end(qemu: &mut Child, limit: Duration) -> io::Result<ExitStatus> {
     if let Some(status) = wait_until(qemu, Instant::now() + TERMINATION)? {
         return Ok(status);
     }
-    // Fails when it has ended just now.
+    // Fails if it has just ended.
     let _ = qemu.kill();
     qemu.wait()
 }

@@ -1,4 +1,4 @@
-//! A directory that becomes a guest's file system: what is where, and packing it.
+//! A directory that becomes a guest's file system, and its packing.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -31,7 +31,7 @@ impl Tree {
         &self.0
     }
 
-    /// Where a path of the guest is on the host; it need not start with `/`.
+    /// The path on the host of a path in the guest, which need not start with `/`.
     pub(crate) fn at(&self, guest: impl AsRef<Path>) -> PathBuf {
         let guest = guest.as_ref();
         self.0.join(guest.strip_prefix("/").unwrap_or(guest))
@@ -67,7 +67,7 @@ impl Tree {
     /// Copies a program (or any file) and, if it is linked dynamically, its libraries.
     pub(crate) fn program(&self, host: &Path, guest: &Path) -> Result<()> {
         self.copy(host, guest)?;
-        // ldd fails for static programs and for what is no program at all: neither has libraries.
+        // ldd fails for static programs and for other files: neither has libraries.
         let libraries = process::capture(Command::new("ldd").arg(host)).unwrap_or_default();
         for library in shared_libraries(&libraries) {
             if !self.at(library).exists() {
@@ -77,8 +77,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Copies a kernel module; one that is compressed is decompressed, because busybox cannot load
-    /// it otherwise, and loses that extension.
+    /// Copies a kernel module. A compressed one is decompressed, as busybox cannot load it otherwise, and loses that extension.
     pub(crate) fn decompressed(&self, host: &Path, guest: &Path) -> Result<()> {
         let extension = host.extension().and_then(|extension| extension.to_str());
         let Some(needed) = extension.and_then(decompressor) else {
@@ -104,8 +103,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Packs the tree, not compressed: an emulated processor takes longer to decompress it than the
-    /// host to read it.
+    /// Packs the tree without compression: an emulated CPU takes longer to decompress it than the host to read it.
     pub(crate) fn pack(&self, archive: &Path) -> Result<PathBuf> {
         let mut names = Vec::new();
         list(&self.0, Path::new(""), &mut names)
@@ -138,7 +136,7 @@ impl Tree {
         if !status.success() {
             bail!("cpio failed ({status})");
         }
-        // The archive has it all.
+        // Everything is in the archive now.
         let _ = fs::remove_dir_all(&self.0);
         Ok(archive.to_owned())
     }

@@ -1,8 +1,8 @@
-//! Keys: what flows are counted by.
+//! Keys by which flows are counted.
 
 use crate::tuple::{DST, DST_PORT, INET, INET6, L3NUM, PROTONUM, SRC, TUPLE_SIZE, has_ports};
 
-/// What flows are counted by, of their tuple in its original direction.
+/// The kinds of keys, from the tuple in its original direction.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum By {
@@ -19,7 +19,7 @@ impl By {
     pub const ALL: [Self; 3] = [Self::Source, Self::Destination, Self::Port];
 }
 
-/// The leading bits by which addresses are told apart.
+/// The prefix lengths by which addresses are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefixes {
     /// Of IPv4 addresses, 0 to 32 bits.
@@ -28,7 +28,7 @@ pub struct Prefixes {
     pub ipv6: u32,
 }
 
-/// What flows have in common that are counted together: an address, a port, another number. 24 bytes.
+/// A key that several flows have in common: an address, a port, or another number. 24 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowKey {
@@ -36,15 +36,15 @@ pub struct FlowKey {
     pub high: u64,
     /// Lower half of an IPv6 address, an IPv4 address, a port, another number.
     pub low: u64,
-    /// Instance in the lower half, kind of key in the upper.
+    /// Instance in the lower half, kind of the key in the upper.
     pub tag: u64,
 }
 
-/// What the two halves of a key hold.
+/// By what flows are counted: whose they are, or where they go.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
-    /// Nothing could be read.
+    /// The tuple could not be read.
     Unknown = 0,
     /// An IPv4 prefix in host byte order.
     Ipv4 = 1,
@@ -54,7 +54,7 @@ pub enum KeyKind {
     Port = 3,
     /// A protocol without ports.
     Protocol = 4,
-    /// A number whose meaning the table knows.
+    /// A number whose meaning depends on the table.
     Number = 5,
 }
 
@@ -79,7 +79,7 @@ impl FlowKey {
         }
     }
 
-    /// The key of flows whose tuple is not known.
+    /// The key of flows whose tuple is unknown.
     #[inline(always)]
     #[must_use]
     pub const fn unknown(slot: u32) -> Self {
@@ -118,7 +118,7 @@ impl FlowKey {
         }
     }
 
-    /// The key of a number whose meaning the table knows.
+    /// The key of a number whose meaning depends on the table.
     #[must_use]
     pub const fn number(slot: u32, number: u64) -> Self {
         Self::new(slot, KeyKind::Number, 0, number)
@@ -156,13 +156,13 @@ impl FlowKey {
         }
     }
 
-    /// The instance the flows belong to.
+    /// The instance of the flows.
     #[must_use]
     pub const fn slot(&self) -> u32 {
         self.tag as u32
     }
 
-    /// The kind in the upper half of the tag; unknown where there is no such kind.
+    /// The kind of the key, from the upper half of the tag; unknown if that is invalid.
     #[must_use]
     pub fn kind(&self) -> KeyKind {
         let kind = (self.tag >> 32) as u32;
@@ -172,12 +172,12 @@ impl FlowKey {
             .unwrap_or(KeyKind::Unknown)
     }
 
-    /// The set it belongs to, below 2^`set_bits`. Which keys share one differs with `seed`, so that no
-    /// sender of packets can know it.
+    /// The set of the key, below 2^`set_bits`. It depends on `seed`, so that senders of packets cannot choose keys that share a
+    /// set.
     #[inline(always)]
     #[must_use]
     pub const fn set(&self, seed: u32, set_bits: u32) -> u32 {
-        // Multiplications by odd constants (those of splitmix64), the upper half folded into the lower.
+        // Multiplications by odd constants (from splitmix64), each folding the upper half into the lower.
         let mut hash = (self.high ^ self.tag ^ ((seed as u64) << 32 | seed as u64))
             .wrapping_mul(0xbf58_476d_1ce4_e5b9);
         hash ^= hash >> 31;
@@ -187,7 +187,7 @@ impl FlowKey {
     }
 }
 
-/// All but the lowest bits; none when there are more than 63 of them.
+/// A mask without the lowest bits; 0 if there are more than 63 of them.
 #[inline(always)]
 const fn upper(bits: u32) -> u64 {
     if bits > 63 { 0 } else { u64::MAX << bits }

@@ -1,6 +1,6 @@
-//! How the rows of the table become types.
+//! The macro that turns rows of the table into types.
 
-/// Makes [`ProbeCounter`], [`Function`] and [`PROBES`](super::PROBES) of the rows.
+/// Defines [`ProbeCounter`], [`Function`] and [`PROBES`](super::PROBES) from the rows.
 ///
 /// A row is: its group, `timed` where its programs measure time, and
 /// - `counts`: one line a counter, marked `every_flow` when every flow increments it;
@@ -20,9 +20,8 @@ macro_rules! probes {
             reads { $($field:ident),+ $(,)? }
         }
     )+) => {
-        /// What the programs count. The discriminant is the index into
-        /// [`CellTotals::counts`](crate::cells::CellTotals::counts) and
-        /// [`Bucket::words`](crate::cells::Bucket::words).
+        /// The counters of the programs. The discriminant is the index into
+        /// [`CellTotals::counts`](crate::cells::CellTotals::counts) and [`Bucket::words`](crate::cells::Bucket::words).
         ///
         /// The counters that every flow increments come first, so that they share a cache line.
         #[repr(u32)]
@@ -56,7 +55,7 @@ macro_rules! probes {
         /// Whether every flow increments it, by [`Declared`].
         const EVERY_FLOW: &[bool] = &[$($( probes!(@often $($often)?), )+)+];
 
-        /// A kernel function that may be probed, in the order of the rows.
+        /// The kernel functions that can be probed, in the order of the rows.
         #[repr(u32)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Function {

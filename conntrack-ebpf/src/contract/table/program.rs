@@ -1,11 +1,11 @@
 //! Groups and programs.
 
-/// Which probes are attached: each group includes those before it.
+/// A group of probes. Each group includes the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProbeGroup {
-    /// Probes that are hit at most a few times in a connection's life.
+    /// Probes that are hit at most a few times per connection.
     Flow,
-    /// Probes that are hit by every packet, too.
+    /// Also probes that are hit by every packet.
     All,
 }
 
@@ -20,7 +20,7 @@ impl ProbeGroup {
     }
 }
 
-/// A program of the object file, in the two ways it can be attached; both have the same body.
+/// A program of the object file, in its two variants; both have the same body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProgramPair {
     /// Name of the program for a kprobe, or for a kretprobe when [`Self::at_return`].

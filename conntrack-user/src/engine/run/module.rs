@@ -1,4 +1,4 @@
-//! nf_conntrack's module comes and goes during a run, and takes the probes with it.
+//! nf_conntrack is loaded and unloaded during a run; the probes come and go with it.
 
 use std::rc::Rc;
 
@@ -12,14 +12,14 @@ use crate::{
 };
 
 impl<C: Clock + Clone + Send + 'static> Run<C> {
-    /// nf_conntrack comes and goes with its module, and takes the probes with it.
+    /// Follows nf_conntrack's module: detaches the probes when it was unloaded, attaches them when it is loaded.
     pub(super) fn follow_module(&mut self, present: bool) -> Result<Vec<Record>, EngineError> {
         let before = std::mem::replace(&mut self.conntrack_seen, present);
         if before && !present && self.probes.maps().is_some() {
             let reason = "nf_conntrack was unloaded";
             self.diagnostics
                 .notify(format_args!("{reason}; waiting for it to come back"));
-            // What the probes that go have counted up to now.
+            // What the probes have counted up to now.
             let durations = self.watch.instances.iter().map(|i| self.durations(&i.info));
             let durations: Vec<_> = durations.collect();
             self.probes.lose(reason);
@@ -37,19 +37,19 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         Ok(Vec::new())
     }
 
-    /// Gives every instance the probes as they are now, and reads where their counts start. `durations`: what was counted by
-    /// probes that are gone, in the order of the instances.
+    /// Switches every instance to the current probes, and takes new baselines. `durations` is what the previous probes had
+    /// counted, in the order of the instances.
     fn spread_probes(
         &mut self,
         durations: Vec<Option<Durations>>,
     ) -> Result<Vec<Record>, EngineError> {
-        let room = self.watch.room();
+        let capacity = self.watch.capacity();
         let mut durations = durations.into_iter();
         let mut readings = Vec::new();
         let mut instances = std::mem::take(&mut self.watch.instances);
         for instance in &mut instances {
-            // It may have been found while there were no probes, and as many slots as namespaces.
-            if instance.info.slot.is_some_and(|slot| slot >= room) {
+            // Without probes there is no limit on slots, so its slot may be out of range now.
+            if instance.info.slot.is_some_and(|slot| slot >= capacity) {
                 instance.info = Rc::new(InstanceInfo {
                     slot: None,
                     ..(*instance.info).clone()
@@ -69,7 +69,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
                     }
                     readings.push((Rc::clone(&instance.info), reading));
                 }
-                // The next reading finds it gone.
+                // The next reading reports that it is gone.
                 Err(error) => unless_gone(error)?,
             }
         }

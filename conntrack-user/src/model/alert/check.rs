@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn above_and_not_at() {
+    fn a_threshold_is_exclusive() {
         for (entries, status) in [
             (0, Status::Ok),
             (900, Status::Ok),
@@ -186,14 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn the_fullest_moment_counts() {
+    fn the_fullest_reading_counts() {
         let readings = [reading(10, 1000), reading(960, 1000), reading(20, 1000)];
         let verdict = judge(&readings, LIMITS).unwrap();
         assert_eq!((verdict.status, verdict.entries), (Status::Critical, 960));
     }
 
     #[test]
-    fn no_judgement_without_numbers() {
+    fn no_verdict_without_numbers() {
         for (readings, reason) in [
             (vec![], "the number of entries"),
             (vec![KernelReading::default()], "the number of entries"),

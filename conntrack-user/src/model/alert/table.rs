@@ -48,7 +48,7 @@ pub struct AlertSpec {
 pub struct AlertRule {
     /// Whether it is evaluated.
     pub enabled: bool,
-    /// Its thresholds.
+    /// When its status is raised and cleared.
     pub thresholds: Thresholds,
     /// The delays of its notifications.
     pub delay: Delay,
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_stand_at_their_ids() {
+    fn rows_are_in_the_order_of_their_ids() {
         for (i, spec) in ALERTS.iter().enumerate() {
             assert_eq!(spec.id as usize, i, "{}", spec.name);
             assert_eq!(spec.id.spec().name, spec.name);

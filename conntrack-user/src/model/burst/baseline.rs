@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_events_a_second_are_not_none() {
+    fn a_few_events_a_second_are_not_zero() {
         // One in 50 buckets: 19 a second.
         let baseline = fed((0..4096).map(|i| u64::from(i % 50 == 0)));
         assert!(
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn bursts_in_less_than_half_of_it_leave_it_alone() {
+    fn bursts_in_less_than_half_of_the_window_do_not_move_it() {
         // 40 of 400 buckets at 100, the others at 2.
         let baseline = fed((0..4096).map(|i| if i % 400 < 40 { 100 } else { 2 }));
         assert_eq!(baseline.mean(), 2.0);
@@ -179,20 +179,20 @@ mod tests {
     }
 
     #[test]
-    fn bursts_in_an_idle_time_leave_it_idle() {
+    fn bursts_in_an_idle_window_do_not_move_it() {
         let baseline = fed((0..4096).map(|i| if i % 400 < 40 { 100 } else { 0 }));
         assert_eq!((baseline.mean(), baseline.dispersion()), (0.0, 1.0));
     }
 
     #[test]
-    fn it_follows_a_new_level_within_the_seconds_it_remembers() {
+    fn it_follows_a_new_level_within_its_window() {
         let step = |after: usize| fed((0..4096 + after).map(|i| if i < 4096 { 2 } else { 50 }));
         assert_eq!(step(BLOCK * BLOCKS / 2 - BLOCK).mean(), 2.0);
         assert_eq!(step(BLOCK * BLOCKS).mean(), 50.0);
     }
 
     #[test]
-    fn clumps_are_dispersion() {
+    fn clumps_increase_the_dispersion() {
         // 40 in every fourth bucket.
         let baseline = fed((0..4096).map(|i| if i % 4 == 0 { 40 } else { 0 }));
         assert_eq!(baseline.mean(), 10.0);

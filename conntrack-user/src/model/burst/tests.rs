@@ -78,7 +78,7 @@ fn a_burst_in_a_single_bucket() {
 }
 
 #[test]
-fn a_ramp_is_found_from_its_foot() {
+fn a_ramp_starts_at_its_foot() {
     let mut counts = series(&[(2000, 0)]);
     counts.extend((1..=60).map(|i| i / 3));
     counts.extend(series(&[(2000, 0)]));
@@ -87,7 +87,7 @@ fn a_ramp_is_found_from_its_foot() {
 }
 
 #[test]
-fn pulses_are_two_when_a_gap_is_between_them() {
+fn two_pulses_with_a_gap_are_two_bursts() {
     let two = |gap| {
         found(&series(&[
             (2000, 0),
@@ -132,13 +132,13 @@ fn a_step_is_a_new_level() {
 }
 
 #[test]
-fn a_pulse_on_a_new_level_is_found_once_the_level_is() {
+fn a_pulse_on_a_new_level_is_found_after_the_level() {
     let counts = series(&[(2000, 0), (400, 10), (30, 200), (2000, 10)]);
     assert_eq!(found(&counts), [(2400, 2430, 6000, 200)]);
 }
 
 #[test]
-fn a_pulse_at_the_very_beginning_is_found() {
+fn a_pulse_at_the_start_is_found() {
     assert_eq!(
         found(&series(&[(10, 5), (20, 100), (3000, 5)])),
         [(10, 30, 2000, 100)]
@@ -147,17 +147,17 @@ fn a_pulse_at_the_very_beginning_is_found() {
 }
 
 #[test]
-fn what_is_open_at_the_end_ends_there() {
+fn an_open_burst_ends_with_the_series() {
     assert_eq!(
         found(&series(&[(2000, 0), (100, 10)])),
         [(2000, 2100, 1000, 10)]
     );
-    // Too long to be told from a new level.
+    // Too long to be distinguished from a new level.
     assert_eq!(found(&series(&[(2000, 0), (700, 10)])), []);
 }
 
 #[test]
-fn a_pattern_that_repeats_all_the_time_becomes_usual() {
+fn a_repeating_pattern_becomes_usual() {
     let pattern: Vec<(usize, u64)> = std::iter::repeat_n([(20, 20), (30, 0)], 200)
         .flatten()
         .collect();
@@ -198,7 +198,7 @@ fn edges_in_noise_are_nearly_always_within_a_bucket() {
 }
 
 #[test]
-fn what_is_unknown_parts_bursts() {
+fn lost_buckets_split_a_burst() {
     let mut detector = Detector::new(BurstSettings::default(), ORIGIN);
     series(&[(2000, 0), (10, 50)])
         .into_iter()
@@ -258,7 +258,7 @@ proptest! {
 
     /// The result does not depend on when a series starts.
     #[test]
-    fn later_is_the_same_later(counts in anything(), shift in 0_u64..1 << 40) {
+    fn a_shift_in_time_shifts_the_bursts(counts in anything(), shift in 0_u64..1 << 40) {
         let early = bursts_from(0, settings(20), &counts);
         let late = bursts_from(shift, settings(20), &counts);
         let moved: Vec<DetectedBurst> = early
@@ -270,14 +270,14 @@ proptest! {
 
     /// What comes later does not change a burst that was reported.
     #[test]
-    fn what_was_told_stands(counts in anything(), at in any::<prop::sample::Index>()) {
+    fn reported_bursts_do_not_change(counts in anything(), at in any::<prop::sample::Index>()) {
         let mut detector = Detector::new(settings(20), ORIGIN);
         let (before, after) = counts.split_at(at.index(counts.len()));
         before.iter().for_each(|&count| detector.add(count));
-        let told = detector.found();
+        let reported = detector.found();
         after.iter().for_each(|&count| detector.add(count));
         detector.finish();
-        let all = [told, detector.found()].concat();
+        let all = [reported, detector.found()].concat();
         prop_assert_eq!(all, bursts_from(ORIGIN, settings(20), &counts));
     }
 
@@ -298,7 +298,7 @@ proptest! {
 
     /// Neither when it starts: a load so low has gaps that end a burst.
     #[test]
-    fn a_low_load_that_begins_has_no_burst(mean in 0.0..0.3, seed in any::<u64>()) {
+    fn the_start_of_a_low_load_is_no_burst(mean in 0.0..0.3, seed in any::<u64>()) {
         let counts = [series(&[(2000, 0)]), poisson(mean, 4000, seed)].concat();
         prop_assert_eq!(found(&counts), vec![]);
     }

@@ -10,20 +10,20 @@ const MICROSECOND_NS: f64 = 1e3;
 /// How long calls of functions took, from entry to return.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
-    /// `__nf_conntrack_confirm`, which a new flow's first packet calls to insert the flow into the table.
+    /// `__nf_conntrack_confirm`, which inserts the flow into the table at its first packet.
     pub confirm: CallTimes,
     /// `early_drop`, which looks for a flow to evict when the table is full.
     pub early_drop: CallTimes,
 }
 
-/// How long the calls of a function took.
+/// How long calls of one function took.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallTimes {
-    /// Calls; `None` when they could not be measured.
+    /// The number of calls; `None` when they could not be measured.
     pub count: Option<u64>,
-    /// Median, in microseconds, within 1 %; `None` without calls.
+    /// Median in microseconds, within 1 %; `None` without calls.
     pub p50_us: Option<f64>,
-    /// 90th percentile, likewise.
+    /// 90th percentile.
     pub p90_us: Option<f64>,
     /// 99th percentile.
     pub p99_us: Option<f64>,

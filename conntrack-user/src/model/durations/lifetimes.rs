@@ -11,14 +11,14 @@ const SECOND_NS: f64 = 1e9;
 /// How long connections lived, from their insertion into the table to their destruction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lifetimes {
-    /// Connections that ended, and whose insertion was seen; `None` when they could not be counted.
+    /// Connections that ended and whose insertion was seen; `None` when lifetimes could not be counted.
     pub count: Option<u64>,
-    /// Connections that ended, and whose insertion was not seen: they were in the table before, or there was no room to remember
-    /// them.
+    /// Connections that ended and whose insertion was not seen: they were in the table before, or the map of insertion times was
+    /// full.
     pub unknown: Option<u64>,
-    /// Median, in seconds, within 1 %; `None` when none ended.
+    /// Median in seconds, within 1 %; `None` when no connection ended.
     pub p50_s: Option<f64>,
-    /// 90th percentile, likewise.
+    /// 90th percentile.
     pub p90_s: Option<f64>,
     /// 99th percentile.
     pub p99_s: Option<f64>,
@@ -26,7 +26,7 @@ pub struct Lifetimes {
     pub p999_s: Option<f64>,
     /// The longest.
     pub max_s: Option<f64>,
-    /// Why they could not be counted.
+    /// Why lifetimes could not be counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
 }

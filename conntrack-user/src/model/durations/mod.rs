@@ -23,7 +23,7 @@ const CONFIRM: Selector = Selector::sum(&[ProbeCounter::ConfirmFailed]);
 const EARLY_DROP: Selector = Selector::sum(&[ProbeCounter::TableFull]);
 
 impl Durations {
-    /// Leaves out what the probes did not cover.
+    /// Clears the durations that the probes did not cover.
     #[must_use]
     pub fn covered(self, coverage: &Coverage) -> Self {
         let covered = |source| coverage.missing(source).is_none();
@@ -45,7 +45,7 @@ impl Durations {
         );
     }
 
-    /// What has been counted since an earlier reading.
+    /// The durations counted since an earlier reading.
     #[must_use]
     pub fn since(self, earlier: &Self) -> Self {
         Self {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_covered_has_a_reason_and_no_count() {
+    fn uncovered_durations_have_a_reason_and_no_count() {
         let counted = Durations {
             lifetimes: Some(LifetimeCounts::default()),
             confirm: Some(took(1_000, 3)),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn no_calls_are_a_count_without_quantiles() {
+    fn zero_calls_have_a_count_and_no_quantiles() {
         let times = CallTimes::new(Ok(&DurationHistogram::default()));
         assert_eq!(
             (times.count, times.p50_us, times.reason),
@@ -148,7 +148,7 @@ mod tests {
         );
     }
 
-    /// Attached, lost, attached again: counts add up, and stay when the probes do not come back.
+    /// Probes that are attached, lost and attached again: counts add up, and remain when the probes do not come back.
     #[test]
     fn attachments_add_up() {
         let part = |times| Durations {

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn no_condition_lets_everything_pass() {
+    fn an_empty_filter_passes_everything() {
         assert!(Filter::default().matches(None));
         assert!(
             "".parse::<Filter>()
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn errors_name_the_condition() {
         for (text, said) in [
             ("dport", "key=value"),
             ("dport=x", "a port"),

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_kinds_lead_back_to_them() {
+    fn kinds_are_found_by_their_names() {
         for kind in EventKind::ALL {
             assert_eq!(kind_named(kind_name(kind)), Some(kind));
         }
@@ -232,7 +232,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_some_tuple(bytes in prop::array::uniform32(any::<u8>()), rest in prop::array::uniform8(any::<u8>())) {
+        fn any_bytes_parse_as_a_tuple(bytes in prop::array::uniform32(any::<u8>()), rest in prop::array::uniform8(any::<u8>())) {
             let mut tuple = [0; TUPLE_SIZE];
             tuple[..32].copy_from_slice(&bytes);
             tuple[32..].copy_from_slice(&rest);

@@ -1,104 +1,101 @@
-//! When the table will be full: its net fill rate, how sure that is, and what follows from it.
+//! When the table will be full: its net fill rate, how certain that is, and the time that follows from both.
 //!
-//! The rate is a slope through the numbers of entries of the last seconds, found at five scales: the
-//! last 2, 4, 8, 16 and 32 seconds, each in at most 17 points, the means of the samples in equal
-//! slots of time. So neither the cost nor the result depends on how often samples come; where they
-//! come more seldom than slots, each is a point, and the last 4 to 16 are used, however old.
+//! The rate is the slope of the number of entries over the last seconds, estimated at five scales: the last 2, 4, 8, 16 and 32
+//! seconds. Each scale has at most 17 points, which are means of the samples in slots of equal length. So neither the cost nor
+//! the result depends on the sampling interval. When samples are less frequent than slots, each sample is a point, and the last 4
+//! to 16 are used, however old.
 //!
-//! At each scale the slope is the median of the slopes between all pairs of points, with the
-//! confidence interval of its rank statistic (H. Theil, 1950; P. K. Sen, "Estimates of the regression
-//! coefficient based on Kendall's tau", JASA 63, 1968). A burst shorter than about a quarter of the
-//! scale does not move it. That interval takes the points' errors for independent; entries come and
-//! go by chance, and their sum wanders. So it is widened to what steps of the spread seen (median
-//! absolute deviation) would make of the slope of a random walk, whose variance is 6/5 s²/T; of a walk
-//! seen as means of slots, steps scatter less by 2/3.
+//! At each scale the slope is the median of the slopes between all pairs of points, with the confidence interval of its rank
+//! statistic (H. Theil, 1950; P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", JASA 63, 1968). A
+//! burst shorter than about a quarter of the scale does not move it. The rank statistic assumes independent errors, but arrivals
+//! and removals are random, and their sum is a random walk. So the interval is widened to that of the slope of a random walk,
+//! whose variance is 6/5 s²/T, with s estimated from the steps (median absolute deviation); the steps of a walk sampled as slot
+//! means have 2/3 of its variance.
 //!
-//! The scales are joined as by A. Goldenshluger and A. Nemirovski ("On spatially adaptive estimation
-//! of nonparametric regression", 1997; the intersection of confidence intervals, after O. Lepski): from
-//! the shortest scale up, as long as narrow intervals have something in common. The estimate is that
-//! of the longest such scale, held inside the narrow intervals; the range is what their wide intervals
-//! have in common. A fill that has just begun thus shows after 2 s, and one that goes on is measured
-//! ever more exactly.
+//! The scales are combined as by A. Goldenshluger and A. Nemirovski ("On spatially adaptive estimation of nonparametric
+//! regression", 1997; the intersection of confidence intervals, after O. Lepski): from the shortest scale up, for as long as the
+//! narrow intervals intersect. The estimate is that of the longest such scale, clamped to the intersection of the narrow
+//! intervals; the range is the intersection of their wide intervals. So a fill that has just started shows after 2 s, and one
+//! that continues is measured ever more exactly.
 //!
-//! Each wide interval is one of 99 %, so that all five hold together with 95 % (Bonferroni).
+//! Each wide interval has a confidence of 99 %, so that all five hold together with 95 % (Bonferroni).
 
 use std::{collections::VecDeque, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// Slots of the shortest scale; each further scale's are twice as long.
+/// Length of a slot at the shortest scale; it doubles with each further scale.
 const SLOT: Duration = Duration::from_millis(125);
 
-/// Slots a scale looks back, besides the one that is being filled.
+/// Slots of a scale, besides the current one.
 const SLOTS: u128 = 16;
 
-/// Scales.
+/// The number of scales.
 const SCALES: usize = 5;
 
-/// Points without which there is no slope.
+/// The fewest points for a slope.
 const LEAST_POINTS: usize = 4;
 
-/// Time that a slope must rest on.
+/// The shortest time for a slope.
 const LEAST_SPAN_S: f64 = 1.0;
 
-/// How many standard deviations an interval reaches to either side.
+/// The half-width of an interval in standard deviations.
 #[derive(Clone, Copy)]
 struct Reach {
-    /// Of the rank statistic, which is near normal.
+    /// For the rank statistic, which is approximately normal.
     rank: f64,
-    /// Of the walk: Student's t for the 6 degrees of freedom that a median absolute deviation of 16
-    /// steps is worth.
+    /// For the random walk: Student's t with 6 degrees of freedom, about what a median absolute deviation of 16 steps has.
     walk: f64,
 }
 
-/// 99 %: what the range is made of.
+/// 99 %: the range is made of these.
 const WIDE: Reach = Reach {
     rank: 2.576,
     walk: 3.71,
 };
 
-/// 87 %: what scales must agree in. Wider ones would let in too much of what was before a change.
+/// 87 %: the scales must agree within these. Wider ones would include too much from before a change.
 const NARROW: Reach = Reach {
     rank: 1.5,
     walk: 1.75,
 };
 
-/// Standard deviation of a normal distribution, by its median absolute deviation.
+/// The standard deviation of a normal distribution divided by its median absolute deviation.
 const PER_MAD: f64 = 1.4826;
 
-/// A scale is of use if it looks back so many times farther than the one before it.
+/// A scale is used if it looks back farther than the previous one by this factor.
 const FARTHER: f64 = 1.25;
 
-/// Where the latest time exceeds the estimate by this factor, neither means anything.
+/// If the latest time exceeds the estimate by this factor, the forecast is useless.
 const MEANINGFUL: f64 = 4.0;
 
-/// Seconds beyond which nothing is foretold: a day.
+/// The forecast horizon: a day.
 pub const HORIZON_S: f64 = 86_400.0;
 
-/// Seconds until the table is full, if it goes on filling as it does.
+/// Seconds until the table is full if it keeps filling at this rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimeToFull {
-    /// The best guess; 0 when the table is full.
+    /// The best estimate; 0 when the table is full.
     pub estimate: f64,
-    /// The earliest; not more than the estimate.
+    /// The earliest; at most the estimate.
     pub low: f64,
     /// The latest; at most 4 times the estimate.
     pub high: f64,
 }
 
-/// What is to be expected.
+/// The forecast for a table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outlook {
     /// The table fills, and will be full within a day.
     Fills(TimeToFull),
-    /// It does not fill, or not so that its rate could be told from chance.
+    /// It does not fill, or so slowly that the rate cannot be distinguished from noise.
     Steady,
-    /// Nothing can be said, with the reason.
+    /// There is no forecast, for this reason.
     Unknown(&'static str),
 }
 
 impl Outlook {
-    /// The time to full, where there is one.
+    /// The time until the table is full, if it fills.
     #[must_use]
     pub fn time_to_full(self) -> Option<TimeToFull> {
         match self {
@@ -108,27 +105,27 @@ impl Outlook {
     }
 }
 
-/// Entries gained per second, net of those lost.
+/// Net change of the number of entries, per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
-    /// The best guess; negative while the table empties.
+    /// The best estimate; negative while the table empties.
     pub estimate: f64,
-    /// The least it can be.
+    /// The lower end of the range.
     pub low: f64,
-    /// The most it can be.
+    /// The upper end of the range.
     pub high: f64,
 }
 
-/// A slope at one scale, or at several that agree.
+/// The slope at one scale, or at several that agree.
 #[derive(Clone, Copy, Debug)]
 struct Slope {
     estimate: f64,
     narrow: SlopeRange,
-    /// Holds the narrow one.
+    /// Contains the narrow one.
     wide: SlopeRange,
     /// Seconds from the first point to the last.
     span_s: f64,
-    /// Variance that a random walk with steps like these gains in a second.
+    /// Variance per second of a random walk with these steps.
     diffusion: f64,
 }
 
@@ -139,21 +136,21 @@ struct SlopeRange {
 }
 
 impl SlopeRange {
-    /// What two have in common.
+    /// The intersection of two ranges, if there is one.
     fn and(self, other: Self) -> Option<Self> {
         let (low, high) = (self.low.max(other.low), self.high.min(other.high));
         (low <= high).then_some(Self { low, high })
     }
 }
 
-/// Follows the number of entries of one table.
+/// Forecasts from the number of entries of one table.
 #[derive(Clone, Debug)]
 pub struct Forecast {
     scales: [Scale; SCALES],
 }
 
 impl Forecast {
-    /// Has seen nothing.
+    /// Starts without samples.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -165,19 +162,19 @@ impl Forecast {
         }
     }
 
-    /// Takes in the number of entries at `now`, a time since some fixed start.
+    /// Adds the number of entries at `now`, on any monotonic clock.
     pub fn observe(&mut self, now: Duration, entries: u64) {
         for scale in &mut self.scales {
             scale.push(now, entries as f64);
         }
     }
 
-    /// The net fill rate; `None` before the fourth sample and the end of the first second.
+    /// The net fill rate; `None` before the fourth sample and the first second.
     #[must_use]
     pub fn rate(&self) -> Option<Rate> {
         let mut agreed = self.scales[0].slope(0.0)?;
         for scale in &self.scales[1..] {
-            // One that does not look farther back, or hardly, tells nothing new.
+            // A scale that hardly looks back farther than the one before adds no information.
             let further = scale
                 .slope(agreed.diffusion)
                 .filter(|slope| slope.span_s > FARTHER * agreed.span_s);
@@ -205,7 +202,7 @@ impl Forecast {
         })
     }
 
-    /// When a table with `entries` of `max` entries (0: no limit) will be full.
+    /// When a table with `entries` of `max` entries (0: no limit) is full.
     #[must_use]
     pub fn outlook(&self, entries: Option<u64>, max: Option<u64>) -> Outlook {
         let Some(entries) = entries else {
@@ -246,7 +243,7 @@ impl Default for Forecast {
     }
 }
 
-/// The samples of one slot, summed.
+/// The sum of the samples in one slot.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     slot: u128,
@@ -264,17 +261,17 @@ impl Point {
         self.entries / self.samples
     }
 
-    /// Entries per second between two points.
+    /// Entries per second from this point to a later one.
     fn slope_to(&self, later: &Self) -> f64 {
         (later.entries() - self.entries()) / (later.time_s() - self.time_s())
     }
 }
 
-/// The recent past in slots of one length.
+/// The last samples, in slots of one length.
 #[derive(Clone, Debug)]
 struct Scale {
     slot: Duration,
-    /// So many points are kept, however old.
+    /// The fewest points to keep, however old.
     least: usize,
     points: VecDeque<Point>,
 }
@@ -303,8 +300,7 @@ impl Scale {
         }
     }
 
-    /// The slope through the points. `diffusion` is what the points of a shorter scale, which are more,
-    /// let expect at least.
+    /// The slope of the points. `diffusion` is a lower bound from a shorter scale, which has more points.
     fn slope(&self, diffusion: f64) -> Option<Slope> {
         let (first, last) = self.points.front().zip(self.points.back())?;
         let span_s = last.time_s() - first.time_s();
@@ -322,7 +318,7 @@ impl Scale {
         let deviation = (6.0 / 5.0 * diffusion / span_s).sqrt();
         let interval = |reach: Reach| {
             let sens = sens_interval(&slopes, self.points.len(), reach.rank);
-            // Entries are whole numbers: no slope is better known than by one of them.
+            // Entries are whole numbers: no slope is more certain than one of them.
             let walk = reach.walk * deviation + 1.0 / span_s;
             SlopeRange {
                 low: sens.low.min(estimate - walk),
@@ -349,13 +345,13 @@ impl Scale {
         for step in &mut steps {
             *step = (*step - centre).abs();
         }
-        // The variance of one step, as a slope; means of slots scatter less than their ends.
+        // The variance of one step, as a slope; means of slots scatter less than samples.
         let variance = (PER_MAD * median(&mut steps)).powi(2) * 3.0 / 2.0;
         variance * span_s / steps.len() as f64
     }
 }
 
-/// Sorts, and gives the middle of what must not be empty.
+/// Sorts the values, and returns the median. They must not be empty.
 fn median(values: &mut [f64]) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -366,8 +362,8 @@ fn median(values: &mut [f64]) -> f64 {
     }
 }
 
-/// The confidence interval of the median of the sorted `slopes` between all pairs of `points`: all of
-/// them where the points are too few for one.
+/// The confidence interval of the median of the sorted `slopes` between all pairs of `points`; their whole range when there are
+/// too few points.
 fn sens_interval(slopes: &[f64], points: usize, deviations: f64) -> SlopeRange {
     let n = points as f64;
     let deviation = (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();

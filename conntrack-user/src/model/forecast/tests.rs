@@ -1,4 +1,4 @@
-//! Known fills in, at every sampling interval; what is foretold is compared with what comes.
+//! Forecasts of known fills, at all sampling intervals, compared with what really comes.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use crate::model::forecast::*;
 
 const MAX: u64 = 262_144;
 
-/// Samples a course of entries every `interval_s` from `from_s` to `to_s`.
+/// Samples the function `entries` every `interval_s` from `from_s` to `to_s`.
 fn sampled(
     forecast: &mut Forecast,
     interval_s: f64,
@@ -32,7 +32,7 @@ fn fills(forecast: &Forecast, entries: u64, max: u64) -> TimeToFull {
         .unwrap_or_else(|| panic!("{outlook:?}, {:?}", forecast.rate()))
 }
 
-/// Within 10 % of the truth, which lies in the range but for the rounding of entries.
+/// The estimate is within 10 % of the truth, and the range contains it except for the rounding of entries.
 #[track_caller]
 fn assert_near(time: TimeToFull, truth_s: f64) {
     assert!(
@@ -45,7 +45,7 @@ fn assert_near(time: TimeToFull, truth_s: f64) {
     );
 }
 
-/// Arrivals at random moments, `rate` a second on average.
+/// Poisson arrivals with `rate` per second.
 struct Poisson {
     state: u64,
     rate: f64,
@@ -105,7 +105,7 @@ fn a_known_rate_is_known_from_the_third_second_on() {
 }
 
 #[test]
-fn so_is_one_that_began_while_we_watched() {
+fn a_fill_that_starts_later_is_known_within_three_seconds() {
     for interval_s in [0.01, 0.1, 0.25, 0.5] {
         for began_s in [5.0, 20.1, 40.037] {
             for after_s in [3.0, 3.5, 4.0, 5.0, 7.0, 11.0, 20.0, 45.0] {
@@ -121,7 +121,7 @@ fn so_is_one_that_began_while_we_watched() {
 }
 
 #[test]
-fn slow_sampling_forecasts_too() {
+fn slow_sampling_has_a_forecast() {
     for interval_s in [10.0, 60.0, 3600.0] {
         let mut forecast = Forecast::new();
         let rate = 3.0 / interval_s;
@@ -154,7 +154,7 @@ fn a_table_that_is_full_has_no_time_left() {
 }
 
 #[test]
-fn nothing_is_said_of_what_is_not_known() {
+fn an_unknown_input_has_no_forecast() {
     let mut forecast = Forecast::new();
     let unknown = |forecast: &Forecast, entries, max| {
         matches!(forecast.outlook(entries, max), Outlook::Unknown(_))
@@ -206,7 +206,7 @@ fn a_single_burst_is_no_trend() {
 }
 
 #[test]
-fn a_burst_within_a_steady_fill_is_passed_over() {
+fn a_burst_within_a_steady_fill_is_ignored() {
     let mut forecast = Forecast::new();
     let fill = |now_s: f64| 200.0 * now_s + if now_s < 10.3 { 0.0 } else { 40_000.0 };
     let mut seen = 0;
@@ -223,7 +223,7 @@ fn a_burst_within_a_steady_fill_is_passed_over() {
 }
 
 #[test]
-fn bursts_that_follow_each_other_are_a_fill() {
+fn regular_bursts_are_a_fill() {
     // 800 flows at once, every 400 ms.
     let mut forecast = Forecast::new();
     let stairs = |now_s: f64| (now_s / 0.4).floor() * 800.0;
@@ -232,7 +232,7 @@ fn bursts_that_follow_each_other_are_a_fill() {
 }
 
 #[test]
-fn an_end_of_the_fill_shows_within_two_seconds() {
+fn the_end_of_a_fill_shows_within_two_seconds() {
     let mut forecast = Forecast::new();
     let fill = |now_s: f64| 2_000.0 * now_s.min(12.0);
     let entries = sampled(&mut forecast, 0.1, 0.0, 12.0, fill);
@@ -251,7 +251,7 @@ fn a_changed_maximum_counts_at_once() {
 }
 
 #[test]
-fn the_range_holds_the_truth_of_random_arrivals() {
+fn the_range_contains_the_truth_of_random_arrivals() {
     let (mut within, mut near, mut all) = (0, 0, 0);
     for seed in 0..200 {
         let rate = 1_000.0;
@@ -274,8 +274,8 @@ fn the_range_holds_the_truth_of_random_arrivals() {
 }
 
 #[test]
-fn random_comings_and_goings_are_seldom_taken_for_a_fill() {
-    let (mut told, mut all) = (0, 0);
+fn a_random_walk_is_seldom_taken_for_a_fill() {
+    let (mut fills, mut all) = (0, 0);
     for seed in 0..200 {
         let mut come = Poisson::new(seed, 3_000.0);
         let mut go = Poisson::new(seed + 10_000, 3_000.0);
@@ -286,18 +286,18 @@ fn random_comings_and_goings_are_seldom_taken_for_a_fill() {
             forecast.observe(Duration::from_secs_f64(now_s), entries);
             if i >= 30 && i % 10 == 0 {
                 let outlook = forecast.outlook(Some(entries), Some(MAX));
-                told += u32::from(outlook.time_to_full().is_some());
+                fills += u32::from(outlook.time_to_full().is_some());
                 all += 1;
             }
         }
     }
-    assert!(told * 100 <= all * 5, "{told} of {all}");
+    assert!(fills * 100 <= all * 5, "{fills} of {all}");
 }
 
 proptest! {
-    /// Whatever comes, at whatever moments: never a panic, and a range around a positive estimate.
+    /// Any input at any times: never panics, and the range contains a positive estimate.
     #[test]
-    fn ranges_are_ranges(
+    fn ranges_contain_their_estimates(
         steps in prop::collection::vec((1..100_000_u64, 0..300_000_u64), 1..200),
         max in 0..400_000_u64,
     ) {
@@ -327,7 +327,7 @@ proptest! {
         }
     }
 
-    /// The same fill seen at different intervals gives the same forecast.
+    /// The same fill sampled at different intervals gives the same forecast.
     #[test]
     fn the_sampling_interval_does_not_matter(
         rate in 50.0..50_000.0_f64,

@@ -1,45 +1,45 @@
-//! Where a window was busiest, and where bursts were found in it.
+//! How busy a window was, and the bursts in it.
 
 use crate::model::{
     history::{samples::SamplePoint, views::DimensionView},
     kernel::counters::Counter,
 };
 
-/// What there was in a window, over all rates.
+/// The activity in a window, over all rates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activity {
-    /// The busiest rate by column; `None` where nothing is known.
+    /// The busiest rate of each column; `None` where nothing is known.
     pub columns: Vec<Option<f64>>,
-    /// Whether a column touches a burst.
+    /// Whether a column overlaps a burst.
     pub in_burst: Vec<bool>,
-    /// The greatest of `columns`, in events per second.
+    /// The maximum of `columns`, in events per second.
     pub greatest: f64,
-    /// All of it in a word.
+    /// A summary of the window.
     pub summary: ActivitySummary,
 }
 
-/// What there was in a window, in a word.
+/// A summary of the activity in a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ActivitySummary {
-    /// Bursts: how many, and the events per second of the busiest bucket in any of them.
+    /// There were bursts; the rate is that of the busiest bucket in any of them.
     Bursts {
-        /// How many.
+        /// The number of bursts.
         number: usize,
-        /// Events per second.
+        /// Events per second of the busiest bucket.
         peak_rate: f64,
     },
-    /// None, and the busiest rate in events per second.
+    /// There were no bursts; this is the busiest rate in events per second.
     Busiest(f64),
-    /// Flows were counted all the time, and there were none; nor was there anything else.
+    /// Flows were counted all the time, and nothing happened.
     Quiet,
-    /// Nothing is known to have happened, and not everything was counted.
+    /// Nothing was seen, but not everything was counted.
     Unknown,
 }
 
-/// Without these, nothing is known of flows.
+/// The counters that are needed to tell that no flows started or ended.
 const FLOWS: [Counter; 3] = [Counter::New, Counter::Inserted, Counter::Deleted];
 
-/// Whether flows were counted in all of these intervals, to the millisecond where there are buckets.
+/// Whether flows were counted in all of these intervals, by bucket where there are buckets.
 pub(super) fn are_flows_counted<'a>(points: impl Iterator<Item = &'a SamplePoint>) -> bool {
     let mut any = false;
     for point in points {
@@ -51,8 +51,8 @@ pub(super) fn are_flows_counted<'a>(points: impl Iterator<Item = &'a SamplePoint
     any
 }
 
-/// The busiest of all these rates, by `per` columns at once: of buckets, or of intervals where nothing
-/// comes in buckets. `None` where nothing is known.
+/// The maximum of all rates, over `per` columns at a time: of buckets, or of intervals for rates without buckets. `None` where
+/// nothing is known.
 #[must_use]
 pub fn busiest(dimensions: &[&DimensionView], per: usize) -> Vec<Option<f64>> {
     let in_buckets = |dimension: &DimensionView| dimension.resolution_ms.is_some();
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_busiest_is_of_buckets_where_there_are_any() {
+    fn the_busiest_rate_is_that_of_a_bucket_if_there_are_buckets() {
         let bucketed = view(&[None, Some(1.0), Some(5.0), None, None], Some(1.0));
         let interval = view(&[Some(9.0); 5], None);
         assert_eq!(

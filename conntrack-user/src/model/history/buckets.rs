@@ -1,4 +1,4 @@
-//! The in-kernel buckets of one instance, kept as they were counted, for as long as memory allows.
+//! The in-kernel buckets of one instance, kept at full resolution for as long as memory allows.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -13,27 +13,27 @@ use crate::{
 /// Length of a bucket.
 pub const SLOT: Nanos = conntrack_ebpf::BUCKET_NS as Nanos;
 
-/// Buckets stored together: 1.07 s.
+/// Buckets per chunk: 1.07 s.
 const CHUNK: usize = 1024;
 
-/// Buckets summed up together, for windows in which single ones cannot be seen: 67 ms.
+/// Buckets per cell, for windows in which single buckets cannot be seen: 67 ms.
 const CELL: usize = 64;
 
 const CELLS: usize = CHUNK / CELL;
 
-/// How fine a series is looked at.
+/// The resolution at which a series is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resolution {
-    /// Each bucket.
+    /// Single buckets.
     Bucket,
-    /// 64 buckets at once.
+    /// 64 buckets.
     Cell,
-    /// 1,024 buckets at once.
+    /// 1,024 buckets.
     Chunk,
 }
 
 impl Resolution {
-    /// The coarsest that still gives a column of this length several values.
+    /// The coarsest resolution with several values per column of this length.
     #[must_use]
     pub fn for_step(step: Nanos) -> Self {
         let [bucket, cell] = [Self::Cell, Self::Chunk].map(|coarser| coarser.length() * 4);
@@ -46,7 +46,7 @@ impl Resolution {
         }
     }
 
-    /// Buckets in one.
+    /// Buckets per value.
     #[must_use]
     pub const fn slots(self) -> u64 {
         match self {
@@ -60,7 +60,7 @@ impl Resolution {
         self.slots() as Nanos * SLOT
     }
 
-    /// Its length in milliseconds.
+    /// The length of a value in milliseconds.
     #[must_use]
     pub fn milliseconds(self) -> f64 {
         self.slots() as f64 * BUCKET_MS
@@ -70,10 +70,10 @@ impl Resolution {
 /// The counts of one or more buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// When the first of them began.
+    /// The start of the first bucket.
     pub at: Nanos,
     pub sum: u64,
-    /// The busiest.
+    /// The busiest bucket.
     pub max: u32,
 }
 
@@ -113,22 +113,22 @@ impl Chunk {
     }
 }
 
-/// The chunks of one stretch of time, by counter.
+/// The chunks of one time span, by counter.
 type ChunkRow = [Option<Box<Chunk>>; COUNT];
 
 /// Buckets by counter and time.
 #[derive(Default)]
 pub struct BucketStore {
-    /// Where buckets begin: their number times [`SLOT`], plus this. `None` before the first.
+    /// The offset of the bucket grid: buckets start at their number times [`SLOT`] plus this. `None` before the first one.
     phase: Option<Nanos>,
     rows: BTreeMap<i64, ChunkRow>,
     chunks: usize,
 }
 
 impl BucketStore {
-    /// Prepares for buckets of which one begins at `start`. Buckets of one sample lie on one grid, but
-    /// the wall clock moves against the kernel's, so that the grid has to be followed: otherwise two
-    /// buckets would meet in one, and make a rate that never was.
+    /// Aligns the grid to buckets of which one starts at `start`. All buckets of a sample are on one grid, but the wall clock
+    /// drifts against the kernel's, and the grid must follow: otherwise two buckets would be merged into one, with twice the
+    /// rate.
     fn align(&mut self, start: Nanos) {
         match self.phase {
             None => self.phase = Some(start.rem_euclid(SLOT)),
@@ -149,19 +149,19 @@ impl BucketStore {
         slot * SLOT + self.phase.unwrap_or_default()
     }
 
-    /// Buckets that begin in a span of time.
+    /// The number of buckets that start in a time span.
     #[must_use]
     pub fn slots_in(&self, range: &Range<Nanos>) -> u64 {
         u64::try_from(self.first_in(range.end) - self.first_in(range.start)).unwrap_or_default()
     }
 
-    /// The first bucket that begins at or after a time.
+    /// The first bucket that starts at or after a time.
     fn first_in(&self, time: Nanos) -> i64 {
         let from_phase = time - self.phase.unwrap_or_default();
         -(-from_phase).div_euclid(SLOT)
     }
 
-    /// Adds buckets. Those of one time add up.
+    /// Adds buckets. Counts for the same bucket add up.
     pub fn add(&mut self, counter: Counter, start: Nanos, counts: &[u64]) {
         if counts.is_empty() {
             return;
@@ -182,7 +182,7 @@ impl BucketStore {
         }
     }
 
-    /// The count of the bucket that a moment lies in.
+    /// The count of the bucket that contains a time.
     #[must_use]
     pub fn at(&self, counter: Counter, time: Nanos) -> u32 {
         let slot = self.first_in(time + 1) - 1;
@@ -192,7 +192,7 @@ impl BucketStore {
             .map_or(0, |chunk| chunk.buckets[at])
     }
 
-    /// Everything counted in what begins within a span of time, in order; what is 0 is left out.
+    /// Visits everything that starts within a time span, in order, except zeros.
     pub fn visit(
         &self,
         counter: Counter,
@@ -232,13 +232,13 @@ impl BucketStore {
         }
     }
 
-    /// Bytes it takes, about.
+    /// The approximate memory use in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.chunks * size_of::<Chunk>() + self.rows.len() * size_of::<ChunkRow>()
     }
 
-    /// Forgets the oldest until no more than `bytes` are taken.
+    /// Drops the oldest chunks until at most `bytes` are used.
     pub fn shrink(&mut self, bytes: usize) {
         while self.bytes() > bytes {
             let Some((_, row)) = self.rows.pop_first() else {
@@ -248,7 +248,7 @@ impl BucketStore {
         }
     }
 
-    /// Forgets what lies at or after a time, to within a chunk.
+    /// Drops everything from a time on, to within a chunk.
     pub fn truncate(&mut self, time: Nanos) {
         let from = self.slot_of(time).div_euclid(CHUNK as i64);
         let gone = self.rows.split_off(&from);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_of_one_time_add_up() {
+    fn counts_of_the_same_bucket_add_up() {
         let mut store = BucketStore::default();
         store.add(Counter::New, 7, &[1, 0, 3]);
         store.add(Counter::New, 7 + 2 * SLOT, &[4]);
@@ -286,9 +286,9 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_drifts_never_merges_neighbours() {
+    fn a_drifting_clock_never_merges_buckets() {
         let mut store = BucketStore::default();
-        // 500 ppm, a bucket per sample: after 2,000 a whole bucket off.
+        // 500 ppm, one bucket per sample: off by a whole bucket after 2,000.
         for n in 0..5000_i64 {
             store.add(Counter::New, n * (SLOT + SLOT / 2000), &[1]);
         }
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_goes_first() {
+    fn the_oldest_chunks_are_dropped_first() {
         let mut store = BucketStore::default();
         for second in 0..100 {
             store.add(Counter::New, second * CHUNK as i64 * SLOT, &[1]);
@@ -335,7 +335,7 @@ mod tests {
         }
 
         #[test]
-        fn spans_that_meet_share_no_bucket(phase in 0..SLOT, cuts in prop::collection::btree_set(0..50 * SLOT, 2..10)) {
+        fn adjacent_spans_share_no_bucket(phase in 0..SLOT, cuts in prop::collection::btree_set(0..50 * SLOT, 2..10)) {
             let mut store = BucketStore::default();
             store.add(Counter::New, phase, &[1; 50]);
             let cuts: Vec<Nanos> = cuts.into_iter().collect();
@@ -344,7 +344,7 @@ mod tests {
             prop_assert_eq!(parts, store.slots_in(&whole));
             let mut seen = 0;
             store.visit(Counter::New, &whole, Resolution::Bucket, |_| seen += 1);
-            // Buckets outside of the fifty hold nothing.
+            // Buckets other than the fifty are empty.
             prop_assert!(seen <= parts);
         }
     }

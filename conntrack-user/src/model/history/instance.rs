@@ -1,4 +1,4 @@
-//! What was reported of one instance.
+//! The history of one instance.
 
 use std::{cmp::Reverse, collections::VecDeque, ops::Range};
 
@@ -14,13 +14,13 @@ use crate::model::{
     record::{Burst, Check, Crosscheck, Sample, Top, TopRow, TopTable, Verdict},
 };
 
-/// A clock that goes back further than this was set, or a recording is played from an earlier place.
+/// When time goes back by more than this, the clock was set, or a recording was rewound.
 pub(super) const STEP_BACK: Nanos = 500_000_000;
 
-/// How far two bursts lie apart at least, for one to be before or after the other.
+/// The least distance between two bursts for one to be the next or previous one.
 const BETWEEN_BURSTS: Nanos = 1_000_000;
 
-/// One instance.
+/// The history of one instance.
 #[derive(Default)]
 pub struct InstanceHistory {
     samples: SampleStore,
@@ -28,18 +28,18 @@ pub struct InstanceHistory {
     bursts: VecDeque<Burst>,
     latest: Option<Sample>,
     crosscheck: Option<Crosscheck>,
-    /// Of the last window, and of what was held last.
+    /// The last window, and the last listing of entries.
     tops: [Option<Top>; 2],
 }
 
-/// That probes and kernel disagree.
+/// A disagreement between probes and kernel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Disagreement<'a> {
     /// The worst verdict.
     pub verdict: Verdict,
-    /// The first check that gave it.
+    /// The first check with that verdict.
     pub first: Option<&'a Check>,
-    /// How many others gave it too.
+    /// The number of other checks with that verdict.
     pub others: usize,
 }
 
@@ -50,7 +50,7 @@ impl InstanceHistory {
         self.latest.as_ref()
     }
 
-    /// The checks of the newest cross-check, the worst first, of equals in their order.
+    /// The checks of the newest cross-check, the worst first; of equals in their original order.
     #[must_use]
     pub fn checks(&self) -> Vec<&Check> {
         let checks = self.crosscheck.iter().flat_map(|c| &c.checks);
@@ -59,13 +59,13 @@ impl InstanceHistory {
         checks
     }
 
-    /// The worst verdict, of the newest sample.
+    /// The worst verdict of the newest sample.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
         self.latest.as_ref().and_then(|sample| sample.verdict)
     }
 
-    /// Whether counts are known to be wrong, and in what most of all.
+    /// The worst disagreement, if counts are known to be wrong.
     #[must_use]
     pub fn disagreement(&self) -> Option<Disagreement<'_>> {
         let verdict = self.verdict().filter(|verdict| verdict.is_bad())?;
@@ -84,7 +84,7 @@ impl InstanceHistory {
         self.tops.iter().any(Option::is_some)
     }
 
-    /// Seconds that the last reported top talkers cover; `None` without any that are of a window.
+    /// The length of the last window of top talkers in seconds; `None` without one.
     #[must_use]
     pub fn top_window_s(&self) -> Option<f64> {
         let tops = self.tops.iter().flatten();
@@ -92,7 +92,7 @@ impl InstanceHistory {
         windows.next().map(|top| top.window_s)
     }
 
-    /// The tables of top talkers that have rows: sources before all others.
+    /// The tables of top talkers that have rows; sources come first.
     #[must_use]
     pub fn top_tables(&self) -> Vec<&TopTable> {
         let all = self.all_tables();
@@ -101,13 +101,13 @@ impl InstanceHistory {
         tables
     }
 
-    /// Whether anything could be counted for a table of top talkers.
+    /// Whether any table of top talkers could be counted.
     #[must_use]
     pub fn is_top_counted(&self) -> bool {
         self.all_tables().next().is_some()
     }
 
-    /// The first source of each measure.
+    /// The top source of each measure.
     pub fn first_sources(&self) -> impl Iterator<Item = (&TopTable, &TopRow)> {
         let sources = self.all_tables().filter(|table| table.of == "src");
         sources.filter_map(|table| Some((table, table.rows.first()?)))
@@ -117,13 +117,13 @@ impl InstanceHistory {
         self.tops.iter().flatten().flat_map(|top| &top.tables)
     }
 
-    /// What the interval that ends by a time gave.
+    /// The point of the interval that ends at or before a time.
     #[must_use]
     pub fn at(&self, time: Nanos) -> Option<&SamplePoint> {
         self.samples.at(time)
     }
 
-    /// From the first moment that is known to the last.
+    /// The time span with samples.
     #[must_use]
     pub fn extent(&self) -> Option<(Nanos, Nanos)> {
         Some((self.samples.first()?.start(), self.samples.last()?.end))
@@ -135,7 +135,7 @@ impl InstanceHistory {
         views::chart_view(&self.samples, &self.buckets, chart, window)
     }
 
-    /// What there was in a window, whose rates are these, by `per` of its columns at once.
+    /// The activity in a window with these rates, over `per` of its columns at a time.
     #[must_use]
     pub fn activity(&self, window: &Window, rates: &[&DimensionView], per: usize) -> Activity {
         let columns = busiest(rates, per);
@@ -168,7 +168,7 @@ impl InstanceHistory {
         }
     }
 
-    /// Bursts that touch a window.
+    /// The bursts that overlap a window.
     fn bursts<'a>(&'a self, window: &Window) -> impl Iterator<Item = &'a Burst> {
         let range = window.range();
         self.bursts.iter().filter(move |burst| {
@@ -177,7 +177,7 @@ impl InstanceHistory {
         })
     }
 
-    /// The last burst before a time, or the first after it.
+    /// The last burst before a time, or the first one after it.
     #[must_use]
     pub fn burst_beside(&self, time: Nanos, after: bool) -> Option<Range<Nanos>> {
         let middle = |span: &Range<Nanos>| span.start / 2 + span.end / 2;
@@ -193,7 +193,7 @@ impl InstanceHistory {
         }
     }
 
-    /// Bytes that buckets take.
+    /// The approximate memory use of buckets, in bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.buckets.bytes()
@@ -230,7 +230,7 @@ impl InstanceHistory {
         self.crosscheck = Some(crosscheck);
     }
 
-    /// Those of the whole run would hide the last window's.
+    /// Ignores tables of the whole run, which would replace the last window's.
     pub(super) fn set_top(&mut self, top: Top) {
         if !top.closing {
             let held = usize::from(!top.is_of_a_window());
@@ -250,7 +250,7 @@ impl InstanceHistory {
     }
 }
 
-/// When a burst was.
+/// The time span of a burst.
 fn span(burst: &Burst) -> Range<Nanos> {
     nanos(burst.start)..nanos(burst.end)
 }

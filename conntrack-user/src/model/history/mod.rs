@@ -1,7 +1,7 @@
-//! What was reported, kept for a while: what a live view shows, and can scroll back to.
+//! A bounded history of records: what a live view shows, and can scroll back to.
 //!
-//! Pure, and made of [`Record`]s alone, so that it is the same for a running kernel and for a
-//! recording. Memory is bounded: [`MEMORY`] for buckets, and so many samples, notable records and instances.
+//! It is pure, and made of [`Record`]s alone, so it is the same for a running kernel and for a recording. Memory is bounded:
+//! [`MEMORY`] for buckets, and limits on the number of samples, notable records and instances.
 
 pub mod activity;
 pub mod buckets;
@@ -22,37 +22,37 @@ use crate::{
     text::Text,
 };
 
-/// Bytes that the buckets of all instances take, at most. A second of a busy counter takes 4.3 KiB.
+/// The memory limit for the buckets of all instances, in bytes. A second of a busy counter takes 4.3 KiB.
 pub const MEMORY: usize = 32 << 20;
 
-/// Samples kept of all instances together: an hour of one at ten a second.
+/// The most samples, of all instances together: an hour of one instance at ten per second.
 pub const SAMPLES: usize = 36_000;
 
-/// Events, bursts, alerts and diagnostics kept, of all instances together.
+/// The most events, bursts, alerts and diagnostics, of all instances together.
 pub const NOTABLE: usize = 2_000;
 
-/// Instances of which something is kept. Those beyond are named only.
+/// The most instances whose history is kept. Further ones only appear by name.
 pub const INSTANCES: usize = 1_000;
 
-/// Something that happened.
+/// Something notable, with its time.
 #[derive(Clone, Debug)]
 pub struct Notable {
-    /// When.
+    /// When it happened.
     pub time: Nanos,
-    /// What.
+    /// What happened.
     pub happening: Happening,
 }
 
-/// What happened.
+/// A notable event.
 #[derive(Clone, Debug)]
 pub enum Happening {
     /// An event, a burst, or an alert.
     Record(Record),
-    /// Something about the monitoring itself.
+    /// A message about the monitoring itself.
     Diagnostic(Text),
 }
 
-/// Everything that was reported.
+/// The history of all instances.
 #[derive(Default)]
 pub struct History {
     hello: Option<Hello>,
@@ -63,7 +63,7 @@ pub struct History {
 }
 
 impl History {
-    /// Adds what is reported next.
+    /// Adds a record.
     pub fn add(&mut self, record: Record) {
         match record {
             Record::Hello(hello) => {
@@ -99,25 +99,25 @@ impl History {
         }
     }
 
-    /// Adds something about the monitoring itself.
+    /// Adds a message about the monitoring itself.
     pub fn add_diagnostic(&mut self, text: Text) {
         let time = self.last.unwrap_or_default();
         self.note(time, Happening::Diagnostic(text));
     }
 
-    /// What is watched and how, once that is known.
+    /// The last hello, once there was one.
     #[must_use]
     pub fn hello(&self) -> Option<&Hello> {
         self.hello.as_ref()
     }
 
-    /// The summary of the run, once it has ended.
+    /// The summary, once the run has ended.
     #[must_use]
     pub fn summary(&self) -> Option<&Summary> {
         self.summary.as_ref()
     }
 
-    /// Names of the instances, as they were announced.
+    /// The names of the instances, as listed by the last hello.
     pub fn names(&self) -> Vec<&Text> {
         match &self.hello {
             Some(hello) => hello.instances.iter().map(|i| &i.name).collect(),
@@ -125,13 +125,13 @@ impl History {
         }
     }
 
-    /// One instance, once there is something known of it.
+    /// The history of an instance, if it has one.
     #[must_use]
     pub fn instance(&self, name: &str) -> Option<&InstanceHistory> {
         self.instances.get(name)
     }
 
-    /// Those instances of which something is known, with their names.
+    /// The instances with a history, and their names.
     pub fn instances(&self) -> impl Iterator<Item = (&Text, &InstanceHistory)> {
         let names = self.names().into_iter();
         names.filter_map(|name| Some((name, self.instance(name.raw())?)))
@@ -149,7 +149,7 @@ impl History {
         self.notable.range(..end).rev()
     }
 
-    /// Bytes that buckets take.
+    /// The approximate memory use of buckets, in bytes.
     #[cfg(test)]
     pub fn bytes(&self) -> usize {
         self.instances.values().map(InstanceHistory::bytes).sum()
@@ -172,7 +172,7 @@ impl History {
         }
     }
 
-    /// `None` where there are too many.
+    /// `None` if there are too many instances.
     fn instance_mut(&mut self, name: &Text) -> Option<&mut InstanceHistory> {
         if self.instances.len() >= INSTANCES && !self.instances.contains_key(name) {
             return None;
@@ -180,7 +180,7 @@ impl History {
         Some(self.instances.entry(name.clone()).or_default())
     }
 
-    /// Notes something at its place in time: events of several CPUs come in turn.
+    /// Inserts by time: events of several CPUs can be out of order.
     fn note(&mut self, time: Nanos, happening: Happening) {
         let at = self.notable.partition_point(|n| n.time <= time);
         self.notable.insert(at, Notable { time, happening });

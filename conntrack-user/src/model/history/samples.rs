@@ -1,4 +1,4 @@
-//! What each interval gave: rates by dimension, entries, and the alert on the table's utilization.
+//! The values of each interval: rates by dimension, entries, and the alert on the table's utilization.
 
 use std::{collections::VecDeque, ops::Range};
 
@@ -13,7 +13,7 @@ use crate::model::{
     record::{Sample, SourceKind},
 };
 
-/// Dimensions of all charts, one after the other.
+/// The number of dimensions of all charts.
 pub const DIMENSIONS: usize = {
     let mut n = 0;
     let mut chart = 0;
@@ -24,41 +24,41 @@ pub const DIMENSIONS: usize = {
     n
 };
 
-/// Where a chart's dimensions begin among all.
+/// The index of a chart's first dimension among all dimensions.
 #[must_use]
 pub fn first_dimension(chart: usize) -> usize {
     CHARTS.iter().take(chart).map(|c| c.dimensions.len()).sum()
 }
 
-/// What one interval gave.
+/// The values of one interval.
 #[derive(Clone, Debug)]
 pub struct SamplePoint {
-    /// The interval's end.
+    /// The end of the interval.
     pub end: Nanos,
-    /// The interval's length.
+    /// The length of the interval.
     pub length: Nanos,
-    /// Values by dimension: events per second, or entries; `None` where unavailable.
+    /// Values by dimension: events per second, or entries; `None` if unavailable.
     pub values: [Option<f64>; DIMENSIONS],
-    /// Where the values come from.
+    /// The sources of the values.
     pub sources: [SourceKind; DIMENSIONS],
-    /// Whether buckets came with it, by dimension.
+    /// Whether there are buckets, by dimension.
     pub bucketed: [bool; DIMENSIONS],
-    /// Whether some buckets of it were overwritten before they could be read.
+    /// Whether some of its buckets were overwritten before they were read.
     pub buckets_lost: bool,
-    /// The most entries the table may hold.
+    /// `nf_conntrack_max`.
     pub max: Option<u64>,
-    /// Entries in percent of that.
+    /// Entries in percent of `max`.
     pub utilization: Option<f64>,
-    /// Whether the table holds as much as it may.
+    /// Whether the table is full.
     pub is_full: bool,
-    /// When the table is full, if it goes on filling as it does.
+    /// When the table is full if it keeps filling at this rate.
     pub time_to_full: Option<TimeToFull>,
-    /// The alert on the table's utilization; `None` where it was not judged.
+    /// The status of the alert on the table's utilization; `None` if it was not evaluated.
     pub full_alert: Option<AlertStatus>,
 }
 
 impl SamplePoint {
-    /// Of a sample.
+    /// From a sample.
     #[must_use]
     pub fn new(sample: &Sample) -> Self {
         let mut values = [None; DIMENSIONS];
@@ -98,7 +98,7 @@ impl SamplePoint {
         }
     }
 
-    /// When its interval began.
+    /// The start of the interval.
     #[must_use]
     pub fn start(&self) -> Nanos {
         self.end - self.length
@@ -110,7 +110,7 @@ impl SamplePoint {
         self.of(Quantity::Entries)
     }
 
-    /// Events per second of a counter that is charted.
+    /// Events per second of a counter that is on a chart.
     #[must_use]
     pub fn rate(&self, counter: Counter) -> Option<f64> {
         self.of(Quantity::Rate(counter))
@@ -122,44 +122,44 @@ impl SamplePoint {
         values.find_map(|(dimension, value)| (dimension.quantity == quantity).then_some(value)?)
     }
 
-    /// Seconds until the table is full, with their range; `None` where it does not fill, or is full: that
-    /// needs no forecast.
+    /// Seconds until the table is full, with their range; `None` if it does not fill. A table that is full already needs no
+    /// forecast.
     #[must_use]
     pub fn fills_in(&self) -> Option<TimeToFull> {
         self.time_to_full.filter(|time| time.estimate > 0.0)
     }
 }
 
-/// Points in the order of time.
+/// Points in order of time.
 #[derive(Default)]
 pub struct SampleStore(VecDeque<SamplePoint>);
 
 impl SampleStore {
-    /// Adds the newest.
+    /// Adds the newest point.
     pub fn push(&mut self, point: SamplePoint) {
         self.0.push_back(point);
     }
 
-    /// The newest.
+    /// The newest point.
     #[must_use]
     pub fn last(&self) -> Option<&SamplePoint> {
         self.0.back()
     }
 
-    /// The oldest.
+    /// The oldest point.
     #[must_use]
     pub fn first(&self) -> Option<&SamplePoint> {
         self.0.front()
     }
 
-    /// The last one that ends by a time.
+    /// The last point that ends at or before a time.
     #[must_use]
     pub fn at(&self, time: Nanos) -> Option<&SamplePoint> {
         let after = self.0.partition_point(|point| point.end <= time);
         self.0.get(after.checked_sub(1)?)
     }
 
-    /// Those whose intervals touch a span of time.
+    /// The points whose intervals overlap a time span.
     pub fn over(&self, range: &Range<Nanos>) -> impl Iterator<Item = &SamplePoint> {
         let first = self.0.partition_point(|point| point.end <= range.start);
         let end = range.end;
@@ -168,14 +168,14 @@ impl SampleStore {
             .take_while(move |point| point.start() < end)
     }
 
-    /// Keeps the newest `count`.
+    /// Drops the oldest points until `count` are left.
     pub fn shrink(&mut self, count: usize) {
         while self.0.len() > count {
             self.0.pop_front();
         }
     }
 
-    /// Forgets those that end after a time.
+    /// Drops the points that end after a time.
     pub fn truncate(&mut self, time: Nanos) {
         let keep = self.0.partition_point(|point| point.end <= time);
         self.0.truncate(keep);

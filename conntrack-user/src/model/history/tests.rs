@@ -1,4 +1,4 @@
-//! What is kept, and what a window shows of it.
+//! Tests of what the history keeps, and of the windows it shows.
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ fn time(at: Nanos) -> Time {
     Time(Timestamp::from_nanosecond(at.into()).unwrap())
 }
 
-/// A sample that ends at `end`: the rate of `new`, and its buckets if there are probes.
+/// A sample that ends at `end`, with the rate of `new`, and its buckets if there are probes.
 fn sample(end: Nanos, length: Nanos, rate: f64, buckets: Option<(Nanos, Vec<u64>)>) -> Record {
     let by_dimension = |value: &dyn Fn(Quantity) -> Option<f64>| {
         Ordered(
@@ -110,7 +110,7 @@ fn intervals_without_buckets_count_by_their_length() {
     let window = Window::ending(1_150 * MS, 400 * MS, 4);
     assert_eq!(window.range(), 800 * MS..1_200 * MS);
     let view = new_in(&history, &window);
-    // Unknown is no zero.
+    // Unknown is not zero.
     assert_eq!(means(&view), [None, Some(10.0), Some(30.0), None]);
     assert_eq!(
         (view.now, view.peak, view.p99),
@@ -118,7 +118,7 @@ fn intervals_without_buckets_count_by_their_length() {
     );
     let window = Window::ending(1_200 * MS, 400 * MS, 1);
     assert_eq!(means(&new_in(&history, &window)), [Some(20.0)]);
-    // What is unavailable has nothing at all.
+    // An unavailable dimension has no values at all.
     let views = history.instance("self").unwrap().chart(NEW, &window);
     assert_eq!(views[1].source, SourceKind::Unavailable);
     assert_eq!(
@@ -136,7 +136,7 @@ fn a_burst_is_seen_in_its_millisecond() {
         9.5,
         Some((burst, vec![7, 3])),
     )]);
-    // Columns a quarter of a bucket long: each shows the bucket it lies in.
+    // Columns a quarter of a bucket long: each shows the bucket that contains it.
     let window = Window::ending(burst + 2 * SLOT, 4 * SLOT, 16);
     let view = new_in(&history, &window);
     let rate = |count: f64| Some(count / BUCKET_SECONDS);
@@ -145,7 +145,7 @@ fn a_burst_is_seen_in_its_millisecond() {
         .flat_map(|count| [rate(*count); 4])
         .collect();
     assert_eq!(means(&view), expected);
-    // And one that is long: average and peak.
+    // A single long column has the average and the peak.
     let window = Window::ending(100 * SLOT, 100 * SLOT, 1);
     let view = new_in(&history, &window);
     let column = view.columns[0].unwrap();
@@ -171,7 +171,7 @@ fn the_fullest_moment_of_a_column_is_shown() {
 }
 
 #[test]
-fn a_recording_played_again_from_an_earlier_place_counts_once() {
+fn a_rewound_recording_counts_once() {
     let run = |n: Nanos| {
         let start = n * 100 * SLOT;
         sample(
@@ -218,7 +218,7 @@ fn memory_is_bounded() {
 }
 
 #[test]
-fn what_happened_is_in_the_order_of_time() {
+fn notable_records_are_in_order_of_time() {
     let event = |at: Nanos| {
         Record::Event(Box::new(Event {
             time: time(at),
@@ -242,7 +242,7 @@ fn what_happened_is_in_the_order_of_time() {
 }
 
 #[test]
-fn an_instance_that_is_no_longer_announced_is_forgotten() {
+fn an_instance_missing_from_the_hello_is_dropped() {
     let mut history = history([sample(MS, MS, 1.0, None)]);
     assert!(history.instance("self").is_some());
     let hello = serde_json::json!({
@@ -255,7 +255,7 @@ fn an_instance_that_is_no_longer_announced_is_forgotten() {
     assert_eq!(history.names(), ["other"]);
 }
 
-/// All rates of a window.
+/// The summary over all rates of a window.
 fn summary_of(history: &History, window: &Window) -> ActivitySummary {
     let instance = history.instance("self").unwrap();
     let rates: Vec<_> = (1..CHARTS.len())
@@ -265,7 +265,7 @@ fn summary_of(history: &History, window: &Window) -> ActivitySummary {
     instance.activity(window, &rates, 1).summary
 }
 
-/// The same sample with rates of everything that says whether flows are counted.
+/// The same sample with rates for all counters of flows.
 fn with_flows(mut record: Record, value: Option<f64>) -> Record {
     if let Record::Sample(sample) = &mut record {
         let flows = [
@@ -286,7 +286,7 @@ fn with_flows(mut record: Record, value: Option<f64>) -> Record {
 }
 
 #[test]
-fn quiet_is_only_where_flows_are_counted() {
+fn a_window_is_quiet_only_if_flows_are_counted() {
     let window = Window::ending(1_000 * MS, 100 * MS, 10);
     let of = |record| summary_of(&history([record]), &window);
     let idle = || sample(1_000 * MS, 100 * MS, 0.0, None);
@@ -309,14 +309,14 @@ fn quiet_is_only_where_flows_are_counted() {
         of(with_flows(idle(), Some(7.0))),
         ActivitySummary::Busiest(7.0)
     );
-    // Nothing at all is known of another time.
+    // Nothing is known of another time.
     let history = history([with_flows(idle(), Some(0.0))]);
     let before = Window::ending(500 * MS, 100 * MS, 10);
     assert_eq!(summary_of(&history, &before), ActivitySummary::Unknown);
 }
 
 #[test]
-fn bursts_are_counted_where_they_touch_the_window() {
+fn bursts_that_overlap_the_window_are_counted() {
     let mut history = history([sample(1_000 * MS, 1_000 * MS, 1.0, None)]);
     let burst = |start: Nanos, end: Nanos, rate: f64| {
         let json = serde_json::json!({"type": "burst", "instance": "self", "counter": "new",
@@ -351,7 +351,7 @@ fn bursts_are_counted_where_they_touch_the_window() {
 }
 
 #[test]
-fn names_without_end_are_not_kept_without_end() {
+fn the_number_of_instances_is_bounded() {
     let mut history = History::default();
     for n in 0..2 * INSTANCES {
         let mut record = sample(n as Nanos * MS, MS, 1.0, None);
@@ -364,7 +364,7 @@ fn names_without_end_are_not_kept_without_end() {
 }
 
 #[test]
-fn dimensions_are_numbered_through() {
+fn dimensions_have_consecutive_indices() {
     assert_eq!(samples::first_dimension(0), 0);
     assert_eq!(samples::first_dimension(CHARTS.len()), DIMENSIONS);
 }
@@ -381,7 +381,7 @@ proptest! {
         let total: u64 = counts.iter().sum();
         let history = history([sample(phase + length, length, 1.0, Some((phase, counts)))]);
         let start = phase - step * columns as Nanos;
-        // Long enough to see all of it.
+        // Long enough to include everything.
         let window = Window { start, step, columns: columns * 2 + (length / step) as usize + 2 };
         let view = new_in(&history, &window);
         let store = &history.instance("self").unwrap().buckets;

@@ -1,27 +1,27 @@
-//! Moments of the wall clock that can be added and subtracted, whatever a recording says.
+//! Times that can be added and subtracted without overflow, whatever a recording contains.
 
 use crate::model::record::Time;
 
-/// A moment, in nanoseconds since 1970; or a length of time.
+/// A time in nanoseconds since 1970, or a length of time.
 pub type Nanos = i64;
 
-/// The last moment, in 2116. Two moments and a length of time add up to less than [`Nanos::MAX`].
+/// The latest time, in 2116. Two times and a length add up to less than [`Nanos::MAX`].
 const LATEST: Nanos = 1 << 62;
 
-/// The greatest length of time, 36 years.
+/// The longest length of time, 36 years.
 const LONGEST: Nanos = 1 << 60;
 
-/// A moment. One that lies outside of 1970 to 2116 is taken for the nearest in it.
+/// Converts a time. It is clamped to 1970 to 2116.
 #[must_use]
 pub fn nanos(time: Time) -> Nanos {
     let nanos = time.0.as_nanosecond().clamp(0, i128::from(LATEST));
     Nanos::try_from(nanos).unwrap_or(LATEST)
 }
 
-/// A length of time in seconds; 0 for what is none.
+/// A length of time in seconds; 0 for NaN.
 #[must_use]
 pub fn length(seconds: f64) -> Nanos {
-    // What is too great, or no number, is cast to the nearest, or 0.
+    // The cast saturates, and maps NaN to 0.
     ((seconds * 1e9) as Nanos).clamp(0, LONGEST)
 }
 
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_and_lengths_add_up_within_their_type() {
+    fn times_and_lengths_add_up_without_overflow() {
         for time in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
             for seconds in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.5, 1e300] {
                 let (time, length) = (nanos(Time(time)), length(seconds));

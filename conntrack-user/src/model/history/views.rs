@@ -1,4 +1,4 @@
-//! What a chart shows of a window: values by column, and the numbers beside them.
+//! The charts of a window: values by column, and the numbers beside them.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ use crate::{
     reading::buckets::BUCKET_SECONDS,
 };
 
-/// What is in a column.
+/// The value of a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WindowColumn {
     /// The average rate, or the most entries.
@@ -35,32 +35,32 @@ pub struct DimensionView {
     pub columns: Vec<Option<WindowColumn>>,
     /// The last value in the window.
     pub now: Option<f64>,
-    /// The greatest value: of a bucket where there are buckets, else of an interval.
+    /// The greatest value: of a bucket if there are buckets, else of an interval.
     pub peak: Option<f64>,
-    /// The value that 99 % of the window's buckets (intervals, where there are none) do not exceed.
+    /// The 99th percentile of the window's buckets, or of its intervals if there are no buckets.
     pub p99: Option<f64>,
-    /// Where it comes from, at the window's end.
+    /// Its source at the end of the window.
     pub source: SourceKind,
-    /// What `p99` is over, in milliseconds; `None` where that is the interval.
+    /// The resolution of `p99` in milliseconds; `None` if that is the interval.
     pub resolution_ms: Option<f64>,
 }
 
 impl DimensionView {
-    /// Whether anything moved in the window. What is unavailable did not, as far as is known.
+    /// Whether anything happened in the window, as far as is known.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.source != SourceKind::Unavailable && self.peak.is_some_and(|peak| peak != 0.0)
     }
 }
 
-/// What is summed up in a column.
+/// Everything that is summed for a column.
 #[derive(Clone, Copy, Default)]
 struct ColumnSum {
-    /// The part of it that buckets cover.
+    /// The part of the column that buckets cover.
     covered: Option<(Nanos, Nanos)>,
     sum: u64,
     max: u32,
-    /// Rates of intervals times the length they lie in the column with.
+    /// Rates of intervals, multiplied by the length of their overlap with the column.
     weighted: f64,
     weight: f64,
     highest: f64,
@@ -188,7 +188,7 @@ fn rate(
     }
 }
 
-/// A column of rates. Narrower than a bucket, it shows the bucket it lies in.
+/// A column of rates. If it is shorter than a bucket, it has the rate of the bucket that contains it.
 fn column(
     buckets: &BucketStore,
     counter: Counter,
@@ -233,14 +233,14 @@ fn source(samples: &SampleStore, at: usize, window: &Window) -> SourceKind {
         .map_or(SourceKind::Unavailable, |point| point.sources[at])
 }
 
-/// The last point of a window: the one before it when none ends in it, or else the one it lies in.
+/// The last point of a window. If none ends in the window, the one before it, or else the one that overlaps it.
 fn shown<'a>(samples: &'a SampleStore, window: &Window) -> Option<&'a SamplePoint> {
     samples
         .at(window.end())
         .or_else(|| samples.over(&window.range()).next())
 }
 
-/// The 99th percentile of `total` values, of which those not given are 0. `None` without any.
+/// The 99th percentile of `total` values. Those that are not given are 0. `None` without values.
 fn percentile_99(mut values: Vec<f64>, total: u64) -> Option<f64> {
     let total = total.max(values.len() as u64);
     if total == 0 {
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zeros_that_are_not_given_count() {
+    fn implied_zeros_count() {
         assert_eq!(percentile_99(vec![], 0), None);
         assert_eq!(percentile_99(vec![], 10), Some(0.0));
         assert_eq!(percentile_99(vec![5.0], 100), Some(0.0));

@@ -1,23 +1,23 @@
-//! A span of time in columns.
+//! A time span, divided into columns.
 
 use std::ops::Range;
 
 use crate::model::history::time::Nanos;
 
-/// A span of time in columns of equal length.
+/// A time span, divided into columns of equal length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Its first moment.
+    /// The start of the first column.
     pub start: Nanos,
-    /// Length of a column, at least 1.
+    /// The length of a column, at least 1.
     pub step: Nanos,
-    /// Number of columns, at least 1.
+    /// The number of columns, at least 1.
     pub columns: usize,
 }
 
 impl Window {
-    /// One of about `span` that ends with the column `end` lies in. Columns lie on a fixed grid, so that
-    /// what is in one does not change when time goes on.
+    /// A window of about `span` whose last column contains `end`. Columns are on a fixed grid, so that their contents do not
+    /// change as time goes on.
     #[must_use]
     pub fn ending(end: Nanos, span: Nanos, columns: usize) -> Self {
         let count = Nanos::try_from(columns.max(1)).unwrap_or(Nanos::MAX);
@@ -30,26 +30,26 @@ impl Window {
         }
     }
 
-    /// The moment after it.
+    /// The end of the last column.
     #[must_use]
     pub fn end(&self) -> Nanos {
         self.start + self.step * Nanos::try_from(self.columns).unwrap_or(Nanos::MAX)
     }
 
-    /// All of it.
+    /// The whole time span.
     #[must_use]
     pub fn range(&self) -> Range<Nanos> {
         self.start..self.end()
     }
 
-    /// The span of a column.
+    /// The time span of a column.
     #[must_use]
     pub fn column(&self, i: usize) -> Range<Nanos> {
         let start = self.start + self.step * Nanos::try_from(i).unwrap_or(Nanos::MAX);
         start..start + self.step
     }
 
-    /// The columns that a span touches.
+    /// The columns that overlap a time span.
     #[must_use]
     pub fn columns_of(&self, span: &Range<Nanos>) -> Range<usize> {
         let at = |time: Nanos| {
@@ -70,7 +70,7 @@ mod tests {
     const MS: Nanos = 1_000_000;
 
     #[test]
-    fn columns_stand_still_while_time_goes_on() {
+    fn columns_stay_on_their_grid_as_time_goes_on() {
         let a = Window::ending(1_000 * MS, 100 * MS, 10);
         let b = Window::ending(1_001 * MS, 100 * MS, 10);
         assert_eq!(a.range(), 900 * MS..1_000 * MS);

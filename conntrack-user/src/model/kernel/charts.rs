@@ -1,9 +1,9 @@
-//! The six charts, with the documented names, dimensions and units of Netdata's conntrack collector. Which counter is
-//! which dimension is in the counters' rows.
+//! The six charts, with the names, dimensions and units that Netdata's conntrack collector documents. The counters' rows say
+//! which counter is which dimension.
 
 use crate::model::kernel::counters::{COUNTERS, ChartId, Colour, Counter};
 
-/// What a dimension shows.
+/// The value of a dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
     /// The number of entries in the table: a gauge.
@@ -17,7 +17,7 @@ pub enum Quantity {
 pub struct Dimension {
     /// Its documented name.
     pub name: &'static str,
-    /// What it shows.
+    /// The quantity that it shows.
     pub quantity: Quantity,
     /// Whether it is drawn below zero.
     pub below: bool,
@@ -26,32 +26,32 @@ pub struct Dimension {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Chart {
-    /// Which one it is.
+    /// Identifies it in the counters' rows.
     pub id: ChartId,
     /// Its documented name, such as `netfilter.conntrack_new`.
     pub name: &'static str,
     pub unit: &'static str,
-    /// Its title on a page.
+    /// Its title in reports.
     pub title: &'static str,
-    /// Its title on a screen.
+    /// Its title on the terminal.
     pub label: &'static str,
-    /// The same where there is room for three characters.
+    /// Its title in three characters.
     pub tag: &'static str,
-    /// What stands above its columns of text.
+    /// The heading above its columns of text.
     pub heading: &'static str,
     /// Its dimensions in their documented order.
     pub dimensions: &'static [Dimension],
 }
 
 impl Chart {
-    /// Its documented name without the prefix that all have: `new`.
+    /// Its documented name without the common prefix: `new`.
     #[must_use]
     pub fn short_name(&self) -> &'static str {
         self.name.trim_start_matches(PREFIX)
     }
 }
 
-/// What the documented names of all charts begin with.
+/// The common prefix of the charts' documented names.
 pub const PREFIX: &str = "netfilter.conntrack_";
 
 const ENTRIES: Dimension = Dimension {
@@ -61,8 +61,7 @@ const ENTRIES: Dimension = Dimension {
     colour: Colour::Green,
 };
 
-/// The dimensions that the counters' rows put on a chart. A place that is taken twice or by none is refused when this is
-/// compiled.
+/// The dimensions of a chart, from the counters' rows. Compilation fails when two counters have the same place, or none has it.
 const fn dimensions<const N: usize>(chart: ChartId) -> [Dimension; N] {
     let mut dimensions = [ENTRIES; N];
     let mut found = 0;

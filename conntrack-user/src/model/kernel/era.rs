@@ -1,8 +1,8 @@
-//! Which columns of `/proc/net/stat/nf_conntrack` are alive.
+//! Which columns of `/proc/net/stat/nf_conntrack` are live.
 //!
-//! The file kept its seventeen positions while the kernel stopped counting behind several of them,
-//! and two positions were given to other counters. `ct_cpu_seq_show()` prints a literal 0 where it
-//! stopped, which reads like an idle counter: only the era tells the two apart.
+//! The file has kept its seventeen columns although the kernel no longer counts in several of them, and two columns now hold
+//! other counters. Where `ct_cpu_seq_show()` no longer has a counter it prints a literal 0, which looks like an idle counter; the
+//! two can only be told apart by the era.
 //!
 //! | Kernel | position 2 | `new` | `ignore` | `delete` | position 8 |
 //! |---|---|---|---|---|---|
@@ -13,29 +13,29 @@
 
 use crate::reading::proc_stat::ProcStat;
 
-/// A span of kernel versions in which every column kept its meaning, in order of time.
+/// A range of kernel versions in which the columns have the same meaning. Ordered by version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Era {
     /// Up to 4.8: all columns count.
     UpTo4_8,
     /// 4.9 to 5.9: the packet path no longer counts lookups, new, inserted and deleted entries.
     From4_9,
-    /// 5.10 to 5.14: `ignore` is gone too; `clashres` stands where `searched` was.
+    /// 5.10 to 5.14: `ignore` is gone too; `clashres` replaces `searched`.
     From5_10,
-    /// 5.15 and later: `chainlength` stands where `delete_list` was.
+    /// 5.15 and later: `chainlength` replaces `delete_list`.
     From5_15,
 }
 
-/// What a column of an [`Era`] is worth.
+/// Whether a column of an [`Era`] is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnState {
     /// The kernel counts what the name says.
     Live,
-    /// The kernel counts, but something narrower than the name says; the text says what.
+    /// The kernel counts less than the name says; the text says what.
     LiveNarrow(&'static str),
-    /// Printed as a constant 0; the text says why.
+    /// A constant 0; the text says why.
     Dead(&'static str),
-    /// The era's header does not have the column; also any name this program does not know.
+    /// The header does not have the column in this era, or its name is unknown.
     Absent,
 }
 
@@ -46,16 +46,15 @@ const INSERT_NARROW: &str =
 const FOUND_NARROW: &str = "since kernel 4.9 it counts only tuples found taken by \
                             nf_conntrack_tuple_taken, not lookups";
 
-/// Columns that can only be non-zero where the kernel still counts them.
+/// Columns that are non-zero only where the kernel still counts them.
 const ALIVE_UP_TO_4_8: [&str; 4] = ["new", "delete", "searched", "delete_list"];
 
 impl Era {
-    /// Tells the era from a snapshot and, where its header cannot say, from the kernel release (`uname -r`).
+    /// Detects the era from a snapshot and, where its header is ambiguous, from the kernel release (`uname -r`).
     ///
-    /// Evidence in the file outranks the release, because distributions backport: the header names
-    /// `clashres` and `chainlength`, and a counter that is not 0 is counted. An unknown release with
-    /// nothing counted reads as [`Era::From4_9`]; a later snapshot may correct that to
-    /// [`Era::UpTo4_8`].
+    /// Distributions backport, so the file has priority over the release: its header names `clashres` and `chainlength`, and a
+    /// counter that is not 0 is live. An unknown release without counts is taken for [`Era::From4_9`]; a later snapshot may
+    /// correct that to [`Era::UpTo4_8`].
     #[must_use]
     pub fn detect(stat: &ProcStat, kernel_release: Option<&str>) -> Self {
         if stat.column_index("chainlength").is_some() {
@@ -77,10 +76,10 @@ impl Era {
         }
     }
 
-    /// What `column` (a header name) is worth in this era.
+    /// The state of a column, by its name in the header.
     ///
-    /// `search_restart` is live in every era although the oldest kernels (2.6.32) lack it: whether a
-    /// file *has* a column is for [`ProcStat::column_index`] to say.
+    /// `search_restart` is live in every era although the oldest kernels (2.6.32) lack it: whether a file *has* a column is up to
+    /// [`ProcStat::column_index`].
     #[must_use]
     pub fn column_state(self, column: &str) -> ColumnState {
         use ColumnState::{Absent, Dead, Live, LiveNarrow};
@@ -110,7 +109,7 @@ impl Era {
     }
 }
 
-/// `4.9` of `4.9.337-0-virt`; `None` where the text does not start with two numbers.
+/// The first two numbers of a release: `4.9` of `4.9.337-0-virt`.
 fn major_minor(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release
         .trim()
@@ -135,7 +134,7 @@ mod tests {
     const WITH_CLASHRES: &[&str] = &["entries", "clashres", "new", "delete_list"];
     const WITH_CHAINLENGTH: &[&str] = &["entries", "clashres", "new", "chainlength"];
 
-    /// Detects from a file in which the columns of `counted` are 1 on the last of two rows.
+    /// Detects from a file in which the columns `counted` are 1 on the last of two rows.
     fn check(
         columns: &[&str],
         counted: &[&str],
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_decides_where_it_can() -> Result<(), ParseError> {
+    fn the_header_decides_if_it_is_unambiguous() -> Result<(), ParseError> {
         check(WITH_CHAINLENGTH, &[], None, Era::From5_15)?;
         check(WITH_CHAINLENGTH, &[], Some("4.18.0-553.el8"), Era::From5_15)?;
         check(WITH_CLASHRES, &[], None, Era::From5_10)?;
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_release_decides_where_the_header_cannot() -> Result<(), ParseError> {
+    fn the_release_decides_if_the_header_is_ambiguous() -> Result<(), ParseError> {
         check(OLD, &[], Some("2.6.32-754.el6.x86_64"), Era::UpTo4_8)?;
         check(OLD, &[], Some("3.10.0-1160.el7.x86_64"), Era::UpTo4_8)?;
         check(OLD, &[], Some("4.8.17"), Era::UpTo4_8)?;
@@ -183,7 +182,7 @@ mod tests {
             check(OLD, &[column], Some("4.19.0"), Era::UpTo4_8)?;
             check(OLD, &[column], None, Era::UpTo4_8)?;
         }
-        // `found` and `entries` are live in every era and prove nothing.
+        // `found` and `entries` are live in every era, so they are no evidence.
         check(OLD, &["found", "entries"], None, Era::From4_9)
     }
 

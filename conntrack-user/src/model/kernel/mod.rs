@@ -1,4 +1,4 @@
-//! The kernel's counters: the one table of them, which columns are alive, where each comes from, the charts.
+//! The kernel's counters: their table, which columns are live, where each comes from, and the charts.
 
 pub mod charts;
 pub mod counters;

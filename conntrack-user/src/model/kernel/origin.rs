@@ -1,4 +1,4 @@
-//! Where each counter comes from on this host: the kernel's own column, a probe, or nowhere, and why.
+//! Where each counter comes from on this host: a column of the kernel, a probe, or nowhere, with the reason.
 
 use thiserror::Error;
 
@@ -16,19 +16,17 @@ use crate::{
 /// Where a counter comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The kernel's own column, which is alive and means this counter. Preferred: it costs nothing
-    /// and misses nothing.
+    /// A column of the kernel that is live and counts the same. Preferred: it costs nothing and misses nothing.
     Kernel(&'static str),
     Probe(Selector),
-    /// Nowhere.
+    /// Nowhere, for this reason.
     Unavailable(Unavailable),
 }
 
 /// The origin of each counter.
 pub type Origins = PerCounter<Origin>;
 
-/// Decides the origin of each counter from the kernel's columns (`None`: no stat file) and from
-/// what the probes cover.
+/// Decides the origin of each counter from the kernel's columns (`None`: there is no stat file) and from the probes' coverage.
 #[must_use]
 pub fn origins(stat: Option<(&ProcStat, Era)>, coverage: &Coverage) -> Origins {
     PerCounter::from_fn(|spec| Some(origin(spec, stat, coverage)))
@@ -53,19 +51,19 @@ fn origin(spec: &CounterSpec, stat: Option<(&ProcStat, Era)>, coverage: &Coverag
     }
 }
 
-/// Why the kernel's statistics do not tell a counter.
+/// Why the kernel's statistics do not have a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoColumn {
-    /// They never did.
+    /// No kernel has such a column.
     #[error("no kernel has a counter of its own for it")]
     Never,
     /// They cannot be read.
     #[error("the kernel's counters cannot be read")]
     Unreadable,
-    /// They did before this release.
+    /// The kernel stopped counting it in this release.
     #[error("not counted by the kernel since {0}")]
     Since(&'static str),
-    /// Those of this kernel do not have the column.
+    /// This kernel does not have the column.
     #[error("this kernel has no column {0}")]
     Absent(&'static str),
 }
@@ -76,7 +74,7 @@ impl From<NoColumn> for Unavailable {
     }
 }
 
-/// The column in which this kernel counts the counter.
+/// The column in which this kernel counts a counter.
 ///
 /// # Errors
 ///
@@ -101,7 +99,7 @@ pub fn live_column(
     }
 }
 
-/// The sources of all counters that probes count, whether or not the kernel counts them too.
+/// How the probes count each counter that they cover, whether or not the kernel counts it too.
 #[must_use]
 pub fn probed(coverage: &Coverage) -> PerCounter<Selector> {
     PerCounter::from_fn(|spec| {
@@ -110,7 +108,7 @@ pub fn probed(coverage: &Coverage) -> PerCounter<Selector> {
     })
 }
 
-/// The counters that are unavailable, with their reasons, in table order.
+/// The unavailable counters with their reasons, in table order.
 pub fn unavailable(origins: &Origins) -> impl Iterator<Item = (Counter, &Unavailable)> {
     COUNTERS
         .iter()
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_column_without_a_probe_is_unavailable_and_says_both_reasons() {
+    fn a_dead_column_without_a_probe_is_unavailable_for_both_reasons() {
         let none = Coverage::none("this kernel has no kprobes");
         let Origin::Unavailable(reason) = check(V5_15, Era::From5_15, &none, Counter::New) else {
             panic!("expected it to be unavailable")

@@ -2,7 +2,7 @@
 
 use crate::model::kernel::counters::{COUNT, COUNTERS, Counter, CounterSpec};
 
-/// A value for each counter that has one.
+/// A value for some of the counters, indexed by counter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PerCounter<T>([Option<T>; COUNT]);
 
@@ -19,7 +19,7 @@ impl<T> PerCounter<T> {
         self.0[counter as usize].as_ref()
     }
 
-    /// The value of a counter, to be changed; made first if it has none.
+    /// The value of a counter; inserts one if it has none.
     pub fn get_or_insert_with(&mut self, counter: Counter, value: impl FnOnce() -> T) -> &mut T {
         self.0[counter as usize].get_or_insert_with(value)
     }
@@ -29,12 +29,12 @@ impl<T> PerCounter<T> {
         self.0[counter as usize] = value;
     }
 
-    /// Makes one from a function of each row.
+    /// Computes the values from the table's rows.
     pub fn from_fn(mut value: impl FnMut(&'static CounterSpec) -> Option<T>) -> Self {
         Self(std::array::from_fn(|i| value(&COUNTERS[i])))
     }
 
-    /// The counters that have a value, in table order, to be changed.
+    /// The counters with values, in table order, mutable.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Counter, &mut T)> {
         COUNTERS
             .iter()

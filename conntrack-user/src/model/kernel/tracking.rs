@@ -1,9 +1,8 @@
-//! Whether anything tracks connections here. "0 because nothing tracks" and "0 because idle" are not
-//! the same, and the counters do not tell them apart.
+//! Whether anything tracks connections here. The counters cannot tell "0 because nothing tracks" from "0 because idle".
 
 use crate::reading::hooks::Hooks;
 impl Hooks {
-    /// What to tell someone who sees an empty table; `None` when that only means that it is quiet.
+    /// Explains to a user why the table is empty; `None` if tracking is enabled, so that it is merely idle.
     #[must_use]
     pub fn explain_empty_table(&self) -> Option<String> {
         match self {
@@ -22,28 +21,28 @@ impl Hooks {
     }
 }
 
-/// Follows whether anything tracks.
+/// Whether connections are tracked, over time.
 #[derive(Debug, Default)]
 pub struct Tracking {
     hooks: Option<Hooks>,
 }
 
 impl Tracking {
-    /// What explains an empty table, as far as is known by now; `None` when it is not empty, or nothing happens.
+    /// Explains why the table is empty, as far as is known; `None` if it is not empty, or merely idle.
     #[must_use]
     pub fn untracked(&self) -> Option<String> {
         self.hooks.as_ref().and_then(Hooks::explain_empty_table)
     }
 
-    /// Takes in the number of entries (`None`: no nf_conntrack), and what the kernel says of hooks if it was just asked.
-    /// Gives what a user should know, when that changes.
+    /// Takes the number of entries (`None`: no nf_conntrack), and the hooks if they were just read. Returns a message for the
+    /// user when the state changes.
     pub fn observe(&mut self, entries: Option<u64>, asked: Option<&Hooks>) -> Option<String> {
         let hooks = match (entries, asked) {
             (None, _) => {
                 *self = Self::default();
                 return None;
             }
-            // Whatever tracks them.
+            // There are entries, so something tracks.
             (Some(1..), _) => Hooks::Registered,
             (Some(0), Some(hooks)) => hooks.clone(),
             (Some(0), None) => return None,
@@ -53,7 +52,7 @@ impl Tracking {
             (Some(Hooks::Absent), Hooks::Registered) => {
                 Some("connection tracking is in use here now".to_owned())
             }
-            // It tracked, or this was said already.
+            // Connections were tracked before, or the message was given before.
             (Some(_), Hooks::Unknown(_)) => None,
             (_, hooks) => hooks.explain_empty_table(),
         };
@@ -69,7 +68,7 @@ mod tests {
     use super::*;
     use crate::reading::hooks::HookSchedule;
 
-    /// Seconds, entries, the hooks if they are to be asked for, and the start of what is said.
+    /// Seconds, entries, the hooks if they are to be read, and the start of the expected message.
     type Step<'a> = (u64, Option<u64>, Option<Hooks>, Option<&'a str>);
 
     fn check(steps: &[Step<'_>]) {
@@ -93,7 +92,7 @@ mod tests {
     const NOW: Option<&str> = Some("connection tracking is in use here now");
 
     #[test]
-    fn an_empty_table_without_hooks_is_told_once() {
+    fn an_empty_table_without_hooks_is_reported_once() {
         check(&[
             (0, Some(0), Some(Hooks::Absent), NOTHING),
             (1, Some(0), None, None),
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_table_needs_no_words() {
+    fn an_idle_table_is_not_reported() {
         check(&[
             (0, Some(3), None, None),
             (1, Some(0), Some(Hooks::Registered), None),
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_is_told_as_such() {
+    fn unknown_hooks_are_reported_as_unknown() {
         let unknown = || Some(Hooks::Unknown("not in this kernel".to_owned()));
         check(&[
             (
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn without_nf_conntrack_there_is_nothing_to_ask() {
+    fn without_nf_conntrack_nothing_is_reported() {
         check(&[
             (0, None, None, None),
             (1, Some(0), Some(Hooks::Absent), NOTHING),

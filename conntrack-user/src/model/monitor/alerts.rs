@@ -1,4 +1,4 @@
-//! The alerts of one instance: what they are judged by, and how they are reported.
+//! The alerts of one instance: their inputs, and their records.
 
 use conntrack_ebpf::ProbeCounter;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl InstanceMonitor {
-    /// Judges an interval, and gives the notifications that are due.
+    /// Evaluates the alerts at the end of an interval; returns the notifications that are due.
     pub(super) fn judge(&mut self, interval: &Interval<'_>) -> Vec<Alert> {
         let reading = interval.reading;
         let now = reading.at.monotonic;
@@ -52,7 +52,7 @@ impl InstanceMonitor {
             .collect()
     }
 
-    /// Checks that ended in a mismatch.
+    /// The number of checks that ended in a mismatch.
     fn mismatches(&self) -> Result<usize, Unavailable> {
         const ANY: Selector = Selector::sum(&[ProbeCounter::AllocCall]);
         if worst(&self.checks).is_none() {
@@ -64,7 +64,7 @@ impl InstanceMonitor {
         Ok(self.checks.iter().filter(mismatch).count())
     }
 
-    /// The state of each alert that is judged, and why others are not.
+    /// The state of each alert that is evaluated, and the reason for each that is not.
     pub(super) fn alert_states(&self, started: Instant) -> (Ordered<AlertState>, Ordered<Text>) {
         let (mut states, mut unavailable) = (Vec::new(), Vec::new());
         for (id, state) in self.alerts.evaluations() {

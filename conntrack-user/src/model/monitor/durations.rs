@@ -1,21 +1,21 @@
-//! Lengths of time since the start of one instance, over every time the probes were attached.
+//! Durations of one instance since the start of the run, over all attachments of the probes.
 
 use crate::{
     model::durations::{latency::Latency, lifetimes::Lifetimes},
     reading::{coverage::Coverage, durations::Durations},
 };
 
-/// What was counted since the start.
+/// The durations counted since the start of the run.
 #[derive(Debug, Default)]
 pub(super) struct DurationTotals {
-    /// What earlier attachments counted.
+    /// The durations of earlier attachments.
     carried: Durations,
-    /// The first and the last that was read of the present attachment.
+    /// The first and the last reading of the current attachment.
     attached: Option<(Durations, Durations)>,
 }
 
 impl DurationTotals {
-    /// Takes in what the present attachment has counted, of which `coverage` says what can be had.
+    /// Adds the durations of the current attachment, as far as `coverage` includes them.
     pub(super) fn add(&mut self, counted: Option<&Durations>, coverage: &Coverage) {
         let Some(counted) = counted.map(|counted| counted.clone().covered(coverage)) else {
             return;
@@ -26,18 +26,18 @@ impl DurationTotals {
         }
     }
 
-    /// The present attachment has ended: the next one counts from 0.
+    /// Ends the current attachment: the next one counts from 0.
     pub(super) fn detach(&mut self) {
         self.carried = self.sum();
         self.attached = None;
     }
 
-    /// How long connections lived; why that is not known, where it is not.
+    /// The lifetimes of connections, or why they are unknown.
     pub(super) fn lifetimes(&self, coverage: &Coverage) -> Lifetimes {
         self.sum().lifetimes(coverage)
     }
 
-    /// How long functions took, likewise.
+    /// The times spent in functions, or why they are unknown.
     pub(super) fn latency(&self, coverage: &Coverage) -> Latency {
         self.sum().latency(coverage)
     }

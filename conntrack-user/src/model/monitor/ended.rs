@@ -1,19 +1,19 @@
-//! Namespaces that are gone: what the end of the run has to say of them, in bounded memory.
+//! Summaries of namespaces that have ended during the run, in bounded memory.
 
 use crate::model::{
     kernel::counters::Counter,
     record::{InstanceSummary, Top},
 };
 
-/// Namespaces that are remembered: where many come and go, those with the most flows.
+/// The most namespaces that are remembered. Of more, those with the most flows are kept.
 const REMEMBERED: usize = 256;
 
-/// What is remembered of namespaces that are gone.
+/// Namespaces that have ended.
 #[derive(Debug, Default)]
 pub(super) struct Ended {
     /// In the order in which they ended, with their top talkers of the whole run.
     kept: Vec<(InstanceSummary, Vec<Top>)>,
-    /// How many were forgotten.
+    /// The number of namespaces that were dropped.
     left_out: u64,
 }
 
@@ -27,14 +27,14 @@ impl Ended {
         }
     }
 
-    /// The summaries, the top talkers, and how many namespaces neither has.
+    /// The summaries, the top talkers, and the number of namespaces without either.
     pub(super) fn into_parts(self) -> (Vec<InstanceSummary>, Vec<Top>, u64) {
         let (summaries, tops): (_, Vec<Vec<Top>>) = self.kept.into_iter().unzip();
         (summaries, tops.concat(), self.left_out)
     }
 }
 
-/// Flows that began in a namespace, as far as is known.
+/// The number of flows that started in a namespace, as far as is known.
 fn flows(summary: &InstanceSummary) -> u64 {
     let total = summary.totals.get(Counter::New);
     total
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn those_with_the_fewest_flows_are_forgotten() {
+    fn namespaces_with_the_fewest_flows_are_dropped() {
         let mut ended = Ended::default();
         ended.add(summary("busy", 1_000_000), Vec::new());
         for i in 0..10_000_u64 {

@@ -1,4 +1,4 @@
-//! Single events as records, and what became of all of them.
+//! Single events as records, and the totals of all events.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     text::Text,
 };
 
-/// An event as it is reported; `name` gives the instance of a slot. `None` where it is of no known kind.
+/// Converts an event to a record; `name` returns the instance of a slot. `None` if the kind is unknown.
 pub(super) fn record(
     raw: &conntrack_ebpf::events::RawEvent,
     at: Instant,
@@ -33,19 +33,19 @@ pub(super) fn record(
     })
 }
 
-/// What became of all events, over every time the probes were attached.
+/// Totals of events, over all attachments of the probes.
 #[derive(Debug, Default)]
 pub(super) struct EventCounter {
-    /// Of earlier attachments, by kind: sent, suppressed, lost.
+    /// Totals of earlier attachments, by kind: sent, suppressed, lost.
     carried: [[u64; 3]; EventKind::ALL.len()],
-    /// Of the present one.
+    /// Totals of the current attachment.
     attached: Option<EventCounts>,
-    /// Whether there were probes at any time.
+    /// Whether probes were ever attached.
     counted: bool,
 }
 
 impl EventCounter {
-    /// Takes in the counts since the probes were attached; `None` without probes.
+    /// Takes the counts since the probes were attached; `None` without probes.
     pub(super) fn add(&mut self, counts: Option<&EventCounts>) {
         if let Some(counts) = counts {
             self.attached = Some(*counts);
@@ -53,7 +53,7 @@ impl EventCounter {
         }
     }
 
-    /// The present attachment has ended.
+    /// Ends the current attachment.
     pub(super) fn detach(&mut self) {
         let attached = self.attached.take();
         for (carried, (_, now)) in self.carried.iter_mut().zip(attached.iter().flatten()) {
@@ -63,7 +63,7 @@ impl EventCounter {
         }
     }
 
-    /// By kind; `None` where no probe has ever counted: no event is known then, and none is known not to have been.
+    /// Totals by kind; `None` if no probes were ever attached, as events are unknown then.
     pub(super) fn totals(&self) -> Option<Ordered<EventTotals>> {
         let total = |(i, kind): (usize, EventKind)| {
             let now = self.attached.map_or([0; 3], |counts| counts[i].1);

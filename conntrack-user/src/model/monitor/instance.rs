@@ -1,4 +1,4 @@
-//! One instance over time: from its successive readings to samples, checks, bursts, alerts and its summary.
+//! Monitors one instance: from successive readings to samples, checks, bursts, alerts and the summary.
 
 use super::{
     durations::DurationTotals,
@@ -38,39 +38,39 @@ use crate::{
     text::Text,
 };
 
-/// What does not change about an instance.
+/// The fixed settings of an instance.
 #[derive(Clone, Debug)]
 pub struct InstanceSettings {
     /// Its name.
     pub instance: Text,
-    /// The kernel's release, where it is known.
+    /// The kernel's release, if it is known.
     pub kernel_release: Option<Text>,
-    /// Whether samples carry their buckets.
+    /// Whether samples include their buckets.
     pub buckets: bool,
     /// What counts as a burst.
     pub bursts: burst::BurstSettings,
-    /// How its alerts are judged.
+    /// Which alerts are evaluated, and their thresholds.
     pub alerts: AlertSettings,
-    /// Whether its summary has the lifetimes of connections.
+    /// Whether the summary includes the lifetimes of connections.
     pub lifetimes: bool,
-    /// Whether its summary has the time spent in functions.
+    /// Whether the summary includes the time spent in functions.
     pub latency: bool,
 }
 
-/// What the end of an interval gives.
+/// The results at the end of an interval.
 #[derive(Clone, Debug)]
 pub struct Observation {
-    /// The rates.
+    /// The sample of the interval.
     pub sample: Sample,
-    /// The cross-check, while probes are attached.
+    /// The cross-check; `None` without probes.
     pub crosscheck: Option<Crosscheck>,
-    /// The bursts that are over.
+    /// The bursts that have ended.
     pub bursts: Vec<Burst>,
     /// The notifications that are due.
     pub alerts: Vec<Alert>,
 }
 
-/// One instance over time.
+/// Monitors one instance.
 pub struct InstanceMonitor {
     pub(super) settings: InstanceSettings,
     pub(super) coverage: Coverage,
@@ -94,7 +94,7 @@ pub struct InstanceMonitor {
 }
 
 impl InstanceMonitor {
-    /// A monitor that has seen nothing. `coverage` says which probes count.
+    /// Starts without readings. `coverage` says which probes count.
     #[must_use]
     pub fn new(settings: InstanceSettings, coverage: Coverage) -> Self {
         Self {
@@ -120,11 +120,11 @@ impl InstanceMonitor {
         }
     }
 
-    /// Probes were attached or lost. What new ones count starts with `baseline`, the first reading of them, and is added to
-    /// what was counted before.
+    /// Handles probes that were attached or lost. The counts of new probes start at `baseline`, their first reading, and are
+    /// added to those of earlier ones.
     pub fn set_coverage(&mut self, coverage: Coverage, baseline: &InstanceReading) {
         if baseline.probes.is_none() {
-            // Those of the probes that are gone, read before they were.
+            // Durations of the previous probes, read before they were detached.
             self.add_durations(baseline.durations.as_ref());
         }
         self.durations.detach();
@@ -146,33 +146,33 @@ impl InstanceMonitor {
         self.add_durations(baseline.durations.as_ref());
     }
 
-    /// The kernel's release has become known.
+    /// Sets the kernel's release when it becomes known.
     pub fn set_kernel_release(&mut self, release: &Text) {
         self.settings.kernel_release = Some(release.clone());
     }
 
-    /// Where each counter comes from.
+    /// The origin of each counter.
     #[must_use]
     pub fn origins(&self) -> &Origins {
         &self.origins
     }
 
-    /// Whether the probes disagree with the kernel in this reading. That may be no more than a CPU held up inside a probed
-    /// function: worth another look before the reading is taken in.
+    /// Whether the probes disagree with the kernel in this reading. If so it should be read again before it is observed: a CPU
+    /// may have been delayed inside a probed function.
     #[must_use]
     pub fn disagrees(&self, reading: &InstanceReading) -> bool {
         let checks =
             self.totals
-                .checks_ahead(reading, self.era(reading), &self.coverage, &self.grace);
+                .preview_checks(reading, self.era(reading), &self.coverage, &self.grace);
         worst(&checks).is_some_and(|verdict| verdict > Verdict::WithinBracket)
     }
 
-    /// No reading follows the next one: a difference in it is confirmed even if it may be no more than a call in flight.
+    /// Confirms all differences of the next reading, which is the last one, even those that calls in flight may explain.
     pub fn conclude(&mut self) {
         self.grace.conclude();
     }
 
-    /// Takes in a reading. The first one is what differences start from: it ends no interval.
+    /// Takes a reading. The first one is the baseline, and returns nothing.
     pub fn observe(&mut self, reading: &InstanceReading) -> Option<Observation> {
         let stat = reading.kernel.stat.as_ref();
         if let Some(stat) = stat {
@@ -228,17 +228,17 @@ impl InstanceMonitor {
         })
     }
 
-    /// What a user should know besides what is reported, once.
+    /// A message for the user, if there is a new one.
     pub fn take_note(&mut self) -> Option<String> {
         self.note.take()
     }
 
-    /// Takes in the lengths of time that were counted up to now.
+    /// Adds the durations counted so far.
     pub fn add_durations(&mut self, durations: Option<&Durations>) {
         self.durations.add(durations, &self.coverage);
     }
 
-    /// The run so far.
+    /// The totals of the run so far.
     #[must_use]
     pub fn summary(&self) -> InstanceSummary {
         InstanceSummary {
@@ -267,7 +267,7 @@ impl InstanceMonitor {
         }
     }
 
-    /// No more readings will come: the bursts that were not over end here, and are in the summary.
+    /// Ends the run and returns the bursts that were open; they are in the summary as well.
     pub fn finish(&mut self) -> Vec<Burst> {
         let Some(last) = self.previous.as_ref().map(|previous| previous.at) else {
             return Vec::new();
@@ -276,7 +276,7 @@ impl InstanceMonitor {
         self.report(found, last)
     }
 
-    /// What explains an empty table, besides that nothing happens.
+    /// Why the table is empty, if not because it is idle.
     pub(super) fn untracked(&self) -> Option<Text> {
         self.tracking.untracked().map(Text::from)
     }
@@ -293,8 +293,8 @@ impl InstanceMonitor {
         }
     }
 
-    /// A counter's total, which never falls: a difference of two probes is one too high for a moment, between the allocation
-    /// of an expected flow and the finding that it was expected.
+    /// A counter's total. It never decreases: a difference of two probes is one too high between the allocation of an expected
+    /// flow and the discovery that it was expected.
     fn risen(&self, spec: &CounterSpec) -> Option<u64> {
         let total = self.totals.total(spec, &self.origins)?;
         let same_origin =
@@ -324,14 +324,14 @@ impl InstanceMonitor {
         self.checks = self
             .totals
             .checks(reading, era, &self.coverage, &self.grace);
-        // The first reading agrees with itself, which says nothing about it.
+        // The first reading is the baseline, so it always agrees.
         if let Some(probes) = reading.probes.as_ref().filter(|_| self.previous.is_some()) {
             let now = reading.at.monotonic;
             self.grace.apply(&mut self.checks, now, probes.in_flight);
         }
     }
 
-    /// The bursts as records, which the summary sums up. `at` places them on the wall clock.
+    /// Converts bursts to records and adds them to the summary. `at` places them on the wall clock.
     fn report(&mut self, found: Vec<(Counter, burst::DetectedBurst)>, at: Instant) -> Vec<Burst> {
         let time = |epoch| Time(at.wall(start_of(epoch)));
         let record = |(counter, burst): (Counter, burst::DetectedBurst)| {

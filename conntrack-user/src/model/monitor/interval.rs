@@ -1,4 +1,4 @@
-//! An interval of one instance: from the reading before to the reading that ends it.
+//! An interval of one instance, between two readings.
 
 use crate::{
     clock::Instant,
@@ -9,20 +9,20 @@ use crate::{
     reading::InstanceReading,
 };
 
-/// The end of the interval before.
+/// The state at the end of the previous interval.
 pub(super) struct Previous {
     pub(super) at: Instant,
     pub(super) counters: PerCounter<u64>,
     pub(super) origins: Origins,
 }
 
-/// The interval that a reading ends.
+/// The interval that ends with the current reading.
 pub(super) struct Interval<'a> {
     pub(super) reading: &'a InstanceReading,
-    /// The first reading.
+    /// When the first reading of the run was taken.
     pub(super) started: Instant,
     pub(super) previous: &'a Previous,
-    /// Its real length in seconds.
+    /// Its measured length in seconds.
     pub(super) seconds: f64,
     /// Totals at its end.
     pub(super) counters: PerCounter<u64>,
@@ -30,7 +30,7 @@ pub(super) struct Interval<'a> {
 }
 
 impl Interval<'_> {
-    /// Events of a counter in it; `None` where it came from elsewhere at its start.
+    /// Events of a counter in the interval; `None` if the counter had another origin at its start.
     pub(super) fn events(&self, spec: &CounterSpec, origins: &Origins) -> Option<u64> {
         let same = self.previous.origins.get(spec.id) == origins.get(spec.id);
         let before = self.previous.counters.get(spec.id);

@@ -1,7 +1,7 @@
-//! Everything that is watched over time: readings in, records out.
+//! Monitors all instances: readings in, records out.
 //!
-//! [`Monitor::observe`] is the one way from what was measured to what is reported. Every record is complete when it leaves
-//! here; nobody adds to one later.
+//! [`Monitor::observe`] is the only way from measurements to records. Every record is complete when it is returned; nothing adds
+//! to it later.
 
 mod alerts;
 mod durations;
@@ -36,40 +36,40 @@ use crate::{
     text::Text,
 };
 
-/// Why an instance has no probes when others have.
+/// Why an instance has no probes while others do.
 const NO_SLOT: &str = "there are more network namespaces than can be counted apart";
 
-/// What a monitor reports, and by which rules.
+/// What a monitor reports, and its thresholds.
 #[derive(Clone, Debug)]
 pub struct MonitorSettings {
     /// The host's name.
     pub hostname: Text,
     /// Time between readings.
     pub interval: Duration,
-    /// Whether samples carry their buckets.
+    /// Whether samples include their buckets.
     pub buckets: bool,
     /// What counts as a burst.
     pub bursts: burst::BurstSettings,
-    /// How alerts are judged.
+    /// Which alerts are evaluated, and their thresholds.
     pub alerts: AlertSettings,
-    /// What is reported of top talkers, if anything.
+    /// What is reported of top talkers; `None`: nothing.
     pub top: Option<TopSettings>,
-    /// Whether the summary has the lifetimes of connections.
+    /// Whether the summary includes the lifetimes of connections.
     pub lifetimes: bool,
-    /// Whether the summary has the time spent in functions.
+    /// Whether the summary includes the time spent in functions.
     pub latency: bool,
 }
 
-/// What a reading gives.
+/// The result of a reading.
 #[derive(Debug, Default)]
 pub struct Observed {
-    /// What is to be reported, in this order.
+    /// The records to report, in order.
     pub records: Vec<Record>,
-    /// What a user should know besides, each once.
+    /// Messages for the user, each given once.
     pub notes: Vec<String>,
 }
 
-/// Everything that is watched, over time.
+/// All instances over time.
 pub struct Monitor {
     settings: MonitorSettings,
     kernel_release: Option<Text>,
@@ -80,7 +80,7 @@ pub struct Monitor {
     ended: Ended,
     meter: Meter,
     overhead: Option<Overhead>,
-    /// When the first reading was taken, and the last.
+    /// The times of the first and the last reading.
     span: Option<(Instant, Instant)>,
     reported: Option<Hello>,
 }
@@ -91,7 +91,7 @@ struct Watched {
 }
 
 impl Monitor {
-    /// A monitor that has seen nothing; `probes` is what is attached.
+    /// Starts without readings. `probes` is what is attached.
     #[must_use]
     pub fn new(settings: MonitorSettings, probes: Rc<ProbeStatus>) -> Self {
         Self {
@@ -109,7 +109,7 @@ impl Monitor {
         }
     }
 
-    /// Takes in everything that was measured in a tick.
+    /// Takes a reading, and returns what is to be reported.
     pub fn observe(&mut self, reading: &Reading) -> Observed {
         let started = self.span.map_or(reading.at, |(started, _)| started);
         self.span = Some((started, reading.at));
@@ -140,21 +140,21 @@ impl Monitor {
         observed
     }
 
-    /// Whether the probes disagree with the kernel in a reading of an instance that was not taken in yet: worth another look,
-    /// for a CPU may have been held up inside a probed function.
+    /// Whether the probes disagree with the kernel in a reading that has not been observed yet. If so it should be read again: a
+    /// CPU may have been delayed inside a probed function.
     #[must_use]
     pub fn disagrees(&self, info: &InstanceInfo, reading: &InstanceReading) -> bool {
         let watched = self.watched.iter().find(|w| w.info.id == info.id);
         watched.is_some_and(|watched| watched.monitor.disagrees(reading))
     }
 
-    /// What watching costs, once that is known.
+    /// The overhead of ctpulse, once it was measured.
     #[must_use]
     pub fn overhead(&self) -> Option<Overhead> {
         self.overhead
     }
 
-    /// Whether it is time to look at what watching costs.
+    /// Whether a measurement of the overhead is due.
     #[must_use]
     pub fn wants_usage(&self, now: Duration) -> bool {
         self.meter.is_due(now)
@@ -175,7 +175,7 @@ impl Monitor {
         let known = self.watched.iter_mut().find(|w| w.info.id == info.id);
         let Some(watched) = known else {
             let mut monitor = InstanceMonitor::new(self.instance_settings(info), coverage);
-            // What is counted starts with it.
+            // It is the baseline of what is counted.
             observed.take(monitor.observe(reading));
             observed.notes.extend(monitor.take_note());
             self.watched.push(Watched {
@@ -221,7 +221,7 @@ impl Monitor {
         }
     }
 
-    /// A namespace is gone: what there is still to report of it.
+    /// Ends an instance whose namespace is gone, and reports its rest.
     fn end(
         &mut self,
         info: &InstanceInfo,
@@ -267,7 +267,7 @@ impl Monitor {
         observed.records.extend(tops.into_iter().map(Record::Top));
     }
 
-    /// What is watched and how, if that has changed.
+    /// The hello, if it has changed.
     fn hello(&mut self) -> Option<Record> {
         let mut reasons = PerCounter::default();
         if let Some(watched) = self.watched.first() {
@@ -302,7 +302,7 @@ impl Monitor {
         Some(Record::Hello(Box::new(hello)))
     }
 
-    /// What ends with the run: bursts that are not over, top talkers of the whole of it, and its summary.
+    /// Ends the run: open bursts, top talkers of the whole run, and the summary.
     fn finish(&mut self, at: Instant, observed: &mut Observed) {
         for watched in &mut self.watched {
             observed.bursts(watched.monitor.finish());

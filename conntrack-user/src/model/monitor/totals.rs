@@ -1,5 +1,5 @@
-//! What one instance has counted since the start, by the kernel's columns and by the probes, over every time the probes
-//! were attached; and the comparison of the two.
+//! The totals of one instance since the start of the run, from the kernel's columns and from all attachments of the probes; and
+//! their comparison.
 
 use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
 
@@ -28,37 +28,37 @@ use crate::{
     },
 };
 
-/// Totals since the start.
+/// Totals since the start of the run.
 #[derive(Debug)]
 pub(super) struct Totals {
     kernel: Accumulator,
     attachment: Option<Attachment>,
-    /// What the counters are made from that are probed now.
+    /// How each counter that is probed now is counted.
     probed: PerCounter<Selector>,
-    /// What earlier attachments counted.
+    /// The totals of earlier attachments.
     carried: ProbeTotals,
-    /// The counters that some attachment has counted.
+    /// How each counter that was ever probed is counted.
     counted: PerCounter<Selector>,
-    /// Hits the kernel missed since the start; `None` without probes, or where it does not tell.
+    /// Probe hits that the kernel missed since the start; `None` without probes, or if it does not count them.
     pub(super) missed: Option<u64>,
     /// Events lost since the start because kernel memory could not be read; `None` without probes.
     pub(super) faults: Option<u64>,
 }
 
-/// The probes as they were first read, for differences since.
+/// The current attachment of the probes, with its first reading as the baseline.
 #[derive(Debug)]
 struct Attachment {
     base: Bracket,
     entries: Option<u64>,
     columns: PerCounter<u64>,
     last: ProbeTotals,
-    /// Missed and lost in earlier attachments: the kernel counts anew for each.
+    /// Hits missed in earlier attachments: the kernel counts from 0 for each.
     missed_before: Option<u64>,
     faults_before: u64,
 }
 
 impl Totals {
-    /// Nothing yet.
+    /// Starts at 0.
     pub(super) fn new(coverage: &Coverage) -> Self {
         Self {
             kernel: Accumulator::default(),
@@ -71,12 +71,12 @@ impl Totals {
         }
     }
 
-    /// Takes in the kernel's columns.
+    /// Adds a snapshot of the kernel's columns.
     pub(super) fn add_kernel(&mut self, stat: &ProcStat) {
         self.kernel.add(stat);
     }
 
-    /// Takes in the probes' counts. The first reading of an attachment is what its differences start from.
+    /// Adds the probes' counts. The first reading of an attachment is its baseline.
     pub(super) fn add_probes(&mut self, reading: &ProbeReading, kernel: &KernelReading) {
         let columns = &self.kernel;
         let attachment = self.attachment.get_or_insert_with(|| {
@@ -103,7 +103,7 @@ impl Totals {
         self.faults = Some(attachment.faults_before + reading.faults);
     }
 
-    /// Probes were attached anew, or lost: what was counted until now is kept.
+    /// Starts a new attachment of the probes, or ends the last one. The totals so far are kept.
     pub(super) fn set_coverage(&mut self, coverage: &Coverage) {
         if let Some(attachment) = self.attachment.take() {
             let counts = attachment.last.iter().zip(&attachment.base.after);
@@ -114,7 +114,7 @@ impl Totals {
         self.probed = probed(coverage);
     }
 
-    /// What the counters are made from that are probed now.
+    /// How each counter that is probed now is counted.
     pub(super) fn probed(&self) -> &PerCounter<Selector> {
         &self.probed
     }
@@ -128,7 +128,7 @@ impl Totals {
         }
     }
 
-    /// A counter's total from the kernel's column, where the kernel counts it.
+    /// A counter's total from the kernel's column, if it is live.
     pub(super) fn of_kernel(&self, spec: &CounterSpec, origins: &Origins) -> Option<u64> {
         match origins.get(spec.id)? {
             Origin::Kernel(column) => self.kernel.total(column),
@@ -136,7 +136,7 @@ impl Totals {
         }
     }
 
-    /// A counter's total from the probes, whatever its origin, and even when they are gone.
+    /// A counter's total from the probes, whatever its origin, and even after they are gone.
     pub(super) fn of_probes(&self, spec: &CounterSpec) -> Option<u64> {
         let selector = *self.counted.get(spec.id)?;
         let of = |counter: &ProbeCounter| {
@@ -148,7 +148,7 @@ impl Totals {
         Some(sum(selector.plus).saturating_sub(sum(selector.minus)))
     }
 
-    /// The checks of a reading that was taken in already; none without probes.
+    /// The checks of a reading that was added; empty without probes.
     pub(super) fn checks(
         &self,
         reading: &InstanceReading,
@@ -159,8 +159,8 @@ impl Totals {
         self.compare(reading, era, coverage, grace, &self.kernel)
     }
 
-    /// The checks of a reading that was not taken in yet.
-    pub(super) fn checks_ahead(
+    /// The checks of a reading that was not added.
+    pub(super) fn preview_checks(
         &self,
         reading: &InstanceReading,
         era: Option<Era>,
@@ -213,7 +213,7 @@ impl Totals {
     }
 }
 
-/// Drops that the kernel counted since the probes were attached, less those the probes know the reason of.
+/// Drops that the kernel has counted since the probes were attached, except those for which the probes saw a reason.
 fn unexplained_drops(attachment: &Attachment, probes: &ProbeReading, kernel: &Accumulator) -> u64 {
     let spec = Counter::Drop.spec();
     let dropped = spec

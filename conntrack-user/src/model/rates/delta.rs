@@ -1,44 +1,43 @@
-//! What the kernel's own counters did between two snapshots of `/proc/net/stat/nf_conntrack`.
+//! Differences of the kernel's own counters between two snapshots of `/proc/net/stat/nf_conntrack`.
 //!
-//! A cell is a `u32` that wraps for itself, so the order of operations matters: difference each row
-//! modulo 2^32, then sum the rows in 64 bits. Summing first makes the total fall by 2^32 whenever
-//! one CPU wraps, and the interval is lost.
+//! Each cell is a `u32` that wraps on its own, so the order matters: first the difference of each row modulo 2^32, then the sum
+//! of the rows in 64 bits. The other way round the total would drop by 2^32 whenever one CPU wraps, and the interval would be
+//! lost.
 
 use std::collections::BTreeMap;
 
 use crate::reading::proc_stat::{ENTRIES, ProcStat};
 
-/// A cell that moved this far did not wrap: it was set back, and the difference is modulo 2^32 of a
-/// negative number. No CPU counts 2^31 events between two samples of a live view.
+/// A cell that moved this far did not wrap but was reset: the difference is negative, modulo 2^32. No CPU counts 2^31 events
+/// between two samples.
 const BACKWARDS: u32 = 1 << 31;
 
-/// Events per column between two snapshots, and what kept rows from being compared.
+/// Events per column between two snapshots, and the rows that could not be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatDelta {
-    /// The columns both snapshots have, in the order of the later one.
+    /// The columns of both snapshots, in the order of the later one.
     columns: Vec<(String, u64)>,
-    /// Rows only the later snapshot has. They start at their first value: nothing counted yet.
+    /// Rows that only the later snapshot has. They start at their first value.
     pub rows_appeared: usize,
-    /// Rows only the earlier snapshot has. What they counted since is not known, and not counted.
+    /// Rows that only the earlier snapshot has. What they counted since is unknown, and not included.
     pub rows_vanished: usize,
-    /// Rows that ran backwards, as after a reload of the module or in a new network namespace under
-    /// an old name. They count from 0 again, so they contribute their current values; what they
-    /// counted before the reset is not known.
+    /// Rows that were reset, by a reload of the module or a new network namespace with the same name. Since they start at 0, they
+    /// contribute their current values; what they counted before the reset is unknown.
     pub resets: usize,
 }
 
 impl StatDelta {
     /// Events that `column` counted, summed over rows.
     ///
-    /// `None` where either snapshot lacks the column, and for the gauge `entries`. Whether a 0 means
-    /// "nothing happened" or "no longer counted" is for [`crate::model::kernel::era::Era`] to say.
+    /// `None` if either snapshot lacks the column, and for the gauge `entries`. Whether 0 means "nothing happened" or "no longer
+    /// counted" is decided by [`crate::model::kernel::era::Era`].
     #[cfg(test)]
     pub fn get(&self, column: &str) -> Option<u64> {
         self.iter()
             .find_map(|(name, events)| (name == column).then_some(events))
     }
 
-    /// Every counter both snapshots have, with its events.
+    /// Every counter of both snapshots, with its events.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.columns
             .iter()
@@ -46,10 +45,9 @@ impl StatDelta {
     }
 }
 
-/// Differences `prev` to `cur`: columns matched by name, rows by index.
+/// The difference from `prev` to `cur`: columns are matched by name, rows by index.
 ///
-/// Rows stand for possible CPUs, a set the kernel fixes at boot, so the index of a CPU does not
-/// change while it runs.
+/// Rows belong to possible CPUs, a set that is fixed at boot, so the index of a CPU never changes.
 #[must_use]
 pub fn delta(prev: &ProcStat, cur: &ProcStat) -> StatDelta {
     let rows = RowDelta::new(prev, cur);
@@ -66,22 +64,22 @@ pub fn delta(prev: &ProcStat, cur: &ProcStat) -> StatDelta {
     }
 }
 
-/// Differences of two snapshots by row: what each possible CPU counted, in the order of their ids.
+/// The difference of two snapshots by row: the events of each possible CPU, in the order of their ids.
 pub struct RowDelta<'a> {
     prev: &'a ProcStat,
     cur: &'a ProcStat,
     shared: Vec<SharedColumn<'a>>,
-    /// Of each row both snapshots have, whether it ran backwards.
+    /// Whether a row was reset, for each row of both snapshots.
     reset: Vec<bool>,
 }
 
 impl<'a> RowDelta<'a> {
-    /// Differences `prev` to `cur`.
+    /// The difference from `prev` to `cur`.
     #[must_use]
     pub fn new(prev: &'a ProcStat, cur: &'a ProcStat) -> Self {
         let shared = shared_counters(prev, cur);
-        // One CPU's counters are one struct, made and freed as a whole: where one of them was set
-        // back, the others were too, even if they have since overtaken their old values.
+        // All counters of a CPU are in one struct: if one of them was reset, so were the others, even those that have since
+        // passed their old values.
         let backwards = |(before, after): (&[u32], &[u32])| {
             shared.iter().any(|column| {
                 cell(after, column.cur).wrapping_sub(cell(before, column.prev)) >= BACKWARDS
@@ -96,7 +94,7 @@ impl<'a> RowDelta<'a> {
         }
     }
 
-    /// Events that `column` counted, by row; `None` where either snapshot lacks the column.
+    /// Events that `column` counted, by row; `None` if either snapshot lacks the column.
     #[must_use]
     pub fn get(&self, column: &str) -> Option<Vec<u64>> {
         let column = self.shared.iter().find(|shared| shared.name == column)?;
@@ -117,7 +115,7 @@ impl<'a> RowDelta<'a> {
     }
 }
 
-/// Where a counter stands in each of two snapshots.
+/// The positions of a counter in two snapshots.
 struct SharedColumn<'a> {
     name: &'a str,
     prev: usize,
@@ -136,7 +134,7 @@ fn shared_counters<'a>(prev: &ProcStat, cur: &'a ProcStat) -> Vec<SharedColumn<'
         .collect()
 }
 
-/// The columns that count, with their positions.
+/// The columns that are counters, with their positions.
 fn counters(stat: &ProcStat) -> impl Iterator<Item = (usize, &str)> {
     stat.columns()
         .iter()
@@ -150,10 +148,10 @@ fn cell(row: &[u32], index: usize) -> u32 {
     row.get(index).copied().unwrap_or_default()
 }
 
-/// Totals in 64 bits of the 32-bit counters in a row of snapshots.
+/// 64-bit totals of the 32-bit counters in successive snapshots.
 ///
-/// Totals start at 0 with the first snapshot and never wrap or fall. They stay exact as long as no
-/// row counts 2^31 events between two snapshots.
+/// Totals start at 0 with the first snapshot, and never wrap or decrease. They are exact as long as no row counts 2^31 events
+/// between two snapshots.
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
     last: Option<ProcStat>,
@@ -162,10 +160,10 @@ pub struct Accumulator {
 }
 
 impl Accumulator {
-    /// Takes in the next snapshot; the difference to the one before it, `None` for the first.
+    /// Adds the next snapshot; returns the difference from the previous one, `None` for the first.
     ///
-    /// Only neighbouring snapshots are compared: a column that goes away keeps its total, and one
-    /// that comes (back) goes on from there with its next difference.
+    /// Only successive snapshots are compared: a column that disappears keeps its total, and one that comes back continues from
+    /// it with its next difference.
     pub fn add(&mut self, stat: &ProcStat) -> Option<StatDelta> {
         for (_, name) in counters(stat) {
             if !self.totals.contains_key(name) {
@@ -199,7 +197,7 @@ mod tests {
     use super::*;
     use crate::reading::proc_stat::{ParseError, kernel_text};
 
-    /// A snapshot of 50 entries with the given counters.
+    /// A snapshot with 50 entries and the given counters.
     fn stat<R: AsRef<[u32]>>(counters: &[&str], rows: &[R]) -> Result<ProcStat, ParseError> {
         let columns = [&[ENTRIES], counters].concat();
         let rows: Vec<_> = rows
@@ -209,7 +207,7 @@ mod tests {
         ProcStat::parse(&kernel_text(&columns, &rows))
     }
 
-    /// Differences of one column `found`, and (appeared, vanished, reset) rows.
+    /// Checks the difference of the column `found`, and the number of (appeared, vanished, reset) rows.
     fn check(
         prev: &[u32],
         cur: &[u32],
@@ -241,19 +239,19 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_come_or_go_count_nothing() -> Result<(), ParseError> {
+    fn rows_that_appear_or_vanish_count_nothing() -> Result<(), ParseError> {
         check(&[10], &[11, 4_000_000_000], 1, (1, 0, 0))?;
         check(&[10, 4_000_000_000, 9], &[11], 1, (0, 2, 0))
     }
 
     #[test]
-    fn a_row_set_back_counts_from_zero() -> Result<(), ParseError> {
+    fn a_reset_row_counts_from_zero() -> Result<(), ParseError> {
         check(&[1000, 20], &[3, 25], 8, (0, 0, 1))?;
         check(&[1000, 1000], &[0, 0], 0, (0, 0, 2))
     }
 
     #[test]
-    fn one_cell_set_back_resets_its_whole_row() -> Result<(), ParseError> {
+    fn one_reset_cell_resets_its_whole_row() -> Result<(), ParseError> {
         let prev = stat(&["found", "drop"], &[[1000, 5], [7, 5]])?;
         let cur = stat(&["found", "drop"], &[[2, 9], [8, 6]])?;
         let delta = delta(&prev, &cur);
@@ -303,7 +301,7 @@ mod tests {
     type Row = [u32; COUNTERS.len()];
 
     fn any_row() -> impl Strategy<Value = Row> {
-        // Half the cells start so close to 2^32 that they wrap.
+        // Half of the cells start so close to 2^32 that they wrap.
         prop::array::uniform3(prop_oneof![any::<u32>(), (u32::MAX - 1000)..])
     }
 
@@ -311,7 +309,7 @@ mod tests {
         prop::array::uniform3(prop_oneof![0..2000_u32, 0..BACKWARDS])
     }
 
-    /// What the kernel does: each cell counts on, modulo 2^32.
+    /// Counts as the kernel does: each cell modulo 2^32.
     fn count_on(rows: &mut [Row], steps: &[Row]) {
         for (cell, step) in rows.iter_mut().flatten().zip(steps.iter().flatten()) {
             *cell = cell.wrapping_add(*step);
@@ -338,7 +336,7 @@ mod tests {
         }
 
         #[test]
-        fn rows_that_come_or_go_never_make_a_giant_delta(
+        fn rows_that_appear_or_vanish_never_make_a_giant_delta(
             before in prop::collection::vec(any_row(), 1..=16),
             extra in prop::collection::vec(any_row(), 0..=16),
             small in 0..1000_u32,

@@ -1,4 +1,4 @@
-//! From two readings to rates, and from buckets to series.
+//! Rates from two readings, and series from buckets.
 
 pub mod delta;
 pub mod per_cpu;

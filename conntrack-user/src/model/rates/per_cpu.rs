@@ -1,7 +1,7 @@
-//! Each CPU by itself: what the sums hide.
+//! Counters by CPU, which sums hide.
 //!
-//! The kernel's rows are those of the possible CPUs in the order of their ids, without the ids; the
-//! probes' cells are indexed by id. Both are brought into the order of the possible CPUs.
+//! The kernel's rows are in the order of the ids of possible CPUs, but without the ids; the probes' cells are indexed by id. Both
+//! are mapped to the order of the possible CPUs.
 
 use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What each CPU has counted, over time.
+/// The counts of each CPU over time.
 #[derive(Clone, Debug, Default)]
 pub struct Cpus {
     stat: Option<ProcStat>,
@@ -33,7 +33,7 @@ pub struct Cpus {
 }
 
 impl Cpus {
-    /// Takes in what was read, without a view of it: as when probes were attached.
+    /// Adds a reading without computing rates, as when probes were attached.
     pub fn add(&mut self, reading: &CpuReading, stat: Option<&ProcStat>) {
         if let Some(stat) = stat {
             self.add_rows(stat);
@@ -43,12 +43,12 @@ impl Cpus {
         }
     }
 
-    /// The probes are gone: new ones count from 0.
+    /// Probes were detached: new ones count from 0.
     pub fn detach(&mut self) {
         self.cells = None;
     }
 
-    /// Takes in what was read, at the end of an interval of so many seconds.
+    /// Adds the reading that ends an interval of `seconds`; returns the rates of each CPU.
     pub fn observe(
         &mut self,
         reading: &CpuReading,
@@ -151,15 +151,15 @@ impl Cpus {
     }
 }
 
-/// A counter of one CPU. What is subtracted may have been counted on another CPU, when the call moved
-/// there meanwhile: it is never less than 0.
+/// The count of a counter on one CPU. The count that is subtracted may have been made on another CPU, when the call has migrated;
+/// so the result is clamped to 0.
 fn made(source: &Selector, totals: &ProbeTotals) -> u64 {
     let sum =
         |counters: &[ProbeCounter]| -> u64 { counters.iter().map(|c| totals[c.index()]).sum() };
     sum(source.plus).saturating_sub(sum(source.minus))
 }
 
-/// `online`: CPUs that run, where that is known; else all do.
+/// `online`: the number of CPUs that run, if known; else all count.
 fn skew(moved: &[u64], online: Option<usize>) -> Option<Skew> {
     let (busiest, most) = moved
         .iter()
@@ -217,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn rows_and_cells_come_together_under_the_ids() {
+    fn rows_and_cells_are_matched_by_cpu_id() {
         let mut cpus = Cpus::default();
         let reading = |inserted: &[u64]| CpuReading {
             ids: ids(&[0, 1, 4], &[0, 4]),
             probes: cells(inserted),
         };
         let origins = origins();
-        // Cell 4 is that of CPU 4, which has the third row.
+        // Cell 4 belongs to CPU 4, which has the third row.
         let first = cpus.observe(
             &reading(&[100, 0, 0, 0, 5]),
             Some(&stat(&[u32::MAX, 0, 9])),
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn without_ids_rows_are_rows() {
+    fn without_ids_rows_are_numbered() {
         let mut cpus = Cpus::default();
         let reading = CpuReading {
             ids: Err("not this machine".into()),
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_do_not_fit_the_ids_are_not_guessed_at() {
+    fn rows_that_do_not_match_the_ids_are_not_used() {
         let mut cpus = Cpus::default();
         let reading = CpuReading {
             ids: ids(&[0, 1, 2], &[0, 1, 2]),
@@ -328,8 +328,7 @@ mod tests {
     }
 
     proptest! {
-        /// What the CPUs counted adds up to what all counted, wraps included, and the busiest has no
-        /// less than its even share.
+        /// The CPUs add up to the total, wraps included, and the busiest one has at least the mean.
         #[test]
         fn cpus_add_up(
             steps in prop::collection::vec(prop::collection::vec(0_u32..100_000, 4), 2..20),

@@ -5,10 +5,10 @@ use hdrhistogram::Histogram;
 
 use crate::reading::buckets::BUCKET_SECONDS;
 
-/// Significant decimal digits kept of a count per bucket. Counts up to 2,047 are kept exactly.
+/// Significant decimal digits of a count per bucket. Counts up to 2,047 are exact.
 pub const DIGITS: u8 = 3;
 
-/// The sums that an index of dispersion is made from. Exact: nothing is rounded before the end.
+/// The sums for an index of dispersion. They are exact; only the result is rounded.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     counts: u128,
@@ -21,7 +21,7 @@ impl Sums {
         self.squares += u128::from(count) * u128::from(count);
     }
 
-    /// `buckets`: how many there are, those without events included.
+    /// `buckets`: the number of buckets, empty ones included.
     fn dispersion(&self, buckets: u64) -> Option<f64> {
         let n = u128::from(buckets);
         let spread = (n * self.squares).saturating_sub(self.counts * self.counts);
@@ -42,8 +42,8 @@ impl Percentiles {
         }
     }
 
-    /// Of so few buckets that all can be remembered: exact. `busy`: the counts of those with events;
-    /// `buckets`: how many there are. `None` without buckets.
+    /// Exact percentiles of so few buckets that all counts can be kept. `busy`: the counts of buckets with events; `buckets`: the
+    /// number of all buckets. `None` without buckets.
     #[must_use]
     pub fn of(mut busy: Vec<u64>, buckets: u64) -> Option<Self> {
         busy.sort_unstable();
@@ -64,13 +64,13 @@ impl Percentiles {
     }
 }
 
-/// A histogram of counts per bucket, empty buckets included, for any number of buckets.
+/// A histogram of counts per bucket, empty buckets included.
 #[derive(Clone, Debug, Default)]
 pub struct BucketHistogram {
     buckets: u64,
     sums: Sums,
     max: u64,
-    /// Of buckets with events; made with the first.
+    /// The buckets with events; `None` before the first.
     busy: Option<Histogram<u64>>,
 }
 
@@ -84,12 +84,12 @@ impl BucketHistogram {
             return;
         }
         let busy = self.busy.get_or_insert_with(|| {
-            // Grows with the counts.
+            // Resizes itself as counts grow.
             Histogram::new(DIGITS).unwrap_or_else(|_| {
                 unreachable!("a number of digits that hdrhistogram documents as valid")
             })
         });
-        // It cannot be too much: a histogram of this precision has room for all of u64.
+        // Cannot fail: a histogram of this precision can hold any u64.
         if busy.record(count).is_err() {
             busy.saturating_record(count);
         }
@@ -103,7 +103,7 @@ impl BucketHistogram {
         let at_quantile = |quantile: f64| {
             let rank = (quantile * self.buckets as f64).ceil() as u64;
             match &self.busy {
-                // A rank between two buckets' quantiles: no rounding can reach the next rank.
+                // The rank is between two buckets, so that rounding cannot reach the next one.
                 Some(busy) if rank > empty => {
                     let rank = (rank - empty) as f64 - 0.5;
                     busy.value_at_quantile(rank / recorded as f64).min(self.max)
@@ -142,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn dispersion_of_what_is_known() {
+    fn dispersion_of_known_counts() {
         assert_eq!(recorded(&[0, 0]).unwrap().dispersion, None);
         assert_eq!(recorded(&[7; 50]).unwrap().dispersion, Some(0.0));
         // Mean 1, variance 3.
         assert_eq!(recorded(&[4, 0, 0, 0]).unwrap().dispersion, Some(3.0));
     }
 
-    /// The definition, for sorted counts: the first that at least `part` in a thousand are no more than.
+    /// The definition, for sorted counts: the smallest count that at least `part` per thousand of the counts do not exceed.
     fn nearest_rank(sorted: &[u64], part: usize) -> f64 {
         let needed = |n: usize| n * 1000 >= part * sorted.len();
         let rank = (1..=sorted.len()).find(|&n| needed(n)).unwrap();
@@ -159,9 +159,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Both ways give what the definition says: one exactly, the other to its precision.
+        /// Both computations match the definition: one exactly, the other within its precision.
         #[test]
-        fn percentiles_are_what_an_exact_computation_gives(
+        fn percentiles_match_an_exact_computation(
             counts in prop::collection::vec(prop_oneof![Just(0), 0_u64..30, 0_u64..5_000_000], 1..3000)
         ) {
             let busy: Vec<u64> = counts.iter().copied().filter(|&n| n > 0).collect();

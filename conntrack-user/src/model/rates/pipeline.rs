@@ -1,4 +1,4 @@
-//! The bucket pipeline: each counter's buckets, once they have settled, go to its histogram and its burst detector.
+//! The bucket pipeline: once the buckets of a counter have settled, they go to its histogram and its burst detector.
 
 use crate::{
     model::{
@@ -10,7 +10,7 @@ use crate::{
     reading::buckets::{BucketBatch, Epoch},
 };
 
-/// The buckets of all counters of one instance over time.
+/// The bucket pipelines of all counters of one instance.
 #[derive(Clone, Debug)]
 pub struct BucketPipeline {
     settings: BurstSettings,
@@ -41,7 +41,7 @@ impl Stage {
         }
     }
 
-    /// The next bucket that is known is `first`.
+    /// Skips to bucket `first`: those before it were lost.
     fn resume_at(&mut self, first: Epoch) {
         let rest = self.settling.flush(first);
         self.settled(rest);
@@ -50,7 +50,7 @@ impl Stage {
 }
 
 impl BucketPipeline {
-    /// A pipeline that no bucket has entered.
+    /// Starts without buckets.
     #[must_use]
     pub fn new(settings: BurstSettings) -> Self {
         Self {
@@ -59,8 +59,7 @@ impl BucketPipeline {
         }
     }
 
-    /// Takes a batch of buckets, `series` by counter; gives the bursts that are over, in the order of
-    /// their ends.
+    /// Takes a batch of buckets, as `series` by counter; returns the bursts that are over, in the order of their ends.
     pub fn take(
         &mut self,
         batch: &BucketBatch,
@@ -81,7 +80,7 @@ impl BucketPipeline {
         self.found()
     }
 
-    /// No more will come. A burst that is not over ends here.
+    /// Ends the series, and with it a burst that is not over.
     pub fn finish(&mut self) -> Vec<(Counter, DetectedBurst)> {
         for (_, buckets) in self.counters.iter_mut() {
             let end = buckets.settling.end();
@@ -90,7 +89,7 @@ impl BucketPipeline {
         self.found()
     }
 
-    /// The distribution of a counter's buckets up to now.
+    /// The distribution of a counter's buckets so far.
     #[must_use]
     pub fn percentiles(&self, counter: Counter) -> Option<Percentiles> {
         let buckets = self.counters.get(counter)?;
@@ -112,8 +111,7 @@ impl BucketPipeline {
     }
 }
 
-/// The distribution of a counter's buckets in one batch, by what is known at its end. What comes late
-/// for earlier buckets is not in it.
+/// The distribution of a counter's buckets in one batch, as known at its end. Late counts for its buckets are not included.
 #[must_use]
 pub fn of_batch(batch: &BucketBatch, series: &Series) -> Option<Percentiles> {
     let known = batch.first + batch.lost;
@@ -146,7 +144,7 @@ mod tests {
         sources
     }
 
-    /// The first bucket, the one after the last, and the counts by bucket.
+    /// The first bucket, the end (exclusive), and the counts by bucket.
     type Rows = (Epoch, Epoch, Vec<(Epoch, u64)>);
 
     fn run(batches: &[Rows]) -> (Vec<(Counter, DetectedBurst)>, BucketPipeline) {
@@ -191,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_known_of_lost_buckets() {
+    fn lost_buckets_are_not_counted_as_zero() {
         let mut inside = BucketPipeline::new(SETTINGS);
         let mut batch = BucketBatch {
             first: 0,
@@ -215,8 +213,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// However a run is cut into batches, and whatever is counted late, the bursts are the same, and
-        /// so is the distribution.
+        /// The bursts and the distribution do not depend on how a run is cut into batches, nor on late counts.
         #[test]
         fn cuts_and_late_counts_make_no_difference(
             pulses in prop::collection::vec((0_u64..4000, 1_u64..60, 1_u64..40), 0..8),
@@ -233,7 +230,7 @@ mod tests {
             let mut from = 0;
             for to in cuts.into_iter().chain([5000]) {
                 let mut now: Vec<(Epoch, u64)> = rows.iter().copied().filter(|(e, _)| (from..to).contains(e)).collect();
-                // Some of what the last batch's last 64 buckets hold comes with this one.
+                // Some counts for the last batch's last 64 buckets come with this one.
                 if let Some((first, end, before)) = batches.last_mut() {
                     let open = end.saturating_sub(crate::reading::buckets::LATE).max(*first);
                     for (epoch, count) in before.iter_mut().filter(|(e, _)| *e >= open) {

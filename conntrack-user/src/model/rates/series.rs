@@ -1,4 +1,4 @@
-//! Time series of ~1 ms buckets: what the kernel counted, placed in time.
+//! Time series of buckets of about 1 ms: events by time.
 
 use crate::reading::buckets::{BucketBatch, Epoch};
 
@@ -6,10 +6,10 @@ use conntrack_ebpf::ProbeCounter;
 
 use crate::{model::kernel::per_counter::PerCounter, reading::selector::Selector};
 
-/// The series of one counter in one batch, without its leading and trailing zeros.
+/// The counts of one counter in one batch, without leading and trailing zeros.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Series {
-    /// Bucket of the first count.
+    /// The bucket number of the first count.
     pub start: Epoch,
     /// Events per bucket.
     pub counts: Vec<u64>,
@@ -25,17 +25,17 @@ impl Series {
     }
 }
 
-/// Makes the series of each counter from batches, in order.
+/// Computes the series of each counter from consecutive batches.
 ///
-/// Only a difference has state: when its two events fall on either side of
-/// a bucket's end, the later bucket owes one, which is taken from the next event. Sums stay exact.
+/// Only differences of two probes have state: when the two events of a flow fall into different buckets, the count of the later
+/// bucket would be negative. It is subtracted from the next events instead, so sums stay exact.
 #[derive(Clone, Debug, Default)]
 pub struct SeriesMaker {
     debt: PerCounter<u64>,
 }
 
 impl SeriesMaker {
-    /// The series of every counter in `sources`.
+    /// Computes the series of every counter in `sources`.
     pub fn series(
         &mut self,
         batch: &BucketBatch,
@@ -63,7 +63,7 @@ impl SeriesMaker {
     }
 }
 
-/// A dense series from ascending sparse points; `None` when all are zero.
+/// A dense series from sparse points in ascending order; `None` if all are zero.
 fn trimmed(points: impl Iterator<Item = (Epoch, u64)>) -> Option<Series> {
     let mut series: Option<Series> = None;
     for (epoch, count) in points.filter(|&(_, count)| count > 0) {

@@ -1,4 +1,4 @@
-//! Waiting until nothing can change a bucket any more.
+//! Delays buckets until no late count can change them.
 
 use std::collections::VecDeque;
 
@@ -7,18 +7,18 @@ use crate::{
     reading::buckets::{Epoch, LATE},
 };
 
-/// The last buckets of one counter, which late counts may still add to.
+/// The last buckets of one counter, to which late counts may still be added.
 ///
-/// However a run is cut into batches, the same buckets come out, each once, in order.
+/// It returns the same buckets, each once and in order, however a run is cut into batches.
 #[derive(Clone, Debug)]
 pub struct Settling {
-    /// The bucket of the first of `counts`.
+    /// The bucket number of the first of `counts`.
     first: Epoch,
     counts: VecDeque<u64>,
 }
 
 impl Settling {
-    /// Waits for buckets from `first` on.
+    /// Starts at bucket `first`.
     #[must_use]
     pub fn from(first: Epoch) -> Self {
         Self {
@@ -27,20 +27,20 @@ impl Settling {
         }
     }
 
-    /// The bucket after the last one taken.
+    /// The bucket after the last one that was added.
     #[must_use]
     pub fn end(&self) -> Epoch {
         self.first + self.counts.len() as Epoch
     }
 
-    /// Takes the series of the batch that ends before `end`; gives the buckets that have settled by it.
+    /// Adds the series of the batch that ends before `end`; returns the buckets that have settled.
     pub fn take(&mut self, series: &Series, end: Epoch) -> Vec<u64> {
         let past = |at: Epoch, first: Epoch| usize::try_from(at - first).unwrap_or(usize::MAX);
         if end > self.end() {
             self.counts.resize(past(end, self.first), 0);
         }
         for (epoch, &count) in (series.start..).zip(&series.counts) {
-            // What is too late for its bucket is counted in the nearest that is open.
+            // A count that is too late for its bucket goes to the oldest open one.
             let at = past(epoch.max(self.first), self.first);
             match self.counts.get_mut(at) {
                 Some(bucket) => *bucket += count,
@@ -57,12 +57,12 @@ impl Settling {
         self.counts.drain(..settled).collect()
     }
 
-    /// The buckets that late counts may still add to.
+    /// The buckets that have not settled.
     pub fn pending(&self) -> impl Iterator<Item = u64> + '_ {
         self.counts.iter().copied()
     }
 
-    /// Gives them: no more will come before `first`.
+    /// Returns the open buckets; the next one will be `first`.
     pub fn flush(&mut self, first: Epoch) -> Vec<u64> {
         self.first = first;
         std::mem::take(&mut self.counts).into()
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_comes_out_when_it_is_old_enough_with_what_came_late() {
+    fn a_bucket_settles_with_its_late_counts() {
         let mut settling = Settling::from(100);
         assert!(settling.take(&series(101, &[5, 0, 7]), 110).is_empty());
         assert!(settling.take(&series(101, &[1]), 100 + LATE).is_empty());
@@ -94,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_late_is_not_lost() {
+    fn counts_that_are_too_late_are_not_lost() {
         let mut settling = Settling::from(100);
         assert_eq!(settling.take(&series(90, &[3]), 101 + LATE), [3]);
     }
 
     proptest! {
-        /// Wherever batches are cut, and with whatever comes late, the buckets are the same.
+        /// The buckets do not depend on how a run is cut into batches, nor on late counts.
         #[test]
         fn cuts_make_no_difference(
             counts in prop::collection::vec(0_u64..100, 1..800),
@@ -109,7 +109,7 @@ mod tests {
         ) {
             let mut settling = Settling::from(1000);
             let mut out: Vec<u64> = Vec::new();
-            // What is still to come of each bucket.
+            // The counts of each bucket that are still to come.
             let mut rest = counts.clone();
             let mut from = 0;
             let cuts = cuts.into_iter().filter(|&cut| cut < counts.len());

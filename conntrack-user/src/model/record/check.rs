@@ -1,4 +1,4 @@
-//! What a check of the probes against the kernel found.
+//! The result of comparing the probes with the kernel.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,24 +7,24 @@ use crate::{model::record::wire::Time, text::Text};
 /// Name of the check Δentries = alloc − free.
 pub const ENTRIES_BALANCE: &str = "entries_balance";
 
-/// What a check found, from best to worst.
+/// The result of a check, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// There is nothing to compare with; the reason says why.
+    /// There is nothing to compare with, for the given reason.
     NotComparable,
     /// Nothing moved during the reading, and the numbers are equal.
     Exact,
-    /// The probe's number lies in the range the reading allows.
+    /// The probe's number is in the range that the reading allows.
     WithinBracket,
-    /// The difference is no larger than the number of probe hits the kernel says it missed.
+    /// The probe missed no more than the number of hits that the kernel reports as missed.
     Undercount,
-    /// The numbers do not agree.
+    /// Probe and kernel disagree.
     Mismatch,
 }
 
 impl Verdict {
-    /// Its name in the contract.
+    /// Its name in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -37,37 +37,37 @@ impl Verdict {
     }
 }
 
-/// One check: differences since the probes were attached.
+/// One check. Its numbers are differences since the probes were attached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// The counter's name, or [`ENTRIES_BALANCE`].
     pub name: Text,
     /// What the probes counted.
     pub probe: Option<i64>,
-    /// The least the kernel can have counted.
+    /// The least that the kernel can have counted.
     pub kernel_low: Option<i64>,
-    /// The most the kernel can have counted.
+    /// The most that the kernel can have counted.
     pub kernel_high: Option<i64>,
-    /// How far the probe's number lies outside the range: negative when it is too low.
+    /// How far the probe's number is outside the range; negative if it is too low.
     pub residual: Option<i64>,
-    /// Whether probes and kernel agree.
+    /// Whether probe and kernel agree.
     pub verdict: Verdict,
-    /// Why, where the numbers do not say it.
+    /// The reason for the verdict, where the numbers alone do not show it.
     pub reason: Option<Text>,
 }
 
 /// The cross-check of one instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Crosscheck {
-    /// When.
+    /// The time of the reading.
     pub time: Time,
-    /// Which network namespace or directory it is about, by its name.
+    /// The name of its network namespace, or of the directory.
     pub instance: Text,
-    /// Differences since the probes were attached.
+    /// The checks, with differences since the probes were attached.
     pub checks: Vec<Check>,
 }
 
-/// The worst verdict of those that compare anything; `None` when none does.
+/// The worst verdict of the checks that compare anything; `None` if none does.
 #[must_use]
 pub fn worst(checks: &[Check]) -> Option<Verdict> {
     checks

@@ -1,4 +1,4 @@
-//! What happens at a moment: single events, notifications, bursts.
+//! Single events, alert notifications and bursts.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,86 +10,86 @@ use crate::{
 /// A single event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// When.
+    /// When it happened.
     pub time: Time,
-    /// Which network namespace or directory it is about, by its name.
+    /// The name of its network namespace, or of the directory.
     pub instance: Text,
     /// `table_full`, `early_drop`, `clash`, `insert_failed`, `chain_too_long`, `invalid`, `icmp_error`.
     pub kind: Text,
-    /// The flow or packet it is about.
+    /// Its flow or packet, if known.
     pub tuple: Option<Tuple>,
     /// The flow that took its place, for `early_drop`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Tuple>,
 }
 
-/// What became of the events of a kind.
+/// The number of events of one kind, by what became of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventTotals {
-    /// Reported.
+    /// Sent to user space.
     pub sent: u64,
-    /// Left out by the rate limit.
+    /// Suppressed by the rate limit.
     pub suppressed: u64,
     /// Lost because the ring buffer was full.
     pub lost: u64,
 }
 
-/// A notification: a raise at once, a recovery after its delay.
+/// A notification that the status of an alert has changed: a raise at once, a recovery after a delay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
-    /// When.
+    /// When the notification was due.
     pub time: Time,
-    /// Which network namespace or directory it is about, by its name.
+    /// The name of its network namespace, or of the directory.
     pub instance: Text,
     /// The alert's name.
     pub name: Text,
-    /// The status now.
+    /// The new status.
     pub status: AlertStatus,
-    /// The value it was judged by.
+    /// The value from which it was evaluated.
     pub value: f64,
-    /// Unit of the value.
+    /// The unit of `value`.
     pub unit: Text,
-    /// The status notified before.
+    /// The status that was notified before.
     pub previous: AlertStatus,
 }
 
-/// Far more events of one counter than before, for a short time.
+/// A short time with far more events of one counter than usual.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Burst {
-    /// Which network namespace or directory it is about, by its name.
+    /// The name of its network namespace, or of the directory.
     pub instance: Text,
-    /// The counter's name.
+    /// The name of the counter.
     pub counter: Text,
-    /// Begin of its first bucket.
+    /// Start of its first bucket.
     pub start: Time,
     /// End of its last bucket.
     pub end: Time,
     /// From start to end, in milliseconds.
     pub duration_ms: f64,
-    /// Events in it.
+    /// The number of events in it.
     pub count: u64,
     /// Events per second in its busiest bucket.
     pub peak_rate: f64,
     /// Length of a bucket.
     pub window_ms: f64,
-    /// Events per second that were usual before.
+    /// The usual rate before it, in events per second.
     #[serde(default)]
     pub usual_rate: f64,
 }
 
-/// The bursts of one counter.
+/// The bursts of one counter, in total.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BurstTotals {
-    /// How many there were.
+    /// The number of bursts.
     pub number: u64,
-    /// Events in them together.
+    /// The number of events in all of them.
     pub count: u64,
-    /// The one with the most events, the first of equals.
+    /// The one with the most events; the first of equals.
     pub largest: Burst,
 }
 
 impl BurstTotals {
-    /// None so far; `first` will be the first.
+    /// The totals before `first`, the first burst.
     #[must_use]
     pub fn none(first: &Burst) -> Self {
         Self {
@@ -99,7 +99,7 @@ impl BurstTotals {
         }
     }
 
-    /// And one more.
+    /// Adds a burst.
     pub fn add(&mut self, burst: &Burst) {
         self.number += 1;
         self.count += burst.count;

@@ -1,4 +1,4 @@
-//! What is watched, and how.
+//! The configuration of a run, and what is available.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::{
     text::Text,
 };
 
-/// What is watched, and how.
+/// The configuration of a run, and what is available.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`SCHEMA`].
@@ -24,11 +24,11 @@ pub struct Hello {
     pub hostname: Text,
     /// Time between samples, in milliseconds.
     pub interval_ms: f64,
-    /// What is attached.
+    /// The attached and missing probes.
     pub probes: Probes,
-    /// What is watched.
+    /// The watched instances.
     pub instances: Vec<Instance>,
-    /// Why a counter is unavailable.
+    /// Why counters are unavailable.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub unavailable: PerCounter<Text>,
 }
@@ -36,7 +36,7 @@ pub struct Hello {
 /// A watched network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
-    /// Its name here.
+    /// Its name in records.
     pub name: Text,
     /// Its inode number; `None` for a directory of files.
     pub netns: Option<u32>,

@@ -1,7 +1,7 @@
-//! What is reported: the objects of the JSON contract, and the input of every other output format.
+//! The objects of the JSON contract, which are also the input of every other output format.
 //!
-//! Everything a renderer needs is here, computed: renderers do no arithmetic. What was written as JSON
-//! can be read again, and is then the same to every renderer.
+//! They contain everything that a renderer needs: renderers do no arithmetic. Records can be read back from JSON, and are
+//! rendered the same then.
 
 mod check;
 pub(crate) mod derived;
@@ -27,30 +27,30 @@ pub use self::{
 /// Version of the contract.
 pub const SCHEMA: u32 = 1;
 
-/// A line of the report.
+/// A record of a run: a line of JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
-    /// What is watched, and how. Comes first, and again when it changes.
+    /// The configuration and what is available. Comes first, and again when it changes.
     Hello(Box<Hello>),
     /// One interval of one instance.
     Sample(Box<Sample>),
     /// The cross-check at the end of an interval.
     Crosscheck(Crosscheck),
-    /// A single event: something dropped, evicted or refused.
+    /// A single event: something was dropped, evicted or rejected.
     Event(Box<Event>),
-    /// A notification.
+    /// A change of an alert's status.
     Alert(Alert),
-    /// Far more of something than before, for a short time.
+    /// A short time with far more events than usual.
     Burst(Burst),
     /// Top talkers, by several measures.
     Top(Top),
-    /// The whole run. The last line.
+    /// The totals of the run. Comes last.
     Summary(Box<Summary>),
 }
 
 impl Record {
-    /// The moment it is about, where it is about one: the end of an interval or burst.
+    /// Its time, if it has one: the end of its interval or burst.
     #[must_use]
     pub fn time(&self) -> Option<Time> {
         match self {

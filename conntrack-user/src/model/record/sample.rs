@@ -23,31 +23,30 @@ use crate::{
 pub struct Sample {
     /// The interval's end.
     pub time: Time,
-    /// Its real length in seconds.
+    /// Its measured length in seconds.
     pub interval_s: f64,
-    /// Which network namespace or directory it is about, by its name.
+    /// The name of its network namespace, or of the directory.
     pub instance: Text,
     /// Entries in the table.
     pub entries: Option<u64>,
-    /// The most entries it may hold.
+    /// `nf_conntrack_max`.
     pub max: Option<u64>,
     /// `entries` in percent of `max`.
     pub utilization: Option<f64>,
-    /// Seconds until the table is full, if it goes on filling as it does; `None` where it does not fill,
-    /// or where nothing can be said.
+    /// Seconds until the table is full if it keeps filling at this rate; `None` if it does not fill, or if there is no forecast.
     #[serde(default)]
     pub time_to_full_s: Option<TimeToFull>,
     /// The six charts: rates per second, and entries.
     pub charts: Ordered<Ordered<Option<f64>>>,
     /// Where each dimension comes from.
     pub sources: Ordered<Ordered<SourceKind>>,
-    /// Totals since the start.
+    /// Totals since the start of the run.
     #[serde(serialize_with = "all_by_name", deserialize_with = "from_names")]
     pub counters: PerCounter<u64>,
     /// The busiest bucket of the interval.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub peaks: PerCounter<Peak>,
-    /// Distribution of the per-bucket rate in the interval, of counters that moved; `None` without probes.
+    /// The distribution of the per-bucket rate in the interval, of counters that rose; `None` without probes.
     #[serde(
         serialize_with = "optional_by_name",
         deserialize_with = "optional_from_names",
@@ -55,7 +54,7 @@ pub struct Sample {
         skip_serializing_if = "Option::is_none"
     )]
     pub histograms: Option<PerCounter<Percentiles>>,
-    /// The buckets of the interval.
+    /// The buckets of the interval, if they were requested.
     #[serde(
         serialize_with = "optional_by_name",
         deserialize_with = "optional_from_names",
@@ -63,33 +62,33 @@ pub struct Sample {
         skip_serializing_if = "Option::is_none"
     )]
     pub buckets: Option<PerCounter<Buckets>>,
-    /// Each CPU by itself, when that was asked for.
+    /// The values of each CPU, if they were requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_cpu: Option<PerCpu>,
-    /// Milliseconds of buckets that had been overwritten before they could be read.
+    /// Milliseconds of buckets that were overwritten before they were read.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub buckets_lost_ms: f64,
-    /// Why the table is empty, where that is not for lack of traffic: nothing tracks here.
+    /// Why the table is empty, when nothing tracks connections here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untracked: Option<Text>,
-    /// The alerts as they stand, whether or not anybody was notified.
+    /// The current state of the alerts, whether or not it was notified.
     pub alerts: Ordered<AlertState>,
-    /// Alerts that do not stand anywhere, because what they are judged by is unavailable, and why.
+    /// Why alerts could not be evaluated.
     #[serde(default, skip_serializing_if = "Ordered::is_empty")]
     pub alerts_unavailable: Ordered<Text>,
-    /// Worst verdict of the cross-check; the `crosscheck` object that follows says the rest.
+    /// The worst verdict of the cross-check; details are in the `crosscheck` record that follows.
     pub verdict: Option<Verdict>,
 }
 
-/// Where a dimension comes from.
+/// The source of a dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceKind {
     /// The kernel's own counter.
     Proc,
-    /// The eBPF programs.
+    /// An eBPF program.
     Probe,
-    /// Nowhere.
+    /// None.
     Unavailable,
 }
 
@@ -100,34 +99,33 @@ pub struct Peak {
     pub rate: f64,
     /// Length of a bucket.
     pub window_ms: f64,
-    /// When the bucket began; `None` when nothing happened in the interval.
+    /// The bucket's start; `None` when there were no events in the interval.
     pub at: Option<Time>,
 }
 
 /// A series of buckets, without leading and trailing zeros.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Buckets {
-    /// When the first bucket began.
+    /// The start of the first bucket.
     pub start: Time,
     /// Length of a bucket.
     pub width_ms: f64,
-    /// Events per bucket. Buckets of the same time in two samples add up.
+    /// Events per bucket. Where buckets of two samples overlap in time, their counts add up.
     pub counts: Vec<u64>,
 }
 
-/// Each CPU by itself. All lists are in the order of `cpus`: one entry per possible CPU.
+/// The values of each CPU. All lists are in the order of `cpus`: one entry per possible CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PerCpu {
-    /// The CPUs' ids; `None` where they are not known. Then the lists are in the order of the kernel's
-    /// rows, which have no ids.
+    /// The CPUs' ids; `None` if they are not known. Then the lists are in the order of the kernel's rows, which have no ids.
     pub cpus: Option<Vec<u32>>,
     /// Why something is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<Text>,
-    /// Events per second, of counters that moved in the interval.
+    /// Events per second, of counters that rose in the interval.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub rates: PerCounter<Vec<f64>>,
-    /// Totals since the start, of counters that have moved.
+    /// Totals since the start of the run, of counters that rose.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub totals: PerCounter<Vec<u64>>,
     /// How uneven the rates are.
@@ -135,23 +133,23 @@ pub struct PerCpu {
     pub skew: PerCounter<Skew>,
 }
 
-/// How uneven a counter's rates are over the CPUs.
+/// How uneven a counter's rates are across CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Skew {
     /// Position of the busiest CPU in the lists.
     pub busiest: usize,
     /// Its share of all events, in percent.
     pub share: f64,
-    /// Its rate by the mean of the CPUs that are online: 1 when all do the same.
+    /// Its rate divided by the mean of the online CPUs: 1 when all are equal.
     pub ratio: f64,
 }
 
-/// How an alert stands.
+/// The current state of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlertState {
     /// Its status now.
     pub status: AlertStatus,
-    /// The value it was last judged by, in the alert's unit.
+    /// The value that was last evaluated, in the alert's unit.
     pub value: Option<f64>,
     /// The status last notified.
     pub notified: AlertStatus,

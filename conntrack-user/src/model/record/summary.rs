@@ -1,4 +1,4 @@
-//! The whole run.
+//! The totals of a whole run.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,35 +16,35 @@ use crate::{
     text::Text,
 };
 
-/// The whole run.
+/// The totals of a whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Time from the first to the last reading.
     pub duration_s: f64,
-    /// Events by kind; `None` where there were no probes to see any.
+    /// Events by kind; `None` if there were no probes to report any.
     pub events: Option<Ordered<EventTotals>>,
-    /// Each instance.
+    /// One per watched network namespace, ended ones included.
     pub instances: Vec<InstanceSummary>,
-    /// Namespaces that came and went, and of which nothing is said: those with the fewest flows, where there were many.
+    /// The number of namespaces that have ended and are left out: of many, those with the fewest flows.
     #[serde(default, skip_serializing_if = "is_none_left_out")]
     pub instances_left_out: u64,
 }
 
-/// The whole run of one instance.
+/// The totals of one instance over the whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InstanceSummary {
-    /// The instance.
+    /// Its network namespace, or the directory.
     pub name: Text,
-    /// What was counted, by probe and by kernel.
+    /// The totals of probes and kernel.
     #[serde(serialize_with = "by_name", deserialize_with = "from_names")]
     pub totals: PerCounter<Total>,
     /// The final checks.
     pub crosscheck: Vec<Check>,
-    /// Probe hits the kernel missed; `None` where it does not tell, or without probes.
+    /// Probe hits that the kernel missed; `None` without probes, or where the kernel does not count them.
     pub missed: Option<u64>,
-    /// Events that reached the programs and were lost; `None` without probes.
+    /// Events that were lost after they reached the programs; `None` without probes.
     pub lost_events: Option<u64>,
-    /// Milliseconds of buckets that had been overwritten before they could be read.
+    /// Milliseconds of buckets that were overwritten before they were read.
     pub buckets_lost_ms: f64,
     /// How long connections lived, with `--lifetimes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,11 +60,11 @@ pub struct InstanceSummary {
     pub bursts: PerCounter<BurstTotals>,
 }
 
-/// A counter over the whole run.
+/// The totals of one counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Total {
-    /// By the probes.
+    /// Counted by the probes.
     pub probe: Option<u64>,
-    /// By the kernel's own column, where this kernel counts it.
+    /// Counted by the kernel, if it has a live column.
     pub kernel: Option<u64>,
 }

@@ -4,54 +4,54 @@ use serde::{Deserialize, Serialize};
 
 use crate::{model::record::wire::Time, text::Text};
 
-/// Who causes what: leaders by several measures.
+/// Top talkers of an instance by several measures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Top {
-    /// When.
+    /// The end of the window, or when the entries were listed.
     pub time: Time,
-    /// Which network namespace or directory it is about, by its name.
+    /// The name of its network namespace, or of the directory.
     pub instance: Text,
-    /// Seconds that the counts cover, up to `time`; 0 for what is held at `time`.
+    /// The length of the window that ends at `time`, in seconds; 0 for the current entries.
     pub window_s: f64,
-    /// Said once, at the end: of the whole run, or of the entries as they were listed last.
+    /// Whether this is the last one: of the whole run, or of the last listing of entries.
     #[serde(default)]
     pub closing: bool,
-    /// One for each measure and kind of key. What cannot be counted has none.
+    /// A table for each measure and kind of key. Those that cannot be counted are left out.
     pub tables: Vec<TopTable>,
-    /// What is to be known about the counts, such as that the table changed while it was listed.
+    /// A limitation of the counts, for example that the table changed while it was listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<Text>,
 }
 
-/// The leaders by one measure.
+/// The top talkers by one measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TopTable {
-    /// What is counted: `new`, `dropped`, `evicted`, `entries`.
+    /// The measure: `new`, `dropped`, `evicted` or `entries`.
     pub by: Text,
-    /// What it is counted for: `src`, `dst`, `dport`, and for entries also `proto`, `state`, `zone`, `mark`.
+    /// The kind of key: `src`, `dst`, `dport`, and for entries also `proto`, `state`, `zone`, `mark`.
     pub of: Text,
-    /// The sum over everybody. With several instances it may lack what is certain for no key.
+    /// The sum over all keys. With several instances it may lack counts that cannot be attributed to a key.
     pub total: u64,
-    /// No count is further below the truth than this; 0 where all are exact. None is above it.
+    /// The most that a count can be too low; 0 if all are exact. Counts are never too high.
     pub error: u64,
-    /// Whether nobody else can have more than the last row.
+    /// Whether no key that is not listed can have more than the last row.
     #[serde(default)]
     pub certain: bool,
-    /// The leaders, most first.
+    /// The top talkers, most first.
     pub rows: Vec<TopRow>,
 }
 
-/// One leader.
+/// One talker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TopRow {
     /// An address or prefix, a port, …
     pub key: Text,
-    /// How many, at least.
+    /// Its count, at least.
     pub count: u64,
     /// `count` in percent of the table's `total`.
     #[serde(default)]
     pub share: f64,
-    /// The process or container behind it, where a local socket makes it knowable.
+    /// The process or container behind it, if a local socket identifies it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Text>,
 }

@@ -1,4 +1,4 @@
-//! How the parts of records are written, and read again.
+//! How the parts of records are serialized and deserialized.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -11,7 +11,7 @@ use serde::{
 
 use crate::{model::kernel::per_counter::PerCounter, text::Text};
 
-/// A moment, written as RFC 3339 in UTC with microseconds.
+/// A point in time, written as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub Timestamp);
 
@@ -34,7 +34,7 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// A map that keeps its order: chart dimensions are documented in one.
+/// A map that keeps its order, as that of chart dimensions is documented.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ordered<V>(pub Vec<(Text, V)>);
 
@@ -45,7 +45,7 @@ impl<V> Default for Ordered<V> {
 }
 
 impl<V> Ordered<V> {
-    /// Whether there is nothing in it.
+    /// Whether it has no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -95,7 +95,7 @@ fn entries<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer.deserialize_map(Entries(PhantomData))
 }
 
-/// The values of counters by name. Counters this version does not know are left out.
+/// The values of counters by name. Counters that this version does not know are ignored.
 pub(super) fn from_names<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<PerCounter<V>, D::Error> {

@@ -1,5 +1,4 @@
-//! Takes in records, gives a report. Memory and page are bounded: what is too much gets coarser, and lists
-//! are cut.
+//! Builds a report from records. Memory and page size are bounded: series are made coarser, and lists are cut.
 
 use std::collections::BinaryHeap;
 
@@ -17,25 +16,25 @@ use crate::{
     text::Text,
 };
 
-/// Values that all series of a report keep together.
+/// The most values of all series together.
 const TOTAL: usize = 150_000;
 
-/// Values that each series keeps at least.
+/// The fewest values that each series keeps.
 const LEAST: usize = 16;
 
-/// Values added between two looks at whether there are too many.
+/// The number of added values after which the size is checked again.
 const BETWEEN: usize = TOTAL;
 
-/// Instances in a report.
+/// The most instances in a report.
 const INSTANCES: usize = 256;
 
-/// Notes on the recording that are shown.
+/// The most notes in a report.
 const NOTES: usize = 100;
 
-/// The longest interval, in microseconds: 35 years.
+/// The longest interval in microseconds: 35 years.
 const LONGEST: f64 = (1_u64 << 50) as f64;
 
-/// Makes a report.
+/// Builds a report.
 #[derive(Debug, Default)]
 pub struct Builder {
     hello: Option<Hello>,
@@ -45,9 +44,9 @@ pub struct Builder {
     to: Micros,
     records: u64,
     instances: Vec<InstanceReport>,
-    /// Records of instances that there is no room for.
+    /// Records of instances beyond the limit.
     left_out: u64,
-    /// Values added since the last look.
+    /// Values that were added since the last check.
     added: usize,
     notes: Vec<Text>,
     more_notes: u64,
@@ -103,7 +102,7 @@ impl Builder {
         }
     }
 
-    /// Adds something the reader should know.
+    /// Adds a note for the reader.
     pub fn note(&mut self, note: impl Into<Text>) {
         if self.notes.len() < NOTES {
             self.notes.push(note.into());
@@ -112,12 +111,12 @@ impl Builder {
         }
     }
 
-    /// The report; `None` without a single sample.
+    /// The report; `None` without samples.
     #[must_use]
     pub fn finish(mut self) -> Option<RecordingReport> {
         let origin = self.origin?;
         self.fit();
-        self.say_what_is_left_out();
+        self.note_omissions();
         let reasons = self.hello.as_ref().map(|hello| &hello.unavailable);
         for instance in &mut self.instances {
             instance.finish();
@@ -132,7 +131,7 @@ impl Builder {
                     .and_then(|counter| reasons?.get(counter).cloned());
             }
         }
-        // One that was only looked for has nothing to show.
+        // An instance without samples has nothing to show.
         self.instances.retain(|instance| {
             let dimensions = instance.charts.iter().flat_map(|chart| &chart.dimensions);
             dimensions.into_iter().any(DimensionReport::is_available)
@@ -141,7 +140,7 @@ impl Builder {
             hello: self.hello,
             origin,
             from: self.from,
-            // A span of nothing cannot be drawn.
+            // An empty time span cannot be drawn.
             to: self.to.max(self.from + 1),
             records: self.records,
             instances: self.instances,
@@ -150,22 +149,22 @@ impl Builder {
         })
     }
 
-    fn say_what_is_left_out(&mut self) {
+    fn note_omissions(&mut self) {
         if self.more_notes > 0 {
             let more = format!("{} more such notes are left out.", self.more_notes);
             self.notes.push(more.into());
         }
         if self.left_out > 0 {
             let more = format!(
-                "{} records are left out: a report has room for {INSTANCES} network namespaces, and they are of \
-                 others.",
+                "{} records are left out: a report shows at most {INSTANCES} network namespaces, and these records \
+                 belong to further ones.",
                 self.left_out
             );
             self.notes.push(more.into());
         }
     }
 
-    /// Makes the longest series coarser until all fit.
+    /// Makes the longest series coarser until the total fits.
     fn fit(&mut self) {
         self.added = 0;
         let mut dimensions: Vec<&mut DimensionReport> = self
@@ -185,7 +184,7 @@ impl Builder {
             dimension.coarsen();
             let after = dimension.values();
             total -= before.saturating_sub(after);
-            // One that cannot be coarser stays as it is.
+            // A series that cannot be made coarser stays as it is.
             if after < before {
                 longest.push((after, at));
             }
@@ -194,7 +193,7 @@ impl Builder {
 
     fn sample(&mut self, sample: &Sample) {
         let end = sample.time.0;
-        // What is no number is 0.
+        // NaN becomes 0.
         let length = (sample.interval_s * 1e6).round().clamp(0.0, LONGEST) as Micros;
         let origin = *self.origin.get_or_insert_with(|| {
             Timestamp::from_microsecond(end.as_microsecond() - length).unwrap_or(end)
@@ -212,7 +211,7 @@ impl Builder {
         }
     }
 
-    /// Where an instance is, new ones included; `None` where there are too many.
+    /// The index of an instance, which is added if it is new; `None` beyond the limit.
     fn at(&mut self, name: &Text) -> Option<usize> {
         let mut known = self.instances.iter();
         if let Some(at) = known.position(|instance| instance.instance.name == *name) {

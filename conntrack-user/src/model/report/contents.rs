@@ -1,4 +1,4 @@
-//! What a report holds.
+//! The contents of a report.
 
 use jiff::Timestamp;
 
@@ -18,90 +18,89 @@ use crate::{
     text::Text,
 };
 
-/// Time shown around a moment that is jumped to.
+/// The time shown before and after a point that is jumped to.
 const AROUND: Micros = 50_000;
 
-/// The page's contents.
+/// The contents of a report.
 #[derive(Clone, Debug)]
 pub struct RecordingReport {
-    /// What was watched, and how, as last announced.
+    /// The last hello.
     pub hello: Option<Hello>,
-    /// The moment times count from.
+    /// The time that all times in the report are relative to.
     pub origin: Timestamp,
-    /// First moment, from the origin.
+    /// The start, relative to the origin.
     pub from: Micros,
-    /// Last moment.
+    /// The end, relative to the origin.
     pub to: Micros,
-    /// Records read.
+    /// The number of records that were read.
     pub records: u64,
-    /// Each instance, in the order they appeared.
+    /// The instances in order of appearance.
     pub instances: Vec<InstanceReport>,
-    /// What the reader should know of the recording, such as damage.
+    /// Remarks on the recording, for example that it is damaged.
     pub notes: Vec<Text>,
-    /// What could not be seen.
+    /// What could not have been seen as an event.
     pub(super) unseen: Unseen,
 }
 
-/// What happened in one instance. Of what there may be much of, as much is here as a page shows.
+/// The report of one instance. Lists are limited to what a page can show.
 #[derive(Clone, Debug)]
 pub struct InstanceReport {
     /// Its name and inode number.
     pub instance: Instance,
     /// The six charts.
     pub charts: Vec<ChartReport>,
-    /// The moment at which the table was fullest.
+    /// When the table was fullest.
     pub fullest: Option<Fullest>,
-    /// The alert on the table's utilization, over the whole recording.
+    /// The status of the alert on the table's utilization over the whole recording.
     pub full_alert: FullAlert,
     /// The busiest bucket of each counter.
     pub peaks: PerCounter<Peak>,
-    /// Bursts in order of time: those with the greatest peaks.
+    /// The bursts with the greatest peaks, in order of time.
     pub bursts: Vec<Burst>,
-    /// All bursts.
+    /// The number of all bursts.
     pub burst_count: u64,
     /// The first events.
     pub events: Vec<Event>,
-    /// All events by kind.
+    /// The number of all events by kind.
     pub event_counts: Vec<(Text, u64)>,
     /// The first notifications.
     pub alerts: Vec<Alert>,
-    /// All notifications.
+    /// The number of all notifications.
     pub alert_count: u64,
-    /// The last of the worst notifications.
+    /// The worst notification; the last one of equals.
     pub worst_alert: Option<Alert>,
-    /// Top talkers by each measure and kind of key, as reported last.
+    /// The last top talkers by each measure and kind of key.
     pub talkers: Vec<TopReport>,
-    /// The cross-check, as reported last.
+    /// The checks of the last cross-check.
     pub checks: Vec<Check>,
-    /// The worst verdict of any moment, and when it was first given.
+    /// The worst verdict, and when it was first given.
     pub worst: Option<(Verdict, Micros)>,
     /// Its summary, if the recording has one.
     pub summary: Option<InstanceSummary>,
-    /// Milliseconds of buckets that could not be read in time.
+    /// Milliseconds of buckets that were overwritten before they were read.
     pub buckets_lost_ms: f64,
 }
 
-/// The moment at which the table was fullest: by its maximum then, where there was one.
+/// When the table was fullest, relative to its maximum at that time, if there was one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fullest {
     /// Entries in the table.
     pub entries: u64,
-    /// When.
     pub at: Micros,
-    /// The most entries it might hold then.
+    /// `nf_conntrack_max` at that time.
     pub max: Option<u64>,
     /// `entries` in percent of `max`.
     pub utilization: Option<f64>,
-    /// Whether the table held as much as it may.
+    /// Whether the table was full.
     pub is_full: bool,
 }
 
-/// The alert on the table's utilization, over the whole recording.
+/// The alert on the table's utilization over the whole recording.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FullAlert {
-    /// The worst status; `None` where it was never judged.
+    /// The worst status; `None` if it was never evaluated.
     pub worst: Option<AlertStatus>,
-    /// Why it was not judged, the last time when it was not.
+    /// Why it was not evaluated, for the last time it was not.
     pub not_judged: Option<Text>,
 }
 
@@ -110,11 +109,11 @@ pub struct FullAlert {
 pub struct TopReport {
     /// When they were reported.
     pub time: Time,
-    /// Seconds it covers; 0 for what is held at `time`.
+    /// The length of the window in seconds; 0 for current entries.
     pub window_s: f64,
-    /// Whether it is of the whole run.
+    /// Whether they are of the whole run.
     pub closing: bool,
-    /// Who they are: no more rows than are shown.
+    /// The table, with no more rows than are shown.
     pub table: TopTable,
 }
 
@@ -131,19 +130,19 @@ pub struct ChartReport {
 pub struct DimensionReport {
     /// Its documented name.
     pub name: &'static str,
-    /// The counter behind it; `None` for the number of entries.
+    /// Its counter; `None` for the number of entries.
     pub counter: Option<Counter>,
     /// Whether it is drawn below zero, as Netdata draws it.
     pub below: bool,
-    /// Where it comes from, as reported last.
+    /// The last known source.
     pub source: SourceKind,
-    /// Why it is unavailable, where it is.
+    /// Why it is unavailable.
     pub reason: Option<Text>,
-    /// By interval.
+    /// Values by interval.
     pub steps: Steps,
-    /// By bucket.
+    /// Counts by bucket.
     pub cells: Cells,
-    /// Whether it was unavailable at some time.
+    /// Whether it was unavailable for a part of the time.
     pub has_gap: bool,
 }
 
@@ -154,13 +153,13 @@ impl DimensionReport {
         !self.steps.as_slice().is_empty()
     }
 
-    /// The greatest value and when: of a bucket where there are buckets, else of an interval.
+    /// The greatest value and its time: of a bucket if there are buckets, else of an interval.
     #[must_use]
     pub fn peak(&self) -> Option<(Micros, f64)> {
         self.cells.busiest().or_else(|| self.steps.greatest())
     }
 
-    /// The average.
+    /// The mean over the time in which it was available.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         if self.cells.is_empty() {
@@ -179,7 +178,7 @@ impl InstanceReport {
         dimensions.find(|dimension| dimension.counter == Some(counter))
     }
 
-    /// The counters that moved, each with its busiest bucket and when that was.
+    /// The counters that rose, each with its busiest bucket and the time of that.
     pub fn busy_peaks(&self) -> impl Iterator<Item = (Counter, &Peak, Time)> {
         let peaks = self.peaks.iter();
         peaks.filter_map(|(counter, peak)| Some((counter, peak, peak.at?)))
@@ -187,25 +186,25 @@ impl InstanceReport {
 }
 
 impl RecordingReport {
-    /// Why there were no probes, if there were none at some time.
+    /// Why there were no probes, if there were none for a part of the time.
     #[must_use]
     pub fn without_probes(&self) -> Option<&Text> {
         self.unseen.without_probes()
     }
 
-    /// The kinds of events of which some may not have been seen, by reason.
+    /// The kinds of events that may not all have been seen, by reason.
     #[must_use]
     pub fn unseen_events(&self) -> &[UnseenEvents] {
         self.unseen.groups()
     }
 
-    /// Seconds from the first moment to the last.
+    /// The length of the recording in seconds.
     #[must_use]
     pub fn duration_s(&self) -> f64 {
         (self.to - self.from) as f64 / 1e6
     }
 
-    /// Length of the longest cell of any series, in buckets: 1 where every bucket is there.
+    /// The length of the longest cell of any series, in buckets; 1 if no buckets were merged.
     #[must_use]
     pub fn coarseness(&self) -> u64 {
         let dimensions = self
@@ -220,7 +219,7 @@ impl RecordingReport {
         (widest / track::BUCKET_US).round() as u64
     }
 
-    /// When an instance had bursts, of whatever counters: spans that do not touch, in order.
+    /// The time spans in which an instance had bursts, of any counter: disjoint and in order.
     #[must_use]
     pub fn burst_spans(&self, instance: &InstanceReport) -> Vec<(Micros, Micros)> {
         let bursts = instance.bursts.iter();
@@ -238,26 +237,26 @@ impl RecordingReport {
         spans
     }
 
-    /// The span to show for what lasted from one moment to another.
+    /// The time span to show for something that happened between two times.
     #[must_use]
     pub fn around(&self, from: Time, to: Time) -> (Micros, Micros) {
         (self.micros(from.0) - AROUND, self.micros(to.0) + AROUND)
     }
 
-    /// The same for a bucket.
+    /// The time span to show for a bucket.
     #[must_use]
     pub fn around_bucket(&self, start: Time) -> (Micros, Micros) {
         let (from, to) = self.around(start, start);
         (from, to + track::BUCKET_US as Micros)
     }
 
-    /// A moment, from the origin.
+    /// A time relative to the origin.
     #[must_use]
     pub fn micros(&self, time: Timestamp) -> Micros {
         time.as_microsecond() - self.origin.as_microsecond()
     }
 
-    /// The moment so long after the origin.
+    /// The time for a time relative to the origin.
     #[must_use]
     pub fn time(&self, micros: Micros) -> Time {
         let micros = self.origin.as_microsecond().saturating_add(micros);

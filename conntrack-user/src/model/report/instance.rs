@@ -1,4 +1,4 @@
-//! How the report of one instance is filled.
+//! Builds the report of one instance.
 
 use std::ops::Range;
 
@@ -26,35 +26,35 @@ use crate::{
     text::Text,
 };
 
-/// Values that one series keeps.
+/// The most values of a series.
 const SERIES: usize = 30_000;
 
-/// Events that are shown; all are counted.
+/// The most events that are listed. All are counted.
 const EVENTS: usize = 300;
 
-/// Kinds of events that are counted by themselves.
+/// The most kinds of events that are counted separately.
 const KINDS: usize = 32;
 
-/// The kind of those beyond.
+/// The kind of all others.
 const OTHER_KIND: Text = Text::fixed("other");
 
-/// Bursts that are shown.
+/// The most bursts that are listed.
 const BURSTS: usize = 500;
 
-/// Alerts that are shown.
+/// The most notifications that are listed.
 const ALERTS: usize = 500;
 
-/// Checks that are shown.
+/// The most checks that are listed.
 const CHECKS: usize = 100;
 
-/// Tables of top talkers that are shown.
+/// The most tables of top talkers.
 const TABLES: usize = 40;
 
-/// Rows of each that are shown.
+/// The most rows of each.
 const ROWS: usize = 10;
 
 impl InstanceReport {
-    /// Of an instance of which nothing is known yet.
+    /// An empty report of an instance.
     pub(super) fn new(name: &Text) -> Self {
         Self {
             instance: Instance {
@@ -80,7 +80,7 @@ impl InstanceReport {
         }
     }
 
-    /// Adds an interval; gives about how many values that were.
+    /// Adds an interval; returns the approximate number of values that were added.
     pub(super) fn add_sample(
         &mut self,
         sample: &Sample,
@@ -191,7 +191,7 @@ impl InstanceReport {
         }
     }
 
-    /// Keeps what is reported last; what is reported at the end is of the whole run.
+    /// Keeps the last tables. The last ones of all are of the whole run.
     pub(super) fn add_talkers(&mut self, top: &Top) {
         for table in top.tables.iter().filter(|table| !table.rows.is_empty()) {
             let same =
@@ -221,7 +221,7 @@ impl InstanceReport {
         self.checks = checks.iter().take(CHECKS).cloned().collect();
     }
 
-    /// Once everything is added.
+    /// Completes the report after all records were added.
     pub(super) fn finish(&mut self) {
         self.keep_greatest_bursts();
         self.bursts.sort_by_key(|burst| burst.start);
@@ -258,12 +258,12 @@ impl ChartReport {
 }
 
 impl DimensionReport {
-    /// Values it keeps.
+    /// The number of its values.
     pub(super) fn values(&self) -> usize {
         self.cells.len().max(self.steps.as_slice().len())
     }
 
-    /// Makes it about half as long.
+    /// Merges pairs of values.
     pub(super) fn coarsen(&mut self) {
         self.cells.coarsen();
         self.steps.coarsen();

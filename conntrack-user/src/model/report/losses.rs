@@ -1,4 +1,4 @@
-//! What was dropped, evicted or refused; and, where nothing was seen, whether it would have been.
+//! Flows and packets that were dropped, evicted or rejected; if there were none, whether they would have been seen.
 
 use crate::{
     model::{
@@ -9,53 +9,53 @@ use crate::{
     text::Text,
 };
 
-/// The counters that rise when something is dropped, evicted or refused.
+/// The counters of drops, evictions and rejections.
 const LOSSES: [Counter; 3] = [Counter::Drop, Counter::EarlyDrop, Counter::InsertFailed];
 
-/// The kinds of events without which refusals and evictions are not seen.
+/// The kinds of events that are needed to see rejections and evictions.
 const FULL_TABLE: [&str; 2] = ["table_full", "early_drop"];
 
-/// What was dropped, evicted or refused.
+/// What was dropped, evicted or rejected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Losses {
-    /// All events.
+    /// The number of events of these kinds.
     pub events: u64,
-    /// Those of each kind.
+    /// The number of events by kind.
     pub by_kind: Vec<(Text, u64)>,
-    /// What counters say.
+    /// The increase of the counters.
     pub counted: [LossCount; LOSSES.len()],
-    /// What could not be seen as an event, and why.
+    /// The kinds of events that could not be seen, by reason.
     pub unseen: Vec<UnseenEvents>,
-    /// Why there were no probes, if there were none at some time.
+    /// Why there were no probes, if there were none for a part of the time.
     pub without_probes: Option<Text>,
-    /// What follows.
+    /// The conclusion from all of these.
     pub conclusion: LossConclusion,
 }
 
-/// By how much a counter rose.
+/// The increase of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LossCount {
     /// The counter's name.
     pub name: &'static str,
-    /// Its rise; `None` where it was never available.
+    /// Its increase; `None` if it was never available.
     pub rise: Option<u64>,
     /// Whether it was available all the time.
     pub complete: bool,
 }
 
-/// What follows from what was seen.
+/// The conclusion about losses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossConclusion {
-    /// Something was lost.
+    /// There were losses.
     Lost,
-    /// Nothing was, and it would have been seen.
+    /// There were none; they would have been seen.
     Nothing,
-    /// Nothing was seen, and not everything could be.
+    /// None were seen, but not everything could be.
     Unknown,
 }
 
 impl Losses {
-    /// Those of an instance.
+    /// The losses of an instance.
     #[must_use]
     pub fn new(report: &RecordingReport, instance: &InstanceReport) -> Self {
         let unseen = &report.unseen;

@@ -1,4 +1,4 @@
-//! A recording summed up for one page: series for the six charts, and what happened.
+//! A recording summarized on one page: series for the six charts, and what happened.
 
 mod build;
 mod contents;

@@ -1,4 +1,4 @@
-//! What a report says of records made by hand.
+//! Reports of records made by hand.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ fn probes_off() -> Value {
     json!({"mode": "off", "group": "off", "reason": "no kprobes", "attached": [], "missing": []})
 }
 
-/// The `n`th tenth of a second: what each dimension of each chart counts per second.
+/// The sample of the `n`th tenth of a second, with a rate for each dimension of each chart.
 fn sample(n: u32, rate: &dyn Fn(&str) -> Option<f64>, changes: Value) -> Record {
     let dimensions = |chart: &crate::model::kernel::charts::Chart| {
         let dimensions = chart.dimensions.iter();
@@ -75,22 +75,22 @@ fn losses(records: impl IntoIterator<Item = Record>) -> Losses {
 }
 
 #[test]
-fn nothing_was_lost_only_where_it_would_have_been_seen() {
+fn no_losses_only_if_they_would_have_been_seen() {
     let conclusion = |records: Vec<Record>| losses(records).conclusion;
     assert_eq!(
         conclusion(vec![hello(&probes_on()), idle(1)]),
         LossConclusion::Nothing
     );
-    // No probes: no events, however many there were.
+    // Without probes there are no events, and that means nothing.
     assert_eq!(
         conclusion(vec![hello(&probes_off()), idle(1)]),
         LossConclusion::Unknown
     );
-    // Also when they were gone for a while only.
+    // The same when probes were off for only a part of the time.
     let mut records = vec![hello(&probes_on()), idle(1), hello(&probes_off()), idle(2)];
     records.push(hello(&probes_on()));
     assert_eq!(conclusion(records), LossConclusion::Unknown);
-    // The probe that sees a full table is missing.
+    // The probe that reports a full table is missing.
     let missing = json!({"mode": "kprobe", "group": "flow", "attached": [],
         "missing": [{"function": "early_drop", "reason": "inlined"}]});
     assert_eq!(
@@ -111,7 +111,7 @@ fn nothing_was_lost_only_where_it_would_have_been_seen() {
 }
 
 #[test]
-fn what_the_kernel_counted_is_lost_without_probes_too() {
+fn losses_counted_by_the_kernel_need_no_probes() {
     let dropping = sample(
         1,
         &|name| Some(if name == "drop" { 70.0 } else { 0.0 }),
@@ -141,7 +141,7 @@ fn the_alert_is_as_it_was_recorded() {
             {"status": status, "value": 1.0, "notified": "CLEAR", "notify_at": null}}})
     };
     let at = |n, changes| sample(n, &|_| Some(0.0), changes);
-    // The configuration's thresholds are higher than 99 %, or lower than 10 %.
+    // The thresholds are configured: above 99 %, or below 10 %.
     let clear = report([at(1, alert("CLEAR")), at(2, alert("CLEAR"))]);
     assert_eq!(only(&clear).full_alert.worst, Some(AlertStatus::Clear));
     let raised = report([
@@ -150,7 +150,7 @@ fn the_alert_is_as_it_was_recorded() {
         at(3, alert("CLEAR")),
     ]);
     assert_eq!(only(&raised).full_alert.worst, Some(AlertStatus::Warning));
-    // One that is missing says nothing.
+    // A missing alert has no status.
     let why = json!({"alerts": {}, "alerts_unavailable": {
         "netfilter_conntrack_full": "turned off in the configuration"}});
     let unjudged = report([at(1, why.clone())]);
@@ -165,7 +165,7 @@ fn the_alert_is_as_it_was_recorded() {
 }
 
 #[test]
-fn the_fullest_moment_is_so_by_the_maximum_of_that_moment() {
+fn the_fullest_moment_is_relative_to_the_maximum_at_that_time() {
     let held = |n, entries: u64, max: u64| {
         let utilization = entries as f64 * 100.0 / max as f64;
         let changes = json!({"entries": entries, "max": max, "utilization": utilization});
@@ -178,7 +178,7 @@ fn the_fullest_moment_is_so_by_the_maximum_of_that_moment() {
 }
 
 #[test]
-fn lists_are_cut_and_what_is_cut_is_counted() {
+fn lists_are_cut_and_the_rest_is_counted() {
     let event = |kind: &str| {
         record(
             json!({"type": "event", "time": "2026-01-02T03:04:05Z", "instance": "self", "kind": kind,
@@ -218,7 +218,7 @@ fn lists_are_cut_and_what_is_cut_is_counted() {
 }
 
 #[test]
-fn instances_without_end_are_left_out_and_that_is_said() {
+fn too_many_instances_are_left_out_with_a_note() {
     let named = |n: u32| sample(1, &|_| Some(1.0), json!({"instance": format!("ns{n}")}));
     let report = report((0..300).map(named));
     assert_eq!(report.instances.len(), 256);
@@ -231,7 +231,7 @@ fn instances_without_end_are_left_out_and_that_is_said() {
 }
 
 #[test]
-fn many_instances_share_the_values_there_may_be() {
+fn many_instances_share_the_limit_of_values() {
     let mut records = Vec::new();
     for n in 1..500 {
         for name in [

@@ -1,4 +1,4 @@
-//! Series for a report: as fine as they were recorded, or coarser where that would be too much.
+//! Series for a report: at the recorded resolution, or coarser to limit their size.
 
 use std::collections::BTreeMap;
 
@@ -7,48 +7,48 @@ use crate::reading::buckets::BUCKET_MS;
 /// Length of a bucket in microseconds.
 pub const BUCKET_US: f64 = BUCKET_MS * 1e3;
 
-/// A moment in microseconds since the report's origin.
+/// A time in microseconds, relative to the report's origin.
 pub type Micros = i64;
 
-/// Moments lie within 36,000 years of the origin: differences of two stay within their type.
+/// The greatest distance from the origin: 36,000 years, so that differences do not overflow.
 pub const FARTHEST: Micros = 1 << 60;
 
-/// Events by time: buckets, without those that are empty.
+/// Counts by bucket, without empty buckets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cells {
-    /// When the first bucket that was added begins: cells are numbered from there.
+    /// The start of the first bucket that was added, which is in cell 0.
     phase: Option<Micros>,
-    /// By number of the cell: events, and those of its busiest bucket.
+    /// The events of each cell, and those of its busiest bucket, by number of the cell.
     cells: BTreeMap<i64, (u64, u64)>,
-    /// A cell is 2^this buckets long.
+    /// The length of a cell is two to this power, in buckets.
     doublings: u32,
 }
 
 impl Cells {
-    /// Adds the events of the bucket that begins at `start`.
+    /// Adds the events of the bucket that starts at `start`.
     pub fn add(&mut self, start: Micros, count: u64, limit: usize) {
         if count == 0 {
             return;
         }
-        // Recorded starts are rounded to microseconds, and clocks are trimmed: the nearest one.
+        // Recorded times are rounded to microseconds, and clocks are slewed: use the nearest bucket.
         let start = start.clamp(-FARTHEST, FARTHEST);
         let phase = *self.phase.get_or_insert(start);
         let bucket = ((start - phase) as f64 / BUCKET_US).round() as i64;
         let cell = self.cells.entry(bucket >> self.doublings).or_default();
         cell.0 = cell.0.saturating_add(count);
-        // What comes late adds to a bucket that was there before.
+        // Late counts add to a bucket that exists already.
         cell.1 = if self.doublings == 0 {
             cell.0
         } else {
             cell.1.max(count)
         };
-        // What lies before cell 0 never joins it, however long cells get.
+        // Cells before cell 0 are never merged with it, however long they get.
         while self.cells.len() > limit.max(2) {
             self.coarsen();
         }
     }
 
-    /// Makes cells twice as long.
+    /// Merges pairs of cells.
     pub fn coarsen(&mut self) {
         self.doublings += 1;
         for (cell, (sum, max)) in std::mem::take(&mut self.cells) {
@@ -58,31 +58,31 @@ impl Cells {
         }
     }
 
-    /// Number of cells that are not empty.
+    /// The number of cells that are not empty.
     #[must_use]
     pub fn len(&self) -> usize {
         self.cells.len()
     }
 
-    /// Whether nothing was counted.
+    /// Whether there are no events.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 
-    /// Length of a cell.
+    /// The length of a cell.
     #[must_use]
     pub fn width_us(&self) -> f64 {
         BUCKET_US * (1_u64 << self.doublings.min(62)) as f64
     }
 
-    /// When cell 0 begins.
+    /// The start of cell 0.
     #[must_use]
     pub fn phase(&self) -> Micros {
         self.phase.unwrap_or_default()
     }
 
-    /// When a cell begins.
+    /// The start of a cell.
     fn start(&self, cell: i64) -> f64 {
         self.phase() as f64 + cell as f64 * self.width_us()
     }
@@ -94,7 +94,7 @@ impl Cells {
             .map(|(cell, (sum, max))| (*cell, *sum, *max))
     }
 
-    /// The busiest bucket: when its cell begins, and its events per second.
+    /// The busiest bucket: the start of its cell, and its events per second.
     #[must_use]
     pub fn busiest(&self) -> Option<(Micros, f64)> {
         let (cell, _, max) = self.iter().max_by_key(|(cell, _, max)| (*max, -cell))?;
@@ -102,7 +102,7 @@ impl Cells {
         Some((at, max as f64 * 1e6 / BUCKET_US))
     }
 
-    /// All events.
+    /// The number of all events.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.cells
@@ -111,26 +111,26 @@ impl Cells {
     }
 }
 
-/// A value that held over a time.
+/// A value over a time span.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SeriesStep {
-    /// From here,
+    /// The start.
     pub from: Micros,
-    /// to here
+    /// The end.
     pub to: Micros,
-    /// on average.
+    /// The average value.
     pub mean: f64,
-    /// Its greatest value.
+    /// The greatest value.
     pub max: f64,
 }
 
-/// A value over time, interval by interval; where it is unavailable there is no step.
+/// A value by interval. There is no step where it is unavailable.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Steps {
     steps: Vec<SeriesStep>,
 }
 
-/// Whether a step begins where another ended, give or take what clocks are apart.
+/// Whether a step starts where another one ended, within the accuracy of clocks.
 fn follows(end: Micros, step: &SeriesStep) -> bool {
     step.from - end <= (step.to - step.from) / 2
 }
@@ -147,13 +147,13 @@ impl Steps {
         if self.steps.len() > limit {
             self.coarsen();
         }
-        // A gap after nearly every step: some are bridged, or there would be no end of them.
+        // When there is a gap after nearly every step, some gaps are bridged to limit the size.
         if self.steps.len() > limit {
             self.join(|_, _| true);
         }
     }
 
-    /// Joins each two that follow each other.
+    /// Merges pairs of adjacent steps.
     pub fn coarsen(&mut self) {
         self.join(|a, b| follows(a.to, b));
     }
@@ -180,7 +180,7 @@ impl Steps {
         &self.steps
     }
 
-    /// The greatest value and when its step ends.
+    /// The greatest value, and the end of its step.
     #[must_use]
     pub fn greatest(&self) -> Option<(Micros, f64)> {
         let first_greatest =
@@ -189,14 +189,14 @@ impl Steps {
         Some((step.to, step.max))
     }
 
-    /// All the time there is a value for.
+    /// The total length of all steps.
     #[must_use]
     pub fn time(&self) -> Micros {
         let lengths = self.steps.iter().map(|step| step.to - step.from);
         lengths.fold(0, Micros::saturating_add)
     }
 
-    /// The spans without a gap in them.
+    /// The time spans without gaps.
     #[must_use]
     pub fn spans(&self) -> Vec<(Micros, Micros)> {
         let mut spans: Vec<(Micros, Micros)> = Vec::new();
@@ -209,7 +209,7 @@ impl Steps {
         spans
     }
 
-    /// The average over all time there is a value for.
+    /// The mean over all steps.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         let length = |step: &SeriesStep| (step.to - step.from) as f64;
@@ -242,7 +242,7 @@ mod tests {
         }
 
         #[test]
-        fn series_of_anything_are_bounded(
+        fn any_series_is_bounded(
             steps in prop::collection::vec((-FARTHEST..FARTHEST, 0..1_i64 << 50, -1e300..1e300_f64), 0..200),
             cells in prop::collection::vec((any::<i64>(), any::<u64>()), 0..200),
             limit in 1..20_usize,
@@ -264,12 +264,12 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_stands_where_it_was() {
+    fn a_bucket_keeps_its_time() {
         let mut cells = Cells::default();
         cells.add(104_858, 7, 10);
         assert_eq!(cells.iter().collect::<Vec<_>>(), [(0, 7, 7)]);
         assert_eq!(cells.busiest(), Some((104_858, 7.0 * 1e6 / BUCKET_US)));
-        // The second bucket after that, its start rounded to microseconds.
+        // The second bucket after that one, its start rounded to microseconds.
         cells.add(106_955, 3, 10);
         assert_eq!(cells.iter().collect::<Vec<_>>(), [(0, 7, 7), (2, 3, 3)]);
     }

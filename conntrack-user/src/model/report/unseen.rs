@@ -5,20 +5,20 @@ use crate::{
     text::Text,
 };
 
-/// Reasons that are kept.
+/// The most reasons that are kept.
 const REASONS: usize = 16;
 
-/// What could not be seen as an event, at some time of the recording.
+/// Events that could not be seen for at least a part of the recording.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unseen {
-    /// Whether it is known how events were looked for.
+    /// Whether there was a hello, which tells which events can be seen.
     known: bool,
     groups: Vec<UnseenEvents>,
     without_probes: Option<Text>,
 }
 
 impl Unseen {
-    /// Adds how events are looked for from here on.
+    /// Adds the state of the probes from here on.
     pub(super) fn add(&mut self, hello: &Hello) {
         self.known = true;
         if !hello.probes.is_attached() {
@@ -43,12 +43,12 @@ impl Unseen {
         !self.known || self.groups.iter().any(|group| group.kinds.contains(&kind))
     }
 
-    /// The kinds of which some may not have been seen, by reason.
+    /// The kinds of events that may not all have been seen, by reason.
     pub(super) fn groups(&self) -> &[UnseenEvents] {
         &self.groups
     }
 
-    /// Why there were no probes, at the last time when there were none.
+    /// Why there were no probes, for the last time there were none.
     pub(super) fn without_probes(&self) -> Option<&Text> {
         self.without_probes.as_ref()
     }

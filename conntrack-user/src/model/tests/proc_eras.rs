@@ -276,8 +276,8 @@ const FOUND: usize = 2;
 const NEW: usize = 3;
 const DELETE_LIST: usize = 7;
 
-/// The sum falls by 2^32 less what was counted: to whoever differences it the counter went
-/// backwards, as after a reset, and the events of all eight CPUs in that interval are lost.
+/// The sum falls by 2^32 minus what was counted. Its difference looks like a reset, and the events of all eight CPUs in that
+/// interval are lost.
 #[test]
 fn summing_cpus_before_differencing_loses_the_interval_of_a_wrap() -> TestResult {
     let fell_by = |position| -> Result<u64, Box<dyn std::error::Error>> {
@@ -294,8 +294,8 @@ fn summing_cpus_before_differencing_loses_the_interval_of_a_wrap() -> TestResult
     Ok(())
 }
 
-/// From 5.10 on what stands at the position of `searched` are resolved clashes, and from 5.15 on
-/// what stands at that of `delete_list` are insertions refused because a hash chain was too long.
+/// From 5.10 on the column of `searched` has resolved clashes, and from 5.15 on the column of `delete_list` has insertions that
+/// were rejected because a hash chain was too long.
 #[test]
 fn columns_by_position_show_another_counter_under_the_old_name() -> TestResult {
     for (kernel, position, name, events) in [

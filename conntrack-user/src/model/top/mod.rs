@@ -1,4 +1,4 @@
-//! Top talkers.
+//! Top talkers: which keys start, lose and hold the most flows.
 
 pub mod tables;
 pub mod talkers;

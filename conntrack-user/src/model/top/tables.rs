@@ -1,4 +1,4 @@
-//! HeavyHitters in the words of the report.
+//! Heavy hitters as tables of the report.
 
 use crate::{reading::entries::GroupBy, text::Text};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -13,10 +13,10 @@ use crate::{
     reading::heavy_hitters::HeavyHitters,
 };
 
-/// Name of the table of entries held.
+/// The measure of current entries.
 pub const ENTRIES: &str = "entries";
 
-/// Name of a measure in the report.
+/// The name of a measure in records.
 #[must_use]
 pub const fn measure_name(measure: FlowMeasure) -> &'static str {
     match measure {
@@ -40,7 +40,7 @@ const TCP_STATES: [&str; 10] = [
     "SYN_SENT2",
 ];
 
-/// A key in the words of the report: `10.0.0.1`, `10.0.0.0/24`, `2001:db8::/64`, `tcp/443`, `icmp`, …
+/// The text of a key: `10.0.0.1`, `10.0.0.0/24`, `2001:db8::/64`, `tcp/443`, `icmp`, …
 #[must_use]
 pub fn key_text(of: GroupBy, key: &FlowKey, prefixes: Prefixes) -> String {
     match key.kind() {
@@ -76,26 +76,26 @@ pub fn key_text(of: GroupBy, key: &FlowKey, prefixes: Prefixes) -> String {
     }
 }
 
-/// A table of the report. `process` names who is behind a key, where that is known.
+/// Builds a table. `process` names the process behind a key, if it is known.
 #[must_use]
 pub fn table(
     by: &'static str,
     of: GroupBy,
-    leaders: &HeavyHitters,
+    hitters: &HeavyHitters,
     prefixes: Prefixes,
     process: impl Fn(&FlowKey) -> Option<String>,
 ) -> TopTable {
-    let share = |count: u64| match leaders.total {
+    let share = |count: u64| match hitters.total {
         0 => 0.0,
         total => count as f64 * 100.0 / total as f64,
     };
     TopTable {
         by: by.into(),
         of: of.name().into(),
-        total: leaders.total,
-        error: leaders.error,
-        certain: leaders.certain,
-        rows: leaders
+        total: hitters.total,
+        error: hitters.error,
+        certain: hitters.certain,
+        rows: hitters
             .rows
             .iter()
             .map(|(key, range)| TopRow {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_in_words() {
+    fn keys_as_text() {
         let source = GroupBy::Tuple(By::Source);
         let some = Prefixes { ipv4: 24, ipv6: 64 };
         let none = Prefixes { ipv4: 0, ipv6: 0 };
@@ -165,7 +165,7 @@ mod tests {
             tuple[18..20].copy_from_slice(&u16::from(family).to_ne_bytes());
             tuple[38] = protocol;
             if family == 2 {
-                // The kernel clears what an IPv4 address leaves over.
+                // The kernel zeroes the bytes that an IPv4 address does not use.
                 tuple[4..16].fill(0);
                 tuple[24..36].fill(0);
             }
@@ -174,9 +174,9 @@ mod tests {
     }
 
     proptest! {
-        /// What the programs take from a tuple is what user space reads in it.
+        /// The programs and user space extract the same keys from a tuple.
         #[test]
-        fn keys_are_what_the_tuple_says(tuple in tuples(), slot in 0_u32..64) {
+        fn keys_match_the_tuple(tuple in tuples(), slot in 0_u32..64) {
             let parsed = Tuple::parse(&tuple);
             let said = |by| key_text(GroupBy::Tuple(by), &FlowKey::of(by, &tuple, slot, WHOLE), WHOLE);
             prop_assert_eq!(Some(said(By::Source)), parsed.src.map(|ip| ip.to_string()));
@@ -190,9 +190,9 @@ mod tests {
             prop_assert_eq!(FlowKey::of(By::Source, &tuple, slot, WHOLE).slot(), slot);
         }
 
-        /// Prefixes are those of ipnet.
+        /// Prefixes are those that ipnet computes.
         #[test]
-        fn prefixes_are_cut_off(tuple in tuples(), ipv4 in 0_u32..=32, ipv6 in 0_u32..=128) {
+        fn prefixes_match_ipnet(tuple in tuples(), ipv4 in 0_u32..=32, ipv6 in 0_u32..=128) {
             let prefixes = Prefixes { ipv4, ipv6 };
             let address = Tuple::parse(&tuple).dst.ok_or_else(|| TestCaseError::fail("no address"))?;
             let bits = if address.is_ipv4() { ipv4 } else { ipv6 };

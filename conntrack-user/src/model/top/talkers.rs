@@ -1,4 +1,4 @@
-//! Top talkers over time: who begins flows, has them refused or evicted, and holds entries.
+//! Top talkers over time: which keys start flows, have them rejected or evicted, and hold entries.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -25,33 +25,33 @@ use crate::{
     text::Text,
 };
 
-/// A window shorter than this is part of the run's tables, and has none of its own.
+/// A shorter window is only counted in the tables of the whole run.
 pub const WINDOW: Duration = Duration::from_secs(1);
 
 /// What is reported of top talkers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopSettings {
-    /// Rows of a table, at most.
+    /// The most rows of a table.
     pub rows: usize,
-    /// How much of an address is told apart.
+    /// The prefix lengths by which addresses are grouped.
     pub prefixes: Prefixes,
 }
 
-/// Top talkers over time.
+/// Top talkers of all instances.
 pub struct TopTalkers {
     settings: TopSettings,
-    /// The processes behind local sockets, by the instance's number.
+    /// The processes behind local sockets, by instance id.
     owners: HashMap<u64, Owners>,
-    /// The entries as they were listed last, likewise.
+    /// The last listing of entries, by instance id.
     held: HashMap<u64, Top>,
-    /// The windows of the run so far, summed by table, and when the first started.
+    /// The windows of the run so far, summed by table, and when the first one started.
     run: Option<(Vec<Sketch>, Duration)>,
-    /// Slots that became free since the last window: what it counted for them is nobody's.
+    /// Slots that were freed since the last window: their counts in it belong to no instance.
     freed: Vec<u32>,
 }
 
 impl TopTalkers {
-    /// Nothing is known yet.
+    /// Starts without measurements.
     #[must_use]
     pub fn new(settings: TopSettings) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl TopTalkers {
         }
     }
 
-    /// Takes in what was found out; gives what is to be reported of it.
+    /// Takes the measurements of a reading; returns the tables to report.
     pub fn observe(
         &mut self,
         at: Instant,
@@ -82,7 +82,7 @@ impl TopTalkers {
             if let Some(info) = watched.iter().find(|info| info.id == *id) {
                 let top = self.entries(at, info, listing);
                 self.held.insert(*id, top.clone());
-                // The last one is reported as what closes the run.
+                // The last window is reported as part of the whole run.
                 if purpose != Purpose::Last {
                     reported.push(top);
                 }
@@ -101,7 +101,7 @@ impl TopTalkers {
         reported
     }
 
-    /// A namespace is gone, and its slot is free for another. Gives its top talkers of the whole run.
+    /// Ends an instance whose namespace is gone, and frees its slot. Returns its top talkers of the whole run.
     pub fn end(&mut self, at: Instant, info: &InstanceInfo, coverage: &Coverage) -> Vec<Top> {
         let closing = self.closing(at, info, coverage);
         self.held.remove(&info.id);
@@ -115,7 +115,7 @@ impl TopTalkers {
         closing
     }
 
-    /// The whole run, and the entries as they were listed last.
+    /// Top talkers of the whole run, and of the last listing of entries.
     #[must_use]
     pub fn closing(&self, at: Instant, info: &InstanceInfo, coverage: &Coverage) -> Vec<Top> {
         let counted = self.run.as_ref().map(|(run, started)| Top {
@@ -130,7 +130,7 @@ impl TopTalkers {
         counted.into_iter().chain(held).collect()
     }
 
-    /// Adds a window to the run, and gives its sketches without what is nobody's.
+    /// Adds a window to the run; returns its sketches without those of freed slots.
     fn add(&mut self, window: &TopWindow) -> Vec<Sketch> {
         let mut sketches = window.sketches.clone();
         for slot in self.freed.drain(..) {
@@ -210,7 +210,7 @@ impl TopTalkers {
     }
 }
 
-/// The counts without which a measure is not counted.
+/// The counters that a measure needs.
 fn counted_with(measure: FlowMeasure) -> Selector {
     Selector::sum(match measure {
         FlowMeasure::New => &[ProbeCounter::AllocCallPacket],

@@ -1,8 +1,8 @@
-//! The cross-check: does every probe count agree with the kernel's own?
+//! The cross-check of every probe's count against the kernel's own.
 //!
-//! The probes' totals are read before and after the kernel's counters, so that what moved meanwhile
-//! is known: the kernel's difference, corrected by it, is a range, and the probe's difference must
-//! lie in it. Where nothing moved the range is one number, and the agreement exact.
+//! The probes' totals are read before and after the kernel's counters, so that everything that moved meanwhile is known. This
+//! makes the kernel's difference a range, and the probe's difference must be in it. If nothing moved, the range is a single
+//! number, and the agreement is exact.
 
 use crate::{reading::unavailable::Unavailable, text::Text};
 use conntrack_ebpf::ProbeCounter;
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// The probes' totals around one reading of the kernel.
+/// The probes' totals before and after a reading of the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Bracket {
     pub before: ProbeTotals,
@@ -36,29 +36,29 @@ impl From<&ProbeReading> for Bracket {
     }
 }
 
-/// Everything the checks of one moment compare.
+/// The inputs of the checks of one reading.
 pub struct Comparison<'a> {
     /// The first reading after the probes were attached.
     pub base: &'a Bracket,
     /// The reading to judge.
     pub now: &'a Bracket,
-    /// The kernel's number of entries, less that of the first reading.
+    /// The kernel's number of entries minus that of the first reading.
     pub entries: Option<i64>,
-    /// By how much a column of the kernel rose since the first reading.
+    /// The increase of a kernel column since the first reading.
     pub column: &'a dyn Fn(&CounterSpec) -> Result<i64, Unavailable>,
-    /// Which probes count.
+    /// The probes that count.
     pub coverage: &'a Coverage,
-    /// Probe hits the kernel missed; `None` where it does not tell.
+    /// Probe hits that the kernel missed; `None` if it does not count them.
     pub missed: Option<u64>,
-    /// Drops the kernel counted and the probes cannot explain: among them are allocations that found
-    /// no memory, which the probe on the allocation's entry does not know of.
+    /// Drops that the kernel counted and the probes cannot explain. They include allocations that failed for lack of memory,
+    /// which a probe on the entry of the allocation cannot see.
     pub unexplained_drops: u64,
-    /// What is known about the first reading.
+    /// The grace period, with the correction of the first reading.
     pub grace: &'a Grace,
 }
 
 impl Comparison<'_> {
-    /// The balance of entries, then a check for each counter that probes count.
+    /// The balance of entries, then a check of each counter that probes count.
     #[must_use]
     pub fn checks(&self) -> Vec<Check> {
         let counters = COUNTERS.iter().filter_map(|spec| {
@@ -93,7 +93,7 @@ impl Comparison<'_> {
         self.check(spec.name, source, kernel, 0)
     }
 
-    /// `unseen` is how many of the probes' events may have come to nothing without their knowing.
+    /// `unseen`: the number of the probes' events that may have failed without their knowledge.
     fn check(
         &self,
         name: &'static str,
@@ -142,22 +142,22 @@ impl Comparison<'_> {
     }
 }
 
-/// The number a source stands for in these totals.
+/// The value of a counter in these totals.
 fn value(source: Selector, totals: &ProbeTotals) -> i64 {
     sum(source.plus, |i| totals[i]) - sum(source.minus, |i| totals[i])
 }
 
-/// A sum over counters by index. Wraps nowhere in practice: u64 counts events.
+/// A sum over counters by index. It cannot wrap in practice: counters are u64.
 fn sum(counters: &[ProbeCounter], of: impl Fn(usize) -> u64) -> i64 {
     let sum: u64 = counters.iter().map(|counter| of(counter.index())).sum();
     i64::try_from(sum).unwrap_or(i64::MAX)
 }
 
-/// By how much the kernel's number can have risen between the ends of two brackets, given the
-/// difference of what was read inside them.
+/// The range in which the kernel's number can have increased between the ends of two brackets, given the difference of what was
+/// read inside them.
 ///
-/// The kernel's value at a bracket's end lies between what was read less all that fell meanwhile,
-/// and what was read plus all that rose; what fell and rose, the probes tell.
+/// The kernel's value at the end of a bracket is at least the value read minus all decrements during the bracket, and at most the
+/// value read plus all increments; the probes count both.
 fn kernel_range(source: Selector, base: &Bracket, now: &Bracket, kernel: i64) -> (i64, i64) {
     let moved = |bracket: &Bracket, counters: &[ProbeCounter]| {
         sum(counters, |i| {
@@ -243,7 +243,7 @@ mod tests {
     const ZERO: [(u64, u64); 2] = [(0, 0); 2];
 
     #[test]
-    fn equal_and_still_is_exact() {
+    fn equal_and_unmoving_is_exact() {
         let check = balance(ZERO, [(50, 20), (50, 20)], 30, Some(0));
         assert_eq!(check.verdict, Verdict::Exact);
         assert_eq!(check.residual, Some(0));
@@ -307,12 +307,12 @@ mod tests {
     }
 
     proptest! {
-        /// A faithful probe is never accused, whatever moves between the three readings.
+        /// A correct probe always passes, whatever moves between the three readings.
         #[test]
         fn a_faithful_probe_always_passes(
             steps in prop::collection::vec((0u64..100, 0u64..100), 6)
         ) {
-            // Six consecutive periods: up to P1, K, P2 of the base, then of the reading.
+            // Six consecutive periods: up to P1, K and P2 of the first reading, then of the current one.
             let mut sums = Vec::new();
             let (mut alloc, mut free) = (0, 0);
             for (a, f) in steps {
@@ -330,7 +330,7 @@ mod tests {
             prop_assert!(check.verdict <= Verdict::WithinBracket, "{:?}", check);
         }
 
-        /// A probe that loses more than moved while reading is always caught.
+        /// A probe that loses more hits than moved during the reading is always detected.
         #[test]
         fn a_lossy_probe_is_caught(made in 1u64..100_000, lost in 1u64..1000, moving in 0u64..50) {
             let lost = lost.min(made) + moving;

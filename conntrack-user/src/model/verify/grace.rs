@@ -1,10 +1,10 @@
-//! The grace period of a difference between probe and kernel.
+//! The grace period for differences between probe and kernel.
 //!
-//! A probe counts where a function starts, the kernel where it is about to end, or the reverse. A CPU held up in between
-//! (by an interrupt, by its hypervisor) makes the two differ, by one for each call in flight, and for as long as it is
-//! held up: a quarter of a second has been seen on a virtual machine short of CPU time. A hit that was lost leaves a
-//! difference that persists. So a difference no larger than the number of calls that can be in flight is confirmed only
-//! after it has persisted for a while; a larger one at once.
+//! A probe counts at the entry of a function, the kernel near its end, or the other way round. A call in flight on a CPU that was
+//! delayed (by an interrupt, or by its hypervisor) makes the two differ by one, for as long as the delay lasts; a quarter of a
+//! second was measured on a virtual machine short of CPU time. A lost hit makes a difference that persists. So a difference that
+//! is no larger than the possible number of calls in flight is only confirmed after it has persisted for a while; a larger one at
+//! once.
 
 use crate::text::Text;
 use std::{collections::BTreeMap, time::Duration};
@@ -14,7 +14,7 @@ use crate::model::record::{Check, Verdict};
 /// How long a small difference must persist, in one direction, before it is confirmed.
 pub const CONFIRMED_AFTER: Duration = Duration::from_secs(1);
 
-/// What is known about the differences of each check, by its name.
+/// The differences of each check so far, by its name.
 #[derive(Clone, Debug, Default)]
 pub struct Grace {
     of: BTreeMap<Text, Difference>,
@@ -23,14 +23,14 @@ pub struct Grace {
 
 #[derive(Clone, Debug, Default)]
 struct Difference {
-    /// By how much the kernel was behind the probe when the first reading was taken.
+    /// How far the kernel was behind the probe at the first reading.
     offset: i64,
-    /// Probe and kernel have agreed since the first reading, which was a good one therefore.
+    /// Whether probe and kernel have agreed since the first reading. If so, that had no calls in flight.
     agreed: bool,
     outside: Option<Outside>,
 }
 
-/// An unbroken series of differences in one direction.
+/// A difference that persists in one direction.
 #[derive(Clone, Copy, Debug)]
 struct Outside {
     since: Duration,
@@ -39,19 +39,19 @@ struct Outside {
 }
 
 impl Grace {
-    /// What is to be added to the kernel's difference because calls were in flight at the first
-    /// reading, from which differences count.
+    /// The correction of the kernel's difference for calls that were in flight at the first reading, from which differences are
+    /// computed.
     #[must_use]
     pub fn offset(&self, check: &str) -> i64 {
         self.of.get(check).map_or(0, |difference| difference.offset)
     }
 
-    /// No reading will follow the next one: what differs then is confirmed.
+    /// Confirms all differences of the next reading, which is the last one.
     pub fn conclude(&mut self) {
         self.concluded = true;
     }
 
-    /// Turns mismatches that calls in flight may explain, of which there can be `in_flight`, into `within_bracket`.
+    /// Turns mismatches that up to `in_flight` calls in flight can explain into `within_bracket`.
     pub fn apply(&mut self, checks: &mut [Check], now: Duration, in_flight: u64) {
         for check in checks {
             let Some(residual) = check.residual else {
@@ -99,7 +99,7 @@ impl Difference {
         let reason = if !confirmed {
             format!("{} may be in flight", calls(residual))
         } else if !self.agreed && outside.constant {
-            // It has been there from the start: the first reading is at fault, not the probes.
+            // It has been there from the start, so the first reading is off, and not the probes.
             self.offset += residual;
             self.outside = None;
             at_the_first_reading(self.offset)
@@ -152,8 +152,7 @@ mod tests {
         }
     }
 
-    /// The verdicts of a series of readings: when, in milliseconds, and how far off (before the
-    /// offset that weighing finds).
+    /// The verdicts of a series of readings, each with its time in milliseconds and its difference before the correction.
     fn verdicts(readings: &[(u64, i64)]) -> Vec<Verdict> {
         let mut grace = Grace::default();
         readings
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_hit_stays_and_is_believed() {
+    fn a_lost_hit_persists_and_is_confirmed() {
         assert_eq!(
             verdicts(&[(0, 0), (200, -1), (700, -1), (1200, -1), (1400, -1)]),
             [Exact, WithinBracket, WithinBracket, Mismatch, Mismatch]
@@ -193,12 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn more_than_can_be_under_way_is_believed_at_once() {
+    fn more_than_can_be_in_flight_is_confirmed_at_once() {
         assert_eq!(verdicts(&[(0, 0), (200, -5)]), [Exact, Mismatch]);
     }
 
     #[test]
-    fn what_changes_direction_has_not_stood() {
+    fn a_difference_that_changes_direction_has_not_persisted() {
         assert_eq!(
             verdicts(&[(0, 0), (100, 1), (900, -1), (1500, -1), (1900, -1)])[3..],
             [WithinBracket, Mismatch]
@@ -212,7 +211,7 @@ mod tests {
             verdicts(&readings),
             [WithinBracket, WithinBracket, WithinBracket, Exact]
         );
-        // And what is lost later is not.
+        // But a hit that is lost later is not.
         let lost = [(1600, -2), (2600, -2)];
         assert_eq!(
             verdicts(&[&readings[..], &lost].concat())[4..],
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_there_is_no_difference() {
+    fn the_last_reading_has_no_grace_period() {
         let mut grace = Grace::default();
         grace.apply(&mut [check(0)], Duration::ZERO, UNDER_WAY);
         grace.conclude();
@@ -256,7 +255,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes and goes meanwhile, what is lost for good ends as a mismatch.
+        /// A lost hit always ends as a mismatch, whatever else comes and goes meanwhile.
         #[test]
         fn a_lasting_loss_is_always_caught(
             passing in prop::collection::vec(-4i64..=4, 0..20),

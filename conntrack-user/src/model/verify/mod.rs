@@ -1,4 +1,4 @@
-//! The proof: every probe count against the kernel's own.
+//! Verification of the probes' counts against the kernel's own.
 
 pub mod crosscheck;
 pub mod grace;

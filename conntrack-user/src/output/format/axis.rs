@@ -1,6 +1,6 @@
-//! Round numbers for axes. The report's page gets the same, and rounds by them.
+//! Round numbers for axes. The report's script gets the same constants.
 
-/// What an axis may be divided by, up to a power of ten.
+/// Mantissas of round numbers.
 pub const STEPS: [f64; 4] = [1.0, 2.0, 5.0, 10.0];
 
 const US: i64 = 1;
@@ -8,7 +8,7 @@ const MS: i64 = 1_000 * US;
 const S: i64 = 1_000 * MS;
 const MIN: i64 = 60 * S;
 
-/// What a time axis may be divided by, in microseconds: up to a day.
+/// Round steps of a time axis in microseconds, up to a day.
 pub const TIME_STEPS_US: [i64; 27] = [
     100 * US,
     200 * US,
@@ -39,7 +39,7 @@ pub const TIME_STEPS_US: [i64; 27] = [
     1440 * MIN,
 ];
 
-/// The least of [`STEPS`] times a power of ten that is no less than a value; 0 for what is not above 0.
+/// The smallest round number that is not less than `value`; 0 for negative values.
 #[must_use]
 pub fn round_up(value: f64) -> f64 {
     if value <= 0.0 || !value.is_finite() {
@@ -51,8 +51,8 @@ pub fn round_up(value: f64) -> f64 {
     (step * power).min(f64::MAX)
 }
 
-/// The least of [`TIME_STEPS_US`], in nanoseconds, of which a span has no more than `labels`; the greatest
-/// where all have more.
+/// The smallest of [`TIME_STEPS_US`], in nanoseconds, that needs at most `labels` labels for a span; the largest if all need
+/// more.
 #[must_use]
 pub fn time_step_ns(span_ns: i64, labels: i64) -> i64 {
     let steps = TIME_STEPS_US.map(|step| step * 1000);
@@ -62,7 +62,7 @@ pub fn time_step_ns(span_ns: i64, labels: i64) -> i64 {
     fits.unwrap_or(steps[steps.len() - 1])
 }
 
-/// Digits of a second that moments on a time axis with such steps differ in, up to milliseconds.
+/// The fractional digits of a second needed for labels of a time axis with this step, up to milliseconds.
 #[must_use]
 pub fn digits_of_a_second(step_ns: i64) -> usize {
     match step_ns {
@@ -110,10 +110,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_rounded_up_is_finite_and_no_less(value in any::<f64>()) {
+        fn rounding_up_is_finite_and_never_less(value in any::<f64>()) {
             let rounded = round_up(value);
             prop_assert!(rounded.is_finite() && rounded >= 0.0);
-            // Numbers too small for a power of ten of their own aside.
+            // Except denormal numbers.
             if value.is_normal() && value > 0.0 {
                 prop_assert!(rounded >= value * (1.0 - 1e-6), "{} {}", value, rounded);
             }

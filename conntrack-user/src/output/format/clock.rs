@@ -1,4 +1,4 @@
-//! Moments as times of day, UTC. No view shows them in another form.
+//! Times as times of day in UTC. All views show them like this.
 
 use jiff::Timestamp;
 
@@ -22,7 +22,7 @@ pub fn date_and_millis(time: Time) -> String {
     time.0.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
 }
 
-/// A moment with so many digits of a second.
+/// A time of day with `digits` fractional digits.
 #[must_use]
 pub fn digits(time: Nanos, digits: usize) -> String {
     let Ok(time) = Timestamp::from_nanosecond(time.into()) else {
@@ -33,7 +33,7 @@ pub fn digits(time: Nanos, digits: usize) -> String {
     text[..cut].to_owned()
 }
 
-/// From one moment to another: `03:04:05.678 - .718`, or in full where the second is not the same.
+/// A time span: `03:04:05.678 - .718`, or in full if the seconds differ.
 #[must_use]
 pub fn span(start: Time, end: Time) -> String {
     let (start, end) = (millis(start), millis(end));

@@ -1,11 +1,11 @@
-//! Lengths of time: for a narrow column, as exactly as they are known, and for a window on time.
+//! Durations: compact for narrow columns, with the measured precision, or as the length of a window.
 
 use crate::{
     model::{forecast::TimeToFull, history::time::Nanos},
     output::format::number::{UNAVAILABLE, decimal},
 };
 
-/// Seconds, at most five characters wide: `4.2s`, `42s`, `9m30s`, `42m`, `5h`.
+/// Compact seconds, at most five characters wide: `4.2s`, `42s`, `9m30s`, `42m`, `5h`.
 #[must_use]
 pub fn compact(seconds: f64) -> String {
     let whole = seconds.round();
@@ -24,13 +24,13 @@ pub fn compact(seconds: f64) -> String {
     }
 }
 
-/// As in `35s-55s`.
+/// A compact range: `35s-55s`.
 #[must_use]
 pub fn compact_range(time: TimeToFull) -> String {
     format!("{}-{}", compact(time.low), compact(time.high))
 }
 
-/// Seconds: `1.25 µs`, `812 µs`, `45.3 ms`, `1.25 s`, `340 s`, `2.1 h`.
+/// Seconds with three significant digits: `1.25 µs`, `812 µs`, `45.3 ms`, `1.25 s`, `340 s`, `2.1 h`.
 #[must_use]
 pub fn exact(seconds: f64) -> String {
     match seconds {
@@ -45,13 +45,13 @@ pub fn exact(seconds: f64) -> String {
     }
 }
 
-/// The same of microseconds.
+/// The same for microseconds.
 #[must_use]
 pub fn exact_us(microseconds: f64) -> String {
     exact(microseconds / 1e6)
 }
 
-/// Milliseconds to the tenth: `3.1 ms`.
+/// Milliseconds with one decimal: `3.1 ms`.
 #[must_use]
 pub fn millis(milliseconds: f64) -> String {
     format!("{} ms", decimal(milliseconds, 1))
@@ -63,13 +63,13 @@ pub fn whole_millis(milliseconds: f64) -> String {
     format!("{} ms", decimal(milliseconds, 0))
 }
 
-/// Seconds to the tenth: `12.3 s`.
+/// Seconds with one decimal: `12.3 s`.
 #[must_use]
 pub fn seconds(seconds: f64) -> String {
     format!("{} s", decimal(seconds, 1))
 }
 
-/// A window's length in its best unit: `50 ms`, `1.5 s`, `1 min`.
+/// The length of a window in the best unit: `50 ms`, `1.5 s`, `1 min`.
 #[must_use]
 pub fn window(length: Nanos) -> String {
     let length = length as f64;
@@ -162,7 +162,7 @@ mod tests {
         }
 
         #[test]
-        fn no_length_of_time_is_long(value in any::<f64>()) {
+        fn any_duration_is_short(value in any::<f64>()) {
             for text in [compact(value), exact(value), exact_us(value), millis(value), seconds(value)] {
                 prop_assert!(text.chars().count() <= 24, "{}", text);
             }

@@ -1,18 +1,18 @@
-//! Numbers. What is no number is unavailable.
+//! Numbers. NaN and infinity are shown as unavailable.
 
 /// Shown where a value is unavailable.
 pub const UNAVAILABLE: &str = "—";
 
-/// How numbers below a limit are written in the compact form.
+/// A range of numbers in the compact format.
 #[derive(Clone, Copy, Debug)]
 pub struct CompactStep {
-    /// Numbers are divided by this,
+    /// The divisor.
     pub unit: f64,
-    /// are then below this,
+    /// The upper end of the range, after the division.
     pub below: f64,
-    /// are written with so many decimals,
+    /// The number of decimals.
     pub decimals: usize,
-    /// and end in this.
+    /// The unit prefix.
     pub suffix: &'static str,
 }
 
@@ -25,8 +25,7 @@ const fn step(unit: f64, below: f64, decimals: usize, suffix: &'static str) -> C
     }
 }
 
-/// The compact form: three significant digits and a unit prefix. The report's page gets this table, and writes
-/// numbers by it.
+/// The compact format: three significant digits and a unit prefix. The report's script uses the same table.
 pub const COMPACT: [CompactStep; 11] = [
     step(1.0, 9.95, 1, ""),
     step(1.0, 999.5, 0, ""),
@@ -41,7 +40,7 @@ pub const COMPACT: [CompactStep; 11] = [
     step(1e9, 999.5, 0, "G"),
 ];
 
-/// A rate or an amount, at most five characters wide: `0`, `2.5`, `813`, `9.99k`, `12.5k`, `1.20M`.
+/// A rate or count, at most five characters wide: `0`, `2.5`, `813`, `9.99k`, `12.5k`, `1.20M`.
 #[must_use]
 pub fn compact(value: f64) -> String {
     if !value.is_finite() {
@@ -66,13 +65,13 @@ pub fn compact(value: f64) -> String {
     }
 }
 
-/// A value that may be unavailable.
+/// A value in the compact format, or a dash if it is unavailable.
 #[must_use]
 pub fn compact_or_dash(value: Option<f64>) -> String {
     value.map_or_else(|| UNAVAILABLE.to_owned(), compact)
 }
 
-/// An amount: in full as far as that is short.
+/// A count: in full if it is short, else compact.
 #[must_use]
 pub fn amount(count: u64) -> String {
     if count < 10_000 {
@@ -82,7 +81,7 @@ pub fn amount(count: u64) -> String {
     }
 }
 
-/// A rate to the hundredth that may be unavailable: `0`, `2319.42`.
+/// A rate with two decimals: `0`, `2319.42`, or a dash if it is unavailable.
 #[must_use]
 pub fn exact_or_dash(value: Option<f64>) -> String {
     match value {
@@ -92,10 +91,10 @@ pub fn exact_or_dash(value: Option<f64>) -> String {
     }
 }
 
-/// Beyond this a number is written with a power of ten.
+/// Larger numbers are written with an exponent.
 const LARGE: f64 = 1e15;
 
-/// A number with so many decimals: `12.3`.
+/// A number with this many decimals: `12.3`.
 #[must_use]
 pub fn decimal(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
@@ -107,13 +106,13 @@ pub fn decimal(value: f64, decimals: usize) -> String {
     }
 }
 
-/// Percent to the tenth, for a column: `92.3%`.
+/// Percent with one decimal, for a column: `92.3%`.
 #[must_use]
 pub fn percent(value: f64) -> String {
     with_sign(value, 1, "%")
 }
 
-/// Percent to the tenth, in a sentence: `92.3 %`.
+/// Percent with one decimal, for a sentence: `92.3 %`.
 #[must_use]
 pub fn percent_in_text(value: f64) -> String {
     with_sign(value, 1, " %")
@@ -132,7 +131,7 @@ fn with_sign(value: f64, decimals: usize, sign: &str) -> String {
     }
 }
 
-/// Percent with two digits: `9.9%`, `45%`.
+/// Percent with two significant digits: `9.9%`, `45%`.
 #[must_use]
 pub fn share(value: f64) -> String {
     if value < 9.95 {
@@ -142,7 +141,7 @@ pub fn share(value: f64) -> String {
     }
 }
 
-/// A value that may be unavailable, in full.
+/// A value in full, or a dash if it is unavailable.
 #[must_use]
 pub fn optional<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| UNAVAILABLE.to_owned(), |value| value.to_string())
@@ -196,7 +195,7 @@ mod tests {
         }
 
         #[test]
-        fn no_number_is_long(value in any::<f64>(), decimals in 0..3_usize) {
+        fn any_number_is_short(value in any::<f64>(), decimals in 0..3_usize) {
             prop_assert!(compact(value).chars().count() <= 8, "{}", compact(value));
             let text = decimal(value, decimals);
             prop_assert!(text.chars().count() <= 20, "{}", text);

@@ -1,7 +1,7 @@
-//! The live view as a state machine: everything that was reported, and what is shown of it.
+//! The live view as a state machine: the history, and what is shown of it.
 //!
-//! No IO and no clock: [`App::update`] takes in what happens, and what is drawn depends on nothing else. So
-//! it is the same for a running kernel and for a recording.
+//! No IO and no clock: the state changes only in [`App::update`], and drawing depends on the state alone. So the view is the same
+//! for a running kernel and for a recording.
 
 use std::time::Duration;
 
@@ -22,48 +22,48 @@ use crate::{
     text::Text,
 };
 
-/// What happens.
+/// An input of the state machine.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// Something is reported.
+    /// A record of the run or recording.
     Record(Record),
-    /// Something is reported about the monitoring itself.
+    /// A message about the monitoring itself.
     Diagnostic(Text),
-    /// A key is pressed.
+    /// A pressed key.
     Key(KeyEvent),
-    /// What watching costs has been measured.
+    /// A measurement of ctpulse's overhead.
     Overhead(Overhead),
-    /// The terminal has another size, or something else was on it.
+    /// The terminal was resized, or must be redrawn.
     Resized,
 }
 
-/// What is asked of whoever runs the view.
+/// A request to the loop that runs the view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ViewRequest {
-    /// To end it.
+    /// End the view.
     Quit,
-    /// To stop the process until it is continued.
+    /// Stop the process until it is continued.
     Suspend,
-    /// To redraw everything.
+    /// Redraw everything.
     Redraw,
 }
 
 /// The live view.
 pub struct App {
-    /// What the terminal can show.
+    /// The colours and characters of the terminal.
     pub theme: Theme,
-    /// What was reported.
+    /// The history of all records.
     pub history: History,
-    /// What is shown of it.
+    /// The part of it that is shown, and how.
     pub view: ViewState,
-    /// What watching costs, once that is known.
+    /// The overhead of ctpulse, once it was measured.
     pub overhead: Option<Overhead>,
     dirty: bool,
     request: Option<ViewRequest>,
 }
 
 impl App {
-    /// One that knows nothing yet.
+    /// Starts without records.
     #[must_use]
     pub fn new(theme: Theme) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl App {
         }
     }
 
-    /// Takes in what happens.
+    /// Handles an input.
     pub fn update(&mut self, input: Input) {
         match input {
             Input::Record(record) => {
@@ -100,20 +100,20 @@ impl App {
         }
     }
 
-    /// Takes in several things in their order.
+    /// Handles inputs in order.
     pub fn update_all(&mut self, inputs: impl IntoIterator<Item = Input>) {
         for input in inputs {
             self.update(input);
         }
     }
 
-    /// Whether anything changed since this was asked last.
+    /// Whether anything has changed since the last call.
     pub fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.dirty)
     }
 
-    /// Time between two pictures, at least, unless a key is pressed. In a long window a moment is
-    /// narrower than a dot, and a paused picture changes only around its charts.
+    /// The shortest time between two frames, unless a key is pressed. In a long window little changes per column of dots, and in
+    /// a paused view only the parts outside the charts.
     #[must_use]
     pub fn frame(&self) -> Duration {
         const MS: Nanos = 1_000_000;
@@ -124,18 +124,18 @@ impl App {
         Duration::from_nanos(frame.unsigned_abs())
     }
 
-    /// Whether keys are text.
+    /// Whether keys are entered into a prompt.
     #[must_use]
     pub fn is_typing(&self) -> bool {
         self.view.prompt.is_some()
     }
 
-    /// What is asked since this was asked last.
+    /// Takes the pending request.
     pub fn take_request(&mut self) -> Option<ViewRequest> {
         self.request.take()
     }
 
-    /// The name of the instance that is shown.
+    /// The name of the shown instance.
     #[must_use]
     pub fn instance_name(&self) -> Option<&Text> {
         let names = self.history.names();
@@ -145,20 +145,20 @@ impl App {
             .or_else(|| names.first().copied())
     }
 
-    /// The instance that is shown, once there is something known of it.
+    /// The history of the shown instance, if it has one.
     #[must_use]
     pub fn instance(&self) -> Option<&InstanceHistory> {
         self.history.instance(self.instance_name()?.raw())
     }
 
-    /// The moment that the window ends with.
+    /// The end of the window.
     #[must_use]
     pub fn end(&self) -> Nanos {
         self.view.at.or(self.history.last()).unwrap_or_default()
     }
 
     fn press(&mut self, mut key: KeyEvent) {
-        // Esc and a key right after it look the same to a terminal as Alt with that key.
+        // To a terminal, Esc followed by a key looks like Alt with that key.
         if key.modifiers.contains(KeyModifiers::ALT) {
             self.press(KeyEvent::from(KeyCode::Esc));
             key.modifiers.remove(KeyModifiers::ALT);
@@ -205,7 +205,7 @@ impl App {
         }
     }
 
-    /// Moves in the list of instances; whether the key was for it.
+    /// Handles a key in the list of instances; returns whether it was used.
     fn choose(&mut self, key: KeyCode, cursor: usize) -> bool {
         let count = self.history.names().len();
         let cursor = match key {

@@ -1,68 +1,68 @@
-//! What keys do, and the help that says so.
+//! Key bindings, and their help.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::model::kernel::charts::CHARTS;
 
-/// What a key does.
+/// The action of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Ends the view.
+    /// End the view.
     Quit,
-    /// Closes what is on top, or else ends the view.
+    /// Close the topmost overlay, or else end the view.
     CloseOrQuit,
-    /// Stops the process, for the shell to continue it.
+    /// Suspend the process.
     Suspend,
-    /// Redraws everything.
+    /// Redraw everything.
     Redraw,
-    /// Pauses, or resumes.
+    /// Pause or resume.
     Pause,
-    /// Back in time by a quarter of the window.
+    /// Scroll back by a quarter of the window.
     Back,
-    /// Forward by as much.
+    /// Scroll forward by a quarter of the window.
     Forward,
-    /// Back by a whole window.
+    /// Scroll back by a window.
     PageBack,
-    /// Forward by as much.
+    /// Scroll forward by a window.
     PageForward,
-    /// Back by a fiftieth of the window.
+    /// Scroll back by a fiftieth of the window.
     NudgeBack,
-    /// Forward by as much.
+    /// Scroll forward by a fiftieth of the window.
     NudgeForward,
-    /// To the start of what is kept.
+    /// Scroll to the oldest sample.
     Oldest,
-    /// To now, and resumes.
+    /// Scroll to the newest sample, and resume.
     Newest,
-    /// A shorter window.
+    /// Make the window shorter.
     ZoomIn,
-    /// A longer window.
+    /// Make the window longer.
     ZoomOut,
     PreviousBurst,
     NextBurst,
-    /// One chart alone, or all again.
+    /// Show one chart alone, or all again.
     Focus(usize),
-    /// The next chart alone.
+    /// Show the next chart alone.
     NextChart,
-    /// Plots averages, or peaks.
+    /// Plot averages or peaks.
     Measure,
-    /// The next layout.
+    /// Switch to the next layout.
     Layout,
     NextInstance,
     PreviousInstance,
-    /// A list of instances to choose from.
+    /// Choose an instance from a list.
     Instances,
-    /// The cross-check in full.
+    /// Show the cross-check in full.
     Checks,
-    /// Asks for a filter.
+    /// Enter a filter.
     Filter,
-    /// The messages in full.
+    /// Show the messages in full.
     Messages,
     Help,
-    /// Closes what is on top.
+    /// Close the topmost overlay.
     Close,
 }
 
-/// One line of the help.
+/// Keys with the same subject, and what they do.
 pub struct HelpLine {
     /// The keys, as they are written.
     pub keys: &'static str,
@@ -74,7 +74,7 @@ const fn help(keys: &'static str, does: &'static str) -> HelpLine {
     HelpLine { keys, does }
 }
 
-/// The help, in the order of what is needed first.
+/// The help, with the most important keys first.
 pub const HELP: [HelpLine; 20] = [
     help("q, Ctrl-C", "quit"),
     help("space", "pause; resume"),
@@ -101,7 +101,7 @@ pub const HELP: [HelpLine; 20] = [
     help("Ctrl-Z Ctrl-L", "suspend; redraw"),
 ];
 
-/// What a key does outside of a prompt; `None`: nothing.
+/// The action of a key outside of a prompt, if it has one.
 #[must_use]
 pub fn action(key: KeyEvent) -> Option<Action> {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_charts_as_far_as_there_are() {
+    fn digits_select_existing_charts() {
         let press = |c| action(KeyEvent::from(KeyCode::Char(c)));
         assert_eq!(press('1'), Some(Action::Focus(0)));
         assert_eq!(press('6'), Some(Action::Focus(5)));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn control_is_not_the_letter() {
+    fn control_keys_are_not_letters() {
         let control = |c| action(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL));
         assert_eq!(control('c'), Some(Action::Quit));
         assert_eq!(control('z'), Some(Action::Suspend));

@@ -1,4 +1,4 @@
-//! Where everything goes. Pure: a size and what there is to show, to rectangles.
+//! The layout: from the size and the contents of the screen to rectangles. Pure.
 
 use ratatui::layout::Rect;
 
@@ -7,41 +7,41 @@ use crate::{
     output::live::state::ScreenLayout,
 };
 
-/// What there is to show.
+/// The contents of the screen.
 #[derive(Clone, Copy, Debug)]
 pub struct LayoutInput {
     /// Lines of messages.
     pub messages: u16,
-    /// What the screen is for.
+    /// The selected layout.
     pub layout: ScreenLayout,
     /// The chart that is shown alone.
     pub focus: Option<usize>,
-    /// Whether top talkers are known.
+    /// Whether there are top talkers.
     pub top: bool,
     /// Number of instances.
     pub instances: usize,
 }
 
-/// A chart's place.
+/// The place of a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChartArea {
-    /// Which one.
+    /// The index of the chart.
     pub chart: usize,
-    /// Where.
+    /// Its rectangle.
     pub area: Rect,
 }
 
-/// Where everything goes. What there is no room for has an empty area.
+/// The areas of the screen. A panel that does not fit has an empty area.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Areas {
-    /// Host, kernel, probes, verdict.
+    /// Host, kernel, probes and verdict.
     pub header: Rect,
-    /// The table and its alert.
+    /// Utilization of the table, and its alert.
     pub gauge: Rect,
     pub messages: Rect,
     /// Headings and the time axis, above each column of charts.
     pub axes: Vec<Rect>,
-    /// The ribbon, below each axis.
+    /// The activity ribbon below each axis.
     pub ribbons: Vec<Rect>,
     pub charts: Vec<ChartArea>,
     /// Whether each chart has a line for its title.
@@ -57,13 +57,13 @@ pub struct Areas {
     pub footer: Rect,
 }
 
-/// Dimensions of all charts: rows that they take without titles.
+/// The number of dimensions of all charts, which is the number of rows they need without titles.
 const DIMENSIONS: u16 = samples::DIMENSIONS as u16;
 
-/// Charts in the order they are given up in when there is not even a row for each, last first.
+/// Charts in order of importance: the last is dropped first when there are not enough rows.
 const RANK: [usize; 6] = [1, 0, 5, 2, 4, 3];
 
-/// Divides an area.
+/// Divides an area into panels.
 #[must_use]
 pub fn areas(area: Rect, wanted: &LayoutInput) -> Areas {
     let mut rest = RemainingRows(area);
@@ -102,7 +102,7 @@ pub fn areas(area: Rect, wanted: &LayoutInput) -> Areas {
     areas
 }
 
-/// Rows for events and top talkers, of so many that are left.
+/// The rows for events and top talkers, of those that are left.
 fn feeds(rows: u16, layout: ScreenLayout) -> u16 {
     match layout {
         ScreenLayout::Charts => 0,
@@ -152,13 +152,13 @@ fn place_charts(areas: &mut Areas, area: Rect, axis: Rect, ribbon: Rect) {
     }
 }
 
-/// Heights of the charts one above the other.
+/// The heights of the charts of a column.
 fn heights(rows: u16) -> [u16; 6] {
     let mut heights: [u16; 6] =
         std::array::from_fn(|i| u16::try_from(CHARTS[i].dimensions.len()).unwrap_or(1));
     let total = |heights: &[u16; 6]| heights.iter().sum::<u16>();
     while total(&heights) > rows {
-        // From the tallest, of equals the least important; at last whole charts.
+        // Take rows from the tallest chart, of equals from the least important, until whole charts are dropped.
         let tallest = heights.iter().copied().max().unwrap_or(0);
         let least = RANK.iter().rev().find(|i| heights[**i] == tallest);
         match least {
@@ -195,20 +195,20 @@ fn place_feeds(areas: &mut Areas, area: Rect, wanted: &LayoutInput) {
         }
         return;
     }
-    // Too narrow to be side by side: events below, each with its share of rows.
+    // Too narrow for both side by side: events go below.
     let mut rest = RemainingRows(area);
     let share = area.height / parts;
     if instances {
         areas.instances = rest.top(share);
     }
     if top {
-        // At least the first of each measure, in a line.
+        // At least one line with the top talker of each measure.
         areas.top = rest.top(if area.height < 6 { 1 } else { share });
     }
     areas.feed = rest.0;
 }
 
-/// The `i`th of `count` columns, with a blank between them.
+/// The `i`th of `count` columns, with a blank between columns.
 fn column(line: Rect, i: u16, count: u16) -> Rect {
     let gaps = count - 1;
     let width = line.width.saturating_sub(gaps) / count;
@@ -221,7 +221,7 @@ fn column(line: Rect, i: u16, count: u16) -> Rect {
     Rect::new(x, line.y, width, line.height)
 }
 
-/// Rows that are handed out.
+/// The rows that are not yet assigned.
 struct RemainingRows(Rect);
 
 impl RemainingRows {
@@ -285,7 +285,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_overlaps_or_sticks_out(
+        fn nothing_overlaps_or_exceeds_the_screen(
             width in 0..400_u16, height in 0..120_u16, messages in 0..4_u16,
             layout in prop_oneof![Just(ScreenLayout::Overview), Just(ScreenLayout::Charts), Just(ScreenLayout::Events)],
             focus in prop::option::of(0..6_usize), top in any::<bool>(), instances in 0..5_usize,

@@ -1,6 +1,6 @@
-//! The live view: a state machine fed with records and keys ([`app`]), and how it is drawn.
+//! The live view: a state machine that handles records and keys ([`app`]), and its drawing.
 //!
-//! Nothing here does IO or asks for the time: `render` is a function of the state.
+//! No IO and no clock: `render` is a function of the state.
 
 pub mod app;
 pub mod keys;
@@ -33,7 +33,7 @@ fn draw(app: &App, buffer: &mut Buffer) {
     }
 }
 
-/// Replaces what the terminal cannot show: texts of the kernel and of names included.
+/// Replaces characters that the terminal cannot show, also in texts of the kernel and in names.
 fn to_ascii(buffer: &mut Buffer) {
     for cell in &mut buffer.content {
         if !cell.symbol().is_ascii() {

@@ -1,11 +1,11 @@
-//! Moving the window through what is kept, and zooming it.
+//! Scrolling and zooming.
 
 use crate::{
     model::history::time::Nanos,
     output::live::{app::App, state::SPANS},
 };
 
-/// A burst is shown in a window at least so many times as long as it is.
+/// A burst is shown in a window at least this many times its length.
 const BURST_IN_WINDOW: Nanos = 10;
 
 impl App {
@@ -13,7 +13,7 @@ impl App {
         self.instance()?.extent()
     }
 
-    /// Has the window end at a time, as far as there is something to see.
+    /// Moves the end of the window to a time, within the data.
     fn show_until(&mut self, time: Nanos) {
         if let Some((first, last)) = self.extent() {
             let oldest = first + self.view.span().min(last - first);
@@ -33,7 +33,7 @@ impl App {
         };
         match self.view.at {
             None if by > 0 => {}
-            // At the end, time is followed again.
+            // At the end the view follows new samples again.
             Some(at) if by > 0 && at + by >= last => self.view.at = None,
             _ => self.show_until(self.end() + by),
         }
@@ -47,7 +47,7 @@ impl App {
         self.zoom((self.view.zoom + 1).min(SPANS.len() - 1));
     }
 
-    /// Zooms about the middle of a paused window, else about now.
+    /// Zooms around the middle of a paused window, or else keeps its end.
     fn zoom(&mut self, zoom: usize) {
         let before = self.view.span();
         self.view.zoom = zoom;
@@ -56,7 +56,7 @@ impl App {
         }
     }
 
-    /// Shows the burst before or after the middle of the window.
+    /// Shows the next burst before or after the middle of the window.
     pub(super) fn show_burst(&mut self, after: bool) {
         let middle = match self.view.at {
             Some(end) => end - self.view.span() / 2,

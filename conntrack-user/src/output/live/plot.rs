@@ -1,4 +1,4 @@
-//! Plots of high resolution, mirrored about zero: some dimensions grow up from it, others down.
+//! Plots mirrored at zero, at the resolution of Braille dots: some dimensions grow up, others down.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
@@ -7,14 +7,14 @@ use crate::output::{
     live::theme::{Glyphs, Palette, Theme},
 };
 
-/// A dimension to draw.
+/// A dimension in a plot.
 #[derive(Clone, Debug)]
 pub struct Drawn {
-    /// Its values, one for each column of dots; `None` where nothing is known.
+    /// A value for each column of dots; `None` if it is unknown.
     pub values: Vec<Option<f64>>,
-    /// Whether it grows down from zero.
+    /// Whether it is drawn below zero.
     pub down: bool,
-    /// Its place among the dimensions: says how it is drawn without colours.
+    /// Its index among the dimensions, which selects its pattern without colours.
     pub place: usize,
     /// Its colour.
     pub style: Style,
@@ -26,26 +26,26 @@ impl Drawn {
     }
 }
 
-/// Where zero lies and how much a dot stands for.
+/// The position of zero, and the scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlotScale {
     /// Dots above zero.
     pub up: usize,
     /// Dots below zero.
     pub down: usize,
-    /// What the topmost dot stands for.
+    /// The value of the topmost dot.
     pub top: f64,
-    /// What the lowest dot stands for.
+    /// The value of the lowest dot.
     pub bottom: f64,
 }
 
-/// Columns of dots in a plot this wide.
+/// The number of dot columns in a plot of this width.
 #[must_use]
 pub fn dots_across(theme: Theme, width: u16) -> usize {
     usize::from(width) * across(theme.glyphs)
 }
 
-/// Columns of dots in a character.
+/// The number of dot columns in a character.
 #[must_use]
 pub fn dots_in_character(theme: Theme) -> usize {
     across(theme.glyphs)
@@ -66,8 +66,8 @@ fn down(glyphs: Glyphs) -> usize {
 }
 
 impl PlotScale {
-    /// One scale for both directions, so that what is up can be compared with what is down. `mirrored`
-    /// keeps room below zero even when nothing is there.
+    /// Both directions have the same scale, so that they can be compared. `mirrored` reserves rows below zero even if there are
+    /// no values.
     #[must_use]
     pub fn new(theme: Theme, drawn: &[Drawn], rows: u16, mirrored: bool) -> Self {
         let cell = down(theme.glyphs);
@@ -77,7 +77,7 @@ impl PlotScale {
             round_up(of.map(Drawn::highest).fold(0.0, f64::max))
         };
         let (above, below) = (highest(false), highest(true));
-        // Zero lies between two rows, so that no character has to show both sides.
+        // Zero is between two rows, so that no character shows both sides.
         let rows_up = if !mirrored || rows < 2 {
             if above == 0.0 && below > 0.0 { 0 } else { rows }
         } else if above + below == 0.0 {
@@ -99,7 +99,7 @@ impl PlotScale {
         }
     }
 
-    /// Dots of a value: at least one when there is anything.
+    /// The number of dots for a value: at least one if it is not 0.
     fn dots(self, value: f64, down: bool) -> usize {
         let (room, most) = if down {
             (self.down, self.bottom)
@@ -113,13 +113,13 @@ impl PlotScale {
     }
 }
 
-/// Draws dimensions over each other, the largest behind, with a line at zero.
+/// Draws dimensions on top of each other, the largest at the back, with a line at zero.
 pub fn draw(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scale: PlotScale) {
     if area.is_empty() {
         return;
     }
     let mut order: Vec<&Drawn> = drawn.iter().collect();
-    // Of equals, the first stays in front.
+    // Of equals, the first is in front.
     order.sort_by(|a, b| {
         let by_size = b.highest().total_cmp(&a.highest());
         by_size.then(b.place.cmp(&a.place))
@@ -131,7 +131,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scal
     }
 }
 
-/// Only where something is known: no line is not zero.
+/// Draws the zero line where values are known. Without a line a value is unknown, and not zero.
 fn zero_line(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], scale: PlotScale) {
     let per_cell = across(theme.glyphs);
     let known = |x: u16| {
@@ -142,7 +142,7 @@ fn zero_line(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], sca
         })
     };
     let rows_up = u16::try_from(scale.up / down(theme.glyphs)).unwrap_or(u16::MAX);
-    // The last row above zero, or the first below when there is none.
+    // The last row above zero, or the first below if there is none.
     let y = area.y + rows_up.saturating_sub(1).min(area.height - 1);
     for x in (area.left()..area.right()).filter(|x| known(*x)) {
         if let Some(cell) = buffer.cell_mut((x, y)) {
@@ -156,7 +156,7 @@ fn zero_line(buffer: &mut Buffer, area: Rect, theme: Theme, drawn: &[Drawn], sca
     }
 }
 
-/// Bits of the dots of a Braille character, by row and column.
+/// The bits of the dots of a Braille character, by row and column.
 const DOTS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 
 fn braille(buffer: &mut Buffer, area: Rect, theme: Theme, order: &[&Drawn], scale: PlotScale) {
@@ -200,8 +200,8 @@ fn braille(buffer: &mut Buffer, area: Rect, theme: Theme, order: &[&Drawn], scal
     }
 }
 
-/// Whether a dot is set, where only patterns tell dimensions apart: full, a chequered board with an
-/// edge, the edge alone, every second line.
+/// Whether a dot is set when dimensions are distinguished by patterns: solid, chequered with an edge, the edge only, every second
+/// line.
 fn pattern(place: usize, x: usize, y: usize, edge: bool) -> bool {
     match place {
         0 => true,
@@ -211,7 +211,7 @@ fn pattern(place: usize, x: usize, y: usize, edge: bool) -> bool {
     }
 }
 
-/// In each character, the front of the dimensions that reach into it.
+/// Draws in ASCII: each character shows the frontmost dimension that reaches into it.
 fn ascii(buffer: &mut Buffer, area: Rect, order: &[&Drawn], scale: PlotScale) {
     let rows = usize::from(area.height);
     let steps = (scale.up + scale.down) / rows.max(1);
@@ -222,7 +222,7 @@ fn ascii(buffer: &mut Buffer, area: Rect, order: &[&Drawn], scale: PlotScale) {
     for x in 0..usize::from(area.width) {
         for row in 0..rows {
             let down = row >= zero;
-            // How far this row's near side is from zero.
+            // The distance of the row's near side from zero.
             let near = if down { row - zero } else { zero - 1 - row } * steps;
             let filled = |d: &&&Drawn| {
                 let value = d.values.get(x).copied().flatten().unwrap_or(0.0);
@@ -244,7 +244,7 @@ fn ascii(buffer: &mut Buffer, area: Rect, order: &[&Drawn], scale: PlotScale) {
     }
 }
 
-/// A dimension in a character: `filled` of its steps, from the side of zero.
+/// The symbol of a dimension in a character of which `filled` steps are used, counted from zero.
 fn ascii_symbol(filled: usize, dimension: &Drawn) -> char {
     const FULL: [char; 4] = ['#', '*', '+', 'o'];
     match (filled, dimension.down) {
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_down_is_drawn_below_zero() {
+    fn below_dimensions_are_drawn_below_zero() {
         let dimensions = [
             drawn(&[0.0, 1.0, 2.5, 5.0], false, 0),
             drawn(&[5.0, 2.5, 1.0, 0.0], true, 1),
@@ -327,7 +327,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_not_zero_is_seen(value in 1e-3..1e9_f64, other in 1e-3..1e9_f64) {
+        fn non_zero_values_are_visible(value in 1e-3..1e9_f64, other in 1e-3..1e9_f64) {
             for glyphs in [Glyphs::Braille, Glyphs::Ascii] {
                 let theme = theme(glyphs, Palette::Ansi);
                 let dimensions = [drawn(&[value], false, 0), drawn(&[other], true, 1)];

@@ -1,4 +1,4 @@
-//! Which events are wanted: conditions on the tuple, and words that the line must contain.
+//! Filters of the event feed: conditions on the tuple, and words that the line must contain.
 
 use std::str::FromStr;
 
@@ -7,12 +7,12 @@ use crate::model::event::{
     filter::{Filter, FilterError},
 };
 
-/// What is wrong with a filter.
+/// The error of an invalid filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
 pub struct SearchError(#[from] FilterError);
 
-/// Conditions that must all hold.
+/// Conditions and words that must all match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Search {
     tuple: Option<Filter>,
@@ -20,7 +20,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Whether an event is wanted, by its line and the flow it is about.
+    /// Whether an event matches, by its line and its tuple.
     #[must_use]
     pub fn matches(&self, line: &str, tuple: Option<&Tuple>) -> bool {
         let line = line.to_lowercase();

@@ -1,4 +1,4 @@
-//! What is shown of all that was reported, and how.
+//! The state of the view.
 
 use crate::{
     model::history::time::Nanos,
@@ -10,7 +10,7 @@ const MS: Nanos = 1_000_000;
 const SECOND: Nanos = 1000 * MS;
 const MINUTE: Nanos = 60 * SECOND;
 
-/// DurationHistogram of the window, for zooming.
+/// Lengths of the window, for zooming.
 pub const SPANS: [Nanos; 17] = [
     50 * MS,
     100 * MS,
@@ -31,21 +31,21 @@ pub const SPANS: [Nanos; 17] = [
     60 * MINUTE,
 ];
 
-/// The window at first: 20 s.
+/// The initial length of the window: 20 s.
 const FIRST_SPAN: usize = 8;
 
-/// What the screen is for.
+/// Which panels the screen shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScreenLayout {
-    /// Charts, and below them events and top talkers.
+    /// Charts with events and top talkers below.
     Overview,
-    /// Charts alone.
+    /// Charts only.
     Charts,
-    /// Events and top talkers have most of the room.
+    /// Mostly events and top talkers.
     Events,
 }
 
-/// What a column of a plot shows.
+/// The value of a plot's column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     Average,
@@ -53,7 +53,7 @@ pub enum Measure {
     Peak,
 }
 
-/// What lies over the charts.
+/// A popup on top of the charts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlay {
     Help,
@@ -61,41 +61,41 @@ pub enum Overlay {
     Checks,
     /// The messages, in full.
     Messages,
-    /// Instances to choose from, and the one under the cursor.
+    /// The list of instances, with the index under the cursor.
     Instances(usize),
 }
 
-/// A line being typed.
+/// A line that is being entered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prompt {
-    /// What was typed.
+    /// The text so far.
     pub text: String,
-    /// What is wrong with it.
+    /// The error in the text.
     pub error: Option<SearchError>,
 }
 
-/// What is shown of it, and how.
+/// What the view shows, and how.
 #[derive(Clone, Debug)]
 pub struct ViewState {
-    /// The instance that was chosen; `None`: the first.
+    /// The selected instance; `None`: the first one.
     pub instance: Option<Text>,
     /// Index into [`SPANS`].
     pub zoom: usize,
-    /// The window's end while paused; `None`: now.
+    /// The end of the window while paused; `None`: follow new samples.
     pub at: Option<Nanos>,
     /// The chart that is shown alone.
     pub focus: Option<usize>,
-    /// What the screen is for.
+    /// The layout of the screen.
     pub layout: ScreenLayout,
-    /// What a column shows.
+    /// The value that plots show.
     pub measure: Measure,
-    /// What lies over the charts.
+    /// The open popup.
     pub overlay: Option<Overlay>,
-    /// The filter being typed.
+    /// The filter prompt, while it is open.
     pub prompt: Option<Prompt>,
-    /// The filter.
+    /// The filter of the event feed.
     pub search: Search,
-    /// The filter as it was typed.
+    /// The text of the filter.
     pub search_text: String,
 }
 
@@ -117,7 +117,7 @@ impl Default for ViewState {
 }
 
 impl ViewState {
-    /// Length of the window.
+    /// The length of the window.
     #[must_use]
     pub fn span(&self) -> Nanos {
         SPANS.get(self.zoom).copied().unwrap_or(SECOND)

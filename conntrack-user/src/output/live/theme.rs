@@ -1,31 +1,31 @@
-//! Colours and characters: what a terminal can show.
+//! Colours and characters that the terminal supports.
 
 use crate::model::kernel::counters::Colour;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::model::{alert::AlertStatus, record::Verdict};
 
-/// Colours a terminal has.
+/// The colours of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Palette {
-    /// None: weight, inversion and patterns only.
+    /// None: only bold, reverse video and patterns.
     Mono,
-    /// The sixteen that every colour terminal has, as its user set them.
+    /// The sixteen standard colours, as configured by the user.
     Ansi,
-    /// 256.
+    /// 256 colours.
     Rich,
 }
 
-/// Characters a terminal has.
+/// The characters of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Glyphs {
-    /// Braille: plots of 2 × 4 dots in a character.
+    /// Braille: 2 × 4 dots per character.
     Braille,
     /// ASCII only.
     Ascii,
 }
 
-/// What a terminal can show.
+/// The capabilities of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Theme {
     /// Its colours.
@@ -34,11 +34,11 @@ pub struct Theme {
     pub glyphs: Glyphs,
 }
 
-/// Environment variables that tell what a terminal can show, by name.
+/// Looks up environment variables by name.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Theme {
-    /// The best that a terminal can be expected to show. See <https://no-color.org/>.
+    /// Detects the capabilities from the environment. See <https://no-color.org/>.
     #[must_use]
     pub fn detect(ascii: bool, environment: Environment<'_>) -> Self {
         let set = |name| environment(name).filter(|value| !value.is_empty());
@@ -56,7 +56,7 @@ impl Theme {
             } else {
                 Palette::Ansi
             },
-            // The console's font has neither Braille nor eighths of blocks.
+            // The console's font has neither Braille nor block elements of one eighth.
             glyphs: if ascii || !utf8 || term == "linux" || term == "dumb" {
                 Glyphs::Ascii
             } else {
@@ -73,7 +73,7 @@ impl Theme {
         }
     }
 
-    /// What is read second.
+    /// Secondary text.
     #[must_use]
     pub fn muted(self) -> Style {
         match self.palette {
@@ -83,7 +83,7 @@ impl Theme {
         }
     }
 
-    /// Lines that only guide the eye.
+    /// Rules and other lines.
     #[must_use]
     pub fn rule(self) -> Style {
         match self.palette {
@@ -92,43 +92,43 @@ impl Theme {
         }
     }
 
-    /// Names of things.
+    /// Names of panels, charts and hosts.
     #[must_use]
     pub fn title(self) -> Style {
         self.pick(Color::Cyan, 80).add_modifier(Modifier::BOLD)
     }
 
-    /// Numbers that matter most.
+    /// Important numbers.
     #[must_use]
     pub fn strong(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// Keys to press.
+    /// Keys that can be pressed.
     #[must_use]
     pub fn key(self) -> Style {
         self.pick(Color::Yellow, 179)
     }
 
-    /// All is well.
+    /// Everything is as it should be.
     #[must_use]
     pub fn good(self) -> Style {
         self.pick(Color::Green, 71)
     }
 
-    /// Worth a look.
+    /// Something to look at.
     #[must_use]
     pub fn warning(self) -> Style {
         self.pick(Color::Yellow, 214).add_modifier(Modifier::BOLD)
     }
 
-    /// Trouble.
+    /// Critical states.
     #[must_use]
     pub fn critical(self) -> Style {
         self.pick(Color::LightRed, 203).add_modifier(Modifier::BOLD)
     }
 
-    /// Trouble that must not be missed.
+    /// Critical states that must not be missed.
     #[must_use]
     pub fn alarm(self) -> Style {
         match self.palette {
@@ -144,13 +144,13 @@ impl Theme {
         }
     }
 
-    /// What is chosen in a list, or a state to notice.
+    /// The selected row of a list, or a state such as PAUSED.
     #[must_use]
     pub fn chosen(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// The colour of a dimension.
+    /// The style of a dimension.
     #[must_use]
     pub fn colour(self, colour: Colour) -> Style {
         let (ansi, rich) = match colour {
@@ -165,7 +165,7 @@ impl Theme {
         self.pick(ansi, rich)
     }
 
-    /// The status of an alert.
+    /// The style of an alert's status.
     #[must_use]
     pub fn status(self, status: AlertStatus) -> Style {
         match status {
@@ -175,7 +175,7 @@ impl Theme {
         }
     }
 
-    /// A verdict of the cross-check.
+    /// The style of a verdict of the cross-check.
     #[must_use]
     pub fn verdict(self, verdict: Option<Verdict>) -> Style {
         match verdict {
@@ -185,13 +185,13 @@ impl Theme {
         }
     }
 
-    /// Whether only ASCII may be shown.
+    /// Whether only ASCII is shown.
     #[must_use]
     pub fn is_ascii(self) -> bool {
         self.glyphs == Glyphs::Ascii
     }
 
-    /// How full a column is, from empty to full.
+    /// Symbols of columns from empty to full.
     #[must_use]
     pub fn levels(self) -> &'static [&'static str] {
         match self.glyphs {
@@ -200,7 +200,7 @@ impl Theme {
         }
     }
 
-    /// The mark of a dimension in a legend, drawn as the plot draws it.
+    /// The mark of a dimension in a legend, with the pattern of its plot.
     #[must_use]
     pub fn mark(self, dimension: usize) -> &'static str {
         match (self.glyphs, self.palette) {
@@ -211,7 +211,7 @@ impl Theme {
     }
 }
 
-/// The ASCII character that stands for another.
+/// The ASCII replacement of a character.
 #[must_use]
 pub fn ascii_of(symbol: &str) -> &'static str {
     match symbol {
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_tells_what_can_be_shown() {
+    fn the_theme_follows_the_environment() {
         let utf8 = ("LANG", "C.UTF-8");
         let check = |variables: &[(&str, &str)], expected| {
             assert_eq!(detect(false, variables), expected, "{variables:?}");

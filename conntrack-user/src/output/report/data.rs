@@ -1,4 +1,4 @@
-//! What the script draws from: numbers by instance, chart and dimension, and how numbers are written.
+//! The data of the page's script: numbers by instance, chart and dimension, and formats of numbers.
 
 use serde::Serialize;
 
@@ -18,18 +18,18 @@ use crate::{
 
 #[derive(Serialize)]
 struct PageData<'a> {
-    /// Microseconds since 1970 that all times count from.
+    /// The origin of all times, in microseconds since 1970.
     origin: i64,
-    /// First and last moment.
+    /// The first and the last time.
     from: i64,
     to: i64,
     /// Length of a bucket in microseconds.
     bucket: f64,
-    /// How numbers are written: divided by the first, below the second, with so many decimals, and a suffix.
+    /// The compact format: divisor, upper end after the division, decimals and suffix.
     compact: Vec<(f64, f64, usize, &'static str)>,
-    /// What an axis may be divided by, up to a power of ten.
+    /// Mantissas of round numbers, for axes.
     steps: [f64; STEPS.len()],
-    /// What the time axis may be divided by, in microseconds.
+    /// Round steps of the time axis in microseconds.
     time_steps: [i64; TIME_STEPS_US.len()],
     instances: Vec<InstanceData<'a>>,
 }
@@ -37,9 +37,9 @@ struct PageData<'a> {
 #[derive(Serialize)]
 struct InstanceData<'a> {
     charts: Vec<Vec<DimensionData<'a>>>,
-    /// When there were bursts: from, to.
+    /// Time spans with bursts: from, to.
     bursts: Vec<(i64, i64)>,
-    /// When, of which class, and what it says.
+    /// Time, class and text of each notification.
     alerts: Vec<(i64, &'static str, String)>,
 }
 
@@ -47,19 +47,19 @@ struct InstanceData<'a> {
 struct DimensionData<'a> {
     name: &'a str,
     below: bool,
-    /// From, length, mean, greatest value; where there are buckets, only when there is a value.
+    /// From, length, mean and maximum; with buckets only the time spans that have values.
     steps: Vec<[f64; 4]>,
-    /// When cell 0 begins.
+    /// The start of cell 0.
     phase: i64,
-    /// Length of a cell in microseconds.
+    /// The length of a cell in microseconds.
     width: f64,
-    /// Number less that of the cell before, events, events of the busiest bucket.
+    /// The difference from the previous cell's number, events, events of the busiest bucket.
     cells: Vec<(i64, u64, u64)>,
     /// Whether there are buckets.
     fine: bool,
 }
 
-/// The numbers as JSON.
+/// The data as JSON.
 pub(super) fn json(report: &RecordingReport) -> String {
     let data = PageData {
         origin: report.origin.as_microsecond(),
@@ -78,7 +78,7 @@ pub(super) fn json(report: &RecordingReport) -> String {
             .map(|data| instance(report, data))
             .collect(),
     };
-    // Numbers and strings have a form in JSON, whatever they are.
+    // Numbers and strings can always be serialized.
     serde_json::to_string(&data).unwrap_or_default()
 }
 
@@ -107,7 +107,7 @@ fn dimension(dimension: &DimensionReport) -> DimensionData<'_> {
         steps: if dimension.cells.is_empty() {
             dimension.steps.as_slice().iter().map(step).collect()
         } else {
-            // Where there are buckets, intervals say only when there were any.
+            // With buckets, steps only show where values are available.
             let spans = dimension.steps.spans().into_iter();
             spans
                 .map(|(from, to)| [from as f64, (to - from) as f64, 0.0, 0.0])
@@ -128,7 +128,7 @@ fn dimension(dimension: &DimensionReport) -> DimensionData<'_> {
 }
 
 fn step(step: &SeriesStep) -> [f64; 4] {
-    // Four significant digits are more than a plot or a compact number shows.
+    // Four significant digits are enough for a plot or a compact number.
     let short = |value: f64| format!("{value:.4e}").parse().unwrap_or(value);
     [
         step.from as f64,

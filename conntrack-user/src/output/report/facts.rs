@@ -1,4 +1,4 @@
-//! What matters most, at a glance. Everything is there: what is unavailable with the reason.
+//! The key facts at the top of an instance. All are always present: an unavailable one has a reason.
 
 use std::fmt::Write;
 
@@ -17,12 +17,13 @@ use crate::{
             clock,
             number::{UNAVAILABLE, compact, compact_or_dash, decimal, optional, percent_in_text},
         },
-        report::{alert_class, html::Escaped},
+        markup::Escaped,
+        report::alert_class,
     },
     text::Text,
 };
 
-/// A fact: how it is coloured, what it is, its value, and what else there is to it.
+/// A fact: its class, label, value and text.
 struct Fact {
     class: &'static str,
     name: &'static str,
@@ -30,7 +31,7 @@ struct Fact {
     text: String,
 }
 
-/// The class of what is neither good nor bad, or not known to be.
+/// The class of facts that are neither good nor bad, or unknown.
 const NEUTRAL: &str = "";
 
 pub(super) fn write(
@@ -99,7 +100,7 @@ fn fullest(report: &RecordingReport, instance: &InstanceReport) -> Fact {
     }
 }
 
-/// A full table is bad whatever the alert says; green is only what was judged all the time, and clear.
+/// A full table is bad whatever the alert says. It is only green if the alert was evaluated all the time and always CLEAR.
 fn full_class(fullest: &Fullest, alert: &FullAlert) -> &'static str {
     match (alert.worst, &alert.not_judged) {
         _ if fullest.is_full => alert_class(AlertStatus::Critical),

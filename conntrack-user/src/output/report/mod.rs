@@ -1,8 +1,8 @@
-//! The report: one HTML page that needs nothing else, not even a network.
+//! The report: a self-contained HTML page that needs no network.
 //!
-//! What was counted is in the page as tables and as numbers, of which its script draws the charts, the whole
-//! recording or any part of it. A policy in the page lets the browser run that script alone and load nothing,
-//! so that what a recording says could do no harm even if it were not escaped.
+//! The page contains tables, and numbers from which its script draws charts of the whole recording or any part of it. Its content
+//! security policy allows only that script and no other resources, so that text of a recording could do no harm even if it were
+//! not escaped.
 
 mod data;
 mod facts;
@@ -16,21 +16,24 @@ use std::fmt::Write;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
-use self::html::{Escaped, script_json};
+use self::html::script_json;
 use crate::{
     model::{
         alert::AlertStatus,
         record::{Alert, Hello},
         report::RecordingReport,
     },
-    output::format::{clock, duration, number::UNAVAILABLE},
+    output::{
+        format::{clock, duration, number::UNAVAILABLE},
+        markup::Escaped,
+    },
     text::Plain,
 };
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// Shown until the script has drawn.
+/// Shown until the script has run.
 const NOT_DRAWN: &str = "The charts are missing: the script of this page, which draws them, did not run. Scripts are turned off, \
      or forbidden where the page is shown; saved as a file and opened in a browser, it has its charts. The tables below \
      are complete.";
@@ -38,7 +41,7 @@ const NOT_DRAWN: &str = "The charts are missing: the script of this page, which 
 #[must_use]
 pub fn page(report: &RecordingReport, title: &str) -> String {
     let mut page = String::new();
-    // A String takes everything.
+    // Writing to a String cannot fail.
     let _ = write_page(&mut page, report, title);
     page
 }
@@ -182,7 +185,7 @@ fn toolbar(page: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-/// The class of what is coloured by an alert's status.
+/// The class of an alert's status.
 fn alert_class(status: AlertStatus) -> &'static str {
     match status {
         AlertStatus::Clear => "fine",
@@ -191,7 +194,7 @@ fn alert_class(status: AlertStatus) -> &'static str {
     }
 }
 
-/// The text of an alert's mark on a chart.
+/// The label of an alert on a chart.
 fn alert_text(alert: &Alert) -> String {
     format!("{} {}", alert.name, alert.status)
 }

@@ -1,4 +1,4 @@
-//! The part of the page on one instance: its facts, charts and tables.
+//! The section of one instance: its facts, charts and tables.
 
 use std::fmt::Write;
 
@@ -12,7 +12,8 @@ use crate::{
             clock,
             number::{UNAVAILABLE, compact, compact_or_dash},
         },
-        report::{facts, html::Escaped, tables},
+        markup::Escaped,
+        report::{facts, tables},
     },
     text::Text,
 };

@@ -1,10 +1,10 @@
-//! The frame of a table.
+//! The start and end of a table.
 
 use std::fmt::Write;
 
-use crate::output::report::html::Escaped;
+use crate::output::markup::Escaped;
 
-/// The start of a table.
+/// Writes the start of a table.
 pub(super) fn open(
     page: &mut String,
     title: &str,
@@ -32,7 +32,7 @@ pub(super) fn open(
     Ok(())
 }
 
-/// The end of a table.
+/// Writes the end of a table.
 pub(super) fn close(page: &mut String) {
     page.push_str("</tbody></table></div></details>\n");
 }

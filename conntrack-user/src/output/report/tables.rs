@@ -1,5 +1,4 @@
-//! The tables of an instance: bursts, busiest moments, lengths of time, alerts, events, top talkers,
-//! cross-check.
+//! The tables of an instance: bursts, busiest buckets, durations, alerts, events, top talkers, cross-check.
 
 use std::fmt::Write;
 
@@ -12,10 +11,8 @@ use crate::{
             clock, duration,
             number::{compact, decimal, optional, percent_in_text},
         },
-        report::{
-            html::Escaped,
-            table::{close, open},
-        },
+        markup::Escaped,
+        report::table::{close, open},
     },
     text::Text,
 };
@@ -34,7 +31,7 @@ pub(super) fn write(
     crosscheck(page, instance)
 }
 
-/// A button that shows a part of the charts.
+/// Writes a button that zooms the charts to a time span.
 fn show(page: &mut String, (from, to): (i64, i64), what: &str) -> std::fmt::Result {
     write!(
         page,
@@ -273,7 +270,7 @@ fn top(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
     Ok(())
 }
 
-/// What time the counts are over.
+/// The time that the counts cover.
 fn over(talkers: &TopReport) -> String {
     match (talkers.window_s, talkers.closing) {
         (0.0, _) => format!("held at {}", clock::millis(talkers.time)),

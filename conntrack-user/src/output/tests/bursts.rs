@@ -1,4 +1,4 @@
-//! What is said of bursts: a line each, and a table at the end.
+//! Tests of bursts in all formats: a line each, and a table in the summary.
 
 use std::io;
 
@@ -22,7 +22,7 @@ use jiff::Timestamp;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-/// 2026-01-02 03:04:05.678901, and so many milliseconds.
+/// 2026-01-02 03:04:05.678901 plus milliseconds.
 fn time(ms: u64) -> Time {
     Time(Timestamp::constant(1_767_323_045, 678_901_000) + std::time::Duration::from_millis(ms))
 }
@@ -56,6 +56,7 @@ fn hello(names: &[&str]) -> Record {
             attached: vec!["__nf_conntrack_alloc".into()],
             by_kprobe: Vec::new(),
             missing: Vec::new(),
+            functions: Vec::new(),
         },
         instances: names
             .iter()
@@ -71,7 +72,7 @@ fn hello(names: &[&str]) -> Record {
 fn bursts() -> Vec<Burst> {
     vec![
         burst("new", 0, 40, 500, 49_600.0),
-        // Into the next second; as many as the first.
+        // Extends into the next second, with as many events as the first.
         burst("new", 300, 40, 500, 51_000.0),
         burst("alloc", 300, 40, 501, 51_000.0),
         burst("delete_list", 900, 950, 1_234_567, 2_345_678.0),
@@ -139,7 +140,7 @@ fn bursts_in_text() -> TestResult {
         .lines()
         .skip_while(|line| !line.starts_with("burst"))
         .collect();
-    // But for the longest name, and a burst that does not end in its second.
+    // Except for the longest name, and a burst that ends in another second.
     let wide = said.iter().filter(|line| line.chars().count() > 80);
     assert_eq!(wide.count(), 1, "{text}");
     insta::assert_snapshot!(said.join("\n"));
@@ -147,14 +148,14 @@ fn bursts_in_text() -> TestResult {
 }
 
 #[test]
-fn bursts_of_several_instances_say_whose_they_are() -> TestResult {
+fn bursts_of_several_instances_name_them() -> TestResult {
     let text = as_text(&["self", "web"])?;
     assert!(text.contains("\nburst self new: 500 in 41.9 ms"), "{text}");
     Ok(())
 }
 
 #[test]
-fn bursts_in_json_can_be_read_again() -> TestResult {
+fn burst_json_round_trips() -> TestResult {
     let records: Vec<Record> = bursts()
         .into_iter()
         .map(Record::Burst)

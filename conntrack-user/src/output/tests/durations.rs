@@ -1,4 +1,4 @@
-//! Lifetimes and times in functions as people and programs get to read them.
+//! Tests of lifetimes and times spent in functions in all formats.
 
 use crate::{
     model::record::{InstanceSummary, Ordered, Record, Summary},
@@ -17,7 +17,7 @@ use conntrack_ebpf::{ProbeCounter, loglinear::bucket};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-/// The summary of a run that was asked for both.
+/// The summary of a run with both.
 fn summary(counted: &Durations, coverage: &Coverage) -> Record {
     Record::Summary(Box::new(Summary {
         duration_s: 12.3,
@@ -46,7 +46,7 @@ fn histogram(values: &[(u64, u64)]) -> DurationHistogram {
     histogram
 }
 
-/// Mostly short ones, a few long ones.
+/// Mostly short durations, and a few long ones.
 fn some() -> Durations {
     Durations {
         lifetimes: Some(LifetimeCounts {
@@ -66,7 +66,7 @@ fn everything() -> Coverage {
     Coverage::except(Vec::new())
 }
 
-/// Without the functions it takes.
+/// Durations of probes whose functions are missing.
 fn refused() -> (Durations, Coverage) {
     let reason = |counter| (counter, "6.12.0 has no such function (inlined)".into());
     let coverage = Coverage::except(vec![
@@ -84,12 +84,12 @@ fn text() -> TestResult {
         TextSink::new(&mut out, None, View::default()).write(&summary(&counted, &coverage))?;
     }
     let text = String::from_utf8(out)?;
-    let told = |line: &&str| {
+    let is_duration = |line: &&str| {
         ["lifetime", "confirm", "early_drop:"]
             .iter()
             .any(|what| line.contains(what))
     };
-    let lines: Vec<&str> = text.lines().filter(told).collect();
+    let lines: Vec<&str> = text.lines().filter(is_duration).collect();
     insta::assert_snapshot!("text", lines.join("\n"));
     Ok(())
 }
@@ -108,9 +108,9 @@ fn json() -> TestResult {
     Ok(())
 }
 
-/// Recordings of before have neither.
+/// Older recordings have neither.
 #[test]
-fn nobody_asked() -> TestResult {
+fn durations_that_were_not_requested_are_left_out() -> TestResult {
     let Record::Summary(mut record) = summary(&some(), &everything()) else {
         return Err("not a summary".into());
     };

@@ -1,4 +1,4 @@
-//! How text tells when the table will be full.
+//! Tests of the forecast in text.
 
 use crate::{
     model::{
@@ -61,7 +61,7 @@ fn text(records: &[Record]) -> std::io::Result<String> {
 }
 
 #[test]
-fn a_notification_tells_the_time_and_its_range() -> std::io::Result<()> {
+fn a_notification_has_the_time_and_its_range() -> std::io::Result<()> {
     let time = TimeToFull {
         estimate: 42.3,
         low: 35.0,

@@ -1,5 +1,5 @@
-//! Whatever a recording says, every view shows it: none panics, none writes without bound, and nothing that
-//! controls a terminal or turns text around comes through.
+//! Every view can show any recording: none panics, output is bounded, and no control or bidirectional formatting characters come
+//! through.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -45,7 +45,7 @@ use crate::{
     text::{Text, is_harmful},
 };
 
-/// Names: of nothing, of what is known, and of what does harm.
+/// Names: empty, known, and hostile.
 fn text() -> impl Strategy<Value = Text> {
     prop_oneof![
         select(vec![
@@ -72,7 +72,7 @@ fn text() -> impl Strategy<Value = Text> {
     ]
 }
 
-/// Names of instances: for the most part one, so that there is much of it.
+/// Names of instances: mostly the same one, so that it has many records.
 fn instance() -> impl Strategy<Value = Text> {
     prop_oneof![3 => Just(Text::from("self")), 1 => text()]
 }
@@ -113,13 +113,13 @@ fn signed() -> impl Strategy<Value = i64> {
     prop_oneof![select(vec![0, i64::MIN, i64::MAX]), any::<i64>()]
 }
 
-/// Mostly of one minute, so that there is something beside each other; else anything.
+/// Times: mostly within one minute, so that records overlap; else any.
 fn time() -> impl Strategy<Value = Time> {
     let at = |us| Time(Timestamp::from_microsecond(us).unwrap_or_default());
     prop_oneof![
         4 => (0..60_000_000_i64).prop_map(move |us| at(1_767_323_045_000_000 + us)),
         1 => select(vec![Timestamp::MIN, Timestamp::MAX, Timestamp::UNIX_EPOCH]).prop_map(Time),
-        // As many nanoseconds as there may be, and microseconds.
+        // The extremes in nanoseconds and in microseconds.
         1 => select(vec![i64::MAX / 1000, i64::MIN / 1000, (1 << 62) / 1000, -1]).prop_map(at),
         1 => any::<i64>().prop_map(at),
     ]
@@ -140,7 +140,7 @@ fn per_counter<T: Clone + std::fmt::Debug + 'static>(
         .boxed()
 }
 
-/// Known charts and dimensions for the most part, in any order, some twice, and others.
+/// Mostly known charts and dimensions in any order, some twice; and unknown ones.
 fn charts<T: Clone + std::fmt::Debug + 'static>(
     value: impl Strategy<Value = T> + 'static,
 ) -> BoxedStrategy<Ordered<Ordered<T>>> {
@@ -245,6 +245,7 @@ fn probes() -> impl Strategy<Value = Probes> {
             by_kprobe: Vec::new(),
             attached,
             missing,
+            functions: Vec::new(),
         })
 }
 
@@ -613,7 +614,7 @@ fn record() -> impl Strategy<Value = Record> {
                 })
             },
         );
-    // In boxes: all together they would not fit a stack.
+    // Boxed: together they would overflow the stack.
     prop_oneof![
         2 => hello().boxed(),
         8 => sample().boxed(),
@@ -633,8 +634,8 @@ fn written(mut sink: impl Sink, records: &[Record]) {
     sink.flush().expect("memory takes everything");
 }
 
-/// Nothing but the line breaks of the views themselves, and no more than so many bytes a record: a text is
-/// cut at a thousand characters, of up to ten bytes each when escaped.
+/// The only control characters are the line breaks of the views, and the output per record is bounded: a text is cut at a
+/// thousand characters, which are up to ten bytes each when escaped.
 #[track_caller]
 fn harmless(out: &[u8], records: usize) {
     let text = std::str::from_utf8(out).expect("views write UTF-8");
@@ -661,7 +662,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn lines_of_anything(records in vec(record(), 0..12), (size, view) in views()) {
+    fn any_records_in_every_format(records in vec(record(), 0..12), (size, view) in views()) {
         let mut out = Vec::new();
         written(TextSink::new(&mut out, size, view), &records);
         harmless(&out, records.len());
@@ -679,7 +680,7 @@ proptest! {
     }
 
     #[test]
-    fn a_live_view_of_anything(
+    fn any_records_in_the_live_view(
         records in vec(record(), 0..25),
         keys in vec(select(vec![
             '+', '-', 'b', 'B', 'm', 'l', 'i', 'c', 'n', '?', '1', '4', ' ', ',', '.', ']', '0',
@@ -711,7 +712,7 @@ proptest! {
     }
 
     #[test]
-    fn a_page_of_anything(records in vec(record(), 1..25), title in text()) {
+    fn any_records_in_a_report(records in vec(record(), 1..25), title in text()) {
         let mut builder = Builder::default();
         for record in &records {
             builder.add(record);
@@ -724,7 +725,7 @@ proptest! {
         prop_assert_eq!(page.matches("</script>").count(), 2);
         let harm = page.chars().find(|c| *c != '\n' && is_harmful(*c));
         prop_assert_eq!(harm, None);
-        // What the script draws from is JSON.
+        // The script's data is JSON.
         let data = page.split("id=\"data\">").nth(1).and_then(|rest| rest.split("</script>").next());
         let data: serde_json::Value = serde_json::from_str(data.unwrap_or_default()).expect("JSON");
         prop_assert!(data["from"].as_i64() < data["to"].as_i64());

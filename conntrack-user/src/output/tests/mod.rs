@@ -1,4 +1,4 @@
-//! What each format makes of the same records.
+//! The same records in each format.
 
 mod bursts;
 mod durations;

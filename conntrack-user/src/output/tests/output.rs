@@ -1,7 +1,6 @@
-//! What people and programs get to read: every format, of records made by hand.
+//! Tests of all formats, with records made by hand.
 //!
-//! A change of a snapshot is a change of what users see: look at it before accepting it
-//! (`cargo insta review`, or `INSTA_UPDATE=always`).
+//! A changed snapshot changes what users see: look at it before accepting it (`cargo insta review`, or `INSTA_UPDATE=always`).
 
 use std::io;
 
@@ -50,7 +49,7 @@ const LARGE: Option<Size> = Some(Size {
     rows: 50,
 });
 
-/// 2026-01-02 03:04:05.678901, and so many milliseconds.
+/// 2026-01-02 03:04:05.678901 plus milliseconds.
 fn time(ms: u64) -> Time {
     Time(Timestamp::constant(1_767_323_045, 678_901_000) + std::time::Duration::from_millis(ms))
 }
@@ -59,7 +58,7 @@ fn per_counter<T: Copy>(values: &[(Counter, T)]) -> PerCounter<T> {
     PerCounter::from_fn(|spec| values.iter().find(|(c, _)| *c == spec.id).map(|(_, v)| *v))
 }
 
-/// Counters that probes count where the kernel does not.
+/// Counters that only probes count.
 const PROBED: [Counter; 6] = [
     Counter::Alloc,
     Counter::Free,
@@ -69,10 +68,10 @@ const PROBED: [Counter; 6] = [
     Counter::DeleteList,
 ];
 
-/// Counters that kernels since 5.10 do not count, and no probe either.
+/// Counters that kernels since 5.10 do not count, nor any probe.
 const DEAD: [Counter; 2] = [Counter::Ignore, Counter::Searched];
 
-/// Why counters are unavailable with these probes.
+/// The unavailable counters with these probes, with reasons.
 fn unavailable(probes: &Probes) -> PerCounter<Text> {
     let missing = |function: &str| probes.missing.iter().find(|m| m.function == function);
     PerCounter::from_fn(|spec| {
@@ -123,10 +122,11 @@ fn probes_on() -> Probes {
         .into(),
         by_kprobe: Vec::new(),
         missing: Vec::new(),
+        functions: Vec::new(),
     }
 }
 
-/// All but one.
+/// All probes except one.
 fn probes_on_but_one() -> Probes {
     let mut probes = probes_on();
     let function = probes.attached.remove(4);
@@ -140,6 +140,7 @@ fn probes_on_but_one() -> Probes {
 
 fn probes_off() -> Probes {
     Probes {
+        functions: Vec::new(),
         mode: "off".into(),
         group: "off".into(),
         reason: Some("this kernel has no kprobes".into()),
@@ -152,7 +153,7 @@ fn probes_off() -> Probes {
     }
 }
 
-/// A sample `ms` into the run with these rates; other counters idle, or dead.
+/// A sample `ms` into the run with these rates; other counters are idle, or dead.
 fn sample(ms: u64, probes: bool, entries: u64, rates: &[(Counter, f64)]) -> Sample {
     let max = 262_144;
     let alive = |counter| !DEAD.contains(&counter) && (probes || !PROBED.contains(&counter));
@@ -257,7 +258,7 @@ fn unprobed() -> Sample {
     sample(200, false, 17, &[(Counter::Drop, 10.0)])
 }
 
-/// What is left when nothing can be read.
+/// A sample without any readable file.
 fn blind() -> Sample {
     Sample {
         entries: None,
@@ -458,7 +459,7 @@ fn as_json(record: Record) -> io::Result<(String, Value)> {
     write(&mut Json::new(&mut out), std::slice::from_ref(&record))?;
     let line = String::from_utf8(out).map_err(io::Error::other)?;
     assert_eq!(line.matches('\n').count(), 1, "one line: {line}");
-    // What is kept as JSON is not changed by being read again.
+    // A record does not change when it is parsed and written again.
     let again: Record = serde_json::from_str(&line)?;
     assert_eq!(again, record);
     assert_eq!(serde_json::to_string(&again)?, line.trim_end());
@@ -466,7 +467,7 @@ fn as_json(record: Record) -> io::Result<(String, Value)> {
     Ok((line, value))
 }
 
-/// A run in which everything happens, with probes.
+/// A run with probes in which everything happens.
 fn eventful() -> Vec<Record> {
     vec![
         hello(probes_on()),
@@ -476,7 +477,7 @@ fn eventful() -> Vec<Record> {
         alert(100, AlertStatus::Clear, AlertStatus::Critical, 100.0),
         Record::Sample(Box::new(lossy())),
         crosscheck(400, bad_checks()),
-        // The same again is not said again.
+        // The same verdict is not explained twice.
         crosscheck(500, bad_checks()),
         alert(600, AlertStatus::Critical, AlertStatus::Clear, 3.4),
         summary(bad_checks()),
@@ -527,7 +528,7 @@ fn text_of_a_good_summary() -> TestResult {
     Ok(())
 }
 
-/// Lines of samples and their headers: those that begin with the time, or its title.
+/// Whether a line is a sample or its header: it starts with the time, or its heading.
 fn is_tabular(line: &str) -> bool {
     line.starts_with("----UTC") || line.starts_with("time ") || line.starts_with("03:04:")
 }
@@ -541,7 +542,7 @@ fn tables_are_never_wider_than_the_terminal() -> TestResult {
             let mut seen = 0;
             for line in text.lines().filter(|line| is_tabular(line)) {
                 let width = line.chars().count();
-                // Below this, what must not be left out does not fit.
+                // Below this width the most important columns do not fit.
                 let limit = usize::from(columns.max(64));
                 assert!(width <= limit, "{width} of {columns}: {line}");
                 seen += 1;
@@ -584,7 +585,7 @@ fn the_header_is_repeated_on_every_screen_of_a_terminal() -> TestResult {
         0,
         "a file is read from its top, where hello says it once"
     );
-    // 21 samples below each header; the first comes with hello.
+    // 21 samples below each header; the first header comes with hello.
     assert_eq!(headers(SMALL)?, 4);
     assert_eq!(headers(LARGE)?, 2);
     Ok(())
@@ -648,7 +649,7 @@ fn per_counter_of_buckets() -> PerCounter<Buckets> {
     })
 }
 
-/// The contract's fields of an object, each present; more are allowed.
+/// The object has these fields of the contract; it may have more.
 #[track_caller]
 fn has_keys(object: &Value, keys: &[&str]) {
     let Some(object) = object.as_object() else {
@@ -796,7 +797,7 @@ fn json_has_the_contracts_fields() -> TestResult {
     Ok(())
 }
 
-/// The documented charts and dimensions, in their order, written out once more.
+/// The documented charts and dimensions in their order, written out independently.
 const DOCUMENTED: [(&str, &[&str]); 6] = [
     ("netfilter.conntrack_sockets", &["connections"]),
     ("netfilter.conntrack_new", &["new", "ignore", "invalid"]),
@@ -844,7 +845,7 @@ fn json_has_the_documented_charts_in_their_order() -> TestResult {
 }
 
 #[test]
-fn json_says_null_where_nothing_is_known() -> TestResult {
+fn json_has_null_for_unknown_values() -> TestResult {
     let (_, sample) = as_json(Record::Sample(Box::new(blind())))?;
     for key in ["entries", "max", "utilization"] {
         assert_eq!(sample[key], Value::Null, "{key}");
@@ -914,7 +915,7 @@ fn csv_has_as_many_cells_on_every_line() -> TestResult {
     Ok(())
 }
 
-/// A few of the counters, so that a new one does not change the report.
+/// A few of the counters, so that a new counter does not change the report.
 const REPORTED: [Counter; 5] = [
     Counter::Alloc,
     Counter::New,
@@ -955,7 +956,7 @@ fn report(blocked: Option<&str>) -> DoctorReport {
             finding(
                 "lockdown",
                 RequirementStatus::Unknown,
-                "cannot be told (no securityfs); attaching will be tried",
+                "unknown (no securityfs); attaching will be tried",
             ),
             finding("kprobes", kprobes, detail),
         ],
@@ -988,8 +989,8 @@ fn doctor_on_a_host_without_kprobes() {
 }
 
 #[test]
-fn a_bucket_is_named_by_its_true_length() {
-    // The text says "1.05 ms" in words.
+fn a_bucket_is_named_by_its_exact_length() {
+    // The text contains "1.05 ms".
     assert_eq!(format!("{BUCKET_MS:.2}"), "1.05");
     assert_eq!((BUCKET_SECONDS * 1e9) as u64, BUCKET_NS);
 }

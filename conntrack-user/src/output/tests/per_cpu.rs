@@ -1,4 +1,4 @@
-//! What is said of each CPU.
+//! Tests of counters by CPU.
 
 use crate::{
     model::{
@@ -42,7 +42,7 @@ fn text(per_cpu: &PerCpu, width: Option<usize>) -> String {
     lines(per_cpu, |_| true, width).join("\n")
 }
 
-/// Two sockets of which the second's ids do not follow the first's.
+/// Two sockets with a gap between their CPU ids.
 fn eight() -> PerCpu {
     on(
         Some(vec![0, 1, 2, 3, 64, 65, 66, 67]),
@@ -57,7 +57,7 @@ fn the_busiest_come_first() {
 }
 
 #[test]
-fn what_does_not_fit_is_owned_up_to() {
+fn omitted_cpus_are_counted() {
     let many: Vec<f64> = (0..128).map(|i| f64::from(i) * 10.0).collect();
     let per_cpu = on(Some((0..128).collect()), &many, &many);
     let text = text(&per_cpu, Some(80));
@@ -73,13 +73,13 @@ fn rows_without_ids_are_named_rows() {
 }
 
 #[test]
-fn only_what_is_wanted_is_shown() {
+fn only_selected_columns_are_shown() {
     let lines = lines(&eight(), |counter| counter == Counter::New, None);
     assert_eq!(lines.len(), 1);
 }
 
 #[test]
-fn in_json_it_can_be_read_again() -> TestResult {
+fn per_cpu_json_round_trips() -> TestResult {
     let text = serde_json::to_string(&eight())?;
     assert_eq!(serde_json::from_str::<PerCpu>(&text)?, eight());
     insta::assert_snapshot!(text);

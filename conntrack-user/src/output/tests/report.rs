@@ -1,5 +1,5 @@
-//! The report's page, of records made by hand: what it says, and that what records say stays text.
-//! How it looks and works is tested in a browser.
+//! Tests of the report's HTML: its contents, and that text of records is escaped. Its appearance and behaviour are tested in a
+//! browser.
 
 use crate::{
     model::{
@@ -11,7 +11,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// Every name and text that comes from outside.
+/// Hostile text for every name and text from outside.
 const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"'&\u{202e}";
 
 fn record(value: Value) -> Record {
@@ -28,7 +28,7 @@ fn hello(name: &str) -> Record {
     }))
 }
 
-/// The interval that ends so many tenths of a second after the first begins.
+/// A sample that ends so many tenths of a second after the start.
 fn sample(name: &str, tenth: u32, buckets: &Value) -> Record {
     let dimensions = |value: &dyn Fn(&str) -> Value| -> Value {
         let charts = CHARTS.iter().map(|chart| {
@@ -103,7 +103,7 @@ fn report(name: &str) -> RecordingReport {
     builder.finish().expect("there are samples")
 }
 
-/// What the page shows, without its style, script and numbers.
+/// The visible part of the page, without its style, script and data.
 fn shown(page: &str) -> &str {
     let from = page.find("<body>").unwrap_or_default();
     let to = page.find("<script type=").unwrap_or(page.len());
@@ -111,7 +111,7 @@ fn shown(page: &str) -> &str {
 }
 
 #[test]
-fn what_it_says() {
+fn contents() {
     insta::assert_snapshot!(shown(&page(&report("self"), "conntrack on gateway")));
 }
 
@@ -181,7 +181,7 @@ fn hostile_names_stay_names() {
     assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;"));
 }
 
-/// The fact of a name: its class, its value, and what else it says.
+/// The fact with this name: its class, value and text.
 fn fact(page: &str, name: &str) -> [String; 3] {
     let between = |text: &str, from: &str, to: &str| {
         let rest = text.split_once(from).map_or("", |(_, rest)| rest);
@@ -197,7 +197,7 @@ fn fact(page: &str, name: &str) -> [String; 3] {
     ]
 }
 
-/// The page of one sample after a hello.
+/// The page of a hello and one sample.
 fn page_of(probes: &Value, change: impl FnOnce(&mut crate::model::record::Sample)) -> String {
     let (Record::Hello(mut hello), Record::Sample(mut sample)) =
         (hello("self"), sample("self", 1, &json!({})))
@@ -256,14 +256,14 @@ fn the_fullest_moment_is_coloured_by_the_recorded_alert() {
         sample.entries = Some(entries);
         sample.utilization = Some(entries as f64 * 100.0 / 8192.0);
     };
-    // 97 % is clear where the configuration says so, and 10 % is not.
+    // The thresholds are configured: 97 % is CLEAR, and 10 % is not.
     assert_eq!(of(&|sample| held(sample, 8000))[0], "fine");
     let [class, value, _] = of(&|sample| {
         held(sample, 820);
         sample.alerts.0[0].1.status = AlertStatus::Warning;
     });
     assert_eq!((class.as_str(), value.as_str()), ("warn", "10.0 %"));
-    // Not judged is not clear.
+    // Not evaluated is not CLEAR.
     let [class, _, text] = of(&|sample| {
         sample.alerts.0.clear();
         let why = "turned off in the configuration".into();
@@ -277,11 +277,11 @@ fn the_fullest_moment_is_coloured_by_the_recorded_alert() {
         text.ends_with("; the alert was not judged: turned off in the configuration"),
         "{text}"
     );
-    // A full table is one, also between two judgements.
+    // A full table is shown as full, also between two evaluations.
     let [class, value, text] = of(&|sample| held(sample, 8192));
     assert_eq!((class.as_str(), value.as_str()), ("bad", "100.0 %"));
     assert!(text.ends_with("; the table was full"), "{text}");
-    // Nothing read.
+    // Nothing was read.
     let [class, value, _] = of(&|sample| {
         sample.entries = None;
         sample.utilization = None;
@@ -290,7 +290,7 @@ fn the_fullest_moment_is_coloured_by_the_recorded_alert() {
 }
 
 #[test]
-fn nothing_in_it_asks_for_anything() {
+fn a_report_loads_nothing() {
     let page = page(&report("self"), "t");
     for asks in [
         "http:",
@@ -311,7 +311,7 @@ fn nothing_in_it_asks_for_anything() {
 }
 
 #[test]
-fn no_sample_no_report() {
+fn without_samples_there_is_no_report() {
     let mut builder = Builder::default();
     builder.add(&hello("self"));
     assert!(builder.finish().is_none());

@@ -1,4 +1,4 @@
-//! What the text shows on request: some columns, all digits, colours.
+//! Tests of options of the text format: columns, exact numbers, colours.
 
 use std::{cell::Cell, io, rc::Rc};
 
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// A run with probes, as JSON has it: hello, a sample, its cross-check and an alert.
+/// A run with probes, from JSON: hello, a sample, its cross-check and an alert.
 fn run() -> io::Result<Vec<Record>> {
     include_str!("../../../../tests/fixtures/records/view.jsonl")
         .lines()
@@ -42,7 +42,7 @@ fn charts(names: &str) -> Result<Selection, Box<dyn std::error::Error>> {
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
 #[test]
-fn chosen_columns_stand_in_their_order() -> TestResult {
+fn chosen_columns_are_in_their_order() -> TestResult {
     let view = View {
         selection: columns("time,new.new,new.new.peak,errors.drop,used,check")?,
         ..View::default()
@@ -86,7 +86,7 @@ fn colours_change_no_character() -> TestResult {
     Ok(())
 }
 
-/// A terminal somebody resizes.
+/// A terminal that the test resizes.
 #[derive(Clone)]
 struct Resized(Rc<Cell<u16>>);
 

@@ -1,7 +1,6 @@
-//! Who fills the table, as people and programs get to read it: records made by hand.
+//! Tests of top talkers in all formats, with records made by hand.
 //!
-//! A change of a snapshot is a change of what users see: look at it before accepting it
-//! (`cargo insta review`, or `INSTA_UPDATE=always`).
+//! A changed snapshot changes what users see: look at it before accepting it (`cargo insta review`, or `INSTA_UPDATE=always`).
 
 use crate::{
     model::record::{
@@ -76,7 +75,7 @@ fn top(window_s: f64, closing: bool, tables: Vec<TopTable>) -> Top {
     }
 }
 
-/// One source has flooded a web server behind this host; it has IPv6 clients, too.
+/// One source has flooded a web server behind this host, which also has IPv6 clients.
 fn flood() -> Vec<TopTable> {
     let total = 48_213;
     let mut ports = table(
@@ -187,6 +186,7 @@ fn hello(instances: &[&str]) -> Record {
             attached: vec!["__nf_conntrack_alloc".into()],
             by_kprobe: Vec::new(),
             missing: Vec::new(),
+            functions: Vec::new(),
         },
         instances: instances
             .iter()
@@ -247,7 +247,7 @@ fn text_of_several_instances_names_them() -> TestResult {
 }
 
 #[test]
-fn events_end_with_who_led() -> TestResult {
+fn events_end_with_the_top_talkers() -> TestResult {
     let mut out = Vec::new();
     let mut lines = EventLines::new(&mut out, SMALL);
     lines.write(&hello(&["self"]))?;
@@ -286,7 +286,7 @@ fn json_lines() -> TestResult {
     Ok(())
 }
 
-/// Nothing to say is said once, at the end.
+/// An empty table is reported once, at the end.
 #[test]
 fn nothing_counted() -> TestResult {
     let none = vec![table("new", "src", 0, 0, &[])];

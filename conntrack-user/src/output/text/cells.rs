@@ -1,4 +1,4 @@
-//! What a cell says, and how it looks.
+//! The text and the tone of cells.
 
 use crate::{
     model::{
@@ -19,14 +19,14 @@ use crate::{
     },
 };
 
-/// The text of a cell, as wide as its column, and its tone.
+/// The text of a cell, padded to the width of its column, and its tone.
 pub(super) fn filled(sample: &Sample, column: &TextColumn, numbers: Numbers) -> (String, Tone) {
     let (text, tone) = cell(sample, column.field, numbers);
     let tone = if text == UNAVAILABLE { Tone::Dim } else { tone };
     (pad(&text, column), tone)
 }
 
-/// Text at its side of a column: the time, names and the verdict at the left.
+/// Pads text: the time, names and the verdict are left-aligned, numbers right-aligned.
 pub(super) fn pad(text: &str, column: &TextColumn) -> String {
     let width = column.width;
     match column.field {
@@ -89,13 +89,13 @@ fn verdict(verdict: Option<Verdict>) -> (String, Tone) {
     }
 }
 
-/// The tone of what an alert judges.
+/// The tone of a value, by the alert that evaluates it.
 fn alert(sample: &Sample, alert: AlertId) -> Tone {
     let state = sample.alerts.get(alert.spec().name);
     state.map_or(Tone::Plain, |state| tone_of(state.status))
 }
 
-/// The tone of an alert.
+/// The tone of an alert's status.
 pub(super) fn tone_of(status: AlertStatus) -> Tone {
     match status {
         AlertStatus::Clear => Tone::Plain,
@@ -104,7 +104,7 @@ pub(super) fn tone_of(status: AlertStatus) -> Tone {
     }
 }
 
-/// A table that does not fill is another thing than one that nothing is known of.
+/// The forecast; distinguishes a table that does not fill from an unknown forecast.
 fn forecast(sample: &Sample, text: impl Fn(TimeToFull) -> String) -> String {
     match (sample.time_to_full_s, sample.utilization) {
         (Some(time), _) => text(time),
@@ -113,7 +113,7 @@ fn forecast(sample: &Sample, text: impl Fn(TimeToFull) -> String) -> String {
     }
 }
 
-/// As in `42s (35s-55s)`.
+/// A time with its range: `42s (35s-55s)`.
 pub(super) fn time_and_range(time: TimeToFull) -> String {
     format!(
         "{} ({})",

@@ -1,4 +1,4 @@
-//! Which columns there are, and which are shown.
+//! The columns of text, and the selection of those that are shown.
 
 use std::{fmt, str::FromStr};
 
@@ -13,7 +13,7 @@ use crate::{
     output::terminal::Size,
 };
 
-/// What a column shows of a sample.
+/// The field of a sample that a column shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ColumnField {
     Time,
@@ -23,46 +23,46 @@ pub(super) enum ColumnField {
     Utilization,
     TimeToFull,
     TimeToFullRange,
-    /// A dimension of a chart, by their indices in [`CHARTS`].
+    /// A dimension of a chart, by indices in [`CHARTS`].
     Rate(usize, usize),
     Peak(Counter),
     Verdict,
 }
 
-/// A column of the table.
+/// A column, with its heading and width.
 #[derive(Clone, Debug)]
 pub(super) struct TextColumn {
-    /// Columns of one group are side by side under its name.
+    /// The group heading, shared by adjacent columns.
     pub(super) group: &'static str,
     pub(super) title: &'static str,
-    /// In characters.
+    /// The width in characters.
     pub(super) width: usize,
-    /// Lower stays longer when the terminal is narrow.
+    /// Priority on a narrow terminal: the highest is dropped first.
     rank: u8,
     pub(super) field: ColumnField,
 }
 
-/// What a user wants to see.
+/// The columns that a user selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Selection {
-    /// All columns; of a narrow terminal, the most important.
+    /// All columns, of which those with the lowest priority are dropped on a narrow terminal.
     #[default]
     Fitting,
-    /// Those of some charts, likewise.
+    /// The columns of these charts, with the same rule.
     Charts(Vec<ChartName>),
-    /// These, in this order, however wide that gets.
+    /// These columns in this order, however wide.
     Columns(Vec<ColumnName>),
 }
 
-/// A chart, named without its prefix: `errors` is netfilter.conntrack_errors.
+/// The name of a chart without its prefix: `errors` is netfilter.conntrack_errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChartName(usize);
 
-/// A column, named as in CSV: `entries`, `errors.drop`; `new.new.peak` is the busiest bucket.
+/// The name of a column, as in CSV: `entries`, `errors.drop`; `new.new.peak` is the busiest bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ColumnName(ColumnField);
 
-/// How wide numbers may get.
+/// The format of numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Numbers {
     /// Three significant digits and a unit prefix.
@@ -76,27 +76,27 @@ impl Numbers {
     fn width(self) -> usize {
         match self {
             Self::Human => "1.23k".len(),
-            // A hundred million a second and two decimals.
+            // Up to a hundred million per second, with two decimals.
             Self::Exact => "123456789.12".len(),
         }
     }
 }
 
-/// Characters shown of an instance's name.
+/// The most characters of an instance's name that are shown.
 pub(super) const INSTANCE: usize = 14;
 
-/// Width of a compact time.
+/// The width of a compact time.
 const TIME: usize = 5;
 
-/// Width of two compact times with a dash.
+/// The width of a range of compact times.
 const RANGE: usize = 11;
 
-/// What there is to show.
+/// Which optional columns are available.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ColumnChoice {
-    /// Several instances.
+    /// There are several instances.
     instances: bool,
-    /// Probes, and with them the busiest millisecond.
+    /// There are probes, and with them peaks.
     peaks: bool,
 }
 
@@ -109,7 +109,7 @@ impl From<&Hello> for ColumnChoice {
     }
 }
 
-/// All columns that there can be, in their order.
+/// All columns in order.
 fn all(numbers: Numbers) -> Vec<TextColumn> {
     let column = |group, title: &'static str, width: usize, rank, field| TextColumn {
         group,
@@ -165,7 +165,7 @@ fn all(numbers: Numbers) -> Vec<TextColumn> {
 }
 
 impl ColumnField {
-    /// The chart it is of; `None` for what frames them.
+    /// Its chart; `None` for columns that belong to none.
     fn chart(self) -> Option<usize> {
         match self {
             Self::Entries | Self::Max | Self::TimeToFull | Self::TimeToFullRange => Some(0),
@@ -205,12 +205,12 @@ impl ColumnField {
     }
 }
 
-/// A name that nothing has.
+/// The error for an unknown name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName {
-    /// What it was to name.
+    /// The kind of name.
     what: &'static str,
-    /// The names there are.
+    /// The valid names.
     known: Vec<String>,
 }
 
@@ -255,7 +255,7 @@ impl FromStr for ColumnName {
     }
 }
 
-/// The columns to show on a terminal of this size; `None` is as wide as it takes.
+/// The selected columns that fit a terminal of this size; all if it is `None`.
 pub(super) fn chosen(
     selection: &Selection,
     numbers: Numbers,
@@ -290,7 +290,7 @@ pub(super) fn chosen(
     columns
 }
 
-/// Leaves the least important out until the others fit.
+/// Drops columns by priority until the others fit.
 fn fit(columns: &mut Vec<TextColumn>, terminal: Option<Size>) {
     let Some(size) = terminal else {
         return;
@@ -301,7 +301,7 @@ fn fit(columns: &mut Vec<TextColumn>, terminal: Option<Size>) {
         let Some(last) = ranks.max().filter(|&rank| rank > 0) else {
             break;
         };
-        // Of equals, the rightmost goes first.
+        // Of columns with equal rank, the rightmost is dropped first.
         if let Some(at) = columns.iter().rposition(|c| c.rank == last) {
             columns.remove(at);
         }

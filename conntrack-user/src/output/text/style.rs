@@ -1,18 +1,18 @@
-//! Colours, where there are any. They only underline what the text says without them.
+//! Colours. They emphasise the text, which can be understood without them.
 
 use anstyle::{AnsiColor, Style};
 
-/// What a piece of text is.
+/// The meaning of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
-    /// Nothing particular.
+    /// Normal text.
     Plain,
     Title,
-    /// Nothing to look at: zeros, what is unavailable.
+    /// Unimportant: zeros, unavailable values.
     Dim,
     /// As it should be.
     Good,
-    /// News that are neither.
+    /// News, neither good nor bad.
     News,
     /// Worth a look.
     Warning,
@@ -34,7 +34,7 @@ impl Tone {
         }
     }
 
-    /// The text in this tone, where there are colours.
+    /// The text in this tone, if colours are used.
     pub(super) fn paint(self, text: &str, colours: bool) -> String {
         if !colours || self == Self::Plain || text.is_empty() {
             return text.to_owned();

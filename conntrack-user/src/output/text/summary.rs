@@ -1,4 +1,4 @@
-//! The whole run of one instance.
+//! The summary of one instance.
 
 use crate::{
     model::record::{InstanceSummary, Percentiles, Verdict},
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Its lines, each with its tone.
+/// The lines of the summary, each with its tone.
 pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String, Tone)> {
     let mut lines = vec![(String::new(), Tone::Plain)];
     let title = format!("{}, {}", instance.name, duration::seconds(duration_s));
@@ -53,7 +53,7 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
     for row in durations::rows(instance) {
         lines.push((durations::line(&row), Tone::Plain));
     }
-    let still: Vec<&str> = instance.still().collect();
+    let still: Vec<&str> = instance.unchanged().collect();
     if !still.is_empty() {
         lines.push((format!("nothing counted: {}", still.join(" ")), Tone::Dim));
     }
@@ -76,7 +76,7 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
     lines
 }
 
-/// The tone of a check: one that holds needs no attention.
+/// The tone of a check's verdict: a good one is not emphasised.
 pub(super) fn tone(verdict: Verdict) -> Tone {
     match verdict {
         Verdict::Mismatch => Tone::Bad,

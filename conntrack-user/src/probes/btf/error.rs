@@ -75,7 +75,7 @@ pub enum BtfError {
 
 /// Number of a type, from 1 in the order of the type section; 0 is void.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TypeId(pub(super) usize);
+pub struct TypeId(pub(in crate::probes) usize);
 
 impl fmt::Display for TypeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

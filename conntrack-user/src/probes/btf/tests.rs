@@ -193,7 +193,7 @@ fn circles_end() -> TestResult {
 }
 
 #[test]
-fn what_cannot_be_read_says_why() {
+fn unreadable_btf_says_why() {
     let error = |bytes: &[u8]| Btf::parse(bytes).err();
     let sound = example().bytes();
     assert_eq!(error(&sound), None);
@@ -300,7 +300,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn any_bytes_are_borne(
+    fn any_bytes_do_not_panic(
         mut bytes in proptest::collection::vec(any::<u8>(), 0..400),
         sound_header in any::<bool>(),
     ) {
@@ -321,7 +321,7 @@ proptest! {
     }
 
     #[test]
-    fn any_change_is_borne(base in mutated(example().bytes()), split in mutated(example().bytes())) {
+    fn any_corruption_does_not_panic(base in mutated(example().bytes()), split in mutated(example().bytes())) {
         if let Ok(base) = Btf::parse(&base) {
             explore(&base);
             if let Ok(split) = Btf::parse_split(&split, &base) {

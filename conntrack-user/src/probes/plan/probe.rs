@@ -6,6 +6,7 @@ use conntrack_ebpf::{
 };
 
 use super::reason::MissingReason;
+use crate::probes::{facts::NoFentry, offsets::FentryTarget};
 
 /// Which probes the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,16 +20,25 @@ pub enum ProbeRequest {
 }
 
 /// How a program is attached to a function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Mechanism {
-    /// By a kprobe: a breakpoint, or ftrace where the kernel can. Works on any function.
-    Kprobe,
-    /// By a trampoline. Cheaper, but only works on functions in vmlinux's BTF.
-    Fentry,
+    /// By a kprobe: a breakpoint, or ftrace where the kernel can. Works on any function; here because a trampoline cannot be had.
+    Kprobe(NoFentry),
+    /// By a trampoline. Cheaper, counts what it misses, and no other tool's probes hold it up; but only for functions in the
+    /// kernel's types, whose module cannot be unloaded meanwhile.
+    Fentry(FentryTarget),
+}
+
+impl Mechanism {
+    /// Whether it is a trampoline.
+    #[must_use]
+    pub const fn is_fentry(&self) -> bool {
+        matches!(self, Self::Fentry(_))
+    }
 }
 
 /// A program that is, or will be, attached to a function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct AttachPoint {
     pub program: ProgramPair,
     /// The kernel function.
@@ -38,7 +48,7 @@ pub struct AttachPoint {
 }
 
 /// A probe to attach.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PlannedProbe {
     /// Programs and their functions; the probe counts only if all of them are attached.
     pub attachments: Vec<AttachPoint>,

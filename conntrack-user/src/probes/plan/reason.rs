@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::probes::{
     error::AttachError,
-    facts::FactError,
+    facts::{FactError, NoFentry},
     offsets::{FieldError, TypesError},
 };
 
@@ -49,11 +49,13 @@ pub enum MissingReason {
         function: &'static str,
     },
     /// Neither a kprobe nor fentry is possible.
-    #[error("{no_kprobes}, and vmlinux's type information does not have {function}, for fentry")]
+    #[error("{function}: {no_kprobes}, and no fentry: {no_fentry}")]
     NoMechanism {
+        function: &'static str,
         /// Why there are no kprobes.
         no_kprobes: String,
-        function: &'static str,
+        /// Why there is no trampoline.
+        no_fentry: NoFentry,
     },
     /// None of several functions can be probed.
     #[error("{}", joined(.0))]

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     reading::{
         coverage::Coverage,
-        probes::{Missing, Probes},
+        probes::{Missing, ProbedFunction, Probes},
         unavailable::Unavailable,
     },
     text::Text,
@@ -48,15 +48,14 @@ pub(super) fn missing(row: &ProbeRow, reason: MissingReason) -> MissingProbe {
 #[must_use]
 pub fn report(group: ProbeGroup, attached: &[AttachPoint], missing: &[MissingProbe]) -> Probes {
     let off = attached.is_empty();
-    let functions = |how: Option<Mechanism>| {
-        let of_kind = attached
-            .iter()
-            .filter(|a| how.is_none_or(|how| a.how == how));
-        let mut functions: Vec<Text> = of_kind.map(|a| a.function.into()).collect();
-        functions.dedup();
-        functions
+    // A function's programs follow each other, and are attached alike.
+    let mut functions: Vec<ProbedFunction> = attached.iter().map(function).collect();
+    functions.dedup();
+    let names = |functions: &[&ProbedFunction]| -> Vec<Text> {
+        functions.iter().map(|f| f.function.clone()).collect()
     };
-    let fentry = attached.iter().any(|a| a.how == Mechanism::Fentry);
+    let by_kprobe: Vec<_> = functions.iter().filter(|f| f.by == KPROBE).collect();
+    let fentry = by_kprobe.len() < functions.len();
     let reasons = || {
         let reasons: Vec<_> = missing.iter().map(|m| m.reason.clone()).collect();
         joined(&reasons).into()
@@ -64,15 +63,15 @@ pub fn report(group: ProbeGroup, attached: &[AttachPoint], missing: &[MissingPro
     Probes {
         mode: match () {
             () if off => "off",
-            () if fentry => "fentry",
-            () => "kprobe",
+            () if fentry => FENTRY,
+            () => KPROBE,
         }
         .into(),
         group: if off { "off" } else { group.name() }.into(),
         reason: (off && !missing.is_empty()).then(reasons),
-        attached: functions(None),
+        attached: names(&functions.iter().collect::<Vec<_>>()),
         by_kprobe: if fentry {
-            functions(Some(Mechanism::Kprobe))
+            names(&by_kprobe)
         } else {
             Vec::new()
         },
@@ -83,5 +82,21 @@ pub fn report(group: ProbeGroup, attached: &[AttachPoint], missing: &[MissingPro
                 reason: m.reason.to_string().into(),
             })
             .collect(),
+        functions,
+    }
+}
+
+const FENTRY: &str = "fentry";
+const KPROBE: &str = "kprobe";
+
+fn function(point: &AttachPoint) -> ProbedFunction {
+    let (by, reason) = match &point.how {
+        Mechanism::Fentry(_) => (FENTRY, None),
+        Mechanism::Kprobe(no_fentry) => (KPROBE, Some(no_fentry.to_string().into())),
+    };
+    ProbedFunction {
+        function: point.function.into(),
+        by: by.into(),
+        reason,
     }
 }

@@ -99,30 +99,32 @@ fn on_function(
         .map(|program| AttachPoint {
             program: *program,
             function: function.name,
-            how,
+            how: how.clone(),
         })
         .collect())
 }
 
+/// By fentry where the function is in the kernel's types, else by kprobe. A name that several functions have is left alone: the
+/// kernel would put a kprobe on any one of them, and up to 6.3 a trampoline as well (`kallsyms_lookup_name`).
 fn mechanism(
     function: &'static str,
     facts: &HostFacts,
     ready: &Ready<'_>,
 ) -> Result<Mechanism, MissingReason> {
-    let fentry = facts.fentry.as_ref();
-    match (ready.symbols.count(function), &facts.kprobes) {
-        (0, _) => Err(MissingReason::NoFunction {
+    match ready.symbols.count(function) {
+        0 => Err(MissingReason::NoFunction {
             kernel: facts.kernel.clone(),
             function,
         }),
-        (1, _) if fentry.is_ok_and(|functions| functions.contains(&function)) => {
-            Ok(Mechanism::Fentry)
-        }
-        (1, Support::No(reason)) => Err(MissingReason::NoMechanism {
-            no_kprobes: reason.clone(),
-            function,
-        }),
-        (1, _) => Ok(Mechanism::Kprobe),
-        (count, _) => Err(MissingReason::Ambiguous { count, function }),
+        1 => match (facts.fentry_target(function), &facts.kprobes) {
+            (Ok(target), _) => Ok(Mechanism::Fentry(target)),
+            (Err(no_fentry), Support::No(no_kprobes)) => Err(MissingReason::NoMechanism {
+                function,
+                no_kprobes: no_kprobes.clone(),
+                no_fentry,
+            }),
+            (Err(no_fentry), _) => Ok(Mechanism::Kprobe(no_fentry)),
+        },
+        count => Err(MissingReason::Ambiguous { count, function }),
     }
 }

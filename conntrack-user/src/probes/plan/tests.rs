@@ -6,7 +6,7 @@ use super::*;
 use crate::probes::{
     facts::{FactError, NoFentry, Support},
     kallsyms::Symbols,
-    offsets::{FieldOffsets, TypesError},
+    offsets::{FentryTarget, FieldOffsets, TypesError},
 };
 
 /// A host that supports everything; tests remove one thing.
@@ -21,7 +21,8 @@ fn capable() -> HostFacts {
         symbols: Ok(Symbols::of(
             table::functions().map(|function| function.name),
         )),
-        fentry: Err(NoFentry::Module),
+        fentry: Err(NoFentry::NoFunctions),
+        without_fentry: Vec::new(),
         offsets: Ok(FieldOffsets::complete()),
         cpus: Ok(2),
     }
@@ -71,7 +72,7 @@ fn a_capable_host_gets_everything() {
 }
 
 #[test]
-fn what_every_probe_needs_blocks_them_all_with_its_reason() {
+fn a_missing_requirement_blocks_all_probes_with_its_reason() {
     let no = || Support::No("it is so".to_owned());
     let unread = || io::Error::other("it is so");
     let fact = || FactError::Read {
@@ -105,7 +106,7 @@ fn what_every_probe_needs_blocks_them_all_with_its_reason() {
 }
 
 #[test]
-fn what_is_unknown_is_tried() {
+fn unknown_support_is_tried() {
     let plan = without(|f| f.lockdown = Support::Unknown("no securityfs".to_owned()));
     assert_eq!(plan.probes.len(), PROBES.len());
 }
@@ -229,7 +230,7 @@ fn a_function_that_cannot_be_measured_is_missing_with_its_reason() {
 }
 
 #[test]
-fn extras_are_left_out_where_the_kernel_has_them_not() {
+fn extras_are_left_out_if_the_kernel_lacks_them() {
     let plan = without(|f| {
         let symbols = f.symbols.as_mut().unwrap();
         symbols.remove("nf_ct_expect_related_pair");
@@ -240,42 +241,81 @@ fn extras_are_left_out_where_the_kernel_has_them_not() {
     assert!(!functions(&plan).contains(&"nf_conntrack_icmpv6_error"));
 }
 
-/// How each function of a plan is probed.
-fn how(plan: &Plan) -> Vec<(&str, Mechanism)> {
-    plan.attachments().map(|a| (a.function, a.how)).collect()
+/// The functions of a plan that are probed by fentry, or by kprobe.
+fn by(plan: &Plan, fentry: bool) -> Vec<&str> {
+    let probed = plan.attachments().filter(|a| a.how.is_fentry() == fentry);
+    let mut functions: Vec<&str> = probed.map(|a| a.function).collect();
+    functions.dedup();
+    functions
+}
+
+/// What the kernel's types have of these functions.
+fn targets<const N: usize>(functions: [&'static str; N]) -> Result<Vec<FentryTarget>, NoFentry> {
+    let target = |function| FentryTarget {
+        function,
+        id: 1,
+        in_module: true,
+    };
+    Ok(functions.map(target).to_vec())
+}
+
+fn reported(plan: &Plan) -> crate::reading::probes::Probes {
+    let attached: Vec<AttachPoint> = plan.attachments().cloned().collect();
+    report(ProbeGroup::All, &attached, &plan.missing)
 }
 
 #[test]
 fn fentry_is_preferred_for_each_function_that_has_it() {
-    let plan = without(|f| f.fentry = Ok(vec!["nf_ct_destroy", "early_drop"]));
-    for (function, how) in how(&plan) {
-        let known = ["nf_ct_destroy", "early_drop"].contains(&function);
-        assert_eq!(how == Mechanism::Fentry, known, "{function}");
-    }
-    let attached: Vec<AttachPoint> = plan.attachments().copied().collect();
-    let report = report(ProbeGroup::All, &attached, &plan.missing);
+    let plan = without(|f| f.fentry = targets(["nf_ct_destroy", "early_drop"]));
+    assert_eq!(by(&plan, true), ["early_drop", "nf_ct_destroy"]);
+    let report = reported(&plan);
     assert_eq!(report.mode, "fentry");
     assert!(report.attached.contains(&"early_drop".into()));
     assert!(!report.by_kprobe.contains(&"early_drop".into()));
     assert!(report.by_kprobe.contains(&"nf_conntrack_in".into()));
+    for probed in &report.functions {
+        let fentry = by(&plan, true).contains(&probed.function.raw());
+        assert_eq!(
+            (probed.by == "fentry", probed.reason.is_none()),
+            (fentry, fentry),
+            "{probed:?}"
+        );
+    }
 }
 
 #[test]
-fn without_fentry_all_are_kprobes_and_nothing_more_is_said() {
+fn a_function_that_fentry_is_turned_off_for_says_so() {
+    let plan = without(|f| {
+        f.fentry = targets(["nf_ct_destroy", "early_drop"]);
+        f.without_fentry = vec!["early_drop".to_owned()];
+    });
+    assert_eq!(by(&plan, true), ["nf_ct_destroy"]);
+    let report = reported(&plan);
+    let reason = |name: &str| {
+        let mut functions = report.functions.iter();
+        let probed = functions.find(|f| f.function == *name).unwrap();
+        probed.reason.clone().unwrap().to_string()
+    };
+    assert!(reason("early_drop").contains("--no-fentry"));
+    assert!(reason("nf_conntrack_in").contains("type information"));
+}
+
+#[test]
+fn without_fentry_all_are_kprobes_without_a_message() {
     let plan = without(|_| ());
-    assert!(how(&plan).iter().all(|(_, how)| *how == Mechanism::Kprobe));
-    let attached: Vec<AttachPoint> = plan.attachments().copied().collect();
-    let report = report(ProbeGroup::All, &attached, &plan.missing);
+    assert!(by(&plan, true).is_empty());
+    let report = reported(&plan);
     assert_eq!((report.mode.raw(), report.by_kprobe.len()), ("kprobe", 0));
 }
 
 #[test]
-fn without_kprobes_what_fentry_has_not_is_missing() {
+fn without_kprobes_functions_without_fentry_are_missing() {
     let plan = without(|f| {
         f.kprobes = Support::No("no kprobes".to_owned());
-        f.fentry = Ok(vec!["nf_ct_destroy"]);
+        f.fentry = targets(["nf_ct_destroy"]);
     });
-    assert_eq!(how(&plan), [("nf_ct_destroy", Mechanism::Fentry)]);
+    assert_eq!(by(&plan, true), ["nf_ct_destroy"]);
+    assert!(by(&plan, false).is_empty());
     assert_eq!(plan.missing.len(), PROBES.len() - 1);
     assert!(
         plan.missing
@@ -285,12 +325,12 @@ fn without_kprobes_what_fentry_has_not_is_missing() {
 }
 
 #[test]
-fn an_extra_that_is_there_and_cannot_be_had_costs_the_counter() {
+fn an_extra_that_cannot_be_probed_costs_the_counter() {
     let plan = without(|f| {
         f.kprobes = Support::No("no kprobes".to_owned());
-        f.fentry = Ok(vec!["nf_conntrack_icmpv4_error"]);
+        f.fentry = targets(["nf_conntrack_icmpv4_error"]);
     });
-    assert!(plan.probes.is_empty(), "{:?}", how(&plan));
+    assert!(plan.probes.is_empty(), "{:?}", by(&plan, true));
     let icmp = |m: &&MissingProbe| m.function == "nf_conntrack_icmpv4_error";
     let missing = plan.missing.iter().find(icmp).unwrap();
     assert!(

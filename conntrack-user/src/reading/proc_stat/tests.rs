@@ -50,7 +50,7 @@ fn accepts_what_kernels_print() {
 }
 
 #[test]
-fn says_what_is_wrong_and_where() {
+fn errors_name_the_problem_and_the_line() {
     let duplicate = ParseError::DuplicateColumn { name: "new".into() };
     let cells = |line, found| ParseError::CellCount {
         line,
@@ -82,7 +82,7 @@ fn says_what_is_wrong_and_where() {
 }
 
 #[test]
-fn what_an_error_quotes_is_short_and_harmless() {
+fn quoted_text_in_errors_is_short_and_escaped() {
     let long = "\u{1b}[2J".repeat(1 << 18);
     for text in [
         format!("entries new\n1 {long}\n"),

@@ -28,7 +28,7 @@ fn any_gzip_reads_a_block() {
 }
 
 #[test]
-fn a_version_to_come_is_told_from_damage() {
+fn a_newer_version_is_not_damage() {
     let mut block = encode(label(), b"{}\n").unwrap();
     block[16] = VERSION + 1;
     assert_eq!(header(&block), Err(BlockFault::Header));
@@ -74,7 +74,7 @@ fn contents_longer_than_said_are_damaged() {
 
 proptest! {
     #[test]
-    fn what_goes_in_comes_out(text in "\\PC{0,400}", sequence: u32, records: u32, ends: bool, has_hello: bool,
+    fn blocks_round_trip(text in "\\PC{0,400}", sequence: u32, records: u32, ends: bool, has_hello: bool,
                               times in proptest::option::of((0..1_i64 << 50, 0..1_i64 << 50))) {
         let times = times.map(|(a, b): (i64, i64)| {
             let time = |us| Timestamp::from_microsecond(us).unwrap();
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn a_beginning_is_short_and_not_wrong(len in 0..HEADER) {
+    fn a_truncated_block_is_incomplete_and_not_damaged(len in 0..HEADER) {
         let block = encode(label(), b"{}\n").unwrap();
         prop_assert_eq!(header(&block[..len]), Err(BlockFault::Short));
     }

@@ -139,7 +139,7 @@ fn records_come_one_by_one_with_what_is_damaged_between_them() {
 }
 
 #[test]
-fn what_is_no_recording_is_one_error_and_the_end() {
+fn anything_but_a_recording_is_one_error() {
     let mut recording = Recording::new("\u{1b}notes", &b"dear diary\n"[..]);
     let error = recording.next().unwrap().unwrap_err().to_string();
     assert_eq!(error, "\\u{1b}notes: is not a recording of ctpulse");

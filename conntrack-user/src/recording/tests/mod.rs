@@ -187,7 +187,7 @@ fn number(read: Record) -> u32 {
 }
 
 #[test]
-fn what_was_recorded_is_read() {
+fn recordings_round_trip() {
     let disk = Disk::new(1 << 20);
     let (kept, result) = recorded(&disk, 95);
     result.unwrap();
@@ -271,7 +271,7 @@ fn not_a_recording() {
 }
 
 #[test]
-fn a_newer_version_is_refused_in_words() {
+fn a_newer_version_is_refused_with_a_message() {
     let disk = Disk::new(1 << 20);
     recorded(&disk, 5).1.unwrap();
     let mut bytes = disk.bytes();

@@ -49,7 +49,7 @@ impl Medium for Gated {
 }
 
 #[test]
-fn a_stuck_medium_is_waited_for_at_the_end_only_and_not_for_ever() {
+fn a_stuck_medium_is_only_waited_for_at_the_end_with_a_timeout() {
     let disk = Disk::new(1 << 20);
     let (medium, allow) = gated(&disk);
     let clock = Set::default();
@@ -76,7 +76,7 @@ fn a_stuck_medium_is_waited_for_at_the_end_only_and_not_for_ever() {
 }
 
 #[test]
-fn what_does_not_keep_up_leaves_a_gap_that_is_reported() {
+fn a_slow_medium_leaves_a_reported_gap() {
     let disk = Disk::new(1 << 20);
     let (medium, allow) = gated(&disk);
     let clock = Set::default();

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_said() {
+    fn malformed_entries_have_an_error() {
         let ip = nested(&[(IP_V4_SRC, &[10, 0, 0])]);
         let orig = nested(&[(TUPLE_IP, &ip)]);
         let error = read(&[(TUPLE_ORIG, &orig)]).unwrap_err();

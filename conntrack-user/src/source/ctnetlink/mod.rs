@@ -128,7 +128,7 @@ mod tests {
 
     /// Compares both on this machine, if it has both and lets us read them.
     #[test]
-    fn this_kernel_says_the_same_through_procfs() {
+    fn ctnetlink_and_procfs_agree_on_this_kernel() {
         let proc = ProcRoot::new(PROC);
         let mut ctnetlink = Ctnetlink::default();
         // It counts on while we read: compare with two equal readings of procfs around it.

@@ -24,14 +24,14 @@ fn a_process_id_leads_to_its_namespace() {
 }
 
 #[test]
-fn what_is_not_there_is_said() {
+fn a_missing_namespace_is_named() {
     assert!(refused("no-such-name").contains("ip netns list"));
     assert!(refused("4294967294").contains("no process"));
     assert!(refused("/no/such/path").contains("/no/such/path"));
 }
 
 #[test]
-fn what_is_no_namespace_is_refused_and_not_waited_for() {
+fn a_file_that_is_no_namespace_is_refused_without_blocking() {
     let dir = tempfile::tempdir().unwrap();
     let fifo = files::testing::fifo(dir.path());
     for path in [
@@ -55,7 +55,7 @@ fn errors_show_names_neutralised() {
 }
 
 #[test]
-fn names_that_are_no_utf8_are_listed() {
+fn names_that_are_not_utf8_are_listed() {
     let dir = tempfile::tempdir().unwrap();
     for name in [&b"web"[..], b"bad\xff"] {
         fs::write(dir.path().join(OsStr::from_bytes(name)), "").unwrap();

@@ -1,4 +1,4 @@
-//! The flood under each condition, interleaved and repeated.
+//! Runs the flood under each condition, interleaved and repeated.
 
 use std::time::Duration;
 
@@ -13,31 +13,31 @@ use crate::{
     watcher::Condition,
 };
 
-/// What the flow group may add to the time of a flow, as a multiple of what another adds.
+/// The most that the flow group may add to the time per flow, as a multiple of what another tool adds.
 const GOALS: [(Condition, f64); 2] = [(Condition::Conntrack, 0.25), (Condition::Bpftrace, 1.0)];
 
-/// What was measured under one condition.
+/// The measurements under one condition.
 struct Series {
     condition: Condition,
-    /// A round of each repetition.
+    /// A round per repetition.
     rounds: Vec<Timed>,
-    /// Hits of BPF programs per flow: while flows are made, and while they are removed.
+    /// Hits of BPF programs per flow: while flows are created, and while they are removed.
     hits: Option<(f64, f64)>,
 }
 
-/// Time per flow of a part of each round, in microseconds, under all conditions.
+/// The time per flow of one part of each round, in microseconds, under all conditions.
 struct Times<'a> {
     series: &'a [Series],
     part: fn(&Timed) -> Duration,
     flows: u32,
 }
 
-/// What is measured, and how often.
+/// What to measure, and how often.
 pub(crate) struct Experiment {
     pub(crate) repetitions: u32,
-    /// Whether a nanosecond is an instruction here.
+    /// Whether a nanosecond of the clock is an instruction.
     pub(crate) instructions: bool,
-    /// Conditions to measure besides nothing; empty: all.
+    /// Conditions to measure in addition to no watcher; empty: all.
     pub(crate) only: Vec<Condition>,
 }
 
@@ -47,12 +47,12 @@ impl Experiment {
     }
 }
 
-/// Runs it and returns the report.
+/// Runs the experiment and returns the report.
 pub(crate) fn run(lab: &Lab, experiment: &Experiment) -> Result<String> {
     let repetitions = experiment.repetitions;
     let mut conditions = lab.available(&Condition::ALL);
     conditions.retain(|&condition| experiment.wants(condition));
-    // Counted rounds come first: they also warm up what the timed ones use.
+    // Counted rounds come first, and warm up caches for the timed ones.
     let mut series = Vec::new();
     for &condition in &conditions {
         eprintln!("flood: counting hits: {}", condition.name());
@@ -68,7 +68,7 @@ pub(crate) fn run(lab: &Lab, experiment: &Experiment) -> Result<String> {
     for repetition in 0..repetitions as usize {
         eprint!("flood: repetition {} of {repetitions}:", repetition + 1);
         for i in 0..series.len() {
-            // Who comes first in one repetition is last in the next.
+            // The order is reversed in every second repetition.
             let i = (i + repetition) % conditions.len();
             let round = lab.timed(conditions[i])?;
             let rate = f64::from(lab.flows) / round.making.as_secs_f64();
@@ -214,7 +214,7 @@ fn goals(series: &[Series], flows: u32) -> String {
 
 fn goal_line(other: Condition, goal: f64, ours: &[f64], theirs: &[f64]) -> String {
     let what = format!("flow group / {}: ", other.name());
-    // Noise: neither is less work than none.
+    // Noise: a watcher cannot add less than nothing.
     let Some(ratio) = ratio(ours, theirs).filter(|&ratio| ratio > 0.0) else {
         return format!("{what}not measurable, one of them added no time: use more flows");
     };
@@ -234,7 +234,7 @@ fn goal_line(other: Condition, goal: f64, ours: &[f64], theirs: &[f64]) -> Strin
     format!("{what}{ratio:.2}{range}; goal at most {goal}: {verdict}")
 }
 
-/// Where a watcher did not see all flows: then its cost is not that of seeing them.
+/// Remarks on watchers that did not see all flows: then their cost is not that of seeing them.
 fn remarks(series: &[Series], flows: u32) -> String {
     let mut text = String::new();
     for series in series {
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn who_did_not_see_everything_is_named() {
+    fn watchers_that_missed_flows_are_named() {
         let round = |seen, lost| Timed {
             making: Duration::from_secs(1),
             removing: Duration::from_secs(1),

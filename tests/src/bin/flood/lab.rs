@@ -1,4 +1,4 @@
-//! The guest, prepared: rounds under a condition, timed or with every hit counted.
+//! The prepared guest: runs rounds under a condition, timed or with every hit counted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,24 +15,23 @@ use crate::{
     watcher::{Condition, Watcher},
 };
 
-/// What all rounds share.
+/// What all rounds have in common.
 pub(crate) struct Lab {
     flood: Flood,
     /// Flows in a round.
     pub(crate) flows: u32,
     /// ctpulse's flow group, and bpftrace's probes.
     pub(crate) flow: Group,
-    /// ctpulse's all group, or why there is none.
+    /// ctpulse's all group, or why it is unavailable.
     pub(crate) all: Result<Group, String>,
 }
 
-/// Where the probes of a group are.
+/// Where the probes of a group are attached.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
-    /// As kprobes.
+    /// The kprobes.
     pub(crate) probes: BTreeSet<Probe>,
-    /// Functions on which ctpulse has something else than a kprobe (fentry); bpftrace gets a kprobe
-    /// there.
+    /// Functions on which ctpulse uses fentry instead of a kprobe; bpftrace gets a kprobe there.
     pub(crate) otherwise: BTreeSet<String>,
 }
 
@@ -40,17 +39,17 @@ pub(crate) struct Group {
 pub(crate) struct Timed {
     /// From the first packet to the last.
     pub(crate) making: Duration,
-    /// From the request to remove all flows to its end.
+    /// From the request to remove all flows until they are removed.
     pub(crate) removing: Duration,
-    /// New flows that the watcher counted, where it does.
+    /// New flows that the watcher counted, if it counts them.
     pub(crate) seen: Option<u64>,
-    /// Events that the kernel could not deliver to the watcher, where it takes events.
+    /// Events that the kernel could not deliver to the watcher, if it receives events.
     pub(crate) lost: Option<u64>,
 }
 
-/// What BPF programs did in a round.
+/// The activity of BPF programs in a round.
 pub(crate) struct Counted {
-    /// While flows were made.
+    /// While flows were created.
     pub(crate) made: ByTag,
     /// While they were removed.
     pub(crate) removed: ByTag,
@@ -59,7 +58,7 @@ pub(crate) struct Counted {
 }
 
 impl Lab {
-    /// Prepares the table, and finds out where ctpulse's probes are.
+    /// Prepares the table, and finds out where ctpulse attaches probes.
     pub(crate) fn prepare(flows: u32) -> Result<Self> {
         probes::require_none()?;
         table::prepare(flows)?;
@@ -71,18 +70,18 @@ impl Lab {
         })
     }
 
-    /// Number of CPUs that make flows.
+    /// The number of CPUs that create flows.
     pub(crate) fn cpus(&self) -> usize {
         self.flood.cpus()
     }
 
-    /// Those of some conditions that can be had.
+    /// Those of the conditions that are available.
     pub(crate) fn available(&self, conditions: &[Condition]) -> Vec<Condition> {
         let can = |&condition: &Condition| condition != Condition::All || self.all.is_ok();
         conditions.iter().copied().filter(can).collect()
     }
 
-    /// A round as it is.
+    /// Runs a timed round.
     pub(crate) fn timed(&self, condition: Condition) -> Result<Timed> {
         let round = || -> Result<_> {
             let watcher = self.watcher(condition)?;
@@ -100,7 +99,7 @@ impl Lab {
         round().with_context(|| format!("a round with {}", condition.name()))
     }
 
-    /// A round in which the kernel counts and times BPF programs.
+    /// Runs a round in which the kernel counts and times BPF programs.
     pub(crate) fn counted(&self, condition: Condition) -> Result<Counted> {
         let round = || -> Result<_> {
             let _counting = Counting::start()?;
@@ -132,7 +131,7 @@ impl Lab {
 }
 
 impl Group {
-    /// Where ctpulse puts probes, as the kernel sees them.
+    /// The probes that the kernel lists while ctpulse runs.
     fn of(condition: Condition) -> Result<Self> {
         let watcher = Watcher::start(condition, &BTreeSet::new())?;
         let mut probes = probes::attached()?;

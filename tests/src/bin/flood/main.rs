@@ -1,11 +1,11 @@
-//! Measures what watching conntrack costs the kernel: a flood of new flows from every CPU, with
-//! nothing watching, with ctpulse, and with the tools it is compared to.
+//! Measures what watching conntrack costs the kernel: a flood of new flows from every CPU, without a watcher, with ctpulse, and
+//! with the tools it is compared to.
 //!
-//! Only in a guest, as root: it loads rules, resizes the table and flushes it again and again.
+//! Only for guests, as root: it loads rules, resizes the table and flushes it repeatedly.
 //!
-//! [`traffic`] makes the flows in the kernel's [`table`], while a [`watcher`] runs, whose place in
-//! the kernel is read from [`probes`] and [`programs`]. A [`lab`] has all that; [`bench`] and
-//! [`profile`] are the two experiments in it, each with its report.
+//! [`traffic`] creates the flows in the kernel's [`table`] while a [`watcher`] runs; [`probes`] and [`programs`] read its probes
+//! and programs from the kernel. A [`lab`] combines these; [`bench`] and [`profile`] are the two experiments in it, each with its
+//! report.
 
 mod bench;
 mod lab;

@@ -1,8 +1,8 @@
-//! Tables in Markdown that can be read as they are.
+//! Markdown tables that are aligned in the source.
 
 use std::fmt::Write as _;
 
-/// A table; its first columns, as many as `left`, are aligned left, the others right.
+/// A table whose first `left` columns are left-aligned, and the others right-aligned.
 pub(crate) fn table<const N: usize>(head: [&str; N], left: usize, rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());

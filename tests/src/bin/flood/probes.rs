@@ -1,4 +1,4 @@
-//! Which functions have kprobes, from the kernel itself, not from the tool that attached them.
+//! Lists functions with kprobes, as reported by the kernel and not by the tool that attached them.
 
 use std::{collections::BTreeSet, fmt, fs};
 
@@ -17,7 +17,7 @@ pub(crate) struct Probe {
     pub(crate) at: At,
 }
 
-/// Where in a function a probe hits.
+/// The position of a probe in a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum At {
     /// kprobe
@@ -35,21 +35,21 @@ impl fmt::Display for At {
     }
 }
 
-/// As bpftrace names it.
+/// In bpftrace's syntax.
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.at, self.function)
     }
 }
 
-/// All probes in the kernel now.
+/// All probes in the kernel.
 pub(crate) fn attached() -> Result<BTreeSet<Probe>> {
     let text = fs::read_to_string(LIST)
         .with_context(|| format!("read {LIST} (debugfs and CONFIG_KPROBES are needed)"))?;
     Ok(text.lines().filter_map(parse).collect())
 }
 
-/// Requires that there are none: another's would be measured as well.
+/// Requires that there are no probes: those of other tools would be measured too.
 pub(crate) fn require_none() -> Result<()> {
     let others = attached()?;
     ensure!(
@@ -60,14 +60,14 @@ pub(crate) fn require_none() -> Result<()> {
     Ok(())
 }
 
-/// Waits until there are none: the kernel removes them some time after their owner has ended.
+/// Waits until there are no probes: the kernel removes them some time after their owner has ended.
 pub(crate) fn until_none() -> Result<()> {
     wait_until("the kernel has removed all kprobes", || {
         Ok(attached()?.is_empty())
     })
 }
 
-/// Probes in one line.
+/// A list of probes in one line.
 pub(crate) fn list(probes: &BTreeSet<Probe>) -> String {
     let on = |at: At| {
         let functions = probes.iter().filter(move |probe| probe.at == at);
@@ -78,8 +78,8 @@ pub(crate) fn list(probes: &BTreeSet<Probe>) -> String {
     kinds.join("; ")
 }
 
-/// A line of the kernel's list (`report_probe` in kernel/kprobes.c); the offset is not 0 where
-/// functions start with `endbr64` or a call of ftrace:
+/// Parses a line of the kernel's list (`report_probe` in kernel/kprobes.c). The offset is not 0 if functions start with `endbr64`
+/// or a call of ftrace:
 ///
 /// ```text
 /// ffffffffc0a5b3a4  r  nf_ct_find_expectation+0x4    nf_conntrack [FTRACE]
@@ -92,7 +92,7 @@ fn parse(line: &str) -> Option<Probe> {
         _ => return None,
     };
     let function = words.next()?.split('+').next()?.to_owned();
-    // Of a module that is no longer there.
+    // Of a module that was unloaded.
     let gone = words.any(|word| word.contains("[GONE]"));
     (!gone).then_some(Probe { function, at })
 }

@@ -1,4 +1,4 @@
-//! A program that runs beside the flood, and waiting for what it does.
+//! A program that runs while flows are created, and waiting for its output.
 
 use std::{
     env, fs,
@@ -11,10 +11,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long to wait for what must come. Guests under software emulation are slow.
+/// The timeout for expected events. Guests under software emulation are slow.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !is_so()? {
@@ -26,7 +26,7 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> Result<bool>) ->
     Ok(())
 }
 
-/// A running program. Its output goes to files: reading it meanwhile would be work beside the flood.
+/// A running program. Its output goes to files, because reading it meanwhile would add work.
 pub(crate) struct Process {
     child: Child,
     program: String,
@@ -35,12 +35,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it and keeps its standard output.
+    /// Starts a program and keeps its standard output.
     pub(crate) fn start(command: &[&str]) -> Result<Self> {
         Self::spawn(command, true)
     }
 
-    /// Starts it with its standard output going nowhere.
+    /// Starts a program and discards its standard output.
     pub(crate) fn start_silent(command: &[&str]) -> Result<Self> {
         Self::spawn(command, false)
     }
@@ -76,7 +76,7 @@ impl Process {
         self.child.id()
     }
 
-    /// What it has written to standard output, as far as that is kept.
+    /// The standard output so far, if it is kept.
     pub(crate) fn stdout(&self) -> Result<String> {
         match &self.stdout {
             Some(path) => fs::read_to_string(path).with_context(|| {
@@ -86,7 +86,7 @@ impl Process {
         }
     }
 
-    /// Waits until it has done something; an error as soon as it ends instead.
+    /// Waits until a condition holds; fails if the program ends before.
     pub(crate) fn until(
         &mut self,
         what: &str,
@@ -100,7 +100,7 @@ impl Process {
         })
     }
 
-    /// Interrupts it, waits for its end, and returns its standard output.
+    /// Interrupts the program, waits for its end, and returns its standard output.
     pub(crate) fn stop(mut self) -> Result<String> {
         kill_process(Pid::from_child(&self.child), Signal::INT)
             .with_context(|| format!("interrupt {}", self.program))?;

@@ -1,4 +1,4 @@
-//! What each BPF program costs, by the kernel's own clock: ctpulse's beside bpftrace's.
+//! The cost of each BPF program by the kernel's own clock, for ctpulse and bpftrace.
 
 use std::collections::BTreeSet;
 
@@ -13,16 +13,16 @@ use crate::{
     watcher::Condition,
 };
 
-/// What the programs of one condition did, in each round.
+/// The activity of one condition's programs, in each round.
 struct Profile {
     condition: Condition,
     rounds: Vec<Counted>,
 }
 
-/// One line of the table: a program, or all of a condition.
+/// A row of the table: a program, or all programs of a condition.
 #[derive(Debug, Default, PartialEq)]
 struct Line {
-    /// Hits while flows were made, in all rounds.
+    /// Hits while flows were created, in all rounds.
     made: u64,
     /// Hits while they were removed, in all rounds.
     removed: u64,
@@ -30,7 +30,7 @@ struct Line {
     times: Vec<f64>,
 }
 
-/// Runs it and returns the report.
+/// Runs the experiment and returns the report.
 pub(crate) fn run(lab: &Lab, repetitions: u32) -> Result<String> {
     let conditions = lab.available(&Condition::BPF);
     let mut profiles: Vec<_> = conditions
@@ -86,7 +86,7 @@ fn table(profiles: &[Profile], flows: u32) -> String {
     markdown::table(head, 2, &rows) + "\n"
 }
 
-/// The conditions' times per hit beside each other.
+/// Compares the conditions' times per hit.
 fn comparison(profiles: &[Profile]) -> String {
     let times: Vec<_> = profiles
         .iter()
@@ -100,7 +100,7 @@ fn comparison(profiles: &[Profile]) -> String {
 }
 
 impl Profile {
-    /// A line for all programs, then one for each that was hit, the most expensive first.
+    /// A row for all programs, then one for each that was hit, the most expensive first.
     fn rows(&self, flows: u32) -> Vec<[String; 7]> {
         let flows = f64::from(flows) * self.rounds.len() as f64;
         let row = |who: &str, what: String, line: &Line| line.row(who, what, flows);
@@ -120,7 +120,7 @@ impl Profile {
         [all].into_iter().chain(each).collect()
     }
 
-    /// What the programs with certain tags did.
+    /// The activity of the programs with these tags.
     fn line(&self, is_one: impl Fn(&str) -> bool) -> Line {
         let mut line = Line::default();
         for round in &self.rounds {
@@ -143,7 +143,7 @@ impl Profile {
         line
     }
 
-    /// What a program is called; those with the same instructions cannot be distinguished.
+    /// The name of a program; those with the same instructions cannot be distinguished.
     fn name(&self, tag: &str) -> String {
         let names = self.rounds.iter().find_map(|round| round.names.get(tag));
         match names.map(Vec::as_slice) {

@@ -1,5 +1,5 @@
-//! BPF programs of a process: how often they ran and for how long, as the kernel counts in
-//! /proc/PID/fdinfo while kernel.bpf_stats_enabled is 1.
+//! BPF programs of a process: how often and how long they ran, as the kernel counts in /proc/PID/fdinfo while
+//! kernel.bpf_stats_enabled is 1.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,12 +10,12 @@ use std::{
 use anyhow::{Context, Result};
 use ctpulse_tests::kernel::sysctl;
 
-/// What a program did since it was loaded.
+/// The activity of a program since it was loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Runs {
     /// How often it ran.
     pub(crate) count: u64,
-    /// How long in all.
+    /// Their total duration.
     pub(crate) nanoseconds: u64,
 }
 
@@ -29,11 +29,11 @@ impl AddAssign for Runs {
 /// Programs by code: those with the same instructions have the same tag.
 pub(crate) type ByTag = BTreeMap<String, Runs>;
 
-/// Makes the kernel count and time runs while it lives, which makes them slower.
+/// Makes the kernel count and time runs, which makes them slower, until this is dropped.
 pub(crate) struct Counting(());
 
 impl Counting {
-    /// From now on.
+    /// Starts counting.
     pub(crate) fn start() -> Result<Self> {
         sysctl("kernel/bpf_stats_enabled", 1)?;
         Ok(Self(()))
@@ -54,7 +54,7 @@ pub(crate) fn of(pid: u32) -> Result<ByTag> {
     let mut seen = BTreeSet::new();
     let mut by_tag = ByTag::new();
     for entry in fs::read_dir(&dir).with_context(|| format!("read {dir}"))? {
-        // A descriptor may be closed meanwhile: it is none of a program then.
+        // A descriptor may have been closed meanwhile: it is not that of a program then.
         let text = fs::read_to_string(entry?.path()).unwrap_or_default();
         if let Some(program) = parse(&text)
             && seen.insert(program.id)
@@ -65,7 +65,7 @@ pub(crate) fn of(pid: u32) -> Result<ByTag> {
     Ok(by_tag)
 }
 
-/// What is new since an earlier look.
+/// The activity since an earlier reading.
 pub(crate) fn since(now: &ByTag, earlier: &ByTag) -> ByTag {
     let difference = |(tag, runs): (&String, &Runs)| {
         let before = earlier.get(tag).copied().unwrap_or_default();
@@ -78,8 +78,7 @@ pub(crate) fn since(now: &ByTag, earlier: &ByTag) -> ByTag {
     now.iter().map(difference).collect()
 }
 
-/// The names of programs by tag, as the kernel lists compiled programs among its symbols. Empty
-/// where it does not.
+/// The names of programs by tag, from the compiled programs among the kernel's symbols. Empty if it does not list them.
 pub(crate) fn names() -> Result<BTreeMap<String, Vec<String>>> {
     let text = fs::read_to_string("/proc/kallsyms").context("read /proc/kallsyms")?;
     let mut names = BTreeMap::<_, Vec<_>>::new();
@@ -92,7 +91,7 @@ pub(crate) fn names() -> Result<BTreeMap<String, Vec<String>>> {
     Ok(names)
 }
 
-/// A program's symbol:
+/// Parses a program's symbol:
 ///
 /// ```text
 /// ffffffffc0201f5c t bpf_prog_6deef7357e7b4530_hash_insert [bpf]
@@ -111,14 +110,14 @@ struct Program {
     runs: Runs,
 }
 
-/// The description of a program's descriptor, `name:\tvalue` in each line; of another's, nothing.
+/// Parses the description of a program's descriptor, `name:\tvalue` on each line; `None` for other descriptors.
 fn parse(fdinfo: &str) -> Option<Program> {
     let fields: BTreeMap<_, _> = fdinfo
         .lines()
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name, value.trim()))
         .collect();
-    // A link has the program's id and tag as well, and no numbers.
+    // A link has the program's id and tag too, but no statistics.
     Some(Program {
         id: fields.get("prog_id")?.parse().ok()?,
         tag: (*fields.get("prog_tag")?).to_owned(),

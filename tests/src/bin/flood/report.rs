@@ -1,4 +1,4 @@
-//! What both reports have: where they were made, and what was measured.
+//! Parts of both reports: the environment and what was measured.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::{lab::Lab, probes};
 
-/// The kernel, the CPUs, and what their numbers are good for.
+/// The kernel, the CPUs, and the limits of the numbers.
 pub(crate) fn header(lab: &Lab) -> Result<String> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("read osrelease")?;
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("read /proc/cpuinfo")?;
@@ -23,7 +23,7 @@ pub(crate) fn header(lab: &Lab) -> Result<String> {
     Ok(text)
 }
 
-/// Which probes the groups are, and why one is missing.
+/// The probes of the groups, and why one is missing.
 pub(crate) fn groups(lab: &Lab) -> String {
     let mut text = format!(
         "flow group, and bpftrace: {}\n",

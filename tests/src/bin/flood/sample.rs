@@ -1,10 +1,10 @@
-//! Arithmetic on repeated measurements. Those of one repetition belong together: they are made
-//! close to each other in time, so what disturbs one disturbs the others.
+//! Arithmetic on repeated measurements. Those of one repetition are made close to each other in time, so disturbances affect all
+//! of them.
 
-/// Repeated measurements of one thing: their median and extremes.
+/// A repeated measurement: median and extremes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
-    /// The one in the middle; between the two in the middle.
+    /// The median; the mean of the middle two for an even number.
     pub(crate) median: f64,
     /// The least.
     pub(crate) min: f64,
@@ -13,7 +13,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Of some measurements; nothing when there are none.
+    /// From measurements; `None` if there are none.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -28,13 +28,13 @@ impl Spread {
     }
 }
 
-/// What some are more than others, repetition by repetition.
+/// The differences between measurements, by repetition.
 pub(crate) fn added(values: &[f64], base: &[f64]) -> Vec<f64> {
     let pairs = values.iter().zip(base);
     pairs.map(|(value, base)| value - base).collect()
 }
 
-/// Some as multiples of others, repetition by repetition; what is not above zero has no multiples.
+/// The ratios of measurements, by repetition; only of those above zero.
 pub(crate) fn ratios(values: &[f64], base: &[f64]) -> Vec<f64> {
     let pairs = values.iter().zip(base);
     pairs
@@ -43,7 +43,7 @@ pub(crate) fn ratios(values: &[f64], base: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// The median of some as a multiple of the median of others.
+/// The ratio of two medians.
 pub(crate) fn ratio(values: &[f64], base: &[f64]) -> Option<f64> {
     let median = |values: &[f64]| Some(Spread::of(values.iter().copied())?.median);
     let base = median(base).filter(|&base| base > 0.0)?;
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_above_zero_is_no_measure() {
+    fn values_that_are_not_above_zero_have_no_ratio() {
         assert_eq!(ratio(&[1.0], &[-0.1]), None);
         assert_eq!(ratio(&[1.0], &[]), None);
         assert_eq!(ratios(&[1.0, 2.0], &[0.0, 4.0]), [0.5]);

@@ -1,4 +1,4 @@
-//! The kernel's conntrack table: room for a round's flows, and empty again after it.
+//! The kernel's conntrack table: sized for a round's flows, and emptied after it.
 
 use std::{
     fs,
@@ -10,8 +10,8 @@ use ctpulse_tests::kernel::{flush, sysctl, tracking};
 
 use crate::process::wait_until;
 
-/// Starts tracking, with room for twice a round's flows and chains of one element on average: a flow
-/// is in the table twice, once per direction.
+/// Enables tracking, with room for twice a round's flows and an average chain length of one: a flow is in the table twice, once
+/// per direction.
 pub(crate) fn prepare(flows: u32) -> Result<()> {
     tracking()?;
     sysctl("net/netfilter/nf_conntrack_max", flows * 2)?;
@@ -22,8 +22,7 @@ pub(crate) fn prepare(flows: u32) -> Result<()> {
     empty().map(drop)
 }
 
-/// Requires that a round's flows are all there: one that was refused or left out made the round
-/// cheaper.
+/// Requires that all flows of a round are in the table: a rejected flow would make the round cheaper.
 pub(crate) fn holds(flows: u32) -> Result<()> {
     let entries = entries()?;
     ensure!(
@@ -33,7 +32,7 @@ pub(crate) fn holds(flows: u32) -> Result<()> {
     Ok(())
 }
 
-/// Empties it, and waits until the kernel has freed every entry. Returns the time it took to remove them.
+/// Empties the table, and waits until the kernel has freed every entry. Returns the time of the removal.
 pub(crate) fn empty() -> Result<Duration> {
     let start = Instant::now();
     flush()?;

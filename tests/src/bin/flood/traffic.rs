@@ -1,4 +1,4 @@
-//! The flood: UDP packets that each make a flow, sent from every CPU at once.
+//! The flood: UDP packets, each of a new flow, from every CPU at once.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4, UdpSocket},
@@ -13,23 +13,22 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use ctpulse_tests::cpus;
 
-/// The first destination; every flow of a round has one of its own from here on.
+/// The first destination; every flow of a round has its own.
 const FIRST: u32 = u32::from_be_bytes([127, 1, 0, 0]);
 
-/// Flows that a sender takes at a time: all senders are done at nearly the same time, however
-/// unequal the CPUs' shares of other work are.
+/// Flows that a sender takes at a time. All senders finish at nearly the same time, however busy their CPUs are with other work.
 const BATCH: u32 = 64;
 
-/// A sender on each CPU, and one socket for what they send. It is not read: once it is full the kernel drops
-/// packets there, behind conntrack, and no ICMP error comes back.
+/// A sender on each CPU, and a socket that receives their packets. It is not read: when it is full the kernel drops packets
+/// there, after conntrack, and does not send ICMP errors.
 pub(crate) struct Flood {
     senders: Vec<(usize, UdpSocket)>,
     sink: UdpSocket,
 }
 
 impl Flood {
-    /// On every CPU this process may use. The sockets stay for all rounds, so that all rounds make
-    /// the same flows, on the same chains of the table.
+    /// Creates senders on every CPU of this process. The sockets are kept for all rounds, so that all rounds create the same
+    /// flows, on the same chains of the table.
     pub(crate) fn new() -> Result<Self> {
         let bind = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("bind a UDP socket");
         Ok(Self {
@@ -41,12 +40,12 @@ impl Flood {
         })
     }
 
-    /// Number of CPUs that send.
+    /// The number of CPUs that send.
     pub(crate) fn cpus(&self) -> usize {
         self.senders.len()
     }
 
-    /// Makes flows as fast as it goes; returns the time from the first packet to the last.
+    /// Creates flows as fast as possible; returns the time from the first packet to the last.
     pub(crate) fn make(&self, flows: u32) -> Result<Duration> {
         let port = self.sink.local_addr()?.port();
         let next = AtomicU32::new(0);
@@ -59,7 +58,7 @@ impl Flood {
                     let (next, start_line) = (&next, &start_line);
                     scope.spawn(move || {
                         let here = cpus::stay_on(*cpu);
-                        // Waits even when not pinned: the others must not wait for ever.
+                        // Waits even if it could not be pinned: the others must not wait forever.
                         start_line.wait();
                         let _here = here?;
                         let start = Instant::now();

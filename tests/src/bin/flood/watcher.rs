@@ -1,4 +1,4 @@
-//! What watches conntrack while flows are made: how it is started, when it is ready, what it saw.
+//! Programs that watch conntrack while flows are created: how to start them, when they are ready, what they saw.
 
 use std::{collections::BTreeSet, fs, thread, time::Duration};
 
@@ -11,27 +11,27 @@ use crate::{
     programs::{self, ByTag},
 };
 
-/// How long a watcher that is ready is left alone before it counts: what it did to get ready ends.
+/// How long a watcher is left alone after it is ready, until its startup work has ended.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// Who watches.
+/// The watcher of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Condition {
     /// No watcher.
     Nothing,
-    /// ctpulse with the probes that hit per flow.
+    /// ctpulse with probes that are hit per flow.
     Flow,
-    /// The same, and it counts top talkers.
+    /// The flow group, with top talkers.
     Top,
-    /// The same as the flow group, and it counts how long connections live.
+    /// The flow group, with lifetimes of connections.
     Lifetimes,
-    /// The same as the flow group, and it measures how long functions take.
+    /// The flow group, with the time spent in functions.
     Latency,
-    /// ctpulse with all its probes, those that hit per packet included.
+    /// ctpulse with all probes, including those that are hit per packet.
     All,
-    /// conntrack(8), which has the kernel send a message for each new flow.
+    /// conntrack(8), to which the kernel sends a message for each new flow.
     Conntrack,
-    /// bpftrace, which counts calls of the functions on which ctpulse's flow group is, and no more.
+    /// bpftrace, which only counts calls of the functions that ctpulse's flow group probes.
     Bpftrace,
 }
 
@@ -48,7 +48,7 @@ impl Condition {
         Self::Bpftrace,
     ];
 
-    /// Those that run BPF programs.
+    /// The watchers that run BPF programs.
     pub(crate) const BPF: [Self; 6] = [
         Self::Flow,
         Self::Top,
@@ -58,7 +58,7 @@ impl Condition {
         Self::Bpftrace,
     ];
 
-    /// ctpulse's options, where it is ctpulse that watches.
+    /// ctpulse's options; `None` for other watchers.
     fn options(self) -> Option<&'static [&'static str]> {
         match self {
             Self::Flow => Some(&["--probes", "flow"]),
@@ -70,7 +70,7 @@ impl Condition {
         }
     }
 
-    /// As the report names it.
+    /// Its name in the report.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -85,15 +85,14 @@ impl Condition {
     }
 }
 
-/// A watcher at work.
+/// A running watcher.
 pub(crate) struct Watcher {
     condition: Condition,
     process: Option<Process>,
 }
 
 impl Watcher {
-    /// Starts it, and waits until nothing escapes it any more. `probes` are those that bpftrace
-    /// sets.
+    /// Starts a watcher, and waits until it sees all flows. `probes` are those for bpftrace.
     pub(crate) fn start(condition: Condition, probes: &BTreeSet<Probe>) -> Result<Self> {
         let process = match condition {
             Condition::Conntrack => {
@@ -114,7 +113,7 @@ impl Watcher {
         Ok(Self { condition, process })
     }
 
-    /// The functions that ctpulse reports probes on; none for others.
+    /// The functions that ctpulse probes; empty for other watchers.
     pub(crate) fn functions(&self) -> Result<Vec<String>> {
         match (&self.process, self.condition.options()) {
             (Some(process), Some(_)) => {
@@ -125,7 +124,7 @@ impl Watcher {
         }
     }
 
-    /// What its BPF programs did so far.
+    /// The activity of its BPF programs so far.
     pub(crate) fn programs(&self) -> Result<ByTag> {
         match &self.process {
             Some(process) => programs::of(process.id()),
@@ -133,7 +132,7 @@ impl Watcher {
         }
     }
 
-    /// Events that the kernel could not deliver to it so far, where it takes events.
+    /// Events that the kernel could not deliver so far, if the watcher receives events.
     pub(crate) fn lost_events(&self) -> Result<Option<u64>> {
         match self.condition {
             Condition::Conntrack => lost_events(),
@@ -141,8 +140,8 @@ impl Watcher {
         }
     }
 
-    /// Ends it, and waits until the kernel has nothing of it any more. Returns the number of new flows it
-    /// counted, where it does.
+    /// Stops the watcher, and waits until the kernel has removed all of its probes. Returns the number of new flows that it
+    /// counted, if it does.
     pub(crate) fn stop(self) -> Result<Option<u64>> {
         let Some(process) = self.process else {
             return Ok(None);
@@ -167,7 +166,7 @@ impl Watcher {
     }
 }
 
-/// Starts ctpulse with some options, and waits for its first line, which comes when probes are attached.
+/// Starts ctpulse, and waits for its first line, which it writes after attaching probes.
 fn ctpulse(options: &[&str]) -> Result<Process> {
     let stream = ["ctpulse", "stream", "--interval", "1s", "--format", "json"];
     let mut process = Process::start(&[&stream, options].concat())?;
@@ -198,21 +197,21 @@ fn strings(array: &Value) -> Vec<String> {
     texts.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The cheapest count bpftrace has: without a key, so that the map is an array per CPU.
+/// The cheapest way to count in bpftrace: without a key, so that the map is a per-CPU array.
 fn script(probes: &BTreeSet<Probe>) -> String {
     let count = |(i, probe): (usize, &Probe)| format!("{probe} {{ @p{i} = count(); }}");
     let counts: Vec<_> = probes.iter().enumerate().map(count).collect();
     counts.join(" ")
 }
 
-/// Events lost to the listener of new connections, or nothing when there is none.
+/// Events lost by the listener for new connections; `None` if there is none.
 fn lost_events() -> Result<Option<u64>> {
     const PATH: &str = "/proc/net/netlink";
     let text = fs::read_to_string(PATH).with_context(|| format!("read {PATH}"))?;
     Ok(text.lines().find_map(listener))
 }
 
-/// The dropped messages of a socket, when it listens to new connections:
+/// The dropped messages of a socket that listens for new connections:
 ///
 /// ```text
 /// sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode
@@ -240,7 +239,7 @@ mod tests {
     fn a_listener_and_its_losses() {
         let socket = "00000000e0b1f5a4 12  212        00000001 0        0        0     2        7        3094";
         assert_eq!(listener(socket), Some(7));
-        // One without groups, another protocol's, and the title.
+        // A socket without groups, one of another protocol, and the heading.
         for other in [
             "00000000e0b1f5a4 12  0          00000000 0        0        0     2        0        21",
             "00000000e0b1f5a4 0   212        00000001 0        0        0     2        0        3094",

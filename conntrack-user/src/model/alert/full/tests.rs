@@ -26,16 +26,16 @@ fn run(
     until: u64,
 ) -> (ConntrackFull, Vec<(u64, AlertStatus, AlertStatus, f64)>) {
     let mut alert = ConntrackFull::new();
-    let mut told = Vec::new();
+    let mut notified = Vec::new();
     for now in 0..=until {
         let level = levels.iter().rev().find(|(from, _)| *from <= now);
         let percent = level.map_or(0.0, |(_, percent)| *percent);
         if let Some(n) = alert.observe(secs(now), entries(percent), Some(MAX)) {
             assert_eq!(n.at, secs(now));
-            told.push((now, n.previous, n.status, n.value));
+            notified.push((now, n.previous, n.status, n.value));
         }
     }
-    (alert, told)
+    (alert, notified)
 }
 
 fn check(levels: &[(u64, f64)], until: u64, expected: &[(u64, AlertStatus, AlertStatus, f64)]) {
@@ -43,7 +43,7 @@ fn check(levels: &[(u64, f64)], until: u64, expected: &[(u64, AlertStatus, Alert
 }
 
 #[test]
-fn raises_above_90_and_95_and_not_at_them() {
+fn it_raises_above_90_and_95_and_not_at_them() {
     check(&[(0, 90.0)], 60, &[]);
     check(&[(0, 90.001)], 60, &[(0, Clear, Warning, 90.001)]);
     check(&[(0, 95.0)], 60, &[(0, Clear, Warning, 95.0)]);
@@ -57,7 +57,7 @@ fn raises_above_90_and_95_and_not_at_them() {
 }
 
 #[test]
-fn holds_down_to_85_and_90() {
+fn it_holds_down_to_85_and_90() {
     let warned = (0, Clear, Warning, 91.0);
     let critical = (0, Clear, Critical, 96.0);
     check(&[(0, 91.0), (1, 85.001)], 2000, &[warned]);
@@ -89,8 +89,11 @@ fn holds_down_to_85_and_90() {
 #[test]
 fn the_documented_example_warns() {
     let mut alert = ConntrackFull::new();
-    let told = alert.observe(secs(7), 242_000, Some(262_144));
-    assert_eq!(told.map(|n| (n.previous, n.status)), Some((Clear, Warning)));
+    let notified = alert.observe(secs(7), 242_000, Some(262_144));
+    assert_eq!(
+        notified.map(|n| (n.previous, n.status)),
+        Some((Clear, Warning))
+    );
     assert_eq!(
         alert.value().map(|value| format!("{value:.1}")),
         Some("92.3".into())
@@ -106,8 +109,8 @@ fn a_peak_between_evaluations_is_seen_once() {
             &[(20, Clear, Critical, 99.0), (330, Critical, Clear, 10.0)],
         );
     }
-    let told = (30, Clear, Critical, 99.0);
-    check(&[(0, 10.0), (21, 99.0), (22, 10.0)], 300, &[told]);
+    let notified = (30, Clear, Critical, 99.0);
+    check(&[(0, 10.0), (21, 99.0), (22, 10.0)], 300, &[notified]);
 }
 
 #[test]
@@ -128,9 +131,9 @@ fn a_peak_is_seen_at_any_sampling_rate() {
 }
 
 #[test]
-fn a_raise_during_the_wait_cancels_it_silently() {
-    let (alert, told) = run(&[(0, 91.0), (1, 10.0), (200, 92.0)], 5000);
-    assert_eq!(told, [(0, Clear, Warning, 91.0)]);
+fn a_raise_during_the_delay_cancels_the_recovery_silently() {
+    let (alert, notified) = run(&[(0, 91.0), (1, 10.0), (200, 92.0)], 5000);
+    assert_eq!(notified, [(0, Clear, Warning, 91.0)]);
     assert_eq!(
         (
             alert.alarm.notifier().status(),
@@ -141,7 +144,7 @@ fn a_raise_during_the_wait_cancels_it_silently() {
 }
 
 #[test]
-fn a_raise_above_the_status_last_told_is_told_at_once() {
+fn a_raise_above_the_notified_status_is_notified_at_once() {
     check(
         &[(0, 91.0), (1, 10.0), (200, 96.0)],
         5000,
@@ -150,7 +153,7 @@ fn a_raise_above_the_status_last_told_is_told_at_once() {
 }
 
 #[test]
-fn a_raise_as_the_wait_ends_wins() {
+fn a_raise_at_the_end_of_the_delay_wins() {
     // Cleared at 10 s, so due at 310 s.
     check(
         &[(0, 91.0), (1, 10.0), (310, 92.0)],
@@ -169,7 +172,7 @@ fn a_raise_as_the_wait_ends_wins() {
 }
 
 #[test]
-fn a_fall_in_two_steps_waits_longer() {
+fn a_recovery_in_two_steps_is_delayed_longer() {
     // Warning at 10 s, due at 310 s; clear at 110 s restarts the wait at 7.5 min.
     check(
         &[(0, 96.0), (1, 89.0), (101, 10.0)],
@@ -196,7 +199,7 @@ fn flapping_waits(notifier: &mut Notifier, start: u64, falls: usize) -> Vec<f64>
 }
 
 #[test]
-fn waits_grow_while_the_status_flaps() {
+fn delays_grow_while_the_status_flaps() {
     let mut notifier = Notifier::new(ConntrackFull::DELAY);
     assert_eq!(
         flapping_waits(&mut notifier, 0, 9),
@@ -207,7 +210,7 @@ fn waits_grow_while_the_status_flaps() {
 }
 
 #[test]
-fn growth_is_forgotten_once_a_recovery_is_told() {
+fn growth_is_reset_by_a_notified_recovery() {
     let mut notifier = Notifier::new(ConntrackFull::DELAY);
     flapping_waits(&mut notifier, 0, 3);
     let (_, due) = notifier.pending().expect("a fall is pending");
@@ -222,7 +225,7 @@ fn growth_is_forgotten_once_a_recovery_is_told() {
 }
 
 #[test]
-fn growth_is_forgotten_with_the_end_of_a_wait_that_was_cancelled() {
+fn growth_is_reset_after_a_cancelled_delay_has_passed() {
     for (fall, expected) in [(10 + 300, 450), (10 + 300 + 1, 300)] {
         let mut notifier = Notifier::new(ConntrackFull::DELAY);
         notifier.update(secs(0), Warning);
@@ -235,7 +238,7 @@ fn growth_is_forgotten_with_the_end_of_a_wait_that_was_cancelled() {
 }
 
 #[test]
-fn a_raise_may_wait_too() {
+fn raises_can_be_delayed_too() {
     let mut notifier = Notifier::new(Delay {
         up: secs(60),
         ..ConntrackFull::DELAY
@@ -262,8 +265,11 @@ fn without_a_maximum_nothing_is_evaluated() {
         );
     }
     // As soon as there is one, and over the last 10 s only.
-    let told = alert.observe(secs(3), 10, Some(50));
-    assert_eq!(told.map(|n| (n.status, n.value)), Some((Critical, 100.0)));
+    let notified = alert.observe(secs(3), 10, Some(50));
+    assert_eq!(
+        notified.map(|n| (n.status, n.value)),
+        Some((Critical, 100.0))
+    );
     assert_eq!(alert.observe(secs(13), 1, None), None);
     assert_eq!(
         (alert.value(), alert.alarm.notifier().status()),
@@ -275,12 +281,12 @@ fn without_a_maximum_nothing_is_evaluated() {
         (Some(2.0), Clear)
     );
     // A recovery that is due does not need one.
-    let told = alert.observe(secs(800), 2, None);
-    assert_eq!(told.map(|n| (n.status, n.value)), Some((Clear, 2.0)));
+    let notified = alert.observe(secs(800), 2, None);
+    assert_eq!(notified.map(|n| (n.status, n.value)), Some((Clear, 2.0)));
 }
 
 #[test]
-fn a_value_that_is_no_number_keeps_the_status() {
+fn nan_keeps_the_status() {
     for status in [Clear, Warning, Critical] {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert_eq!(ConntrackFull::THRESHOLDS.status(status, value), status);
@@ -304,27 +310,27 @@ fn statuses_are_written_in_capitals() -> Result<(), serde_json::Error> {
 
 proptest! {
     #[test]
-    fn notifications_form_a_chain_and_raises_never_wait(
+    fn notifications_form_a_chain_and_raises_are_never_delayed(
         samples in prop::collection::vec((1..2000_u64, prop_oneof![0..110_u64, 84..97_u64]), 1..500),
     ) {
         let mut alert = ConntrackFull::new();
-        let (mut now, mut told) = (Duration::ZERO, Clear);
+        let (mut now, mut notified) = (Duration::ZERO, Clear);
         for (step, percent) in samples {
             now += secs(step) / 4;
             let before = alert.alarm.notifier().status();
             if let Some(n) = alert.observe(now, percent, Some(100)) {
-                prop_assert_eq!(n.previous, told);
-                prop_assert_ne!(n.status, told);
+                prop_assert_eq!(n.previous, notified);
+                prop_assert_ne!(n.status, notified);
                 prop_assert_eq!(n.status, alert.alarm.notifier().status());
                 prop_assert!(n.value.is_finite());
-                told = n.status;
+                notified = n.status;
             }
             if alert.alarm.notifier().status() > before {
-                prop_assert_eq!(told, alert.alarm.notifier().status());
+                prop_assert_eq!(notified, alert.alarm.notifier().status());
             }
             // Either the status was notified, or its notification falls due within the longest delay.
             match alert.alarm.notifier().pending() {
-                None => prop_assert_eq!(alert.alarm.notifier().status(), told),
+                None => prop_assert_eq!(alert.alarm.notifier().status(), notified),
                 Some((status, due)) => {
                     prop_assert_eq!(status, alert.alarm.notifier().status());
                     prop_assert!(due > now && due <= now + ConntrackFull::DELAY.max);

@@ -40,7 +40,7 @@ pub struct DueNotification {
     pub notification: Notification,
 }
 
-/// The evaluation of an alert.
+/// What the last evaluation of an alert gave.
 #[derive(Clone, Debug)]
 pub enum AlertEvaluation<'a> {
     Judged(&'a Alarm),

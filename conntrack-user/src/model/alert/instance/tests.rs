@@ -67,10 +67,10 @@ fn run(
     for now in 0..=until {
         let at = values.iter().rev().find(|(from, _)| *from <= now);
         let value = at.map_or(Is(0), |(_, value)| *value);
-        for told in second(&mut alerts, now, counter, value) {
-            let n = told.notification;
+        for notified in second(&mut alerts, now, counter, value) {
+            let n = notified.notification;
             assert_eq!(n.at, Duration::from_secs(now));
-            if told.alert == id {
+            if notified.alert == id {
                 all.push((now, n.previous, n.status, n.value));
             }
         }
@@ -201,7 +201,7 @@ fn probe_mismatch_raises_holds_and_recovers() {
 }
 
 #[test]
-fn what_is_unavailable_stands_nowhere_and_says_why() {
+fn an_unavailable_alert_has_a_reason_and_no_status() {
     let mut alerts = Alerts::new(&AlertSettings::default());
     let unavailable = |alerts: &Alerts| -> Vec<(AlertId, String)> {
         alerts
@@ -227,7 +227,7 @@ fn what_is_unavailable_stands_nowhere_and_says_why() {
 }
 
 #[test]
-fn nothing_is_told_of_what_has_become_unavailable() {
+fn an_alert_that_becomes_unavailable_does_not_notify() {
     for (name, counter) in [
         ("conntrack_table_full", Counter::TableFull),
         ("conntrack_probe_mismatch", Counter::New),
@@ -241,8 +241,8 @@ fn nothing_is_told_of_what_has_become_unavailable() {
             (100, Unavailable),
             (600, Steady),
         ];
-        let told = run(name, counter, &values, 1000);
-        let when: Vec<_> = told
+        let notified = run(name, counter, &values, 1000);
+        let when: Vec<_> = notified
             .iter()
             .map(|(at, _, status, _)| (*at, *status))
             .collect();
@@ -252,13 +252,17 @@ fn nothing_is_told_of_what_has_become_unavailable() {
 }
 
 #[test]
-fn one_that_is_turned_off_is_silent() {
+fn a_disabled_alert_does_not_notify() {
     let mut settings = AlertSettings::default();
     settings.0[AlertId::TableFull as usize].enabled = false;
     let mut alerts = Alerts::new(&settings);
     for now in 0..30 {
-        let told = second(&mut alerts, now, Counter::TableFull, Is(50));
-        assert!(told.iter().all(|told| told.alert != AlertId::TableFull));
+        let notified = second(&mut alerts, now, Counter::TableFull, Is(50));
+        assert!(
+            notified
+                .iter()
+                .all(|notified| notified.alert != AlertId::TableFull)
+        );
     }
     let evaluation = alerts
         .evaluations()

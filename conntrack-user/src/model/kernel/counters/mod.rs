@@ -1,8 +1,7 @@
-//! The one table of counters. Charts, JSON, text, cross-check and documentation hang on it.
+//! The one table of counters. Charts, JSON, text, cross-check and documentation are derived from it.
 //!
-//! What each kernel counter counts, and where, is read from the kernel's sources (net/netfilter/
-//! nf_conntrack_core.c, _expect.c, _standalone.c; 4.4 to 6.18); what a probe counts is proven in the
-//! guest scenarios.
+//! What each kernel counter counts, and where, was read from the kernel's sources (net/netfilter/nf_conntrack_core.c, _expect.c,
+//! _standalone.c; 4.4 to 6.18). What a probe counts is verified by the guest scenarios.
 
 mod spec;
 
@@ -14,10 +13,10 @@ use crate::reading::selector::Selector;
 
 use ProbeCounter as P;
 
-/// Makes [`Counter`] and [`COUNTERS`] of one table: a counter is a row, and nothing else.
+/// Defines [`Counter`] and [`COUNTERS`] from one table: each row is a counter.
 macro_rules! counters {
     ($($id:ident = $row:expr;)*) => {
-        /// A counter; [`COUNTERS`] says what each means.
+        /// A counter. [`COUNTERS`] describes each.
         #[repr(usize)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[expect(missing_docs, reason = "the meaning of each is in its row, and in docs/counters.md")]
@@ -211,14 +210,14 @@ counters! {
 }
 
 impl Counter {
-    /// The counter's row.
+    /// Its row in the table.
     #[must_use]
     pub(crate) fn spec(self) -> &'static CounterSpec {
         &COUNTERS[self as usize]
     }
 }
 
-/// The row of a counter by its name.
+/// The row of the counter with this name.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static CounterSpec> {
     COUNTERS.iter().find(|spec| spec.name == name)
@@ -231,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_stand_in_the_order_of_their_ids_and_have_names_of_their_own() {
+    fn rows_are_in_the_order_of_their_ids_and_have_unique_names() {
         let mut names = HashSet::new();
         for (i, spec) in COUNTERS.iter().enumerate() {
             assert_eq!(spec.id as usize, i, "{}", spec.name);

@@ -1,25 +1,25 @@
-//! What a row of the table of counters says, and how one is written.
+//! The rows of the table of counters, and how they are written.
 
 use super::Counter;
 use crate::reading::selector::Selector;
 
-/// How a probe count is proven against the kernel.
+/// How a probe's count is verified against the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verify {
     /// Must equal the proc column wherever that column counts the same thing.
     Equality,
     /// Through `entries_balance`: Δentries = alloc − free.
     Conservation,
-    /// Counted by the kernel alone: there is nothing to compare.
+    /// Counted only by the kernel: there is nothing to verify.
     KernelOnly,
     /// Counted by no kernel: there is nothing to compare with.
     ProbeOnly,
 }
 
-/// What an event of this kind costs to count.
+/// How often the event occurs, and so how much it costs to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
-    /// At most once in a connection's life, or rarer.
+    /// At most once per connection.
     PerFlow,
     /// For every packet.
     PerPacket,
@@ -27,33 +27,32 @@ pub enum Cost {
     None,
 }
 
-/// One counter: its names, sources, cost and proof.
+/// A counter: its names, sources, cost and verification.
 #[derive(Clone, Copy, Debug)]
 pub struct CounterSpec {
-    /// Which one.
     pub id: Counter,
     /// Its name in JSON.
     pub name: &'static str,
-    /// What one event is.
+    /// A description of one event.
     pub meaning: &'static str,
-    /// The column of /proc/net/stat/nf_conntrack that counts or counted the same thing.
+    /// The column of /proc/net/stat/nf_conntrack that counts the same, now or in older kernels.
     pub column: Option<&'static str>,
-    /// Whether that column means this counter even where it has narrowed: `insert` is what the
-    /// column says, `inserted` is what it said up to 4.8.
+    /// Whether the counter is what the column counts even where the kernel counts less than the name says: `insert` is the column
+    /// itself, `inserted` is what the column counted up to 4.8.
     pub narrow_column: bool,
-    /// The kernel release that stopped counting it, if one did.
+    /// The kernel release that stopped counting it.
     pub gone: Option<&'static str>,
-    /// How the probes count it, if they do.
+    /// How the probes count it.
     pub probe: Option<Selector>,
-    /// How the probe is proven.
+    /// How the probe's count is verified.
     pub verify: Verify,
-    /// What counting it costs.
+    /// How often it must be counted.
     pub cost: Cost,
-    /// Where it is charted; `None` where it is in JSON alone.
+    /// Where it is charted; `None` if it is only in JSON.
     pub place: Option<Place>,
 }
 
-/// A chart, by its place in [`CHARTS`](crate::model::kernel::charts::CHARTS).
+/// A chart, by its index in [`CHARTS`](crate::model::kernel::charts::CHARTS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChartId {
     Sockets,
@@ -64,26 +63,26 @@ pub enum ChartId {
     Errors,
 }
 
-/// Where a counter is charted, and what it looks like there.
+/// The place of a counter in a chart, and how it is shown there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     pub chart: ChartId,
-    /// Which of the chart's dimensions it is, from 0.
+    /// The index of the chart's dimension.
     pub order: usize,
-    /// The dimension's documented name. `error_failed` is that of insert_failed.
+    /// The dimension's documented name. `error_failed` belongs to insert_failed.
     pub dimension: &'static str,
-    /// What stands above its column of text.
+    /// The heading of its column of text.
     pub heading: &'static str,
-    /// How soon its column gives way where there is no room: 0 is the last to go.
+    /// The priority of its column on a narrow terminal: 0 is the last to be dropped.
     pub rank: u8,
-    /// The same for a column with its busiest bucket, if it has one.
+    /// The priority of its column of peaks, if it has one.
     pub peak_rank: Option<u8>,
-    /// Whether it is drawn below zero, as Netdata does with what leaves or is bad.
+    /// Whether it is drawn below zero, as Netdata draws removals and errors.
     pub below: bool,
     pub colour: Colour,
 }
 
-/// Colours of dimensions: errors are warm, the rest is cool. What they are on a terminal is for its theme to say.
+/// Colours of dimensions: warm for errors, cool for the rest. The theme maps them to the terminal's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
     Green,
@@ -96,7 +95,7 @@ pub enum Colour {
 }
 
 impl Place {
-    /// The dimension `order` of `chart`, drawn above zero; green, blue and violet in turn.
+    /// The dimension `order` of `chart`, drawn above zero, in green, blue or violet.
     pub(super) const fn new(chart: ChartId, order: usize, dimension: &'static str) -> Self {
         Self {
             chart,
@@ -141,14 +140,14 @@ impl Place {
     }
 }
 
-/// A counter the kernel counts in a column of its own.
+/// A counter that the kernel counts in a column.
 pub(super) const fn kernel(
     name: &'static str,
     column: &'static str,
     meaning: &'static str,
 ) -> CounterSpec {
     CounterSpec {
-        // Set by the table.
+        // The table sets it.
         id: Counter::Alloc,
         name,
         meaning,
@@ -162,14 +161,14 @@ pub(super) const fn kernel(
     }
 }
 
-/// A counter only probes count.
+/// A counter that only probes count.
 pub(super) const fn probed(
     name: &'static str,
     probe: Selector,
     meaning: &'static str,
 ) -> CounterSpec {
     CounterSpec {
-        // Set by the table.
+        // The table sets it.
         id: Counter::Alloc,
         name,
         meaning,
@@ -184,7 +183,7 @@ pub(super) const fn probed(
 }
 
 impl CounterSpec {
-    /// Probes count it too, and must agree with the column.
+    /// The probes count it too; their count is compared with the column.
     pub(super) const fn and(mut self, probe: Selector) -> Self {
         self.probe = Some(probe);
         self.verify = Verify::Equality;
@@ -192,7 +191,7 @@ impl CounterSpec {
         self
     }
 
-    /// The kernel counted it in a column up to a release; there the probes must agree with it.
+    /// Older kernels count it in a column; there the probes' count is compared with it.
     pub(super) const fn was(mut self, column: &'static str, gone: &'static str) -> Self {
         self.column = Some(column);
         self.gone = Some(gone);

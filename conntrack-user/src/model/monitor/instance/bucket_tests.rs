@@ -1,4 +1,4 @@
-//! Bursts and distributions, from snapshots on.
+//! Bursts and distributions from snapshots.
 
 use conntrack_ebpf::ProbeCounter;
 
@@ -12,8 +12,8 @@ use crate::{
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-/// Two seconds in which 40 flows are inserted in each of two buckets, across the end of an interval; then
-/// as many in one bucket, at the very end.
+/// Two seconds in which 40 flows are inserted in each of two adjacent buckets, at the border of two intervals; then as many in
+/// one bucket at the very end.
 #[test]
 fn a_burst_straddles_intervals_and_one_may_be_open_at_the_end() -> TestResult {
     let mut monitor = monitor(everything());
@@ -36,8 +36,8 @@ fn a_burst_straddles_intervals_and_one_may_be_open_at_the_end() -> TestResult {
             bursts.push(observation.bursts);
         }
     }
-    let told: Vec<usize> = bursts.iter().map(Vec::len).collect();
-    assert_eq!(told, [0, 1, 0]);
+    let reported: Vec<usize> = bursts.iter().map(Vec::len).collect();
+    assert_eq!(reported, [0, 1, 0]);
     let wall = |epoch: Epoch| Time(at(0).realtime + (start_of(epoch) - at(0).monotonic));
     let expected = Burst {
         instance: "self".into(),
@@ -63,12 +63,12 @@ fn a_burst_straddles_intervals_and_one_may_be_open_at_the_end() -> TestResult {
     assert_eq!((totals.number, totals.count), (2, 140));
     assert_eq!(totals.largest, expected);
     assert_eq!(summary.bursts.iter().count(), 1);
-    assert!(monitor.finish().is_empty(), "told twice");
+    assert!(monitor.finish().is_empty(), "reported twice");
     Ok(())
 }
 
 #[test]
-fn a_sample_has_the_distribution_of_what_moved() -> TestResult {
+fn a_sample_has_the_distribution_of_active_counters() -> TestResult {
     let mut monitor = monitor(everything());
     monitor.observe(&snapshot(0, None, Some(reading(totals(&[])))));
     let mut probes = reading(totals(&[(ProbeCounter::Inserted, 13)]));
@@ -99,7 +99,7 @@ fn a_sample_has_the_distribution_of_what_moved() -> TestResult {
 }
 
 #[test]
-fn cpus_are_told_apart_when_they_were_read() -> TestResult {
+fn a_sample_has_rates_by_cpu_if_they_were_read() -> TestResult {
     let mut monitor = monitor(everything());
     let look = |ms, inserted: [u64; 2]| {
         let sum = totals(&[(ProbeCounter::Inserted, inserted.iter().sum())]);
@@ -118,7 +118,7 @@ fn cpus_are_told_apart_when_they_were_read() -> TestResult {
     let sample = next(&mut monitor, &look(100, [5, 10]))?.sample;
     let per_cpu = sample.per_cpu.ok_or("no CPUs")?;
     assert_eq!(per_cpu.rates.get(Counter::Inserted), Some(&vec![0.0, 30.0]));
-    // Probes were lost and attached: the kernel's cells begin at 0 again.
+    // Probes were lost and attached again: the kernel's cells start at 0.
     monitor.set_coverage(everything(), &look(150, [1, 1]));
     let sample = next(&mut monitor, &look(200, [2, 1]))?.sample;
     let per_cpu = sample.per_cpu.ok_or("no CPUs")?;

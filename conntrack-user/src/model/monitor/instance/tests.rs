@@ -1,4 +1,4 @@
-//! Snapshots in, observations out, on a clock that stands where the test puts it.
+//! Observations from snapshots, on a clock that the tests set.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -26,7 +26,7 @@ type TestResult = Result<(), Box<dyn std::error::Error>>;
 /// A table of this size makes percentages easy to read.
 const MAX: u64 = 1000;
 
-/// `ms` milliseconds into the test. The boot was 1000 s before it.
+/// `ms` milliseconds after the start of the test, which is 1000 s after boot.
 pub(super) fn at(ms: u64) -> Instant {
     let realtime = Timestamp::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     Instant {
@@ -35,7 +35,7 @@ pub(super) fn at(ms: u64) -> Instant {
     }
 }
 
-/// The statistics of a 4.x kernel, where every column counts.
+/// The columns of a 4.x kernel, which are all live.
 const OLD: &[&str] = &[
     "searched",
     "found",
@@ -46,7 +46,7 @@ const OLD: &[&str] = &[
     "drop",
 ];
 
-/// Those of a kernel since 5.15, which no longer counts `new` and `delete`.
+/// The columns of kernels since 5.15, which no longer count `new` and `delete`.
 const MODERN: &[&str] = &[
     "clashres",
     "found",
@@ -59,7 +59,7 @@ const MODERN: &[&str] = &[
     "search_restart",
 ];
 
-/// One CPU's row of statistics: `cells`, the other columns 0.
+/// One CPU's row of statistics, with `cells` set and the other columns 0.
 fn stat(columns: &[&str], entries: u32, cells: &[(&str, u32)]) -> Result<ProcStat, ParseError> {
     let header: Vec<_> = [ENTRIES].iter().chain(columns).copied().collect();
     let cell = |name: &&str| cells.iter().find(|(n, _)| n == name).map_or(0, |(_, n)| *n);
@@ -125,7 +125,7 @@ pub(super) fn snapshot(
     }
 }
 
-/// What is read when probes were lost.
+/// A reading after the probes were lost.
 fn without_probes() -> InstanceReading {
     snapshot(0, None, None)
 }
@@ -139,7 +139,7 @@ fn duration(monitor: &InstanceMonitor) -> Duration {
     }
 }
 
-/// The worst status of all alerts that are judged.
+/// The worst status of all alerts that are evaluated.
 fn worst_alert(monitor: &InstanceMonitor) -> AlertStatus {
     let states = monitor
         .alerts
@@ -172,7 +172,7 @@ pub(super) fn unprobed() -> InstanceMonitor {
     monitor(Coverage::none("no probes in this test"))
 }
 
-/// The next observation, which there must be.
+/// The next observation; fails if there is none.
 pub(super) fn next(
     monitor: &mut InstanceMonitor,
     snapshot: &InstanceReading,
@@ -197,7 +197,7 @@ fn source(sample: &Sample, chart: &str, dimension: &str) -> SourceKind {
 }
 
 #[test]
-fn the_first_snapshot_is_where_differences_start() -> TestResult {
+fn the_first_snapshot_is_the_baseline() -> TestResult {
     let mut monitor = unprobed();
     let first = stat(OLD, 10, &[("new", 1000)])?;
     assert!(monitor.observe(&snapshot(0, Some(first), None)).is_none());
@@ -215,7 +215,7 @@ fn the_first_snapshot_is_where_differences_start() -> TestResult {
 }
 
 #[test]
-fn a_rate_is_the_difference_by_the_real_interval() -> TestResult {
+fn a_rate_is_the_difference_divided_by_the_measured_interval() -> TestResult {
     let mut monitor = unprobed();
     monitor.observe(&snapshot(
         0,
@@ -234,7 +234,7 @@ fn a_rate_is_the_difference_by_the_real_interval() -> TestResult {
 }
 
 #[test]
-fn two_snapshots_of_one_moment_have_no_rate() -> TestResult {
+fn two_snapshots_at_the_same_time_have_no_rate() -> TestResult {
     let mut monitor = unprobed();
     monitor.observe(&snapshot(0, Some(stat(OLD, 0, &[("new", 1)])?), None));
     let sample = next(
@@ -248,7 +248,7 @@ fn two_snapshots_of_one_moment_have_no_rate() -> TestResult {
 }
 
 #[test]
-fn what_nobody_counts_is_null_and_never_zero() -> TestResult {
+fn an_uncounted_counter_is_null_and_never_zero() -> TestResult {
     let mut monitor = unprobed();
     monitor.observe(&snapshot(0, Some(stat(MODERN, 0, &[])?), None));
     let sample = next(
@@ -279,9 +279,9 @@ fn what_nobody_counts_is_null_and_never_zero() -> TestResult {
 #[test]
 fn an_interval_in_which_the_origin_changed_has_no_rate() -> TestResult {
     let mut monitor = unprobed();
-    // Nothing counted and no release: it may be a kernel that no longer counts `new`.
+    // Without counts and release, this may be a kernel that no longer counts `new`.
     monitor.observe(&snapshot(0, Some(stat(OLD, 0, &[])?), None));
-    // Now it is seen to count, and so was the kernel's number all along.
+    // Now the column is known to be live, and so was its first value.
     let counting = stat(OLD, 0, &[("new", 5)])?;
     let sample = next(&mut monitor, &snapshot(100, Some(counting), None))?.sample;
     assert_eq!(source(&sample, "new", "new"), SourceKind::Proc);
@@ -295,7 +295,7 @@ fn an_interval_in_which_the_origin_changed_has_no_rate() -> TestResult {
 }
 
 #[test]
-fn counters_outlast_a_file_that_cannot_be_read_for_a_while() -> TestResult {
+fn counters_survive_a_file_that_is_unreadable_for_a_while() -> TestResult {
     let mut monitor = unprobed();
     monitor.observe(&snapshot(0, Some(stat(OLD, 7, &[("found", 100)])?), None));
 
@@ -327,7 +327,7 @@ fn counters_outlast_a_file_that_cannot_be_read_for_a_while() -> TestResult {
 }
 
 #[test]
-fn with_nothing_to_read_everything_is_null() -> TestResult {
+fn without_readable_files_everything_is_null() -> TestResult {
     let mut monitor = unprobed();
     let nothing = |ms| InstanceReading {
         at: at(ms),
@@ -363,7 +363,7 @@ fn with_nothing_to_read_everything_is_null() -> TestResult {
 }
 
 #[test]
-fn new_flows_are_the_packets_own_less_the_expected() -> TestResult {
+fn new_flows_exclude_expected_ones() -> TestResult {
     let counts = |alloc, packet, expected| {
         reading(totals(&[
             (ProbeCounter::AllocCall, alloc),
@@ -380,13 +380,13 @@ fn new_flows_are_the_packets_own_less_the_expected() -> TestResult {
     assert_eq!(sample.counters.get(Counter::New), Some(&20));
     assert_eq!(rate(&sample, "new", "new"), Some(40.0));
     assert_eq!(source(&sample, "new", "new"), SourceKind::Probe);
-    // The kernel counts these itself: its own column is what is shown.
+    // The kernel counts these itself, and its own column is preferred.
     assert_eq!(source(&sample, "expect", "new"), SourceKind::Proc);
     assert_eq!(sample.counters.get(Counter::ExpectNew), Some(&0));
     Ok(())
 }
 
-/// The expectation is found after the allocation, and a reading may come between the two.
+/// The expectation is found after the allocation, and a reading may be taken between the two.
 #[test]
 fn a_counter_never_falls() -> TestResult {
     let mut monitor = monitor(everything());
@@ -419,7 +419,7 @@ fn a_counter_never_falls() -> TestResult {
 }
 
 #[test]
-fn probe_totals_go_on_over_a_reattachment() -> TestResult {
+fn probe_totals_continue_after_reattaching() -> TestResult {
     let deleted = |count| Some(reading(totals(&[(ProbeCounter::Deleted, count)])));
     let idle = || stat(MODERN, 0, &[]).map(Some);
     let mut monitor = monitor(everything());
@@ -438,7 +438,7 @@ fn probe_totals_go_on_over_a_reattachment() -> TestResult {
         SourceKind::Unavailable
     );
 
-    // New maps count from 0, and what they hold at their first reading is not new.
+    // New maps count from 0; what they hold at their first reading is not new.
     monitor.set_coverage(everything(), &snapshot(210, idle()?, deleted(2)));
     let sample = next(&mut monitor, &snapshot(300, idle()?, deleted(3)))?.sample;
     assert_eq!(sample.counters.get(Counter::Deleted), Some(&11));
@@ -483,7 +483,7 @@ fn the_first_reading_of_the_probes_is_their_baseline() -> TestResult {
 }
 
 #[test]
-fn a_summary_after_the_probes_were_lost_still_tells_what_they_counted() -> TestResult {
+fn a_summary_has_the_counts_of_lost_probes() -> TestResult {
     let mut monitor = monitor(everything());
     for (ms, count) in [(0, 0), (100, 7)] {
         let mut probes = reading(totals(&[(ProbeCounter::Free, count)]));
@@ -506,7 +506,7 @@ fn a_summary_after_the_probes_were_lost_still_tells_what_they_counted() -> TestR
     );
     assert_eq!((summary.missed, summary.lost_events), (Some(7), Some(1)));
 
-    // Attached again, the kernel counts missed hits from 0.
+    // After reattaching, the kernel counts missed hits from 0.
     monitor.set_coverage(everything(), &without_probes());
     for ms in [300, 400] {
         let mut probes = reading(totals(&[]));
@@ -519,7 +519,7 @@ fn a_summary_after_the_probes_were_lost_still_tells_what_they_counted() -> TestR
 }
 
 #[test]
-fn peaks_and_buckets_stand_where_they_were_counted() -> TestResult {
+fn peaks_and_buckets_have_the_time_of_their_events() -> TestResult {
     let mut monitor = monitor(everything());
     let start = epoch_of(at(0).monotonic) + 1;
     monitor.observe(&snapshot(
@@ -540,7 +540,7 @@ fn peaks_and_buckets_stand_where_they_were_counted() -> TestResult {
     )?
     .sample;
 
-    // Both clocks advance together here, so a bucket's wall-clock time can be worked out by hand.
+    // Both clocks advance together here, so that the wall-clock time of a bucket can be computed by hand.
     let wall = |epoch: Epoch| {
         let since_start = start_of(epoch) - at(0).monotonic;
         Time(at(0).realtime + since_start)
@@ -567,7 +567,7 @@ fn peaks_and_buckets_stand_where_they_were_counted() -> TestResult {
 }
 
 #[test]
-fn buckets_that_were_overwritten_are_owned_up_to() -> TestResult {
+fn overwritten_buckets_are_reported_as_lost() -> TestResult {
     let mut monitor = monitor(everything());
     monitor.observe(&snapshot(0, None, Some(reading(totals(&[])))));
     for (ms, lost) in [(100, 3), (200, 0), (300, 4)] {
@@ -631,7 +631,7 @@ fn the_summary_has_totals_of_both_sides_and_percentiles() -> TestResult {
 
 /// One side moves and the other does not.
 #[test]
-fn a_disagreement_is_seen_before_the_snapshot_is_taken_in() -> TestResult {
+fn a_disagreement_is_seen_before_the_snapshot_is_observed() -> TestResult {
     let at_rest = |ms| -> Result<_, ParseError> {
         Ok(snapshot(
             ms,
@@ -658,12 +658,12 @@ fn a_disagreement_is_seen_before_the_snapshot_is_taken_in() -> TestResult {
     assert!(!monitor.disagrees(&allocated(103)?));
     assert!(monitor.disagrees(&allocated(102)?));
 
-    // A column that the kernel counts and a probe does not see.
+    // A column that the kernel counts and the probe missed.
     let expected = stat(MODERN, 100, &[("expect_new", 1)])?;
     let unseen = snapshot(100, Some(expected), Some(reading(totals(&[]))));
     assert!(monitor.disagrees(&unseen));
     assert!(monitor.disagrees(&unseen), "looking does not take it in");
-    // The second look finds that the probe was only late.
+    // The next reading finds that the probe was only late.
     let mut seen = unseen;
     seen.probes = Some(reading(totals(&[(ProbeCounter::ExpectNew, 1)])));
     assert!(!monitor.disagrees(&seen));
@@ -699,7 +699,7 @@ fn a_mismatch_is_in_the_sample_and_the_crosscheck() -> TestResult {
 }
 
 #[test]
-fn a_table_full_from_the_start_is_told_with_the_first_sample() -> TestResult {
+fn a_table_full_from_the_start_is_notified_with_the_first_sample() -> TestResult {
     let mut monitor = unprobed();
     let full = |ms, entries| -> Result<_, ParseError> {
         Ok(snapshot(ms, Some(stat(MODERN, entries, &[])?), None))
@@ -710,7 +710,7 @@ fn a_table_full_from_the_start_is_told_with_the_first_sample() -> TestResult {
         .alerts
         .first()
         .cloned()
-        .ok_or("nothing was told")?;
+        .ok_or("nothing was notified")?;
     assert_eq!(
         (alert.status, alert.previous),
         (AlertStatus::Warning, AlertStatus::Clear)
@@ -723,7 +723,7 @@ fn a_table_full_from_the_start_is_told_with_the_first_sample() -> TestResult {
     assert_eq!(alert.time, Time(at(100).realtime));
 
     let observation = next(&mut monitor, &full(200, 923)?)?;
-    assert!(observation.alerts.is_empty(), "told once");
+    assert!(observation.alerts.is_empty(), "notified once");
     let state = observation
         .sample
         .alerts
@@ -739,7 +739,7 @@ fn a_table_full_from_the_start_is_told_with_the_first_sample() -> TestResult {
 }
 
 #[test]
-fn a_recovery_stands_in_the_sample_before_it_is_told() -> TestResult {
+fn a_recovery_is_in_the_sample_before_it_is_notified() -> TestResult {
     let mut monitor = unprobed();
     let full = |ms, entries| -> Result<_, ParseError> {
         Ok(snapshot(ms, Some(stat(MODERN, entries, &[])?), None))
@@ -749,10 +749,10 @@ fn a_recovery_stands_in_the_sample_before_it_is_told() -> TestResult {
         .alerts
         .first()
         .cloned()
-        .ok_or("nothing was told")?;
+        .ok_or("nothing was notified")?;
     assert_eq!(alert.status, AlertStatus::Critical);
 
-    // Evaluated every 10 s, over the 10 s before: by the second evaluation the peak is forgotten.
+    // Evaluated every 10 s over the last 10 s: the second evaluation does not see the peak.
     let mut state = None;
     for second in 1..=21 {
         let observation = next(&mut monitor, &full(second * 1000, 100)?)?;
@@ -772,7 +772,7 @@ fn a_recovery_stands_in_the_sample_before_it_is_told() -> TestResult {
     let wait = due.0.duration_since(at(0).realtime).as_secs();
     assert!(
         (310..=321).contains(&wait),
-        "told 5 minutes after the evaluation, not {wait} s"
+        "notified 5 minutes after the evaluation, not {wait} s"
     );
 
     let observation = next(&mut monitor, &full(330_000, 100)?)?;
@@ -780,7 +780,7 @@ fn a_recovery_stands_in_the_sample_before_it_is_told() -> TestResult {
         .alerts
         .first()
         .cloned()
-        .ok_or("the recovery was not told")?;
+        .ok_or("the recovery was not notified")?;
     assert_eq!(
         (alert.status, alert.previous),
         (AlertStatus::Clear, AlertStatus::Critical)
@@ -789,12 +789,12 @@ fn a_recovery_stands_in_the_sample_before_it_is_told() -> TestResult {
 }
 
 proptest! {
-    /// Nothing is lost or invented between the totals, the rates and the buckets.
+    /// The totals, the rates and the buckets add up to the same number.
     #[test]
     fn rates_times_intervals_add_up_to_the_counters(
         base in 0..u64::from(u32::MAX),
         steps in prop::collection::vec(
-            // Length of an interval; of new flows: ordinary ones, expected ones.
+            // Length of the interval; number of new flows: normal and expected.
             (1..5_000_u64, 0..100_000_u64, 0..100_u64),
             1..40,
         ),
@@ -841,7 +841,7 @@ proptest! {
         prop_assert!((from_rates - made as f64).abs() <= 1e-9 * made as f64 + 1e-9, "{} {}", from_rates, made);
     }
 
-    /// What the kernel counts adds up the same way, each CPU wrapping for itself.
+    /// The kernel's counters add up as well, with each CPU wrapping on its own.
     #[test]
     fn rates_of_the_kernels_counters_add_up_too(
         base in any::<u32>(),
@@ -867,7 +867,7 @@ proptest! {
     }
 }
 
-/// An allocation that the kernel has not counted yet, seen by a reading.
+/// A reading of an allocation that the kernel has not counted yet.
 fn in_flight(ms: u64, allocated: u64, entries: u32) -> Result<InstanceReading, ParseError> {
     let mut probes = reading(totals(&[(ProbeCounter::AllocCall, allocated)]));
     probes.in_flight = 2;
@@ -919,7 +919,7 @@ fn a_call_in_flight_is_no_mismatch_and_a_lost_hit_becomes_one() -> TestResult {
 }
 
 #[test]
-fn the_last_reading_leaves_no_doubt() -> TestResult {
+fn the_last_reading_confirms_all_differences() -> TestResult {
     let mut monitor = monitor(everything());
     monitor.observe(&in_flight(0, 0, 0)?);
     assert_eq!(
@@ -937,7 +937,7 @@ fn the_last_reading_leaves_no_doubt() -> TestResult {
 #[test]
 fn a_call_in_flight_at_the_first_reading_is_allowed_for() -> TestResult {
     let mut monitor = monitor(everything());
-    // Counted by the probe, and not yet by the kernel.
+    // Counted by the probe, but not yet by the kernel.
     monitor.observe(&in_flight(0, 1, 0)?);
     for ms in [200, 1200] {
         let check = balance(&mut monitor, &in_flight(ms, 1, 1)?)?;

@@ -1,4 +1,4 @@
-//! Which events could be seen at all: no event is good news only where one would have been seen.
+//! Which events the probes could report: the absence of events means nothing where they would not have been seen.
 
 use conntrack_ebpf::EventKind;
 
@@ -11,16 +11,16 @@ use crate::{
     text::Text,
 };
 
-/// Kinds of events that cannot be seen, or not all of them, for one reason.
+/// Kinds of events that cannot be seen, or only in part, for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnseenEvents {
-    /// Why.
+    /// Why they cannot be seen.
     pub reason: Text,
     /// Their names, as in [`crate::model::record::Event::kind`].
     pub kinds: Vec<&'static str>,
 }
 
-/// The kernel functions whose probes report a kind of event. All are needed to see all of them.
+/// The kernel functions whose probes report a kind of event. All of them are needed to see every event of the kind.
 const fn reported_by(kind: EventKind) -> &'static [&'static str] {
     match kind {
         EventKind::TableFull | EventKind::EarlyDrop => &["early_drop"],
@@ -44,7 +44,7 @@ fn why_unseen(probes: &Probes, kind: EventKind) -> Option<Text> {
 }
 
 impl Hello {
-    /// The kinds of events that cannot be seen, by reason; empty where every event is seen.
+    /// The kinds of events that cannot be seen, by reason; empty if all can be seen.
     #[must_use]
     pub(crate) fn unseen_events(&self) -> Vec<UnseenEvents> {
         let mut groups: Vec<UnseenEvents> = Vec::new();
@@ -66,21 +66,21 @@ impl Hello {
 }
 
 impl Event {
-    /// Whether a flow was refused for good: nothing made room for it.
+    /// Whether a flow was rejected: its insertion failed or there was no room.
     #[must_use]
-    pub(crate) fn is_refusal(&self) -> bool {
+    pub(crate) fn is_rejection(&self) -> bool {
         matches!(self.kind.raw(), "table_full" | "insert_failed")
     }
 }
 
 impl Probes {
-    /// Whether there are any.
+    /// Whether any probe is attached.
     #[must_use]
     pub(crate) fn is_attached(&self) -> bool {
         self.mode != "off"
     }
 
-    /// Why there are none.
+    /// Why no probe is attached.
     #[must_use]
     pub(crate) fn why_off(&self) -> Text {
         self.reason

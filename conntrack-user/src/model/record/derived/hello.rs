@@ -11,10 +11,10 @@ use crate::{
     text::Text,
 };
 
-/// Names of what is unavailable for one reason.
+/// The names of everything that is unavailable for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnavailableGroup {
-    /// Why.
+    /// Why they are unavailable.
     pub reason: Text,
     /// Counters or dimensions of a chart, in their order.
     pub names: Vec<&'static str>,
@@ -35,7 +35,7 @@ fn grouped(unavailable: impl IntoIterator<Item = (Text, &'static str)>) -> Vec<U
 }
 
 impl Counter {
-    /// Whether a chart shows it, and so every view. `alloc` and `free` rise with others.
+    /// Whether it is on a chart. All are except `alloc` and `free`, which rise with other counters.
     #[must_use]
     pub(crate) fn is_charted(self) -> bool {
         self.spec().place.is_some()
@@ -50,7 +50,7 @@ impl Hello {
         grouped(charted.map(|(counter, reason)| (reason.clone(), counter.spec().name)))
     }
 
-    /// Why these dimensions of a chart are unavailable.
+    /// Why dimensions of a chart are unavailable.
     #[must_use]
     pub(crate) fn why_unavailable(&self, dimensions: &[Dimension]) -> Vec<UnavailableGroup> {
         grouped(
@@ -60,7 +60,7 @@ impl Hello {
         )
     }
 
-    /// Why something is unavailable, if it is.
+    /// Why a quantity is unavailable.
     #[must_use]
     pub(crate) fn reason(&self, quantity: Quantity) -> Text {
         let reason = match quantity {

@@ -1,4 +1,4 @@
-//! What an alert says of an interval. Only the alert itself knows the thresholds that are configured.
+//! The status of an alert in a sample. Only the alert itself knows its configured thresholds.
 
 use crate::{
     model::{
@@ -8,12 +8,12 @@ use crate::{
     text::Text,
 };
 
-/// What an alert says at the end of an interval.
+/// The status of an alert at the end of an interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Judgement {
-    /// Its status.
+    /// It was evaluated, with this status.
     Judged(AlertStatus),
-    /// Nothing, and why. That is not [`AlertStatus::Clear`].
+    /// It could not be evaluated, for this reason. This is not [`AlertStatus::Clear`].
     NotJudged(Text),
 }
 
@@ -37,7 +37,7 @@ impl AlertStatus {
 }
 
 impl Verdict {
-    /// Whether the probes' count is known to be wrong.
+    /// Whether it means that the probes' count is wrong.
     #[must_use]
     pub(crate) fn is_bad(self) -> bool {
         self >= Self::Undercount
@@ -45,8 +45,7 @@ impl Verdict {
 }
 
 impl Sample {
-    /// What an alert says. One that is raised persists while there is nothing to judge it by; one that is
-    /// not is then not judged.
+    /// The status of an alert. While its input is unavailable, a raised alert persists, and any other is not evaluated.
     #[must_use]
     pub(crate) fn judgement(&self, alert: AlertId) -> Judgement {
         let name = alert.spec().name;
@@ -72,8 +71,8 @@ impl Sample {
         }
     }
 
-    /// Whether the table holds as much as it may: the next flow is refused, or evicts another. A table whose
-    /// maximum was lowered holds more. Whatever an alert says of that, it is so.
+    /// Whether the table is full: the next flow is rejected, or evicts another one. After the maximum was lowered it holds even
+    /// more. This does not depend on the alert's thresholds.
     #[must_use]
     pub(crate) fn is_full(&self) -> bool {
         match (self.entries, self.max) {
@@ -82,7 +81,7 @@ impl Sample {
         }
     }
 
-    /// The alerts that are raised, by name, without that on the table's utilization.
+    /// The raised alerts by name, except that on the table's utilization.
     pub(crate) fn other_raised_alerts(
         &self,
     ) -> impl Iterator<Item = (&Text, AlertStatus, Option<f64>)> {

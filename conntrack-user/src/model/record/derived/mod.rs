@@ -1,4 +1,4 @@
-//! What follows from a record alone. Every view shows the same of it, and none works it out itself.
+//! What follows from a single record. It is computed here once, so that all views show the same.
 
 mod events;
 mod hello;

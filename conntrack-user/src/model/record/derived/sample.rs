@@ -1,4 +1,4 @@
-//! One interval: values by chart, and CPUs by load.
+//! Values of a sample by chart, and its CPUs by load.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use crate::model::{
     record::sample::{PerCpu, Sample},
 };
 
-/// Which CPU a rate is of.
+/// The CPU of a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CpuLabel {
-    /// A CPU's id.
+    /// The id of the CPU.
     Id(u32),
-    /// A row of the kernel's file, from 0, where ids are not known.
+    /// A row of the kernel's file, from 0, when the ids are not known.
     Row(usize),
 }
 
@@ -25,17 +25,16 @@ impl fmt::Display for CpuLabel {
     }
 }
 
-/// What one CPU counted.
+/// The rate of a counter on one CPU.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct CpuRate {
-    /// Which one.
     pub cpu: CpuLabel,
     /// Events per second.
     pub rate: f64,
 }
 
 impl PerCpu {
-    /// The CPUs on which a counter moved, the busiest first.
+    /// The CPUs on which a counter rose, the busiest first.
     #[must_use]
     pub(crate) fn busiest(&self, counter: Counter) -> Vec<CpuRate> {
         let rates = self.rates.get(counter).map_or(&[][..], Vec::as_slice);
@@ -58,7 +57,7 @@ impl PerCpu {
 }
 
 impl Sample {
-    /// The value of a dimension by its place in [`CHARTS`]; `None` where it is unavailable or no number.
+    /// The value of a dimension by its indices in [`CHARTS`]; `None` if it is unavailable or not a number.
     #[must_use]
     pub(crate) fn value(&self, chart: usize, dimension: usize) -> Option<f64> {
         let chart = CHARTS.get(chart)?;
@@ -67,7 +66,7 @@ impl Sample {
         value.filter(|value| value.is_finite())
     }
 
-    /// Whether buckets of the interval are missing.
+    /// Whether buckets of the interval were lost.
     #[must_use]
     pub(crate) fn has_lost_buckets(&self) -> bool {
         self.buckets_lost_ms > 0.0

@@ -9,15 +9,14 @@ use crate::model::{
     },
 };
 
-/// A counter over the whole run, with all that is known of it.
+/// A counter over the whole run, with everything that is known of it.
 pub(crate) struct CounterTotal<'a> {
-    /// Which one.
     pub counter: Counter,
-    /// What was counted.
+    /// The totals of probes and kernel.
     pub total: Total,
-    /// The check of the two against each other, if they can be compared.
+    /// The check of the two against each other, if they are comparable.
     pub check: Option<&'a Check>,
-    /// Distribution of its rate by bucket.
+    /// The distribution of its per-bucket rate.
     pub percentiles: Option<&'a Percentiles>,
 }
 
@@ -29,9 +28,12 @@ impl InstanceSummary {
             .filter(|check| check.name == ENTRIES_BALANCE)
     }
 
-    /// The counters that probes count, or that rose.
+    /// The counters that probes count, and those of the kernel that are not 0.
     pub(crate) fn counted(&self) -> impl Iterator<Item = CounterTotal<'_>> {
-        let counted = self.totals.iter().filter(|(_, total)| !total.is_still());
+        let counted = self
+            .totals
+            .iter()
+            .filter(|(_, total)| !total.is_unchanged());
         counted.map(|(counter, total)| {
             let name = counter.spec().name;
             CounterTotal {
@@ -43,13 +45,13 @@ impl InstanceSummary {
         })
     }
 
-    /// The names of those that only the kernel counts, and that did not rise.
-    pub(crate) fn still(&self) -> impl Iterator<Item = &'static str> {
-        let still = self.totals.iter().filter(|(_, total)| total.is_still());
+    /// The names of counters that only the kernel counts and that stayed 0.
+    pub(crate) fn unchanged(&self) -> impl Iterator<Item = &'static str> {
+        let still = self.totals.iter().filter(|(_, total)| total.is_unchanged());
         still.map(|(counter, _)| counter.spec().name)
     }
 
-    /// The checks that say that counts are wrong.
+    /// The checks that found wrong counts.
     pub(crate) fn bad_checks(&self) -> impl Iterator<Item = &Check> {
         self.crosscheck
             .iter()
@@ -58,7 +60,7 @@ impl InstanceSummary {
 }
 
 impl Total {
-    fn is_still(&self) -> bool {
+    fn is_unchanged(&self) -> bool {
         self.probe.is_none() && self.kernel == Some(0)
     }
 }

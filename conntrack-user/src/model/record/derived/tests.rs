@@ -1,4 +1,4 @@
-//! What follows from records made by hand.
+//! Tests with records made by hand.
 
 use serde_json::{Value, json};
 
@@ -49,21 +49,21 @@ fn an_alert_that_is_missing_is_not_clear() {
         why(&full(json!({"alerts": {}}))),
         "its status is not in the record"
     );
-    // Judged once, and nothing to judge by since.
+    // It was evaluated before, but its input is unavailable now.
     assert!(why(&full(json!({"entries": null}))).contains("cannot be read"));
     assert!(why(&full(json!({"max": 0}))).contains("no limit"));
     assert_eq!(
         why(&full(json!({"untracked": "no rule asks for it"}))),
         "no rule asks for it"
     );
-    // What was raised stands.
+    // A raised alert persists.
     let raised = json!({"entries": null, "alerts": {"netfilter_conntrack_full":
         {"status": "CRITICAL", "value": 99.0, "notified": "CRITICAL", "notify_at": null}}});
     assert_eq!(full(raised), Judgement::Judged(AlertStatus::Critical));
 }
 
 #[test]
-fn a_table_is_full_when_it_holds_what_it_may() {
+fn a_table_is_full_at_its_maximum() {
     let is_full = |changes: Value| sample(&changes).is_full();
     assert!(!is_full(json!({})));
     assert!(is_full(json!({"entries": 100})));
@@ -124,7 +124,7 @@ fn unavailable_counters_are_grouped_by_their_reason() {
 }
 
 #[test]
-fn the_busiest_cpu_comes_first_and_idle_ones_not_at_all() {
+fn the_busiest_cpu_comes_first_and_idle_ones_are_left_out() {
     let per_cpu: PerCpu = serde_json::from_value(json!({
         "cpus": [4, 7, 9], "rates": {"new": [1.0, 0.0, 5.0, 3.0]}, "totals": {}, "skew": {},
     }))
@@ -140,7 +140,7 @@ fn the_busiest_cpu_comes_first_and_idle_ones_not_at_all() {
 }
 
 #[test]
-fn a_table_that_says_nothing() {
+fn a_table_without_information() {
     let table = |of: &str, total: u64, rows: Value| -> TopTable {
         serde_json::from_value(
             json!({"by": "entries", "of": of, "total": total, "error": 0, "rows": rows}),
@@ -148,15 +148,15 @@ fn a_table_that_says_nothing() {
         .expect("a table")
     };
     let unset = json!([{"key": "0", "count": 5, "share": 100.0}]);
-    assert!(!table("zone", 5, unset.clone()).is_telling());
-    assert!(table("src", 5, unset).is_telling());
-    assert!(!table("src", 0, json!([])).is_telling());
+    assert!(!table("zone", 5, unset.clone()).is_informative());
+    assert!(table("src", 5, unset).is_informative());
+    assert!(!table("src", 0, json!([])).is_informative());
     let small = json!([{"key": "a", "count": 1, "share": 0.99}]);
     assert!(!table("src", 101, small).has_heavy_hitter());
 }
 
 #[test]
-fn counters_that_did_not_rise_are_told_apart() {
+fn counters_that_did_not_rise_are_listed_separately() {
     let summary: InstanceSummary = serde_json::from_value(json!({
         "name": "self", "missed": null, "lost_events": null, "buckets_lost_ms": 0.0, "histograms": {},
         "totals": {"new": {"probe": 0, "kernel": null}, "found": {"probe": null, "kernel": 0},
@@ -173,6 +173,6 @@ fn counters_that_did_not_rise_are_told_apart() {
         counted,
         [("new", true), ("invalid", false), ("drop", false)]
     );
-    assert_eq!(summary.still().collect::<Vec<_>>(), ["found"]);
+    assert_eq!(summary.unchanged().collect::<Vec<_>>(), ["found"]);
     assert_eq!(summary.bad_checks().count(), 1);
 }

@@ -1,4 +1,4 @@
-//! The time axis, with the headings of the numbers beside it.
+//! The time axis, with the headings of the numbers next to it.
 
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Width of a label, and a blank.
+/// The width of a label, with a blank.
 const LABEL: u16 = 11;
 
 pub(super) fn draw(app: &App, area: Rect, shape: ChartShape, buffer: &mut Buffer) {
@@ -36,7 +36,7 @@ pub(super) fn draw(app: &App, area: Rect, shape: ChartShape, buffer: &mut Buffer
         let x = plot.x + u16::try_from(at).unwrap_or(0);
         let text = format!("╷{}", clock::digits(time, digits));
         let width = u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
-        // A label that would be cut is left out; its mark is not.
+        // A label that does not fit is left out, but not its tick.
         let text = if x + width <= plot.right() {
             text
         } else {

@@ -1,4 +1,4 @@
-//! A chart: its legend with numbers, and its plot mirrored about zero.
+//! A chart: its legend with numbers, and a plot mirrored at zero.
 
 use ratatui::{
     buffer::Buffer,
@@ -96,7 +96,7 @@ pub(super) fn draw(
     numbers(theme, shape.gutter(body), scale, buffer);
 }
 
-/// The values at the top and the bottom of the plot.
+/// Draws the values at the top and the bottom of the plot.
 fn numbers(theme: Theme, gutter: Rect, scale: PlotScale, buffer: &mut Buffer) {
     if gutter.is_empty() {
         return;
@@ -118,7 +118,7 @@ fn numbers(theme: Theme, gutter: Rect, scale: PlotScale, buffer: &mut Buffer) {
     }
 }
 
-/// The dimensions that there are rows for; where there are too few, those that moved.
+/// The dimensions that fit; if there are not enough rows, those that are active.
 fn legend(
     app: &App,
     chart: usize,
@@ -173,7 +173,7 @@ fn legend_row(
     let values = [view.now, view.peak, view.p99];
     for (i, value) in values.into_iter().take(shape.numbers.into()).enumerate() {
         let text = match value {
-            // Not known to be nothing: not known.
+            // Unknown, and not zero.
             None => UNAVAILABLE.to_owned(),
             Some(value) if count && value < 99_999.5 => decimal(value, 0),
             Some(value) => compact(value),
@@ -192,7 +192,7 @@ fn legend_row(
     line
 }
 
-/// Why a chart is empty, where its plot would be.
+/// Explains in place of the plot why a chart is empty.
 fn reasons(app: &App, dimensions: &[Dimension], plot: Rect, buffer: &mut Buffer) {
     let Some(hello) = app.history.hello() else {
         return;

@@ -1,30 +1,30 @@
-//! How a chart is divided: legend, axis and plot. Time axis and ribbon go by it too.
+//! The columns of a chart: legend, axis and plot. The time axis and the ribbon use them too.
 
 use ratatui::{layout::Rect, text::Line};
 
 use crate::output::live::{plot::dots_across, theme::Theme};
 
-/// Room for a number and the blank before it.
+/// The width of a number, with a blank.
 pub(super) const NUMBER: u16 = 6;
 
 /// Columns of a chart, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ChartShape {
-    /// Whether the title has a line of its own, or else a column.
+    /// Whether the title has a line of its own; else it has a column.
     pub(super) titles: bool,
-    /// The short title.
+    /// The width of the short title.
     pub(super) tag: u16,
-    /// Mark and name of a dimension.
+    /// The width of a dimension's mark and name.
     pub(super) name: u16,
-    /// How many of now, peak and p99 there is room for.
+    /// How many of now, peak and p99 are shown.
     pub(super) numbers: u16,
-    /// Numbers at the plot's axis.
+    /// The width of the numbers at the plot's axis.
     gutter: u16,
     plot: u16,
 }
 
 impl ChartShape {
-    /// For a chart of this width.
+    /// The shape for a chart of this width.
     #[must_use]
     pub(super) fn new(width: u16, titles: bool) -> Self {
         let tag = if titles || width < 30 { 0 } else { 4 };
@@ -46,7 +46,7 @@ impl ChartShape {
         }
     }
 
-    /// The part left of the plot and its axis.
+    /// The part to the left of the plot and its axis.
     pub(super) fn legend(self, area: Rect) -> Rect {
         let width = self.tag + self.name + self.numbers * NUMBER;
         Rect {
@@ -55,7 +55,7 @@ impl ChartShape {
         }
     }
 
-    /// The part where things are drawn at their time.
+    /// The part where values are drawn at their times.
     pub(super) fn plot(self, area: Rect) -> Rect {
         let width = self.plot.min(area.width);
         Rect {
@@ -65,8 +65,7 @@ impl ChartShape {
         }
     }
 
-    /// Columns of dots in the plot; one where there is no room for it: numbers are of the window all the
-    /// same.
+    /// The number of dot columns in the plot; one if it does not fit, as the numbers of the window are still needed.
     pub(super) fn columns(self, theme: Theme) -> usize {
         dots_across(theme, self.plot).max(1)
     }
@@ -82,7 +81,7 @@ impl ChartShape {
         }
     }
 
-    /// Headings of the numbers.
+    /// The headings of the numbers.
     pub(super) fn headings(self, theme: Theme) -> Line<'static> {
         let before = usize::from(self.tag + self.name);
         let titles = ["now", "peak", "p99"].into_iter();

@@ -1,4 +1,4 @@
-//! What the charts' windows show, worked out once for a picture: charts, ribbon and details share it.
+//! The dimensions of charts in the window, computed once per frame and shared by charts, ribbon and details.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
@@ -7,17 +7,17 @@ use crate::{
     output::live::{app::App, panels::pieces},
 };
 
-/// The dimensions of a chart, by the chart and the number of columns.
+/// The dimensions of a chart, by chart and number of columns.
 type KnownViews = BTreeMap<(usize, usize), Rc<[DimensionView]>>;
 
-/// The dimensions of charts, each worked out once.
+/// A cache of the dimensions of charts.
 pub(super) struct ChartViews<'a> {
     app: &'a App,
     known: RefCell<KnownViews>,
 }
 
 impl<'a> ChartViews<'a> {
-    /// Of the window that is shown.
+    /// For the current window.
     pub(super) fn new(app: &'a App) -> Self {
         Self {
             app,
@@ -25,7 +25,7 @@ impl<'a> ChartViews<'a> {
         }
     }
 
-    /// The dimensions of a chart in so many columns.
+    /// The dimensions of a chart in this many columns.
     pub(super) fn of(&self, chart: usize, columns: usize) -> Rc<[DimensionView]> {
         let view = || {
             let window = pieces::window(self.app, columns);

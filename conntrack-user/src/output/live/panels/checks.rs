@@ -1,4 +1,4 @@
-//! The cross-check in full.
+//! The popup of the cross-check.
 
 use ratatui::{
     buffer::Buffer,

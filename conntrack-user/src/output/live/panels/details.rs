@@ -1,4 +1,4 @@
-//! Sources and meanings of a focused chart's dimensions, or why they are unavailable.
+//! Sources and meanings of the focused chart's dimensions, or why they are unavailable.
 
 use ratatui::{
     buffer::Buffer,

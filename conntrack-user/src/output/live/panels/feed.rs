@@ -1,4 +1,4 @@
-//! What happened: events, bursts, alerts and diagnostics, the newest first.
+//! The feed of events, bursts, alerts and diagnostics, newest first.
 
 use ratatui::{
     buffer::Buffer,
@@ -44,7 +44,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         rows.y += 1;
         rows.height -= 1;
     }
-    // Up to the end of the window: what scrolls back shows what was known then.
+    // Up to the end of the window, so that scrolling back shows what was known then.
     let wanted = app.history.notable(app.end()).filter_map(|notable| {
         let line = FeedLine::new(app, notable);
         let text = format!("{} {}", line.kind, line.text);
@@ -71,7 +71,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     pieces::lines(buffer, rows, &lines);
 }
 
-/// Why there is nothing: that is good news only as far as events can be seen.
+/// Explains an empty feed: it is good news only if events can be seen.
 fn nothing(app: &App) -> String {
     let Some(hello) = app.history.hello() else {
         return "no events yet".to_owned();
@@ -124,7 +124,7 @@ impl<'a> FeedLine<'a> {
             Happening::Diagnostic(text) => line.text = text.to_string(),
             Happening::Record(Record::Event(event)) => {
                 line.kind = event.kind.to_string();
-                line.style = if event.is_refusal() {
+                line.style = if event.is_rejection() {
                     theme.critical()
                 } else {
                     theme.warning()

@@ -1,4 +1,4 @@
-//! The line at the bottom: keys, the filter being typed, and the length of the window.
+//! The bottom line: keys, the filter prompt, and the length of the window.
 
 use ratatui::{
     buffer::Buffer,
@@ -18,7 +18,7 @@ use crate::{
     text::Plain,
 };
 
-/// Keys worth knowing, most useful first.
+/// The most useful keys, in order.
 const KEYS: [(&str, &str); 11] = [
     ("q", "quit"),
     ("?", "help"),

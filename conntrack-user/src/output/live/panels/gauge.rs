@@ -1,4 +1,4 @@
-//! The table as a gauge, and its alert.
+//! The utilization of the table, and its alert.
 
 use ratatui::{
     buffer::Buffer,
@@ -35,7 +35,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let used = point.utilization;
     let used = used.map_or_else(|| UNAVAILABLE.to_owned(), percent);
     if area.width < 16 {
-        // The smallest screen shows the number that matters most.
+        // On the smallest screen only the most important number fits.
         pieces::line(buffer, area, &Line::styled(used, style));
         return;
     }
@@ -77,8 +77,8 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// The colour of how full the table is: the alert's, unless the table is full, which is critical whatever the
-/// alert says. Green only where the alert is clear.
+/// The colour of the utilization is that of the alert, except that a full table is always critical. It is green only if the alert
+/// is CLEAR.
 pub(super) fn style(theme: Theme, point: &SamplePoint) -> Style {
     match point.full_alert {
         _ if point.is_full => theme.critical(),
@@ -87,7 +87,7 @@ pub(super) fn style(theme: Theme, point: &SamplePoint) -> Style {
     }
 }
 
-/// The same in a word.
+/// The status as a word.
 fn word(theme: Theme, point: &SamplePoint) -> Span<'static> {
     match point.full_alert {
         Some(AlertStatus::Critical) => Span::styled(" CRITICAL ", theme.alarm()),
@@ -97,7 +97,7 @@ fn word(theme: Theme, point: &SamplePoint) -> Span<'static> {
     }
 }
 
-/// What else is known of alerts, most important first.
+/// Further facts about the alert, most important first.
 fn extras(app: &App, point: &SamplePoint) -> Vec<Span<'static>> {
     let Some(sample) = app.instance().and_then(|instance| instance.latest()) else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The line at the top: where this is, how it counts, whether the counts are right, what it costs.
+//! The top line: host, probes, verdict, and overhead.
 
 use ratatui::{
     buffer::Buffer,
@@ -42,7 +42,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     } else {
         Span::styled("probes off", theme.warning())
     };
-    // Each with how late it gives way.
+    // Each with its priority: the highest is dropped first.
     let parts = [
         (1, Span::styled("ctpulse", theme.title())),
         (3, Span::styled(hello.hostname.to_string(), theme.strong())),
@@ -98,7 +98,7 @@ fn check(theme: Theme, verdict: Option<Verdict>) -> String {
     }
 }
 
-/// What it costs, and the time: shorter where there is less room.
+/// The overhead and the time; shorter on a narrow terminal.
 fn right(app: &App, width: u16) -> Line<'static> {
     let theme = app.theme;
     let mut line = Line::default();

@@ -1,4 +1,4 @@
-//! The help.
+//! The popup of the help.
 
 use ratatui::{
     buffer::Buffer,

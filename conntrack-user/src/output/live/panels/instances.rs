@@ -1,4 +1,4 @@
-//! The instances beside each other, and the choice of one.
+//! A table of instances, and a popup to choose one.
 
 use ratatui::{
     buffer::Buffer,
@@ -18,7 +18,7 @@ use crate::{
     text::Text,
 };
 
-/// Draws those that there is room for, the shown one among them.
+/// Draws as many instances as fit, the shown one among them.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;

@@ -1,4 +1,4 @@
-//! Messages below the gauge: counts that are wrong, a namespace where nothing tracks, and the like.
+//! Messages below the gauge, such as wrong counts or a namespace without tracking.
 
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
@@ -25,7 +25,7 @@ use crate::{
 /// The widest line of the popup.
 const WIDEST: usize = 100;
 
-/// The lines, the worst first.
+/// The messages, the most severe first.
 pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
     // Also those of instances that are not shown.
     let mut lines: Vec<Line<'static>> = app
@@ -37,7 +37,7 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
         return lines;
     };
     let theme = app.theme;
-    // The gauge has the one on the table's utilization.
+    // The gauge shows the alert on the table's utilization.
     for (name, status, value) in sample.other_raised_alerts() {
         let value = value.map(compact).unwrap_or_default();
         let text = format!("! {status} {name} {value}");
@@ -66,7 +66,7 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
     lines
 }
 
-/// Draws them in full, over everything else, with what is unavailable.
+/// Draws all messages in a popup, with everything that is unavailable.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width.saturating_sub(4)).min(WIDEST);
     let mut text: Vec<Line<'_>> = lines(app)
@@ -82,7 +82,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     popup::draw(app, area, buffer, "Messages", &text);
 }
 
-/// What is not judged or not seen, and why.
+/// Alerts that are not evaluated and events that are not seen, with reasons.
 fn unavailable(app: &App) -> Vec<String> {
     let mut lines = Vec::new();
     let sample = app.instance().and_then(InstanceHistory::latest);
@@ -101,7 +101,7 @@ fn unavailable(app: &App) -> Vec<String> {
     lines
 }
 
-/// Why the alert on the table's utilization says nothing, where that is not among the sample's reasons.
+/// Why the alert on the table's utilization is not evaluated, if the sample's reasons do not include it.
 fn full_alert(sample: &Sample) -> Option<String> {
     let name = AlertId::Full.spec().name;
     match sample.judgement(AlertId::Full) {
@@ -112,7 +112,7 @@ fn full_alert(sample: &Sample) -> Option<String> {
     }
 }
 
-/// That probes and kernel disagree, and in what most of all.
+/// The line of a disagreement between probes and kernel.
 fn disagreement(app: &App, name: &Text, disagreement: &Disagreement<'_>) -> Line<'static> {
     let word = match disagreement.verdict {
         Verdict::Mismatch => "WRONG! do not trust the probes",

@@ -1,4 +1,4 @@
-//! The parts of the screen, one file each.
+//! The panels of the screen, one file each.
 
 mod axis;
 mod chart;
@@ -51,7 +51,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     top::draw(app, areas.top, buffer);
     instances::draw(app, areas.instances, buffer);
     footer::draw(app, areas.footer, buffer);
-    // What must not be missed stays in sight.
+    // The messages must not be covered.
     let above = areas.messages.bottom().max(areas.gauge.bottom());
     let under = Rect {
         y: above,

@@ -1,4 +1,4 @@
-//! What several panels are made of.
+//! Helpers that several panels use.
 
 use ratatui::{
     buffer::Buffer,
@@ -12,7 +12,7 @@ use crate::{
     output::live::{app::App, theme::Theme},
 };
 
-/// Lines from the top of an area on. What does not fit ends in an ellipsis.
+/// Draws lines from the top of an area. The last one ends in an ellipsis if they do not fit.
 pub(super) fn lines(buffer: &mut Buffer, area: Rect, lines: &[Line<'_>]) {
     for (y, line) in (area.top()..area.bottom()).zip(lines) {
         buffer.set_line(area.x, y, line, area.width);
@@ -25,14 +25,14 @@ pub(super) fn lines(buffer: &mut Buffer, area: Rect, lines: &[Line<'_>]) {
     }
 }
 
-/// One line, as far as there is room.
+/// Draws one line, if it fits.
 pub(super) fn line(buffer: &mut Buffer, area: Rect, line: &Line<'_>) {
     if !area.is_empty() {
         buffer.set_line(area.x, area.y, line, area.width);
     }
 }
 
-/// One line at the right end of an area; gives what is left of it.
+/// Draws one line at the right end of an area; returns the rest of the area.
 pub(super) fn at_right(buffer: &mut Buffer, area: Rect, text: &Line<'_>) -> Rect {
     let width = u16::try_from(text.width())
         .unwrap_or(u16::MAX)
@@ -45,7 +45,7 @@ pub(super) fn at_right(buffer: &mut Buffer, area: Rect, text: &Line<'_>) -> Rect
     }
 }
 
-/// A title with a rule after it.
+/// Draws a title followed by a rule.
 pub(super) fn title(buffer: &mut Buffer, area: Rect, theme: Theme, parts: Vec<Span<'_>>) {
     let mut text = Line::from(parts);
     let used = text.width() + 1;
@@ -55,12 +55,12 @@ pub(super) fn title(buffer: &mut Buffer, area: Rect, theme: Theme, parts: Vec<Sp
     line(buffer, area, &text);
 }
 
-/// The window that a plot of so many columns shows.
+/// The window of a plot with this many columns.
 pub(super) fn window(app: &App, columns: usize) -> Window {
     Window::ending(app.end(), app.view.span(), columns)
 }
 
-/// Text broken into lines of a width, at blanks where there are any.
+/// Wraps text at blanks to lines of this width.
 pub(super) fn wrapped(text: &str, width: usize, style: Style) -> Vec<Line<'static>> {
     textwrap::wrap(text, width.max(1))
         .into_iter()
@@ -79,7 +79,7 @@ mod tests {
             lines.iter().map(ToString::to_string).collect()
         };
         assert_eq!(wrapped("one two three"), ["one two", "three"]);
-        // Nothing of a long word is lost.
+        // Long words are split.
         assert_eq!(wrapped("a 0123456789"), ["a", "01234567", "89"]);
         assert_eq!(wrapped(""), [""]);
     }

@@ -1,4 +1,4 @@
-//! A box over everything else.
+//! A popup box.
 
 use ratatui::{
     buffer::Buffer,
@@ -9,7 +9,7 @@ use ratatui::{
 
 use crate::output::live::{app::App, panels::pieces};
 
-/// Draws lines in a box in the middle, as large as they need or there is.
+/// Draws lines in a centered box, as large as needed and possible.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer, title: &str, lines: &[Line<'_>]) {
     let widest = lines.iter().map(Line::width).max().unwrap_or(0);
     let size = |n: usize, most: u16| u16::try_from(n).unwrap_or(u16::MAX).min(most);

@@ -1,4 +1,4 @@
-//! The ribbon: where in the window it was busiest, to the millisecond, and where bursts were found.
+//! The activity ribbon: how busy the window was, to the millisecond, and the bursts in it.
 
 use ratatui::{
     buffer::Buffer,
@@ -62,7 +62,7 @@ pub(super) fn draw(
             theme.muted()
         };
         if let Some(cell) = buffer.cell_mut((x, plot.y)) {
-            // A burst is seen even where it is small beside another.
+            // A burst is visible even if it is small compared to others.
             cell.set_symbol(if burst && symbol == " " {
                 levels[1]
             } else {
@@ -96,7 +96,7 @@ fn summary(theme: Theme, summary: ActivitySummary) -> Line<'static> {
     }
 }
 
-/// Of how many steps: rates differ by orders of magnitude, so each step is about twice the last.
+/// The level of a rate, on a logarithmic scale: each level is about twice the previous one.
 fn level(rate: f64, most: f64, levels: usize) -> usize {
     if rate <= 0.0 || most <= 0.0 {
         return 0;

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Width that a table needs.
+/// The width of a table.
 const WIDTH: u16 = 30;
 
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
@@ -57,7 +57,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// The first of each measure, where there is room for no more.
+/// The top source of each measure, if there is no room for more.
 fn first_sources(app: &App, instance: &InstanceHistory) -> Line<'static> {
     let theme = app.theme;
     let mut line = Line::default();
@@ -72,7 +72,7 @@ fn first_sources(app: &App, instance: &InstanceHistory) -> Line<'static> {
     line
 }
 
-/// That there are no top talkers, or that none could be found.
+/// Explains why there are no top talkers.
 fn none(instance: &InstanceHistory) -> &'static str {
     if instance.is_top_counted() {
         "no top talkers"

@@ -1,4 +1,4 @@
-//! What keys do to the view.
+//! Tests of key bindings.
 
 use crate::{
     model::{history::time::nanos, record::Record},
@@ -14,7 +14,7 @@ use crate::output::live::tests::stage::{
 };
 
 #[test]
-fn a_paused_picture_does_not_follow() {
+fn a_paused_view_does_not_follow() {
     let mut records = recording();
     let last = records.pop().expect("the recording has records");
     let mut app = app(RICH, records);
@@ -36,10 +36,10 @@ fn a_paused_picture_does_not_follow() {
 }
 
 #[test]
-fn scrolling_goes_as_far_as_there_is_something() {
+fn scrolling_ends_where_the_data_ends() {
     let mut app = filling();
     let now = app.end();
-    // A window of a second.
+    // A window of one second.
     for _ in 0..4 {
         press(&mut app, KeyCode::Char('+'));
     }
@@ -54,7 +54,7 @@ fn scrolling_goes_as_far_as_there_is_something() {
     assert_eq!(app.end(), oldest);
     press(&mut app, KeyCode::PageDown);
     assert_eq!(app.end(), oldest + 1_000_000_000);
-    // At the end time is followed again.
+    // At the end the view follows new samples again.
     for _ in 0..9 {
         press(&mut app, KeyCode::PageDown);
     }
@@ -65,7 +65,7 @@ fn scrolling_goes_as_far_as_there_is_something() {
 }
 
 #[test]
-fn zooming_keeps_the_middle_of_a_paused_picture() {
+fn zooming_keeps_the_middle_of_a_paused_view() {
     let mut app = filling();
     for _ in 0..4 {
         press(&mut app, KeyCode::Up);
@@ -132,7 +132,7 @@ fn instances_are_chosen() {
         app.instance_name().map(|name| name.raw()),
         Some("tenant-blue")
     );
-    // One that is gone is no longer shown.
+    // An instance that is gone is not shown.
     let Some(hello) = recording().into_iter().next() else {
         panic!("the recording has a hello")
     };
@@ -148,7 +148,7 @@ fn keys_of_a_prompt_are_text() {
     assert_eq!(app.view.prompt.as_ref().map(|p| &*p.text), Some("qqq"));
     press(&mut app, KeyCode::Enter);
     assert_eq!(app.view.search_text, "qqq");
-    // Control is not text.
+    // Control keys are not text.
     type_text(&mut app, "/");
     let control = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     app.update(Input::Key(control));
@@ -178,7 +178,7 @@ fn escape_and_a_key_typed_at_once_are_both() {
 }
 
 #[test]
-fn only_what_changes_something_asks_for_a_new_picture() {
+fn only_changes_request_a_redraw() {
     let mut app = filling();
     assert!(app.take_dirty());
     assert!(!app.take_dirty());

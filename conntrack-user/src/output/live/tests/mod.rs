@@ -1,8 +1,7 @@
-//! The live view: every screen at every common size, what keys do, and that no size or order of records
-//! brings it down.
+//! Tests of the live view: every screen at common sizes, key bindings, and that no size and no order of records makes it panic.
 //!
-//! What is drawn comes from a recording of a guest (`tests/fixtures/records/`), with what that had no occasion for
-//! added by hand. A change of a snapshot is a change of what users see: look at it before accepting it.
+//! The screens show a recording of a guest (`tests/fixtures/records/`), with additions made by hand. A changed snapshot changes
+//! what users see: look at it before accepting it.
 
 mod keys;
 mod screens;

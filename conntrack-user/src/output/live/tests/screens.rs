@@ -1,4 +1,4 @@
-//! Every screen.
+//! Snapshots of every screen.
 
 use crate::{
     model::{
@@ -111,7 +111,7 @@ fn single_milliseconds() {
     let mut records = recording();
     records.extend(more());
     let mut app = app(RICH, records);
-    // To the last burst, in which the table filled.
+    // Go to the last burst, in which the table filled.
     press(&mut app, KeyCode::Char('b'));
     assert_snapshot!("burst-120x40", screen(&app, 120, 40));
     press(&mut app, KeyCode::Char('+'));
@@ -180,7 +180,7 @@ fn counts_that_are_wrong_cannot_be_missed() {
             format!("verdict-{}-80x24", verdict.name()),
             screen(&app, 80, 24)
         );
-        // On every screen, of any size that has two lines, and paused too.
+        // On every screen of at least two lines, and while paused.
         for key in [None, Some('4'), Some('?'), Some('l'), Some(' ')] {
             if let Some(key) = key {
                 press(&mut app, KeyCode::Char(key));
@@ -266,7 +266,7 @@ fn other_alerts_take_a_line_of_their_own() {
     assert!(text.contains("alert still CLEAR"), "{text}");
 }
 
-/// The word beside the gauge, and its colour.
+/// The status beside the gauge, and its colour.
 fn gauge(app: &crate::output::live::App) -> (String, Color) {
     let line = screen(app, 80, 2)
         .lines()
@@ -297,14 +297,14 @@ fn the_gauge_goes_by_the_alert_that_is_reported() {
             }),
         )
     };
-    // 97 % is clear where the configuration says so, and 10 % is not.
+    // The thresholds are configured: 97 % is CLEAR, and 10 % is not.
     assert_eq!(gauge(&held(97.0, &|_| {})), ("CLEAR".to_owned(), GREEN));
     let (word, colour) = gauge(&held(10.0, &|sample| {
         sample.alerts.0[0].1.status = AlertStatus::Warning;
     }));
     assert_eq!(word, "WARNING");
     assert_ne!(colour, GREEN);
-    // Not judged is not clear.
+    // Not evaluated is not CLEAR.
     let mut unjudged = held(10.0, &|sample| {
         sample.alerts.0.clear();
         let why = "turned off in the configuration".into();
@@ -322,13 +322,13 @@ fn the_gauge_goes_by_the_alert_that_is_reported() {
         text.contains("— netfilter_conntrack_full: turned off in the configuration"),
         "{text}"
     );
-    // A full table is one, also between two judgements.
+    // A full table is shown as full, also between two evaluations.
     let (word, colour) = gauge(&held(100.0, &|_| {}));
     assert!(word.starts_with("FULL"), "{word}");
     assert_ne!(colour, GREEN);
 }
 
-/// Nothing happens, and what counts flows is there or not.
+/// Nothing happens; flows are counted by probes, or not.
 fn idle(probes: bool) -> Vec<Record> {
     let mut records = changed(|sample| {
         for (_, dimensions) in &mut sample.charts.0 {
@@ -354,7 +354,7 @@ fn idle(probes: bool) -> Vec<Record> {
 }
 
 #[test]
-fn it_is_quiet_only_where_flows_are_counted() {
+fn the_view_is_quiet_only_if_flows_are_counted() {
     let quiet = screen(&app(RICH, idle(true)), 120, 40);
     assert!(quiet.contains("quiet"), "{quiet}");
     let unknown = screen(&app(RICH, idle(false)), 120, 40);
@@ -365,9 +365,9 @@ fn it_is_quiet_only_where_flows_are_counted() {
 }
 
 #[test]
-fn what_is_typed_does_no_harm() {
+fn typed_text_is_escaped() {
     let mut app = filling();
-    // As pasted: the terminal takes it for text.
+    // As pasted: the terminal passes it on as text.
     type_text(&mut app, "/\u{202e}a=b\u{e0041}");
     let is_harmless = |text: &str| {
         !text

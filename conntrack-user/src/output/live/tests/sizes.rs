@@ -1,4 +1,4 @@
-//! No size, no order of records and no keys bring it down.
+//! No size, order of records or keys make the view panic.
 
 use crate::output::live::{
     App, Input,

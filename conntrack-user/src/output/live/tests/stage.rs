@@ -1,4 +1,4 @@
-//! An app with something to show, and what it shows.
+//! Apps with records for tests, and what they show.
 
 use crate::{
     model::{
@@ -26,13 +26,13 @@ pub const RICH: Theme = Theme {
     glyphs: Glyphs::Braille,
 };
 
-/// The recording.
+/// The recording of a guest.
 pub fn recording() -> Vec<Record> {
     let record = |line| serde_json::from_str(line).expect("the recording is of this version");
     RECORDING.lines().map(record).collect()
 }
 
-/// An app that has seen these.
+/// An app after these records.
 pub fn app(theme: Theme, records: impl IntoIterator<Item = Record>) -> App {
     let mut app = App::new(theme);
     app.update_all(records.into_iter().map(Input::Record));
@@ -43,12 +43,12 @@ pub fn app(theme: Theme, records: impl IntoIterator<Item = Record>) -> App {
     app
 }
 
-/// An app that has seen the recording.
+/// An app after the recording.
 pub fn filling() -> App {
     app(RICH, recording())
 }
 
-/// What the recording's kernel could have been told of besides: bursts, culprits and an alert.
+/// Records that the recording lacks: bursts, top talkers and an alert.
 pub fn more() -> Vec<Record> {
     let at = |clock: &str| time(clock).to_string();
     let burst = |start: &str, end: &str, duration_ms: f64, count: u64, peak_rate: f64| {
@@ -86,13 +86,13 @@ pub fn more() -> Vec<Record> {
         .into()
 }
 
-/// A time of the recording's day.
+/// A time on the day of the recording.
 pub fn time(clock: &str) -> Time {
     let time: Timestamp = format!("2026-11-25T{clock}Z").parse().expect("a time");
     Time(time)
 }
 
-/// The recording's records, its samples changed.
+/// The recording with changed samples.
 pub fn changed(mut change: impl FnMut(&mut Sample)) -> Vec<Record> {
     let mut records = recording();
     for record in &mut records {
@@ -103,7 +103,7 @@ pub fn changed(mut change: impl FnMut(&mut Sample)) -> Vec<Record> {
     records
 }
 
-/// A cross-check that found this.
+/// A cross-check with this verdict.
 pub fn crosscheck(instance: &str, verdict: Verdict) -> Record {
     Record::Crosscheck(Crosscheck {
         time: time("14:52:10"),
@@ -120,7 +120,7 @@ pub fn crosscheck(instance: &str, verdict: Verdict) -> Record {
     })
 }
 
-/// The recording, of three namespaces: the second with nothing that tracks.
+/// The recording with three namespaces; in the second nothing tracks.
 pub fn several() -> Vec<Record> {
     const NAMES: [&str; 3] = ["self", "tenant-blue", "tenant-with-a-very-long-name"];
     let mut records = Vec::new();
@@ -154,7 +154,7 @@ pub fn several() -> Vec<Record> {
     records
 }
 
-/// What is drawn.
+/// The drawn buffer.
 pub fn buffer(app: &App, width: u16, height: u16) -> Buffer {
     let mut terminal =
         Terminal::new(TestBackend::new(width, height)).expect("the test's terminal is memory");
@@ -164,7 +164,7 @@ pub fn buffer(app: &App, width: u16, height: u16) -> Buffer {
     terminal.backend().buffer().clone()
 }
 
-/// What is drawn, as text.
+/// The drawn buffer as text.
 pub fn screen(app: &App, width: u16, height: u16) -> String {
     let buffer = buffer(app, width, height);
     let row = |y| -> String { (0..width).map(|x| buffer[(x, y)].symbol()).collect() };

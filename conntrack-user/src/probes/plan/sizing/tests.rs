@@ -74,7 +74,7 @@ proptest! {
 
     /// More CPU ids than any kernel has are no reason to panic.
     #[test]
-    fn any_number_of_cpus_has_a_shape(cpus in 1_u32..1 << 16, slots in 1_u32..=SLOTS) {
+    fn any_number_of_cpus_gets_sizes(cpus in 1_u32..1 << 16, slots in 1_u32..=SLOTS) {
         prop_assert!(counter_shape_of(cpus, slots).buckets() > 0);
         prop_assert!(sketch_shape(cpus).elements() > 0);
     }

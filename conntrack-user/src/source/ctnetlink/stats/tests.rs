@@ -139,7 +139,7 @@ fn counters_that_do_not_fit_together_are_refused() {
 }
 
 #[test]
-fn the_size_of_the_table_is_told_with_or_without_its_limit() -> Result<(), AnswerError> {
+fn the_size_of_the_table_is_read_with_or_without_its_limit() -> Result<(), AnswerError> {
     let of = |attributes: &[(u16, &[u8])]| {
         let object = build::object(0, attributes);
         read(&GLOBAL, &[build::message(0x0105, 0, 1, &object)], 1, global)

@@ -88,7 +88,7 @@ fn an_interrupted_dump_says_so() {
 }
 
 #[test]
-fn what_the_kernel_refuses_is_told() {
+fn an_error_of_the_kernel_is_returned() {
     let refusal = |kind, errno: i32| message(kind, 0, 9, &(-errno).to_ne_bytes());
     for kind in [libc::NLMSG_ERROR, libc::NLMSG_DONE] {
         assert_eq!(
