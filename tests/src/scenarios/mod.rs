@@ -44,6 +44,13 @@ pub const OF_MODULES: &[&str] = &[
     "fentry_keeps_nf_conntrack_loaded",
 ];
 
+/// Not for kernels that do not limit hash chains: these scenarios fill chains until a flow is refused.
+pub const OF_LIMITED_CHAINS: &[&str] = &[
+    "alert_on_failed_inserts",
+    "chains_grow_too_long_for_packets",
+    "chains_grow_too_long_for_ctnetlink",
+];
+
 /// With exact timing: a sender that is delayed by some milliseconds changes the experiment. They run in a guest whose clock
 /// counts instructions, so that other work on the machine does not delay it.
 pub const EXACT: &[&str] = &[

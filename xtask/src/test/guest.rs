@@ -117,6 +117,7 @@ fn run(
         timeout: Some(Duration::from_secs(args.timeout)),
         append: String::new(),
         files: programs.files.clone(),
+        out: Vec::new(),
         no_modules: false,
         instructions: timing == Timing::Exact,
         command: Some(command),
