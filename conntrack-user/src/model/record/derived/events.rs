@@ -1,6 +1,9 @@
 //! Which events the probes could report: the absence of events means nothing where they would not have been seen.
 
-use conntrack_ebpf::EventKind;
+use conntrack_ebpf::{
+    EventKind, ProbeCounter,
+    table::{PROBES, ProbeRow},
+};
 
 use crate::{
     model::{
@@ -20,16 +23,30 @@ pub(crate) struct UnseenEvents {
     pub kinds: Vec<&'static str>,
 }
 
-/// The kernel functions whose probes report a kind of event. All of them are needed to see every event of the kind.
-const fn reported_by(kind: EventKind) -> &'static [&'static str] {
+/// The counters that rise with events of a kind: the programs that count them send the events.
+const fn counted_as(kind: EventKind) -> &'static [ProbeCounter] {
     match kind {
-        EventKind::TableFull | EventKind::EarlyDrop => &["early_drop"],
-        EventKind::Clash => &["nf_ct_resolve_clash"],
-        EventKind::InsertFailed => &["nf_ct_resolve_clash", "__nf_conntrack_confirm"],
-        EventKind::ChainTooLong => &["nf_conntrack_hash_check_insert", "__nf_conntrack_confirm"],
-        EventKind::Invalid => &["nf_conntrack_in"],
-        EventKind::IcmpError => &["nf_conntrack_icmpv4_error", "nf_conntrack_icmpv6_error"],
+        EventKind::TableFull => &[ProbeCounter::TableFull],
+        EventKind::EarlyDrop => &[ProbeCounter::EarlyDrop],
+        EventKind::Clash => &[ProbeCounter::ClashResolved],
+        EventKind::InsertFailed => &[ProbeCounter::ClashFailed, ProbeCounter::ConfirmFailed],
+        EventKind::ChainTooLong => &[
+            ProbeCounter::CheckChainTooLong,
+            ProbeCounter::ConfirmChainTooLong,
+        ],
+        EventKind::Invalid => &[ProbeCounter::InUntracked],
+        EventKind::IcmpError => &[ProbeCounter::IcmpError, ProbeCounter::Icmpv6Error],
     }
+}
+
+/// Whether a kernel function is of a row that is needed to see every event of a kind.
+fn takes(kind: EventKind, function: &Text) -> bool {
+    let counters = counted_as(kind);
+    let rows = PROBES
+        .iter()
+        .filter(|row| row.counters.iter().any(|c| counters.contains(c)));
+    rows.flat_map(ProbeRow::functions)
+        .any(|probed| probed.name == function.raw())
 }
 
 fn why_unseen(probes: &Probes, kind: EventKind) -> Option<Text> {
@@ -39,7 +56,7 @@ fn why_unseen(probes: &Probes, kind: EventKind) -> Option<Text> {
     let missing = probes
         .missing
         .iter()
-        .find(|missing| reported_by(kind).contains(&missing.function.raw()))?;
+        .find(|missing| takes(kind, &missing.function))?;
     Some(missing.reason.clone())
 }
 

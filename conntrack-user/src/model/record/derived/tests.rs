@@ -112,6 +112,52 @@ fn events_that_no_probe_reports_are_named_with_the_reason() {
 }
 
 #[test]
+fn evictions_take_the_probe_that_sees_removals_under_any_of_its_names() {
+    for function in [
+        "__nf_ct_delete_from_lists",
+        "nf_ct_delete_from_lists",
+        "nf_ct_delete",
+    ] {
+        let missing = json!([{"function": function, "reason": "inlined"}]);
+        let probes = json!({"mode": "kprobe", "group": "all", "attached": [], "missing": missing});
+        let unseen = hello(&probes).unseen_events();
+        assert_eq!(unseen.len(), 1, "{function}");
+        assert_eq!(unseen[0].kinds, ["early_drop"], "{function}");
+        assert_eq!(unseen[0].reason, "inlined");
+    }
+}
+
+#[test]
+fn each_kind_of_events_can_be_lost() {
+    for (function, kinds) in [
+        ("early_drop", &["table_full", "early_drop"][..]),
+        ("nf_ct_resolve_clash", &["insert_failed", "clash"]),
+        (
+            "__nf_conntrack_confirm",
+            &["insert_failed", "chain_too_long"],
+        ),
+        ("nf_conntrack_hash_check_insert", &["chain_too_long"]),
+        ("nf_conntrack_in", &["invalid"]),
+        ("nf_conntrack_icmpv4_error", &["icmp_error"]),
+        ("nf_conntrack_icmpv6_error", &["icmp_error"]),
+        ("__nf_conntrack_alloc", &[]),
+    ] {
+        let missing = json!([{"function": function, "reason": "inlined"}]);
+        let probes = json!({"mode": "kprobe", "group": "all", "attached": [], "missing": missing});
+        let unseen = hello(&probes).unseen_events();
+        let lost: Vec<&str> = unseen
+            .iter()
+            .flat_map(|group| &group.kinds)
+            .copied()
+            .collect();
+        assert!(
+            lost.len() == kinds.len() && kinds.iter().all(|kind| lost.contains(kind)),
+            "{function}: {lost:?}"
+        );
+    }
+}
+
+#[test]
 fn functions_with_a_kprobe_instead_of_fentry_are_grouped_by_their_reason() {
     let groups = |probes: &Value| -> Vec<(Vec<String>, Option<String>)> {
         let groups = hello(probes).probes.by_kprobe_and_why().into_iter();
