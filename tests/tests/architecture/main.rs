@@ -4,6 +4,7 @@
 //! breach.
 
 mod document;
+mod programs;
 mod rules;
 mod source;
 mod walls;
