@@ -45,8 +45,8 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
             println!("cargo::error={}: {breach}", path.display());
         }
         println!(
-            "cargo::error=the eBPF object is not what conntrack-ebpf/src/contract/table.rs says; `cargo xtask \
-             build` makes one that is up to date"
+            "cargo::error=the eBPF object is not what conntrack-ebpf/src/contract/table.rs says: make both agree; \
+             if the object is only older than the table, run `cargo xtask build`"
         );
         process::exit(1);
     }

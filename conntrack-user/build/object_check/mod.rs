@@ -123,16 +123,20 @@ fn check_programs(object: &ElfFile64<'_>, rows: &[ProbeRow], breaches: &mut Vec<
             .collect();
         // A program may be there for several functions.
         let programs: BTreeSet<_> = row.programs().flat_map(variants).collect();
+        // What a program reads that is not there, or not clear, is not known.
+        let mut whole = true;
         for &(program, section) in &programs {
             let key = (section.to_owned(), program.to_owned());
             let Some(function) = unclaimed.remove(&key) else {
                 breaches.push(Breach::NoProgram { program, section });
+                whole = false;
                 continue;
             };
             let read = match code.globals_read_by(function) {
                 Ok(read) => read,
                 Err(unclear) => {
                     breaches.push(unclear.into());
+                    whole = false;
                     continue;
                 }
             };
@@ -146,6 +150,9 @@ fn check_programs(object: &ElfFile64<'_>, rows: &[ProbeRow], breaches: &mut Vec<
                     breaches.push(Breach::UnnamedField { program, field });
                 }
             }
+        }
+        if !whole {
+            continue;
         }
         let first = row.programs().next().map_or("", |program| program.kprobe);
         breaches.extend(unread.into_values().map(|field| Breach::UnreadField {

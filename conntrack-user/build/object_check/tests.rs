@@ -307,6 +307,18 @@ fn programs_and_rows_go_together() {
 }
 
 #[test]
+fn a_field_is_not_called_unread_while_a_program_is_missing() {
+    let mut object = Crafted::data(&[], NO_OFFSET);
+    object.function("kprobe", "f", &[CraftedStep::Nothing]);
+    object.function("kretprobe", "f_return", &[CraftedStep::Nothing]);
+    object.function("fexit", "f_fexit", &[CraftedStep::Nothing]);
+    assert_eq!(
+        object.check(ROW).unwrap_err(),
+        "no program f_fentry in section fentry: the table has it"
+    );
+}
+
+#[test]
 fn what_user_space_sets_and_opens_is_there() {
     let mut object = Crafted::data(&["RING_BITS", "SKB_HEAD", "EVENTS"], NO_OFFSET);
     object.read_only("SKB_HEAD", &[0; 4]);
