@@ -86,7 +86,7 @@ pub fn attach(plan: &Plan, kernel: &str, object: &[u8]) -> Outcome {
         Err(error) => {
             let reason = MissingReason::from(error);
             let failed = plan.probes.iter();
-            let failed = failed.map(|probe| missing(probe, reason.clone()));
+            let failed = failed.map(|probe| missing(probe, &probe.attachments[0], reason.clone()));
             let missing = plan.missing.iter().cloned().chain(failed).collect();
             nothing(missing)
         }
@@ -167,12 +167,14 @@ fn attach_programs(
     for probe in &plan.probes {
         for points in probe.attachments.chunk_by(|a, b| a.function == b.function) {
             match programs::attach(ebpf, &mut trampolines, points) {
-                Ok((points, mut more)) => {
-                    attached.points.extend(points);
+                Ok((now, mut more)) => {
+                    attached.points.extend(now);
                     attached.trampolines.append(&mut more);
                 }
                 Err(error) => {
-                    attached.missing.push(missing(probe, error.into()));
+                    // Of the function that was refused: those before it are attached.
+                    let reason = error.into();
+                    attached.missing.push(missing(probe, &points[0], reason));
                     break;
                 }
             }
@@ -205,9 +207,10 @@ fn durations(plan: &Plan, shape: CounterShape, ebpf: &Ebpf) -> Result<DurationMa
     Ok(durations)
 }
 
-fn missing(probe: &PlannedProbe, reason: MissingReason) -> MissingProbe {
+/// A probe of which a function cannot be had.
+fn missing(probe: &PlannedProbe, refused: &AttachPoint, reason: MissingReason) -> MissingProbe {
     MissingProbe {
-        function: probe.attachments[0].function,
+        function: refused.function,
         counters: probe.counters,
         reason,
     }
