@@ -104,8 +104,9 @@ fn verified_by(spec: &CounterSpec) -> String {
             format!("equality with column `{column}`")
         }
         (Verify::KernelOnly, _) => "nothing: no probe can count it".to_owned(),
-        _ if spec.laws.is_empty() => "guest tests".to_owned(),
-        _ => format!("`{}`", spec.laws.join("`, `")),
+        _ if !spec.laws.is_empty() => format!("`{}`", spec.laws.join("`, `")),
+        _ if spec.in_guests => "guest tests".to_owned(),
+        _ => "not verified".to_owned(),
     }
 }
 
@@ -143,6 +144,15 @@ mod tests {
             let row = row_of(counter);
             assert!(row.ends_with(end), "{row}");
         }
+    }
+
+    #[test]
+    fn what_nothing_verifies_is_not_verified() {
+        let untried = CounterSpec {
+            in_guests: false,
+            ..*Counter::Lookups.spec()
+        };
+        assert_eq!(verified_by(&untried), "not verified");
     }
 
     #[test]

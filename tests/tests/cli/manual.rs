@@ -307,6 +307,30 @@ fn generated_parts_are_what_the_program_makes() -> Result<()> {
     Ok(())
 }
 
+/// A counter that the table of counters says guest tests verify is required by a scenario to be what was made.
+#[test]
+fn what_guests_are_said_to_verify_they_do() -> Result<()> {
+    let scenarios = files(&top().join("tests/src/scenarios"), "rs")?;
+    let scenarios: String = scenarios
+        .iter()
+        .map(|file| read(file))
+        .collect::<Result<_>>()?;
+    let table = page("counters.md")?;
+    let mut said = 0;
+    for row in table.lines().filter(|row| row.ends_with("| guest tests |")) {
+        let counter = row.split('`').nth(1).context("a row without a counter")?;
+        // Not 0, which is also what a probe counts that does nothing.
+        let required = scenarios
+            .split(&format!(".probed(\"{counter}\", "))
+            .skip(1)
+            .any(|expected| !expected.starts_with("0)"));
+        ensure!(required, "{counter}: no scenario requires its count");
+        said += 1;
+    }
+    ensure!(said > 0, "no row says it");
+    Ok(())
+}
+
 /// What follows the comment `generated: ARGUMENTS` in an object of the schema is what the program writes with these arguments.
 #[test]
 fn generated_members_of_the_schema_are_what_the_program_makes() -> Result<()> {

@@ -92,6 +92,7 @@ counters! {
         "packet already tracked, or marked untracked",
     )
     .and(Selector::sum(&[P::Ignore]))
+    .tried_in_guests()
     .per_packet()
     .gone_in("5.10")
     .at(Place::new(ChartId::New, 1, "ignore").rank(7).below());
@@ -199,18 +200,21 @@ counters! {
         "table_full",
         Selector::sum(&[P::TableFull]),
         "flow refused because the table is full, ctnetlink's included",
-    );
+    )
+    .tried_in_guests();
     Lookups = probed(
         "lookups",
         Selector::sum(&[P::Lookup]),
         "packet looked up in the table",
     )
+    .tried_in_guests()
     .per_packet();
     LookupsFound = probed(
         "lookups_found",
         Selector::sum(&[P::LookupFound]),
         "lookup of a packet that found its flow",
     )
+    .tried_in_guests()
     .per_packet();
 }
 

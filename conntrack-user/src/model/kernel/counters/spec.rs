@@ -48,6 +48,8 @@ pub struct CounterSpec {
     pub verify: Verify,
     /// The laws of conservation that it is part of: where no column counts it, they verify it.
     pub laws: &'static [&'static str],
+    /// Whether scenarios in guests hold the probes' count against a known number of events. A test holds this against the scenarios.
+    pub in_guests: bool,
     /// How often it must be counted.
     pub cost: Cost,
     /// Where it is charted; `None` if it is only in JSON.
@@ -159,6 +161,7 @@ pub(super) const fn kernel(
         probe: None,
         verify: Verify::KernelOnly,
         laws: &[],
+        in_guests: false,
         cost: Cost::None,
         place: None,
     }
@@ -181,6 +184,7 @@ pub(super) const fn probed(
         probe: Some(probe),
         verify: Verify::ProbeOnly,
         laws: &[],
+        in_guests: false,
         cost: Cost::PerFlow,
         place: None,
     }
@@ -213,6 +217,12 @@ impl CounterSpec {
             self.verify = Verify::Conservation;
         }
         self.laws = laws;
+        self
+    }
+
+    /// Scenarios in guests require a known count of it (`Proof::probed`).
+    pub(super) const fn tried_in_guests(mut self) -> Self {
+        self.in_guests = true;
         self
     }
 
