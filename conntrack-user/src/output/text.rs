@@ -273,7 +273,7 @@ impl<W: Write> TextSink<W> {
         self.line(&line, tone_of(alert.status))
     }
 
-    /// Only for counters with a column; `alloc` and `free` rise with others.
+    /// Only for counters with a column.
     fn burst(&mut self, burst: &Burst) -> io::Result<()> {
         if named(burst.counter.raw()).is_some_and(|spec| spec.id.is_charted()) {
             self.line(&bursts::line(burst, self.instances), Tone::News)?;

@@ -35,7 +35,7 @@ fn grouped(unavailable: impl IntoIterator<Item = (Text, &'static str)>) -> Vec<U
 }
 
 impl Counter {
-    /// Whether it is on a chart. All are except `alloc` and `free`, which rise with other counters.
+    /// Whether it is on a chart; the others are in JSON alone.
     #[must_use]
     pub(crate) fn is_charted(self) -> bool {
         self.spec().place.is_some()
