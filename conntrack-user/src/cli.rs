@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod check;
+mod format;
 pub mod generate;
 pub mod recordings;
 mod stream;
@@ -23,7 +24,8 @@ use self::{
     values::{kind, positive},
 };
 pub use self::{
-    stream::{Format, LiveArgs, ProbesArg, StreamArgs, TopArgs},
+    format::Format,
+    stream::{LiveArgs, ProbesArg, StreamArgs, TopArgs},
     view::ViewArgs,
 };
 use crate::{model::event::filter::Filter, probes::plan::EVENT_RATE};

@@ -15,6 +15,7 @@ use clap::{Args, ValueEnum};
 use crate::{
     cli::{
         AlertArgs,
+        format::{Format, FormatPart},
         values::{interval, longest_burst, multiple, positive, probed_function},
         view::ViewArgs,
     },
@@ -170,26 +171,21 @@ impl StreamArgs {
         }
     }
 
+    /// Refuses options that have no place in the format.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let selects = !self.view.columns.is_empty() || !self.view.chart.is_empty();
-        match self.format {
-            Format::Csv if self.per_cpu => {
-                Err("--per-cpu has no place in CSV, whose columns are fixed; use --format json")
+        for (asked, part) in [
+            (self.per_cpu, FormatPart::EachCpu),
+            (self.top.top.is_some(), FormatPart::TopTalkers),
+            (self.lifetimes, FormatPart::Lifetimes),
+            (self.latency, FormatPart::Latency),
+            (selects, FormatPart::ChosenColumns),
+        ] {
+            if asked {
+                self.format.has_room_for(part)?;
             }
-            Format::Csv if self.top.top.is_some() => {
-                Err("--top has no place in CSV; use --format text or json")
-            }
-            Format::Csv if self.lifetimes => {
-                Err("--lifetimes has no place in CSV; use --format text or json")
-            }
-            Format::Csv if self.latency => {
-                Err("--latency has no place in CSV; use --format text or json")
-            }
-            Format::Csv | Format::Json if selects => {
-                Err("--columns and --chart are for text; the other formats always have everything")
-            }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 
@@ -335,17 +331,6 @@ impl Default for TopArgs {
             top_prefix6: 64,
         }
     }
-}
-
-/// Output formats of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Aligned columns, for people
-    Text,
-    /// One JSON object per line
-    Json,
-    /// Comma-separated values with a header
-    Csv,
 }
 
 /// Groups of probes.

@@ -52,7 +52,8 @@ pub(super) fn run(args: &RecordArgs, diagnostics: &Diagnostics) -> Result<(), Fa
     let settings = args.settings(config);
     // Before signals are received: a file that does not open is given up by any of them.
     let file = open(args)?;
-    let probes_off = ProbesOff::new(!args.show && settings.wants_probes());
+    let is_shown = args.show && args.stream.format.reports_probes();
+    let probes_off = ProbesOff::new(!is_shown && settings.wants_probes());
     until_signalled(
         SystemClock,
         diagnostics,

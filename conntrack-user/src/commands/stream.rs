@@ -21,8 +21,7 @@ use crate::{
 pub(super) fn run(args: &StreamArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     let config = configuration(args.alerts.config.as_deref())?;
     let settings = args.settings(config);
-    // CSV has no place for it; the other formats report it themselves.
-    let mut probes_off = ProbesOff::new(args.format == Format::Csv && settings.wants_probes());
+    let mut probes_off = ProbesOff::new(!args.format.reports_probes() && settings.wants_probes());
     until_signalled(
         SystemClock,
         diagnostics,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     elsewhere::Elsewhere,
-    program::{Running, count_lines, run},
+    program::{FORMATS, Running, count_lines, run},
 };
 
 /// Whether this kernel can be probed at all; says so, because a test is skipped then.
@@ -44,26 +44,39 @@ fn it_reports_once_why_there_are_no_probes() -> Result<()> {
     if has_kprobes() {
         return Ok(());
     }
-    let output = run(&["stream", "--duration", "300ms"])?
-        .success()
-        .get_output()
-        .clone();
-    let output = [output.stdout, output.stderr].concat();
-    let output = String::from_utf8(output)?;
-    assert_eq!(count_lines(&output, "probes: off, "), 1, "{output}");
+    let place = tempfile::tempdir()?;
+    let file = place.path().join("a.ctp");
+    let file = file.to_str().context("the path is no UTF-8")?;
+    for format in FORMATS {
+        for command in [&["stream"][..], &["record", file, "--force", "--show"]] {
+            let more = ["--duration", "300ms", "--format", format];
+            let args = [command, &more].concat();
+            let output = run(&args)?.success().get_output().clone();
+            let output = [output.stdout, output.stderr].concat();
+            is_told_once(format, &String::from_utf8(output)?);
+        }
+    }
+    Ok(())
+}
+
+fn is_told_once(format: &str, output: &str) {
+    let sign = match format {
+        "json" => "\"mode\":\"off\"",
+        _ => "probes: off, ",
+    };
+    assert_eq!(count_lines(output, sign), 1, "{format}: {output}");
     // Whichever it lacks first: the right to probe, or the probes.
-    let why = output
-        .lines()
-        .find(|line| line.contains("probes: off, "))
-        .unwrap_or_default();
+    let why = output.lines().find(|line| line.contains(sign));
     let reasons = [
         "no kprobes",
         "run as root",
         "locked down",
         "without its eBPF programs",
     ];
-    assert!(reasons.iter().any(|reason| why.contains(reason)), "{why}");
-    Ok(())
+    assert!(
+        why.is_some_and(|why| reasons.iter().any(|reason| why.contains(reason))),
+        "{format}: {why:?}"
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     elsewhere::Elsewhere,
-    program::{self, Running},
+    program::{self, FORMATS, Running},
     tmux::Terminal,
 };
 
@@ -48,7 +48,7 @@ fn assert_harmless(text: &str) {
 fn names_stay_names_in_every_format() -> Result<()> {
     for name in ["host-name.ctp", "names.ctp"] {
         let recording = recording(name)?;
-        for format in ["text", "csv", "json"] {
+        for format in FORMATS {
             let text = written(&["replay", &recording, "--format", format])?;
             assert_harmless(&text);
         }
@@ -89,7 +89,7 @@ const SHOWN: &str = "\\u{1b}]0;pwn\\u{7}\\u{202e}\\u{9b}";
 
 #[test]
 fn a_process_cannot_name_itself_into_a_stream() -> Result<()> {
-    for format in ["text", "csv", "json"] {
+    for format in FORMATS {
         let Some(elsewhere) = Elsewhere::start(COMM.as_bytes())? else {
             return Ok(());
         };

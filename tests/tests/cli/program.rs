@@ -22,6 +22,9 @@ use serde_json::Value;
 /// as it has come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Every format of `stream`, `record --show` and `replay`. A test holds it against the program's own list.
+pub(crate) const FORMATS: [&str; 3] = ["text", "json", "csv"];
+
 /// The program under test.
 pub(crate) fn path() -> Result<PathBuf> {
     let path = env::var_os("CTPULSE_BIN").context(

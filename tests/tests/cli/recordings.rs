@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    program::{self, Running, run},
+    program::{self, FORMATS, Running, run},
     tree::Tree,
 };
 
@@ -54,7 +54,7 @@ fn stderr_of_failure(args: &[&str]) -> Result<String> {
 fn a_replay_shows_what_the_stream_showed() -> Result<()> {
     let place = Place::new()?;
     let file = place.path("a.ctp")?;
-    for format in ["json", "csv", "text"] {
+    for format in FORMATS {
         let mut program = place.record(&file, &["--force", "--show", "--format", format])?;
         program.wait_for_text("a line", |_| true)?;
         place.tree.become_snapshot("4.4/t1")?;

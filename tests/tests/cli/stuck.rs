@@ -17,7 +17,7 @@ use rustix::{
 use serde_json::Value;
 
 use crate::{
-    program::{self, Running, count_lines},
+    program::{self, FORMATS, Running, count_lines},
     spawned::{Spawned, Wait, closed_pipe, ctpulse, full_disk, full_pipe, start, start_as_it_is},
     tree::{STAT, Tree},
 };
@@ -58,7 +58,7 @@ impl Place {
     fn streams(&self) -> Result<Vec<Vec<String>>> {
         let (root, recording) = (self.root()?, self.path("old.ctp")?);
         let mut commands = Vec::new();
-        for format in ["text", "csv", "json"] {
+        for format in FORMATS {
             let stream = ["stream", "--proc-root", &root, "--interval", "10ms"];
             commands.push([&stream[..], &["--format", format]].concat());
             commands.push(vec!["replay", &recording, "--format", format]);

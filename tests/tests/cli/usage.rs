@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::program::run;
+use crate::program::{FORMATS, run};
 
 /// Refused with status 2, a reason on stderr that names the argument, and nothing on stdout.
 #[track_caller]
@@ -10,6 +10,19 @@ fn refused(args: &[&str], named: &str) -> Result<()> {
     let output = run(args)?.code(2).stdout("").get_output().clone();
     let stderr = String::from_utf8(output.stderr)?;
     assert!(stderr.contains(named), "{args:?}: {stderr}");
+    Ok(())
+}
+
+#[test]
+fn the_formats_are_those_that_the_tests_try() -> Result<()> {
+    let all = format!("[possible values: {}]", FORMATS.join(", "));
+    for args in [
+        &["stream", "--format", "xml"][..],
+        &["record", "f", "--show", "--format", "xml"],
+        &["replay", "f", "--format", "xml"],
+    ] {
+        refused(args, &all)?;
+    }
     Ok(())
 }
 
