@@ -24,6 +24,7 @@ use crate::{
     config::HookLimits,
     engine::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings},
     model::record::{Alert, Record},
+    text::Text,
 };
 
 /// At shutdown, the time for running and queued commands to complete.
@@ -214,6 +215,14 @@ impl Worker {
             .env("CTPULSE_ALERT_UNIT", alert.unit.to_string())
             .env("CTPULSE_ALERT_INSTANCE", alert.instance.to_string())
             .env("CTPULSE_ALERT_TIME", alert.time.to_string())
+            .env(
+                "CTPULSE_ALERT_REASON",
+                alert
+                    .reason
+                    .as_ref()
+                    .map(Text::to_string)
+                    .unwrap_or_default(),
+            )
             .stdin(Stdio::piped())
             // Our stdout is for data, and our stderr may be hidden by the live view.
             .stdout(Stdio::piped())

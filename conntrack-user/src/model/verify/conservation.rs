@@ -52,6 +52,11 @@ enum Within {
 const NONE: Selector = Selector::sum(&[]);
 
 impl Law {
+    /// How the probes count the change of the population's size.
+    pub(super) const fn population(self) -> Selector {
+        self.spec().size
+    }
+
     const fn spec(self) -> LawSpec {
         match self {
             Self::Flows => LawSpec {
