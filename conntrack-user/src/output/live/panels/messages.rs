@@ -125,14 +125,18 @@ fn wrong(app: &App, name: &Text, instance: &InstanceHistory) -> Option<Line<'sta
         None => Vec::new(),
     };
     let counters: Vec<(Counter, &Text)> = if shown.is_empty() { latest } else { shown };
-    let (first, reason) = counters.first()?;
     let names: Vec<&str> = counters.iter().map(|(c, _)| c.spec().name).collect();
-    let about = match names.as_slice() {
-        [_] => String::new(),
-        _ => format!(" {}", first.spec().name),
+    let reasons = match counters.as_slice() {
+        [] => return None,
+        [(_, reason)] => reason.to_string(),
+        all => {
+            let all = all.iter();
+            let all = all.map(|(c, reason)| format!("{}: {reason}", c.spec().name));
+            all.collect::<Vec<_>>().join("; ")
+        }
     };
     let text = format!(
-        " WRONG! do not trust {}{}:{about} {reason} ",
+        " WRONG! do not trust {}{}: {reasons} ",
         names.join(", "),
         place(app, name)
     );
