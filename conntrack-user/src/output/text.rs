@@ -13,7 +13,7 @@ use self::{
     cells::{filled, pad, time_and_range, tone_of},
     columns::{ColumnChoice, TextColumn, chosen},
     style::Tone,
-    wrong::{Change, WrongCounters},
+    wrong::{TrustChange, WrongCounters},
 };
 use crate::{
     model::{
@@ -215,9 +215,9 @@ impl<W: Write> TextSink<W> {
         let instance = self.instances.then_some(&sample.instance);
         for change in self.wrong.update(sample) {
             let tone = match change {
-                Change::Wrong(..) => Tone::Bad,
-                Change::Agrees(_) => Tone::Good,
-                Change::Unchecked(_) => Tone::Plain,
+                TrustChange::Wrong(..) => Tone::Bad,
+                TrustChange::Agrees(_) => Tone::Good,
+                TrustChange::Unchecked(_) => Tone::Plain,
             };
             self.line(&change.line(instance), tone)?;
         }

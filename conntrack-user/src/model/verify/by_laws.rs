@@ -1,6 +1,6 @@
 //! Counters that no column counts obey the laws that they are part of.
 
-use super::crosscheck::ENTRIES;
+use super::conservation::ENTRIES;
 use crate::{
     model::{
         kernel::{
@@ -16,7 +16,7 @@ use crate::{
 /// of them are in doubt.
 ///
 /// The verdict on a law can change after it was given, when calls in flight explain a difference; then this is repeated.
-pub(in crate::model) fn judge(checks: &mut [Check]) {
+pub fn judge(checks: &mut [Check]) {
     let laws: Vec<Check> = checks
         .iter()
         .filter(|check| population(check.name.raw()).is_some())

@@ -49,6 +49,9 @@ enum Within {
     Calls,
 }
 
+/// How the probes count the change of the number of entries.
+pub(super) const ENTRIES: Selector = Selector::sum(&[AllocCall]).less(&[TableFull, Free]);
+
 const NONE: Selector = Selector::sum(&[]);
 
 impl Law {

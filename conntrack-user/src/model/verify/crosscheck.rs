@@ -4,12 +4,10 @@
 //! makes the kernel's difference a range, and the probe's difference must be in it. If nothing moved, the range is a single
 //! number, and the agreement is exact.
 
-use conntrack_ebpf::ProbeCounter::{AllocCall, Free, TableFull};
-
 use super::{
     bracket::{kernel_range, value},
     by_laws,
-    conservation::{Conservation, Numbers},
+    conservation::{Conservation, ENTRIES, Numbers},
     grace::Grace,
 };
 use crate::{
@@ -23,9 +21,6 @@ use crate::{
     reading::{selector::Selector, unavailable::Unavailable},
     text::Text,
 };
-
-/// How the probes count the change of the number of entries.
-pub(super) const ENTRIES: Selector = Selector::sum(&[AllocCall]).less(&[TableFull, Free]);
 
 /// The inputs of the checks of one reading.
 pub struct Comparison<'a> {

@@ -19,7 +19,7 @@ pub(super) struct WrongCounters(BTreeMap<Text, PerCounter<()>>);
 
 /// A change of what is known of a counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum TrustChange {
     /// A check proves it wrong, and says this.
     Wrong(Counter, Text),
     /// Its check has nothing against it any longer.
@@ -48,19 +48,19 @@ impl WrongCounters {
     }
 
     /// Takes a sample; returns what has changed since the one before.
-    pub(super) fn update(&mut self, sample: &Sample) -> Vec<Change> {
+    pub(super) fn update(&mut self, sample: &Sample) -> Vec<TrustChange> {
         let before = self.0.remove(&sample.instance).unwrap_or_default();
         let mut changes = Vec::new();
         for (counter, reason) in sample.wrong.iter() {
             if before.get(counter).is_none() {
-                changes.push(Change::Wrong(counter, reason.clone()));
+                changes.push(TrustChange::Wrong(counter, reason.clone()));
             }
         }
         for (counter, ()) in before.iter() {
             if sample.wrong.get(counter).is_none() {
                 changes.push(match sample.verdict {
-                    None | Some(Verdict::NotComparable) => Change::Unchecked(counter),
-                    Some(_) => Change::Agrees(counter),
+                    None | Some(Verdict::NotComparable) => TrustChange::Unchecked(counter),
+                    Some(_) => TrustChange::Agrees(counter),
                 });
             }
         }
@@ -72,7 +72,7 @@ impl WrongCounters {
     }
 }
 
-impl Change {
+impl TrustChange {
     /// The line that reports it. `instance`: its instance, if there are several.
     pub(super) fn line(&self, instance: Option<&Text>) -> String {
         let place = instance.map_or_else(String::new, |name| format!(" in {name}"));
