@@ -71,17 +71,24 @@ pub(crate) fn ebpf_object(toolchain: &Toolchain) -> Result<PathBuf> {
     Ok(ebpf_target().join(BPF).join("release/conntrack-ebpf"))
 }
 
-/// Builds the eBPF object with the planted wrong selector, and returns its path.
+/// The features of the eBPF object that plant a fault.
+const FAULTS: [&str; 2] = ["wrong-selector", "unseen-removals"];
+
+/// Builds the eBPF objects that have a planted fault, and returns each fault with the object's path.
 ///
 /// # Errors
-/// When it or its linker cannot be built.
-pub(crate) fn wrong_ebpf_object(toolchain: &Toolchain) -> Result<PathBuf> {
-    let target = paths::target().join("ebpf-wrong");
-    let mut cargo = ebpf_cargo(toolchain, "build")?;
-    cargo.args(["--features", "wrong-selector"]);
-    cargo.env("CARGO_TARGET_DIR", &target);
-    process::run(&mut cargo).context("cannot build the eBPF object with the wrong selector")?;
-    Ok(target.join(BPF).join("release/conntrack-ebpf"))
+/// When one or its linker cannot be built.
+pub(crate) fn faulty_ebpf_objects(toolchain: &Toolchain) -> Result<Vec<(&'static str, PathBuf)>> {
+    let build = |fault: &'static str| {
+        let target = paths::target().join("ebpf-faulty").join(fault);
+        let mut cargo = ebpf_cargo(toolchain, "build")?;
+        cargo.args(["--features", fault]);
+        cargo.env("CARGO_TARGET_DIR", &target);
+        process::run(&mut cargo)
+            .with_context(|| format!("cannot build the eBPF object with {fault}"))?;
+        Ok((fault, target.join(BPF).join("release/conntrack-ebpf")))
+    };
+    FAULTS.into_iter().map(build).collect()
 }
 
 /// Builds the programs that test ctpulse in a guest, statically linked like ctpulse, and returns their paths.

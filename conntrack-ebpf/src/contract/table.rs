@@ -80,7 +80,10 @@ probes! {
         }
         shares { EarlyDrop }
         on NfCtDeleteFromLists = "__nf_ct_delete_from_lists" { entry delete_from_lists };
-        // On kernels that inline the function above.
+        // What it was before it was split (5.10): all that is removed passes here, while calls of `nf_ct_delete` are partly
+        // inlined copies of it.
+        or NfCtDeleteFromListsWhole = "nf_ct_delete_from_lists" { entry delete_from_lists };
+        // On kernels that inline the functions above.
         or NfCtDelete = "nf_ct_delete" { entry delete };
         reads {
             NF_CONN_NET, NET_INUM, NF_CONN_STATUS, NF_CONN_TIMEOUT, NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE,

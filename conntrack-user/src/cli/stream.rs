@@ -46,8 +46,8 @@ pub struct StreamArgs {
     /// Which kernel functions to probe
     #[arg(long, value_enum, default_value_t = ProbesArg::Auto)]
     pub probes: ProbesArg,
-    /// Use kprobes also where fentry can be had (nf_conntrack built into the kernel): for all functions,
-    /// or for these
+    /// Use kprobes even where the kernel offers fentry: for all functions, or for these. Without fentry,
+    /// nf_conntrack can be unloaded while ctpulse runs
     #[arg(
         long,
         value_name = "FUNCTION",

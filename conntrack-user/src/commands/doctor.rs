@@ -19,9 +19,11 @@ use crate::{
         json::write_line,
     },
     probes::{
-        facts::{HostFacts, Support},
+        facts::{HostFacts, NoFentry, Support},
         missed::counts_missed_hits,
-        plan::{Plan, ProbeGroup, ProbeRequest, coverage},
+        plan::{
+            AttachPoint, Mechanism, Plan, ProbeGroup, ProbeRequest, coverage, report as probes,
+        },
     },
     reading::hooks::Hooks,
     source::{
@@ -29,6 +31,7 @@ use crate::{
         kernel::{KernelCounters, KernelSource},
         proc_fs::{PROC, ProcRoot, ReadOutcome},
     },
+    text::Text,
 };
 
 /// Examines the host and writes the report.
@@ -69,12 +72,12 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> DoctorReport {
         requirement(&kprobes, &facts.kprobes),
         requirement(&FUNCTIONS, &support(&facts.symbols)),
         requirement(&TYPES, &support(&facts.offsets)),
-        fentry(&plan, facts),
-        requirement(
-            &SKIPPED_HITS,
-            &counts_missed_hits(&facts.kernel, uses_kprobes(&plan)),
-        ),
     ];
+    findings.extend(fentry(&plan, facts));
+    findings.push(requirement(
+        &MISSED_HITS,
+        &counts_missed_hits(&facts.kernel, uses_kprobes(&plan)),
+    ));
     findings.extend(reading.kernel.entries().map(tracking));
     findings.extend(plan.probes.iter().map(|probe| {
         let mut functions: Vec<&str> = probe.attachments.iter().map(|a| a.function).collect();
@@ -120,20 +123,53 @@ fn uses_kprobes(plan: &Plan) -> bool {
     !plan.uses_fentry() || plan.attachments().any(|a| !a.how.is_fentry())
 }
 
-/// How many programs would be attached by fentry. None is not a problem: kprobes do the same.
-fn fentry(plan: &Plan, facts: &HostFacts) -> DoctorFinding {
-    let detail = match &facts.fentry {
-        Err(reason) => format!("not used: {reason}"),
-        Ok(_) => {
-            let all = plan.attachments().count();
-            let own = plan.attachments().filter(|a| a.how.is_fentry()).count();
-            format!(
-                "to be used for {own} of {all} programs, kprobes where it is refused (tested on 6.12)"
-            )
+/// How many programs would be attached by fentry, and which functions would be probed by kprobe, and why. That some or all are is
+/// no problem: kprobes count the same.
+fn fentry(plan: &Plan, facts: &HostFacts) -> Vec<DoctorFinding> {
+    let name = "fentry";
+    match (&facts.fentry, &facts.conntrack) {
+        (Err(NoFentry::NoFunctions), Support::No(_)) => {
+            return vec![DoctorFinding {
+                status: RequirementStatus::Unknown,
+                ..ok(name, "unknown until nf_conntrack is loaded".to_owned())
+            }];
         }
-    };
-    ok("fentry", detail)
+        (Err(reason), _) => {
+            return vec![ok(name, format!("kprobes are used instead: {reason}"))];
+        }
+        (Ok(_), _) => {}
+    }
+    if plan.blocked.is_some() {
+        return vec![ok(name, "offered by this kernel".to_owned())];
+    }
+    let attached: Vec<AttachPoint> = plan.attachments().cloned().collect();
+    let by_fentry = attached.iter().filter(|point| point.how.is_fentry());
+    let mut details = vec![format!(
+        "to be used for {} of {} programs",
+        by_fentry.count(),
+        attached.len()
+    )];
+    let keeps =
+        |point: &AttachPoint| matches!(&point.how, Mechanism::Fentry(target) if target.in_module);
+    if attached.iter().any(keeps) {
+        details.push(KEPT.to_owned());
+    }
+    let probes = probes(plan.group, &attached, &plan.missing);
+    details.extend(probes.by_kprobe_and_why().iter().map(|group| {
+        let functions: Vec<String> = group.functions.iter().map(Text::to_string).collect();
+        let reason = group.reason.as_ref().map(|reason| format!(": {reason}"));
+        format!(
+            "kprobes on {}{}",
+            functions.join(", "),
+            reason.unwrap_or_default()
+        )
+    }));
+    details.into_iter().map(|detail| ok(name, detail)).collect()
 }
+
+/// What trampolines in a module do to it.
+const KEPT: &str =
+    "nf_conntrack cannot be unloaded while they are attached; --no-fentry lets it go";
 
 fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> DoctorFinding {
     let name = "kernel counters";
@@ -249,11 +285,11 @@ const TYPES: Requirement = Requirement {
     consequence: NO_PROBES,
     fix: "a kernel with CONFIG_DEBUG_INFO_BTF=y; in a container, mount the host's /sys",
 };
-const SKIPPED_HITS: Requirement = Requirement {
-    name: "skipped hits",
+const MISSED_HITS: Requirement = Requirement {
+    name: "missed hits",
     met: "this kernel tells how many probe hits it missed",
-    consequence: "a count that falls short is shown as WRONG!, though skipped hits may be the cause",
-    fix: "a kernel from 6.7 on",
+    consequence: "a count that falls short is shown as WRONG!, though missed hits may be the cause",
+    fix: "a kernel from 6.7 on; where all probes are by fentry, from 5.12 on",
 };
 
 fn ok(name: &'static str, detail: String) -> DoctorFinding {
@@ -306,3 +342,6 @@ fn lost(origins: &Origins, probes: &[ProbeCounter]) -> String {
         format!("no {}", names.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,13 @@ impl<W: Write> TextSink<W> {
                 probes.group,
                 joined(&probes.attached),
             )?;
+            for group in probes.by_kprobe_and_why() {
+                let functions = joined(&group.functions);
+                match group.reason {
+                    Some(reason) => writeln!(self.out, "by kprobe: {functions}: {reason}")?,
+                    None => writeln!(self.out, "by kprobe: {functions}")?,
+                }
+            }
         } else {
             writeln!(self.out, "probes: off, {}", probes.why_off())?;
         }

@@ -112,11 +112,12 @@ fn try_attach(
         what: "the probes' counters",
         cause,
     })?;
+    let durations = durations(plan, shape, &ebpf)?;
+    // Before any map is taken out of `ebpf`: programs take their maps from there.
+    let programs = attach_programs(plan, &mut ebpf, Trampolines::new(object, &globals));
     let sketches = sketch_shape
         .map(|shape| KernelSketches::new(&mut ebpf, shape))
         .transpose()?;
-    let durations = durations(plan, shape, &ebpf)?;
-    let programs = attach_programs(plan, &mut ebpf, Trampolines::new(object, &globals));
     // Only for diagnostics: the programs count without the logger, too. It comes after loading, because it takes its map out of
     // `ebpf`.
     let logger = EbpfLogger::init_with_logger(&mut ebpf, log::logger())

@@ -146,6 +146,26 @@ impl HostFacts {
         }
     }
 
+    /// A host that supports everything except fentry, for tests; they change one thing.
+    #[cfg(test)]
+    pub(crate) fn capable() -> Self {
+        Self {
+            kernel: "6.12.0".to_owned(),
+            object: Support::Yes,
+            capabilities: Support::Yes,
+            lockdown: Support::Yes,
+            kprobes: Support::Yes,
+            conntrack: Support::Yes,
+            symbols: Ok(Symbols::of(
+                table::functions().map(|function| function.name),
+            )),
+            offsets: Ok(FieldOffsets::complete()),
+            fentry: Err(NoFentry::NoFunctions),
+            without_fentry: Vec::new(),
+            cpus: Ok(2),
+        }
+    }
+
     /// What a trampoline for a function is made with.
     ///
     /// # Errors

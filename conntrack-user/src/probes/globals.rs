@@ -69,3 +69,30 @@ impl Value<8> for u64 {
         self.to_ne_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_bytes_as_memory_has_them() {
+        let mut globals = Globals::default();
+        globals.set("BYTE", 1_u8);
+        globals.set("WORD", 0x0102_0304_u32);
+        globals.set_if_there("LONG", u64::MAX - 1);
+        let values = globals.by_name();
+        assert_eq!(values.len(), 3);
+        assert_eq!(values["BYTE"], (&[1_u8][..], true));
+        assert_eq!(values["WORD"], (&0x0102_0304_u32.to_ne_bytes()[..], true));
+        assert_eq!(values["LONG"], (&(u64::MAX - 1).to_ne_bytes()[..], false));
+    }
+
+    #[test]
+    fn what_is_set_last_counts() {
+        let mut globals = Globals::default();
+        globals.set("TOP", 1_u32);
+        globals.set("TOP", 2_u32);
+        assert_eq!(globals.by_name()["TOP"], (&2_u32.to_ne_bytes()[..], true));
+        assert!(Globals::default().by_name().is_empty());
+    }
+}

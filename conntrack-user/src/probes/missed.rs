@@ -27,15 +27,18 @@ const SINCE: (u32, u32) = (6, 7);
 /// Release since which it counts missed fentry hits: commit "bpf: Count the number of times recursion was prevented".
 const SINCE_BY_FENTRY: (u32, u32) = (5, 12);
 
-/// Whether a kernel of this release counts the hits that it misses; `kprobes` is whether any probe is a kprobe.
+/// Whether a kernel of this release counts the hits of all probes that it misses; `kprobes` is whether any of them is a kprobe.
+/// Where some are and this kernel counts only those of fentry programs, how many were missed is not known.
 #[must_use]
 pub fn counts_missed_hits(kernel: &str, kprobes: bool) -> Support {
-    let since = if kprobes { SINCE } else { SINCE_BY_FENTRY };
+    let no = |reason: &str| Support::No(reason.to_owned());
     match release(kernel) {
-        Some(release) if release >= since => Support::Yes,
-        Some(_) => {
-            Support::No("this kernel does not count the probe hits that it misses".to_owned())
+        Some(release) if release >= SINCE => Support::Yes,
+        Some(release) if release < SINCE_BY_FENTRY => {
+            no("this kernel does not count the probe hits that it misses")
         }
+        Some(_) if kprobes => no("this kernel does not count the hits that kprobes miss"),
+        Some(_) => Support::Yes,
         None => Support::Unknown(format!("odd release {kernel:?}")),
     }
 }
@@ -147,6 +150,32 @@ mod tests {
         assert_eq!(release("6.1.0-56-cloud-amd64"), Some((6, 1)));
         assert_eq!(release("7.0-rc1"), Some((7, 0)));
         assert_eq!(release("?"), None);
+    }
+
+    #[test]
+    fn one_kprobe_makes_missed_hits_unknown_before_6_7() {
+        for (kernel, kprobes, counted) in [
+            ("6.12.117", true, true),
+            ("6.7.0", true, true),
+            ("6.6.99", true, false),
+            ("6.6.99", false, true),
+            ("6.1.0-56-cloud-amd64", true, false),
+            ("6.1.0-56-cloud-amd64", false, true),
+            ("5.12.0", false, true),
+            ("5.11.0", false, false),
+        ] {
+            let support = counts_missed_hits(kernel, kprobes);
+            let context = format!("{kernel}, kprobes: {kprobes}: {support:?}");
+            assert_eq!(support == Support::Yes, counted, "{context}");
+            // The reason speaks of kprobes only where fentry programs' hits are counted.
+            if let Support::No(reason) = support {
+                assert_eq!(reason.contains("kprobes"), kprobes, "{context}");
+            }
+        }
+        assert!(matches!(
+            counts_missed_hits("?", false),
+            Support::Unknown(_)
+        ));
     }
 
     #[test]

@@ -14,8 +14,8 @@ use std::{
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use ctpulse_tests::{
-    kernel::{conntrack_is_a_module, reset},
-    scenarios::{ALL, EXACT, OF_MODULES, Scenario},
+    kernel::{chains_are_limited, conntrack_is_a_module, reset},
+    scenarios::{ALL, EXACT, OF_LIMITED_CHAINS, OF_MODULES, Scenario},
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -79,13 +79,17 @@ fn main() -> ExitCode {
     };
     // If it cannot be determined, try them.
     let module = conntrack_is_a_module().unwrap_or(true);
+    let chains = chains_are_limited().unwrap_or(true);
+    let ignored = |name| {
+        (!module && OF_MODULES.contains(&name)) || (!chains && OF_LIMITED_CHAINS.contains(&name))
+    };
     let durations = Arc::new(Mutex::new(Vec::new()));
     let trials = options
         .scenarios()
         .map(|scenario| {
             let durations = Arc::clone(&durations);
             Trial::test(scenario.0, move || run(scenario, &durations))
-                .with_ignored_flag(!module && OF_MODULES.contains(&scenario.0))
+                .with_ignored_flag(ignored(scenario.0))
         })
         .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

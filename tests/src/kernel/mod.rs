@@ -63,6 +63,20 @@ pub fn conntrack_is_a_module() -> Result<bool> {
     Ok(!built_in.try_exists()? || built_in.join("initstate").try_exists()?)
 }
 
+/// Whether this kernel limits the length of hash chains, as kernels do from 5.15 on: they count what they refuse
+/// for that in a column of its own.
+pub fn chains_are_limited() -> Result<bool> {
+    Ok(proc_columns()?.contains_key("chainlength"))
+}
+
+/// Whether this kernel, with its modules, has a function of this name.
+pub fn has_function(name: &str) -> Result<bool> {
+    let symbols = fs::read_to_string("/proc/kallsyms").context("read /proc/kallsyms")?;
+    Ok(symbols
+        .lines()
+        .any(|symbol| symbol.split_whitespace().nth(2) == Some(name)))
+}
+
 /// Whether the kernel has the types of nf_conntrack's functions, which fentry takes. Before 5.11 modules have none.
 pub fn has_types() -> Result<bool> {
     let of_module = Path::new("/sys/kernel/btf/nf_conntrack");

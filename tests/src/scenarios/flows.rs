@@ -64,7 +64,12 @@ pub(super) fn made_and_flushed() -> Result<()> {
 
 /// On kernels that inline `__nf_ct_delete_from_lists`, `nf_ct_delete` is probed instead.
 pub(super) fn substitute() -> Result<()> {
-    let stream = Stream::start(&["--without-function", "__nf_ct_delete_from_lists"])?;
+    let stream = Stream::start(&[
+        "--without-function",
+        "__nf_ct_delete_from_lists",
+        "--without-function",
+        "nf_ct_delete_from_lists",
+    ])?;
     let attached = stream.hello()?["probes"]["attached"].to_string();
     ensure!(
         attached.contains("\"nf_ct_delete\""),

@@ -13,7 +13,7 @@ use super::proof::{Proof, prove};
 use crate::{
     ctpulse::Stream,
     drive::tcp::Connections,
-    kernel::{FEWEST_BUCKETS, table_buckets, table_max},
+    kernel::{FEWEST_BUCKETS, has_function, table_buckets, table_max},
     traffic::UdpFlows,
 };
 
@@ -87,19 +87,25 @@ pub(super) fn of_refusals() -> Result<()> {
 
 /// Latency that cannot be measured is unavailable, with the reason.
 pub(super) fn unavailable() -> Result<()> {
+    let destroy = if has_function("nf_ct_destroy")? {
+        "nf_ct_destroy"
+    } else {
+        // Up to 5.14.
+        "destroy_conntrack"
+    };
     let stream = Stream::start(&[
         "--latency",
         "--lifetimes",
         "--without-function",
         "__nf_conntrack_confirm",
         "--without-function",
-        "nf_ct_destroy",
+        destroy,
     ])?;
     UdpFlows::new()?.send(100)?;
     let ended = stream.stop()?;
     let summary = ended.summary()?;
     for (what, function) in [
-        (&summary["lifetimes"], "nf_ct_destroy"),
+        (&summary["lifetimes"], destroy),
         (&summary["latency"]["confirm"], "__nf_conntrack_confirm"),
     ] {
         let reason = what["reason"].as_str().unwrap_or_default();

@@ -19,6 +19,7 @@ mod fentry;
 mod flows;
 mod full;
 mod latency;
+mod laws;
 mod lifetimes;
 mod module;
 mod nat;
@@ -41,6 +42,13 @@ pub type Scenario = (&'static str, fn() -> Result<()>);
 pub const OF_MODULES: &[&str] = &[
     "nf_conntrack_may_come_late_and_go",
     "fentry_keeps_nf_conntrack_loaded",
+];
+
+/// Not for kernels that do not limit hash chains: these scenarios fill chains until a flow is refused.
+pub const OF_LIMITED_CHAINS: &[&str] = &[
+    "alert_on_failed_inserts",
+    "chains_grow_too_long_for_packets",
+    "chains_grow_too_long_for_ctnetlink",
 ];
 
 /// With exact timing: a sender that is delayed by some milliseconds changes the experiment. They run in a guest whose clock
@@ -108,6 +116,12 @@ pub const ALL: &[Scenario] = &[
     ("a_cpu_goes_and_comes_back", cpus::offline_and_online),
     ("cpus_are_counted_apart", cpus::counted_apart),
     ("a_wrong_selector_is_a_mismatch", selector::wrong),
+    (
+        "unseen_removals_break_the_law_of_the_list",
+        laws::unseen_removals,
+    ),
+    ("lost_probes_break_laws", laws::lost_probes),
+    ("flows_obey_the_laws", laws::obeyed),
     ("a_storm_of_everything", storm::all_at_once),
     ("a_burst_is_placed_and_counted", bursts::placed),
     (

@@ -108,6 +108,7 @@ fn guest(kernel: &str, programs: &[PathBuf], args: &Args) -> Guest {
         timeout: Some(Duration::from_secs(args.timeout)),
         append: String::new(),
         files: vm::in_bin(programs).collect(),
+        out: Vec::new(),
         no_modules: false,
         instructions: args.instructions,
         command: Some(command),

@@ -59,7 +59,7 @@ impl Programs {
             .clone();
         programs.push(artifacts.binary.clone());
         let mut files: Vec<_> = vm::in_bin(&programs).collect();
-        files.push(vm::wrong_object(build::wrong_ebpf_object(toolchain)?));
+        files.extend(vm::faulty_objects(build::faulty_ebpf_objects(toolchain)?));
         Ok(Self { guest_tests, files })
     }
 
@@ -117,6 +117,7 @@ fn run(
         timeout: Some(Duration::from_secs(args.timeout)),
         append: String::new(),
         files: programs.files.clone(),
+        out: Vec::new(),
         no_modules: false,
         instructions: timing == Timing::Exact,
         command: Some(command),

@@ -4,6 +4,7 @@
 //! test flows_made_and_flushed_are_counted_exactly    ... new: kernel 5, probe 5
 //! 8.9 s
 //! ok
+//! test one_that_panics                               ... FAILED
 //! ```
 
 /// The results of the scenarios.
@@ -20,9 +21,12 @@ impl<'a> Progress<'a> {
     pub(crate) fn of(output: &'a str) -> Self {
         let mut progress = Self::default();
         for line in output.lines() {
-            if let Some(name) = started(line) {
+            let mut rest = line;
+            if let Some((name, more)) = started(line) {
                 progress.last = Some(name);
-            } else if line.trim_end() == "FAILED" {
+                rest = more;
+            }
+            if rest.trim_end() == "FAILED" {
                 progress.failed.extend(progress.last);
             }
         }
@@ -30,10 +34,10 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// The scenario that starts on this line.
-fn started(line: &str) -> Option<&str> {
-    let (name, _) = line.strip_prefix("test ")?.split_once(" ... ")?;
-    Some(name.trim_end())
+/// The scenario that starts on this line, and the text after its name.
+fn started(line: &str) -> Option<(&str, &str)> {
+    let (name, rest) = line.strip_prefix("test ")?.split_once(" ... ")?;
+    Some((name.trim_end(), rest))
 }
 
 /// The kernel parameter with which guest-tests continues after the guest died: from the scenario that was running. (The kernel
@@ -49,6 +53,7 @@ mod tests {
     const OUTPUT: &str = "\nrunning 4 tests\n\
         test one                ... new: kernel 5, probe 5\n8.9 s\nok\n\
         test the_other          ... it is 3 instead of 4\n1.0 s\nFAILED\n\
+        test that_panics        ... FAILED\n\
         test of_modules         ... ignored\n\
         test last               ... attempt 1: 3 packets were held up\n";
 
@@ -56,7 +61,7 @@ mod tests {
     fn it_resumes_with_the_scenario_that_did_not_end() {
         let progress = Progress::of(OUTPUT);
         assert_eq!(progress.last, Some("last"));
-        assert_eq!(progress.failed, ["the_other"]);
+        assert_eq!(progress.failed, ["the_other", "that_panics"]);
         assert_eq!(resume(OUTPUT), Some("GUEST_TESTS_FROM=last".to_owned()));
     }
 

@@ -8,8 +8,9 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::architecture::Architecture;
 use super::debian;
-use crate::apt::{self, Needed};
+use crate::apt::{self, Archive, Needed};
 use crate::process::{self, say};
 
 const CONFIG: &str = include_str!("built_in.config");
@@ -38,9 +39,12 @@ const fn needed(program: &'static str, package: &'static str) -> Needed {
     Needed { program, package }
 }
 
-/// The series in a name such as `6.12-built-in`.
+/// The series in a name such as `6.12-built-in`: two numbers.
 pub(super) fn series(spec: &str) -> Option<&str> {
-    spec.strip_suffix(SUFFIX)
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let series = spec.strip_suffix(SUFFIX)?;
+    let (major, minor) = series.split_once('.')?;
+    (number(major) && number(minor)).then_some(series)
 }
 
 /// The tree of a series' kernel with nf_conntrack built in. An existing one is used if it was built from the current source and
@@ -52,7 +56,8 @@ pub(super) fn tree(series: &str) -> Result<PathBuf> {
     let package = format!("linux-source-{series}");
     let tree = debian::trees().join(format!("linux-{series}{SUFFIX}"));
     let made_of = fs::read_to_string(tree.join(RECIPE)).ok();
-    let recipe = match apt::version(&package) {
+    let archive = Archive::open(Architecture::Amd64.debian())?;
+    let recipe = match archive.version(&package) {
         Ok(version) => format!("{package} {version}\n{CONFIG}"),
         // Without apt's lists an existing tree is good enough.
         Err(_) if made_of.is_some() => return Ok(tree),
@@ -66,7 +71,7 @@ pub(super) fn tree(series: &str) -> Result<PathBuf> {
         "building a kernel from {package}, with nf_conntrack built in: some minutes"
     ));
     let work = debian::trees().join(format!("build-{}", std_process::id()));
-    let built = build(&package, &recipe, &work).and_then(|built| {
+    let built = build(&archive, &package, &recipe, &work).and_then(|built| {
         if tree.exists() {
             fs::remove_dir_all(&tree)
                 .with_context(|| format!("cannot replace {}", tree.display()))?;
@@ -80,13 +85,13 @@ pub(super) fn tree(series: &str) -> Result<PathBuf> {
 }
 
 /// Downloads, configures and builds in a directory; returns a tree with the layout of a package.
-fn build(package: &str, recipe: &str, work: &Path) -> Result<PathBuf> {
+fn build(archive: &Archive, package: &str, recipe: &str, work: &Path) -> Result<PathBuf> {
     let create = |dir: &Path| {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
     };
     create(work)?;
     let deb = work.join("deb");
-    debian::fetch(package, &deb)?;
+    debian::fetch(archive, &[package.to_owned()], &deb)?;
     let archive = deb.join(format!("usr/src/{package}.tar.xz"));
     process::run(
         Command::new("tar")
@@ -161,7 +166,15 @@ mod tests {
     #[test]
     fn names_of_kernels_that_are_built() {
         assert_eq!(series("6.12-built-in"), Some("6.12"));
-        assert_eq!(series("6.12"), None);
+        for other in [
+            "6.12",
+            "6-built-in",
+            "6.12.1-built-in",
+            "./6.12-built-in",
+            "-built-in",
+        ] {
+            assert_eq!(series(other), None, "{other}");
+        }
     }
 
     #[test]

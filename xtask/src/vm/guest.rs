@@ -12,8 +12,9 @@ use super::console;
 use super::emulation;
 use super::initramfs::{self, Contents};
 use super::kernel::Kernel;
-use super::qemu::{Accelerator, Console, Machine};
-use super::session::{self, End, Transcript};
+use super::out::{self, Out};
+use super::qemu::{self, Accelerator, Console, Machine};
+use super::session::{End, Session, Transcript};
 use crate::paths;
 use crate::process::say;
 use crate::report::Parts;
@@ -30,6 +31,8 @@ pub(crate) struct Guest {
     pub(crate) append: String,
     /// Files of the host and their absolute paths in the guest.
     pub(crate) files: Vec<(PathBuf, PathBuf)>,
+    /// Files to copy out of the guest when the command has ended.
+    pub(crate) out: Vec<Out>,
     /// Whether the command itself loads conntrack's modules.
     pub(crate) no_modules: bool,
     /// Whether the guest's clock counts instructions.
@@ -62,15 +65,17 @@ impl Guest {
         let kernel = Kernel::locate(&self.kernel)?;
         parts.note("kernel", start.elapsed());
         let start = Instant::now();
+        qemu::ensure(kernel.architecture)?;
         let accelerator = if self.instructions {
             Accelerator::Counted
         } else {
-            Accelerator::best(&dir.0)?
+            Accelerator::best(kernel.architecture, &dir.0)?
         };
         let contents = Contents {
             files: self.files,
             command: self.command,
             no_modules: self.no_modules,
+            out: self.out,
         };
         let initramfs = initramfs::build(&kernel, &contents, &dir.0)?;
         parts.note("initramfs", start.elapsed());
@@ -82,27 +87,26 @@ impl Guest {
             append: self.append.clone(),
             accelerator,
         };
-        if contents.command.is_none() {
+        let logs = Logs::of(&kernel.release);
+        let archive = dir.0.join("out.tar");
+        let interactive = contents.command.is_none();
+        if interactive {
             say(format_args!(
                 "Linux {}; `exit` ends the guest, Ctrl-A X kills it",
                 kernel.release
             ));
-            let status = machine
-                .start(&Console::Terminal)?
-                .wait()
-                .context("cannot wait for QEMU")?;
-            if !status.success() {
-                bail!("QEMU failed ({status})");
-            }
-            return Ok(Finished {
-                status: 0,
-                output: String::new(),
-            });
         }
-        let log = paths::guest().join(format!("console-{}.log", kernel.release));
         let transcript = self.resume.map(|_| Transcript::default());
-        let mut run = |machine: &Machine<'_>| {
-            session::run(machine, &log, self.timeout, transcript.as_ref(), parts)
+        let session = Session {
+            console: if interactive {
+                Console::Terminal
+            } else {
+                Console::Log(&logs.console)
+            },
+            qemu_log: &logs.qemu,
+            timeout: self.timeout,
+            transcript: transcript.as_ref(),
+            archive: (!contents.out.is_empty()).then_some(archive.as_path()),
         };
         let output = || {
             transcript
@@ -110,9 +114,18 @@ impl Guest {
                 .map(Transcript::text)
                 .unwrap_or_default()
         };
-        let mut end = run(&machine)?;
+        let mut end = session.run(&machine, parts)?;
+        if accelerator == Accelerator::Kvm
+            && let Some(reason) = fault_of_kvm(&end)
+        {
+            say(format_args!("{reason} under KVM: trying without"));
+            Accelerator::kvm_failed();
+            machine.accelerator = Accelerator::Tcg;
+            end = session.run(&machine, parts)?;
+        }
         for again in 1..=EMULATION_RETRIES {
-            let Some(fault) = fault_of_emulation(accelerator, &end, &log, again) else {
+            let Some(fault) = fault_of_emulation(machine.accelerator, &end, &logs.console, again)
+            else {
                 break;
             };
             say(format_args!(
@@ -121,18 +134,52 @@ impl Guest {
             if let Some(parameter) = self.resume.and_then(|resume| resume(&output())) {
                 machine.append = format!("{} {parameter}", self.append);
             }
-            end = run(&machine)?;
+            end = session.run(&machine, parts)?;
         }
-        if accelerator == Accelerator::Kvm && matches!(end, End::NotStarted(_)) {
-            say("the guest does not start under KVM: trying without");
-            machine.accelerator = Accelerator::Tcg;
-            end = run(&machine)?;
-        }
-        let status = verdict(end, &kernel.release, &log)?;
+        let status = if interactive && end == End::Died {
+            // The user has switched it off.
+            0
+        } else {
+            let ended = matches!(end, End::Exited(_));
+            let status = verdict(end, &kernel.release, &logs)?;
+            if ended && !contents.out.is_empty() {
+                out::unpack(&archive, &contents.out, &dir.0)?;
+            }
+            status
+        };
         Ok(Finished {
             status,
             output: output(),
         })
+    }
+}
+
+/// Where the messages of a guest and of QEMU are.
+#[derive(Debug)]
+struct Logs {
+    console: PathBuf,
+    qemu: PathBuf,
+}
+
+impl Logs {
+    fn of(release: &str) -> Self {
+        let log = |of: &str| paths::guest().join(format!("{of}-{release}.log"));
+        Self {
+            console: log("console"),
+            qemu: log("qemu"),
+        }
+    }
+}
+
+/// What KVM did wrong, if the guest did not run under it.
+fn fault_of_kvm(end: &End) -> Option<String> {
+    match end {
+        End::NotStarted(limit) => Some(format!(
+            "the guest does not start within {} s",
+            limit.as_secs()
+        )),
+        End::QemuFailed(reason) => Some(format!("QEMU failed ({reason})")),
+        _ => None,
     }
 }
 
@@ -167,12 +214,17 @@ fn fault_of_emulation(
 }
 
 /// The exit status for the end of a guest; or an error that includes the end of its console.
-fn verdict(end: End, release: &str, log: &Path) -> Result<u8> {
-    let console = || String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned();
+fn verdict(end: End, release: &str, logs: &Logs) -> Result<u8> {
+    let console =
+        || String::from_utf8_lossy(&fs::read(&logs.console).unwrap_or_default()).into_owned();
     let reason = match end {
         End::Exited(status) => return Ok(status),
         // Like a program that ends by SIGPIPE: the reader has closed the pipe on purpose.
         End::OutputClosed => return Ok(0),
+        End::QemuFailed(reason) => bail!(
+            "QEMU failed: {reason}; all that it said is in {}",
+            logs.qemu.display()
+        ),
         End::Died => match console::crash(&console()) {
             Some(crash) => format!("crashed: {crash}"),
             None => "ended before its command did".to_owned(),
@@ -188,7 +240,7 @@ fn verdict(end: End, release: &str, log: &Path) -> Result<u8> {
     }
     bail!(
         "the guest ({release}) {reason}; its console is in {}",
-        log.display()
+        logs.console.display()
     )
 }
 
@@ -241,18 +293,34 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_run_under_kvm_is_tried_without() {
+        let stopped = End::QemuFailed("KVM internal error. Suberror: 1".to_owned());
+        for end in [stopped, End::NotStarted(Duration::from_secs(60))] {
+            assert!(fault_of_kvm(&end).is_some(), "{end:?}");
+        }
+        for end in [End::Died, End::Exited(1), End::OutputClosed] {
+            assert_eq!(fault_of_kvm(&end), None, "{end:?}");
+        }
+    }
+
+    #[test]
     fn exit_statuses_pass_through() -> Result<()> {
-        assert_eq!(verdict(End::Exited(7), "6.12", Path::new("/none"))?, 7);
-        assert_eq!(verdict(End::OutputClosed, "6.12", Path::new("/none"))?, 0);
-        let error = verdict(
-            End::TimedOut(Duration::from_secs(10)),
-            "6.12",
-            Path::new("/none"),
-        )
-        .map_err(|e| e.to_string());
+        let logs = Logs {
+            console: "/none".into(),
+            qemu: "/qemu".into(),
+        };
+        let verdict = |end| verdict(end, "6.12", &logs);
+        assert_eq!(verdict(End::Exited(7))?, 7);
+        assert_eq!(verdict(End::OutputClosed)?, 0);
+        let error = verdict(End::TimedOut(Duration::from_secs(10))).map_err(|e| e.to_string());
         assert_eq!(
             error,
             Err("the guest (6.12) still ran its command after 10 s (--timeout); its console is in /none".to_owned())
+        );
+        let error = verdict(End::QemuFailed("no memory".to_owned())).map_err(|e| e.to_string());
+        assert_eq!(
+            error,
+            Err("QEMU failed: no memory; all that it said is in /qemu".to_owned())
         );
         Ok(())
     }

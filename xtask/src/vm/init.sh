@@ -33,12 +33,6 @@ cd /root || exit
 . /etc/guest.conf
 modprobe -a $modules
 
-if [ ! -e /command ]; then
-    # This shell can edit lines; its own `ip` cannot do what the real one can.
-    ENV=/etc/shrc setsid cttyhack sh
-    poweroff -f
-fi
-
 modprobe -a virtio_pci virtio_console
 
 # The device of the port with a name; ports appear some time after their driver.
@@ -58,20 +52,49 @@ port() {
     poweroff -f
 }
 
+# Sends an archive of what the user wants to have: 1, 2, … in the order that /etc/guest.out names it. Nothing is copied
+# for that, but what has no size, as files in /proc.
+send() {
+    mkdir /out
+    n=0
+    while read -r path; do
+        n=$((n + 1))
+        if [ -d "$path" ]; then
+            mkdir /out/$n && mount --bind "$path" /out/$n
+        elif [ -s "$path" ]; then
+            : >/out/$n && mount --bind "$path" /out/$n
+        elif [ -f "$path" ]; then
+            cat "$path" >/out/$n
+        fi
+    done </etc/guest.out
+    tar -c -C /out . >"$(port out)"
+}
+
 exec 9>"$(port control)"
-mkfifo /run/stdout /run/stderr
-cat /run/stdout >"$(port stdout)" & out=$!
-cat /run/stderr >"$(port stderr)" & err=$!
 
-echo ready >&9
-# In a subshell, or this shell would report a signal that ended the command on the command's
-# standard error.
-(exec /bin/sh /command </dev/null >/run/stdout 2>/run/stderr 9>&-)
-status=$?
+if [ ! -e /command ]; then
+    echo ready >&9
+    # This shell can edit lines; its own `ip` cannot do what the real one can.
+    ENV=/etc/shrc setsid cttyhack sh 9>&-
+    # A shell ends with the status of its last command, which is no failure of the guest's.
+    status=0
+else
+    mkfifo /run/stdout /run/stderr
+    cat /run/stdout >"$(port stdout)" & out=$!
+    cat /run/stderr >"$(port stderr)" & err=$!
 
-# Both end when nothing holds their pipe open any more. A process that the command left behind does
-# not hold us up.
-(sleep 2; kill $out $err) 2>/dev/null &
-wait $out $err
+    echo ready >&9
+    # In a subshell, or this shell would report a signal that ended the command on the command's
+    # standard error.
+    (exec /bin/sh /command </dev/null >/run/stdout 2>/run/stderr 9>&-)
+    status=$?
+
+    # Both end when nothing holds their pipe open any more. A process that the command left behind does
+    # not hold us up.
+    (sleep 2; kill $out $err) 2>/dev/null &
+    wait $out $err
+fi
+
+[ -e /etc/guest.out ] && send
 echo "exit $status" >&9
 poweroff -f

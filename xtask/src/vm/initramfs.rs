@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::kernel::Kernel;
 use super::modules::Modules;
+use super::out::{self, Out};
 use super::tree::Tree;
 use crate::apt::{self, Needed};
 use crate::process;
@@ -98,6 +99,8 @@ pub(crate) struct Contents {
     pub(crate) command: Option<Vec<String>>,
     /// Whether the command (or the kernel) loads conntrack's modules.
     pub(crate) no_modules: bool,
+    /// What its first process sends when the command has ended.
+    pub(crate) out: Vec<Out>,
 }
 
 /// Creates the initramfs in a temporary directory, and returns its path.
@@ -140,6 +143,9 @@ pub(crate) fn build(kernel: &Kernel, contents: &Contents, dir: &Path) -> Result<
         LOADED.join(" ")
     };
     tree.write("etc/guest.conf", &format!("modules='{loaded}'\n"), 0o644)?;
+    if !contents.out.is_empty() {
+        tree.write("etc/guest.out", &out::list(&contents.out), 0o644)?;
+    }
     if let Some(command) = &contents.command {
         tree.write("command", &script(command), 0o755)?;
     }

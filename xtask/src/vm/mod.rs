@@ -1,9 +1,10 @@
 //! `cargo xtask vm`: boots a kernel in QEMU and runs a command in it.
 //!
-//! A [`guest`] consists of a [`kernel`], from [`debian`] or [`built_in`], and an [`initramfs`], which is a [`tree`] of files with
-//! the [`modules`] it needs. [`qemu`] starts it, [`session`] follows it to its end, and [`console`] finds the reason of that in
-//! the log.
+//! A [`guest`] consists of a [`kernel`] for an [`architecture`], from [`debian`] or [`built_in`], and an [`initramfs`], which is
+//! a [`tree`] of files with the [`modules`] it needs. [`qemu`] starts it, [`session`] follows it to its end, [`console`] and
+//! [`qemu_log`] find the reason of that in the logs, and [`out`] copies files out of it.
 
+mod architecture;
 mod built_in;
 mod console;
 mod debian;
@@ -12,7 +13,9 @@ mod guest;
 mod initramfs;
 mod kernel;
 mod modules;
+mod out;
 mod qemu;
+mod qemu_log;
 mod session;
 mod tree;
 
@@ -25,6 +28,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 pub(crate) use self::guest::Guest;
+use self::out::Out;
 use crate::build;
 use crate::report::Parts;
 use crate::toolchain::Toolchain;
@@ -33,11 +37,15 @@ use crate::toolchain::Toolchain;
 ///
 /// The guest has busybox, nft, conntrack, ip, ctpulse and the test programs. The command's output
 /// and exit status become xtask's; the kernel's messages go to a log file, which is shown when the
-/// guest crashes or hangs.
+/// guest crashes or hangs. Kernels are downloaded from Debian's archive, from whichever suite has the
+/// newest of the series, through the mirror that this machine's apt uses.
+///
+/// Where KVM does not work, or the guest does not start under it, the processor is emulated.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The series of a Debian cloud kernel (6.1, 6.12); 6.12-built-in to build one from Debian's source
-    /// that has nf_conntrack built in; or the path of a .deb or of a tree it was unpacked to
+    /// The series of a Debian kernel (5.10, 6.1, 6.12; 7 for the newest of them), which is the cloud flavour
+    /// unless another follows (6.12-amd64 for the generic one, 6.12-rt); 6.12-built-in to build one from
+    /// Debian's source that has nf_conntrack built in; or the path of a .deb or of a tree it was unpacked to
     #[arg(long, default_value = "6.12")]
     kernel: String,
 
@@ -57,6 +65,11 @@ pub(crate) struct Args {
     #[arg(long = "file", value_name = "HOST[:GUEST]", value_parser = file)]
     files: Vec<(PathBuf, PathBuf)>,
 
+    /// Copy a file or directory out of the guest when the command has ended; HOST defaults to the current
+    /// directory
+    #[arg(long = "out", value_name = "GUEST[:HOST]", value_parser = Out::parse)]
+    out: Vec<Out>,
+
     /// Do not load conntrack's modules at start
     #[arg(long)]
     no_modules: bool,
@@ -70,7 +83,8 @@ pub(crate) struct Args {
     #[arg(long)]
     bare: bool,
 
-    /// What to run in the guest; without it there is a shell on the console
+    /// What to run in the guest; without it there is a shell on the console, which reads standard input
+    /// where that is no terminal
     #[arg(last = true)]
     command: Vec<String>,
 }
@@ -94,7 +108,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
         let artifacts = build::all(&toolchain)?;
         files.extend(in_bin(&build::test_programs(&toolchain, &artifacts)?));
         files.extend(in_bin(&[artifacts.binary]));
-        files.push(wrong_object(build::wrong_ebpf_object(&toolchain)?));
+        files.extend(faulty_objects(build::faulty_ebpf_objects(&toolchain)?));
     }
     // The user's files come last, so that they replace ours.
     files.extend(args.files);
@@ -104,6 +118,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
         timeout: args.timeout.map(Duration::from_secs),
         append: args.append.join(" "),
         files,
+        out: args.out,
         no_modules: args.no_modules,
         instructions: args.instructions,
         command: (!args.command.is_empty()).then_some(args.command),
@@ -113,9 +128,14 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::from(finished.status))
 }
 
-/// Where the guest tests expect the eBPF object with the planted bug.
-pub(crate) fn wrong_object(path: PathBuf) -> (PathBuf, PathBuf) {
-    (path, PathBuf::from("/lib/ctpulse/wrong-selector.o"))
+/// Where the guest tests expect the eBPF objects with planted faults.
+pub(crate) fn faulty_objects(
+    objects: Vec<(&'static str, PathBuf)>,
+) -> impl Iterator<Item = (PathBuf, PathBuf)> {
+    let place = |fault| Path::new("/lib/ctpulse").join(format!("{fault}.o"));
+    objects
+        .into_iter()
+        .map(move |(fault, path)| (path, place(fault)))
 }
 
 /// Programs of the host, to be copied to the guest's /bin.

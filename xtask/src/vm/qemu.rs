@@ -2,23 +2,24 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::IsTerminal as _;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
+use super::architecture::Architecture;
 use super::kernel::Kernel;
-use crate::apt::{self, Needed};
+use crate::apt;
 
-const QEMU: Needed = Needed {
-    program: "qemu-system-x86_64",
-    package: "qemu-system-x86",
-};
+/// Whether a guest did not start under KVM: the next would not either.
+static KVM_FAILED: AtomicBool = AtomicBool::new(false);
 
 /// How the guest's CPUs are executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +37,18 @@ impl Accelerator {
     /// KVM if it works, else emulation.
     ///
     /// It is not enough that /dev/kvm can be opened: on a host that is a guest itself, KVM may reject the CPU's registers, or run
-    /// no code at all. So this starts a guest that runs a few instructions.
-    pub(crate) fn best(dir: &Path) -> Result<Self> {
-        apt::ensure(&[QEMU])?;
-        let usable = Path::new("/dev/kvm").exists() && kvm_runs_code(dir)?;
+    /// no code at all. So this starts a guest that runs a few instructions. A kernel may fail all the same
+    /// ([`Self::kvm_failed`]).
+    pub(crate) fn best(architecture: Architecture, dir: &Path) -> Result<Self> {
+        let usable = !KVM_FAILED.load(Ordering::Relaxed)
+            && Path::new("/dev/kvm").exists()
+            && kvm_runs_code(architecture, dir)?;
         Ok(if usable { Self::Kvm } else { Self::Tcg })
+    }
+
+    /// Notes that a guest did not start under KVM.
+    pub(crate) fn kvm_failed() {
+        KVM_FAILED.store(true, Ordering::Relaxed);
     }
 
     fn arguments(self) -> &'static [&'static str] {
@@ -59,8 +67,16 @@ impl Accelerator {
     }
 }
 
+/// Makes sure that the host has QEMU for an architecture.
+///
+/// # Errors
+/// When it cannot be installed.
+pub(crate) fn ensure(architecture: Architecture) -> Result<()> {
+    apt::ensure(&[architecture.qemu()])
+}
+
 /// Whether a guest under KVM can run firmware that exits immediately.
-fn kvm_runs_code(dir: &Path) -> Result<bool> {
+fn kvm_runs_code(architecture: Architecture, dir: &Path) -> Result<bool> {
     const VALUE: u8 = 0x10;
     const SIZE: usize = 64 * 1024;
     // The CPU starts 16 bytes below the end: mov al, VALUE; out 0xf4, al; hlt.
@@ -73,7 +89,7 @@ fn kvm_runs_code(dir: &Path) -> Result<bool> {
     let mut qemu = Command::new("timeout");
     qemu.args([
         "10",
-        QEMU.program,
+        architecture.qemu().program,
         "-nodefaults",
         "-no-user-config",
         "-display",
@@ -85,9 +101,7 @@ fn kvm_runs_code(dir: &Path) -> Result<bool> {
     qemu.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=1"])
         .args(Accelerator::Kvm.arguments());
     qemu.arg("-bios").arg(&path).stdin(Stdio::null());
-    let output = qemu
-        .output()
-        .context("cannot run timeout and qemu-system-x86_64")?;
+    let output = qemu.output().context("cannot run timeout and QEMU")?;
     // The exit status that isa-debug-exit makes of the value written to it.
     Ok(output.status.code() == Some(i32::from(VALUE) << 1 | 1))
 }
@@ -105,43 +119,51 @@ pub(crate) struct Machine<'a> {
     pub(crate) accelerator: Accelerator,
 }
 
-/// Where the guest's console and output go.
-#[derive(Debug)]
+/// Where the guest's console goes.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Console<'a> {
-    /// The user's terminal.
+    /// Standard input and output: the user's terminal, or, for QEMU's standard input, a pipe where that is none.
     Terminal,
-    /// A log file. Standard output, standard error and control messages leave through ports, each with a name and our socket.
-    Log(&'a Path, Vec<(&'static str, OwnedFd)>),
+    /// A log file.
+    Log(&'a Path),
 }
 
+/// A way out of the guest besides its console: its name, and the socket at QEMU's end.
+pub(crate) type Port = (&'static str, OwnedFd);
+
 impl Machine<'_> {
-    /// Starts the guest, which ends with the thread that started it.
+    /// Starts the guest, which ends with the thread that started it. QEMU's standard error is a pipe.
     ///
     /// # Errors
     /// When QEMU cannot be started.
-    pub(crate) fn start(&self, console: &Console<'_>) -> Result<Child> {
-        let mut qemu = Command::new(QEMU.program);
-        qemu.args(self.arguments(console));
+    pub(crate) fn start(&self, console: Console<'_>, ports: &[Port]) -> Result<Child> {
+        let program = self.kernel.architecture.qemu().program;
+        let mut qemu = Command::new(program);
+        qemu.args(self.arguments(console, ports))
+            .stderr(Stdio::piped());
         match console {
-            Console::Terminal => {}
-            Console::Log(_, ports) => {
-                qemu.stdin(Stdio::null()).stdout(Stdio::null());
-                for (name, fd) in ports {
-                    // QEMU must inherit it.
-                    fcntl_setfd(fd, FdFlags::empty())
-                        .with_context(|| format!("cannot pass on the port {name}"))?;
-                }
+            Console::Terminal if std::io::stdin().is_terminal() => {}
+            Console::Terminal => {
+                qemu.stdin(Stdio::piped());
             }
+            Console::Log(_) => {
+                qemu.stdin(Stdio::null()).stdout(Stdio::null());
+            }
+        }
+        for (name, fd) in ports {
+            // QEMU must inherit it.
+            fcntl_setfd(fd, FdFlags::empty())
+                .with_context(|| format!("cannot pass on the port {name}"))?;
         }
         // SAFETY: between fork and exec there is only a system call, which does not allocate or lock.
         unsafe {
             qemu.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
         }
         qemu.spawn()
-            .with_context(|| format!("cannot run {}", QEMU.program))
+            .with_context(|| format!("cannot run {program}"))
     }
 
-    fn arguments(&self, console: &Console<'_>) -> Vec<OsString> {
+    fn arguments(&self, console: Console<'_>, ports: &[Port]) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
         add(&[
@@ -151,7 +173,7 @@ impl Machine<'_> {
             "none",
             "-no-reboot",
             "-machine",
-            "q35",
+            self.kernel.architecture.machine(),
         ]);
         add(self.accelerator.arguments());
         add(&["-smp", &self.cpus.to_string(), "-m", self.memory]);
@@ -161,25 +183,16 @@ impl Machine<'_> {
                 add(&["-chardev", "stdio,id=console,mux=on,signal=off"]);
                 add(&["-serial", "chardev:console", "-mon", "chardev=console"]);
             }
-            Console::Log(log, ports) => {
-                add(&[
-                    "-chardev",
-                    &format!("file,id=console,path={}", escaped(log)),
-                    "-serial",
-                    "chardev:console",
-                ]);
-                add(&["-device", "virtio-serial-pci"]);
-                for (name, fd) in ports {
-                    add(&[
-                        "-chardev",
-                        &format!("socket,id={name},fd={}", fd.as_raw_fd()),
-                    ]);
-                    add(&[
-                        "-device",
-                        &format!("virtserialport,chardev={name},name={name}"),
-                    ]);
-                }
+            Console::Log(log) => {
+                let file = format!("file,id=console,path={}", escaped(log));
+                add(&["-chardev", &file, "-serial", "chardev:console"]);
             }
+        }
+        add(&["-device", "virtio-serial-pci"]);
+        for (name, fd) in ports {
+            let socket = format!("socket,id={name},fd={}", fd.as_raw_fd());
+            let port = format!("virtserialport,chardev={name},name={name}");
+            add(&["-chardev", &socket, "-device", &port]);
         }
         arguments.extend(["-kernel".into(), self.kernel.image.clone().into()]);
         arguments.extend(["-initrd".into(), self.initramfs.into()]);
@@ -188,18 +201,16 @@ impl Machine<'_> {
 
     /// The kernel's command line: a panic (or oops) ends the guest at once, and a soft lockup ends it after a minute.
     fn parameters(&self) -> String {
-        let clock = match self.accelerator {
+        let architecture = self.kernel.architecture;
+        let console = format!(
+            "console={} quiet panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=30",
+            architecture.console()
+        );
+        let emulation = match self.accelerator {
             Accelerator::Kvm => "",
-            // The emulated TSCs of all CPUs are synchronous, but the kernel's test of that can fail under slow emulation. It
-            // would then use HPET, which makes reading the clock ten times slower.
-            Accelerator::Tcg | Accelerator::Counted => "tsc=reliable",
+            Accelerator::Tcg | Accelerator::Counted => architecture.emulation_parameters(),
         };
-        let parameters = [
-            "console=ttyS0 quiet panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=30",
-            clock,
-            self.append.trim(),
-        ];
-        parameters
+        [console.as_str(), emulation, self.append.trim()]
             .into_iter()
             .filter(|part| !part.is_empty())
             .collect::<Vec<_>>()
@@ -221,6 +232,11 @@ pub(crate) fn boot_limit(accelerator: Accelerator) -> Duration {
     }
 }
 
+/// The same where the user looks on: only KVM has one, which may run nothing at all.
+pub(crate) fn boot_limit_on_terminal(accelerator: Accelerator) -> Option<Duration> {
+    (accelerator == Accelerator::Kvm).then(|| boot_limit(accelerator))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,6 +245,7 @@ mod tests {
     fn users_parameters_come_last_so_that_they_win() {
         let kernel = Kernel {
             release: "6.12".to_owned(),
+            architecture: Architecture::Amd64,
             image: "/k/vmlinuz".into(),
             base: "/k".into(),
         };
@@ -244,7 +261,7 @@ mod tests {
             machine.parameters(),
             "console=ttyS0 quiet panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=30 tsc=reliable loglevel=7"
         );
-        let arguments = machine.arguments(&Console::Terminal);
+        let arguments = machine.arguments(Console::Terminal, &[]);
         let position = |word: &str| arguments.iter().position(|argument| argument == word);
         assert_eq!(
             position("-smp").map(|i| &arguments[i + 1]),

@@ -1,25 +1,30 @@
-//! A guest that runs one command: relays the command's output, and finds out how it ended.
+//! A guest that runs one command or a shell: relays the command's output, and finds out how it ended.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write};
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, ChildStdin, ExitStatus};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process};
 
-use super::qemu::{self, Console, Machine};
+use super::qemu::{self, Console, Machine, Port};
+use super::qemu_log;
 use crate::report::Parts;
 
 /// The timeout of the guest's shutdown.
 const POWER_OFF: Duration = Duration::from_secs(20);
 
+/// How long QEMU may take to end when it is asked to.
+const TERMINATION: Duration = Duration::from_secs(2);
+
 /// How a guest ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
     /// The command ended with this exit status.
     Exited(u8),
@@ -31,6 +36,8 @@ pub(crate) enum End {
     TimedOut(Duration),
     /// The reader of our standard output or error has closed it.
     OutputClosed,
+    /// QEMU failed, for this reason.
+    QemuFailed(String),
 }
 
 /// Reports of the threads that listen to the guest.
@@ -44,6 +51,8 @@ enum Event {
     Gone,
     /// The guest's output cannot be passed on.
     OutputClosed,
+    /// QEMU has stopped the guest, for this reason.
+    Stopped(String),
 }
 
 /// A copy of the command's standard output.
@@ -63,64 +72,107 @@ impl Transcript {
     }
 }
 
-/// Boots a guest, relays its command's standard output and error to ours, and waits for its end. Records the durations of boot
-/// and run, and copies standard output if requested.
-///
-/// # Errors
-/// When QEMU cannot be started.
-pub(crate) fn run(
-    machine: &Machine<'_>,
-    log: &Path,
-    timeout: Option<Duration>,
-    transcript: Option<&Transcript>,
-    parts: &mut Parts,
-) -> Result<End> {
-    let (events, inbox) = mpsc::channel();
-    let (control, control_end) = port()?;
-    let (stdout, stdout_end) = port()?;
-    let (stderr, stderr_end) = port()?;
-    let ports = vec![
-        ("control", control_end),
-        ("stdout", stdout_end),
-        ("stderr", stderr_end),
-    ];
-    let console = Console::Log(log, ports);
-    let mut qemu = machine.start(&console)?;
-    // QEMU has the only copies of the other ends now, so they close when it ends.
-    drop(console);
+/// Where the output of a guest goes, and how long its command may take.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    /// Where the kernel's messages go.
+    pub(crate) console: Console<'a>,
+    /// Where QEMU's own messages go.
+    pub(crate) qemu_log: &'a Path,
+    /// How long the command may take.
+    pub(crate) timeout: Option<Duration>,
+    /// Where standard output is copied to.
+    pub(crate) transcript: Option<&'a Transcript>,
+    /// The file for the archive of what is copied out of the guest, if anything is.
+    pub(crate) archive: Option<&'a Path>,
+}
 
-    let relays = [
-        relay(stdout, io::stdout(), transcript.cloned(), events.clone()),
-        relay(stderr, io::stderr(), None, events.clone()),
-    ];
-    thread::spawn(move || listen(control, &events));
-    let end = wait(
-        &inbox,
-        qemu::boot_limit(machine.accelerator),
-        timeout,
-        parts,
-    );
-    let status = match end {
-        // It is about to end.
-        End::Exited(_) | End::Died => wait_for_end(&mut qemu, POWER_OFF),
-        _ => wait_for_end(&mut qemu, Duration::ZERO),
-    }
-    .context("cannot wait for QEMU")?;
-    if end != End::OutputClosed {
-        for relay in relays {
-            // A relay only ends early after reporting that our output is closed.
-            let _ = relay.join();
+impl Session<'_> {
+    /// Boots a guest, relays its command's standard output and error to ours, and waits for its end. Records the durations of
+    /// boot and run.
+    ///
+    /// # Errors
+    /// When QEMU cannot be started.
+    pub(crate) fn run(&self, machine: &Machine<'_>, parts: &mut Parts) -> Result<End> {
+        let (events, inbox) = mpsc::channel();
+        let (control, control_end) = port()?;
+        let mut ports: Vec<Port> = vec![("control", control_end)];
+        let mut relays = Vec::new();
+        if let Console::Log(_) = self.console {
+            let (stdout, stdout_end) = port()?;
+            let (stderr, stderr_end) = port()?;
+            ports.extend([("stdout", stdout_end), ("stderr", stderr_end)]);
+            let transcript = self.transcript.cloned();
+            relays.push(relay(stdout, io::stdout(), transcript, events.clone()));
+            relays.push(relay(stderr, io::stderr(), None, events.clone()));
         }
+        if let Some(archive) = self.archive {
+            let (out, out_end) = port()?;
+            ports.push(("out", out_end));
+            let file = create(archive)?;
+            relays.push(relay(out, file, None, events.clone()));
+        }
+        let log = create(self.qemu_log)?;
+        let mut qemu = machine.start(self.console, &ports)?;
+        // Only QEMU has the other ends now, so they close when it ends.
+        drop(ports);
+
+        let stopped = events.clone();
+        let errors = qemu.stderr.take().map(|stderr| {
+            qemu_log::follow(stderr, log, move |reason| {
+                let _ = stopped.send(Event::Stopped(reason));
+            })
+        });
+        thread::spawn(move || listen(control, &events));
+        let mut input = qemu.stdin.take();
+        let started = || {
+            if let Some(input) = input.take() {
+                thread::spawn(|| feed(io::stdin(), input));
+            }
+        };
+        let limit = match self.console {
+            // The user sees how far it is, unless KVM runs nothing at all.
+            Console::Terminal => qemu::boot_limit_on_terminal(machine.accelerator),
+            Console::Log(_) => Some(qemu::boot_limit(machine.accelerator)),
+        };
+        let end = wait(&inbox, limit, self.timeout, started, parts);
+        let status = match end {
+            // It is about to end by itself.
+            End::Exited(_) | End::Died => wait_for_end(&mut qemu, POWER_OFF),
+            _ => wait_for_end(&mut qemu, Duration::ZERO),
+        }
+        .context("cannot wait for QEMU")?;
+        if end != End::OutputClosed {
+            for relay in relays {
+                // A relay only ends early by reporting that our output is closed.
+                let _ = relay.join();
+            }
+        }
+        if end == End::Died && !status.success() {
+            // When the guest fails, QEMU does not.
+            let reason = errors.and_then(|errors| errors.join().ok().flatten());
+            let reason = reason.unwrap_or_else(|| "it gave no reason".to_owned());
+            return Ok(End::QemuFailed(format!("{reason} ({status})")));
+        }
+        Ok(end)
     }
-    if end == End::Died && !status.success() {
-        // QEMU has printed the reason on standard error; it does not when the guest fails.
-        bail!("QEMU failed ({status})");
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create(path).with_context(|| format!("cannot create {}", path.display()))
+}
+
+/// Types what comes from our standard input on the guest's console, where neither is a terminal, and then ends
+/// its shell.
+fn feed(mut from: impl Read, mut to: ChildStdin) {
+    // Both fail only when there is nobody to type for any more.
+    if io::copy(&mut from, &mut to).is_ok() {
+        let _ = to.write_all(b"\nexit\n");
     }
-    Ok(end)
 }
 
 /// The two ends of a port: ours and QEMU's.
-fn port() -> Result<(UnixStream, OwnedFd)> {
+fn port() -> Result<(UnixStream, std::os::fd::OwnedFd)> {
     let (ours, theirs) =
         UnixStream::pair().context("cannot create a socket for the guest's ports")?;
     Ok((ours, theirs.into()))
@@ -179,13 +231,14 @@ fn message(line: &str) -> Option<Event> {
 /// Waits for the start of the command, then for its end. Records the duration of each.
 fn wait(
     inbox: &Receiver<Event>,
-    boot_limit: Duration,
+    boot_limit: Option<Duration>,
     timeout: Option<Duration>,
+    mut started: impl FnMut(),
     parts: &mut Parts,
 ) -> End {
     let (mut part, mut start) = ("boot", Instant::now());
-    let mut deadline = Some(start + boot_limit);
-    let mut late = End::NotStarted(boot_limit);
+    let mut deadline = boot_limit.map(|limit| start + limit);
+    let mut late = End::NotStarted(boot_limit.unwrap_or_default());
     let end = loop {
         let event = match deadline {
             Some(deadline) => {
@@ -199,7 +252,9 @@ fn wait(
                 (part, start) = ("run", Instant::now());
                 deadline = timeout.map(|timeout| Instant::now() + timeout);
                 late = End::TimedOut(timeout.unwrap_or_default());
+                started();
             }
+            Ok(Event::Stopped(reason)) => break End::QemuFailed(reason),
             Ok(Event::Exit(status)) => break End::Exited(status),
             Ok(Event::OutputClosed) => break End::OutputClosed,
             Ok(Event::Gone) | Err(RecvTimeoutError::Disconnected) => break End::Died,
@@ -210,18 +265,29 @@ fn wait(
     end
 }
 
-/// Waits for QEMU to end, and kills it after the timeout.
+/// Waits for QEMU to end, and ends it after the timeout.
 fn wait_for_end(qemu: &mut Child, limit: Duration) -> io::Result<ExitStatus> {
-    let deadline = Instant::now() + limit;
-    while Instant::now() < deadline {
-        if let Some(status) = qemu.try_wait()? {
-            return Ok(status);
-        }
-        thread::sleep(Duration::from_millis(10));
+    if let Some(status) = wait_until(qemu, Instant::now() + limit)? {
+        return Ok(status);
+    }
+    // It leaves the terminal as it was, if it is given the time.
+    let _ = kill_process(Pid::from_child(qemu), Signal::TERM);
+    if let Some(status) = wait_until(qemu, Instant::now() + TERMINATION)? {
+        return Ok(status);
     }
     // Fails if it has just ended.
     let _ = qemu.kill();
     qemu.wait()
+}
+
+fn wait_until(qemu: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+    loop {
+        let status = qemu.try_wait()?;
+        if status.is_some() || Instant::now() >= deadline {
+            return Ok(status);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[cfg(test)]
@@ -237,7 +303,7 @@ mod tests {
             let _ = sender.send(event);
         }
         drop(sender);
-        wait(&inbox, LIMIT, timeout, &mut Parts::default())
+        wait(&inbox, Some(LIMIT), timeout, || (), &mut Parts::default())
     }
 
     #[test]
@@ -262,20 +328,24 @@ mod tests {
             end_after([Event::Ready, Event::OutputClosed], None),
             End::OutputClosed
         );
+        assert_eq!(
+            end_after([Event::Stopped("KVM".to_owned())], None),
+            End::QemuFailed("KVM".to_owned())
+        );
     }
 
     #[test]
     fn limits_hold_for_the_boot_and_for_the_command() {
         let (_alive, inbox) = mpsc::channel();
         let mut parts = Parts::default();
-        let end = wait(&inbox, LIMIT, None, &mut parts);
+        let end = wait(&inbox, Some(LIMIT), None, || (), &mut parts);
         assert_eq!(end, End::NotStarted(LIMIT));
         assert_eq!(parts.names(), ["boot"]);
         let (sender, inbox) = mpsc::channel();
         let _ = sender.send(Event::Ready);
         let timeout = Duration::from_millis(5);
         let mut parts = Parts::default();
-        let end = wait(&inbox, LIMIT, Some(timeout), &mut parts);
+        let end = wait(&inbox, Some(LIMIT), Some(timeout), || (), &mut parts);
         assert_eq!(end, End::TimedOut(timeout));
         assert_eq!(parts.names(), ["boot", "run"]);
     }

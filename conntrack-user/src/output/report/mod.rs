@@ -30,7 +30,7 @@ use crate::{
         },
         markup::Escaped,
     },
-    text::Plain,
+    text::{Plain, Text},
 };
 
 const STYLE: &str = include_str!("page.css");
@@ -146,6 +146,15 @@ fn probes(page: &mut String, report: &RecordingReport, hello: &Hello) -> std::fm
         Escaped(&hello.probes.mode),
         Escaped(&hello.probes.group)
     )?;
+    for group in hello.probes.by_kprobe_and_why() {
+        let functions: Vec<String> = group.functions.iter().map(Text::to_string).collect();
+        let functions = functions.join(", ");
+        let text = match group.reason {
+            Some(reason) => format!("By kprobe: {functions} ({reason})."),
+            None => format!("By kprobe: {functions}."),
+        };
+        writeln!(page, "<p>{}</p>", Escaped(text))?;
+    }
     if let Some(why) = report.without_probes() {
         writeln!(
             page,

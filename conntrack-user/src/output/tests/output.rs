@@ -30,7 +30,7 @@ use crate::{
     },
     reading::{
         buckets::{BUCKET_MS, BUCKET_SECONDS},
-        probes::{Missing, Probes},
+        probes::{Missing, ProbedFunction, Probes},
     },
     text::Text,
 };
@@ -524,6 +524,40 @@ fn text_names_what_a_missing_probe_costs() -> TestResult {
     Ok(())
 }
 
+/// By fentry, but for three functions.
+fn probes_mixed() -> Probes {
+    let refused = "the kernel refused a trampoline: Device or resource busy (os error 16)";
+    let by_kprobe = [
+        ("nf_conntrack_free", "turned off with --no-fentry"),
+        ("nf_ct_destroy", refused),
+        ("nf_ct_find_expectation", "turned off with --no-fentry"),
+    ];
+    let mut probes = probes_on();
+    probes.mode = "fentry".into();
+    probes.by_kprobe = by_kprobe.map(|(function, _)| Text::fixed(function)).into();
+    let functions = probes.attached.iter().map(|function| {
+        let reason = by_kprobe.iter().find(|(name, _)| *function == *name);
+        ProbedFunction {
+            function: function.clone(),
+            by: reason.map_or("fentry", |_| "kprobe").into(),
+            reason: reason.map(|(_, reason)| Text::fixed(reason)),
+        }
+    });
+    probes.functions = functions.collect();
+    probes
+}
+
+#[test]
+fn text_names_functions_with_a_kprobe_instead_of_fentry() -> TestResult {
+    insta::assert_snapshot!(as_text(None, &[hello(probes_mixed())])?);
+    let mut all = probes_mixed();
+    all.by_kprobe.clear();
+    let text = as_text(None, &[hello(all)])?;
+    assert!(text.contains("probes: fentry, flow group, on "), "{text}");
+    assert!(!text.contains("kprobe"), "{text}");
+    Ok(())
+}
+
 #[test]
 fn text_of_a_good_summary() -> TestResult {
     insta::assert_snapshot!(as_text(SMALL, &[summary(good_checks())])?);
@@ -621,6 +655,7 @@ fn json_of_each_record() -> TestResult {
     for (name, record) in [
         ("json_hello", hello(probes_on_but_one())),
         ("json_hello_off", hello(probes_off())),
+        ("json_hello_mixed", hello(probes_mixed())),
         ("json_sample", Record::Sample(Box::new(sample))),
         ("json_sample_blind", Record::Sample(Box::new(blind()))),
         ("json_crosscheck", crosscheck(400, bad_checks())),

@@ -248,6 +248,21 @@ fn no_events_are_good_news_only_where_they_would_have_been_seen() {
 }
 
 #[test]
+fn functions_with_a_kprobe_instead_of_fentry_are_named() {
+    let mut mixed = json!({"mode": "fentry", "group": "flow", "missing": [],
+    "attached": ["early_drop", "nf_ct_destroy"], "by_kprobe": ["early_drop"], "functions": [
+        {"function": "early_drop", "by": "kprobe", "reason": "refused <here>"},
+        {"function": "nf_ct_destroy", "by": "fentry", "reason": null},
+    ]});
+    let page = page_of(&mixed, |_| {});
+    assert!(page.contains("by fentry probes (group flow)"));
+    assert!(page.contains("<p>By kprobe: early_drop (refused &lt;here&gt;).</p>"));
+    // Recordings of before do not have the reason.
+    mixed["functions"] = json!([]);
+    assert!(page_of(&mixed, |_| {}).contains("<p>By kprobe: early_drop.</p>"));
+}
+
+#[test]
 fn the_fullest_moment_is_coloured_by_the_recorded_alert() {
     use crate::model::{alert::AlertStatus, record::Sample};
     let probes = json!({"mode": "kprobe", "group": "flow", "attached": [], "missing": []});

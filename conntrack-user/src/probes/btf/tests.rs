@@ -166,6 +166,37 @@ fn split_btf_continues_its_base() -> TestResult {
 }
 
 #[test]
+fn functions_are_the_modules_own_before_those_of_vmlinux() -> TestResult {
+    let mut base = BtfBuilder::new();
+    let int = base.int("int", 4);
+    // A structure and a variable of a function's name are no functions.
+    base.structure("early_drop", 4, &[("net", int, 0)]);
+    base.add(kind::VAR, 0, "nf_ct_delete", int, &[1]);
+    let of_vmlinux = base.function("kfree");
+    let in_both = base.function("nf_confirm");
+    let mut split = BtfBuilder::split(&base);
+    let of_module = split.function("early_drop");
+    let also = split.function("nf_confirm");
+
+    let (base, split) = (base.bytes(), split.bytes());
+    let base = Btf::parse(&base)?;
+    let split = Btf::parse_split(&split, &base)?;
+    let found = |btf: &Btf<'_>, name| {
+        let id = btf.function(name)?;
+        Some((u32::try_from(id.0).ok()?, btf.is_own(id)))
+    };
+    assert_eq!(found(&split, "early_drop"), Some((of_module, true)));
+    assert_eq!(found(&split, "nf_confirm"), Some((also, true)));
+    assert_eq!(found(&split, "kfree"), Some((of_vmlinux, false)));
+    assert_eq!(found(&base, "nf_confirm"), Some((in_both, true)));
+    for name in ["early_drop", "nf_ct_delete", "kfre", "kfree_", ""] {
+        assert_eq!(base.function(name), None, "{name}");
+    }
+    assert_eq!(split.function("nf_ct_delete"), None);
+    Ok(())
+}
+
+#[test]
 fn circles_end() -> TestResult {
     let mut b = BtfBuilder::new();
     let typedef = b.typedef("self", 1);
@@ -260,8 +291,9 @@ fn an_unknown_kind_is_named_or_passed_over() -> TestResult {
 
 /// Asks for everything there is, and more.
 fn explore(btf: &Btf<'_>) {
-    for name in ["outer", "item", "old_bits", "new_bits", "", "x"] {
+    for name in ["outer", "item", "old_bits", "new_bits", "main", "", "x"] {
         let _ = btf.structure(name);
+        let _ = btf.function(name).map(|id| btf.is_own(id));
     }
     for id in (0..40).map(TypeId) {
         for name in ["deep", "value", "eight", "odd", "", "x"] {

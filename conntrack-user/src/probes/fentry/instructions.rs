@@ -42,6 +42,15 @@ pub(super) fn of(
     globals: &Globals,
     created: &Ebpf,
 ) -> Result<Instructions, ObjectError> {
+    linked(object, globals, |map| created.map(map).and_then(descriptor))
+}
+
+/// The same, with the descriptors of the maps by their names.
+fn linked(
+    object: &[u8],
+    globals: &Globals,
+    descriptor_of: impl Fn(&str) -> Option<RawFd>,
+) -> Result<Instructions, ObjectError> {
     let mut object = Object::parse(object)?;
     object.patch_map_data(globals.by_name())?;
     let texts: HashSet<usize> = object
@@ -52,8 +61,7 @@ pub(super) fn of(
     let maps = std::mem::take(&mut object.maps);
     let mut described = Vec::new();
     for (name, map) in &maps {
-        let fd = created.map(name).and_then(descriptor);
-        let fd = fd.ok_or_else(|| ObjectError::NoMap(name.clone()))?;
+        let fd = descriptor_of(name).ok_or_else(|| ObjectError::NoMap(name.clone()))?;
         described.push((name.as_str(), fd, map));
     }
     object.relocate_maps(described.into_iter(), &texts)?;
@@ -86,3 +94,6 @@ fn descriptor(map: &Map) -> Option<RawFd> {
     };
     Some(data.fd().as_fd().as_raw_fd())
 }
+
+#[cfg(test)]
+mod tests;

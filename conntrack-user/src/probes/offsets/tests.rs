@@ -70,6 +70,47 @@ fn a_field_that_is_missing_says_so() -> TestResult {
 }
 
 #[test]
+fn functions_are_numbered_in_the_types_that_have_them() -> TestResult {
+    const FUNCTIONS: [&str; 3] = ["early_drop", "nf_ct_delete", "nf_conntrack_in"];
+    let mut vmlinux = BtfBuilder::new();
+    vmlinux.int("int", 4);
+    let in_vmlinux = vmlinux.function("nf_conntrack_in");
+    let mut module = BtfBuilder::split(&vmlinux);
+    let in_module = module.function("early_drop");
+    let (vmlinux, module) = (vmlinux.bytes(), module.bytes());
+
+    let vmlinux_types = Btf::parse(&vmlinux)?;
+    let of_vmlinux = FentryTarget {
+        function: "nf_conntrack_in",
+        id: in_vmlinux,
+        in_module: false,
+    };
+    let built_in = targets(&vmlinux_types, &FUNCTIONS, false);
+    assert_eq!(built_in, [of_vmlinux]);
+    let of_module = FentryTarget {
+        function: "early_drop",
+        id: in_module,
+        in_module: true,
+    };
+    let split = Btf::parse_split(&module, &vmlinux_types)?;
+    assert_eq!(targets(&split, &FUNCTIONS, true), [of_module, of_vmlinux]);
+
+    // The same from files; without that of the module, nf_conntrack is built in or not loaded.
+    let directory = tempfile::tempdir()?;
+    std::fs::write(directory.path().join("vmlinux"), &vmlinux)?;
+    let (_, read) = FieldOffsets::read(directory.path(), &FUNCTIONS)?;
+    assert_eq!(read, [of_vmlinux]);
+    std::fs::write(directory.path().join("nf_conntrack"), &module)?;
+    let (_, read) = FieldOffsets::read(directory.path(), &FUNCTIONS)?;
+    assert_eq!(read, [of_module, of_vmlinux]);
+    std::fs::write(directory.path().join("nf_conntrack"), &module[..30])?;
+    let error = FieldOffsets::read(directory.path(), &FUNCTIONS).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("nf_conntrack: the type section"), "{error}");
+    Ok(())
+}
+
+#[test]
 fn a_file_that_is_missing_is_named() {
     let error = FieldOffsets::read(Path::new("no/such/directory"), &[]).unwrap_err();
     let error = error.to_string();

@@ -72,19 +72,3 @@ impl Event {
         matches!(self.kind.raw(), "table_full" | "insert_failed")
     }
 }
-
-impl Probes {
-    /// Whether any probe is attached.
-    #[must_use]
-    pub(crate) fn is_attached(&self) -> bool {
-        self.mode != "off"
-    }
-
-    /// Why no probe is attached.
-    #[must_use]
-    pub(crate) fn why_off(&self) -> Text {
-        self.reason
-            .clone()
-            .unwrap_or_else(|| Text::fixed("none could be attached"))
-    }
-}

@@ -3,6 +3,7 @@
 mod events;
 mod hello;
 mod judgement;
+mod probes;
 mod sample;
 mod summary;
 mod top;

@@ -2,10 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{
-    alert::{AlertId, AlertStatus},
-    kernel::counters::Counter,
-    record::{Hello, InstanceSummary, PerCpu, Sample, TopTable, derived::Judgement},
+use crate::{
+    model::{
+        alert::{AlertId, AlertStatus},
+        kernel::counters::Counter,
+        record::{Hello, InstanceSummary, PerCpu, Sample, TopTable, derived::Judgement},
+    },
+    text::Text,
 };
 
 fn sample(changes: &Value) -> Sample {
@@ -106,6 +109,43 @@ fn events_that_no_probe_reports_are_named_with_the_reason() {
     );
     let all = hello(&json!({"mode": "kprobe", "group": "all", "attached": [], "missing": []}));
     assert!(all.unseen_events().is_empty());
+}
+
+#[test]
+fn functions_with_a_kprobe_instead_of_fentry_are_grouped_by_their_reason() {
+    let groups = |probes: &Value| -> Vec<(Vec<String>, Option<String>)> {
+        let groups = hello(probes).probes.by_kprobe_and_why().into_iter();
+        let names = |functions: Vec<Text>| functions.iter().map(Text::to_string).collect();
+        groups
+            .map(|group| (names(group.functions), group.reason.map(|r| r.to_string())))
+            .collect()
+    };
+    let by = |function: &str, reason: Option<&str>| {
+        let by = if reason.is_some() { "kprobe" } else { "fentry" };
+        json!({"function": function, "by": by, "reason": reason})
+    };
+    let mut mixed = json!({"mode": "fentry", "group": "flow", "missing": [],
+    "attached": ["a", "b", "c", "d"], "by_kprobe": ["b", "c", "d"], "functions": [
+        by("a", None), by("b", Some("refused")), by("c", Some("turned off")), by("d", Some("refused")),
+    ]});
+    let group = |names: &[&str], reason: Option<&str>| {
+        let names = names.iter().map(ToString::to_string).collect();
+        (names, reason.map(str::to_owned))
+    };
+    assert_eq!(
+        groups(&mixed),
+        [
+            group(&["b", "d"], Some("refused")),
+            group(&["c"], Some("turned off"))
+        ]
+    );
+    // Recordings of before do not have how each function is probed.
+    mixed["functions"] = json!([]);
+    assert_eq!(groups(&mixed), [group(&["b", "c", "d"], None)]);
+    // All by kprobe: none is an exception.
+    let kprobes = json!({"mode": "kprobe", "group": "flow", "attached": ["a"], "missing": [],
+        "functions": [by("a", Some("no types"))]});
+    assert!(groups(&kprobes).is_empty());
 }
 
 #[test]

@@ -38,7 +38,15 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         .instance_name()
         .map_or_else(|| "self".to_owned(), Text::to_string);
     let probes = if hello.probes.is_attached() {
-        Span::raw(format!("{}/{}", hello.probes.mode, hello.probes.group))
+        let mixed = if hello.probes.by_kprobe.is_empty() {
+            ""
+        } else {
+            "+kprobe"
+        };
+        Span::raw(format!(
+            "{}{mixed}/{}",
+            hello.probes.mode, hello.probes.group
+        ))
     } else {
         Span::styled("probes off", theme.warning())
     };

@@ -355,6 +355,28 @@ fn idle(probes: bool) -> Vec<Record> {
 }
 
 #[test]
+fn the_header_shows_how_probes_are_attached() {
+    let header = |mode: &'static str, by_kprobe: &[&'static str]| {
+        let mut records = idle(true);
+        let Some(Record::Hello(hello)) = records.first_mut() else {
+            panic!("a hello comes first");
+        };
+        hello.probes.mode = mode.into();
+        hello.probes.by_kprobe = by_kprobe.iter().map(|name| (*name).into()).collect();
+        let screen = screen(&app(RICH, records), 120, 40);
+        screen.lines().next().unwrap_or_default().to_owned()
+    };
+    for (mode, by_kprobe, shown) in [
+        ("kprobe", &[][..], " kprobe/flow "),
+        ("fentry", &[], " fentry/flow "),
+        ("fentry", &["early_drop"], " fentry+kprobe/flow "),
+    ] {
+        let header = header(mode, by_kprobe);
+        assert!(header.contains(shown), "{header}");
+    }
+}
+
+#[test]
 fn the_view_is_quiet_only_if_flows_are_counted() {
     let quiet = screen(&app(RICH, idle(true)), 120, 40);
     assert!(quiet.contains("quiet"), "{quiet}");

@@ -79,6 +79,12 @@ impl BtfBuilder {
         self.add(kind::ARRAY, 0, "", 0, &[of, 0, count])
     }
 
+    /// A function without parameters that returns nothing, and its prototype.
+    pub(in crate::probes) fn function(&mut self, name: &str) -> u32 {
+        let prototype = self.add(kind::FUNC_PROTO, 0, "", 0, &[]);
+        self.add(kind::FUNC, 0, name, prototype, &[])
+    }
+
     /// Offsets of the members in bits.
     pub(in crate::probes) fn structure(
         &mut self,
