@@ -7,7 +7,7 @@
 use super::{
     bracket::{kernel_range, value},
     by_laws,
-    conservation::{Conservation, ENTRIES, Numbers},
+    conservation::{Conservation, ENTRIES, LawInputs},
     grace::Grace,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 /// The inputs of the checks of one reading.
 pub struct Comparison<'a> {
     /// The probes' numbers, and the kernel's number of entries.
-    pub numbers: Numbers<'a>,
+    pub numbers: LawInputs<'a>,
     /// The number of entries at the first reading.
     pub entries_before: Option<u64>,
     /// What the laws of conservation leave room for.
@@ -236,7 +236,7 @@ mod tests {
         // Enough of them that no law but that of entries is in the way.
         let before: u64 = 1_000_000;
         Comparison {
-            numbers: Numbers {
+            numbers: LawInputs {
                 base: &bracket(base),
                 now: &bracket(now),
                 entries: Some(before.checked_add_signed(entries).unwrap()),
@@ -313,7 +313,7 @@ mod tests {
             after: totals,
         };
         Comparison {
-            numbers: Numbers {
+            numbers: LawInputs {
                 base: &bracket([0; COUNTER_SLOTS]),
                 now: &bracket(now),
                 entries: Some(0),
