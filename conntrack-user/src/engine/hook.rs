@@ -90,11 +90,9 @@ impl AlertHook {
 
     /// Queues a notification for the command. Never blocks; when the queue is full, the notification is dropped and counted.
     pub fn notify(&mut self, alert: &Alert) {
-        let queued = self
-            .queue
-            .as_ref()
-            .map(|queue| queue.try_send(alert.clone()));
-        if !matches!(queued, Some(Ok(()))) {
+        let queue = self.queue.as_ref();
+        let queued = queue.is_some_and(|queue| queue.try_send(alert.clone()).is_ok());
+        if !queued {
             if self.dropped == 0 {
                 self.log.notify(&format!(
                     "{} are running and {} waiting; notifications are being left out, first {}",
