@@ -24,6 +24,7 @@ use crate::{
     config::HookLimits,
     engine::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings},
     model::record::{Alert, Record},
+    text::Text,
 };
 
 /// At shutdown, the time for running and queued commands to complete.
@@ -89,11 +90,9 @@ impl AlertHook {
 
     /// Queues a notification for the command. Never blocks; when the queue is full, the notification is dropped and counted.
     pub fn notify(&mut self, alert: &Alert) {
-        let queued = self
-            .queue
-            .as_ref()
-            .map(|queue| queue.try_send(alert.clone()));
-        if !matches!(queued, Some(Ok(()))) {
+        let queue = self.queue.as_ref();
+        let queued = queue.is_some_and(|queue| queue.try_send(alert.clone()).is_ok());
+        if !queued {
             if self.dropped == 0 {
                 self.log.notify(&format!(
                     "{} are running and {} waiting; notifications are being left out, first {}",
@@ -214,6 +213,14 @@ impl Worker {
             .env("CTPULSE_ALERT_UNIT", alert.unit.to_string())
             .env("CTPULSE_ALERT_INSTANCE", alert.instance.to_string())
             .env("CTPULSE_ALERT_TIME", alert.time.to_string())
+            .env(
+                "CTPULSE_ALERT_REASON",
+                alert
+                    .reason
+                    .as_ref()
+                    .map(Text::to_string)
+                    .unwrap_or_default(),
+            )
             .stdin(Stdio::piped())
             // Our stdout is for data, and our stderr may be hidden by the live view.
             .stdout(Stdio::piped())

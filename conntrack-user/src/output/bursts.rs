@@ -2,25 +2,27 @@
 
 use crate::{
     model::{
-        kernel::per_counter::PerCounter,
+        kernel::{counters::Counter, per_counter::PerCounter},
         record::{Burst, BurstTotals},
     },
     output::format::{
         clock, duration,
-        number::{compact, decimal},
+        number::{WRONG, compact, decimal},
     },
 };
 
-/// The line of a burst. `instances`: whether there are several, so that it names its instance.
+/// The line of a burst. `instances`: whether there are several, so that it names its instance. `wrong`: whether its counter is
+/// known to be wrong.
 #[must_use]
-pub fn line(burst: &Burst, instances: bool) -> String {
+pub fn line(burst: &Burst, instances: bool, wrong: bool) -> String {
+    let mark = if wrong { WRONG } else { "" };
     let whose = if instances {
         format!("{} ", burst.instance)
     } else {
         String::new()
     };
     format!(
-        "burst {whose}{}: {} in {}, peak {}/s, {}",
+        "burst {whose}{}: {}{mark} in {}, peak {}{mark}/s, {}",
         burst.counter,
         burst.count,
         duration::millis(burst.duration_ms),
@@ -29,11 +31,12 @@ pub fn line(burst: &Burst, instances: bool) -> String {
     )
 }
 
-/// The table of a run's bursts, with a line per counter; empty without bursts.
+/// The table of a run's bursts, with a line per counter; empty without bursts. The numbers of counters that are `wrong` are marked.
 #[must_use]
-pub fn table(bursts: &PerCounter<BurstTotals>) -> Vec<String> {
+pub fn table(bursts: &PerCounter<BurstTotals>, wrong: impl Fn(Counter) -> bool) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for (counter, totals) in bursts.iter() {
+        let mark = if wrong(counter) { WRONG } else { "" };
         if lines.is_empty() {
             lines.push(row(
                 "bursts", "number", "events", "largest", "in ms", "peak/s", "at (UTC)",
@@ -42,11 +45,11 @@ pub fn table(bursts: &PerCounter<BurstTotals>) -> Vec<String> {
         let largest = &totals.largest;
         lines.push(row(
             counter.spec().name,
-            &totals.number.to_string(),
-            &totals.count.to_string(),
-            &largest.count.to_string(),
+            &format!("{}{mark}", totals.number),
+            &format!("{}{mark}", totals.count),
+            &format!("{}{mark}", largest.count),
             &decimal(largest.duration_ms, 1),
-            &compact(largest.peak_rate),
+            &format!("{}{mark}", compact(largest.peak_rate)),
             &clock::millis(largest.start),
         ));
     }

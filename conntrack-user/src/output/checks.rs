@@ -1,7 +1,7 @@
 //! Results of the cross-check as text.
 
 use crate::{
-    model::record::Check,
+    model::{kernel::laws::Law, record::Check},
     output::format::number::{UNAVAILABLE, optional},
     text::Text,
 };
@@ -33,9 +33,15 @@ pub fn explanation(check: &Check) -> String {
         .reason
         .as_ref()
         .map_or_else(|| "no reason known".to_owned(), Text::to_string);
+    let verdict = check.verdict.name();
+    if check.kernel_low.is_none() {
+        return format!("{verdict} {}: {reason}", check.name);
+    }
+    // A law leaves room for a range; the kernel counts nothing that it could be compared with.
+    let is_law = Law::ALL.iter().any(|law| check.name == *law.check());
+    let than = if is_law { "possible" } else { "kernel" };
     format!(
-        "{} {}: probes {}, kernel {}: {reason}",
-        check.verdict.name(),
+        "{verdict} {}: probes {}, {than} {}: {reason}",
         check.name,
         optional(check.probe),
         range(check),

@@ -1,5 +1,5 @@
 //! Comma-separated values: a line per sample, with `chart.dimension` columns in documented order. A cell is empty where the value
-//! is unavailable.
+//! is unavailable, and where a check proves it wrong; the last column names the counters that are.
 
 use std::io::{self, Write};
 
@@ -80,6 +80,7 @@ fn header() -> Vec<String> {
             "time_to_full_s",
             "time_to_full_low_s",
             "time_to_full_high_s",
+            "wrong",
         ]
         .map(str::to_owned),
     );
@@ -97,7 +98,10 @@ fn cells(sample: &Sample) -> Vec<String> {
         number(sample.utilization),
     ];
     for (c, chart) in CHARTS.iter().enumerate() {
-        cells.extend((0..chart.dimensions.len()).map(|d| number(sample.value(c, d))));
+        cells.extend((0..chart.dimensions.len()).map(|d| {
+            let value = sample.value(c, d);
+            number(value.filter(|_| !sample.is_wrong(c, d)))
+        }));
     }
     cells.extend([
         sample
@@ -106,8 +110,15 @@ fn cells(sample: &Sample) -> Vec<String> {
         number(full.map(|time| time.estimate)),
         number(full.map(|time| time.low)),
         number(full.map(|time| time.high)),
+        wrong(sample),
     ]);
     cells
+}
+
+/// The names of the counters that are wrong.
+fn wrong(sample: &Sample) -> String {
+    let names = sample.wrong.iter().map(|(counter, _)| counter.spec().name);
+    names.collect::<Vec<_>>().join(" ")
 }
 
 fn optional<T: ToString>(value: Option<T>) -> String {

@@ -5,33 +5,44 @@ use crate::{
         kernel::counters::Counter,
         record::{PerCpu, Skew, derived::CpuRate},
     },
-    output::format::number::{compact, decimal},
+    output::format::number::{WRONG, compact, decimal},
 };
 
 /// The legend of the lines.
 pub const LEGEND: &str = "by CPU: the busiest one's rate by the mean of all that are online, then events/s, busiest first";
 
-/// The lines of those `counters` that rose. `width`: the width of the terminal, if it has one.
+/// The lines of those `counters` that rose; the rates of those that are `wrong` are marked. `width`: the width of the terminal, if
+/// it has one.
 #[must_use]
 pub fn lines(
     per_cpu: &PerCpu,
     counters: impl Fn(Counter) -> bool,
+    wrong: impl Fn(Counter) -> bool,
     width: Option<usize>,
 ) -> Vec<String> {
     per_cpu
         .skew
         .iter()
         .filter(|(counter, _)| counters(*counter) && per_cpu.rates.get(*counter).is_some())
-        .map(|(counter, skew)| line(counter, skew, &per_cpu.busiest(counter), width))
+        .map(|(counter, skew)| {
+            let mark = if wrong(counter) { WRONG } else { "" };
+            line(counter, skew, &per_cpu.busiest(counter), mark, width)
+        })
         .collect()
 }
 
-fn line(counter: Counter, skew: &Skew, busiest: &[CpuRate], width: Option<usize>) -> String {
+fn line(
+    counter: Counter,
+    skew: &Skew,
+    busiest: &[CpuRate],
+    mark: &str,
+    width: Option<usize>,
+) -> String {
     let ratio = decimal(skew.ratio, 1);
     let mut line = format!("  {:<13} {ratio:>5}x", counter.spec().name);
     for (i, CpuRate { cpu, rate }) in busiest.iter().enumerate() {
         let left = busiest.len() - i;
-        let cell = format!("  {cpu} {}", compact(*rate));
+        let cell = format!("  {cpu} {}{mark}", compact(*rate));
         let more = if left > 1 {
             format!("  +{left} more").len()
         } else {

@@ -4,6 +4,7 @@ mod cells;
 mod columns;
 mod style;
 mod summary;
+mod wrong;
 
 use std::io::{self, Write};
 
@@ -12,6 +13,7 @@ use self::{
     cells::{filled, pad, time_and_range, tone_of},
     columns::{ColumnChoice, TextColumn, chosen},
     style::Tone,
+    wrong::{TrustChange, WrongCounters},
 };
 use crate::{
     model::{
@@ -63,6 +65,7 @@ pub struct TextSink<W> {
     time_to_full: Option<TimeToFull>,
     /// Verdicts that were already explained, by check.
     explained: Vec<(Text, Verdict)>,
+    wrong: WrongCounters,
 }
 
 impl<W: Write> TextSink<W> {
@@ -82,6 +85,7 @@ impl<W: Write> TextSink<W> {
             unknown_cpus: None,
             time_to_full: None,
             explained: Vec::new(),
+            wrong: WrongCounters::default(),
         }
     }
 
@@ -199,8 +203,9 @@ impl<W: Write> TextSink<W> {
         }
         writeln!(self.out, "{}", line.join(" "))?;
         if let Some(per_cpu) = &sample.per_cpu {
-            self.per_cpu(per_cpu)?;
+            self.per_cpu(sample, per_cpu)?;
         }
+        self.changes(sample)?;
         if sample.has_lost_buckets() {
             let lost = format!(
                 "! {} of buckets were overwritten before they could be read: peaks there are \
@@ -212,7 +217,21 @@ impl<W: Write> TextSink<W> {
         Ok(())
     }
 
-    fn per_cpu(&mut self, per_cpu: &PerCpu) -> io::Result<()> {
+    /// Reports counters that are wrong from this sample on, and those that are not any longer.
+    fn changes(&mut self, sample: &Sample) -> io::Result<()> {
+        let instance = self.instances.then_some(&sample.instance);
+        for change in self.wrong.update(sample) {
+            let tone = match change {
+                TrustChange::Wrong(..) => Tone::Bad,
+                TrustChange::Agrees(_) => Tone::Good,
+                TrustChange::Unchecked(_) => Tone::Plain,
+            };
+            self.line(&change.line(instance), tone)?;
+        }
+        Ok(())
+    }
+
+    fn per_cpu(&mut self, sample: &Sample, per_cpu: &PerCpu) -> io::Result<()> {
         if per_cpu.unknown != self.unknown_cpus {
             if let Some(unknown) = &per_cpu.unknown {
                 self.line(
@@ -223,7 +242,8 @@ impl<W: Write> TextSink<W> {
             self.unknown_cpus.clone_from(&per_cpu.unknown);
         }
         let width = self.size.map(|size| usize::from(size.columns));
-        for line in per_cpu::lines(per_cpu, Counter::is_charted, width) {
+        let wrong = |counter| sample.is_rate_wrong(counter);
+        for line in per_cpu::lines(per_cpu, Counter::is_charted, wrong, width) {
             if !self.per_cpu_explained {
                 self.per_cpu_explained = true;
                 writeln!(self.out, "  {}", per_cpu::LEGEND)?;
@@ -234,11 +254,12 @@ impl<W: Write> TextSink<W> {
         Ok(())
     }
 
-    /// Explains bad verdicts, once for each check.
+    /// Explains bad verdicts, once for each check, unless the line of a wrong counter does.
     fn crosscheck(&mut self, crosscheck: &Crosscheck) -> io::Result<()> {
         for check in &crosscheck.checks {
             let known = (check.name.clone(), check.verdict);
-            if !check.verdict.is_bad() || self.explained.contains(&known) {
+            let told = self.wrong.explain(&crosscheck.instance, check);
+            if !check.verdict.is_bad() || told || self.explained.contains(&known) {
                 continue;
             }
             self.explained.push(known);
@@ -258,8 +279,10 @@ impl<W: Write> TextSink<W> {
             }
             _ => format!("{} {}", decimal(alert.value, 1), alert.unit),
         };
+        let reason = alert.reason.as_ref();
+        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
         let line = format!(
-            "{} {} {}{}: {value} (was {})",
+            "{} {} {}{}: {value} (was {}){reason}",
             if raised { "!" } else { " " },
             alert.status,
             alert.name,
@@ -276,7 +299,8 @@ impl<W: Write> TextSink<W> {
     /// Only for counters with a column.
     fn burst(&mut self, burst: &Burst) -> io::Result<()> {
         if named(burst.counter.raw()).is_some_and(|spec| spec.id.is_charted()) {
-            self.line(&bursts::line(burst, self.instances), Tone::News)?;
+            let wrong = self.wrong.has(&burst.instance, &burst.counter);
+            self.line(&bursts::line(burst, self.instances, wrong), Tone::News)?;
         }
         Ok(())
     }

@@ -142,6 +142,7 @@ fn csv_has_a_cell_for_every_name_in_its_header() -> Result<()> {
                 "time_to_full_s",
                 "time_to_full_low_s",
                 "time_to_full_high_s",
+                "wrong",
             ]
             .map(str::to_owned),
         )

@@ -44,7 +44,9 @@ pub(super) fn are_flows_counted<'a>(points: impl Iterator<Item = &'a SamplePoint
     let mut any = false;
     for point in points {
         any = true;
-        if point.buckets_lost || FLOWS.iter().any(|counter| point.rate(*counter).is_none()) {
+        let is_counted =
+            |counter: &Counter| point.rate(*counter).is_some() && !point.is_rate_wrong(*counter);
+        if point.buckets_lost || !FLOWS.iter().all(is_counted) {
             return false;
         }
     }
@@ -83,6 +85,8 @@ mod tests {
             peak: None,
             p99: None,
             source: SourceKind::Probe,
+            is_now_wrong: false,
+            is_window_wrong: false,
             resolution_ms,
         }
     }

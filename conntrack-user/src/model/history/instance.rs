@@ -2,16 +2,23 @@
 
 use std::{cmp::Reverse, collections::VecDeque, ops::Range};
 
-use crate::model::{
-    history::{
-        activity::{Activity, ActivitySummary, are_flows_counted, busiest},
-        buckets::BucketStore,
-        samples::{SamplePoint, SampleStore},
-        time::{Nanos, nanos},
-        views::{self, DimensionView},
-        window::Window,
+use crate::{
+    model::{
+        history::{
+            activity::{Activity, ActivitySummary, are_flows_counted, busiest},
+            buckets::BucketStore,
+            samples::{SamplePoint, SampleStore},
+            time::{Nanos, nanos},
+            views::{self, DimensionView},
+            window::Window,
+        },
+        kernel::{
+            counters::{Counter, named},
+            per_counter::PerCounter,
+        },
+        record::{Burst, Check, Crosscheck, Sample, Top, TopRow, TopTable, Verdict},
     },
-    record::{Burst, Check, Crosscheck, Sample, Top, TopRow, TopTable, Verdict},
+    text::Text,
 };
 
 /// When time goes back by more than this, the clock was set, or a recording was rewound.
@@ -28,6 +35,8 @@ pub struct InstanceHistory {
     bursts: VecDeque<Burst>,
     latest: Option<Sample>,
     crosscheck: Option<Crosscheck>,
+    /// What a check last said of each counter that it proved wrong.
+    disproofs: PerCounter<Text>,
     /// The last window, and the last listing of entries.
     tops: [Option<Top>; 2],
 }
@@ -76,6 +85,33 @@ impl InstanceHistory {
             first: worst.next(),
             others: worst.count(),
         })
+    }
+
+    /// The counters that are wrong in the interval that ends at or before a time, with what their checks last said.
+    #[must_use]
+    pub fn wrong_at(&self, time: Nanos) -> Vec<(Counter, &Text)> {
+        let point = self.samples.at(time);
+        let counters = point.into_iter().flat_map(SamplePoint::wrong_counters);
+        counters
+            .filter_map(|counter| Some((counter, self.disproofs.get(counter)?)))
+            .collect()
+    }
+
+    /// Why a counter is wrong in the interval that ends at or before a time; `None` if it is not.
+    #[must_use]
+    pub fn why_wrong(&self, counter: Counter, time: Nanos) -> Option<&Text> {
+        let mut wrong = self.wrong_at(time).into_iter();
+        wrong.find_map(|(one, reason)| (one == counter).then_some(reason))
+    }
+
+    /// Whether the counter of a burst is wrong in an interval that the burst overlaps. Its name comes from a record.
+    #[must_use]
+    pub fn is_wrong(&self, burst: &Burst) -> bool {
+        let counter = named(burst.counter.raw()).map(|spec| spec.id);
+        let span = span(burst);
+        let points = self.samples.over(&span);
+        let mut wrong = points.flat_map(SamplePoint::wrong_counters);
+        wrong.any(|one| Some(one) == counter)
     }
 
     /// Whether top talkers were reported.
@@ -211,6 +247,9 @@ impl InstanceHistory {
                 self.buckets
                     .add(counter, nanos(buckets.start), &buckets.counts);
             }
+        }
+        for (counter, reason) in sample.wrong.iter() {
+            self.disproofs.set(counter, Some(reason.clone()));
         }
         self.samples.push(point);
         self.latest = Some(Sample {

@@ -43,6 +43,10 @@ pub struct SamplePoint {
     pub sources: [SourceKind; DIMENSIONS],
     /// Whether there are buckets, by dimension.
     pub bucketed: [bool; DIMENSIONS],
+    /// Whether the value is a count of probes that a check proves wrong, by dimension.
+    pub wrong: [bool; DIMENSIONS],
+    /// The same of its buckets. Where the kernel counts too, its rate is right and only they are wrong.
+    pub buckets_wrong: [bool; DIMENSIONS],
     /// Whether some of its buckets were overwritten before they were read.
     pub buckets_lost: bool,
     /// `nf_conntrack_max`.
@@ -64,6 +68,8 @@ impl SamplePoint {
         let mut values = [None; DIMENSIONS];
         let mut sources = [SourceKind::Unavailable; DIMENSIONS];
         let mut bucketed = [false; DIMENSIONS];
+        let mut wrong = [false; DIMENSIONS];
+        let mut buckets_wrong = [false; DIMENSIONS];
         let dimensions = CHARTS
             .iter()
             .enumerate()
@@ -76,7 +82,9 @@ impl SamplePoint {
                 .and_then(|all| all.get(dimension.name))
                 .copied()
                 .unwrap_or(SourceKind::Unavailable);
+            wrong[i] = sample.is_wrong(chart, place);
             if let Quantity::Rate(counter) = dimension.quantity {
+                buckets_wrong[i] = sample.wrong.get(counter).is_some();
                 bucketed[i] = sample
                     .buckets
                     .as_ref()
@@ -89,6 +97,8 @@ impl SamplePoint {
             values,
             sources,
             bucketed,
+            wrong,
+            buckets_wrong,
             buckets_lost: sample.has_lost_buckets(),
             max: sample.max,
             utilization: sample.utilization,
@@ -108,6 +118,24 @@ impl SamplePoint {
     #[must_use]
     pub fn entries(&self) -> Option<f64> {
         self.of(Quantity::Entries)
+    }
+
+    /// Whether that is a count of probes that a check proves wrong.
+    #[must_use]
+    pub fn is_rate_wrong(&self, counter: Counter) -> bool {
+        let dimensions = CHARTS.iter().flat_map(|chart| chart.dimensions);
+        let mut wrong = dimensions.zip(self.wrong);
+        wrong.any(|(dimension, wrong)| wrong && dimension.quantity == Quantity::Rate(counter))
+    }
+
+    /// The counters on charts whose buckets are wrong.
+    pub fn wrong_counters(&self) -> impl Iterator<Item = Counter> {
+        let dimensions = CHARTS.iter().flat_map(|chart| chart.dimensions);
+        let wrong = dimensions.zip(self.buckets_wrong);
+        wrong.filter_map(|(dimension, wrong)| match dimension.quantity {
+            Quantity::Rate(counter) if wrong => Some(counter),
+            _ => None,
+        })
     }
 
     /// Events per second of a counter that is on a chart.

@@ -41,6 +41,10 @@ pub struct DimensionView {
     pub p99: Option<f64>,
     /// Its source at the end of the window.
     pub source: SourceKind,
+    /// Whether `now` is a count of probes that a check proves wrong.
+    pub is_now_wrong: bool,
+    /// Whether `peak`, `p99` and the columns have such counts.
+    pub is_window_wrong: bool,
     /// The resolution of `p99` in milliseconds; `None` if that is the interval.
     pub resolution_ms: Option<f64>,
 }
@@ -106,6 +110,8 @@ fn gauge(samples: &SampleStore, at: usize, window: &Window) -> DimensionView {
         peak: values.iter().copied().reduce(f64::max),
         p99: percentile_99(values, total),
         source: source(samples, at, window),
+        is_now_wrong: false,
+        is_window_wrong: false,
         resolution_ms: None,
     }
 }
@@ -121,6 +127,7 @@ fn rate(
     let mut sums = vec![ColumnSum::default(); window.columns];
     let mut rates = Vec::new();
     let mut covered: Option<(Nanos, Nanos)> = None;
+    let mut is_window_wrong = false;
     for point in samples.over(&range) {
         let Some(value) = point.values[at] else {
             continue;
@@ -128,8 +135,10 @@ fn rate(
         let span = point.start().max(range.start)..point.end.min(range.end);
         if point.bucketed[at] {
             extend(&mut covered, &span);
+            is_window_wrong |= point.buckets_wrong[at];
         } else {
             rates.push(value);
+            is_window_wrong |= point.wrong[at];
         }
         for i in window.columns_of(&span) {
             let column = window.column(i);
@@ -184,6 +193,8 @@ fn rate(
         },
         p99,
         source: source(samples, at, window),
+        is_now_wrong: shown(samples, window).is_some_and(|point| point.wrong[at]),
+        is_window_wrong,
         resolution_ms: covered.map(|_| resolution.milliseconds()),
     }
 }

@@ -2,11 +2,11 @@
 
 use conntrack_ebpf::ProbeCounter;
 
-use super::{instance::InstanceMonitor, interval::Interval};
+use super::{instance::InstanceMonitor, interval::Interval, sample::disproof};
 use crate::{
     clock::Instant,
     model::{
-        alert::{AlertEvaluation, AlertInputs},
+        alert::{AlertEvaluation, AlertId, AlertInputs},
         kernel::{counters::Counter, origin::Origin},
         record::{Alert, AlertState, Check, Ordered, Time, Verdict, worst},
     },
@@ -47,6 +47,10 @@ impl InstanceMonitor {
                     value: due.notification.value,
                     unit: spec.unit.into(),
                     previous: due.notification.previous,
+                    reason: match due.alert {
+                        AlertId::ProbeMismatch => disagreements(&self.checks),
+                        _ => None,
+                    },
                 }
             })
             .collect()
@@ -88,4 +92,15 @@ impl InstanceMonitor {
         }
         (Ordered(states), Ordered(unavailable))
     }
+}
+
+/// What the checks that ended in a mismatch say; `None` if none did.
+fn disagreements(checks: &[Check]) -> Option<Text> {
+    let mismatches = checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Mismatch);
+    let said: Vec<String> = mismatches
+        .map(|check| format!("{}: {}", check.name.raw(), disproof(check).raw()))
+        .collect();
+    (!said.is_empty()).then(|| said.join("; ").into())
 }

@@ -27,7 +27,7 @@ use crate::{
             Alert, Burst, BurstTotals, Check, Crosscheck, InstanceSummary, Sample, Time, Total,
             Verdict, worst,
         },
-        verify::grace::Grace,
+        verify::{by_laws, grace::Grace},
     },
     reading::{
         InstanceReading,
@@ -328,6 +328,7 @@ impl InstanceMonitor {
         if let Some(probes) = reading.probes.as_ref().filter(|_| self.previous.is_some()) {
             let now = reading.at.monotonic;
             self.grace.apply(&mut self.checks, now, probes.in_flight);
+            by_laws::judge(&mut self.checks);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
             per_counter::PerCounter,
         },
         rates::pipeline::of_batch,
-        record::{Buckets, Ordered, Peak, PerCpu, Sample, SourceKind, Time, Verdict, worst},
+        record::{Buckets, Check, Ordered, Peak, PerCpu, Sample, SourceKind, Time, Verdict, worst},
     },
     reading::buckets::{BUCKET_MS, BUCKET_SECONDS, start_of},
     text::Text,
@@ -92,8 +92,25 @@ impl InstanceMonitor {
     /// What the check of a counter says, if it proves the probes' count wrong.
     fn proven_wrong(&self, spec: &CounterSpec) -> Option<Text> {
         let check = self.checks.iter().find(|check| check.name == *spec.name)?;
-        let reason = || check.reason.clone().unwrap_or_else(|| spec.name.into());
-        (check.verdict == Verdict::Mismatch).then(reason)
+        (check.verdict == Verdict::Mismatch).then(|| disproof(check))
+    }
+}
+
+/// What a check that ended in a mismatch says. The reason of a counter that laws disprove has its numbers.
+pub(super) fn disproof(check: &Check) -> Text {
+    let counted = match (check.probe, check.kernel_low, check.kernel_high) {
+        (Some(probe), Some(low), Some(high)) if low == high => {
+            format!("the probes counted {probe}, the kernel {low}")
+        }
+        (Some(probe), Some(low), Some(high)) => {
+            format!("the probes counted {probe}, the kernel {low} to {high}")
+        }
+        _ => String::new(),
+    };
+    match (&check.reason, counted.is_empty()) {
+        (Some(reason), true) => reason.clone(),
+        (Some(reason), false) => format!("{counted}; {}", reason.raw()).into(),
+        (None, _) => counted.into(),
     }
 }
 

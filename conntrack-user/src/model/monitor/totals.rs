@@ -15,7 +15,7 @@ use crate::{
         record::Check,
         verify::{
             bracket::Bracket,
-            conservation::{Conservation, Numbers},
+            conservation::{Conservation, LawInputs},
             crosscheck::Comparison,
             grace::Grace,
         },
@@ -234,8 +234,8 @@ fn numbers<'a>(
     probes: &ProbeReading,
     coverage: &'a Coverage,
     kernel: &Accumulator,
-) -> Numbers<'a> {
-    Numbers {
+) -> LawInputs<'a> {
+    LawInputs {
         base: &attachment.base,
         now,
         entries: reading.kernel.entries(),

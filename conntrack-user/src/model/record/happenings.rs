@@ -51,6 +51,9 @@ pub struct Alert {
     pub unit: Text,
     /// The status that was notified before.
     pub previous: AlertStatus,
+    /// Which checks are about it, and what they say: of `conntrack_probe_mismatch` when it is raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
 }
 
 /// A short time with far more events of one counter than usual.

@@ -75,10 +75,21 @@ pub struct InstanceReport {
     pub checks: Vec<Check>,
     /// The worst verdict, and when it was first given.
     pub worst: Option<(Verdict, Micros)>,
+    /// The counters that a check proved wrong at any time.
+    pub wrong: PerCounter<WrongReport>,
     /// Its summary, if the recording has one.
     pub summary: Option<InstanceSummary>,
     /// Milliseconds of buckets that were overwritten before they were read.
     pub buckets_lost_ms: f64,
+}
+
+/// A counter whose probes' counts a check proved wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrongReport {
+    /// When it was first.
+    pub since: Micros,
+    /// What the check said last.
+    pub reason: Text,
 }
 
 /// When the table was fullest, relative to its maximum at that time, if there was one.
@@ -144,6 +155,10 @@ pub struct DimensionReport {
     pub cells: Cells,
     /// Whether it was unavailable for a part of the time.
     pub has_gap: bool,
+    /// Whether a check proved some of its values by interval wrong.
+    pub are_steps_wrong: bool,
+    /// The same of its counts by bucket. Where the kernel counts too, only they can be wrong.
+    pub are_cells_wrong: bool,
 }
 
 impl DimensionReport {
@@ -151,6 +166,16 @@ impl DimensionReport {
     #[must_use]
     pub fn is_available(&self) -> bool {
         !self.steps.as_slice().is_empty()
+    }
+
+    /// Whether a check proved some of what is drawn wrong.
+    #[must_use]
+    pub fn is_wrong(&self) -> bool {
+        if self.cells.is_empty() {
+            self.are_steps_wrong
+        } else {
+            self.are_cells_wrong
+        }
     }
 
     /// The greatest value and its time: of a bucket if there are buckets, else of an interval.

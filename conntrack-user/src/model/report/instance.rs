@@ -19,6 +19,7 @@ use crate::{
         report::{
             contents::{
                 ChartReport, DimensionReport, FullAlert, Fullest, InstanceReport, TopReport,
+                WrongReport,
             },
             track::{Cells, Micros, Steps},
         },
@@ -75,6 +76,7 @@ impl InstanceReport {
             talkers: Vec::new(),
             checks: Vec::new(),
             worst: None,
+            wrong: PerCounter::default(),
             summary: None,
             buckets_lost_ms: 0.0,
         }
@@ -121,6 +123,14 @@ impl InstanceReport {
                 self.peaks.set(spec.id, Some(*peak));
             }
         }
+        for (counter, reason) in sample.wrong.iter() {
+            let since = self
+                .wrong
+                .get(counter)
+                .map_or(span.end, |known| known.since);
+            let reason = reason.clone();
+            self.wrong.set(counter, Some(WrongReport { since, reason }));
+        }
         let mut added = 0;
         for (c, chart) in self.charts.iter_mut().enumerate() {
             let sources = sample.sources.get(chart.chart.name);
@@ -132,12 +142,16 @@ impl InstanceReport {
                     Some(value) => dimension.steps.add(span.start, span.end, value, SERIES),
                     None => dimension.has_gap = true,
                 }
+                dimension.are_steps_wrong |= sample.is_wrong(c, d);
                 added += 1;
                 let buckets = dimension
                     .counter
                     .and_then(|counter| sample.buckets.as_ref()?.get(counter));
                 if let Some(buckets) = buckets {
                     added += buckets.counts.len();
+                    let counter = dimension.counter;
+                    dimension.are_cells_wrong |=
+                        counter.is_some_and(|counter| sample.wrong.get(counter).is_some());
                     dimension.add_buckets(buckets, origin);
                 }
             }
@@ -249,6 +263,8 @@ impl ChartReport {
             steps: Steps::default(),
             cells: Cells::default(),
             has_gap: false,
+            are_steps_wrong: false,
+            are_cells_wrong: false,
         });
         Self {
             chart,

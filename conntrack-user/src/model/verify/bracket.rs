@@ -61,7 +61,7 @@ pub(super) fn least(source: Selector, base: &Bracket, now: &Bracket) -> i64 {
     rise(source.plus, &base.after, &now.before) - rise(source.minus, &base.before, &now.after)
 }
 
-/// The most.
+/// The largest rise that is possible between them.
 pub(super) fn most(source: Selector, base: &Bracket, now: &Bracket) -> i64 {
     rise(source.plus, &base.before, &now.after) - rise(source.minus, &base.after, &now.before)
 }

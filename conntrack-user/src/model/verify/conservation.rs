@@ -49,9 +49,17 @@ enum Within {
     Calls,
 }
 
+/// How the probes count the change of the number of entries.
+pub(super) const ENTRIES: Selector = Selector::sum(&[AllocCall]).less(&[TableFull, Free]);
+
 const NONE: Selector = Selector::sum(&[]);
 
 impl Law {
+    /// How the probes count the change of the population's size.
+    pub(super) const fn population(self) -> Selector {
+        self.spec().size
+    }
+
     const fn spec(self) -> LawSpec {
         match self {
             Self::Flows => LawSpec {
@@ -117,7 +125,7 @@ struct Bounds {
 
 /// The numbers of a reading that laws are about.
 #[derive(Clone, Copy)]
-pub struct Numbers<'a> {
+pub struct LawInputs<'a> {
     /// The first reading after the probes were attached.
     pub base: &'a Bracket,
     /// The reading to judge.
@@ -165,8 +173,8 @@ impl Conservation {
     /// # Errors
     ///
     /// When a probe that it takes does not count, or the number of entries is not known.
-    pub fn allowed(&self, law: Law, reading: &Numbers<'_>) -> Result<Allowed, Unavailable> {
-        let change = Change::of(law, reading)?;
+    pub fn allowed(&self, law: Law, reading: &LawInputs<'_>) -> Result<Allowed, Unavailable> {
+        let change = PopulationChange::of(law, reading)?;
         let bounds = self.bounds[law as usize];
         let (low, high) = (
             -bounds.high - change.gain,
@@ -182,10 +190,10 @@ impl Conservation {
 
     /// Takes from a reading what the sizes can have been at first. A reading that leaves nothing is left alone: it is wrong, or
     /// what came before it was.
-    pub fn narrow(&mut self, reading: &Numbers<'_>) {
+    pub fn narrow(&mut self, reading: &LawInputs<'_>) {
         let slack = signed(reading.in_flight);
         for law in Law::ALL {
-            let Ok(change) = Change::of(law, reading) else {
+            let Ok(change) = PopulationChange::of(law, reading) else {
                 continue;
             };
             let bounds = &mut self.bounds[law as usize];
@@ -201,7 +209,7 @@ impl Conservation {
 }
 
 /// How far a population can have changed since the probes were attached.
-struct Change {
+struct PopulationChange {
     probe: i64,
     least: i64,
     most: i64,
@@ -210,15 +218,15 @@ struct Change {
     within: i64,
 }
 
-impl Change {
-    fn of(law: Law, reading: &Numbers<'_>) -> Result<Self, Unavailable> {
+impl PopulationChange {
+    fn of(law: Law, reading: &LawInputs<'_>) -> Result<Self, Unavailable> {
         let spec = law.spec();
         for selector in [spec.size, spec.gain, spec.loss] {
             if let Some(reason) = reading.coverage.missing(selector) {
                 return Err(format!("needs its probes: {reason}").into());
             }
         }
-        let Numbers { base, now, .. } = *reading;
+        let LawInputs { base, now, .. } = *reading;
         let within = match spec.within {
             Within::Entries => reading.entries.ok_or_else(|| {
                 Unavailable::from("the kernel's number of entries cannot be read")

@@ -6,7 +6,8 @@
 
 use super::{
     bracket::{kernel_range, value},
-    conservation::{Conservation, Numbers},
+    by_laws,
+    conservation::{Conservation, ENTRIES, LawInputs},
     grace::Grace,
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
             counters::{COUNTERS, CounterSpec, Verify},
             laws::{ENTRIES_BALANCE, Law},
         },
-        record::{Check, Verdict, worst},
+        record::{Check, Verdict},
     },
     reading::{selector::Selector, unavailable::Unavailable},
     text::Text,
@@ -24,7 +25,7 @@ use crate::{
 /// The inputs of the checks of one reading.
 pub struct Comparison<'a> {
     /// The probes' numbers, and the kernel's number of entries.
-    pub numbers: Numbers<'a>,
+    pub numbers: LawInputs<'a>,
     /// The number of entries at the first reading.
     pub entries_before: Option<u64>,
     /// What the laws of conservation leave room for.
@@ -43,12 +44,12 @@ impl Comparison<'_> {
     pub fn checks(&self) -> Vec<Check> {
         let mut checks = vec![self.entries_balance()];
         checks.extend(Law::ALL.map(|law| self.law(law)));
-        let laws = checks.clone();
         checks.extend(COUNTERS.iter().filter_map(|spec| {
             let source = spec.probe?;
             let counted = self.numbers.coverage.missing(source).is_none();
-            counted.then(|| self.counter(spec, source, &laws))
+            counted.then(|| self.counter(spec, source))
         }));
+        by_laws::judge(&mut checks);
         checks
     }
 
@@ -58,7 +59,9 @@ impl Comparison<'_> {
             Ok(allowed) => allowed,
             Err(reason) => return not_comparable(name, None, reason),
         };
-        let residual = outside(allowed.probe, allowed.low, allowed.high);
+        let offset = self.grace.offset(name);
+        let (low, high) = (allowed.low + offset, allowed.high + offset);
+        let residual = outside(allowed.probe, low, high);
         let (verdict, reason) = match residual {
             0 if allowed.bracketed => (Verdict::WithinBracket, None),
             0 => (Verdict::Exact, None),
@@ -67,8 +70,8 @@ impl Comparison<'_> {
         Check {
             name: name.into(),
             probe: Some(allowed.probe),
-            kernel_low: Some(allowed.low),
-            kernel_high: Some(allowed.high),
+            kernel_low: Some(low),
+            kernel_high: Some(high),
             residual: Some(residual),
             verdict,
             reason: reason.map(Text::from),
@@ -76,9 +79,7 @@ impl Comparison<'_> {
     }
 
     fn entries_balance(&self) -> Check {
-        use conntrack_ebpf::ProbeCounter::{AllocCall, Free, TableFull};
-        const SOURCE: Selector = Selector::sum(&[AllocCall]).less(&[TableFull, Free]);
-        let kernel = match self.numbers.coverage.missing(SOURCE) {
+        let kernel = match self.numbers.coverage.missing(ENTRIES) {
             Some(reason) => Err(format!("needs its probes: {reason}").into()),
             None => {
                 let entries = self.entries_before.zip(self.numbers.entries);
@@ -87,10 +88,10 @@ impl Comparison<'_> {
                     .ok_or_else(|| "the kernel's number of entries cannot be read".into())
             }
         };
-        self.check(ENTRIES_BALANCE, SOURCE, kernel, self.numbers.unseen_drops)
+        self.check(ENTRIES_BALANCE, ENTRIES, kernel, self.numbers.unseen_drops)
     }
 
-    fn counter(&self, spec: &CounterSpec, source: Selector, laws: &[Check]) -> Check {
+    fn counter(&self, spec: &CounterSpec, source: Selector) -> Check {
         let column = match spec.verify {
             Verify::Conservation => Err(Unavailable::from("no kernel counts it")),
             Verify::ProbeOnly => Err("no kernel counts it".into()),
@@ -98,46 +99,8 @@ impl Comparison<'_> {
             Verify::Equality => (self.column)(spec),
         };
         match column {
-            Err(reason) if spec.laws.is_empty() => {
-                not_comparable(spec.name, Some(self.risen(source)), reason)
-            }
-            Err(_) => self.by_laws(spec, source, laws),
+            Err(reason) => not_comparable(spec.name, Some(self.risen(source)), reason),
             Ok(column) => self.check(spec.name, source, Ok(column), 0),
-        }
-    }
-
-    /// A counter that no column counts obeys the laws that it is part of. What breaks one of them may be another counter of it:
-    /// all of them are in doubt.
-    fn by_laws(&self, spec: &CounterSpec, source: Selector, laws: &[Check]) -> Check {
-        let of_it = laws
-            .iter()
-            .filter(|check| spec.laws.iter().any(|name| check.name == **name));
-        let of_it: Vec<Check> = of_it.cloned().collect();
-        let probe = Some(self.risen(source));
-        match worst(&of_it) {
-            None => {
-                let reasons = of_it.iter().find_map(|check| check.reason.clone());
-                let reason = reasons.map_or_else(String::new, |reason| format!(": {reason}"));
-                not_comparable(
-                    spec.name,
-                    probe,
-                    format!("no law can be checked{reason}").into(),
-                )
-            }
-            Some(verdict) => {
-                let broken = of_it.iter().filter(|check| check.verdict == verdict);
-                let broken: Vec<&str> = broken.map(|check| check.name.raw()).collect();
-                let reason = match verdict {
-                    Verdict::Undercount | Verdict::Mismatch => {
-                        format!("breaks {}", broken.join(", "))
-                    }
-                    _ => format!("by {}", spec.laws.join(", ")),
-                };
-                Check {
-                    verdict,
-                    ..not_comparable(spec.name, probe, reason.into())
-                }
-            }
         }
     }
 
@@ -249,7 +212,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::verify::bracket::Bracket,
+        model::{record::worst, verify::bracket::Bracket},
         reading::{coverage::Coverage, probes::ProbeTotals},
     };
 
@@ -273,7 +236,7 @@ mod tests {
         // Enough of them that no law but that of entries is in the way.
         let before: u64 = 1_000_000;
         Comparison {
-            numbers: Numbers {
+            numbers: LawInputs {
                 base: &bracket(base),
                 now: &bracket(now),
                 entries: Some(before.checked_add_signed(entries).unwrap()),
@@ -350,7 +313,7 @@ mod tests {
             after: totals,
         };
         Comparison {
-            numbers: Numbers {
+            numbers: LawInputs {
                 base: &bracket([0; COUNTER_SLOTS]),
                 now: &bracket(now),
                 entries: Some(0),
@@ -402,10 +365,17 @@ mod tests {
         assert_eq!(of(&checks, "list_balance").0, Verdict::Exact);
         let (verdict, reason) = of(&checks, "inserted");
         assert_eq!(verdict, Verdict::Mismatch);
-        assert_eq!(reason, "breaks flows_balance, unconfirmed_balance");
+        assert_eq!(
+            reason,
+            "breaks flows_balance, unconfirmed_balance (the probes counted 90; at least 100, if deleted is right)"
+        );
         assert_eq!(
             of(&checks, "deleted"),
-            (Verdict::Mismatch, "breaks flows_balance".to_owned())
+            (
+                Verdict::Mismatch,
+                "breaks flows_balance (the probes counted 100; at most 90, if inserted is right)"
+                    .to_owned()
+            )
         );
         assert_eq!(of(&checks, "delete_list").0, Verdict::Exact);
     }

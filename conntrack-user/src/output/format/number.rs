@@ -65,6 +65,51 @@ pub fn compact(value: f64) -> String {
     }
 }
 
+/// A value in the compact format with fewer digits, at most four characters wide: `0`, `2.5`, `813`, `10k`, `1.2M`.
+#[must_use]
+pub fn rough(value: f64) -> String {
+    let full = compact(value);
+    if full.chars().count() <= ROUGH {
+        return full;
+    }
+    // One decimal less: `9.99k` becomes `10k`, `12.5k` becomes `12k`, `-262k` stays.
+    let size = value.abs();
+    let found = COMPACT.iter().find(|step| size / step.unit < step.below);
+    match found.filter(|step| step.decimals > 0) {
+        Some(step) => {
+            let digits = step.decimals - 1;
+            let scaled = value / step.unit;
+            let text = format!("{scaled:.digits$}{}", step.suffix);
+            match text.chars().count() {
+                ..=ROUGH => text,
+                // `9.99` with one decimal is `10.0`.
+                _ => format!("{scaled:.0}{}", step.suffix),
+            }
+        }
+        None => full,
+    }
+}
+
+/// The width of a rough number.
+const ROUGH: usize = 4;
+
+/// The mark of a count that a check proves wrong.
+pub const WRONG: &str = "!";
+
+/// A number that a check proves wrong, in `width` characters if that has room for it: never without its mark.
+#[must_use]
+pub fn marked_wrong(number: String, value: f64, width: usize) -> String {
+    if number == UNAVAILABLE {
+        return number;
+    }
+    let number = if number.chars().count() < width {
+        number
+    } else {
+        rough(value)
+    };
+    number + WRONG
+}
+
 /// A value in the compact format, or a dash if it is unavailable.
 #[must_use]
 pub fn compact_or_dash(value: Option<f64>) -> String {
@@ -181,6 +226,26 @@ mod tests {
     }
 
     #[test]
+    fn wrong_numbers() {
+        for (value, text) in [
+            (0.0, "0!"),
+            (813.4, "813!"),
+            (1_270.0, "1.3k!"),
+            (9_990.0, "10k!"),
+            (12_500.0, "12k!"),
+            (262_144.0, "262k!"),
+            (1.2e9, "1.2G!"),
+            (f64::NAN, "—"),
+        ] {
+            assert_eq!(marked_wrong(compact(value), value, 5), text, "{value}");
+        }
+        assert_eq!(
+            marked_wrong("123456.25".to_owned(), 123_456.25, 12),
+            "123456.25!"
+        );
+    }
+
+    #[test]
     fn percentages() {
         assert_eq!(percent(92.316), "92.3%");
         assert_eq!(percent_in_text(92.316), "92.3 %");
@@ -192,6 +257,12 @@ mod tests {
         #[test]
         fn never_wider_than_five(value in 0.0..9e11_f64) {
             prop_assert!(compact(value).chars().count() <= 5, "{}", compact(value));
+        }
+
+        #[test]
+        fn a_wrong_one_is_marked_and_no_wider(value in 0.0..9e11_f64) {
+            let text = marked_wrong(compact(value), value, 5);
+            prop_assert!(text.chars().count() <= 5 && text.ends_with('!'), "{}", text);
         }
 
         #[test]

@@ -10,7 +10,7 @@ use crate::{
     output::{
         format::{
             axis::{STEPS, TIME_STEPS_US},
-            number::COMPACT,
+            number::{COMPACT, WRONG},
         },
         report::{alert_class, alert_text},
     },
@@ -57,6 +57,8 @@ struct DimensionData<'a> {
     cells: Vec<(i64, u64, u64)>,
     /// Whether there are buckets.
     fine: bool,
+    /// The mark of its numbers: empty unless a check proved some of them wrong.
+    mark: &'static str,
 }
 
 /// The data as JSON.
@@ -124,6 +126,7 @@ fn dimension(dimension: &DimensionReport) -> DimensionData<'_> {
             })
             .collect(),
         fine: !dimension.cells.is_empty(),
+        mark: if dimension.is_wrong() { WRONG } else { "" },
     }
 }
 

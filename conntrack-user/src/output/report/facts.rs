@@ -15,7 +15,9 @@ use crate::{
     output::{
         format::{
             clock,
-            number::{UNAVAILABLE, compact, compact_or_dash, decimal, optional, percent_in_text},
+            number::{
+                UNAVAILABLE, WRONG, compact, compact_or_dash, decimal, optional, percent_in_text,
+            },
         },
         markup::Escaped,
         report::alert_class,
@@ -46,6 +48,7 @@ pub(super) fn write(
         Some(events(&Losses::new(report, instance))),
         alert(instance),
         Some(crosscheck(report, instance)),
+        wrong(report, instance),
     ];
     for fact in facts.into_iter().flatten() {
         writeln!(
@@ -114,11 +117,12 @@ fn busiest(report: &RecordingReport, instance: &InstanceReport) -> Fact {
     let new = instance.dimension(Counter::New);
     let (value, text) = match new.and_then(DimensionReport::peak) {
         Some((at, rate)) => (
-            format!("{}/s", compact(rate)),
+            format!("{}{}/s", compact(rate), mark(new)),
             format!(
-                "new connections at {}; {}/s on average",
+                "new connections at {}; {}{}/s on average",
                 clock::millis(report.time(at)),
-                compact_or_dash(new.and_then(DimensionReport::mean))
+                compact_or_dash(new.and_then(DimensionReport::mean)),
+                mark(new)
             ),
         ),
         None => {
@@ -232,4 +236,30 @@ fn crosscheck(report: &RecordingReport, instance: &InstanceReport) -> Fact {
         value: verdict.name().to_owned(),
         text,
     }
+}
+
+/// The mark of a dimension's numbers, if they are wrong.
+fn mark(dimension: Option<&DimensionReport>) -> &'static str {
+    match dimension {
+        Some(dimension) if dimension.is_wrong() => WRONG,
+        _ => "",
+    }
+}
+
+/// The counters that were wrong at any time, if there are any.
+fn wrong(report: &RecordingReport, instance: &InstanceReport) -> Option<Fact> {
+    let mut names = Vec::new();
+    let mut texts = Vec::new();
+    for (counter, wrong) in instance.wrong.iter() {
+        let name = counter.spec().name;
+        let since = clock::millis(report.time(wrong.since));
+        names.push(name);
+        texts.push(format!("{name}, first at {since}: {}", wrong.reason));
+    }
+    (!names.is_empty()).then(|| Fact {
+        class: "bad",
+        name: "Do not trust",
+        value: names.join(", "),
+        text: texts.join("; "),
+    })
 }

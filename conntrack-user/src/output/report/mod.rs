@@ -24,7 +24,10 @@ use crate::{
         report::RecordingReport,
     },
     output::{
-        format::{clock, duration, number::UNAVAILABLE},
+        format::{
+            clock, duration,
+            number::{UNAVAILABLE, WRONG},
+        },
         markup::Escaped,
     },
     text::{Plain, Text},
@@ -215,7 +218,7 @@ fn footer(page: &mut String, report: &RecordingReport) -> std::fmt::Result {
         page,
         "<footer><h2>How to read this</h2><p>The line is the average, the shade behind it the busiest bucket of 1.05 ms \
          (where only the kernel counts, the busiest interval). Dimensions marked ▼ are drawn below zero; their numbers \
-         are positive. Bands mark bursts, upright lines alerts: where they were raised, and where they were over. {UNAVAILABLE} is unavailable, which is not 0. Times are UTC.</p>\
+         are positive. Bands mark bursts, upright lines alerts: where they were raised, and where they were over. {UNAVAILABLE} is unavailable, which is not 0; {WRONG} marks counts that a check proved wrong. Times are UTC.</p>\
          <p class=\"keys\" hidden>Keys: <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>←</kbd> <kbd>→</kbd> move, <kbd>0</kbd> \
          shows all, <kbd>B</kbd> the busiest moment of the chart that has the focus, else of new connections. Drag over \
          a chart to zoom to a part; the address of the page then names that part.</p>\

@@ -177,9 +177,9 @@
       svg.append(make("path", { class: `peak d${d}`, d: path(out, true, (c) => c.max * sign) }));
       svg.append(make("path", { class: `mean d${d}`, d: path(out, false, (c) => c.mean * sign) }));
       const cell = (name, text) => { rows[d].querySelector("td." + name).textContent = text; };
-      cell("peak", peak === null ? "—" : compact(peak));
+      cell("peak", peak === null ? "—" : compact(peak) + dimension.mark);
       cell("at", peak ? clock(at) : "");
-      cell("mean", mean === null ? "—" : compact(mean));
+      cell("mean", mean === null ? "—" : compact(mean) + dimension.mark);
       rows[d].dataset.peak = peak === null ? "" : peak;
       rows[d].dataset.at = peak ? new Date((data.origin + at) / 1000).toISOString() : "";
     });

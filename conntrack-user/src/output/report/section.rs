@@ -10,7 +10,7 @@ use crate::{
     output::{
         format::{
             clock,
-            number::{UNAVAILABLE, compact, compact_or_dash},
+            number::{UNAVAILABLE, WRONG, compact},
         },
         markup::Escaped,
         report::{facts, tables},
@@ -79,9 +79,14 @@ fn legend(
     } else {
         "drawn above zero"
     };
+    let (wrong, class) = if dimension.is_wrong() {
+        (WRONG, " class=\"wrong\"")
+    } else {
+        ("", "")
+    };
     write!(
         page,
-        "<tr data-dimension=\"{}\"><th scope=\"row\"><span class=\"key d{d}\" title=\"{side}\">{mark}</span> {}</th>",
+        "<tr data-dimension=\"{}\"{class}><th scope=\"row\"><span class=\"key d{d}\" title=\"{side}\">{mark}</span> {}{wrong}</th>",
         dimension.name, dimension.name
     )?;
     if !dimension.is_available() {
@@ -93,10 +98,12 @@ fn legend(
             Escaped(reason)
         );
     }
-    let mean = compact_or_dash(dimension.mean());
+    let number = |value| format!("{}{wrong}", compact(value));
+    let mean = dimension.mean().map(number);
+    let mean = mean.unwrap_or_else(|| UNAVAILABLE.to_owned());
     let (peak, at) = match dimension.peak() {
-        Some((at, peak)) if peak > 0.0 => (compact(peak), clock::millis(report.time(at))),
-        Some((_, peak)) => (compact(peak), String::new()),
+        Some((at, peak)) if peak > 0.0 => (number(peak), clock::millis(report.time(at))),
+        Some((_, peak)) => (number(peak), String::new()),
         None => (UNAVAILABLE.to_owned(), String::new()),
     };
     let source = match (dimension.source, dimension.cells.is_empty()) {

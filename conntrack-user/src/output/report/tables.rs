@@ -3,13 +3,16 @@
 use std::fmt::Write;
 
 use crate::{
-    model::report::{InstanceReport, Losses, RecordingReport, TopReport},
+    model::{
+        kernel::counters::{Counter, named},
+        report::{InstanceReport, Losses, RecordingReport, TopReport},
+    },
     output::{
         checks::range_in_text,
         durations,
         format::{
             clock, duration,
-            number::{compact, decimal, optional, percent_in_text},
+            number::{WRONG, compact, decimal, optional, percent_in_text},
         },
         markup::Escaped,
         report::table::{close, open},
@@ -29,6 +32,15 @@ pub(super) fn write(
     top(page, instance)?;
     events(page, report, instance)?;
     crosscheck(page, instance)
+}
+
+/// The mark of a counter's numbers, if it was wrong at any time.
+fn mark(instance: &InstanceReport, counter: Counter) -> &'static str {
+    if instance.wrong.get(counter).is_some() {
+        WRONG
+    } else {
+        ""
+    }
 }
 
 /// Writes a button that zooms the charts to a time span.
@@ -67,9 +79,11 @@ fn bursts(
     open(page, &title, text, &columns)?;
     for burst in &instance.bursts {
         let start = clock::millis(burst.start);
+        let counter = named(burst.counter.raw()).map(|spec| spec.id);
+        let mark = counter.map_or("", |counter| mark(instance, counter));
         write!(
             page,
-            "<tr class=\"burst-row\"><td>{}</td><td>{start}</td><td>{}</td><td>{}</td><td>{}/s</td><td>{}/s</td>",
+            "<tr class=\"burst-row\"><td>{}</td><td>{start}</td><td>{}</td><td>{}{mark}</td><td>{}{mark}/s</td><td>{}{mark}/s</td>",
             Escaped(&burst.counter),
             duration::millis(burst.duration_ms),
             burst.count,
@@ -105,9 +119,10 @@ fn peaks(
     )?;
     for (counter, peak, at) in busy {
         let (spec, time) = (counter.spec(), clock::millis(at));
+        let mark = mark(instance, counter);
         write!(
             page,
-            "<tr><td>{}</td><td>{}</td><td>{}/s</td><td>{time}</td>",
+            "<tr><td>{}{mark}</td><td>{}</td><td>{}{mark}/s</td><td>{time}</td>",
             spec.name,
             Escaped(spec.meaning),
             compact(peak.rate)

@@ -51,6 +51,7 @@ fn alert(status: AlertStatus, previous: AlertStatus, value: f64) -> Record {
         value,
         unit: spec.unit.into(),
         previous,
+        reason: None,
     })
 }
 

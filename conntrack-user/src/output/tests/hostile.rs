@@ -365,15 +365,16 @@ fn sample() -> impl Strategy<Value = Record> {
         alerts(),
         vec((text(), text()), 0..3).prop_map(Ordered),
         option::of(verdict()),
+        per_counter(text()),
     );
     (time(), float(), instance(), table, counted, judged).prop_map(
         |(time, interval_s, instance, table, counted, judged)| {
             let (entries, max, utilization, time_to_full_s) = table;
             let (charts, sources, counters, peaks, histograms, buckets, per_cpu, buckets_lost_ms) =
                 counted;
-            let (untracked, alerts, alerts_unavailable, verdict) = judged;
+            let (untracked, alerts, alerts_unavailable, verdict, wrong) = judged;
             Record::Sample(Box::new(Sample {
-                wrong: PerCounter::default(),
+                wrong,
                 time,
                 interval_s,
                 instance,
@@ -601,9 +602,10 @@ fn record() -> impl Strategy<Value = Record> {
         (instance(), text(), text()),
         [status(), status()],
         float(),
+        option::of(text()),
     )
         .prop_map(
-            |(time, (instance, name, unit), [status, previous], value)| {
+            |(time, (instance, name, unit), [status, previous], value, reason)| {
                 Record::Alert(Alert {
                     time,
                     instance,
@@ -612,6 +614,7 @@ fn record() -> impl Strategy<Value = Record> {
                     value,
                     unit,
                     previous,
+                    reason,
                 })
             },
         );

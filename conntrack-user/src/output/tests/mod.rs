@@ -9,3 +9,4 @@ mod per_cpu;
 mod report;
 mod text_view;
 mod top;
+mod wrong;

@@ -38,13 +38,13 @@ use conntrack_ebpf::BUCKET_NS;
 use jiff::Timestamp;
 use serde_json::Value;
 
-type TestResult = Result<(), Box<dyn std::error::Error>>;
+pub(super) type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-const SMALL: Option<Size> = Some(Size {
+pub(super) const SMALL: Option<Size> = Some(Size {
     columns: 80,
     rows: 24,
 });
-const LARGE: Option<Size> = Some(Size {
+pub(super) const LARGE: Option<Size> = Some(Size {
     columns: 200,
     rows: 50,
 });
@@ -54,7 +54,7 @@ fn time(ms: u64) -> Time {
     Time(Timestamp::constant(1_767_323_045, 678_901_000) + std::time::Duration::from_millis(ms))
 }
 
-fn per_counter<T: Copy>(values: &[(Counter, T)]) -> PerCounter<T> {
+pub(super) fn per_counter<T: Copy>(values: &[(Counter, T)]) -> PerCounter<T> {
     PerCounter::from_fn(|spec| values.iter().find(|(c, _)| *c == spec.id).map(|(_, v)| *v))
 }
 
@@ -89,7 +89,7 @@ fn unavailable(probes: &Probes) -> PerCounter<Text> {
     })
 }
 
-fn hello(probes: Probes) -> Record {
+pub(super) fn hello(probes: Probes) -> Record {
     Record::Hello(Box::new(Hello {
         schema: SCHEMA,
         version: "0.1.0".into(),
@@ -105,7 +105,7 @@ fn hello(probes: Probes) -> Record {
     }))
 }
 
-fn probes_on() -> Probes {
+pub(super) fn probes_on() -> Probes {
     Probes {
         mode: "kprobe".into(),
         group: "flow".into(),
@@ -226,11 +226,11 @@ fn charts<T>(value: impl Fn(Quantity) -> T) -> Ordered<Ordered<T>> {
     )
 }
 
-fn idle() -> Sample {
+pub(super) fn idle() -> Sample {
     sample(0, true, 0, &[])
 }
 
-fn busy() -> Sample {
+pub(super) fn busy() -> Sample {
     let rates = [
         (Counter::New, 81_250.0),
         (Counter::Invalid, 2.5),
@@ -287,7 +287,7 @@ fn lossy() -> Sample {
     }
 }
 
-fn check(name: &'static str, probe: i64, kernel: [i64; 2], verdict: Verdict) -> Check {
+pub(super) fn check(name: &'static str, probe: i64, kernel: [i64; 2], verdict: Verdict) -> Check {
     let [low, high] = kernel;
     Check {
         name: name.into(),
@@ -304,7 +304,7 @@ fn check(name: &'static str, probe: i64, kernel: [i64; 2], verdict: Verdict) -> 
     }
 }
 
-fn not_comparable(name: &'static str, probe: i64, reason: &str) -> Check {
+pub(super) fn not_comparable(name: &'static str, probe: i64, reason: &str) -> Check {
     Check {
         name: name.into(),
         probe: Some(probe),
@@ -316,7 +316,7 @@ fn not_comparable(name: &'static str, probe: i64, reason: &str) -> Check {
     }
 }
 
-fn crosscheck(ms: u64, checks: Vec<Check>) -> Record {
+pub(super) fn crosscheck(ms: u64, checks: Vec<Check>) -> Record {
     Record::Crosscheck(Crosscheck {
         time: time(ms),
         instance: "self".into(),
@@ -348,6 +348,7 @@ fn alert(ms: u64, previous: AlertStatus, status: AlertStatus, value: f64) -> Rec
         value,
         unit: ConntrackFull::UNIT.into(),
         previous,
+        reason: None,
     })
 }
 
@@ -369,7 +370,7 @@ fn event() -> Record {
     }))
 }
 
-fn summary(crosscheck: Vec<Check>) -> Record {
+pub(super) fn summary(crosscheck: Vec<Check>) -> Record {
     let total = |probe, kernel| Total { probe, kernel };
     let percentiles = |max: f64| Percentiles {
         p50: 0.0,
@@ -426,7 +427,7 @@ fn write<S: Sink>(sink: &mut S, records: &[Record]) -> io::Result<()> {
     sink.flush()
 }
 
-fn as_text(terminal: Option<Size>, records: &[Record]) -> io::Result<String> {
+pub(super) fn as_text(terminal: Option<Size>, records: &[Record]) -> io::Result<String> {
     let mut out = Vec::new();
     write(
         &mut TextSink::new(&mut out, terminal, View::default()),
@@ -435,13 +436,13 @@ fn as_text(terminal: Option<Size>, records: &[Record]) -> io::Result<String> {
     String::from_utf8(out).map_err(io::Error::other)
 }
 
-fn as_csv(records: &[Record]) -> io::Result<String> {
+pub(super) fn as_csv(records: &[Record]) -> io::Result<String> {
     let mut out = Vec::new();
     write(&mut Csv::new(&mut out), records)?;
     String::from_utf8(out).map_err(io::Error::other)
 }
 
-fn burst() -> Record {
+pub(super) fn burst() -> Record {
     Record::Burst(Burst {
         instance: "self".into(),
         counter: "new".into(),
@@ -455,7 +456,7 @@ fn burst() -> Record {
     })
 }
 
-fn as_json(record: Record) -> io::Result<(String, Value)> {
+pub(super) fn as_json(record: Record) -> io::Result<(String, Value)> {
     let mut out = Vec::new();
     write(&mut Json::new(&mut out), std::slice::from_ref(&record))?;
     let line = String::from_utf8(out).map_err(io::Error::other)?;
@@ -975,6 +976,7 @@ fn csv_has_as_many_cells_on_every_line() -> TestResult {
         "time_to_full_s",
         "time_to_full_low_s",
         "time_to_full_high_s",
+        "wrong",
     ]);
     assert_eq!(header, expected);
     for line in lines {

@@ -39,7 +39,7 @@ fn on(cpus: Option<Vec<u32>>, new: &[f64], inserted: &[f64]) -> PerCpu {
 }
 
 fn text(per_cpu: &PerCpu, width: Option<usize>) -> String {
-    lines(per_cpu, |_| true, width).join("\n")
+    lines(per_cpu, |_| true, |_| false, width).join("\n")
 }
 
 /// Two sockets with a gap between their CPU ids.
@@ -74,7 +74,7 @@ fn rows_without_ids_are_named_rows() {
 
 #[test]
 fn only_selected_columns_are_shown() {
-    let lines = lines(&eight(), |counter| counter == Counter::New, None);
+    let lines = lines(&eight(), |counter| counter == Counter::New, |_| false, None);
     assert_eq!(lines.len(), 1);
 }
 

@@ -3,8 +3,8 @@
 
 use crate::{
     model::{
-        kernel::charts::CHARTS,
-        record::Record,
+        kernel::{charts::CHARTS, counters::Counter},
+        record::{Record, Verdict},
         report::{Builder, RecordingReport},
     },
     output::report::page,
@@ -330,4 +330,45 @@ fn without_samples_there_is_no_report() {
     let mut builder = Builder::default();
     builder.add(&hello("self"));
     assert!(builder.finish().is_none());
+}
+
+#[test]
+fn counts_that_were_wrong_are_marked_and_listed() {
+    let new =
+        json!({"start": "2026-01-02T03:04:05.050000Z", "width_ms": 1.048576, "counts": [2, 0, 5]});
+    let mut builder = Builder::default();
+    builder.add(&hello("self"));
+    for tenth in 1..=3 {
+        let mut record = sample("self", tenth, &json!({"new": new}));
+        if let Record::Sample(sample) = &mut record
+            && tenth == 2
+        {
+            let reason = "breaks packets_balance (the probes counted 7; at least 9)";
+            sample.wrong.set(Counter::New, Some(reason.into()));
+            sample.verdict = Some(Verdict::Mismatch);
+        }
+        builder.add(&record);
+    }
+    let report = builder.finish().expect("there are samples");
+    let page = page(&report, "a recording");
+    let [class, value, text] = fact(&page, "Do not trust");
+    assert_eq!([class.as_str(), value.as_str()], ["bad", "new"]);
+    assert_eq!(
+        text,
+        "new, first at 03:04:05.200: breaks packets_balance (the probes counted 7; at least 9)"
+    );
+    let marked = |line: &&str| line.contains("class=\"wrong\"");
+    let rows: Vec<&str> = page.lines().filter(marked).collect();
+    insta::assert_snapshot!("wrong_legend", rows.join("\n"));
+    assert!(
+        page.contains("<td>new!</td>") && page.contains("4.77k!/s"),
+        "{page}"
+    );
+    let data = page.split_once("<script type=\"application/json\" id=\"data\">");
+    let (data, _) = data
+        .and_then(|(_, data)| data.split_once("</script>"))
+        .expect("data");
+    let data: Value = serde_json::from_str(data).expect("JSON");
+    let charts = &data["instances"][0]["charts"];
+    assert_eq!([&charts[1][0]["mark"], &charts[2][0]["mark"]], ["!", ""]);
 }

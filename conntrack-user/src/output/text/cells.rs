@@ -10,7 +10,9 @@ use crate::{
     output::{
         format::{
             clock, duration,
-            number::{UNAVAILABLE, compact_or_dash, exact_or_dash, optional, percent},
+            number::{
+                UNAVAILABLE, compact_or_dash, exact_or_dash, marked_wrong, optional, percent,
+            },
         },
         text::{
             columns::{ColumnField, INSTANCE, Numbers, TextColumn},
@@ -21,7 +23,7 @@ use crate::{
 
 /// The text of a cell, padded to the width of its column, and its tone.
 pub(super) fn filled(sample: &Sample, column: &TextColumn, numbers: Numbers) -> (String, Tone) {
-    let (text, tone) = cell(sample, column.field, numbers);
+    let (text, tone) = cell(sample, column, numbers);
     let tone = if text == UNAVAILABLE { Tone::Dim } else { tone };
     (pad(&text, column), tone)
 }
@@ -37,12 +39,16 @@ pub(super) fn pad(text: &str, column: &TextColumn) -> String {
     }
 }
 
-fn cell(sample: &Sample, field: ColumnField, numbers: Numbers) -> (String, Tone) {
+fn cell(sample: &Sample, column: &TextColumn, numbers: Numbers) -> (String, Tone) {
     let rate = |value: Option<f64>| match numbers {
         Numbers::Human => compact_or_dash(value),
         Numbers::Exact => exact_or_dash(value),
     };
-    match field {
+    let wrong = |value: f64| {
+        let number = marked_wrong(rate(Some(value)), value, column.width);
+        (number, Tone::Bad)
+    };
+    match column.field {
         ColumnField::Time => (clock::millis(sample.time), Tone::Plain),
         ColumnField::Instance => (
             sample.instance.to_string().chars().take(INSTANCE).collect(),
@@ -62,6 +68,9 @@ fn cell(sample: &Sample, field: ColumnField, numbers: Numbers) -> (String, Tone)
         ColumnField::TimeToFullRange => (forecast(sample, duration::compact_range), Tone::Plain),
         ColumnField::Rate(chart, dimension) => {
             let value = sample.value(chart, dimension);
+            if let Some(value) = value.filter(|_| sample.is_wrong(chart, dimension)) {
+                return wrong(value);
+            }
             let tone = match value {
                 Some(0.0) => Tone::Dim,
                 Some(_) if chart == ChartId::Errors as usize => Tone::Bad,
@@ -71,6 +80,9 @@ fn cell(sample: &Sample, field: ColumnField, numbers: Numbers) -> (String, Tone)
         }
         ColumnField::Peak(counter) => {
             let value = sample.peaks.get(counter).map(|peak| peak.rate);
+            if let Some(value) = value.filter(|_| sample.wrong.get(counter).is_some()) {
+                return wrong(value);
+            }
             let idle = value == Some(0.0);
             (rate(value), if idle { Tone::Dim } else { Tone::Plain })
         }

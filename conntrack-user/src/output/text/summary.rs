@@ -8,11 +8,14 @@ use crate::{
         durations,
         format::{
             duration,
-            number::{UNAVAILABLE, compact_or_dash, optional},
+            number::{UNAVAILABLE, WRONG, compact, compact_or_dash, marked_wrong, optional},
         },
         text::style::Tone,
     },
 };
+
+/// The width of a percentile.
+const PERCENTILE: usize = 5;
 
 /// The lines of the summary, each with its tone.
 pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String, Tone)> {
@@ -36,17 +39,27 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
         lines.push((line, tone(check.verdict)));
     }
     for counted in instance.counted() {
-        let rate = |of: fn(&Percentiles) -> f64| compact_or_dash(counted.percentiles.map(of));
+        let wrong = instance.is_wrong(counted.counter);
+        let number = |value: Option<f64>| match value {
+            Some(value) if wrong => marked_wrong(compact(value), value, PERCENTILE),
+            value => compact_or_dash(value),
+        };
+        let rate = |of: fn(&Percentiles) -> f64| number(counted.percentiles.map(of));
         let line = format!(
             "{:<16} {:>10} {:>10}  {:<14} {:>5} {:>5} {:>5} {:>5}",
             counted.counter.spec().name,
-            optional(counted.total.probe),
+            optional(
+                counted
+                    .total
+                    .probe
+                    .map(|probe| format!("{probe}{}", mark(wrong)))
+            ),
             optional(counted.total.kernel),
             counted.check.map_or(UNAVAILABLE, |c| c.verdict.name()),
             rate(|p| p.p50),
             rate(|p| p.p99),
             rate(|p| p.max),
-            compact_or_dash(counted.percentiles.and_then(|p| p.dispersion)),
+            number(counted.percentiles.and_then(|p| p.dispersion)),
         );
         lines.push((line, counted.check.map_or(Tone::Plain, |c| tone(c.verdict))));
     }
@@ -57,7 +70,7 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
     if !still.is_empty() {
         lines.push((format!("nothing counted: {}", still.join(" ")), Tone::Dim));
     }
-    let bursts = bursts::table(&instance.bursts).into_iter();
+    let bursts = bursts::table(&instance.bursts, |counter| instance.is_wrong(counter)).into_iter();
     lines.extend(bursts.map(|line| (line, Tone::Plain)));
     for check in instance.bad_checks() {
         lines.push((format!("! {}", explanation(check)), tone(check.verdict)));
@@ -74,6 +87,10 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
         lines.push((line, Tone::Plain));
     }
     lines
+}
+
+const fn mark(wrong: bool) -> &'static str {
+    if wrong { WRONG } else { "" }
 }
 
 /// The tone of a check's verdict: a good one is not emphasised.

@@ -117,6 +117,7 @@ fn record(n: u32) -> Record {
         value: 90.0 + f64::from(n) / 7.0,
         unit: "%".into(),
         previous: crate::model::alert::AlertStatus::Clear,
+        reason: None,
     })
 }
 

@@ -951,3 +951,46 @@ fn a_call_in_flight_at_the_first_reading_is_allowed_for() -> TestResult {
     );
     Ok(())
 }
+
+#[test]
+fn a_counter_is_wrong_only_once_its_law_is_broken_for_certain() -> TestResult {
+    let mut monitor = monitor(everything());
+    monitor.observe(&in_flight(0, 0, 0)?);
+    next(&mut monitor, &in_flight(200, 3, 3)?)?;
+    for (ms, verdict) in [
+        (400, Verdict::WithinBracket),
+        (1300, Verdict::WithinBracket),
+        (1400, Verdict::Mismatch),
+    ] {
+        let sample = next(&mut monitor, &in_flight(ms, 4, 5)?)?.sample;
+        assert_eq!(sample.verdict, Some(verdict), "{ms} ms");
+        let reason = sample.wrong.get(Counter::Alloc).map(Text::raw);
+        let expected = (verdict == Verdict::Mismatch).then_some(
+            "breaks entries_balance (the probes counted 4; at least 5, if free is right)",
+        );
+        assert_eq!(reason, expected, "{ms} ms");
+    }
+    // It was not lost after all: the call took that long.
+    let sample = next(&mut monitor, &in_flight(1600, 5, 5)?)?.sample;
+    assert!(sample.wrong.is_empty(), "{:?}", sample.wrong);
+    Ok(())
+}
+
+#[test]
+fn the_alert_on_a_mismatch_names_what_broke() -> TestResult {
+    let mut monitor = monitor(everything());
+    monitor.observe(&in_flight(0, 0, 0)?);
+    let alerts = next(&mut monitor, &in_flight(200, 10, 50)?)?.alerts;
+    let alert = alerts
+        .iter()
+        .find(|alert| alert.name == *"conntrack_probe_mismatch")
+        .ok_or("no alert")?;
+    let reason = alert.reason.as_ref().ok_or("no reason")?.raw();
+    for part in [
+        "entries_balance: the probes counted 10, the kernel 50; ",
+        "alloc: breaks entries_balance (the probes counted 10; at least 50, if free is right)",
+    ] {
+        assert!(reason.contains(part), "{reason}");
+    }
+    Ok(())
+}

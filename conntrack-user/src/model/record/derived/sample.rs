@@ -3,8 +3,11 @@
 use std::fmt;
 
 use crate::model::{
-    kernel::{charts::CHARTS, counters::Counter},
-    record::sample::{PerCpu, Sample},
+    kernel::{
+        charts::{CHARTS, Quantity},
+        counters::Counter,
+    },
+    record::sample::{PerCpu, Sample, SourceKind},
 };
 
 /// The CPU of a rate.
@@ -64,6 +67,32 @@ impl Sample {
         let dimension = chart.dimensions.get(dimension)?;
         let value = *self.charts.get(chart.name)?.get(dimension.name)?;
         value.filter(|value| value.is_finite())
+    }
+
+    /// Whether the value of a dimension, by its indices in [`CHARTS`], is a count of probes that a check proves wrong.
+    #[must_use]
+    pub(crate) fn is_wrong(&self, chart: usize, dimension: usize) -> bool {
+        let place = CHARTS
+            .get(chart)
+            .and_then(|chart| Some((chart, chart.dimensions.get(dimension)?)));
+        let Some((chart, dimension)) = place else {
+            return false;
+        };
+        let Quantity::Rate(counter) = dimension.quantity else {
+            return false;
+        };
+        let sources = self.sources.get(chart.name);
+        let source = sources.and_then(|sources| sources.get(dimension.name));
+        self.wrong.get(counter).is_some() && source != Some(&SourceKind::Proc)
+    }
+
+    /// Whether a counter's rate is a count of probes that a check proves wrong.
+    #[must_use]
+    pub(crate) fn is_rate_wrong(&self, counter: Counter) -> bool {
+        match counter.spec().place {
+            Some(place) => self.is_wrong(place.chart as usize, place.order),
+            None => self.wrong.get(counter).is_some(),
+        }
     }
 
     /// Whether buckets of the interval were lost.

@@ -58,6 +58,13 @@ impl InstanceSummary {
         still.map(|(counter, _)| counter.spec().name)
     }
 
+    /// Whether a check proves the probes' count of a counter wrong.
+    pub(crate) fn is_wrong(&self, counter: Counter) -> bool {
+        let name = counter.spec().name;
+        let mut checks = self.crosscheck.iter();
+        checks.any(|check| check.name == *name && check.verdict == Verdict::Mismatch)
+    }
+
     /// The checks that found wrong counts.
     pub(crate) fn bad_checks(&self) -> impl Iterator<Item = &Check> {
         self.crosscheck

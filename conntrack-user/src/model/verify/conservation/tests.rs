@@ -143,7 +143,7 @@ impl Run {
             before,
             after: told(&self.kernel.counts),
         };
-        let numbers = Numbers {
+        let numbers = LawInputs {
             base: &self.base,
             now: &now,
             entries,
@@ -254,7 +254,7 @@ fn a_law_says_what_it_lacks() {
     let mut run = Run::start(Kernel::with(0, 1, 0));
     run.coverage = Coverage::except(vec![(DeleteList, "it is so".into())]);
     let now = run.base;
-    let numbers = Numbers {
+    let numbers = LawInputs {
         base: &run.base,
         now: &now,
         entries: None,

@@ -13,7 +13,7 @@ use crate::{
         record::SourceKind,
     },
     output::{
-        format::number::{UNAVAILABLE, compact, decimal},
+        format::number::{UNAVAILABLE, WRONG, compact, decimal, marked_wrong},
         live::{
             app::App,
             panels::{
@@ -27,6 +27,9 @@ use crate::{
         },
     },
 };
+
+/// The width of a number, without the blank.
+const DIGITS: usize = NUMBER as usize - 1;
 
 /// Draws a chart.
 pub(super) fn draw(
@@ -168,11 +171,21 @@ fn legend_row(
     } else {
         theme.muted()
     };
-    line.push_span(Span::styled(format!(" {label:<width$}"), style));
+    let is_wrong = view.is_now_wrong || view.is_window_wrong;
+    line.push_span(if is_wrong {
+        Span::styled(format!("{WRONG}{label:<width$}"), theme.alarm())
+    } else {
+        Span::styled(format!(" {label:<width$}"), style)
+    });
     let count = dimension.quantity == Quantity::Entries;
-    let values = [view.now, view.peak, view.p99];
-    for (i, value) in values.into_iter().take(shape.numbers.into()).enumerate() {
+    let values = [
+        (view.now, view.is_now_wrong),
+        (view.peak, view.is_window_wrong),
+        (view.p99, view.is_window_wrong),
+    ];
+    for (i, (value, wrong)) in values.into_iter().take(shape.numbers.into()).enumerate() {
         let text = match value {
+            Some(value) if wrong => marked_wrong(compact(value), value, DIGITS),
             // Unknown, and not zero.
             None => UNAVAILABLE.to_owned(),
             Some(value) if count && value < 99_999.5 => decimal(value, 0),
@@ -180,6 +193,7 @@ fn legend_row(
         };
         let style = match (value, i) {
             (None, _) => theme.muted(),
+            _ if wrong => theme.critical(),
             (Some(0.0), _) => theme.muted(),
             (_, 0) => theme.strong(),
             _ => ratatui::style::Style::new(),

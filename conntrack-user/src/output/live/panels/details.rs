@@ -12,7 +12,10 @@ use crate::{
         record::SourceKind,
     },
     output::{
-        format::{duration, number::UNAVAILABLE},
+        format::{
+            duration,
+            number::{UNAVAILABLE, WRONG},
+        },
         live::{
             app::App,
             panels::{chart_shape::ChartShape, chart_views::ChartViews, pieces},
@@ -36,11 +39,13 @@ pub(super) fn draw(app: &App, area: Rect, views: &ChartViews<'_>, buffer: &mut B
     for (place, (dimension, view)) in spec.dimensions.iter().zip(views.iter()).enumerate() {
         let known = view.source != SourceKind::Unavailable;
         let (source, text) = if known {
-            (source(view.source), meaning(dimension).to_owned())
+            (source(view.source), about(app, dimension))
         } else {
             (UNAVAILABLE, reason(app, dimension))
         };
-        let style = if known {
+        let style = if view.is_now_wrong || view.is_window_wrong {
+            theme.alarm()
+        } else if known {
             theme.colour(dimension.colour)
         } else {
             theme.muted()
@@ -79,6 +84,18 @@ const fn source(kind: SourceKind) -> &'static str {
         SourceKind::Proc => "kernel",
         SourceKind::Probe => "probe",
         SourceKind::Unavailable => UNAVAILABLE,
+    }
+}
+
+/// The meaning of a dimension, or why its counts are wrong at the end of the window.
+fn about(app: &App, dimension: &Dimension) -> String {
+    let wrong = match dimension.quantity {
+        Quantity::Rate(counter) => app.instance().and_then(|i| i.why_wrong(counter, app.end())),
+        Quantity::Entries => None,
+    };
+    match wrong {
+        Some(reason) => format!("{WRONG} wrong: {reason}"),
+        None => meaning(dimension).to_owned(),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     output::{
         format::{
             clock, duration,
-            number::{compact, decimal},
+            number::{WRONG, compact, decimal},
         },
         live::{app::App, panels::pieces},
     },
@@ -136,8 +136,11 @@ impl<'a> FeedLine<'a> {
                 line.kind = "burst".to_owned();
                 line.style = theme.key();
                 line.time = nanos(burst.start);
+                let instance = app.history.instance(burst.instance.raw());
+                let is_wrong = instance.is_some_and(|instance| instance.is_wrong(burst));
+                let mark = if is_wrong { WRONG } else { "" };
                 line.text = format!(
-                    "{}{} {} in {}, peak {}/s",
+                    "{}{}{mark} {} in {}, peak {}{mark}/s",
                     within(&burst.instance),
                     burst.count,
                     burst.counter,
@@ -151,8 +154,10 @@ impl<'a> FeedLine<'a> {
                     AlertStatus::Critical => theme.alarm(),
                     status => theme.status(status),
                 };
+                let reason = alert.reason.as_ref();
+                let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
                 line.text = format!(
-                    " {}{} {} {} (was {})",
+                    " {}{} {} {} (was {}){reason}",
                     within(&alert.instance),
                     alert.name,
                     decimal(alert.value, 1),

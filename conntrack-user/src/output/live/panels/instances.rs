@@ -3,13 +3,16 @@
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
+    style::Style,
     text::{Line, Span},
 };
 
 use crate::{
     model::{history::instance::InstanceHistory, kernel::counters::Counter, record::Verdict},
     output::{
-        format::number::{UNAVAILABLE, compact_or_dash, decimal, optional, percent},
+        format::number::{
+            UNAVAILABLE, compact, compact_or_dash, decimal, marked_wrong, optional, percent,
+        },
         live::{
             app::App,
             panels::{gauge, pieces, popup},
@@ -66,7 +69,11 @@ fn row(app: &App, name: &Text, chosen: bool) -> Line<'static> {
     let point = instance.and_then(|instance| instance.at(app.end()));
     let entries = optional(point.and_then(|p| p.entries()).map(|n| decimal(n, 0)));
     let used = optional(point.and_then(|p| p.utilization).map(percent));
-    let new = compact_or_dash(point.and_then(|p| p.rate(Counter::New)));
+    let new = point.and_then(|p| Some((p.rate(Counter::New)?, p.is_rate_wrong(Counter::New))));
+    let (new, style_of_new) = match new {
+        Some((rate, true)) => (marked_wrong(compact(rate), rate, 6), theme.critical()),
+        new => (compact_or_dash(new.map(|(rate, _)| rate)), Style::new()),
+    };
     let verdict = instance.and_then(InstanceHistory::verdict);
     let untracked = instance
         .and_then(InstanceHistory::latest)
@@ -84,7 +91,7 @@ fn row(app: &App, name: &Text, chosen: bool) -> Line<'static> {
             format!(" {used:>7}"),
             point.map_or_else(|| theme.muted(), |point| gauge::style(theme, point)),
         ),
-        Span::raw(format!(" {new:>6}  ")),
+        Span::styled(format!(" {new:>6}  "), style_of_new),
     ]);
     line.push_span(if untracked {
         Span::styled("nothing tracks", theme.warning())

@@ -6,6 +6,7 @@ use crate::{
     model::{
         alert::AlertId,
         history::instance::{Disagreement, InstanceHistory},
+        kernel::counters::Counter,
         record::{Sample, Verdict, derived::Judgement},
     },
     output::{
@@ -31,7 +32,10 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = app
         .history
         .instances()
-        .filter_map(|(name, instance)| Some(disagreement(app, name, &instance.disagreement()?)))
+        .filter_map(|(name, instance)| {
+            let known = wrong(app, name, instance);
+            known.or_else(|| Some(disagreement(app, name, &instance.disagreement()?)))
+        })
         .collect();
     let Some(sample) = app.instance().and_then(InstanceHistory::latest) else {
         return lines;
@@ -112,17 +116,49 @@ fn full_alert(sample: &Sample) -> Option<String> {
     }
 }
 
+/// The line of the counters that are wrong at the end of the window, or now.
+fn wrong(app: &App, name: &Text, instance: &InstanceHistory) -> Option<Line<'static>> {
+    let latest = instance.latest().into_iter();
+    let latest = latest.flat_map(|sample| sample.wrong.iter()).collect();
+    let shown = match app.view.at {
+        Some(at) => instance.wrong_at(at),
+        None => Vec::new(),
+    };
+    let counters: Vec<(Counter, &Text)> = if shown.is_empty() { latest } else { shown };
+    let names: Vec<&str> = counters.iter().map(|(c, _)| c.spec().name).collect();
+    let reasons = match counters.as_slice() {
+        [] => return None,
+        [(_, reason)] => reason.to_string(),
+        all => {
+            let all = all.iter();
+            let all = all.map(|(c, reason)| format!("{}: {reason}", c.spec().name));
+            all.collect::<Vec<_>>().join("; ")
+        }
+    };
+    let text = format!(
+        " WRONG! do not trust {}{}: {reasons} ",
+        names.join(", "),
+        place(app, name)
+    );
+    Some(Line::styled(text, app.theme.alarm()))
+}
+
+/// Names an instance if there are several.
+fn place(app: &App, name: &Text) -> String {
+    if app.history.names().len() > 1 {
+        format!(" in {name}")
+    } else {
+        String::new()
+    }
+}
+
 /// The line of a disagreement between probes and kernel.
 fn disagreement(app: &App, name: &Text, disagreement: &Disagreement<'_>) -> Line<'static> {
     let word = match disagreement.verdict {
         Verdict::Mismatch => "WRONG! do not trust the probes",
         _ => "UNDERCOUNT! the kernel missed probe hits",
     };
-    let place = if app.history.names().len() > 1 {
-        format!(" in {name}")
-    } else {
-        String::new()
-    };
+    let place = place(app, name);
     let more = match disagreement.others {
         0 => String::new(),
         others => format!(" (and {others} more: c)"),

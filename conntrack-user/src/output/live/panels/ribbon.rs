@@ -10,7 +10,7 @@ use ratatui::{
 use crate::{
     model::{history::activity::ActivitySummary, kernel::charts::CHARTS},
     output::{
-        format::number::{UNAVAILABLE, compact},
+        format::number::{UNAVAILABLE, WRONG, compact},
         live::{
             app::App,
             panels::{chart_shape::ChartShape, chart_views::ChartViews, pieces},
@@ -35,11 +35,13 @@ pub(super) fn draw(
     let window = pieces::window(app, columns);
     let rates: Vec<_> = (1..CHARTS.len()).map(|c| views.of(c, columns)).collect();
     let rates: Vec<_> = rates.iter().flat_map(|views| views.iter()).collect();
+    let is_wrong = rates.iter().any(|view| view.is_window_wrong);
+    let mark = if is_wrong { WRONG } else { "" };
     let activity = instance.activity(&window, &rates, dots_in_character(theme));
     pieces::line(
         buffer,
         shape.legend(area),
-        &summary(theme, activity.summary),
+        &summary(theme, activity.summary, mark),
     );
     let plot = shape.plot(area);
     if plot.is_empty() {
@@ -73,7 +75,8 @@ pub(super) fn draw(
     }
 }
 
-fn summary(theme: Theme, summary: ActivitySummary) -> Line<'static> {
+/// `mark`: of the rate, if it may be one of a counter that is wrong.
+fn summary(theme: Theme, summary: ActivitySummary, mark: &str) -> Line<'static> {
     match summary {
         ActivitySummary::Bursts { number, peak_rate } => Line::from(vec![
             Span::styled(format!("{number} "), theme.warning()),
@@ -81,12 +84,12 @@ fn summary(theme: Theme, summary: ActivitySummary) -> Line<'static> {
                 if number == 1 { "burst, " } else { "bursts, " },
                 Style::new(),
             ),
-            Span::styled(compact(peak_rate), theme.strong()),
+            Span::styled(format!("{}{mark}", compact(peak_rate)), theme.strong()),
             Span::styled("/s", Style::new()),
         ]),
         ActivitySummary::Busiest(rate) => Line::from(vec![
             Span::styled("busiest ", theme.muted()),
-            Span::raw(compact(rate)),
+            Span::raw(format!("{}{mark}", compact(rate))),
             Span::styled("/s", theme.muted()),
         ]),
         ActivitySummary::Quiet => Line::styled("quiet", theme.muted()),

@@ -4,6 +4,7 @@ use crate::{
     model::{
         alert::AlertStatus,
         forecast::TimeToFull,
+        kernel::counters::Counter,
         record::{AlertState, Record, Verdict},
     },
     output::live::theme::{Glyphs, Palette, Theme},
@@ -15,7 +16,7 @@ use ratatui::{
 };
 
 use crate::output::live::tests::stage::{
-    RICH, app, buffer, changed, crosscheck, filling, more, press, recording, screen, several,
+    RICH, app, buffer, changed, crosscheck, filling, more, press, recording, screen, several, time,
     type_text,
 };
 
@@ -452,4 +453,54 @@ fn before_anything_is_known() {
         sample.charts.0[0].1.0[0].1 = None;
     });
     assert_snapshot!("no-conntrack-80x24", screen(&app(RICH, records), 80, 24));
+}
+
+/// The recording with counters that are wrong in its last second.
+fn wrong_at_last() -> Vec<Record> {
+    const REASON: &str = "breaks list_balance (the probes counted 0; at least 31990)";
+    let mut records = changed(|sample| {
+        if sample.time < time("14:52:09") {
+            return;
+        }
+        sample.verdict = Some(Verdict::Mismatch);
+        sample.wrong.set(Counter::DeleteList, Some(REASON.into()));
+        sample
+            .wrong
+            .set(Counter::New, Some("breaks packets_balance".into()));
+    });
+    records.extend(more());
+    records
+}
+
+#[test]
+fn wrong_counters_are_marked_and_named() {
+    let mut app = app(RICH, wrong_at_last());
+    assert_snapshot!("wrong-120x40", screen(&app, 120, 40));
+    assert_snapshot!("wrong-80x24", screen(&app, 80, 24));
+    press(&mut app, KeyCode::Char('3'));
+    assert_snapshot!("wrong-changes-120x40", screen(&app, 120, 40));
+    let buffer = buffer(&app, 120, 40);
+    let rows = 0..buffer.area.height;
+    let mut rows = rows.map(|y| -> String { (0..120).map(|x| buffer[(x, y)].symbol()).collect() });
+    let y = rows.position(|row| row.contains("!delete_list")).unwrap();
+    let y = u16::try_from(y).unwrap();
+    let x = (0..120).find(|x| buffer[(*x, y)].symbol() == "!").unwrap();
+    assert_eq!(Some(buffer[(x, y)].bg), RICH.alarm().bg);
+}
+
+#[test]
+fn before_it_was_wrong_nothing_is_marked() {
+    let mut app = app(RICH, wrong_at_last());
+    // The oldest second.
+    for _ in 0..5 {
+        press(&mut app, KeyCode::Char('+'));
+    }
+    press(&mut app, KeyCode::Home);
+    let text = screen(&app, 120, 40);
+    assert!(!text.contains("!delete_list"), "{text}");
+    // What is wrong now cannot be missed all the same.
+    assert!(
+        text.contains("WRONG! do not trust new, delete_list"),
+        "{text}"
+    );
 }
