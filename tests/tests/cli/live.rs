@@ -112,7 +112,7 @@ fn signals_end_it_and_give_the_terminal_back() -> Result<()> {
         let program = program::path()?;
         let terminal = Terminal::open(100, 30, PLAIN)?;
         // All that can be set of it, and not as it is by default.
-        terminal.type_line("stty -onlcr -iutf8 intr ^X; before=$(stty -g)")?;
+        terminal.type_line("stty -ixon -iutf8 intr ^X; before=$(stty -g)")?;
         terminal.type_line(&format!(
             "{} live --proc-root {root}; echo status $?; [ \"$before\" = \"$(stty -g)\" ] && echo as $((40 + 2)) before",
             program.display()
