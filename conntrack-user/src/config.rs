@@ -16,7 +16,11 @@ use std::{
 };
 
 pub use self::settings::{Config, HookLimits};
-use crate::{config::mistake::Mistake, files, text::PlainPath};
+use crate::{
+    config::mistake::Mistake,
+    files::{self, Remedied},
+    text::PlainPath,
+};
 
 /// The file that is read when the user names none, if it exists.
 pub const DEFAULT_PATH: &str = "/etc/ctpulse.toml";
@@ -28,7 +32,7 @@ const MAX_BYTES: u64 = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{}: {source}", PlainPath(path))]
+    #[error("{}: {}", PlainPath(path), Remedied(source))]
     Read {
         /// The file.
         path: PathBuf,

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::{
     config::ConfigError,
     engine::{drive::DriveError, error::EngineError},
+    files::Remedied,
     recording::{RecordingError, file::OpenError, writer::RecordError},
     text::PlainPath,
 };
@@ -24,7 +25,7 @@ pub(super) enum Failure {
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
     /// A file could not be read or written.
-    #[error("{}: {source}", PlainPath(file))]
+    #[error("{}: {}", PlainPath(file), Remedied(source))]
     File { file: PathBuf, source: io::Error },
     /// The configuration is invalid.
     #[error(transparent)]

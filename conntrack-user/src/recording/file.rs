@@ -10,6 +10,7 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 
 use crate::{
+    files::Remedied,
     recording::{
         reader::{BlockReader, ReadError},
         writer::Medium,
@@ -52,7 +53,7 @@ pub enum OpenError {
         source: ReadError,
     },
     /// It cannot be opened.
-    #[error("{}: {source}", PlainPath(path))]
+    #[error("{}: {}", PlainPath(path), Remedied(source))]
     Io {
         /// The file.
         path: PathBuf,

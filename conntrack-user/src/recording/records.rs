@@ -9,6 +9,7 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
+    files::Remedied,
     model::record::Record,
     recording::{
         player::{Player, PlayerItem},
@@ -22,7 +23,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// The file cannot be opened.
-    #[error("{}: {source}", PlainPath(path))]
+    #[error("{}: {}", PlainPath(path), Remedied(source))]
     Open {
         /// The file.
         path: PathBuf,

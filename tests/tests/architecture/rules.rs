@@ -69,7 +69,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("model::monitor", &["model", "reading", "clock", "text"]),
     // The way out.
     ("output", &["model", "text"]),
-    ("recording", &["model::record", "clock", "text"]),
+    ("recording", &["model::record", "clock", "files", "text"]),
     ("config", &["model::alert", "clock", "files", "text"]),
     // What other programs use.
     ("library", &["model", "reading", "clock"]),
@@ -104,6 +104,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "output",
             "recording",
             "config",
+            "files",
             "reading",
             "clock",
             "text",
