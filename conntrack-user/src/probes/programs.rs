@@ -78,7 +78,7 @@ fn by_kprobe(ebpf: &mut Ebpf, points: &[AttachPoint]) -> Result<(), AttachError>
             Err(cause) => return Err(AttachError::Refused { program, cause }),
         }
         kprobe
-            .attach(function, 0)
+            .attach(&point.symbol, 0)
             .map_err(|cause| AttachError::Kprobe { function, cause })?;
     }
     Ok(())

@@ -43,6 +43,8 @@ pub struct AttachPoint {
     pub program: ProgramPair,
     /// The kernel function.
     pub function: &'static str,
+    /// Its symbol, which is more than the name where clang's ThinLTO has appended a hash.
+    pub symbol: String,
     /// How it is attached.
     pub how: Mechanism,
 }

@@ -45,8 +45,22 @@ pub enum MissingReason {
     #[error("{count} functions are named {function}")]
     Ambiguous {
         /// How many there are.
-        count: u32,
+        count: usize,
         function: &'static str,
+    },
+    /// The compiler has left only versions of the function whose arguments may be others.
+    #[error("there is no {function}, only {}, whose arguments may differ", .versions.join(", "))]
+    OnlyVersions {
+        function: &'static str,
+        /// Their symbols.
+        versions: Vec<String>,
+    },
+    /// The compiler has calls pass a version of the function instead.
+    #[error("not all calls of {function} pass it: there is {}, too", .versions.join(", "))]
+    Split {
+        function: &'static str,
+        /// The symbols of the versions.
+        versions: Vec<String>,
     },
     /// Neither a kprobe nor fentry is possible.
     #[error("{function}: {no_kprobes}, and no fentry: {no_fentry}")]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::probes::{
     facts::{HostFacts, Support},
-    kallsyms::Symbols,
+    kallsyms::{SymbolMatch, Symbols},
     offsets::FieldOffsets,
 };
 
@@ -64,7 +64,7 @@ pub(super) fn attachments(
     }
     let mut points = first_alternative(row, facts, ready)?;
     // Extra functions that the kernel has must be probed too: without them the counter would be too low.
-    let there = |extra: &&ProbedFunction| ready.symbols.count(extra.name) > 0;
+    let there = |extra: &&ProbedFunction| ready.symbols.find(extra.name) != SymbolMatch::None;
     for extra in row.extras.iter().filter(there) {
         points.extend(on_function(extra, facts, ready)?);
     }
@@ -93,38 +93,53 @@ fn on_function(
     facts: &HostFacts,
     ready: &Ready<'_>,
 ) -> Result<Vec<AttachPoint>, MissingReason> {
-    let how = mechanism(function.name, facts, ready)?;
+    let symbol = symbol(function.name, facts, ready)?;
+    let how = mechanism(function.name, facts)?;
     let programs = function.programs.iter();
     Ok(programs
         .map(|program| AttachPoint {
             program: *program,
             function: function.name,
+            symbol: symbol.to_owned(),
             how: how.clone(),
         })
         .collect())
 }
 
-/// By fentry where the function is in the kernel's types, else by kprobe. A name that several functions have is left alone: the
-/// kernel would put a kprobe on any one of them, and up to 6.3 a trampoline as well (`kallsyms_lookup_name`).
-fn mechanism(
+/// The symbol that all calls of a function pass. A name that several functions have is left alone: the kernel would put a kprobe
+/// on any one of them, and up to 6.3 a trampoline as well (`kallsyms_lookup_name`).
+fn symbol<'a>(
     function: &'static str,
     facts: &HostFacts,
-    ready: &Ready<'_>,
-) -> Result<Mechanism, MissingReason> {
-    match ready.symbols.count(function) {
-        0 => Err(MissingReason::NoFunction {
+    ready: &Ready<'a>,
+) -> Result<&'a str, MissingReason> {
+    match ready.symbols.find(function) {
+        SymbolMatch::One(symbol) => Ok(symbol),
+        SymbolMatch::None => Err(MissingReason::NoFunction {
             kernel: facts.kernel.clone(),
             function,
         }),
-        1 => match (facts.fentry_target(function), &facts.kprobes) {
-            (Ok(target), _) => Ok(Mechanism::Fentry(target)),
-            (Err(no_fentry), Support::No(no_kprobes)) => Err(MissingReason::NoMechanism {
-                function,
-                no_kprobes: no_kprobes.clone(),
-                no_fentry,
-            }),
-            (Err(no_fentry), _) => Ok(Mechanism::Kprobe(no_fentry)),
-        },
-        count => Err(MissingReason::Ambiguous { count, function }),
+        SymbolMatch::Several(count) => Err(MissingReason::Ambiguous { count, function }),
+        SymbolMatch::OnlyVersions(versions) => Err(MissingReason::OnlyVersions {
+            function,
+            versions: versions.to_vec(),
+        }),
+        SymbolMatch::Split(versions) => Err(MissingReason::Split {
+            function,
+            versions: versions.to_vec(),
+        }),
+    }
+}
+
+/// By fentry where the function is in the kernel's types, else by kprobe.
+fn mechanism(function: &'static str, facts: &HostFacts) -> Result<Mechanism, MissingReason> {
+    match (facts.fentry_target(function), &facts.kprobes) {
+        (Ok(target), _) => Ok(Mechanism::Fentry(target)),
+        (Err(no_fentry), Support::No(no_kprobes)) => Err(MissingReason::NoMechanism {
+            function,
+            no_kprobes: no_kprobes.clone(),
+            no_fentry,
+        }),
+        (Err(no_fentry), _) => Ok(Mechanism::Kprobe(no_fentry)),
     }
 }

@@ -342,3 +342,60 @@ fn off_is_off() {
         );
     }
 }
+
+/// The plan for a kernel that was built otherwise: what it has of the functions, without types of them.
+fn on(kallsyms: &str) -> Plan {
+    let wanted: Vec<_> = conntrack_ebpf::table::functions()
+        .map(|function| function.name)
+        .collect();
+    without(|f| f.symbols = Ok(crate::probes::kallsyms::Symbols::parse(kallsyms, &wanted)))
+}
+
+/// Which functions are missing, and why.
+fn missing(plan: &Plan) -> String {
+    let missing = plan.missing.iter();
+    let missing = missing.map(|m| format!("{}: {}\n", m.function, m.reason));
+    missing.collect()
+}
+
+#[test]
+fn names_with_thinltos_hash_are_taken() {
+    let plan = on(include_str!("../../../../tests/fixtures/kallsyms/thinlto"));
+    assert_eq!(missing(&plan), "");
+    let alloc = plan
+        .attachments()
+        .find(|a| a.function == "__nf_conntrack_alloc");
+    let symbol = &alloc.unwrap().symbol;
+    assert!(symbol.starts_with("__nf_conntrack_alloc.llvm."), "{symbol}");
+}
+
+#[test]
+fn functions_that_the_compiler_has_inlined_or_changed_are_named() {
+    let cos = on(include_str!("../../../../tests/fixtures/kallsyms/cos"));
+    insta::assert_snapshot!(missing(&cos), @r"
+    __nf_conntrack_hash_insert: 6.12.0 has no function __nf_conntrack_hash_insert (inlined or renamed)
+    ");
+    let isra = on(include_str!("../../../../tests/fixtures/kallsyms/gcc-isra"));
+    insta::assert_snapshot!(missing(&isra), @r"
+    __nf_conntrack_alloc: there is no __nf_conntrack_alloc, only __nf_conntrack_alloc.isra.0, whose arguments may differ
+    early_drop: there is no early_drop, only early_drop.isra.0, whose arguments may differ
+    __nf_conntrack_find_get: there is no __nf_conntrack_find_get, only __nf_conntrack_find_get.constprop.0, whose arguments may differ
+    ");
+}
+
+#[test]
+fn a_function_whose_calls_pass_a_part_of_it_is_no_alternative() {
+    // As 5.10 has it, were it not for nf_ct_delete_from_lists.
+    let plan = without(|f| {
+        let symbols = f.symbols.as_mut().unwrap();
+        for name in ["__nf_ct_delete_from_lists", "nf_ct_delete_from_lists"] {
+            symbols.remove(name);
+        }
+        symbols.add("nf_ct_delete", "nf_ct_delete.part.0");
+    });
+    assert!(
+        missing(&plan).contains("nf_ct_delete.part.0"),
+        "{}",
+        missing(&plan)
+    );
+}
