@@ -1,5 +1,7 @@
 //! Carries out a plan: loads the eBPF programs, attaches them, and opens their maps.
 
+use std::collections::BTreeMap;
+
 use aya::{
     Ebpf,
     maps::{HashMap, MapData},
@@ -10,11 +12,14 @@ use conntrack_ebpf::{cells::CounterShape, events::RawEvent, maps};
 use super::{
     error::{AttachError, chain},
     events::EventRing,
+    facts::NoFentry,
     fentry::{Trampoline, Trampolines},
     heavy_hitters::KernelSketches,
     load::{array, globals, load, take},
     missed::MissedHits,
-    plan::{self, AttachPoint, MissingProbe, MissingReason, Plan, PlannedProbe, ProbeGroup},
+    plan::{
+        self, AttachPoint, Mechanism, MissingProbe, MissingReason, Plan, PlannedProbe, ProbeGroup,
+    },
     programs,
 };
 use crate::{
@@ -164,10 +169,20 @@ fn attach_programs(
         missing: plan.missing.clone(),
         ..AttachedPrograms::default()
     };
+    // One line for all functions that were refused for the same reason.
+    let mut refused: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for probe in &plan.probes {
         for points in probe.attachments.chunk_by(|a, b| a.function == b.function) {
             match programs::attach(ebpf, &mut trampolines, points) {
                 Ok((now, mut more)) => {
+                    if let Some(Mechanism::Kprobe(NoFentry::Attach(error))) =
+                        now.first().map(|point| &point.how)
+                    {
+                        refused
+                            .entry(error.to_string())
+                            .or_default()
+                            .push(points[0].function);
+                    }
                     attached.points.extend(now);
                     attached.trampolines.append(&mut more);
                 }
@@ -179,6 +194,9 @@ fn attach_programs(
                 }
             }
         }
+    }
+    for (reason, functions) in refused {
+        log::warn!("{}: {reason}; using kprobes", functions.join(", "));
     }
     attached
 }

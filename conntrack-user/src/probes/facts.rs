@@ -64,6 +64,9 @@ pub enum NoFentry {
     /// The kernel's types cannot be read.
     #[error(transparent)]
     Types(TypesError),
+    /// This process may not have the type information of modules.
+    #[error("it takes CAP_SYS_ADMIN where nf_conntrack is a module")]
+    NotAdmin,
     /// The kernel does not support fentry.
     #[error("this kernel has no trampolines for programs")]
     NoTrampolines,
@@ -202,9 +205,27 @@ fn types(
     Result<Vec<FentryTarget>, NoFentry>,
 ) {
     match FieldOffsets::read(Path::new("/sys/kernel/btf"), functions) {
-        Ok((offsets, targets)) if targets.is_empty() => (Ok(offsets), Err(NoFentry::NoFunctions)),
-        Ok((offsets, targets)) => (Ok(offsets), trampolines().map(|()| targets)),
+        Ok((offsets, targets)) => {
+            let usable = usable(targets, has_capability(CapabilitySet::SYS_ADMIN));
+            (
+                Ok(offsets),
+                usable.and_then(|targets| trampolines().map(|()| targets)),
+            )
+        }
         Err(reason) => (Err(reason.clone()), Err(NoFentry::Types(reason))),
+    }
+}
+
+/// Those of the functions that this process may put trampolines on: the type information of a module takes CAP_SYS_ADMIN to have
+/// (`bpf_btf_get_fd_by_id`, `bpf_obj_get_next_id`).
+fn usable(targets: Vec<FentryTarget>, admin: bool) -> Result<Vec<FentryTarget>, NoFentry> {
+    let (in_module, built_in): (Vec<_>, Vec<_>) =
+        targets.iter().partition(|target| target.in_module);
+    match (in_module.is_empty(), built_in.is_empty()) {
+        (true, true) => Err(NoFentry::NoFunctions),
+        (false, true) if !admin => Err(NoFentry::NotAdmin),
+        (false, false) if !admin => Ok(built_in),
+        _ => Ok(targets),
     }
 }
 
@@ -218,11 +239,16 @@ fn trampolines() -> Result<(), NoFentry> {
     }
 }
 
+/// Whether this process has a capability. What cannot be known is tried.
+fn has_capability(capability: CapabilitySet) -> bool {
+    capabilities(None).map_or(true, |sets| sets.effective.contains(capability))
+}
+
 fn probing_capabilities() -> Support {
     match capabilities(None) {
         Err(e) => Support::Unknown(format!("capget: {e}")),
         Ok(sets) => {
-            let has = |cap| sets.effective.contains(cap);
+            let has = |capability| sets.effective.contains(capability);
             // CAP_SYS_ADMIN stands for both, and some hosts want it instead of CAP_PERFMON: for kallsyms, or with
             // perf_event_paranoid = 3.
             if has(CapabilitySet::SYS_ADMIN)
@@ -289,6 +315,27 @@ fn cpu_ids(path: &Path) -> Result<u32, FactError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn functions_of_a_module_take_an_administrator() {
+        let target = |function, in_module| FentryTarget {
+            function,
+            id: 1,
+            in_module,
+        };
+        let names = |result: Result<Vec<FentryTarget>, NoFentry>| -> Result<Vec<&str>, String> {
+            let names = result.map(|targets| targets.iter().map(|t| t.function).collect());
+            names.map_err(|reason| reason.to_string())
+        };
+        let module = vec![target("early_drop", true)];
+        assert_eq!(names(usable(module.clone(), true)), Ok(vec!["early_drop"]));
+        let refused = names(usable(module, false)).unwrap_err();
+        assert!(refused.contains("CAP_SYS_ADMIN"), "{refused}");
+        let mixed = vec![target("early_drop", true), target("nf_conntrack_in", false)];
+        assert_eq!(names(usable(mixed, false)), Ok(vec!["nf_conntrack_in"]));
+        let none = names(usable(Vec::new(), true)).unwrap_err();
+        assert!(none.contains("no type information"), "{none}");
+    }
 
     #[test]
     fn cpu_ids_of_lists() {

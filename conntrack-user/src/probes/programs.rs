@@ -38,7 +38,6 @@ pub(super) fn attach(
         Ok(attached) => return Ok((points.to_vec(), attached)),
         Err(error) => Arc::new(error),
     };
-    log::warn!("{}: {error}; using a kprobe", target.function);
     by_kprobe(ebpf, points).map_err(|kprobe| AttachError::Neither {
         fentry: Arc::clone(&error),
         kprobe: Box::new(kprobe),

@@ -2,8 +2,8 @@
 
 use conntrack_ebpf::ProbeCounter;
 
-/// A counter as a sum of probe counters, less another sum. What is subtracted happens after what it is subtracted from, in
-/// the same call of the kernel.
+/// A sum of probe counters, less another sum. Where it is a counter, what is subtracted happens after what it is subtracted from,
+/// in the same call of the kernel; where it is the size of a population, some time after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Selector {
     /// Added.

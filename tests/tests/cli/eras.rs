@@ -5,7 +5,10 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::{program::Running, tree::Tree};
+use crate::{
+    program::{Running, json_stream},
+    tree::Tree,
+};
 
 /// The documented charts and dimensions in their order, and the counter behind each.
 pub(crate) const CHARTS: [(&str, &[(&str, &str)]); 6] = [
@@ -83,15 +86,7 @@ fn check(kernel: &str, entries: [u64; 2], dead: &[&str], moved: &[(&str, u64)]) 
     let tree = Tree::of(&format!("{kernel}/t0"))?;
     let root = tree.root();
     let root = root.to_str().context("the path is no UTF-8")?;
-    let mut program = Running::start(&[
-        "stream",
-        "--format",
-        "json",
-        "--interval",
-        "20ms",
-        "--proc-root",
-        root,
-    ])?;
+    let mut program = Running::start(&json_stream(root))?;
     let hello = program.wait_for_hello()?;
     let release = kernel.split('-').next().unwrap_or(kernel);
     assert!(

@@ -25,6 +25,19 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// Every format of `stream`, `record --show` and `replay`. A test holds it against the program's own list.
 pub(crate) const FORMATS: [&str; 3] = ["text", "json", "csv"];
 
+/// Arguments of a stream of JSON lines, with the counters below `root` read every 20 ms.
+pub(crate) const fn json_stream(root: &str) -> [&str; 7] {
+    [
+        "stream",
+        "--format",
+        "json",
+        "--interval",
+        "20ms",
+        "--proc-root",
+        root,
+    ]
+}
+
 /// The program under test.
 pub(crate) fn path() -> Result<PathBuf> {
     let path = env::var_os("CTPULSE_BIN").context(

@@ -12,7 +12,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::{
-    program::{Running, run},
+    program::{Running, json_stream, run},
     tree::{COUNT, MAX, Tree},
 };
 
@@ -206,15 +206,7 @@ fn stream(kernel: &str, args: &[&str]) -> Result<Vec<String>> {
     let tree = Tree::of(&format!("{kernel}/t0"))?;
     let root = tree.root();
     let root = root.to_str().context("the path is no UTF-8")?;
-    let own = [
-        "stream",
-        "--format",
-        "json",
-        "--interval",
-        "20ms",
-        "--proc-root",
-        root,
-    ];
+    let own = json_stream(root);
     let mut program = Running::start(&[&own[..], args].concat())?;
     program.wait_for_sample("sample", |_| true)?;
     tree.become_snapshot(&format!("{kernel}/t1"))?;

@@ -17,7 +17,7 @@ use rustix::{
 use serde_json::Value;
 
 use crate::{
-    program::{self, FORMATS, Running, count_lines},
+    program::{self, FORMATS, Running, count_lines, json_stream},
     spawned::{Spawned, Wait, closed_pipe, ctpulse, full_disk, full_pipe, start, start_as_it_is},
     tree::{STAT, Tree},
 };
@@ -96,6 +96,13 @@ fn stuck(commands: &[Vec<&str>]) -> Result<Vec<(Spawned, io::PipeReader)>> {
     Ok(running)
 }
 
+/// That a signal has done what it does by default.
+fn assert_killed(program: Spawned, signal: Signal, args: &[&str]) -> Result<()> {
+    let end = program.end().with_context(|| format!("{args:?}"))?;
+    assert_eq!(end.status.signal(), Some(signal.as_raw()), "{args:?}");
+    Ok(())
+}
+
 #[test]
 fn signals_end_what_writes_to_a_stuck_reader() -> Result<()> {
     let place = Place::new()?;
@@ -142,9 +149,7 @@ fn signals_end_what_has_no_end_of_its_own() -> Result<()> {
             program.signal(signal)?;
         }
         for ((program, _unread), args) in running.into_iter().zip(&commands) {
-            let end = program.end().with_context(|| format!("{args:?}"))?;
-            // As the signal does by default.
-            assert_eq!(end.status.signal(), Some(signal.as_raw()), "{args:?}");
+            assert_killed(program, signal, args)?;
         }
     }
     Ok(())
@@ -427,8 +432,7 @@ fn signals_end_what_waits_for_a_writer() -> Result<()> {
             let mut program = start(command.stdin(Stdio::null()).stdout(Stdio::null()))?;
             program.wait_until_it_waits(Wait::Partner)?;
             program.signal(signal)?;
-            let end = program.end().with_context(|| format!("{args:?}"))?;
-            assert_eq!(end.status.signal(), Some(signal.as_raw()), "{args:?}");
+            assert_killed(program, signal, args)?;
         }
     }
     Ok(())
@@ -494,15 +498,7 @@ fn no_fifo_is_taken_for_a_file_of_the_kernel() -> Result<()> {
     let (root, fifo) = (place.root()?, place.fifo("fifo")?);
     place.tree.remove(STAT)?;
     fs::rename(&fifo, place.tree.path(STAT))?;
-    let mut program = Running::start(&[
-        "stream",
-        "--format",
-        "json",
-        "--interval",
-        "20ms",
-        "--proc-root",
-        &root,
-    ])?;
+    let mut program = Running::start(&json_stream(&root))?;
     let sample = program.wait_for_sample("sample", |_| true)?;
     assert_eq!(sample["entries"], 242_000, "from the file of the count");
     assert_eq!(sample["counters"]["drop"], Value::Null);

@@ -7,22 +7,14 @@ use serde_json::Value;
 
 use crate::{
     eras::CHARTS,
-    program::{Running, count_lines},
+    program::{Running, count_lines, json_stream},
     tree::{COUNT, MAX, STAT, Tree},
 };
 
 fn start(tree: &Tree) -> Result<Running> {
     let root = tree.root();
     let root = root.to_str().context("the path is no UTF-8")?;
-    Running::start(&[
-        "stream",
-        "--format",
-        "json",
-        "--interval",
-        "20ms",
-        "--proc-root",
-        root,
-    ])
+    Running::start(&json_stream(root))
 }
 
 /// What is on stderr when it has all of these, and some more samples have gone by.

@@ -328,8 +328,8 @@ impl InstanceMonitor {
         if let Some(probes) = reading.probes.as_ref().filter(|_| self.previous.is_some()) {
             let now = reading.at.monotonic;
             self.grace.apply(&mut self.checks, now, probes.in_flight);
-            by_laws::judge(&mut self.checks);
         }
+        by_laws::judge(&mut self.checks);
     }
 
     /// Converts bursts to records and adds them to the summary. `at` places them on the wall clock.

@@ -13,9 +13,7 @@ use crate::{
 };
 
 /// Judges each counter that is not compared with a column by its laws. What breaks one of them may be another counter of it: all
-/// of them are in doubt.
-///
-/// The verdict on a law can change after it was given, when calls in flight explain a difference; then this is repeated.
+/// of them are in doubt. The verdicts on the laws must be final: calls in flight may have explained a difference.
 pub fn judge(checks: &mut [Check]) {
     let laws: Vec<Check> = checks
         .iter()

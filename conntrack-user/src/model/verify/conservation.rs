@@ -52,7 +52,18 @@ enum Within {
 /// How the probes count the change of the number of entries.
 pub(super) const ENTRIES: Selector = Selector::sum(&[AllocCall]).less(&[TableFull, Free]);
 
-const NONE: Selector = Selector::sum(&[]);
+impl LawSpec {
+    /// A population among the entries, all of whose conntracks are seen to come and go.
+    const fn of(size: Selector) -> Self {
+        Self {
+            size,
+            gain: Selector::sum(&[]),
+            loss: Selector::sum(&[]),
+            drops: Drops::Nowhere,
+            within: Within::Entries,
+        }
+    }
+}
 
 impl Law {
     /// How the probes count the change of the population's size.
@@ -63,49 +74,37 @@ impl Law {
     const fn spec(self) -> LawSpec {
         match self {
             Self::Flows => LawSpec {
-                size: Selector::sum(&[Inserted]).less(&[Destroyed]),
                 // `nf_ct_resolve_clash_harder` puts a conntrack into the table by its reply alone.
                 gain: Selector::sum(&[ClashResolved]),
-                loss: NONE,
-                drops: Drops::Nowhere,
-                within: Within::Entries,
+                ..LawSpec::of(Selector::sum(&[Inserted]).less(&[Destroyed]))
             },
-            Self::List => LawSpec {
-                size: Selector::sum(&[DeleteList]).less(&[Destroyed]),
-                gain: NONE,
-                loss: NONE,
-                drops: Drops::Nowhere,
-                within: Within::Entries,
-            },
+            Self::List => LawSpec::of(Selector::sum(&[DeleteList]).less(&[Destroyed])),
             Self::Unconfirmed => LawSpec {
-                size: Selector::sum(&[AllocCall]).less(&[
-                    TableFull,
-                    Inserted,
-                    DestroyedUnconfirmed,
-                ]),
-                gain: NONE,
                 // What ctnetlink and BPF give up is freed without being destroyed.
                 loss: Selector::sum(&[AllocCall, ClashResolved])
                     .less(&[AllocCallPacket, CheckInserted]),
                 drops: Drops::Loss,
-                within: Within::Entries,
+                ..LawSpec::of(Selector::sum(&[AllocCall]).less(&[
+                    TableFull,
+                    Inserted,
+                    DestroyedUnconfirmed,
+                ]))
             },
             Self::Packets => LawSpec {
-                size: Selector::sum(&[AllocCallPacket, CheckInserted])
-                    .less(&[TableFullPacket, Inserted]),
-                gain: NONE,
                 // Of what is destroyed unconfirmed, all may have been packets'.
                 loss: Selector::sum(&[DestroyedUnconfirmed, ClashResolved]),
                 drops: Drops::Loss,
-                within: Within::Entries,
+                ..LawSpec::of(
+                    Selector::sum(&[AllocCallPacket, CheckInserted])
+                        .less(&[TableFullPacket, Inserted]),
+                )
             },
-            // `nf_ct_destroy` frees at its end.
             Self::Frees => LawSpec {
-                size: Selector::sum(&[Destroyed, DestroyedUnconfirmed]).less(&[Free]),
                 gain: Selector::sum(&[AllocCall]).less(&[AllocCallPacket, CheckInserted]),
-                loss: NONE,
                 drops: Drops::Gain,
+                // `nf_ct_destroy` frees at its end.
                 within: Within::Calls,
+                ..LawSpec::of(Selector::sum(&[Destroyed, DestroyedUnconfirmed]).less(&[Free]))
             },
         }
     }
@@ -159,7 +158,7 @@ impl Conservation {
         let bounds = |law: Law| Bounds {
             low: 0,
             high: match law.spec().within {
-                Within::Entries => entries.map_or(i64::MAX / 4, signed),
+                Within::Entries => entries.map_or(LARGEST, signed),
                 Within::Calls => signed(in_flight),
             },
         };
@@ -252,8 +251,11 @@ impl PopulationChange {
     }
 }
 
+/// Larger than any number of conntracks, and small enough that a few of them can be added up.
+const LARGEST: i64 = i64::MAX / 4;
+
 fn signed(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX / 4)
+    i64::try_from(n).map_or(LARGEST, |n| n.min(LARGEST))
 }
 
 #[cfg(test)]

@@ -8,8 +8,6 @@ use crate::reading::selector::Selector;
 pub enum Verify {
     /// Must equal the proc column wherever that column counts the same thing.
     Equality,
-    /// By laws of conservation alone.
-    Conservation,
     /// Counted only by the kernel: there is nothing to verify.
     KernelOnly,
     /// Counted by no kernel: there is nothing to compare with.
@@ -213,9 +211,6 @@ impl CounterSpec {
     }
 
     pub(super) const fn conserved(mut self, laws: &'static [&'static str]) -> Self {
-        if matches!(self.verify, Verify::ProbeOnly) {
-            self.verify = Verify::Conservation;
-        }
         self.laws = laws;
         self
     }
