@@ -17,21 +17,27 @@ use crate::{
 /// The width of a percentile.
 const PERCENTILE: usize = 5;
 
+/// Columns of a counter's name, and of a number.
+const NAME: usize = 16;
+const NUMBER: usize = 10;
+
 /// The lines of the summary, each with its tone.
 pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String, Tone)> {
     let mut lines = vec![(String::new(), Tone::Plain)];
     let title = format!("{}, {}", instance.name, duration::seconds(duration_s));
     lines.push((
         format!(
-            "{title:<16} {:>10} {:>10}  {:<14} {:>5} {:>5} {:>5} {:>5}",
+            "{title:<NAME$} {:>NUMBER$} {:>NUMBER$}  {:<14} {:>5} {:>5} {:>5} {:>5}",
             "probe", "kernel", "check", "p50/s", "p99/s", "max/s", "disp.",
         ),
         Tone::Title,
     ));
     for check in instance.balances() {
+        // Names of laws may be longer than counters'; the column of numbers gives way.
+        let name = check.name.to_string();
+        let width = (NAME + NUMBER).saturating_sub(name.len().max(NAME));
         let line = format!(
-            "{:<16} {:>10} {:>10}  {}",
-            check.name,
+            "{name:<NAME$} {:>width$} {:>NUMBER$}  {}",
             optional(check.probe),
             range(check),
             check.verdict.name(),
@@ -46,7 +52,7 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
         };
         let rate = |of: fn(&Percentiles) -> f64| number(counted.percentiles.map(of));
         let line = format!(
-            "{:<16} {:>10} {:>10}  {:<14} {:>5} {:>5} {:>5} {:>5}",
+            "{:<NAME$} {:>NUMBER$} {:>NUMBER$}  {:<14} {:>5} {:>5} {:>5} {:>5}",
             counted.counter.spec().name,
             optional(
                 counted

@@ -22,7 +22,7 @@ use crate::{
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let theme = app.theme;
     let heading = format!(
-        "{:<16} {:>12} {:>12} {:>5}  {:<14} {}",
+        "{:<19} {:>11} {:>11} {:>5}  {:<14} {}",
         "since attached", "probes", "kernel", "off", "verdict", "reason"
     );
     let mut lines = vec![Line::styled(heading, theme.muted())];
@@ -43,7 +43,7 @@ fn row(app: &App, check: &Check) -> Line<'static> {
     let reason = check.reason.as_ref().map(Text::to_string);
     Line::from(vec![
         Span::raw(format!(
-            "{:<16} {:>12} {:>12} {:>5}  ",
+            "{:<19} {:>11} {:>11} {:>5}  ",
             check.name,
             optional(check.probe),
             range(check),
