@@ -344,7 +344,9 @@ fn keys_are_enough() -> Result<()> {
     let later = press("\u{e014}")?;
     assert!(later[0] > half[0] && (length(later) - length(half)).abs() < 2.0);
     // The address names the part, and opens it again.
-    browser.wait_for("address of the part", "location.hash")?;
+    let [from, to] = later;
+    let part = format!("location.hash === `#${{Math.round({from})}},${{Math.round({to})}}`");
+    browser.wait_for("address of the part", &part)?;
     let address = browser.script("return location.href")?;
     browser.open("about:blank")?;
     browser.open(address.as_str().context("address")?)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use super::Args;
-use super::progress::{self, Progress};
+use super::progress::{self, Failed, Progress};
 use crate::build::{self, Artifacts};
 use crate::process;
 use crate::report::{Parts, Report};
@@ -133,7 +133,8 @@ fn run(
     let finished = guest.run(parts)?;
     let failed = Progress::of(&finished.output).failed;
     if !failed.is_empty() {
-        bail!("{} failed", failed.join(", "));
+        let failed: Vec<_> = failed.iter().map(Failed::to_string).collect();
+        bail!("failed: {}", failed.join("; "));
     }
     match finished.status {
         0 => Ok(()),

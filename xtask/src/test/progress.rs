@@ -4,8 +4,13 @@
 //! test flows_made_and_flushed_are_counted_exactly    ... new: kernel 5, probe 5
 //! 8.9 s
 //! ok
+//! test the_other                                     ... 1.0 s
+//! it is 3 instead of 4
+//! FAILED
 //! test one_that_panics                               ... FAILED
 //! ```
+
+use std::fmt;
 
 /// The results of the scenarios.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -13,21 +18,50 @@ pub(crate) struct Progress<'a> {
     /// The last scenario that was started.
     pub(crate) last: Option<&'a str>,
     /// The failed scenarios.
-    pub(crate) failed: Vec<&'a str>,
+    pub(crate) failed: Vec<Failed<'a>>,
+}
+
+/// A failed scenario, shown as `NAME (what it printed last)`: that is its error, and without it a failure that is rare on another
+/// machine would be known by name only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failed<'a> {
+    name: &'a str,
+    error: &'a str,
+}
+
+impl fmt::Display for Failed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// An error can quote whole records.
+        const LONGEST: usize = 1_500;
+        let Self { name, error } = self;
+        if error.is_empty() {
+            return f.write_str(name);
+        }
+        write!(f, "{name} ({error:.LONGEST$})")
+    }
 }
 
 impl<'a> Progress<'a> {
     /// Parses the output of one run, or of several that continued each other.
     pub(crate) fn of(output: &'a str) -> Self {
         let mut progress = Self::default();
+        let mut printed = "";
         for line in output.lines() {
             let mut rest = line;
             if let Some((name, more)) = started(line) {
                 progress.last = Some(name);
                 rest = more;
+                printed = "";
             }
-            if rest.trim_end() == "FAILED" {
-                progress.failed.extend(progress.last);
+            let rest = rest.trim();
+            if rest == "FAILED" {
+                let failed = |name| Failed {
+                    name,
+                    error: printed,
+                };
+                progress.failed.extend(progress.last.map(failed));
+            } else if !rest.is_empty() {
+                printed = rest;
             }
         }
         progress
@@ -52,7 +86,7 @@ mod tests {
 
     const OUTPUT: &str = "\nrunning 4 tests\n\
         test one                ... new: kernel 5, probe 5\n8.9 s\nok\n\
-        test the_other          ... it is 3 instead of 4\n1.0 s\nFAILED\n\
+        test the_other          ... 1.0 s\nit is 3 instead of 4\nFAILED\n\
         test that_panics        ... FAILED\n\
         test of_modules         ... ignored\n\
         test last               ... attempt 1: 3 packets were held up\n";
@@ -61,7 +95,8 @@ mod tests {
     fn it_resumes_with_the_scenario_that_did_not_end() {
         let progress = Progress::of(OUTPUT);
         assert_eq!(progress.last, Some("last"));
-        assert_eq!(progress.failed, ["the_other", "that_panics"]);
+        let failed: Vec<_> = progress.failed.iter().map(Failed::to_string).collect();
+        assert_eq!(failed, ["the_other (it is 3 instead of 4)", "that_panics"]);
         assert_eq!(resume(OUTPUT), Some("GUEST_TESTS_FROM=last".to_owned()));
     }
 
