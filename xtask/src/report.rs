@@ -27,22 +27,31 @@ enum Outcome {
     Skipped(&'static str),
 }
 
-/// The durations of the parts of a step.
+/// The durations of the parts of a step, and what is remarkable though the step succeeded.
 #[derive(Debug, Default)]
-pub(crate) struct Parts(Vec<(&'static str, Duration)>);
+pub(crate) struct Parts {
+    took: Vec<(&'static str, Duration)>,
+    remarks: Vec<String>,
+}
 
 impl Parts {
+    /// Adds a remark for the summary.
+    pub(crate) fn remark(&mut self, remark: String) {
+        say(&remark);
+        self.remarks.push(remark);
+    }
+
     /// Adds the duration of a part; those of a repeated part add up.
     pub(crate) fn note(&mut self, name: &'static str, took: Duration) {
-        match self.0.iter_mut().find(|(noted, _)| *noted == name) {
+        match self.took.iter_mut().find(|(noted, _)| *noted == name) {
             Some((_, sum)) => *sum += took,
-            None => self.0.push((name, took)),
+            None => self.took.push((name, took)),
         }
     }
 
     #[cfg(test)]
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.0.iter().map(|(name, _)| *name).collect()
+        self.took.iter().map(|(name, _)| *name).collect()
     }
 }
 
@@ -112,7 +121,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const INDENT: usize = 2;
         let Self(steps) = self;
-        let parts = steps.iter().flat_map(|step| &step.parts.0);
+        let parts = steps.iter().flat_map(|step| &step.parts.took);
         let width = steps
             .iter()
             .map(|step| step.name.chars().count())
@@ -131,8 +140,11 @@ impl fmt::Display for Report {
                 }
             }
             let width = width - INDENT;
-            for (part, took) in &step.parts.0 {
+            for (part, took) in &step.parts.took {
                 writeln!(f, "             {part:width$} {:7.1} s", took.as_secs_f64())?;
+            }
+            for remark in &step.parts.remarks {
+                writeln!(f, "             {remark}")?;
             }
         }
         let all: Duration = steps.iter().map(|step| step.took).sum();
@@ -153,6 +165,7 @@ mod tests {
             parts.note("boot", Duration::from_millis(400));
             parts.note("command", Duration::from_millis(600));
             parts.note("boot", Duration::from_millis(100));
+            parts.remark("it took two attempts".to_owned());
             Ok(1)
         });
         assert_eq!(first, Some(1));
@@ -166,7 +179,8 @@ mod tests {
         }
         assert_eq!(
             report.to_string(),
-            "  ok       one           1.5 s\n             boot        0.5 s\n             command     0.6 s\n  \
+            "  ok       one           1.5 s\n             boot        0.5 s\n             command     0.6 s\n             \
+             it took two attempts\n  \
              FAILED   second        1.5 s  no such thing\n  not run  third                needs the second\n\
              \u{20}                        3.0 s"
         );

@@ -18,18 +18,18 @@ pub(crate) struct Progress<'a> {
     /// The last scenario that was started.
     pub(crate) last: Option<&'a str>,
     /// The failed scenarios.
-    pub(crate) failed: Vec<Failed<'a>>,
+    pub(crate) failed: Vec<Failed>,
 }
 
 /// A failed scenario, shown as `NAME (what it printed last)`: that is its error, and without it a failure that is rare on another
 /// machine would be known by name only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Failed<'a> {
-    name: &'a str,
-    error: &'a str,
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) name: String,
+    error: String,
 }
 
-impl fmt::Display for Failed<'_> {
+impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// An error can quote whole records.
         const LONGEST: usize = 1_500;
@@ -55,9 +55,9 @@ impl<'a> Progress<'a> {
             }
             let rest = rest.trim();
             if rest == "FAILED" {
-                let failed = |name| Failed {
-                    name,
-                    error: printed,
+                let failed = |name: &str| Failed {
+                    name: name.to_owned(),
+                    error: printed.to_owned(),
                 };
                 progress.failed.extend(progress.last.map(failed));
             } else if !rest.is_empty() {
