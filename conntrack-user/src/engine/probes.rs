@@ -9,15 +9,18 @@ use crate::{
     files,
     probes::{
         attach::{Attached, Outcome, attach},
-        facts::{HostFacts, NoFentry, Support},
+        facts::{Disproved, HostFacts, NoFentry, Support},
         heavy_hitters::KernelSketches,
         object::OBJECT,
         plan::{
-            MissingReason, Plan, ProbeGroup, ProbeRequest, SketchSettings, all_missing, coverage,
-            remembered_connections, report,
+            MissingReason, Plan, ProbeGroup, ProbeRequest, Replacement, SketchSettings,
+            all_missing, coverage, remembered_connections, replacement, report,
         },
     },
-    reading::{coverage::Coverage, durations::Durations, events::EventCounts, probes::ProbeStatus},
+    reading::{
+        coverage::Coverage, durations::Durations, events::EventCounts, probes::ProbeStatus,
+        selector::Selector,
+    },
     source::{
         maps::counters::CounterMaps,
         proc_fs::{PROC, ProcRoot},
@@ -56,6 +59,10 @@ pub(super) struct ProbeLifecycle {
     status: Rc<ProbeStatus>,
     /// Whether the probes are off only because nf_conntrack is not loaded.
     waiting: bool,
+    /// Functions that were given up for their alternatives, for the rest of the run.
+    disproved: Vec<Disproved>,
+    /// Broken laws for which there is no alternative.
+    irreplaceable: Vec<&'static str>,
 }
 
 impl ProbeLifecycle {
@@ -87,25 +94,17 @@ impl ProbeLifecycle {
                 coverage: Coverage::none("not attached yet"),
             }),
             waiting: false,
+            disproved: Vec::new(),
+            irreplaceable: Vec::new(),
         };
         probes.attach(facts);
         Ok(probes)
     }
 
     /// Attaches what this host supports now.
-    pub(super) fn attach(&mut self, mut facts: HostFacts) {
-        let settings = &self.requested.settings;
-        if let Ok(symbols) = &mut facts.symbols {
-            for function in &settings.without_functions {
-                symbols.remove(function);
-            }
-        }
-        match settings.no_fentry.as_deref() {
-            None => {}
-            Some([]) => facts.fentry = Err(NoFentry::TurnedOff),
-            Some(without) => facts.without_fentry = without.to_vec(),
-        }
-        self.waiting = matches!(settings.request, ProbeRequest::Group(_))
+    pub(super) fn attach(&mut self, facts: HostFacts) {
+        let facts = self.adjusted(facts);
+        self.waiting = matches!(self.requested.settings.request, ProbeRequest::Group(_))
             && matches!(facts.conntrack, Support::No(_));
         let outcome = self.plan_and_attach(&facts);
         self.status = Rc::new(ProbeStatus {
@@ -121,6 +120,43 @@ impl ProbeLifecycle {
         }
     }
 
+    /// The host without what the user does not want, and without what was disproved.
+    fn adjusted(&self, mut facts: HostFacts) -> HostFacts {
+        let settings = &self.requested.settings;
+        if let Ok(symbols) = &mut facts.symbols {
+            for function in &settings.without_functions {
+                symbols.remove(function);
+            }
+        }
+        match settings.no_fentry.as_deref() {
+            None => {}
+            Some([]) => facts.fentry = Err(NoFentry::TurnedOff),
+            Some(without) => facts.without_fentry = without.to_vec(),
+        }
+        facts.disproved.clone_from(&self.disproved);
+        facts
+    }
+
+    /// Gives up one of the attached functions whose counts broke a law about `population`, if another can be probed instead, from
+    /// the next time that probes are attached.
+    pub(super) fn give_up(
+        &mut self,
+        law: &'static str,
+        population: Selector,
+    ) -> Option<Replacement> {
+        let attached = self.attached.as_ref()?;
+        if self.irreplaceable.contains(&law) {
+            return None;
+        }
+        let facts = self.adjusted(HostFacts::probe());
+        let found = replacement(law, population, attached.attachments(), &facts);
+        match found {
+            Some(replacement) => self.disproved.push(replacement.disproved),
+            None => self.irreplaceable.push(law),
+        }
+        found
+    }
+
     fn plan_and_attach(&self, facts: &HostFacts) -> Outcome {
         let requested = &self.requested;
         let mut plan = Plan::new(requested.settings.request, requested.latency, facts);
@@ -134,7 +170,7 @@ impl ProbeLifecycle {
         attach(&plan, &facts.kernel, object.unwrap_or(OBJECT))
     }
 
-    /// Detaches the probes after nf_conntrack was unloaded.
+    /// Detaches the probes: nf_conntrack was unloaded, or others are to be attached.
     pub(super) fn lose(&mut self, reason: &str) {
         let missing = all_missing(&MissingReason::Lost(reason.to_owned()));
         self.attached = None;

@@ -1,5 +1,6 @@
 //! A run: its start, its ticks, its end. All commands that watch a kernel share it.
 
+mod laws;
 mod module;
 
 use std::{rc::Rc, time::Duration};
@@ -187,7 +188,8 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         self.follow_kernel_release();
         let measured = self.read(Purpose::Interval)?;
         records.extend(self.observe(&measured.reading));
-        // Loading or unloading the module takes effect after this interval, so its records follow those of the interval.
+        // What changes the probes takes effect after this interval, so its records follow those of the interval.
+        records.extend(self.follow_laws(&records)?);
         records.extend(self.follow_module(measured.conntrack)?);
         Ok(records)
     }

@@ -270,6 +270,12 @@ impl Attached {
         self.sketches.as_mut()
     }
 
+    /// The attached programs and their functions.
+    #[must_use]
+    pub fn attachments(&self) -> &[AttachPoint] {
+        &self.attachments
+    }
+
     /// The histograms of durations, as far as they are measured.
     #[must_use]
     pub fn durations(&self) -> &DurationMaps {

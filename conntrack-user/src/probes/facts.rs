@@ -107,8 +107,19 @@ pub struct HostFacts {
     pub fentry: Result<Vec<FentryTarget>, NoFentry>,
     /// Functions that are to be probed by kprobe nevertheless.
     pub without_fentry: Vec<String>,
+    /// Functions that are left to their alternatives.
+    pub disproved: Vec<Disproved>,
     /// Number of CPU ids: highest possible id + 1.
     pub cpus: Result<u32, FactError>,
+}
+
+/// A function that counts what cannot be right: not all calls pass it, for example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("what {function} counted broke {law}")]
+pub struct Disproved {
+    pub function: &'static str,
+    /// The law of conservation that the counts broke.
+    pub law: &'static str,
 }
 
 /// Whether this binary carries its eBPF programs.
@@ -145,6 +156,7 @@ impl HostFacts {
             offsets,
             fentry,
             without_fentry: Vec::new(),
+            disproved: Vec::new(),
             cpus: cpu_ids(Path::new("/sys/devices/system/cpu/possible")),
         }
     }
@@ -165,6 +177,7 @@ impl HostFacts {
             offsets: Ok(FieldOffsets::complete()),
             fentry: Err(NoFentry::NoFunctions),
             without_fentry: Vec::new(),
+            disproved: Vec::new(),
             cpus: Ok(2),
         }
     }

@@ -1,5 +1,6 @@
 //! Decides which probes to attach, and how, from the facts about the host. Pure.
 
+mod alternative;
 mod probe;
 mod reason;
 mod report;
@@ -15,6 +16,7 @@ use conntrack_ebpf::{
     table::PROBES,
 };
 
+pub use alternative::{Replacement, replacement};
 pub use conntrack_ebpf::table::ProbeGroup;
 pub use probe::{AttachPoint, Mechanism, MissingProbe, PlannedProbe, ProbeRequest};
 pub use reason::MissingReason;

@@ -82,7 +82,7 @@ pub struct ProbedFunction {
     pub function: Text,
     /// `fentry` or `kprobe`.
     pub by: Text,
-    /// Why it is not probed by fentry; `None` where it is.
+    /// Why it is not probed by fentry, and instead of which function it is probed; `None` where neither is so.
     pub reason: Option<Text>,
 }
 

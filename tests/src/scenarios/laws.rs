@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     ctpulse::Stream,
@@ -13,6 +13,9 @@ use crate::{
 
 /// eBPF programs of which one does not see what is taken out of the table.
 const UNSEEN_REMOVALS: &str = "/lib/ctpulse/unseen-removals.o";
+
+/// The function that is probed where the one that removes cannot be.
+const ALTERNATIVE: &str = "nf_ct_delete";
 
 /// Whether the kernel's kprobes are armed: for all, at once.
 const KPROBES_ENABLED: &str = "/sys/kernel/debug/kprobes/enabled";
@@ -62,7 +65,8 @@ pub(super) fn obeyed() -> Result<()> {
 
 /// As where the compiler has inlined the calls: the probe is attached, and its function is not called.
 pub(super) fn unseen_removals() -> Result<()> {
-    let mut stream = Stream::start(&["--object", UNSEEN_REMOVALS])?;
+    let without = format!("--without-function={ALTERNATIVE}");
+    let mut stream = Stream::start(&["--object", UNSEEN_REMOVALS, &without])?;
     UdpFlows::new()?.send(FLOWS)?;
     flush()?;
     settle()?;
@@ -82,6 +86,54 @@ pub(super) fn unseen_removals() -> Result<()> {
         let check = ended.check(name)?;
         ensure!(check["verdict"] != "mismatch", "{check}");
     }
+    Ok(())
+}
+
+/// The same where another function can be probed instead: it is, and counts what comes from then on; the total of the run stays
+/// in doubt.
+pub(super) fn alternative() -> Result<()> {
+    let mut stream = Stream::start(&["--object", UNSEEN_REMOVALS])?;
+    UdpFlows::new()?.send(FLOWS)?;
+    flush()?;
+    settle()?;
+    broken(&mut stream, "list_balance")?;
+    let hello = stream.wait_for("another function", |record| {
+        let mut functions = record["probes"]["functions"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        functions.any(|function| function["function"] == ALTERNATIVE)
+    })?;
+    let mut functions = hello["probes"]["functions"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    let reason = functions
+        .find(|function| function["function"] == ALTERNATIVE)
+        .and_then(|function| function["reason"].as_str());
+    ensure!(
+        reason.is_some_and(|reason| reason.contains("broke list_balance")),
+        "{reason:?}"
+    );
+    stream.samples(2)?;
+    UdpFlows::new()?.send(FLOWS)?;
+    flush()?;
+    settle()?;
+    let right = stream.wait_for_sample("what is removed", |sample| {
+        sample["counters"]["delete_list"].as_u64() > Some(0)
+    })?;
+    ensure!(
+        right["wrong"].as_object().is_none_or(Map::is_empty),
+        "{right}"
+    );
+    let ended = stream.stop()?;
+    let counted = ended.probe("delete_list")?;
+    ensure!(counted == u64::from(FLOWS), "{counted} of the second half");
+    let last = ended.of("crosscheck").last().context("crosscheck")?;
+    let mut checks = last["checks"].as_array().into_iter().flatten();
+    ensure!(checks.all(|check| check["verdict"] != "mismatch"), "{last}");
+    let check = ended.check("delete_list")?;
+    ensure!(check["verdict"] == "mismatch", "{check}");
     Ok(())
 }
 

@@ -120,6 +120,7 @@ pub const ALL: &[Scenario] = &[
         "unseen_removals_break_the_law_of_the_list",
         laws::unseen_removals,
     ),
+    ("a_broken_law_has_an_alternative_tried", laws::alternative),
     ("lost_probes_break_laws", laws::lost_probes),
     ("flows_obey_the_laws", laws::obeyed),
     ("a_storm_of_everything", storm::all_at_once),

@@ -19,11 +19,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             let reason = "nf_conntrack was unloaded";
             self.diagnostics
                 .notify(format_args!("{reason}; waiting for it to come back"));
-            // What the probes have counted up to now.
-            let durations = self.watch.instances.iter().map(|i| self.durations(&i.info));
-            let durations: Vec<_> = durations.collect();
-            self.probes.lose(reason);
-            return self.spread_probes(durations);
+            return self.detach_probes(reason);
         }
         if present && self.probes.is_waiting() {
             self.probes.attach(HostFacts::probe());
@@ -37,9 +33,17 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         Ok(Vec::new())
     }
 
+    /// Detaches the probes; what they have counted up to now is kept.
+    pub(super) fn detach_probes(&mut self, reason: &str) -> Result<Vec<Record>, EngineError> {
+        let durations = self.watch.instances.iter().map(|i| self.durations(&i.info));
+        let durations: Vec<_> = durations.collect();
+        self.probes.lose(reason);
+        self.spread_probes(durations)
+    }
+
     /// Switches every instance to the current probes, and takes new baselines. `durations` is what the previous probes had
     /// counted, in the order of the instances.
-    fn spread_probes(
+    pub(super) fn spread_probes(
         &mut self,
         durations: Vec<Option<Durations>>,
     ) -> Result<Vec<Record>, EngineError> {

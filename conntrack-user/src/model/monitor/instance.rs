@@ -88,6 +88,8 @@ pub struct InstanceMonitor {
     forecast: Forecast,
     pub(super) outlook: Outlook,
     pub(super) checks: Vec<Check>,
+    /// What checks of earlier probes proved wrong: their counts are part of the totals.
+    disproved: Vec<Check>,
     grace: Grace,
     started: Option<Instant>,
     previous: Option<Previous>,
@@ -115,6 +117,7 @@ impl InstanceMonitor {
             started: None,
             previous: None,
             checks: Vec::new(),
+            disproved: Vec::new(),
             grace: Grace::default(),
             buckets_lost: 0,
         }
@@ -128,6 +131,9 @@ impl InstanceMonitor {
             self.add_durations(baseline.durations.as_ref());
         }
         self.durations.detach();
+        let mut disproved = std::mem::take(&mut self.checks);
+        disproved.retain(|check| check.verdict >= Verdict::Undercount);
+        add_worse(&mut self.disproved, &disproved);
         self.totals.set_coverage(&coverage);
         self.grace = Grace::default();
         self.coverage = coverage;
@@ -250,7 +256,7 @@ impl InstanceMonitor {
                 };
                 (total.probe.is_some() || total.kernel.is_some()).then_some(total)
             }),
-            crosscheck: self.checks.clone(),
+            crosscheck: self.checks_of_the_run(),
             missed: self.totals.missed,
             lost_events: self.totals.faults,
             buckets_lost_ms: self.buckets_lost as f64 * BUCKET_MS,
@@ -265,6 +271,13 @@ impl InstanceMonitor {
             histograms: PerCounter::from_fn(|spec| self.buckets.percentiles(spec.id)),
             bursts: self.bursts.clone(),
         }
+    }
+
+    /// The last checks, except where those of earlier probes are worse.
+    fn checks_of_the_run(&self) -> Vec<Check> {
+        let mut checks = self.checks.clone();
+        add_worse(&mut checks, &self.disproved);
+        checks
     }
 
     /// Ends the run and returns the bursts that were open; they are in the summary as well.
@@ -353,6 +366,17 @@ impl InstanceMonitor {
             record
         };
         found.into_iter().map(record).collect()
+    }
+}
+
+/// Adds checks; of two with the same name, the worse one stays.
+fn add_worse(checks: &mut Vec<Check>, more: &[Check]) {
+    for new in more {
+        match checks.iter_mut().find(|check| check.name == new.name) {
+            Some(check) if check.verdict >= new.verdict => {}
+            Some(check) => check.clone_from(new),
+            None => checks.push(new.clone()),
+        }
     }
 }
 

@@ -12,6 +12,19 @@ use crate::{
     reading::selector::Selector,
 };
 
+/// The laws that the checks prove broken, and how the probes count what each is about.
+pub fn broken(checks: &[Check]) -> impl Iterator<Item = (&'static str, Selector)> {
+    let broken = |name: &str| {
+        let mut checks = checks.iter();
+        checks.any(|check| check.name == *name && check.verdict == Verdict::Mismatch)
+    };
+    let laws = [ENTRIES_BALANCE]
+        .into_iter()
+        .chain(Law::ALL.map(Law::check));
+    laws.filter(move |name| broken(name))
+        .filter_map(|name| Some((name, population(name)?)))
+}
+
 /// Judges each counter that is not compared with a column by its laws. What breaks one of them may be another counter of it: all
 /// of them are in doubt. The verdicts on the laws must be final: calls in flight may have explained a difference.
 pub fn judge(checks: &mut [Check]) {

@@ -6,7 +6,10 @@ use conntrack_ebpf::{
 };
 
 use super::reason::MissingReason;
-use crate::probes::{facts::NoFentry, offsets::FentryTarget};
+use crate::probes::{
+    facts::{Disproved, NoFentry},
+    offsets::FentryTarget,
+};
 
 /// Which probes the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub struct AttachPoint {
     pub symbol: String,
     /// How it is attached.
     pub how: Mechanism,
+    /// The function that it replaces, because that was disproved.
+    pub instead_of: Option<Disproved>,
 }
 
 /// A probe to attach.

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::probes::{
     error::AttachError,
-    facts::{FactError, NoFentry},
+    facts::{Disproved, FactError, NoFentry},
     offsets::{FieldError, TypesError},
 };
 
@@ -62,6 +62,9 @@ pub enum MissingReason {
         /// The symbols of the versions.
         versions: Vec<String>,
     },
+    /// It was probed, and counted what cannot be right.
+    #[error(transparent)]
+    Disproved(#[from] Disproved),
     /// Neither a kprobe nor fentry is possible.
     #[error("{function}: {no_kprobes}, and no fentry: {no_fentry}")]
     NoMechanism {

@@ -90,13 +90,15 @@ const FENTRY: &str = "fentry";
 const KPROBE: &str = "kprobe";
 
 fn function(point: &AttachPoint) -> ProbedFunction {
-    let (by, reason) = match &point.how {
+    let (by, no_fentry) = match &point.how {
         Mechanism::Fentry(_) => (FENTRY, None),
-        Mechanism::Kprobe(no_fentry) => (KPROBE, Some(no_fentry.to_string().into())),
+        Mechanism::Kprobe(no_fentry) => (KPROBE, Some(no_fentry.to_string())),
     };
+    let disproved = point.instead_of.as_ref().map(ToString::to_string);
+    let reasons: Vec<_> = disproved.into_iter().chain(no_fentry).collect();
     ProbedFunction {
         function: point.function.into(),
         by: by.into(),
-        reason,
+        reason: (!reasons.is_empty()).then(|| reasons.join("; ").into()),
     }
 }

@@ -78,10 +78,21 @@ fn first_alternative(
     ready: &Ready<'_>,
 ) -> Result<Vec<AttachPoint>, MissingReason> {
     let mut reasons = Vec::new();
+    let mut disproved = None;
     for function in row.alternatives {
         match on_function(function, facts, ready) {
-            Ok(points) => return Ok(points),
-            Err(reason) => reasons.push(reason),
+            Ok(mut points) => {
+                for point in &mut points {
+                    point.instead_of = disproved;
+                }
+                return Ok(points);
+            }
+            Err(reason) => {
+                if let MissingReason::Disproved(reason) = &reason {
+                    disproved = Some(*reason);
+                }
+                reasons.push(reason);
+            }
         }
     }
     Err(MissingReason::NoAlternative(reasons))
@@ -93,6 +104,10 @@ fn on_function(
     facts: &HostFacts,
     ready: &Ready<'_>,
 ) -> Result<Vec<AttachPoint>, MissingReason> {
+    let mut disproved = facts.disproved.iter();
+    if let Some(disproved) = disproved.find(|disproved| disproved.function == function.name) {
+        return Err((*disproved).into());
+    }
     let symbol = symbol(function.name, facts, ready)?;
     let how = mechanism(function.name, facts)?;
     let programs = function.programs.iter();
@@ -102,6 +117,7 @@ fn on_function(
             function: function.name,
             symbol: symbol.to_owned(),
             how: how.clone(),
+            instead_of: None,
         })
         .collect())
 }
