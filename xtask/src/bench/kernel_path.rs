@@ -23,7 +23,8 @@ const BPFTRACE: Needed = Needed {
 ///
 /// In a guest, UDP packets make new flows from all CPUs at once: with nothing watching, with
 /// ctpulse's groups of probes, with `conntrack -E`, and with bpftrace counting the functions of the
-/// flow group. The report goes to standard output, each round's result to standard error.
+/// flow group, by kprobe, kprobe.multi and fentry. The report goes to standard output, each round's
+/// result to standard error.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The guests' kernels, as for `vm`, one after another
@@ -55,7 +56,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "profile")]
     instructions: bool,
 
-    /// Measure only these besides nothing: flow, top, lifetimes, latency, all, conntrack, bpftrace
+    /// Measure only these besides nothing: flow, flow-kprobe, top, lifetimes, latency, all,
+    /// conntrack, bpftrace, kprobe-multi, limit
     #[arg(long, value_delimiter = ',', value_name = "WATCHERS")]
     only: Vec<String>,
 

@@ -13,8 +13,14 @@ use crate::{
     watcher::Condition,
 };
 
-/// The most that the flow group may add to the time per flow, as a multiple of what another tool adds.
-const GOALS: [(Condition, f64); 2] = [(Condition::Conntrack, 0.25), (Condition::Bpftrace, 1.0)];
+/// The most that ctpulse may add to the time per flow, as a multiple of what another tool adds.
+const GOALS: [(Condition, Condition, f64); 5] = [
+    (Condition::Flow, Condition::Conntrack, 0.25),
+    (Condition::Flow, Condition::Bpftrace, 0.65),
+    (Condition::Flow, Condition::Limit, 1.3),
+    (Condition::Top, Condition::Bpftrace, 1.0),
+    (Condition::FlowKprobe, Condition::Bpftrace, 1.1),
+];
 
 /// The measurements under one condition.
 struct Series {
@@ -28,9 +34,12 @@ struct Series {
 /// The time per flow of one part of each round, in microseconds, under all conditions.
 struct Times<'a> {
     series: &'a [Series],
-    part: fn(&Timed) -> Duration,
+    part: PartOfRound,
     flows: u32,
 }
+
+/// The duration of one part of a round.
+type PartOfRound = fn(&Timed) -> Duration;
 
 /// What to measure, and how often.
 pub(crate) struct Experiment {
@@ -180,7 +189,7 @@ fn show(spread: Option<Spread>, form: impl FnOnce(Spread) -> String) -> String {
 }
 
 impl<'a> Times<'a> {
-    fn of(series: &'a [Series], part: fn(&Timed) -> Duration, flows: u32) -> Self {
+    fn of(series: &'a [Series], part: PartOfRound, flows: u32) -> Self {
         Self {
             series,
             part,
@@ -202,18 +211,27 @@ impl<'a> Times<'a> {
 }
 
 fn goals(series: &[Series], flows: u32) -> String {
-    let times = Times::of(series, |round| round.making, flows);
-    let ours = times.added(Condition::Flow);
-    let measured = |other| series.iter().any(|series| series.condition == other);
-    GOALS
-        .iter()
-        .filter(|&&(other, _)| measured(Condition::Flow) && measured(other))
-        .map(|&(other, goal)| goal_line(other, goal, &ours, &times.added(other)) + "\n")
-        .collect()
+    let measured = |wanted| series.iter().any(|series| series.condition == wanted);
+    let mut text = String::new();
+    let parts: [(&str, PartOfRound); 2] = [
+        ("making", |round| round.making),
+        ("removing", |round| round.removing),
+    ];
+    for (part, of_part) in parts {
+        let times = Times::of(series, of_part, flows);
+        for (ours, other, goal) in GOALS {
+            if measured(ours) && measured(other) {
+                let what = format!("{part}: {} / {}", ours.name(), other.name());
+                text += &goal_line(&what, goal, &times.added(ours), &times.added(other));
+                text += "\n";
+            }
+        }
+    }
+    text
 }
 
-fn goal_line(other: Condition, goal: f64, ours: &[f64], theirs: &[f64]) -> String {
-    let what = format!("flow group / {}: ", other.name());
+fn goal_line(what: &str, goal: f64, ours: &[f64], theirs: &[f64]) -> String {
+    let what = format!("{what}: ");
     // Noise: a watcher cannot add less than nothing.
     let Some(ratio) = ratio(ours, theirs).filter(|&ratio| ratio > 0.0) else {
         return format!("{what}not measurable, one of them added no time: use more flows");
@@ -266,13 +284,13 @@ mod tests {
         let ours = added(&[52.0, 55.0, 50.0], &nothing);
         assert_eq!(ours, [2.0, 3.0, 2.0]);
         assert_eq!(
-            goal_line(Condition::Conntrack, 0.25, &ours, &[10.0, 10.0, 8.0]),
-            "flow group / conntrack -E -e NEW: 0.20 (0.20–0.30 by repetition); \
+            goal_line("a / b", 0.25, &ours, &[10.0, 10.0, 8.0]),
+            "a / b: 0.20 (0.20–0.30 by repetition); \
              goal at most 0.25: met, not in every repetition"
         );
-        assert!(goal_line(Condition::Bpftrace, 1.0, &ours, &[1.0, 1.0, 1.0]).ends_with("missed"));
-        assert!(goal_line(Condition::Bpftrace, 1.0, &ours, &[0.0; 3]).contains("more flows"));
-        assert!(goal_line(Condition::Bpftrace, 1.0, &[-1.0; 3], &ours).contains("more flows"));
+        assert!(goal_line("a / b", 1.0, &ours, &[1.0, 1.0, 1.0]).ends_with("missed"));
+        assert!(goal_line("a / b", 1.0, &ours, &[0.0; 3]).contains("more flows"));
+        assert!(goal_line("a / b", 1.0, &[-1.0; 3], &ours).contains("more flows"));
     }
 
     #[test]

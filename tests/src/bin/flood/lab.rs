@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
-    probes::{self, At, Probe},
+    probes::{self, Probe},
     programs::{self, ByTag, Counting},
     table,
     traffic::Flood,
@@ -31,8 +31,6 @@ pub(crate) struct Lab {
 pub(crate) struct Group {
     /// The kprobes.
     pub(crate) probes: BTreeSet<Probe>,
-    /// Functions on which ctpulse uses fentry instead of a kprobe; bpftrace gets a kprobe there.
-    pub(crate) otherwise: BTreeSet<String>,
 }
 
 /// A timed round.
@@ -131,20 +129,11 @@ impl Lab {
 }
 
 impl Group {
-    /// The probes that the kernel lists while ctpulse runs.
+    /// The probes that the kernel lists while ctpulse runs with kprobes only.
     fn of(condition: Condition) -> Result<Self> {
-        let watcher = Watcher::start(condition, &BTreeSet::new())?;
-        let mut probes = probes::attached()?;
-        let functions = watcher.functions()?;
+        let watcher = Watcher::by_kprobe(condition)?;
+        let probes = probes::attached()?;
         watcher.stop()?;
-        let otherwise: BTreeSet<_> = functions
-            .into_iter()
-            .filter(|function| !probes.iter().any(|probe| probe.function == *function))
-            .collect();
-        probes.extend(otherwise.iter().map(|function| Probe {
-            function: function.clone(),
-            at: At::Entry,
-        }));
-        Ok(Self { probes, otherwise })
+        Ok(Self { probes })
     }
 }

@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, fmt, fs};
 
 use anyhow::{Context, Result, ensure};
 
+use ctpulse_tests::kernel::conntrack_is_a_module;
+
 use crate::process::wait_until;
 
 const LIST: &str = "/sys/kernel/debug/kprobes/list";
@@ -40,6 +42,30 @@ impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.at, self.function)
     }
+}
+
+impl Probe {
+    /// As a pattern, for which bpftrace uses kprobe.multi. No other function fits it: the hits in the report show that.
+    pub(crate) fn pattern(&self) -> String {
+        let Self { function, at } = self;
+        let start = function.len().saturating_sub(1);
+        format!("{at}:{}*", function.get(..start).unwrap_or_default())
+    }
+
+    /// By fentry or fexit, by the names that older bpftrace knows, too.
+    pub(crate) fn fentry(&self, module: &str) -> String {
+        let kind = match self.at {
+            At::Entry => "kfunc",
+            At::Return => "kretfunc",
+        };
+        format!("{kind}:{module}:{}", self.function)
+    }
+}
+
+/// Where the kernel's types have conntrack's functions.
+pub(crate) fn module() -> Result<&'static str> {
+    let module = conntrack_is_a_module()?;
+    Ok(if module { "nf_conntrack" } else { "vmlinux" })
 }
 
 /// All probes in the kernel.

@@ -213,7 +213,7 @@ mod tests {
             // The second round was disturbed.
             rounds: vec![round(1), round(9), round(1)],
         };
-        let all = "bpftrace, same functions";
+        let all = "bpftrace, same functions, kprobe";
         let same = "2 with the same instructions";
         assert_eq!(
             profile.rows(10),

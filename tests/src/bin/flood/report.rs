@@ -29,13 +29,6 @@ pub(crate) fn groups(lab: &Lab) -> String {
         "flow group, and bpftrace: {}\n",
         probes::list(&lab.flow.probes)
     );
-    if !lab.flow.otherwise.is_empty() {
-        let functions: Vec<_> = lab.flow.otherwise.iter().map(String::as_str).collect();
-        text += &format!(
-            "where bpftrace has a kprobe, ctpulse has another kind of probe: {}\n",
-            functions.join(" ")
-        );
-    }
     text += &match &lab.all {
         Ok(group) => format!("all group: {}\n", probes::list(&group.probes)),
         Err(reason) => format!("all group: left out: {reason}\n"),

@@ -19,8 +19,10 @@ const SETTLE: Duration = Duration::from_millis(300);
 pub(crate) enum Condition {
     /// No watcher.
     Nothing,
-    /// ctpulse with probes that are hit per flow.
+    /// ctpulse with probes that are hit per flow, by fentry where it can be had.
     Flow,
+    /// The flow group by kprobes.
+    FlowKprobe,
     /// The flow group, with top talkers.
     Top,
     /// The flow group, with lifetimes of connections.
@@ -31,42 +33,55 @@ pub(crate) enum Condition {
     All,
     /// conntrack(8), to which the kernel sends a message for each new flow.
     Conntrack,
-    /// bpftrace, which only counts calls of the functions that ctpulse's flow group probes.
+    /// bpftrace, which only counts calls of the functions that ctpulse's flow group probes, by kprobes.
     Bpftrace,
+    /// The same by kprobe.multi, which bpftrace uses for patterns.
+    KprobeMulti,
+    /// The same by fentry: no program on these functions that counts anything can be cheaper.
+    Limit,
 }
 
 impl Condition {
     /// All of them.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Nothing,
         Self::Flow,
+        Self::FlowKprobe,
         Self::Top,
         Self::Lifetimes,
         Self::Latency,
         Self::All,
         Self::Conntrack,
         Self::Bpftrace,
+        Self::KprobeMulti,
+        Self::Limit,
     ];
 
     /// The watchers that run BPF programs.
-    pub(crate) const BPF: [Self; 6] = [
+    pub(crate) const BPF: [Self; 9] = [
         Self::Flow,
+        Self::FlowKprobe,
         Self::Top,
         Self::Lifetimes,
         Self::Latency,
         Self::All,
         Self::Bpftrace,
+        Self::KprobeMulti,
+        Self::Limit,
     ];
 
     /// ctpulse's options; `None` for other watchers.
     fn options(self) -> Option<&'static [&'static str]> {
         match self {
             Self::Flow => Some(&["--probes", "flow"]),
+            Self::FlowKprobe => Some(&["--probes", "flow", "--no-fentry"]),
             Self::Top => Some(&["--probes", "flow", "--top"]),
             Self::Lifetimes => Some(&["--probes", "flow", "--lifetimes"]),
             Self::Latency => Some(&["--probes", "flow", "--latency"]),
             Self::All => Some(&["--probes", "all"]),
-            Self::Nothing | Self::Conntrack | Self::Bpftrace => None,
+            Self::Nothing | Self::Conntrack | Self::Bpftrace | Self::KprobeMulti | Self::Limit => {
+                None
+            }
         }
     }
 
@@ -75,12 +90,15 @@ impl Condition {
         match self {
             Self::Nothing => "nothing",
             Self::Flow => "ctpulse, flow group",
+            Self::FlowKprobe => "ctpulse, flow group, --no-fentry",
             Self::Top => "ctpulse, flow group, --top",
             Self::Lifetimes => "ctpulse, flow group, --lifetimes",
             Self::Latency => "ctpulse, flow group, --latency",
             Self::All => "ctpulse, all group",
             Self::Conntrack => "conntrack -E -e NEW",
-            Self::Bpftrace => "bpftrace, same functions",
+            Self::Bpftrace => "bpftrace, same functions, kprobe",
+            Self::KprobeMulti => "bpftrace, same functions, kprobe.multi",
+            Self::Limit => "bpftrace, same functions, fentry (the limit)",
         }
     }
 }
@@ -100,12 +118,11 @@ impl Watcher {
                 process.until("conntrack listens", |_| Ok(lost_events()?.is_some()))?;
                 Some(process)
             }
-            Condition::Bpftrace => {
-                let mut process = Process::start(&["bpftrace", "-e", &script(probes)])?;
-                process.until("bpftrace has attached its probes", |_| {
-                    Ok(probes::attached()? == *probes)
-                })?;
-                Some(process)
+            Condition::Bpftrace => Some(bpftrace(probes, Probe::to_string)?),
+            Condition::KprobeMulti => Some(bpftrace(probes, |probe| probe.pattern())?),
+            Condition::Limit => {
+                let module = probes::module()?;
+                Some(bpftrace(probes, |probe| probe.fentry(module))?)
             }
             _ => condition.options().map(ctpulse).transpose()?,
         };
@@ -113,15 +130,14 @@ impl Watcher {
         Ok(Self { condition, process })
     }
 
-    /// The functions that ctpulse probes; empty for other watchers.
-    pub(crate) fn functions(&self) -> Result<Vec<String>> {
-        match (&self.process, self.condition.options()) {
-            (Some(process), Some(_)) => {
-                let hello = first_record(&process.stdout()?)?.context("ctpulse wrote nothing")?;
-                Ok(strings(&hello["probes"]["attached"]))
-            }
-            _ => Ok(Vec::new()),
-        }
+    /// Starts ctpulse with kprobes only.
+    pub(crate) fn by_kprobe(condition: Condition) -> Result<Self> {
+        let options = condition.options().context("not ctpulse")?;
+        let process = ctpulse(&[options, &["--no-fentry"]].concat())?;
+        Ok(Self {
+            condition,
+            process: Some(process),
+        })
     }
 
     /// The activity of its BPF programs so far.
@@ -192,16 +208,26 @@ fn first_record(output: &str) -> Result<Option<Value>> {
     }
 }
 
-fn strings(array: &Value) -> Vec<String> {
-    let texts = array.as_array().into_iter().flatten();
-    texts.filter_map(Value::as_str).map(str::to_owned).collect()
+/// Starts bpftrace, and waits until it has attached its probes, named as `name` does.
+fn bpftrace(probes: &BTreeSet<Probe>, name: impl Fn(&Probe) -> String) -> Result<Process> {
+    let mut process = Process::start(&["bpftrace", "-B", "line", "-e", &script(probes, name)])?;
+    process.until("bpftrace has attached its probes", |process| {
+        Ok(process.stdout()?.lines().any(|line| line == READY))
+    })?;
+    Ok(process)
 }
 
-/// The cheapest way to count in bpftrace: without a key, so that the map is a per-CPU array.
-fn script(probes: &BTreeSet<Probe>) -> String {
-    let count = |(i, probe): (usize, &Probe)| format!("{probe} {{ @p{i} = count(); }}");
-    let counts: Vec<_> = probes.iter().enumerate().map(count).collect();
-    counts.join(" ")
+/// What bpftrace prints once, when it has attached its probes.
+const READY: &str = "all are attached";
+
+/// The cheapest way to count in bpftrace: without a key, so that the map is a per-CPU array. Probes are attached in their order.
+fn script(probes: &BTreeSet<Probe>, name: impl Fn(&Probe) -> String) -> String {
+    let count = |(i, probe): (usize, &Probe)| format!("{} {{ @p{i} = count(); }}", name(probe));
+    let mut parts: Vec<_> = probes.iter().enumerate().map(count).collect();
+    parts.push(format!(
+        "interval:ms:500 /@ready == 0/ {{ @ready = 1; printf(\"{READY}\\n\"); }}"
+    ));
+    parts.join(" ")
 }
 
 /// Events lost by the listener for new connections; `None` if there is none.
@@ -269,8 +295,9 @@ mod tests {
             probe("f", probes::At::Return),
         ];
         assert_eq!(
-            script(&BTreeSet::from(probes)),
-            "kprobe:f { @p0 = count(); } kretprobe:f { @p1 = count(); }"
+            script(&BTreeSet::from(probes), Probe::to_string),
+            "kprobe:f { @p0 = count(); } kretprobe:f { @p1 = count(); } \
+             interval:ms:500 /@ready == 0/ { @ready = 1; printf(\"all are attached\\n\"); }"
         );
     }
 }
