@@ -18,6 +18,8 @@ use crate::{
 const IPS_CONFIRMED: u64 = 1 << 3;
 const IPS_DYING: u64 = 1 << 9;
 const IPS_TEMPLATE: u64 = 1 << 11;
+/// Since 5.7. Before, the bit was `IPS_UNTRACKED`, which no conntrack in the table had.
+const IPS_NAT_CLASH: u64 = 1 << 12;
 
 /// `NFCT_PTRMASK` of include/linux/skbuff.h: the rest is the direction and state of the packet.
 const NFCT_PTRMASK: u64 = !7;
@@ -114,6 +116,12 @@ impl ConnStatus {
     #[inline(always)]
     pub(crate) fn is_dying(self) -> bool {
         self.0 & IPS_DYING != 0
+    }
+
+    /// Whether it is in the table by its reply alone (`nf_ct_resolve_clash_harder`).
+    #[inline(always)]
+    pub(crate) fn is_clash(self) -> bool {
+        self.0 & IPS_NAT_CLASH != 0
     }
 
     /// Whether it is a template (from `nft ct zone set` and the like), which is never in the table.

@@ -8,6 +8,8 @@ mod program;
 #[cfg(test)]
 mod tests;
 
+use core::iter;
+
 pub use program::{ProbeGroup, ProgramPair};
 
 use crate::{
@@ -53,11 +55,21 @@ probes! {
 
     Flow {
         counts {
-            /// `__nf_conntrack_hash_insert` was entered: a conntrack is inserted into the table.
+            /// `__nf_conntrack_hash_insert` was entered: a conntrack is inserted into the table. Where that cannot be probed,
+            /// `__nf_conntrack_confirm` has inserted one.
             Inserted: every_flow;
+            /// Where `__nf_conntrack_hash_insert` cannot be probed, what its other caller has inserted,
+            /// `nf_conntrack_hash_check_insert`. Else 0: it is part of [`Self::Inserted`].
+            InsertedByCheck;
         }
         on NfConntrackHashInsert = "__nf_conntrack_hash_insert" { entry hash_insert };
-        reads { NF_CONN_NET, NET_INUM }
+        // Its callers, on kernels that inline it (COS).
+        or NfConntrackConfirmInserts = "__nf_conntrack_confirm" {
+            entry confirm_inserts, exit confirm_inserts
+        } with NfConntrackHashCheckInsertInserts = "nf_conntrack_hash_check_insert" {
+            entry check_inserts, exit check_inserts
+        };
+        reads { NF_CONN_NET, NET_INUM, SKB_NFCT, NF_CONN_STATUS }
     }
 
     Flow {
@@ -232,6 +244,15 @@ pub struct ProbedFunction {
     pub name: &'static str,
     /// The program on its entry, on its return, or both.
     pub programs: &'static [ProgramPair],
+    /// Functions that are probed besides: this one alone would not see everything.
+    pub besides: &'static [ProbedFunction],
+}
+
+impl ProbedFunction {
+    /// The function, then those that are probed besides.
+    pub fn all(&'static self) -> impl Iterator<Item = &'static Self> {
+        iter::once(self).chain(self.besides)
+    }
 }
 
 /// A row of the table: counters that are available together, or not at all.
@@ -255,7 +276,8 @@ pub struct ProbeRow {
 impl ProbeRow {
     /// Every function that can be probed for this row.
     pub fn functions(&self) -> impl Iterator<Item = &'static ProbedFunction> {
-        self.alternatives.iter().chain(self.extras)
+        let alternatives = self.alternatives.iter().flat_map(ProbedFunction::all);
+        alternatives.chain(self.extras)
     }
 
     /// Every program that can be attached for this row.

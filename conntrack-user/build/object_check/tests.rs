@@ -27,6 +27,7 @@ const ROW: ProbeRow = ProbeRow {
     counters: &[ProbeCounter::ExpectNew],
     reads: &[NET_INUM],
     alternatives: &[ProbedFunction {
+        besides: &[],
         function: Function::EarlyDrop,
         name: "f",
         programs: &[

@@ -1,6 +1,7 @@
 //! What the host offers for probing. Facts only: `plan` decides.
 
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -139,7 +140,9 @@ impl HostFacts {
     /// Reads files below /proc and /sys, and asks the kernel for capabilities and program types.
     #[must_use]
     pub fn probe() -> Self {
-        let functions: Vec<_> = table::functions().map(|function| function.name).collect();
+        // A function can be of several rows.
+        let functions: BTreeSet<_> = table::functions().map(|function| function.name).collect();
+        let functions = Vec::from_iter(functions);
         let (offsets, fentry) = types(&functions);
         Self {
             kernel: rustix::system::uname()

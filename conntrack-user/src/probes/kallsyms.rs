@@ -78,7 +78,8 @@ impl Symbols {
     /// Symbols for tests, each occurring once.
     #[cfg(test)]
     pub(crate) fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let names: Vec<&str> = names.collect();
+        let names: std::collections::BTreeSet<&str> = names.collect();
+        let names = Vec::from_iter(names);
         let line = |name: &&str| format!("0 t {name}\n");
         Self::parse(&names.iter().map(line).collect::<String>(), &names)
     }

@@ -71,6 +71,10 @@ pub const ALL: &[Scenario] = &[
         flows::made_and_flushed,
     ),
     ("an_inlined_function_has_a_substitute", flows::substitute),
+    (
+        "insertions_are_seen_without_their_function",
+        flows::insertions,
+    ),
     ("fentry_is_used_where_it_can_be", fentry::best_way),
     ("kprobes_and_fentry_go_together", fentry::mixed),
     ("a_full_table_raises_the_alert", flows::alert),

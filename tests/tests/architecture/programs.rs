@@ -183,9 +183,13 @@ impl Source {
                 })
             };
             let mut having = rows.iter().filter(|row| has(row, &counter));
-            if !having
-                .any(|row| row.alternatives.iter().all(counts) || row.extras.iter().any(counts))
-            {
+            let counted = |row: &ProbeRow| {
+                let mut besides = row.alternatives.iter().flat_map(|f| f.besides);
+                row.alternatives.iter().all(counts)
+                    || row.extras.iter().any(counts)
+                    || besides.any(counts)
+            };
+            if !having.any(counted) {
                 breaches.push(format!(
                     "{counter} is not counted wherever its row is attached"
                 ));

@@ -7,7 +7,8 @@
 /// - `shares`: counters of other rows that take this row's programs, too;
 /// - `on`: the function with its programs. `entry stem` are the programs `stem` (kprobe) and
 ///   `stem_fentry`, `exit stem` are `stem_return` (kretprobe) and `stem_fexit`;
-/// - `or`: a function to use where the kernel has none of those before; `and`: one to probe besides;
+/// - `or`: a function to use where the kernel has none of those before, `with` another that is probed together with it;
+///   `and`: one to probe besides, if the kernel has it;
 /// - `reads`: the kernel fields of all of its programs.
 macro_rules! probes {
     ($(
@@ -15,7 +16,8 @@ macro_rules! probes {
             counts { $( $(#[$doc:meta])* $counter:ident $(: $often:ident)?; )+ }
             $(shares { $($shared:ident),+ })?
             on $function:ident = $symbol:literal { $($edge:ident $stem:ident),+ };
-            $(or $other:ident = $other_symbol:literal { $($other_edge:ident $other_stem:ident),+ };)*
+            $(or $other:ident = $other_symbol:literal { $($other_edge:ident $other_stem:ident),+ }
+                $(with $more:ident = $more_symbol:literal { $($more_edge:ident $more_stem:ident),+ })?;)*
             $(and $extra:ident = $extra_symbol:literal { $($extra_edge:ident $extra_stem:ident),+ };)*
             reads { $($field:ident),+ $(,)? }
         }
@@ -62,7 +64,11 @@ macro_rules! probes {
             $(
                 #[doc = concat!("`", $symbol, "`")]
                 $function,
-                $( #[doc = concat!("`", $other_symbol, "`")] $other, )*
+                $(
+                    #[doc = concat!("`", $other_symbol, "`")]
+                    $other,
+                    $( #[doc = concat!("`", $more_symbol, "`")] $more, )?
+                )*
                 $( #[doc = concat!("`", $extra_symbol, "`")] $extra, )*
             )+
         }
@@ -75,11 +81,15 @@ macro_rules! probes {
                 counters: &[$(ProbeCounter::$counter,)+ $($(ProbeCounter::$shared),+)?],
                 reads: &[$(fields::$field),+],
                 alternatives: &[
-                    probes!(@function $function $symbol $($edge $stem)+),
-                    $( probes!(@function $other $other_symbol $($other_edge $other_stem)+), )*
+                    probes!(@function $function $symbol [] $($edge $stem)+),
+                    $( probes!(
+                        @function $other $other_symbol
+                        [$( probes!(@function $more $more_symbol [] $($more_edge $more_stem)+) )?]
+                        $($other_edge $other_stem)+
+                    ), )*
                 ],
                 extras: &[
-                    $( probes!(@function $extra $extra_symbol $($extra_edge $extra_stem)+), )*
+                    $( probes!(@function $extra $extra_symbol [] $($extra_edge $extra_stem)+), )*
                 ],
             },
         )+];
@@ -89,11 +99,12 @@ macro_rules! probes {
     (@often) => { false };
     (@timed timed) => { true };
     (@timed) => { false };
-    (@function $function:ident $symbol:literal $($edge:ident $stem:ident)+) => {
+    (@function $function:ident $symbol:literal [$($besides:expr)?] $($edge:ident $stem:ident)+) => {
         ProbedFunction {
             function: Function::$function,
             name: $symbol,
             programs: &[$(probes!(@$edge $stem)),+],
+            besides: &[$($besides)?],
         }
     };
     (@entry $stem:ident) => {

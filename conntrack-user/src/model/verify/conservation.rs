@@ -11,7 +11,7 @@
 
 use conntrack_ebpf::ProbeCounter::{
     AllocCall, AllocCallPacket, CheckInserted, ClashResolved, DeleteList, Destroyed,
-    DestroyedUnconfirmed, Free, Inserted, TableFull, TableFullPacket,
+    DestroyedUnconfirmed, Free, Inserted, InsertedByCheck, TableFull, TableFullPacket,
 };
 
 use super::bracket::{Bracket, least, most, value};
@@ -76,7 +76,7 @@ impl Law {
             Self::Flows => LawSpec {
                 // `nf_ct_resolve_clash_harder` puts a conntrack into the table by its reply alone.
                 gain: Selector::sum(&[ClashResolved]),
-                ..LawSpec::of(Selector::sum(&[Inserted]).less(&[Destroyed]))
+                ..LawSpec::of(Selector::sum(&[Inserted, InsertedByCheck]).less(&[Destroyed]))
             },
             Self::List => LawSpec::of(Selector::sum(&[DeleteList]).less(&[Destroyed])),
             Self::Unconfirmed => LawSpec {
@@ -87,6 +87,7 @@ impl Law {
                 ..LawSpec::of(Selector::sum(&[AllocCall]).less(&[
                     TableFull,
                     Inserted,
+                    InsertedByCheck,
                     DestroyedUnconfirmed,
                 ]))
             },
@@ -94,10 +95,11 @@ impl Law {
                 // Of what is destroyed unconfirmed, all may have been packets'.
                 loss: Selector::sum(&[DestroyedUnconfirmed, ClashResolved]),
                 drops: Drops::Loss,
-                ..LawSpec::of(
-                    Selector::sum(&[AllocCallPacket, CheckInserted])
-                        .less(&[TableFullPacket, Inserted]),
-                )
+                ..LawSpec::of(Selector::sum(&[AllocCallPacket, CheckInserted]).less(&[
+                    TableFullPacket,
+                    Inserted,
+                    InsertedByCheck,
+                ]))
             },
             Self::Frees => LawSpec {
                 gain: Selector::sum(&[AllocCall]).less(&[AllocCallPacket, CheckInserted]),

@@ -48,9 +48,16 @@ pub(super) fn missing(row: &ProbeRow, reason: MissingReason) -> MissingProbe {
 #[must_use]
 pub fn report(group: ProbeGroup, attached: &[AttachPoint], missing: &[MissingProbe]) -> Probes {
     let off = attached.is_empty();
-    // A function's programs follow each other, and are attached alike.
-    let mut functions: Vec<ProbedFunction> = attached.iter().map(function).collect();
-    functions.dedup();
+    // Of a function's programs, which are attached alike, the first stands for all.
+    let mut functions: Vec<ProbedFunction> = Vec::new();
+    for point in attached {
+        if !functions
+            .iter()
+            .any(|known| known.function == *point.function)
+        {
+            functions.push(function(point));
+        }
+    }
     let names = |functions: &[&ProbedFunction]| -> Vec<Text> {
         functions.iter().map(|f| f.function.clone()).collect()
     };

@@ -71,7 +71,7 @@ pub(super) fn attachments(
     Ok(points)
 }
 
-/// The programs of the first function that can be probed.
+/// The programs of the first function that can be probed, with those that it needs besides.
 fn first_alternative(
     row: &ProbeRow,
     facts: &HostFacts,
@@ -80,7 +80,11 @@ fn first_alternative(
     let mut reasons = Vec::new();
     let mut disproved = None;
     for function in row.alternatives {
-        match on_function(function, facts, ready) {
+        let points: Result<Vec<_>, _> = function
+            .all()
+            .map(|function| on_function(function, facts, ready))
+            .collect();
+        match points.map(|points| points.concat()) {
             Ok(mut points) => {
                 for point in &mut points {
                     point.instead_of = disproved;

@@ -58,7 +58,7 @@ counters! {
     .at(Place::new(ChartId::New, 0, "new").peak_rank(0));
     Inserted = probed(
         "inserted",
-        Selector::sum(&[P::Inserted]),
+        Selector::sum(&[P::Inserted, P::InsertedByCheck]),
         "flow put into the table, by a packet or by ctnetlink",
     )
     .was("insert", "4.9")

@@ -186,7 +186,7 @@ fn the_embedded_object_has_all_programs() {
     }
     let programs = linked(OBJECT, &Globals::default(), |_| Some(COUNTS)).unwrap();
     for row in &PROBES {
-        for function in row.alternatives.iter().chain(row.extras) {
+        for function in row.functions() {
             for program in function.programs {
                 let instructions = programs.get(program.fentry).map_or(0, Vec::len);
                 assert!(instructions > 1, "{}", program.fentry);
