@@ -78,6 +78,12 @@ pub const NO_KPROBES: Host = hiding(
     "mount -o bind /run /sys/bus/event_source/devices",
 );
 
+/// With a network plugin that tracks connections in eBPF maps.
+pub const CILIUM: Host = hiding(
+    "Cilium",
+    "mount -t tmpfs none /sys/fs/bpf && mkdir -p /sys/fs/bpf/tc/globals && : > /sys/fs/bpf/tc/globals/cilium_ct4_global",
+);
+
 /// All of them.
 pub const ALL: &[Host] = &[
     AS_IT_IS,
@@ -90,6 +96,7 @@ pub const ALL: &[Host] = &[
     NO_TYPES,
     NO_MODULE_TYPES,
     NO_KPROBES,
+    CILIUM,
 ];
 
 /// What doctor and a stream said of a host.

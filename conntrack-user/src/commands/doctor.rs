@@ -37,7 +37,7 @@ use crate::{
         hooks,
         kernel::{KernelCounters, KernelSource},
         other_tables::{self, OtherTable, PINNED_MAPS},
-        proc_fs::{PROC, ProcRoot, ReadOutcome},
+        proc_fs::{PROC, ProcRoot, ReadOutcome, SourceError},
     },
     text::Text,
 };
@@ -235,10 +235,19 @@ fn missing(plan: &Plan, origins: &Origins) -> Vec<DoctorFinding> {
 const KEPT: &str =
     "nf_conntrack cannot be unloaded while they are attached; --no-fentry lets it go";
 
+const NO_COUNTERS: &str = "modprobe nf_conntrack; where the file still does not exist, run ctpulse as \
+                           root: it then asks ctnetlink";
+const NO_PROCFS: &str =
+    "run ctpulse as root: it then asks ctnetlink; or ProcSubset=all in its systemd unit";
+
 fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> DoctorFinding {
     let name = "kernel counters";
     let Some(stat) = &reading.kernel.stat else {
         let errors: Vec<_> = reading.errors.iter().map(ToString::to_string).collect();
+        let hidden = reading
+            .errors
+            .iter()
+            .any(|error| matches!(error, SourceError::Hidden(_)));
         return DoctorFinding {
             name,
             status: RequirementStatus::Missing,
@@ -247,11 +256,7 @@ fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> DoctorFinding {
                 "no counter of the kernel's own, and nothing to check the probes against"
                     .to_owned(),
             ),
-            fix: Some(
-                "modprobe nf_conntrack; where the file still does not exist, run ctpulse as root: it \
-                 then asks ctnetlink"
-                    .to_owned(),
-            ),
+            fix: Some(if hidden { NO_PROCFS } else { NO_COUNTERS }.to_owned()),
         };
     };
     let file = proc.stat_path();

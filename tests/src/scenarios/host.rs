@@ -51,6 +51,7 @@ pub(super) fn agree() -> Result<()> {
         (hosts::NO_TYPES, Refused("CONFIG_DEBUG_INFO_BTF")),
         (hosts::NO_MODULE_TYPES, Probed(lesser)),
         (hosts::NO_KPROBES, without_kprobes),
+        (hosts::CILIUM, Probed(best)),
     ] {
         check(&host, &expected)?;
     }

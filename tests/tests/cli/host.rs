@@ -238,3 +238,20 @@ fn a_procfs_of_processes_only_is_said_once() -> Result<()> {
     );
     Ok(())
 }
+
+/// doctor lists it, and a stream says it once.
+#[test]
+fn tables_of_network_plugins_are_said_not_to_be_covered() -> Result<()> {
+    if !rustix::process::geteuid().is_root() || !Path::new("/sys/fs/bpf").exists() {
+        eprintln!("skipped: it takes root, and a kernel with bpf(2)");
+        return Ok(());
+    }
+    let said = hosts::CILIUM.agreed(&path()?)?;
+    let words = "Cilium tracks connections in a table of its own";
+    assert_eq!(count_lines(&said.stderr, words), 1, "{}", said.stderr);
+    let findings = said.doctor["findings"].as_array().context("findings")?;
+    let other = findings.iter().find(|f| f["name"] == "other tracking");
+    let detail = other.and_then(|f| f["detail"].as_str());
+    assert!(detail.is_some_and(|d| d.starts_with(words)), "{detail:?}");
+    Ok(())
+}

@@ -241,3 +241,23 @@ fn tables_of_others_are_seen_and_not_covered() {
         assert!(finding.detail.contains("nothing is counted"), "{finding:?}");
     }
 }
+
+#[test]
+fn a_procfs_of_processes_only_is_fixed_otherwise_than_a_missing_module() {
+    let host = SimulatedHost::capable();
+    let counters = |host: &SimulatedHost| {
+        let doctor = report(&host.facts(), &ProcRoot::new(host.path("proc")));
+        let finding = &doctor.findings[0];
+        assert_eq!(finding.name, "kernel counters");
+        (finding.detail.clone(), finding.fix.clone().unwrap())
+    };
+    let (detail, fix) = counters(&host);
+    assert!(detail.contains("does not exist") && fix.contains("modprobe"));
+    host.hides_all_but_processes();
+    let (detail, fix) = counters(&host);
+    assert!(
+        detail.ends_with("subset=pid, which hides the kernel's counters"),
+        "{detail}"
+    );
+    assert!(fix.contains("ProcSubset"), "{fix}");
+}
