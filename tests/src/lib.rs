@@ -3,6 +3,7 @@
 pub mod cpus;
 pub mod ctpulse;
 pub mod drive;
+pub mod hosts;
 pub mod kernel;
 pub mod scenarios;
 pub mod traffic;

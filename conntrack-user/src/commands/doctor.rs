@@ -1,10 +1,16 @@
 //! `ctpulse doctor`: what this host supports. It changes nothing, except that our requests may make the kernel load
 //! nf_conntrack_netlink and nfnetlink_hook, which only answer requests.
 
-use std::io::Write;
+mod requirements;
+
+use std::{io::Write, path::Path};
 
 use conntrack_ebpf::ProbeCounter;
 
+use self::requirements::{
+    CONNTRACK, CPUS, FUNCTIONS, KPROBES, LOCKDOWN, MISSED_HITS, NO_PROBES, OBJECT, PRIVILEGES,
+    Requirement, TYPES, cannot, ok, requirement,
+};
 use super::stdout;
 use crate::{
     cli::{DoctorArgs, DoctorFormat},
@@ -22,14 +28,16 @@ use crate::{
         facts::{HostFacts, NoFentry, Support},
         missed::counts_missed_hits,
         plan::{
-            AttachPoint, Mechanism, Plan, ProbeGroup, ProbeRequest, coverage, report as probes,
+            AttachPoint, Mechanism, MissingProbe, MissingReason, Plan, ProbeGroup, ProbeRequest,
+            by_reason, coverage, report as probes,
         },
     },
     reading::hooks::Hooks,
     source::{
         hooks,
         kernel::{KernelCounters, KernelSource},
-        proc_fs::{PROC, ProcRoot, ReadOutcome},
+        other_tables::{self, OtherTable, PINNED_MAPS},
+        proc_fs::{PROC, ProcRoot, ReadOutcome, SourceError},
     },
     text::Text,
 };
@@ -37,7 +45,8 @@ use crate::{
 /// Examines the host and writes the report.
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let facts = HostFacts::probe();
-    let report = report(&facts, &ProcRoot::new(PROC));
+    let mut report = report(&facts, &ProcRoot::new(PROC));
+    report.findings.extend(other_tables(Path::new(PINNED_MAPS)));
     let mut out = stdout().lock();
     let written = match args.format {
         DoctorFormat::Text => out.write_all(text(&report).as_bytes()),
@@ -70,9 +79,19 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> DoctorReport {
         requirement(&PRIVILEGES, &facts.capabilities),
         requirement(&LOCKDOWN, &facts.lockdown),
         requirement(&kprobes, &facts.kprobes),
-        requirement(&FUNCTIONS, &support(&facts.symbols)),
-        requirement(&TYPES, &support(&facts.offsets)),
+        match &facts.symbols {
+            Ok(_) => requirement(&FUNCTIONS, &Support::Yes),
+            Err(reason) => cannot(&FUNCTIONS, reason.to_string(), reason.fix()),
+        },
+        types(&plan, facts),
     ];
+    findings.extend(
+        facts
+            .cpus
+            .as_ref()
+            .err()
+            .map(|reason| cannot(&CPUS, reason.to_string(), None)),
+    );
     findings.extend(fentry(&plan, facts));
     findings.push(requirement(
         &MISSED_HITS,
@@ -85,20 +104,16 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> DoctorReport {
         ok("probe", functions.join(", "))
     }));
     if plan.blocked.is_none() {
-        findings.extend(plan.missing.iter().map(|missing| {
-            let reason = &missing.reason;
-            DoctorFinding {
-                status: RequirementStatus::Missing,
-                consequence: Some(lost(&origins, missing.counters)),
-                ..ok("probe", format!("{}: {reason}", missing.function))
-            }
-        }));
+        findings.extend(missing(&plan, &origins));
     }
+    let attached: Vec<AttachPoint> = plan.attachments().cloned().collect();
     DoctorReport {
         version: env!("CARGO_PKG_VERSION"),
         kernel: facts.kernel.clone(),
         findings,
-        blocked: plan.blocked.as_ref().map(ToString::to_string),
+        blocked: probes(plan.group, &attached, &plan.missing)
+            .reason
+            .map(|reason| reason.to_string()),
         counters: origins
             .iter()
             .map(|(counter, origin)| {
@@ -134,6 +149,11 @@ fn fentry(plan: &Plan, facts: &HostFacts) -> Vec<DoctorFinding> {
                 ..ok(name, "unknown until nf_conntrack is loaded".to_owned())
             }];
         }
+        // That is said of the privileges.
+        (Err(NoFentry::NotAllowed), _) => return Vec::new(),
+        (Err(reason), _) if plan.probes.is_empty() => {
+            return vec![ok(name, format!("not to be had here: {reason}"))];
+        }
         (Err(reason), _) => {
             return vec![ok(name, format!("kprobes are used instead: {reason}"))];
         }
@@ -167,14 +187,67 @@ fn fentry(plan: &Plan, facts: &HostFacts) -> Vec<DoctorFinding> {
     details.into_iter().map(|detail| ok(name, detail)).collect()
 }
 
+/// Whether the kernel's types have the fields that programs read.
+fn types(plan: &Plan, facts: &HostFacts) -> DoctorFinding {
+    if let Err(reason) = &facts.offsets {
+        return cannot(&TYPES, reason.to_string(), None);
+    }
+    let mut missing = plan.missing.iter();
+    let field = missing.find_map(|probe| match &probe.reason {
+        MissingReason::Field(error) => Some(error),
+        _ => None,
+    });
+    match (field, &facts.conntrack) {
+        (None, Support::No(_)) => DoctorFinding {
+            status: RequirementStatus::Unknown,
+            ..ok(
+                TYPES.name,
+                "unknown until nf_conntrack is loaded".to_owned(),
+            )
+        },
+        (None, _) => requirement(&TYPES, &Support::Yes),
+        (Some(error), _) => DoctorFinding {
+            consequence: Some("the probes that read them, as below".to_owned()),
+            ..cannot(&TYPES, error.to_string(), error.fix())
+        },
+    }
+}
+
+/// The probes that cannot be attached, by reason.
+fn missing(plan: &Plan, origins: &Origins) -> Vec<DoctorFinding> {
+    let finding = |(reason, probes): (String, Vec<&MissingProbe>)| {
+        let functions: Vec<&str> = probes.iter().map(|probe| probe.function).collect();
+        let counters: Vec<_> = probes
+            .iter()
+            .flat_map(|probe| probe.counters)
+            .copied()
+            .collect();
+        DoctorFinding {
+            status: RequirementStatus::Missing,
+            consequence: Some(lost(origins, &counters)),
+            ..ok("probe", format!("{}: {reason}", functions.join(", ")))
+        }
+    };
+    by_reason(&plan.missing).into_iter().map(finding).collect()
+}
+
 /// What trampolines in a module do to it.
 const KEPT: &str =
     "nf_conntrack cannot be unloaded while they are attached; --no-fentry lets it go";
+
+const NO_COUNTERS: &str = "modprobe nf_conntrack; where the file still does not exist, run ctpulse as \
+                           root: it then asks ctnetlink";
+const NO_PROCFS: &str =
+    "run ctpulse as root: it then asks ctnetlink; or ProcSubset=all in its systemd unit";
 
 fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> DoctorFinding {
     let name = "kernel counters";
     let Some(stat) = &reading.kernel.stat else {
         let errors: Vec<_> = reading.errors.iter().map(ToString::to_string).collect();
+        let hidden = reading
+            .errors
+            .iter()
+            .any(|error| matches!(error, SourceError::Hidden(_)));
         return DoctorFinding {
             name,
             status: RequirementStatus::Missing,
@@ -183,11 +256,7 @@ fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> DoctorFinding {
                 "no counter of the kernel's own, and nothing to check the probes against"
                     .to_owned(),
             ),
-            fix: Some(
-                "modprobe nf_conntrack; where the file still does not exist, run ctpulse as root: it \
-                 then asks ctnetlink"
-                    .to_owned(),
-            ),
+            fix: Some(if hidden { NO_PROCFS } else { NO_COUNTERS }.to_owned()),
         };
     };
     let file = proc.stat_path();
@@ -198,6 +267,34 @@ fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> DoctorFinding {
     };
     let (columns, cpus) = (stat.columns().len(), stat.row_count());
     ok(name, format!("{source}: {columns} columns, {cpus} CPUs"))
+}
+
+/// Tables of connections that are not nf_conntrack's, and so not counted.
+fn other_tables(pinned: &Path) -> Vec<DoctorFinding> {
+    let name = "other tracking";
+    let tables = match other_tables::find(pinned) {
+        Ok(tables) => tables,
+        Err(error) => {
+            let pinned = pinned.display();
+            return vec![DoctorFinding {
+                status: RequirementStatus::Unknown,
+                ..ok(name, format!("unknown ({pinned}: {error})"))
+            }];
+        }
+    };
+    let finding = |table: OtherTable| {
+        DoctorFinding {
+        status: RequirementStatus::Missing,
+        consequence: Some(
+            "connections that pass there alone are not seen: here they neither fill the table nor are \
+             dropped"
+                .to_owned(),
+        ),
+        fix: Some(table.tool.to_owned()),
+        ..ok(name, table.to_string())
+    }
+    };
+    tables.into_iter().map(finding).collect()
 }
 
 /// Whether a rule enables tracking in our network namespace, whose table has this many entries.
@@ -226,103 +323,6 @@ fn tracking(entries: u64) -> DoctorFinding {
                 .explain_empty_table()
                 .unwrap_or_else(|| format!("in this network namespace: {entries} entries")),
         )
-    }
-}
-
-/// A requirement of the probes.
-struct Requirement {
-    name: &'static str,
-    /// The message when it is met.
-    met: &'static str,
-    /// What is lost when it is not met.
-    consequence: &'static str,
-    /// How to fix it.
-    fix: &'static str,
-}
-
-const NO_PROBES: &str =
-    "no probes: no new, inserted, deleted, no milliseconds, no events, no check";
-
-const CONNTRACK: Requirement = Requirement {
-    name: "nf_conntrack",
-    met: "loaded",
-    consequence: "nothing to count yet; a stream waits for it and goes on when it comes",
-    fix: "modprobe nf_conntrack",
-};
-const OBJECT: Requirement = Requirement {
-    name: "eBPF programs",
-    met: "embedded in this binary",
-    consequence: NO_PROBES,
-    fix: "cargo xtask build",
-};
-const PRIVILEGES: Requirement = Requirement {
-    name: "privileges",
-    met: "may load and attach probes",
-    consequence: NO_PROBES,
-    fix: "sudo ctpulse …; in a container also --cap-add SYS_ADMIN (or BPF and PERFMON) and NET_ADMIN",
-};
-const LOCKDOWN: Requirement = Requirement {
-    name: "lockdown",
-    met: "kernel memory may be read",
-    consequence: NO_PROBES,
-    fix: "boot with lockdown=integrity; it cannot be lifted while the kernel runs",
-};
-const KPROBES: Requirement = Requirement {
-    name: "kprobes",
-    met: "offered by this kernel",
-    consequence: NO_PROBES,
-    fix: "a kernel with CONFIG_KPROBE_EVENTS=y, as distributions have; it cannot be added while the kernel runs",
-};
-const FUNCTIONS: Requirement = Requirement {
-    name: "kernel functions",
-    met: "/proc/kallsyms is readable",
-    consequence: NO_PROBES,
-    fix: "mount -t proc proc /proc, or a kernel with CONFIG_KALLSYMS=y",
-};
-const TYPES: Requirement = Requirement {
-    name: "type information",
-    met: "/sys/kernel/btf/vmlinux has the fields",
-    consequence: NO_PROBES,
-    fix: "a kernel with CONFIG_DEBUG_INFO_BTF=y; in a container, mount the host's /sys",
-};
-const MISSED_HITS: Requirement = Requirement {
-    name: "missed hits",
-    met: "this kernel tells how many probe hits it missed",
-    consequence: "a count that falls short is shown as WRONG!, though missed hits may be the cause",
-    fix: "a kernel from 6.7 on; where all probes are by fentry, from 5.12 on",
-};
-
-fn ok(name: &'static str, detail: String) -> DoctorFinding {
-    DoctorFinding {
-        name,
-        status: RequirementStatus::Ok,
-        detail,
-        consequence: None,
-        fix: None,
-    }
-}
-
-fn requirement(requirement: &Requirement, support: &Support) -> DoctorFinding {
-    let Requirement { name, met, .. } = *requirement;
-    match support {
-        Support::Yes => ok(name, met.to_owned()),
-        Support::No(reason) => DoctorFinding {
-            status: RequirementStatus::Missing,
-            consequence: Some(requirement.consequence.to_owned()),
-            fix: Some(requirement.fix.to_owned()),
-            ..ok(name, reason.clone())
-        },
-        Support::Unknown(reason) => DoctorFinding {
-            status: RequirementStatus::Unknown,
-            ..ok(name, format!("unknown ({reason}); attaching will be tried"))
-        },
-    }
-}
-
-fn support<T>(fact: &Result<T, impl ToString>) -> Support {
-    match fact {
-        Ok(_) => Support::Yes,
-        Err(reason) => Support::No(reason.to_string()),
     }
 }
 

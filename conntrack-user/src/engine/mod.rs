@@ -9,6 +9,7 @@ pub mod error;
 mod event_loop;
 pub mod hook;
 mod instance;
+mod others;
 pub mod outlet;
 mod pace;
 mod probes;

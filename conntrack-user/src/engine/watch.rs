@@ -7,6 +7,7 @@ use crate::{
         diagnostics::Diagnostics,
         error::EngineError,
         instance::WatchedInstance,
+        others,
         settings::{NamespaceChoice, Target},
     },
     reading::InstanceInfo,
@@ -82,6 +83,7 @@ impl WatchList {
         now: Duration,
         diagnostics: Diagnostics,
     ) -> Self {
+        others::notify(&target, &diagnostics);
         Self {
             target,
             per_cpu,

@@ -76,16 +76,16 @@ pub fn attach(plan: &Plan, kernel: &str, object: &[u8]) -> Outcome {
     let nothing = |missing| Outcome {
         group: plan.group,
         attached: None,
-        missing,
+        missing: plan::none_attached(missing),
     };
     if plan.probes.is_empty() {
         return nothing(plan.missing.clone());
     }
     match try_attach(plan, kernel, object) {
         Ok((attached, maps)) if !attached.attachments.is_empty() => Outcome {
+            group: plan.group,
             missing: attached.missing.clone(),
             attached: Some((attached, maps)),
-            ..nothing(Vec::new())
         },
         Ok((attached, _)) => nothing(attached.missing),
         Err(error) => {

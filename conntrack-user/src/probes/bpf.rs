@@ -11,6 +11,7 @@ use aya_obj::generated::bpf_insn;
 
 /// Of `enum bpf_cmd`.
 mod command {
+    pub(super) const MAP_CREATE: libc::c_long = 0;
     pub(super) const PROG_LOAD: libc::c_long = 5;
     pub(super) const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
     pub(super) const RAW_TRACEPOINT_OPEN: libc::c_long = 17;
@@ -18,6 +19,8 @@ mod command {
     pub(super) const BTF_GET_NEXT_ID: libc::c_long = 23;
 }
 
+/// `BPF_MAP_TYPE_ARRAY` of `enum bpf_map_type`.
+const ARRAY: u32 = 2;
 /// `BPF_PROG_TYPE_TRACING` of `enum bpf_prog_type`.
 const TRACING: u32 = 26;
 /// `BPF_TRACE_FENTRY` of `enum bpf_attach_type`.
@@ -45,6 +48,15 @@ unsafe trait Attributes {}
 const LINK_OF_PERF_EVENT: u32 = 7;
 /// `BPF_PERF_EVENT_KPROBE` and `BPF_PERF_EVENT_KRETPROBE` of `enum bpf_perf_event_type`.
 const PERF_EVENT_KPROBES: [u32; 2] = [3, 4];
+
+/// What `BPF_MAP_CREATE` takes, up to the last field that is used.
+#[repr(C)]
+struct Map {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+}
 
 /// What `BPF_PROG_LOAD` takes, up to the last field that is used.
 #[repr(C)]
@@ -127,6 +139,8 @@ struct LinkInfo {
     cookie: u64,
 }
 
+// SAFETY: there are no addresses.
+unsafe impl Attributes for Map {}
 // SAFETY: its addresses are those of slices and of the license, which outlive the call (`TracingProgram::load_with`).
 unsafe impl Attributes for Load {}
 // SAFETY: the only address is 0.
@@ -157,6 +171,21 @@ fn bpf_fd<A: Attributes>(command: libc::c_long, attributes: &mut A) -> io::Resul
 fn number(fd: &OwnedFd) -> u32 {
     // A descriptor is never negative.
     fd.as_raw_fd().unsigned_abs()
+}
+
+/// Makes the smallest map there is, to see whether this process may. It is gone at once.
+///
+/// # Errors
+///
+/// The kernel's answer.
+pub(super) fn make_map() -> io::Result<()> {
+    let mut map = Map {
+        map_type: ARRAY,
+        key_size: 4,
+        value_size: 4,
+        max_entries: 1,
+    };
+    bpf_fd(command::MAP_CREATE, &mut map).map(drop)
 }
 
 /// A program to be loaded for a function.

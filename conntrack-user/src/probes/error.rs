@@ -83,6 +83,25 @@ pub enum AttachError {
     },
 }
 
+impl AttachError {
+    /// The error without the names of the function and its program: the same for all that are refused for the same.
+    #[must_use]
+    pub(super) fn without_function(&self) -> String {
+        match self {
+            Self::Refused { cause, .. } => {
+                format!("the kernel refused the program: {}", chain(cause))
+            }
+            Self::Kprobe { cause, .. } => format!("the kernel refused a kprobe: {}", chain(cause)),
+            Self::Neither { fentry, kprobe } => format!(
+                "{}; and by kprobe: {}",
+                fentry.without_function(),
+                kprobe.without_function()
+            ),
+            _ => self.to_string(),
+        }
+    }
+}
+
 /// An error with its causes, on one line.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();

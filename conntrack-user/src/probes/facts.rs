@@ -1,19 +1,18 @@
 //! What the host offers for probing. Facts only: `plan` decides.
 
-use std::{
-    collections::BTreeSet,
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod host;
+mod privileges;
+#[cfg(test)]
+pub(crate) mod simulated;
 
-use aya::{
-    programs::{ProgramError, ProgramType},
-    sys::is_program_supported,
-};
+use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
+
+use aya::programs::ProgramError;
 use conntrack_ebpf::table;
-use rustix::thread::{CapabilitySet, capabilities};
 use thiserror::Error;
+
+pub use self::host::{Host, KernelAnswers};
+use self::privileges::Privileges;
 
 use super::{
     error::chain,
@@ -22,17 +21,45 @@ use super::{
     object::OBJECT,
     offsets::{FentryTarget, FieldOffsets, TypesError},
 };
-use crate::{files, reading::cpus::cpu_list};
+use crate::reading::cpus::cpu_list;
 
 /// Whether the host supports something. Unknown is not the same as no.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Support {
     /// It does.
     Yes,
-    /// It does not; the text says how that was seen.
-    No(String),
+    /// It does not.
+    No(Lack),
     /// It could not be found out; the text says why.
     Unknown(String),
+}
+
+/// What a host lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// How that was seen, for users.
+    pub seen: String,
+    /// What to do about it, where it is not what one usually does.
+    pub fix: Option<&'static str>,
+}
+
+impl Support {
+    /// It does not, and is fixed as usual.
+    #[must_use]
+    pub fn no(seen: impl Into<String>) -> Self {
+        Self::No(Lack {
+            seen: seen.into(),
+            fix: None,
+        })
+    }
+
+    /// It does not, and this is what to do about it.
+    fn unless(seen: impl Into<String>, fix: &'static str) -> Self {
+        Self::No(Lack {
+            seen: seen.into(),
+            fix: Some(fix),
+        })
+    }
 }
 
 /// Why a fact about the host is not known.
@@ -46,6 +73,17 @@ pub enum FactError {
         /// The system's answer.
         cause: Arc<io::Error>,
     },
+    /// The file is hidden with everything else that is not of a process.
+    #[error("{} is mounted with subset=pid, which hides {}", proc.display(), path.display())]
+    Hidden {
+        /// Where procfs is mounted.
+        proc: PathBuf,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file has none of the functions.
+    #[error("{} has no function of nf_conntrack", .0.display())]
+    NoFunctions(PathBuf),
     /// The file does not list CPUs.
     #[error("{}: cannot read {text:?}", path.display())]
     CpuList {
@@ -54,6 +92,22 @@ pub enum FactError {
         /// What is in it.
         text: String,
     },
+}
+
+impl FactError {
+    /// What to do about it, where it is not what one usually does.
+    #[must_use]
+    pub const fn fix(&self) -> Option<&'static str> {
+        match self {
+            Self::Hidden { .. } => Some(
+                "ProcSubset=all in its systemd unit; or mount -t proc proc /proc, without subset=pid",
+            ),
+            Self::NoFunctions(_) => Some(
+                "a kernel with CONFIG_KALLSYMS=y; in a container or sandbox, the host's /proc/kallsyms",
+            ),
+            Self::Read { .. } | Self::CpuList { .. } => None,
+        }
+    }
 }
 
 /// Why no program is attached by fentry.
@@ -65,6 +119,9 @@ pub enum NoFentry {
     /// The kernel's types cannot be read.
     #[error(transparent)]
     Types(TypesError),
+    /// This process may not load programs, so that the kernel was not asked.
+    #[error("no program can be loaded here")]
+    NotAllowed,
     /// This process may not have the type information of modules.
     #[error("it takes CAP_SYS_ADMIN where nf_conntrack is a module")]
     NotAdmin,
@@ -127,9 +184,8 @@ pub struct Disproved {
 #[must_use]
 pub fn object(bytes: &[u8]) -> Support {
     if bytes.is_empty() {
-        Support::No(
-            "this binary was built without its eBPF programs; build it with `cargo xtask build`"
-                .to_owned(),
+        Support::no(
+            "this binary was built without its eBPF programs; build it with `cargo xtask build`",
         )
     } else {
         Support::Yes
@@ -137,30 +193,34 @@ pub fn object(bytes: &[u8]) -> Support {
 }
 
 impl HostFacts {
-    /// Reads files below /proc and /sys, and asks the kernel for capabilities and program types.
+    /// Reads files below /proc and /sys of this host, and asks its kernel.
     #[must_use]
     pub fn probe() -> Self {
+        Self::of(&Host::this())
+    }
+
+    /// The facts about a host.
+    #[must_use]
+    pub fn of(host: &Host<'_>) -> Self {
         // A function can be of several rows.
         let functions: BTreeSet<_> = table::functions().map(|function| function.name).collect();
         let functions = Vec::from_iter(functions);
-        let (offsets, fentry) = types(&functions);
+        let privileges = Privileges::of(host);
+        let conntrack = conntrack(host);
+        let (offsets, fentry) = types(host, &functions, &privileges);
         Self {
-            kernel: rustix::system::uname()
-                .release()
-                .to_string_lossy()
-                .into_owned(),
+            kernel: host.release(),
             object: object(OBJECT),
-            capabilities: probing_capabilities(),
-            lockdown: lockdown(read(Path::new("/sys/kernel/security/lockdown"))),
-            kprobes: kprobes(),
-            conntrack: conntrack(),
-            symbols: read(Path::new("/proc/kallsyms"))
-                .map(|text| Symbols::parse(&text, &functions)),
+            lockdown: lockdown(host.read("sys/kernel/security/lockdown")),
+            kprobes: kprobes(host, &privileges),
+            symbols: symbols(host, &functions, &conntrack),
+            capabilities: privileges.probing,
+            conntrack,
             offsets,
             fentry,
             without_fentry: Vec::new(),
             disproved: Vec::new(),
-            cpus: cpu_ids(Path::new("/sys/devices/system/cpu/possible")),
+            cpus: cpu_ids(host),
         }
     }
 
@@ -200,36 +260,54 @@ impl HostFacts {
     }
 }
 
-/// The most bytes that are read of a file. The longest, /proc/kallsyms, has some 10 MB.
-const LARGEST_FILE: u64 = 256 << 20;
-
-fn read(path: &Path) -> Result<String, FactError> {
-    let unreadable = |cause| FactError::Read {
-        path: path.to_owned(),
-        cause: Arc::new(cause),
-    };
-    let bytes = files::read(path, LARGEST_FILE).map_err(unreadable)?;
-    String::from_utf8(bytes)
-        .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "is not text")))
+/// Which of the functions the kernel has. Their addresses, which are 0 for those who may not see them, are not needed.
+fn symbols(host: &Host<'_>, functions: &[&str], conntrack: &Support) -> Result<Symbols, FactError> {
+    let file = "proc/kallsyms";
+    let text = host.read(file).map_err(|error| match error {
+        FactError::Read { path, cause }
+            if cause.kind() == io::ErrorKind::NotFound && host.proc().has_processes_only() =>
+        {
+            let proc = host.path("proc");
+            FactError::Hidden { proc, path }
+        }
+        error => error,
+    })?;
+    let symbols = Symbols::parse(&text, functions);
+    // Those of a module come with it.
+    if symbols.is_empty() && !matches!(conntrack, Support::No(_)) {
+        return Err(FactError::NoFunctions(host.path(file)));
+    }
+    Ok(symbols)
 }
 
 /// The offsets of kernel fields, and the functions that fentry can be used on.
 fn types(
+    host: &Host<'_>,
     functions: &[&'static str],
+    privileges: &Privileges,
 ) -> (
     Result<FieldOffsets, TypesError>,
     Result<Vec<FentryTarget>, NoFentry>,
 ) {
-    match FieldOffsets::read(Path::new("/sys/kernel/btf"), functions) {
-        Ok((offsets, targets)) => {
-            let usable = usable(targets, has_capability(CapabilitySet::SYS_ADMIN));
-            (
-                Ok(offsets),
-                usable.and_then(|targets| trampolines().map(|()| targets)),
-            )
-        }
+    match FieldOffsets::read(&host.path("sys/kernel/btf"), functions) {
+        Ok((offsets, targets)) => (Ok(offsets), fentry(host, targets, privileges)),
         Err(reason) => (Err(reason.clone()), Err(NoFentry::Types(reason))),
     }
+}
+
+fn fentry(
+    host: &Host<'_>,
+    targets: Vec<FentryTarget>,
+    privileges: &Privileges,
+) -> Result<Vec<FentryTarget>, NoFentry> {
+    if targets.is_empty() {
+        return Err(NoFentry::NoFunctions);
+    }
+    if matches!(privileges.probing, Support::No(_)) {
+        return Err(NoFentry::NotAllowed);
+    }
+    let targets = usable(targets, privileges.admin)?;
+    host.kernel().trampolines().map(|()| targets)
 }
 
 /// Those of the functions that this process may put trampolines on: the type information of a module takes CAP_SYS_ADMIN to have
@@ -245,47 +323,11 @@ fn usable(targets: Vec<FentryTarget>, admin: bool) -> Result<Vec<FentryTarget>, 
     }
 }
 
-/// Tests whether the kernel runs programs by trampolines, on a function that it has for tests (`bpf_fentry_test1`): some kernels
-/// have the functions in their type information and refuse nevertheless.
-fn trampolines() -> Result<(), NoFentry> {
-    match is_program_supported(ProgramType::Tracing) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(NoFentry::NoTrampolines),
-        Err(error) => Err(NoFentry::Refused(Arc::new(error))),
-    }
-}
-
-/// Whether this process has a capability. What cannot be known is tried.
-fn has_capability(capability: CapabilitySet) -> bool {
-    capabilities(None).map_or(true, |sets| sets.effective.contains(capability))
-}
-
-fn probing_capabilities() -> Support {
-    match capabilities(None) {
-        Err(e) => Support::Unknown(format!("capget: {e}")),
-        Ok(sets) => {
-            let has = |capability| sets.effective.contains(capability);
-            // CAP_SYS_ADMIN stands for both, and some hosts want it instead of CAP_PERFMON: for kallsyms, or with
-            // perf_event_paranoid = 3.
-            if has(CapabilitySet::SYS_ADMIN)
-                || (has(CapabilitySet::BPF) && has(CapabilitySet::PERFMON))
-            {
-                Support::Yes
-            } else {
-                Support::No(
-                    "needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN: run as root".to_owned(),
-                )
-            }
-        }
-    }
-}
-
 /// Parses text such as `[none] integrity confidentiality`: the mode in brackets is in force.
 fn lockdown(text: Result<String, FactError>) -> Support {
     match text {
-        Ok(text) if text.contains("[confidentiality]") => Support::No(
-            "the kernel is locked down (confidentiality): it refuses reads of kernel memory"
-                .to_owned(),
+        Ok(text) if text.contains("[confidentiality]") => Support::no(
+            "the kernel is locked down (confidentiality): it refuses reads of kernel memory",
         ),
         Ok(_) => Support::Yes,
         // Without securityfs, or without the lockdown module, there is most likely no lockdown.
@@ -293,92 +335,42 @@ fn lockdown(text: Result<String, FactError>) -> Support {
     }
 }
 
-fn kprobes() -> Support {
-    let pmu = Path::new("/sys/bus/event_source/devices/kprobe/type");
+/// Whether kprobes can be had: those of this kernel, by this process.
+fn kprobes(host: &Host<'_>, privileges: &Privileges) -> Support {
+    let pmu = host.path("sys/bus/event_source/devices/kprobe/type");
     match pmu.try_exists() {
-        Ok(true) => Support::Yes,
-        Ok(false) if Path::new("/sys/bus/event_source/devices").exists() => {
-            Support::No("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)".to_owned())
+        Ok(true) => privileges.perf_events(host),
+        Ok(false) if host.path("sys/bus/event_source/devices").exists() => {
+            Support::no("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)")
         }
         Ok(false) => Support::Unknown("sysfs is not mounted at /sys".to_owned()),
         Err(e) => Support::Unknown(format!("{}: {e}", pmu.display())),
     }
 }
 
-fn conntrack() -> Support {
+fn conntrack(host: &Host<'_>) -> Support {
     // Its parameters are here, whether it is built in or a module.
-    match Path::new("/sys/module/nf_conntrack").try_exists() {
+    let module = host.path("sys/module/nf_conntrack");
+    match module.try_exists() {
         Ok(true) => Support::Yes,
-        Ok(false) => Support::No(
+        Ok(false) => Support::no(
             "nf_conntrack is not loaded; it comes with the first firewall rule that tracks \
-             connections, or with `modprobe nf_conntrack`"
-                .to_owned(),
+             connections, or with `modprobe nf_conntrack`",
         ),
-        Err(e) => Support::Unknown(format!("/sys/module/nf_conntrack: {e}")),
+        Err(e) => Support::Unknown(format!("{}: {e}", module.display())),
     }
 }
 
 /// The highest id of a list of CPUs like `0-3,8`, plus one.
-fn cpu_ids(path: &Path) -> Result<u32, FactError> {
-    let text = read(path)?;
+fn cpu_ids(host: &Host<'_>) -> Result<u32, FactError> {
+    let file = "sys/devices/system/cpu/possible";
+    let text = host.read(file)?;
     let highest = cpu_list(&text).and_then(|ids| ids.last().copied());
     highest.map(|id| id + 1).ok_or_else(|| FactError::CpuList {
-        path: path.to_owned(),
+        path: host.path(file),
         text,
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn functions_of_a_module_take_an_administrator() {
-        let target = |function, in_module| FentryTarget {
-            function,
-            id: 1,
-            in_module,
-        };
-        let names = |result: Result<Vec<FentryTarget>, NoFentry>| -> Result<Vec<&str>, String> {
-            let names = result.map(|targets| targets.iter().map(|t| t.function).collect());
-            names.map_err(|reason| reason.to_string())
-        };
-        let module = vec![target("early_drop", true)];
-        assert_eq!(names(usable(module.clone(), true)), Ok(vec!["early_drop"]));
-        let refused = names(usable(module, false)).unwrap_err();
-        assert!(refused.contains("CAP_SYS_ADMIN"), "{refused}");
-        let mixed = vec![target("early_drop", true), target("nf_conntrack_in", false)];
-        assert_eq!(names(usable(mixed, false)), Ok(vec!["nf_conntrack_in"]));
-        let none = names(usable(Vec::new(), true)).unwrap_err();
-        assert!(none.contains("no type information"), "{none}");
-    }
-
-    #[test]
-    fn cpu_ids_of_lists() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("possible");
-        let of = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            cpu_ids(&path).map_err(|error| error.to_string())
-        };
-        assert_eq!(of("0\n"), Ok(1));
-        assert_eq!(of("0-7\n"), Ok(8));
-        assert_eq!(of("0-3,8-11\n"), Ok(12));
-        assert_eq!(of("0,2,5\n"), Ok(6));
-        let error = of("").unwrap_err();
-        assert_eq!(error, format!("{}: cannot read \"\"", path.display()));
-    }
-
-    #[test]
-    fn lockdown_modes() {
-        let of = |text: &str| lockdown(Ok(text.to_owned()));
-        assert_eq!(of("[none] integrity confidentiality\n"), Support::Yes);
-        assert_eq!(of("none [integrity] confidentiality\n"), Support::Yes);
-        assert!(matches!(
-            of("none integrity [confidentiality]\n"),
-            Support::No(_)
-        ));
-        let gone = read(Path::new("no/such/file"));
-        assert!(matches!(lockdown(gone), Support::Unknown(_)));
-    }
-}
+mod tests;

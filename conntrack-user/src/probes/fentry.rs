@@ -50,6 +50,22 @@ pub enum FentryError {
     Attach(io::Error),
 }
 
+impl FentryError {
+    /// The error without the program's name: the same for all that are refused for the same.
+    #[must_use]
+    pub(super) fn without_function(&self) -> String {
+        match self {
+            Self::Refused {
+                cause, verifier, ..
+            } => format!(
+                "the kernel refused the program: {cause}{}",
+                remark(verifier)
+            ),
+            _ => self.to_string(),
+        }
+    }
+}
+
 fn remark(verifier: &str) -> String {
     match verifier {
         "" => String::new(),

@@ -60,6 +60,12 @@ impl Symbols {
         Self(symbols)
     }
 
+    /// Whether none of the functions was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What there is to probe of a function.
     #[must_use]
     pub fn find(&self, name: &str) -> SymbolMatch<'_> {

@@ -31,7 +31,7 @@ const SINCE_BY_FENTRY: (u32, u32) = (5, 12);
 /// Where some are and this kernel counts only those of fentry programs, how many were missed is not known.
 #[must_use]
 pub fn counts_missed_hits(kernel: &str, kprobes: bool) -> Support {
-    let no = |reason: &str| Support::No(reason.to_owned());
+    let no = Support::no;
     match release(kernel) {
         Some(release) if release >= SINCE => Support::Yes,
         Some(release) if release < SINCE_BY_FENTRY => {
@@ -168,8 +168,8 @@ mod tests {
             let context = format!("{kernel}, kprobes: {kprobes}: {support:?}");
             assert_eq!(support == Support::Yes, counted, "{context}");
             // The reason speaks of kprobes only where fentry programs' hits are counted.
-            if let Support::No(reason) = support {
-                assert_eq!(reason.contains("kprobes"), kprobes, "{context}");
+            if let Support::No(lack) = support {
+                assert_eq!(lack.seen.contains("kprobes"), kprobes, "{context}");
             }
         }
         assert!(matches!(

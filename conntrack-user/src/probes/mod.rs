@@ -16,5 +16,6 @@ mod load;
 pub mod missed;
 pub mod object;
 pub mod offsets;
+mod perf_event;
 pub mod plan;
 mod programs;

@@ -44,16 +44,38 @@ pub enum TypesError {
 
 /// Why the offset of a field is not known, though the kernel's types are.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{field}: {cause}")]
-pub struct FieldError {
-    pub field: KernelField,
-    /// What the types lack.
-    pub cause: BtfError,
+pub enum FieldError {
+    /// The types lack it.
+    #[error("{field}: {cause}")]
+    Missing {
+        field: KernelField,
+        /// What the types lack.
+        cause: BtfError,
+    },
+    /// The field is of the module, whose types are not there.
+    #[error(
+        "the kernel has no type information of nf_conntrack's structures (CONFIG_DEBUG_INFO_BTF_MODULES)"
+    )]
+    NoModule,
+}
+
+impl FieldError {
+    /// What to do about it, where it is not what one usually does.
+    #[must_use]
+    pub const fn fix(&self) -> Option<&'static str> {
+        match self {
+            Self::NoModule => Some(
+                "a kernel with CONFIG_DEBUG_INFO_BTF_MODULES=y; there, `modprobe nf_conntrack` brings \
+                 /sys/kernel/btf/nf_conntrack",
+            ),
+            Self::Missing { .. } => None,
+        }
+    }
 }
 
 /// Offsets in bytes of the fields that the programs read, or why one is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldOffsets(Vec<(KernelField, Result<u32, BtfError>)>);
+pub struct FieldOffsets(Vec<(KernelField, Result<u32, FieldError>)>);
 
 impl FieldOffsets {
     /// The offset of a field.
@@ -63,11 +85,13 @@ impl FieldOffsets {
     /// When the kernel's types do not have the field.
     pub fn offset(&self, field: KernelField) -> Result<u32, FieldError> {
         let found = self.0.iter().find(|(known, _)| *known == field);
-        let offset = found.map_or_else(
-            || Err(BtfError::NoStruct(field.structure.to_owned())),
+        found.map_or_else(
+            || {
+                let cause = BtfError::NoStruct(field.structure.to_owned());
+                Err(FieldError::Missing { field, cause })
+            },
             |(_, offset)| offset.clone(),
-        );
-        offset.map_err(|cause| FieldError { field, cause })
+        )
     }
 
     /// The offsets that are known.
@@ -97,7 +121,8 @@ impl FieldOffsets {
             Ok(bytes) => bytes,
             // nf_conntrack is built in, or not loaded yet: only vmlinux has types.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Ok((Self::find(&base), targets(&base, functions, false)));
+                let offsets = Self::find(&base).without_module();
+                return Ok((offsets, targets(&base, functions, false)));
             }
             Err(e) => return Err(unreadable(&module, e)),
         };
@@ -106,8 +131,26 @@ impl FieldOffsets {
     }
 
     fn find(btf: &Btf<'_>) -> Self {
-        let fields = fields::ALL.iter();
-        Self(fields.map(|field| (*field, offset(btf, field))).collect())
+        let fields = fields::ALL.iter().map(|&field| {
+            let offset = offset(btf, &field);
+            let offset = offset.map_err(|cause| FieldError::Missing { field, cause });
+            (field, offset)
+        });
+        Self(fields.collect())
+    }
+
+    /// The same where only vmlinux has types: structures that are not in those are of the module.
+    fn without_module(mut self) -> Self {
+        for (_, offset) in &mut self.0 {
+            if let Err(FieldError::Missing {
+                cause: BtfError::NoStruct(_),
+                ..
+            }) = offset
+            {
+                *offset = Err(FieldError::NoModule);
+            }
+        }
+        self
     }
 
     /// Offsets for tests, all known.
@@ -121,7 +164,10 @@ impl FieldOffsets {
     pub(crate) fn forget(&mut self, field: KernelField) {
         for (known, offset) in &mut self.0 {
             if *known == field {
-                *offset = Err(BtfError::NoStruct("not in BTF".to_owned()));
+                *offset = Err(FieldError::Missing {
+                    field,
+                    cause: BtfError::NoStruct("not in BTF".to_owned()),
+                });
             }
         }
     }

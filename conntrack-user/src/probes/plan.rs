@@ -20,7 +20,7 @@ pub use alternative::{Replacement, replacement};
 pub use conntrack_ebpf::table::ProbeGroup;
 pub use probe::{AttachPoint, Mechanism, MissingProbe, PlannedProbe, ProbeRequest};
 pub use reason::MissingReason;
-pub use report::{all_missing, coverage, report};
+pub use report::{all_missing, by_reason, coverage, none_attached, report};
 pub use sizing::remembered_connections;
 
 use super::facts::HostFacts;

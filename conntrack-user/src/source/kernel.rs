@@ -57,7 +57,12 @@ impl KernelCounters {
                 // Where nf_conntrack is not loaded other files are missing too.
                 match &reading.errors[..] {
                     [SourceError::NotFound(path)] if *path == self.proc.stat_path() => {
-                        self.instead_of_stat(reading)
+                        self.instead_of_procfs(reading)
+                    }
+                    [SourceError::Hidden(_)]
+                        if self.proc.is_this_kernel() && self.conntrack_is_loaded() =>
+                    {
+                        self.instead_of_procfs(reading)
                     }
                     _ => reading,
                 }
@@ -65,10 +70,12 @@ impl KernelCounters {
         }
     }
 
-    fn instead_of_stat(&mut self, mut reading: ReadOutcome) -> ReadOutcome {
+    fn instead_of_procfs(&mut self, mut reading: ReadOutcome) -> ReadOutcome {
         match self.ctnetlink.read() {
             Ok(counters) => {
-                reading.kernel.stat = Some(counters.stat);
+                let kernel = &mut reading.kernel;
+                kernel.stat = Some(counters.stat);
+                kernel.max = kernel.max.or(counters.max.map(u64::from));
                 reading.errors.clear();
                 reading.via_ctnetlink = true;
             }

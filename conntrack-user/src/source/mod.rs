@@ -10,6 +10,7 @@ pub mod kernel;
 pub mod maps;
 pub mod namespaces;
 pub mod nfnetlink;
+pub mod other_tables;
 pub mod own_usage;
 pub mod proc_fs;
 pub mod processes;

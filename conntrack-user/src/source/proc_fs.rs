@@ -21,6 +21,7 @@ pub const PROC: &str = "/proc";
 const STAT: &str = "net/stat/nf_conntrack";
 const COUNT: &str = "sys/net/netfilter/nf_conntrack_count";
 const MAX: &str = "sys/net/netfilter/nf_conntrack_max";
+const MOUNTS: &str = "self/mountinfo";
 const OSRELEASE: &str = "sys/kernel/osrelease";
 
 /// The most bytes of a file. The longest is that of the statistics: some 160 bytes for each possible CPU, of which no kernel has
@@ -33,6 +34,9 @@ pub enum SourceError {
     /// The file does not exist.
     #[error("{} does not exist", PlainPath(.0))]
     NotFound(PathBuf),
+    /// It is a procfs of processes only.
+    #[error("{} is mounted with subset=pid, which hides the kernel's counters", PlainPath(.0))]
+    Hidden(PathBuf),
     /// The file may not be read.
     #[error("{}: permission denied; run as root", PlainPath(.0))]
     PermissionDenied(PathBuf),
@@ -57,7 +61,7 @@ impl SourceError {
     /// Whether the file does not exist, or not yet: nf_conntrack may be loaded later.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound(_) | Self::NotLoaded)
+        matches!(self, Self::NotFound(_) | Self::Hidden(_) | Self::NotLoaded)
     }
 }
 
@@ -103,11 +107,25 @@ impl ProcRoot {
             None => self.count().map_err(&mut keep).ok(),
         };
         let max = self.max().map_err(&mut keep).ok();
+        let all_absent = errors
+            .iter()
+            .all(|error| matches!(error, SourceError::NotFound(_)));
+        if !errors.is_empty() && all_absent && self.has_processes_only() {
+            errors = vec![SourceError::Hidden(self.root.clone())];
+        }
         ReadOutcome {
             kernel: KernelReading { stat, count, max },
             errors,
             via_ctnetlink: false,
         }
+    }
+
+    /// Whether it is procfs with the option subset=pid, which has the files of processes and no others.
+    #[must_use]
+    pub fn has_processes_only(&self) -> bool {
+        // Mounts can be many; usually there is no need to read them.
+        !self.root.join("sys").exists()
+            && read(&self.root.join(MOUNTS)).is_ok_and(|mounts| subset_pid(&mounts, &self.root))
     }
 
     /// Entries in this network namespace's table.
@@ -153,6 +171,21 @@ impl ProcRoot {
     }
 }
 
+/// Whether the procfs at `root` has the option, by lines like
+/// `36 35 0:33 / /proc rw,nosuid - proc proc rw,hidepid=invisible,subset=pid`, of which the last for a place is in force.
+fn subset_pid(mounts: &str, root: &Path) -> bool {
+    let mut mounts = mounts.lines().filter_map(|line| {
+        let (mount, file_system) = line.split_once(" - ")?;
+        let place = mount.split(' ').nth(4)?;
+        let mut words = file_system.split(' ');
+        let (kind, options) = (words.next()?, words.nth(1)?);
+        (Path::new(place) == root).then_some((kind, options))
+    });
+    mounts.next_back().is_some_and(|(kind, options)| {
+        kind == "proc" && options.split(',').any(|option| option == "subset=pid")
+    })
+}
+
 fn read(path: &Path) -> Result<String, SourceError> {
     // Lossy: the parser refuses what is malformed, and quotes it.
     files::read(path, MAX_BYTES)
@@ -185,6 +218,23 @@ mod tests {
         fs::create_dir_all(stat.parent().unwrap()).unwrap();
         make(&stat);
         dir
+    }
+
+    #[test]
+    fn a_procfs_of_processes_only_is_known_by_its_mount() {
+        let mounts = "\
+22 27 0:21 / /proc rw,relatime - proc proc rw
+36 35 0:33 / /run/proc rw shared:7 - proc proc rw,subset=pid
+37 36 0:34 / /proc/sys rw - tmpfs none rw
+";
+        let only = |mounts: &str, root: &str| subset_pid(mounts, Path::new(root));
+        assert!(!only(mounts, "/proc"));
+        assert!(only(mounts, "/run/proc"));
+        assert!(!only(mounts, "/run"));
+        let covered =
+            format!("{mounts}40 22 0:40 / /proc rw - proc proc rw,hidepid=invisible,subset=pid\n");
+        assert!(only(&covered, "/proc"));
+        assert!(!only("odd\n - \n", "/proc"));
     }
 
     fn stat_error(dir: &tempfile::TempDir) -> String {

@@ -18,6 +18,7 @@ mod expect;
 mod fentry;
 mod flows;
 mod full;
+mod host;
 mod latency;
 mod laws;
 mod lifetimes;
@@ -77,6 +78,7 @@ pub const ALL: &[Scenario] = &[
     ),
     ("fentry_is_used_where_it_can_be", fentry::best_way),
     ("kprobes_and_fentry_go_together", fentry::mixed),
+    ("doctor_and_stream_agree_about_the_host", host::agree),
     ("a_full_table_raises_the_alert", flows::alert),
     ("alert_on_a_full_table", alerts::full),
     ("alert_on_refused_flows", alerts::table_full),

@@ -241,6 +241,7 @@ pub const UNSAFE: &[&str] = &[
     "source::maps",
     "probes::events",
     "probes::bpf",
+    "probes::perf_event",
     "engine::signals",
     "commands::live",
     "commands::screen",

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use ctpulse_tests::hosts::{self, Said};
 use serde_json::Value;
 
 use crate::{
     elsewhere::Elsewhere,
-    program::{FORMATS, Running, count_lines, run},
+    program::{FORMATS, Running, count_lines, path, run},
 };
 
 /// Whether this kernel can be probed at all; says so, because a test is skipped then.
@@ -70,6 +71,8 @@ fn is_told_once(format: &str, output: &str) {
     let reasons = [
         "no kprobes",
         "run as root",
+        "user namespace",
+        "refuses",
         "locked down",
         "without its eBPF programs",
     ];
@@ -184,5 +187,71 @@ fn several_namespaces_are_watched_without_probes() -> Result<()> {
             "no sample of {name}"
         );
     }
+    Ok(())
+}
+
+/// Whatever this machine's kernel has, and whatever is hidden from the program or taken from it: what doctor says is what the
+/// stream does. Where it has kprobes, the guests' scenarios do the same and know what should come of it.
+#[test]
+fn doctor_and_stream_agree_on_hosts_that_lack_something() -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: a mount namespace can only be made by root");
+        return Ok(());
+    }
+    let ctpulse = path()?;
+    for host in hosts::ALL {
+        host.agreed(&ctpulse)?;
+    }
+    let embedded = |said: &Said| !said.reason().contains("without its eBPF programs");
+    let expected = [
+        (hosts::USER_NAMESPACE, "in a user namespace"),
+        (hosts::NO_CAPABILITIES, "run as root"),
+    ];
+    for (host, words) in expected {
+        let said = host.agreed(&ctpulse)?;
+        assert!(
+            !embedded(&said) || said.reason().contains(words),
+            "{}: {said:?}",
+            host.name
+        );
+    }
+    Ok(())
+}
+
+/// A procfs with nothing but processes is one reason, not one for each file, and ctnetlink has the counters.
+#[test]
+fn a_procfs_of_processes_only_is_said_once() -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: a mount namespace can only be made by root");
+        return Ok(());
+    }
+    let said = hosts::PROCESSES_ONLY.agreed(&path()?)?;
+    let about_files = |line: &&str| line.contains("does not exist") || line.contains("subset=pid");
+    let lines: Vec<&str> = said.stderr.lines().filter(about_files).collect();
+    assert!(lines.len() <= 1, "{lines:?}");
+    let findings = said.doctor["findings"].as_array().context("findings")?;
+    let functions = findings.iter().find(|f| f["name"] == "kernel functions");
+    let detail = functions.and_then(|f| f["detail"].as_str());
+    assert!(
+        detail.is_some_and(|d| d.contains("subset=pid")),
+        "{detail:?}"
+    );
+    Ok(())
+}
+
+/// doctor lists it, and a stream says it once.
+#[test]
+fn tables_of_network_plugins_are_said_not_to_be_covered() -> Result<()> {
+    if !rustix::process::geteuid().is_root() || !Path::new("/sys/fs/bpf").exists() {
+        eprintln!("skipped: it takes root, and a kernel with bpf(2)");
+        return Ok(());
+    }
+    let said = hosts::CILIUM.agreed(&path()?)?;
+    let words = "Cilium tracks connections in a table of its own";
+    assert_eq!(count_lines(&said.stderr, words), 1, "{}", said.stderr);
+    let findings = said.doctor["findings"].as_array().context("findings")?;
+    let other = findings.iter().find(|f| f["name"] == "other tracking");
+    let detail = other.and_then(|f| f["detail"].as_str());
+    assert!(detail.is_some_and(|d| d.starts_with(words)), "{detail:?}");
     Ok(())
 }

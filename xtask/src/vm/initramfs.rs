@@ -13,7 +13,7 @@ use crate::apt::{self, Needed};
 use crate::process;
 
 /// What the host needs to make an initramfs.
-const NEEDED: [Needed; 8] = [
+const NEEDED: [Needed; 9] = [
     Needed {
         program: "busybox",
         package: "busybox-static",
@@ -35,6 +35,10 @@ const NEEDED: [Needed; 8] = [
         package: "iproute2",
     },
     Needed {
+        program: "setpriv",
+        package: "util-linux",
+    },
+    Needed {
         program: "depmod",
         package: "kmod",
     },
@@ -49,7 +53,7 @@ const NEEDED: [Needed; 8] = [
 ];
 
 /// Programs of the host that are copied to the guest, in addition to busybox.
-const PROGRAMS: [&str; 4] = ["dash", "nft", "conntrack", "ip"];
+const PROGRAMS: [&str; 5] = ["dash", "nft", "conntrack", "ip", "setpriv"];
 
 /// Files of the host in which these programs look up names, if they exist.
 const DATABASES: [&str; 2] = ["/etc/protocols", "/etc/services"];

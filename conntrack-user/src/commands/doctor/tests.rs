@@ -1,3 +1,5 @@
+mod agreement;
+
 use conntrack_ebpf::table;
 
 use super::*;
@@ -73,7 +75,7 @@ fn without_fentry_there_is_one_reason() {
     );
 
     // A module that is not loaded has no type information yet.
-    let not_loaded = details(|facts| facts.conntrack = Support::No("not loaded".to_owned()));
+    let not_loaded = details(|facts| facts.conntrack = Support::no("not loaded"));
     assert_eq!(not_loaded, ["unknown until nf_conntrack is loaded"]);
 }
 
@@ -81,7 +83,7 @@ fn without_fentry_there_is_one_reason() {
 fn where_nothing_can_be_attached_nothing_is_promised() {
     let refused = details(|facts| {
         facts.fentry = Ok(all_but("", true));
-        facts.capabilities = Support::No("run as root".to_owned());
+        facts.capabilities = Support::no("run as root");
     });
     assert_eq!(refused, ["offered by this kernel"]);
 }

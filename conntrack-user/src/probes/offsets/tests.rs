@@ -127,7 +127,7 @@ fn this_kernel_has_the_fields() -> TestResult {
     for (field, offset) in FieldOffsets::read(directory, &[])?.0.0 {
         match offset {
             Ok(offset) => eprintln!("{field} = {offset}"),
-            Err(e @ BtfError::NoStruct(_)) if field != fields::NET_INUM => {
+            Err(e @ FieldError::NoModule) if field != fields::NET_INUM => {
                 eprintln!("skipped: {field}: {e}: nf_conntrack is not built in, nor loaded");
             }
             Err(e) => return Err(e.into()),

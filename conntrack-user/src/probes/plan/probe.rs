@@ -73,3 +73,11 @@ pub struct MissingProbe {
     /// Why the probe is missing.
     pub reason: MissingReason,
 }
+
+impl MissingProbe {
+    /// Whether it is missing although it belongs to the group that was asked for.
+    #[must_use]
+    pub const fn is_asked_for(&self) -> bool {
+        !matches!(self.reason, MissingReason::NotAsked)
+    }
+}

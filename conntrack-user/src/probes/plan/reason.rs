@@ -85,6 +85,32 @@ pub enum MissingReason {
     Lost(String),
 }
 
+impl MissingReason {
+    /// The reason without the function's name: the same for all functions that are missing for this reason.
+    #[must_use]
+    pub fn without_function(&self) -> String {
+        match self {
+            Self::NoFunction { kernel, .. } => {
+                format!("{kernel} has no such function (inlined or renamed)")
+            }
+            Self::NoMechanism {
+                no_kprobes,
+                no_fentry,
+                ..
+            } => format!("{no_kprobes}, and no fentry: {no_fentry}"),
+            Self::NoAlternative(reasons) => {
+                let mut reasons = reasons.iter().map(Self::without_function);
+                match reasons.next() {
+                    Some(first) if reasons.all(|reason| reason == first) => first,
+                    _ => self.to_string(),
+                }
+            }
+            Self::Attach(error) => error.without_function(),
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl From<AttachError> for MissingReason {
     fn from(error: AttachError) -> Self {
         Self::Attach(Arc::new(error))
@@ -92,7 +118,7 @@ impl From<AttachError> for MissingReason {
 }
 
 /// Reasons as one text; consecutive ones that are the same appear once.
-pub(super) fn joined(reasons: &[MissingReason]) -> String {
+fn joined(reasons: &[MissingReason]) -> String {
     let mut reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
     reasons.dedup();
     reasons.join("; ")

@@ -1,10 +1,12 @@
 //! Reports the attached and the missing probes in the types that the rest of the program uses.
 
+use std::collections::BTreeSet;
+
 use conntrack_ebpf::table::{PROBES, ProbeGroup, ProbeRow};
 
 use super::{
     probe::{AttachPoint, Mechanism, MissingProbe},
-    reason::{MissingReason, joined},
+    reason::MissingReason,
 };
 use crate::{
     reading::{
@@ -19,7 +21,7 @@ use crate::{
 #[must_use]
 pub fn coverage(missing: &[MissingProbe]) -> Coverage {
     let counters = missing.iter().flat_map(|probe| {
-        let reason = Unavailable::from(probe.reason.to_string());
+        let reason = Unavailable::from(reason(probe, missing));
         let counters = probe.counters.iter();
         counters.map(move |&counter| (counter, reason.clone()))
     });
@@ -44,6 +46,57 @@ pub(super) fn missing(row: &ProbeRow, reason: MissingReason) -> MissingProbe {
     }
 }
 
+/// The missing probes where none could be attached. If one reason is why, it is also that of those which were not asked for: to
+/// ask for them would not help.
+#[must_use]
+pub fn none_attached(mut missing: Vec<MissingProbe>) -> Vec<MissingProbe> {
+    let refused = missing.iter().filter(|probe| probe.is_asked_for());
+    let reasons: BTreeSet<String> = refused.map(|p| p.reason.without_function()).collect();
+    let first = missing.iter().find(|probe| probe.is_asked_for());
+    if let (1, Some(reason)) = (reasons.len(), first.map(|probe| probe.reason.clone())) {
+        for probe in missing.iter_mut().filter(|probe| !probe.is_asked_for()) {
+            probe.reason = reason.clone();
+        }
+    }
+    missing
+}
+
+/// Missing probes by reason, in the order of their first.
+#[must_use]
+pub fn by_reason(missing: &[MissingProbe]) -> Vec<(String, Vec<&MissingProbe>)> {
+    let mut groups: Vec<(String, Vec<&MissingProbe>)> = Vec::new();
+    for probe in missing {
+        let reason = reason(probe, missing);
+        match groups.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, probes)) => probes.push(probe),
+            None => groups.push((reason, vec![probe])),
+        }
+    }
+    groups
+}
+
+/// Why a probe is missing. Where others are missing for the same, without its function's name: then their reasons are one text.
+fn reason(probe: &MissingProbe, missing: &[MissingProbe]) -> String {
+    let reason = probe.reason.without_function();
+    let alike = |other: &&MissingProbe| other.reason.without_function() == reason;
+    match missing.iter().filter(alike).count() {
+        0 | 1 => probe.reason.to_string(),
+        _ => reason,
+    }
+}
+
+/// Why no probe is attached: each reason once. That some were not asked for is one only where there is no other.
+fn why_off(missing: &[MissingProbe]) -> String {
+    let asked_for = missing.iter().any(MissingProbe::is_asked_for);
+    let reasons = by_reason(missing)
+        .into_iter()
+        .filter(|(_, probes)| !asked_for || probes.iter().any(|probe| probe.is_asked_for()));
+    reasons
+        .map(|(reason, _)| reason)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
 /// Which probes are attached and which are missing, as `hello` reports it.
 #[must_use]
 pub fn report(group: ProbeGroup, attached: &[AttachPoint], missing: &[MissingProbe]) -> Probes {
@@ -63,10 +116,6 @@ pub fn report(group: ProbeGroup, attached: &[AttachPoint], missing: &[MissingPro
     };
     let by_kprobe: Vec<_> = functions.iter().filter(|f| f.by == KPROBE).collect();
     let fentry = by_kprobe.len() < functions.len();
-    let reasons = || {
-        let reasons: Vec<_> = missing.iter().map(|m| m.reason.clone()).collect();
-        joined(&reasons).into()
-    };
     Probes {
         mode: match () {
             () if off => "off",
@@ -75,7 +124,7 @@ pub fn report(group: ProbeGroup, attached: &[AttachPoint], missing: &[MissingPro
         }
         .into(),
         group: if off { "off" } else { group.name() }.into(),
-        reason: (off && !missing.is_empty()).then(reasons),
+        reason: (off && !missing.is_empty()).then(|| why_off(missing).into()),
         attached: names(&functions.iter().collect::<Vec<_>>()),
         by_kprobe: if fentry {
             names(&by_kprobe)
@@ -86,7 +135,7 @@ pub fn report(group: ProbeGroup, attached: &[AttachPoint], missing: &[MissingPro
             .iter()
             .map(|m| Missing {
                 function: m.function.into(),
-                reason: m.reason.to_string().into(),
+                reason: reason(m, missing).into(),
             })
             .collect(),
         functions,

@@ -36,8 +36,8 @@ pub(super) fn ready(request: ProbeRequest, facts: &HostFacts) -> Result<Ready<'_
     let kprobes = facts.fentry.is_err().then_some(&facts.kprobes);
     for support in support.into_iter().chain(kprobes) {
         // What is not known is tried; attaching will show whether it works.
-        if let Support::No(reason) = support {
-            return Err(MissingReason::Host(reason.clone()));
+        if let Support::No(lack) = support {
+            return Err(MissingReason::Host(lack.seen.clone()));
         }
     }
     Ok(Ready {
@@ -157,7 +157,7 @@ fn mechanism(function: &'static str, facts: &HostFacts) -> Result<Mechanism, Mis
         (Ok(target), _) => Ok(Mechanism::Fentry(target)),
         (Err(no_fentry), Support::No(no_kprobes)) => Err(MissingReason::NoMechanism {
             function,
-            no_kprobes: no_kprobes.clone(),
+            no_kprobes: no_kprobes.seen.clone(),
             no_fentry,
         }),
         (Err(no_fentry), _) => Ok(Mechanism::Kprobe(no_fentry)),

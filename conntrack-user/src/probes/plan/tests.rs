@@ -1,9 +1,11 @@
 use std::{io, path::PathBuf, sync::Arc};
 
+use aya::programs::ProgramError;
 use conntrack_ebpf::{ProbeCounter, fields};
 
 use super::*;
 use crate::probes::{
+    error::AttachError,
     facts::{FactError, NoFentry, Support},
     offsets::{FentryTarget, TypesError},
 };
@@ -38,7 +40,7 @@ fn a_capable_host_gets_everything() {
 
 #[test]
 fn a_missing_requirement_blocks_all_probes_with_its_reason() {
-    let no = || Support::No("it is so".to_owned());
+    let no = || Support::no("it is so");
     let unread = || io::Error::other("it is so");
     let fact = || FactError::Read {
         path: PathBuf::new(),
@@ -297,7 +299,7 @@ fn without_fentry_all_are_kprobes_without_a_message() {
 #[test]
 fn without_kprobes_functions_without_fentry_are_missing() {
     let plan = without(|f| {
-        f.kprobes = Support::No("no kprobes".to_owned());
+        f.kprobes = Support::no("no kprobes");
         f.fentry = targets(["nf_ct_destroy"]);
     });
     assert_eq!(by(&plan, true), ["nf_ct_destroy"]);
@@ -313,7 +315,7 @@ fn without_kprobes_functions_without_fentry_are_missing() {
 #[test]
 fn an_extra_that_cannot_be_probed_costs_the_counter() {
     let plan = without(|f| {
-        f.kprobes = Support::No("no kprobes".to_owned());
+        f.kprobes = Support::no("no kprobes");
         f.fentry = targets(["nf_conntrack_icmpv4_error"]);
     });
     assert!(plan.probes.is_empty(), "{:?}", by(&plan, true));
@@ -400,4 +402,65 @@ fn a_function_whose_calls_pass_a_part_of_it_is_no_alternative() {
         "{}",
         missing(&plan)
     );
+}
+
+/// The flow group on a host where the kernel refuses every program of it.
+fn refused_everywhere() -> Vec<MissingProbe> {
+    let plan = Plan::new(
+        ProbeRequest::Group(ProbeGroup::Flow),
+        false,
+        &HostFacts::capable(),
+    );
+    let refuse = |function| {
+        MissingReason::from(AttachError::Kprobe {
+            function,
+            cause: ProgramError::NotLoaded,
+        })
+    };
+    let refused = plan.probes.iter().map(|probe| MissingProbe {
+        function: probe.attachments[0].function,
+        counters: probe.counters,
+        reason: refuse(probe.attachments[0].function),
+    });
+    plan.missing.iter().cloned().chain(refused).collect()
+}
+
+#[test]
+fn like_reasons_are_one_and_what_was_not_asked_for_is_none() {
+    let missing = refused_everywhere();
+    assert!(missing.len() > 13 && !missing[0].is_asked_for());
+    let reported = report(ProbeGroup::Flow, &[], &missing);
+    let reason = reported.reason.unwrap().to_string();
+    assert_eq!(
+        reason,
+        "the kernel refused a kprobe: the program is not loaded"
+    );
+
+    // To ask for more would be refused just so.
+    let missing = none_attached(missing);
+    assert!(missing.iter().all(MissingProbe::is_asked_for));
+    let reported = report(ProbeGroup::Flow, &[], &missing);
+    assert!(reported.missing.iter().all(|m| *m.reason.raw() == reason));
+    assert_eq!(by_reason(&missing).len(), 1);
+}
+
+#[test]
+fn a_reason_of_one_function_names_it() {
+    let missing = refused_everywhere();
+    let one = &missing[missing.len() - 1..];
+    let reported = report(ProbeGroup::Flow, &[], one);
+    let reason = reported.reason.unwrap().to_string();
+    assert!(reason.contains(one[0].function), "{reason}");
+}
+
+#[test]
+fn where_nothing_else_is_missing_what_was_not_asked_for_is_the_reason() {
+    let plan = Plan::new(
+        ProbeRequest::Group(ProbeGroup::Flow),
+        false,
+        &HostFacts::capable(),
+    );
+    let missing = none_attached(plan.missing);
+    let reported = report(ProbeGroup::Flow, &[], &missing);
+    assert!(reported.reason.unwrap().raw().contains("--probes all"));
 }

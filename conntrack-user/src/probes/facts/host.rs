@@ -1,0 +1,126 @@
+//! The host that facts are about: this one, or a directory laid out like one with a kernel that answers as tests want.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use aya::{programs::ProgramType, sys::is_program_supported};
+
+use super::{FactError, NoFentry};
+use crate::{
+    files,
+    probes::{bpf, perf_event},
+    source::proc_fs::ProcRoot,
+};
+
+/// The most bytes that are read of a file. The longest, /proc/kallsyms, has some 10 MB.
+const LARGEST_FILE: u64 = 256 << 20;
+
+/// Where files are looked for, and the kernel that is asked.
+pub struct Host<'a> {
+    root: &'a Path,
+    kernel: &'a dyn KernelAnswers,
+}
+
+/// What a kernel answers to what no file says.
+pub trait KernelAnswers {
+    /// Its release, as `uname -r` prints it.
+    fn release(&self) -> String;
+
+    /// Whether it makes a map for this process.
+    ///
+    /// # Errors
+    ///
+    /// When it refuses.
+    fn map(&self) -> io::Result<()>;
+
+    /// Whether it opens a performance event of all processes on one CPU, as a kprobe is, for this process.
+    ///
+    /// # Errors
+    ///
+    /// When it refuses.
+    fn perf_event(&self) -> io::Result<()>;
+
+    /// Whether it runs programs by trampolines, on a function that it has for tests (`bpf_fentry_test1`): some kernels have the
+    /// functions in their type information and refuse nevertheless.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    fn trampolines(&self) -> Result<(), NoFentry>;
+}
+
+/// The kernel that runs.
+struct ThisKernel;
+
+impl KernelAnswers for ThisKernel {
+    fn release(&self) -> String {
+        let uname = rustix::system::uname();
+        uname.release().to_string_lossy().into_owned()
+    }
+
+    fn map(&self) -> io::Result<()> {
+        bpf::make_map()
+    }
+
+    fn perf_event(&self) -> io::Result<()> {
+        perf_event::open()
+    }
+
+    fn trampolines(&self) -> Result<(), NoFentry> {
+        match is_program_supported(ProgramType::Tracing) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(NoFentry::NoTrampolines),
+            Err(error) => Err(NoFentry::Refused(Arc::new(error))),
+        }
+    }
+}
+
+impl Host<'static> {
+    /// The host that we run on.
+    #[must_use]
+    pub fn this() -> Self {
+        Self {
+            root: Path::new("/"),
+            kernel: &ThisKernel,
+        }
+    }
+}
+
+impl<'a> Host<'a> {
+    /// A host whose `proc` and `sys` are below a directory.
+    #[cfg(test)]
+    pub(crate) fn simulated(root: &'a Path, kernel: &'a dyn KernelAnswers) -> Self {
+        Self { root, kernel }
+    }
+
+    pub(super) fn path(&self, file: &str) -> PathBuf {
+        self.root.join(file)
+    }
+
+    /// The kernel's release.
+    pub(super) fn release(&self) -> String {
+        self.kernel.release()
+    }
+
+    pub(super) fn kernel(&self) -> &dyn KernelAnswers {
+        self.kernel
+    }
+
+    pub(super) fn proc(&self) -> ProcRoot {
+        ProcRoot::new(self.path("proc"))
+    }
+
+    pub(super) fn read(&self, file: &str) -> Result<String, FactError> {
+        let path = self.path(file);
+        let unreadable = |cause| FactError::Read {
+            path: path.clone(),
+            cause: Arc::new(cause),
+        };
+        let bytes = files::read(&path, LARGEST_FILE).map_err(unreadable)?;
+        String::from_utf8(bytes)
+            .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "is not text")))
+    }
+}
