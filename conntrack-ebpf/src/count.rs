@@ -3,14 +3,23 @@
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array};
 use conntrack_ebpf::{
     BUCKET_SHIFT, ProbeCounter,
-    cells::{Allocating, Bucket, CellTotals, bucket_count, bucket_index, bucket_word},
+    cells::{
+        Allocating, Bucket, CellTotals, bucket_count, bucket_index, bucket_word, ring_of_word,
+    },
 };
 
-use crate::{globals::RING_BITS, slot::Slot, totals};
+use crate::{
+    globals::{RING_BITS, SLOTS},
+    slot::{Slot, ThisCpu, this_cpu},
+    totals,
+};
 
 // User space sets the number of elements when it loads the object.
 #[map]
 static BUCKETS: Array<Bucket> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+/// The rings of the slots. Written by user space.
+#[map]
+static SLOT_RINGS: Array<u32> = Array::with_max_entries(1, 0);
 
 /// The totals and the current bucket of this CPU, for one event.
 ///
@@ -18,23 +27,45 @@ static BUCKETS: Array<Bucket> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 /// program, which does not interrupt itself (see `conntrack_ebpf::cells`).
 pub(crate) struct Hit {
     totals: *mut CellTotals,
+    bucket: Option<CurrentBucket>,
+}
+
+/// The bucket of this CPU and moment.
+struct CurrentBucket {
     bucket: *mut Bucket,
     epoch: u64,
 }
 
-impl Hit {
-    /// Looks up the cell of this CPU and its current bucket.
+impl CurrentBucket {
+    /// `None` if the slot has no ring.
     #[inline(always)]
-    pub(crate) fn now(slot: Slot) -> Option<Self> {
-        let cell = slot.cell();
-        let totals = totals::of_cell(cell)?;
+    fn of(slot: Slot, cpu: ThisCpu) -> Option<Self> {
+        let ring = match SLOTS.load() {
+            1 => 0,
+            _ => {
+                let word = SLOT_RINGS.get_ptr(slot.0)?;
+                // SAFETY: a checked map element. Volatile, because user space changes it.
+                ring_of_word(unsafe { word.read_volatile() })?
+            }
+        };
         // SAFETY: helpers without arguments.
         let epoch = unsafe { bpf_ktime_get_ns() } >> BUCKET_SHIFT;
-        let bucket = BUCKETS.get_ptr_mut(bucket_index(cell, epoch, RING_BITS.load()))?;
+        let index = bucket_index(cpu.cell(ring), epoch, RING_BITS.load());
         Some(Self {
-            totals,
-            bucket,
+            bucket: BUCKETS.get_ptr_mut(index)?,
             epoch,
+        })
+    }
+}
+
+impl Hit {
+    /// Looks up the cell of this CPU, and the current bucket if the slot has a ring.
+    #[inline(always)]
+    pub(crate) fn now(slot: Slot) -> Option<Self> {
+        let cpu = this_cpu();
+        Some(Self {
+            totals: totals::of_cell(cpu.cell(slot.0))?,
+            bucket: CurrentBucket::of(slot, cpu),
         })
     }
 
@@ -47,9 +78,11 @@ impl Hit {
         unsafe {
             let total = (&raw mut (*self.totals).counts).cast::<u64>().add(i);
             total.write_volatile(total.read_volatile() + 1);
-            let word = (&raw mut (*self.bucket).words).cast::<u64>().add(i);
-            let before = bucket_count(word.read_volatile(), self.epoch);
-            word.write_volatile(bucket_word(self.epoch, before + 1));
+            if let Some(current) = &self.bucket {
+                let word = (&raw mut (*current.bucket).words).cast::<u64>().add(i);
+                let before = bucket_count(word.read_volatile(), current.epoch);
+                word.write_volatile(bucket_word(current.epoch, before + 1));
+            }
         }
     }
 

@@ -16,9 +16,10 @@ use crate::{
 #[unsafe(no_mangle)]
 static WATCHED: Word = Word::zero();
 
-/// Slots of the watched namespaces by inode number, if there can be several. Written by user space.
+/// Slots of the watched namespaces by inode number, if there can be several. Written by user space, which also sets the number of
+/// elements when it loads the object.
 #[map]
-static NETNS_SLOTS: HashMap<u32, u32> = HashMap::with_max_entries(256, 0);
+static NETNS_SLOTS: HashMap<u32, u32> = HashMap::with_max_entries(1, 0);
 
 /// The instance of a namespace; `None` if it is not watched.
 #[inline(always)]

@@ -1,11 +1,20 @@
 //! Counts in memory: running totals, and rings of time buckets of about a millisecond.
 //!
-//! Both maps are `BPF_MAP_TYPE_ARRAY` with `BPF_F_MMAPABLE`; user space maps them read-only. A *cell* belongs to one CPU of one
-//! instance (network namespace).
+//! | map | elements | of |
+//! |---|---|---|
+//! | [`TOTALS`](crate::maps::TOTALS) | `[slot][cpu]` | [`CellTotals`] |
+//! | [`BUCKETS`](crate::maps::BUCKETS) | `[ring][cpu][epoch modulo the ring's length]` | [`Bucket`] |
+//! | [`SLOT_RINGS`](crate::maps::SLOT_RINGS) | `[slot]` | the number of its ring, see [`ring_word`] |
 //!
-//! Only the programs write, and only to cells of the CPU they run on. Each counter belongs to one program. A program never
-//! interrupts itself on a CPU (the kernel skips such a hit, and counts it as missed). Programs attached by fentry do interrupt
-//! each other, but as each word has a single writer, that is safe.
+//! A *slot* belongs to one instance (network namespace), a *cell* to one CPU of it. Every instance has totals; rings are large and
+//! few, so they belong to those instances that user space lends one to.
+//!
+//! All are `BPF_MAP_TYPE_ARRAY`; the first two have `BPF_F_MMAPABLE`, and user space maps them read-only.
+//!
+//! Only the programs write totals and buckets, and only those of the CPU they run on. Each counter belongs to one program. A
+//! program never interrupts itself on a CPU (the kernel skips such a hit, and counts it as missed). Programs attached by fentry do
+//! interrupt each other, but as each word has a single writer, that is safe. A ring changes hands only after the programs that may
+//! still write to it for its last instance have ended; what they have left there has an epoch that is past.
 
 /// Length of one time bucket as a power of two of nanoseconds: 2^20 ns = 1.048576 ms.
 pub const BUCKET_SHIFT: u32 = 20;
@@ -24,11 +33,29 @@ pub const fn cell_index(slot: u32, cpu: u32, cpus: u32) -> u32 {
     slot * cpus + cpu
 }
 
-/// Index of the bucket of an epoch (`bpf_ktime_get_ns() >> BUCKET_SHIFT`) in the ring of a cell, which has 2^`ring_bits` buckets.
+/// Index of the bucket of an epoch (`bpf_ktime_get_ns() >> BUCKET_SHIFT`) in a CPU's part of a ring, which has 2^`ring_bits`
+/// buckets. `part` is the [`cell_index`] of the ring and the CPU.
 #[inline(always)]
 #[must_use]
-pub const fn bucket_index(cell: u32, epoch: u64, ring_bits: u32) -> u32 {
-    (cell << ring_bits) | (epoch as u32 & ((1 << ring_bits) - 1))
+pub const fn bucket_index(part: u32, epoch: u64, ring_bits: u32) -> u32 {
+    (part << ring_bits) | (epoch as u32 & ((1 << ring_bits) - 1))
+}
+
+/// An element of [`SLOT_RINGS`](crate::maps::SLOT_RINGS): 0, as in a new map, for a slot without a ring.
+#[inline(always)]
+#[must_use]
+pub const fn ring_word(ring: Option<u32>) -> u32 {
+    match ring {
+        Some(ring) => ring + 1,
+        None => 0,
+    }
+}
+
+/// The ring of a slot, from its [`ring_word`].
+#[inline(always)]
+#[must_use]
+pub const fn ring_of_word(word: u32) -> Option<u32> {
+    word.checked_sub(1)
 }
 
 /// The dimensions of the maps of totals and buckets, as user space creates them.
@@ -38,7 +65,9 @@ pub struct CounterShape {
     pub cpus: u32,
     /// Number of instances.
     pub slots: u32,
-    /// log2 of the number of buckets in a cell's ring.
+    /// Number of rings of buckets. With a single slot there is one, which the programs use without looking it up.
+    pub rings: u32,
+    /// log2 of the number of buckets in a CPU's part of a ring.
     pub ring_bits: u32,
 }
 
@@ -52,10 +81,10 @@ impl CounterShape {
     /// Elements of the map of buckets.
     #[must_use]
     pub const fn buckets(&self) -> u32 {
-        self.cells() << self.ring_bits
+        (self.cpus * self.rings) << self.ring_bits
     }
 
-    /// Buckets in a cell's ring, each [`BUCKET_NS`] long.
+    /// Buckets in a CPU's part of a ring, each [`BUCKET_NS`] long.
     #[must_use]
     pub const fn ring_length(&self) -> u64 {
         1 << self.ring_bits
@@ -69,8 +98,8 @@ impl CounterShape {
 
     /// See [`bucket_index`].
     #[must_use]
-    pub const fn bucket(&self, cell: u32, epoch: u64) -> u32 {
-        bucket_index(cell, epoch, self.ring_bits)
+    pub const fn bucket(&self, ring: u32, cpu: u32, epoch: u64) -> u32 {
+        bucket_index(cell_index(ring, cpu, self.cpus), epoch, self.ring_bits)
     }
 }
 
@@ -101,7 +130,7 @@ pub struct Allocating {
     pub from_packet: u64,
 }
 
-/// One time bucket of one cell. 256 bytes: four cache lines.
+/// One time bucket of a CPU. 256 bytes: four cache lines.
 ///
 /// Each word combines the count of a [`ProbeCounter`](crate::ProbeCounter) with its epoch, see [`bucket_word`]. So a row of the
 /// ring need not be cleared before it is reused, and a reader needs only one load to get a count that belongs to the epoch.
@@ -163,21 +192,34 @@ mod tests {
     fn cells_and_rings_follow_each_other_without_gaps() {
         let shape = CounterShape {
             cpus: 3,
-            slots: 2,
+            slots: 5,
+            rings: 2,
             ring_bits: 4,
         };
         let (mut cells, mut buckets) = (0, 0);
         for slot in 0..shape.slots {
             for cpu in 0..shape.cpus {
-                let cell = shape.cell(slot, cpu);
-                assert_eq!(cell, cells);
+                assert_eq!(shape.cell(slot, cpu), cells);
                 cells += 1;
+            }
+        }
+        for ring in 0..shape.rings {
+            for cpu in 0..shape.cpus {
                 for place in 0..shape.ring_length() {
-                    assert_eq!(shape.bucket(cell, 7 * shape.ring_length() + place), buckets);
+                    let epoch = 7 * shape.ring_length() + place;
+                    assert_eq!(shape.bucket(ring, cpu, epoch), buckets);
                     buckets += 1;
                 }
             }
         }
         assert_eq!((cells, buckets), (shape.cells(), shape.buckets()));
+    }
+
+    #[test]
+    fn a_new_map_has_no_rings() {
+        assert_eq!(ring_of_word(0), None);
+        for ring in [None, Some(0), Some(29)] {
+            assert_eq!(ring_of_word(ring_word(ring)), ring);
+        }
     }
 }

@@ -10,7 +10,7 @@ macro_rules! settings {
             CPUS = 1;
             /// Number of instances; of several, the last is for namespaces without a slot of their own.
             SLOTS = 1;
-            /// log2 of the number of buckets in a cell's ring.
+            /// log2 of the number of buckets in a CPU's part of a ring.
             RING_BITS = 0;
             /// Events of one kind sent in a second; 0 sends none.
             EVENT_RATE = 0;

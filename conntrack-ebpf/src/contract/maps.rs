@@ -17,6 +17,8 @@ names! {
     TOTALS;
     /// Mapped array of [`Bucket`](crate::cells::Bucket) by [`bucket_index`](crate::cells::bucket_index).
     BUCKETS;
+    /// Array of [`ring_word`](crate::cells::ring_word)s by slot; used if several namespaces can be watched.
+    SLOT_RINGS;
     /// Hash of slots by inode number of the namespace; used if several namespaces can be watched.
     NETNS_SLOTS;
     /// Ring buffer of [`RawEvent`](crate::events::RawEvent)s.

@@ -4,7 +4,7 @@
 //! counted; when stderr is closed, lines are dropped silently.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::VecDeque,
     fmt::{self, Write as _},
     io::{self, IsTerminal, Write as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -208,47 +208,9 @@ impl Log for LogBridge {
     fn flush(&self) {}
 }
 
-/// Errors that persist: each is reported once.
-#[derive(Debug)]
-pub struct PersistingErrors {
-    diagnostics: Diagnostics,
-    persisting: BTreeSet<String>,
-}
-
-impl PersistingErrors {
-    /// Starts without errors.
-    #[must_use]
-    pub fn new(diagnostics: Diagnostics) -> Self {
-        Self {
-            diagnostics,
-            persisting: BTreeSet::new(),
-        }
-    }
-
-    /// Takes all current errors. Reports those that are new, and when there are none left.
-    pub fn update<E: ToString>(&mut self, errors: &[E]) {
-        for line in self.changes(errors) {
-            self.diagnostics.notify(line);
-        }
-    }
-
-    fn changes<E: ToString>(&mut self, errors: &[E]) -> Vec<String> {
-        let now: BTreeSet<String> = errors.iter().map(ToString::to_string).collect();
-        let mut lines: Vec<String> = now.difference(&self.persisting).cloned().collect();
-        if now.is_empty() && !self.persisting.is_empty() {
-            lines.push("all counters can be read again".to_owned());
-        }
-        self.persisting = now;
-        lines
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
-    use crate::source::proc_fs::SourceError;
 
     #[test]
     fn kept_messages_are_taken_once() {
@@ -279,23 +241,5 @@ mod tests {
         diagnostics.keep();
         diagnostics.notify(format!("{}: gone", "x\u{1b}]0;owned\u{7}"));
         assert_eq!(diagnostics.take(), ["x\\u{1b}]0;owned\\u{7}: gone"]);
-    }
-
-    #[test]
-    fn each_error_is_reported_once_until_it_changes() {
-        let mut errors = PersistingErrors::new(Diagnostics::new());
-        let gone = || SourceError::NotFound(PathBuf::from("/proc/x"));
-        assert_eq!(errors.changes(&[gone()]), ["/proc/x does not exist"]);
-        assert!(errors.changes(&[gone()]).is_empty());
-        let denied = SourceError::PermissionDenied(PathBuf::from("/proc/x"));
-        assert_eq!(
-            errors.changes(&[denied]),
-            ["/proc/x: permission denied; run as root"]
-        );
-        assert_eq!(
-            errors.changes::<SourceError>(&[]),
-            ["all counters can be read again"]
-        );
-        assert!(errors.changes::<SourceError>(&[]).is_empty());
     }
 }

@@ -1,16 +1,15 @@
 //! A watched instance: its namespace, and how it is read.
 
-use std::{rc::Rc, thread::sleep, time::Duration};
+use std::{io, rc::Rc, thread::sleep, time::Duration};
 
 use crate::{
     clock::Clock,
-    engine::{
-        diagnostics::{Diagnostics, PersistingErrors},
-        error::EngineError,
-    },
-    reading::{InstanceInfo, InstanceReading, Purpose},
+    engine::{error::EngineError, persisting::PersistingErrors},
+    files::Remedied,
+    reading::{InstanceInfo, InstanceReading, Purpose, probes::ProbeReading},
     source::{
-        instance::{Extent, InstanceSource, ProbeFeed, Remarks},
+        feed::{Extent, ProbeFeed},
+        instance::{InstanceSource, Remarks},
         maps::counters::CounterMaps,
         namespaces::{Namespace, NamespaceError},
     },
@@ -34,8 +33,9 @@ pub(super) struct WatchedInstance {
     /// Its namespace; `None` for a directory laid out like /proc.
     pub(super) namespace: Option<Namespace>,
     source: InstanceSource,
-    diagnostics: Diagnostics,
     errors: PersistingErrors,
+    /// Messages for the user about it.
+    messages: Vec<String>,
 }
 
 impl WatchedInstance {
@@ -43,26 +43,74 @@ impl WatchedInstance {
         info: InstanceInfo,
         namespace: Option<Namespace>,
         source: InstanceSource,
-        diagnostics: Diagnostics,
     ) -> Self {
         Self {
             info: Rc::new(info),
             namespace,
             source,
-            errors: PersistingErrors::new(diagnostics.clone()),
-            diagnostics,
+            errors: PersistingErrors::default(),
+            messages: Vec::new(),
         }
     }
 
-    /// Sets or removes the probes' counters to read.
-    pub(super) fn set_maps(&mut self, maps: Option<&Rc<CounterMaps>>, clock: &impl Clock) {
+    /// Sets or removes the probes' counters to read, with a ring of buckets if it has one.
+    pub(super) fn set_maps(
+        &mut self,
+        maps: Option<&Rc<CounterMaps>>,
+        ring: Option<u32>,
+        clock: &impl Clock,
+    ) {
         let feed = maps.zip(self.info.slot);
         self.source
-            .set_feed(feed.map(|(maps, slot)| ProbeFeed::new(Rc::clone(maps), slot, clock)));
+            .set_feed(feed.map(|(maps, slot)| ProbeFeed::new(Rc::clone(maps), slot)));
+        if let Some(ring) = ring {
+            self.follow_ring(ring, clock);
+        }
     }
 
-    /// Reads the instance. `missed` returns how many probe hits the kernel has missed; while `disagrees` returns true, the
-    /// instance is read again.
+    /// Reads buckets from a ring from now on.
+    pub(super) fn follow_ring(&mut self, ring: u32, clock: &impl Clock) {
+        if let Some(feed) = self.source.feed_mut() {
+            feed.follow(ring, clock);
+        }
+    }
+
+    /// Reads its ring a last time, for the next reading.
+    pub(super) fn leave_ring(&mut self, clock: &impl Clock) {
+        if let Some(feed) = self.source.feed_mut() {
+            feed.leave_ring(clock);
+        }
+    }
+
+    /// What the probes have counted up to the end of its namespace.
+    pub(super) fn read_ended(
+        &mut self,
+        clock: &impl Clock,
+        missed: Option<u64>,
+    ) -> Option<ProbeReading> {
+        self.source.read_ended(clock, missed)
+    }
+
+    /// Keeps its namespace open no longer, if a scan has found it.
+    pub(super) fn let_go(&mut self) {
+        if let Some(namespace) = &mut self.namespace {
+            namespace.let_go();
+        }
+    }
+
+    /// The new messages for the user about it.
+    pub(super) fn take_messages(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.messages)
+    }
+
+    /// Notes that its namespace could not be entered.
+    pub(super) fn could_not_be_entered(&mut self, reason: &io::Error) {
+        let error = format!("cannot be entered: {}", Remedied(reason));
+        self.messages.extend(self.errors.update(&[error]));
+    }
+
+    /// Reads the instance. `missed` is how many probe hits the kernel has missed; while `disagrees` returns true, the instance is
+    /// read again, with the number that `missed_now` returns.
     ///
     /// # Errors
     ///
@@ -72,7 +120,8 @@ impl WatchedInstance {
         &mut self,
         clock: &impl Clock,
         purpose: Purpose,
-        missed: &dyn Fn() -> Option<u64>,
+        missed: Option<u64>,
+        missed_now: &dyn Fn() -> Option<u64>,
         disagrees: &dyn Fn(&InstanceReading) -> bool,
     ) -> Result<InstanceReading, NamespaceError> {
         let (extent, retries) = match purpose {
@@ -82,7 +131,7 @@ impl WatchedInstance {
         };
         let source = &mut self.source;
         let (mut reading, remarks) = within(self.namespace.as_ref(), || {
-            source.read(clock, missed(), extent)
+            source.read(clock, missed, extent)
         })?;
         for _ in 0..retries {
             if !disagrees(&reading) {
@@ -91,18 +140,16 @@ impl WatchedInstance {
             sleep(RETRY_INTERVAL);
             let source = &mut self.source;
             within(self.namespace.as_ref(), || {
-                source.read_again(&mut reading, clock, missed, extent);
+                source.read_again(&mut reading, clock, missed_now, extent);
             })?;
         }
-        self.notify(&remarks);
+        self.keep(remarks);
         Ok(reading)
     }
 
-    fn notify(&mut self, remarks: &Remarks) {
-        self.errors.update(&remarks.errors);
-        if let Some(source) = &remarks.source {
-            self.diagnostics.notify(source);
-        }
+    fn keep(&mut self, remarks: Remarks) {
+        self.messages.extend(self.errors.update(&remarks.errors));
+        self.messages.extend(remarks.source);
     }
 }
 

@@ -1,5 +1,7 @@
-//! Runs: their start, ticks and end ([`run`]), the namespaces they watch ([`watch`]), attaching and reattaching the probes
-//! ([`probes`]), worker threads ([`surveyor`], [`hook`]), signals ([`signals`]) and standard output ([`outlet`]).
+//! Runs: their start, ticks and end ([`run`]), the namespaces they watch ([`watch`]) and which of
+//! them have buckets ([`rings`]), attaching and reattaching the probes
+//! ([`probes`]), worker threads ([`scanner`], [`surveyor`],
+//! [`hook`]), signals ([`signals`]) and standard output ([`outlet`]).
 //!
 //! Everything here is configured by plain [`settings`]. No other room starts threads.
 
@@ -7,13 +9,17 @@ pub mod diagnostics;
 pub mod drive;
 pub mod error;
 mod event_loop;
+mod gathered;
 pub mod hook;
 mod instance;
 mod others;
 pub mod outlet;
 mod pace;
+mod persisting;
 mod probes;
+mod rings;
 pub mod run;
+mod scanner;
 mod schedule;
 pub mod settings;
 pub mod signals;

@@ -217,6 +217,18 @@ impl ProbeLifecycle {
         }
     }
 
+    /// Counts what happens in a slot in the buckets of a ring too, or (`None`) only in its totals.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel rejects the map update.
+    pub(super) fn set_ring(&mut self, slot: u32, ring: Option<u32>) -> Result<(), EngineError> {
+        match &mut self.attached {
+            Some(attached) => attached.set_ring(slot, ring).map_err(EngineError::Assign),
+            None => Ok(()),
+        }
+    }
+
     /// Probe hits that the kernel missed since attach; `None` where the kernel does not count them.
     pub(super) fn missed(&self) -> Option<u64> {
         self.attached.as_ref().and_then(Attached::missed)
@@ -227,11 +239,12 @@ impl ProbeLifecycle {
         self.attached.as_mut().and_then(Attached::sketches)
     }
 
-    /// Durations counted for a slot since attach; `None` without probes, or when neither lifetimes nor latency were requested.
+    /// Durations counted for a slot since attach; `None` without probes, when neither lifetimes nor latency were requested, or when
+    /// there are no histograms for the slot.
     pub(super) fn durations(&self, slot: u32) -> Option<Durations> {
         let asked = self.requested.lifetimes || self.requested.latency;
         let attached = self.attached.as_ref().filter(|_| asked)?;
-        Some(attached.durations().read(slot))
+        attached.durations().read(slot)
     }
 
     /// Logs what the eBPF programs have logged since the last call.

@@ -2,6 +2,7 @@
 
 mod laws;
 mod module;
+mod namespaces;
 
 use std::{rc::Rc, time::Duration};
 
@@ -10,9 +11,12 @@ use crate::{
     engine::{
         diagnostics::Diagnostics,
         error::EngineError,
+        gathered::{Gathered, Said},
         hook::AlertHook,
-        instance::{LAST_READING_WAIT, WatchedInstance, unless_gone},
+        instance::LAST_READING_WAIT,
         probes::{ProbeLifecycle, RequestedProbes},
+        rings::RingPool,
+        scanner::Scanner,
         schedule::Schedule,
         settings::{RunSettings, Target},
         top::{self, TopWatch},
@@ -25,11 +29,7 @@ use crate::{
     },
     probes::facts::HostFacts,
     reading::{InstanceInfo, InstanceReading, Purpose, Reading, durations::Durations},
-    source::{
-        namespaces::{Namespace, NamespaceError},
-        own_usage,
-        proc_fs::ProcRoot,
-    },
+    source::{namespaces::NamespaceError, own_usage, proc_fs::ProcRoot},
     text::Text,
 };
 
@@ -46,10 +46,14 @@ pub struct Run<C> {
     kernel_release: Option<Text>,
     probes: ProbeLifecycle,
     watch: WatchList,
+    /// Which namespaces have buckets; `None` where there is only one, or no probes.
+    rings: Option<RingPool>,
+    reported_few_rings: bool,
     top: Option<TopWatch>,
     monitor: Monitor,
     hook: Option<AlertHook>,
     diagnostics: Diagnostics,
+    messages: Gathered,
     /// Whether nf_conntrack was loaded at the last reading. The probes come and go with it.
     conntrack_seen: bool,
     /// Whether lifetimes or latency are measured.
@@ -90,7 +94,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             Some(root) => root.kernel_release().ok(),
             None => Some(facts.kernel.clone()),
         };
-        let found = watch::find(&settings.target)?;
+        let (found, known) = watch::find(&settings.target)?;
         let single = watch::single(&settings.target, &found);
         let counting = settings.top.map(top::counting);
         let requested = RequestedProbes {
@@ -102,9 +106,11 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         };
         let probes = ProbeLifecycle::start(requested, facts)?;
         let now = clock.now();
+        let scanner = known.map(|known| Scanner::start(known, clock.clone()));
         let mut watch = WatchList::new(
             settings.target,
             settings.per_cpu,
+            scanner.transpose()?,
             now.monotonic,
             diagnostics.clone(),
         );
@@ -136,11 +142,14 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             schedule: Schedule::new(settings.interval, settings.duration),
             proc_root,
             kernel_release: kernel_release.map(Text::from),
+            rings: rings(&probes, single.is_some()),
+            reported_few_rings: false,
             probes,
             watch,
             top,
             monitor,
             hook,
+            messages: Gathered::new(diagnostics.clone()),
             diagnostics,
             conntrack_seen: false,
             durations_on: settings.lifetimes || settings.latency,
@@ -152,42 +161,53 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             run.diagnostics
                 .notify("waiting for nf_conntrack to be loaded");
         }
-        let records = run.watch_all(found)?;
+        let records = run.watch_all(found, Vec::new())?;
         if let Some(top) = &mut run.top {
             top.start_window(&run.clock, &mut run.probes);
         }
-        run.schedule.start(run.clock.now().monotonic);
+        let now = run.clock.now().monotonic;
+        run.messages.write(now, run.watch.instances.len());
+        run.schedule.start(now);
         Ok((run, records))
     }
 
     /// Time until the next tick; `None` when the run is over.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
-        self.schedule.wait(self.clock.now().monotonic)
+        let now = self.clock.now().monotonic;
+        let wait = self.schedule.wait(now)?;
+        let follow = self.watch.wait(now);
+        Some(follow.map_or(wait, |follow| follow.min(wait)))
     }
 
-    /// Whether a tick is due. False at the end of the run.
+    /// Whether a tick is due: a reading, or following the namespaces. False at the end of the run.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.schedule.is_due(self.clock.now().monotonic)
+        self.wait().is_some_and(|wait| wait.is_zero())
     }
 
-    /// Takes a reading and returns the records to report.
+    /// Does what is due, and returns the records to report: follows the namespaces, takes a reading.
     ///
     /// # Errors
     ///
     /// When our own namespace cannot be returned to, or the only one cannot be entered any more.
     pub fn tick(&mut self) -> Result<Vec<Record>, EngineError> {
         let now = self.clock.now().monotonic;
-        self.schedule.ticked(now);
-        let appeared = self.watch.appeared(now)?;
-        let mut records = Vec::new();
-        if !appeared.is_empty() {
-            records = self.watch_all(appeared)?;
+        let mut records = self.follow_namespaces(now)?;
+        if self.schedule.is_due(now) {
+            self.schedule.ticked(now);
+            records.extend(self.take_reading()?);
         }
+        let now = self.clock.now().monotonic;
+        self.messages.write(now, self.watch.instances.len());
+        Ok(records)
+    }
+
+    fn take_reading(&mut self) -> Result<Vec<Record>, EngineError> {
         self.follow_kernel_release();
         let measured = self.read(Purpose::Interval)?;
-        records.extend(self.observe(&measured.reading));
+        self.lend_rings(&measured.reading)?;
+        let mut records = self.observe(&measured.reading);
         // What changes the probes takes effect after this interval, so its records follow those of the interval.
         records.extend(self.follow_laws(&records)?);
         records.extend(self.follow_module(measured.conntrack)?);
@@ -202,7 +222,10 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
     pub fn finish(&mut self) -> Result<Vec<Record>, EngineError> {
         self.follow_kernel_release();
         let measured = self.read(Purpose::Last)?;
-        Ok(self.observe(&measured.reading))
+        let records = self.observe(&measured.reading);
+        let now = self.clock.now().monotonic;
+        self.messages.write_all(now, self.watch.instances.len());
+        Ok(records)
     }
 
     /// The run's clock.
@@ -243,56 +266,6 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         self.hook.is_some()
     }
 
-    /// Starts to watch namespaces (`None`: the directory), and takes their baseline readings.
-    fn watch_all(&mut self, found: watch::Found) -> Result<Vec<Record>, EngineError> {
-        let mut readings = Vec::new();
-        for namespace in found {
-            readings.extend(self.watch(namespace)?);
-        }
-        let baseline = self.reading(Purpose::Baseline, readings);
-        Ok(self.observe(&baseline))
-    }
-
-    fn watch(
-        &mut self,
-        namespace: Option<Namespace>,
-    ) -> Result<Option<(Rc<InstanceInfo>, InstanceReading)>, EngineError> {
-        let Some(mut instance) = self.watch.prepare(namespace) else {
-            return Ok(None);
-        };
-        if let Some((netns, slot)) = instance.info.netns.zip(instance.info.slot)
-            && self.watch.assigns_slots()
-        {
-            self.probes.assign(netns, slot)?;
-        }
-        instance.set_maps(self.probes.maps(), &self.clock);
-        let info = Rc::clone(&instance.info);
-        match self.read_instance(&mut instance, Purpose::Baseline) {
-            Ok(reading) => {
-                self.conntrack_seen |= reading.kernel.entries().is_some();
-                self.watch.instances.push(instance);
-                Ok(Some((info, reading)))
-            }
-            // It ended since the scan found it.
-            Err(error) => unless_gone(error).map(|()| None),
-        }
-    }
-
-    fn read_instance(
-        &self,
-        instance: &mut WatchedInstance,
-        purpose: Purpose,
-    ) -> Result<InstanceReading, NamespaceError> {
-        let missed = || self.probes.missed();
-        let info = Rc::clone(&instance.info);
-        let disagrees = |reading: &InstanceReading| self.monitor.disagrees(&info, reading);
-        let mut reading = instance.read(&self.clock, purpose, &missed, &disagrees)?;
-        if purpose != Purpose::Interval {
-            reading.durations = self.durations(&info);
-        }
-        Ok(reading)
-    }
-
     fn durations(&self, info: &InstanceInfo) -> Option<Durations> {
         let slot = info.slot.filter(|_| self.durations_on)?;
         self.probes.durations(slot)
@@ -303,20 +276,26 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         let mut instances = Vec::new();
         let mut gone = Vec::new();
         let mut conntrack = false;
+        let missed = self.probes.missed();
         for mut instance in std::mem::take(&mut self.watch.instances) {
-            match self.read_instance(&mut instance, purpose) {
+            let read = self.read_instance(&mut instance, purpose, missed);
+            self.take_messages(&mut instance);
+            match read {
                 Ok(reading) => {
                     conntrack |= reading.kernel.entries().is_some();
                     instances.push((Rc::clone(&instance.info), reading));
-                    self.watch.instances.push(instance);
                 }
-                Err(error) => {
-                    unless_gone(error)?;
-                    self.unwatch(&instance);
-                    let durations = self.durations(&instance.info);
-                    gone.push((instance.info, durations));
+                Err(error) if error.is_gone() => {
+                    gone.push(self.end(instance, missed)?);
+                    continue;
                 }
+                // Of many namespaces one that cannot be entered is no reason to stop.
+                Err(NamespaceError::Enter { source, .. }) if self.watch.follows_all() => {
+                    instance.could_not_be_entered(&source);
+                }
+                Err(error) => return Err(error.into()),
             }
+            self.watch.instances.push(instance);
         }
         self.probes.flush_log();
         let mut reading = self.reading(purpose, instances);
@@ -333,16 +312,6 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         let measure_own = self.own_cost && self.monitor.wants_usage(now);
         reading.own = measure_own.then(|| own_usage::read(&self.clock));
         Ok(Measurement { reading, conntrack })
-    }
-
-    fn unwatch(&mut self, instance: &WatchedInstance) {
-        if let Some(netns) = instance.info.netns {
-            self.probes.release(netns);
-        }
-        self.diagnostics.notify(format_args!(
-            "network namespace {} is gone",
-            instance.info.name
-        ));
     }
 
     /// A reading of these instances, without events, top talkers and own usage.
@@ -373,7 +342,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
     fn observe(&mut self, reading: &Reading) -> Vec<Record> {
         let Observed { records, notes } = self.monitor.observe(reading);
         for note in notes {
-            self.diagnostics.notify(note);
+            self.messages.add(Said::Text(note.message), &note.instance);
         }
         if let Some(hook) = &mut self.hook {
             for record in &records {
@@ -397,4 +366,10 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
 fn slots(probes: &ProbeLifecycle, single: bool) -> Option<u32> {
     let maps = probes.maps()?;
     Some(if single { 1 } else { maps.slots() })
+}
+
+/// The rings in the probes' maps, if they are lent to namespaces.
+fn rings(probes: &ProbeLifecycle, single: bool) -> Option<RingPool> {
+    let maps = probes.maps().filter(|_| !single)?;
+    Some(RingPool::new(maps.rings()))
 }

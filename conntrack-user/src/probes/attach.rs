@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use aya::{
     Ebpf,
-    maps::{HashMap, MapData},
+    maps::{Array, HashMap, MapData},
 };
 use aya_log::EbpfLogger;
-use conntrack_ebpf::{cells::CounterShape, events::RawEvent, maps};
+use conntrack_ebpf::{cells::ring_word, events::RawEvent, maps};
 
 use super::{
     error::{AttachError, chain},
@@ -36,6 +36,7 @@ pub struct Attached {
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     events: EventRing,
     slots: HashMap<MapData, u32, u32>,
+    rings: Array<MapData, u32>,
     sketches: Option<KernelSketches>,
     attachments: Vec<AttachPoint>,
     durations: DurationMaps,
@@ -117,7 +118,7 @@ fn try_attach(
         what: "the probes' counters",
         cause,
     })?;
-    let durations = durations(plan, shape, &ebpf)?;
+    let durations = durations(plan, &ebpf)?;
     // Before any map is taken out of `ebpf`: programs take their maps from there.
     let programs = attach_programs(plan, &mut ebpf, Trampolines::new(object, &globals));
     let sketches = sketch_shape
@@ -134,6 +135,12 @@ fn try_attach(
             map: maps::NETNS_SLOTS,
             cause,
         })?;
+    let rings = take(&mut ebpf, maps::SLOT_RINGS)?
+        .try_into()
+        .map_err(|cause| AttachError::Map {
+            map: maps::SLOT_RINGS,
+            cause,
+        })?;
     let events = EventRing::new(&mut ebpf)?;
     let kprobes = programs.points.iter().any(|a| !a.how.is_fentry());
     let missed = MissedHits::new(&ebpf, &programs.trampolines, kernel, kprobes);
@@ -143,6 +150,7 @@ fn try_attach(
         logger,
         events,
         slots,
+        rings,
         sketches,
         attachments: programs.points,
         durations,
@@ -201,8 +209,8 @@ fn attach_programs(
     attached
 }
 
-fn durations(plan: &Plan, shape: CounterShape, ebpf: &Ebpf) -> Result<DurationMaps, AttachError> {
-    let mut durations = DurationMaps::none(shape);
+fn durations(plan: &Plan, ebpf: &Ebpf) -> Result<DurationMaps, AttachError> {
+    let mut durations = DurationMaps::none(plan.cpus, plan.duration_slots());
     if plan.lifetimes.is_some() {
         let counts = array(ebpf, maps::LIFETIME_COUNTS)?;
         durations
@@ -258,6 +266,20 @@ impl Attached {
         if let Err(error) = self.slots.remove(&inode) {
             log::debug!("release the slot of {inode}: {}", chain(&error));
         }
+    }
+
+    /// From now on counts what happens in a slot in the buckets of a ring too; `None`: only in its totals.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn set_ring(&mut self, slot: u32, ring: Option<u32>) -> Result<(), AttachError> {
+        self.rings
+            .set(slot, &ring_word(ring), 0)
+            .map_err(|cause| AttachError::Map {
+                map: maps::SLOT_RINGS,
+                cause,
+            })
     }
 
     /// The events since last time, oldest first, at most `limit` of them.

@@ -53,16 +53,19 @@ pub(super) fn load(
     loader
         .verifier_log_level(VerifierLogLevel::DISABLE)
         .map_max_entries(maps::TOTALS, counters.cells())
-        .map_max_entries(maps::BUCKETS, counters.buckets());
+        .map_max_entries(maps::BUCKETS, counters.buckets())
+        .map_max_entries(maps::SLOT_RINGS, counters.slots)
+        .map_max_entries(maps::NETNS_SLOTS, counters.slots);
+    let durations = counters.cpus * plan.duration_slots();
     if let Some(connections) = plan.lifetimes {
         loader
-            .map_max_entries(maps::LIFETIME_COUNTS, counters.cells())
+            .map_max_entries(maps::LIFETIME_COUNTS, durations)
             .map_max_entries(maps::INSERTED_AT, connections);
     }
     if plan.latency {
         loader
-            .map_max_entries(maps::CONFIRM_TIMES, counters.cells())
-            .map_max_entries(maps::EARLY_DROP_TIMES, counters.cells());
+            .map_max_entries(maps::CONFIRM_TIMES, durations)
+            .map_max_entries(maps::EARLY_DROP_TIMES, durations);
     }
     if let Some(shape) = &sketch {
         loader.map_max_entries(maps::HEAVY_HITTERS, shape.elements());

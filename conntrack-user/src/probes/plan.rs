@@ -124,6 +124,12 @@ impl Plan {
         sizing::counter_shape(self.cpus, self.netns)
     }
 
+    /// How many slots, from the first, have histograms of durations.
+    #[must_use]
+    pub fn duration_slots(&self) -> u32 {
+        sizing::duration_slots(self.counter_shape(), self.lifetimes.is_some(), self.latency)
+    }
+
     /// How the map of heavy hitters is laid out, when they are counted.
     #[must_use]
     pub fn sketch_shape(&self) -> Option<SketchShape> {

@@ -47,6 +47,12 @@ pub struct BucketBatch {
 }
 
 impl BucketBatch {
+    /// Whether it covers no time.
+    #[must_use]
+    pub fn covers_nothing(&self) -> bool {
+        self.first == self.end
+    }
+
     /// Adds the batch that was read right after this one.
     pub fn append(&mut self, later: Self) {
         self.end = later.end;

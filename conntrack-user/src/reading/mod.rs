@@ -49,8 +49,8 @@ pub struct Reading {
     pub probes: Rc<ProbeStatus>,
     /// Each watched namespace that could be read, in the order in which they are reported.
     pub instances: Vec<(Rc<InstanceInfo>, InstanceReading)>,
-    /// Namespaces that disappeared since the reading before, with the durations measured for them.
-    pub gone: Vec<(Rc<InstanceInfo>, Option<Durations>)>,
+    /// Namespaces that disappeared since the reading before.
+    pub gone: Vec<EndedReading>,
     /// Single events since the reading before, oldest first.
     pub events: Vec<RawEvent>,
     /// Events by kind since the probes were attached: sent, suppressed and lost; `None` without probes.
@@ -83,6 +83,15 @@ pub struct InstanceInfo {
     pub netns: Option<u32>,
     /// Its slot in the probes' maps; `None` where there were more namespaces than slots.
     pub slot: Option<u32>,
+}
+
+/// A namespace that has disappeared, and what was measured of it up to then.
+pub struct EndedReading {
+    pub info: Rc<InstanceInfo>,
+    /// What the probes have counted, when they are attached.
+    pub probes: Option<ProbeReading>,
+    /// Durations that the probes have measured.
+    pub durations: Option<Durations>,
 }
 
 /// What was read of one instance.

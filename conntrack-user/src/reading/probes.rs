@@ -4,7 +4,7 @@ use crate::text::Text;
 use conntrack_ebpf::COUNTER_SLOTS;
 use serde::{Deserialize, Serialize};
 
-use crate::reading::{buckets::BucketBatch, coverage::Coverage};
+use crate::reading::{buckets::BucketBatch, coverage::Coverage, unavailable::Unavailable};
 
 /// Running totals by [`conntrack_ebpf::ProbeCounter`] index, summed over CPUs.
 pub type ProbeTotals = [u64; COUNTER_SLOTS];
@@ -18,6 +18,8 @@ pub struct ProbeReading {
     pub after: ProbeTotals,
     /// The buckets that were completed since the reading before.
     pub buckets: BucketBatch,
+    /// Why these are not all that was counted since then; `None` if they are.
+    pub buckets_missing: Option<Unavailable>,
     /// Probe hits the kernel missed, since attach; `None` where the kernel does not report them.
     pub missed: Option<u64>,
     /// Events lost because kernel memory could not be read, since attach.

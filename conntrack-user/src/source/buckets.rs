@@ -1,4 +1,4 @@
-//! Follows the probes' rings of buckets: each event is reported once, in its bucket, even when it is counted late.
+//! Follows a ring of the probes' buckets: each event is reported once, in its bucket, even when it is counted late.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,17 +13,17 @@ const UNSETTLED: u64 = 2;
 /// Buckets that are this close to being overwritten count as lost: they might be overwritten while they are read.
 const MARGIN: u64 = 8;
 
-/// The rings of buckets of one instance, one per CPU.
+/// A ring of buckets of one instance, in parts of one CPU each.
 pub trait BucketRing {
     /// Number of CPU ids.
     fn cpus(&self) -> u32;
-    /// Number of buckets in a ring.
+    /// Number of buckets in a CPU's part.
     fn length(&self) -> u64;
     /// The counts of a bucket; `None` when nothing was counted in it or it is overwritten.
     fn read(&self, cpu: u32, epoch: Epoch) -> Option<[u32; COUNTER_SLOTS]>;
 }
 
-/// Remembers what was already read of the rings, so that a reading reports only what is new.
+/// Remembers what was already read of a ring, so that a reading reports only what is new.
 #[derive(Debug)]
 pub struct BucketFollower {
     /// The first bucket not yet reported.
@@ -33,7 +33,7 @@ pub struct BucketFollower {
 }
 
 impl BucketFollower {
-    /// Follows the rings from `now` on; what was counted before is not reported.
+    /// Follows a ring from `now` on; what was counted before is not reported.
     pub fn new(ring: &impl BucketRing, now: Duration) -> Self {
         let mut follower = Self {
             next: epoch_of(now).saturating_sub(LATE),

@@ -1,85 +1,22 @@
 //! Reads one instance: the kernel's counters, bracketed by the probes' totals.
 
-use std::rc::Rc;
-
-use conntrack_ebpf::COUNTER_SLOTS;
-
 use crate::{
     clock::Clock,
     reading::{
-        InstanceReading,
-        buckets::BucketBatch,
-        cpus::CpuReading,
-        hooks::HookSchedule,
-        probes::{ProbeReading, ProbeTotals},
+        InstanceReading, cpus::CpuReading, hooks::HookSchedule, probes::ProbeReading,
         unavailable::Unavailable,
     },
     source::{
-        buckets::BucketFollower,
         cpus::CpuDir,
+        feed::{Extent, ProbeFeed},
         hooks,
         kernel::{KernelCounters, KernelSource},
-        maps::counters::CounterMaps,
         proc_fs::{ProcRoot, SourceError},
     },
 };
 
 /// Calls of probed functions that can be in flight on a CPU: a task's, and that of a softirq that interrupts it.
 const CALLS_PER_CPU: u64 = 2;
-
-/// Which buckets a reading covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// The complete ones.
-    Settled,
-    /// All, the current one included.
-    All,
-}
-
-/// The probes' counters of one instance.
-pub struct ProbeFeed {
-    maps: Rc<CounterMaps>,
-    slot: u32,
-    follower: BucketFollower,
-}
-
-impl ProbeFeed {
-    /// Follows a slot of the maps from now on.
-    pub fn new(maps: Rc<CounterMaps>, slot: u32, clock: &impl Clock) -> Self {
-        let follower = BucketFollower::new(&maps.ring(slot), clock.now().monotonic);
-        Self {
-            maps,
-            slot,
-            follower,
-        }
-    }
-
-    fn totals(&self) -> SlotTotals {
-        let (cpus, faults) = self.maps.totals_by_cpu(self.slot);
-        let mut sum = [0; COUNTER_SLOTS];
-        for totals in &cpus {
-            sum.iter_mut().zip(totals).for_each(|(sum, n)| *sum += n);
-        }
-        SlotTotals { sum, cpus, faults }
-    }
-
-    fn buckets(&mut self, clock: &impl Clock, extent: Extent) -> BucketBatch {
-        let ring = self.maps.ring(self.slot);
-        let now = clock.now().monotonic;
-        match extent {
-            Extent::Settled => self.follower.settled(&ring, now),
-            Extent::All => self.follower.all(&ring, now),
-        }
-    }
-}
-
-/// What the probes have counted in a slot.
-struct SlotTotals {
-    sum: ProbeTotals,
-    /// By CPU id.
-    cpus: Vec<ProbeTotals>,
-    faults: u64,
-}
 
 /// Reads one instance. Call its methods with the calling thread in the instance's network namespace.
 pub struct InstanceSource {
@@ -121,6 +58,11 @@ impl InstanceSource {
         self.feed = feed;
     }
 
+    /// The probes' counters.
+    pub fn feed_mut(&mut self) -> Option<&mut ProbeFeed> {
+        self.feed.as_mut()
+    }
+
     /// Reads everything. `missed` is the number of probe hits the kernel has missed.
     pub fn read(
         &mut self,
@@ -135,10 +77,12 @@ impl InstanceSource {
         let probes = self.feed.as_mut().zip(before).map(|(feed, before)| {
             let after = feed.totals();
             by_cpu = Some(after.cpus);
+            let (buckets, buckets_missing) = feed.buckets(clock, extent);
             ProbeReading {
                 before: before.sum,
                 after: after.sum,
-                buckets: feed.buckets(clock, extent),
+                buckets,
+                buckets_missing,
                 missed,
                 faults: after.faults,
                 in_flight: CALLS_PER_CPU * u64::from(feed.maps.cpus()),
@@ -190,8 +134,28 @@ impl InstanceSource {
         if let Some(cpus) = &mut reading.cpus {
             cpus.probes = Some(after.cpus);
         }
-        probes.buckets.append(feed.buckets(clock, extent));
+        let (newer, missing) = feed.buckets(clock, extent);
+        if !newer.covers_nothing() {
+            probes.buckets.append(newer);
+        }
+        probes.buckets_missing = probes.buckets_missing.take().or(missing);
         probes.missed = missed();
+    }
+
+    /// What the probes have counted up to the end of the namespace; `None` without probes.
+    pub fn read_ended(&mut self, clock: &impl Clock, missed: Option<u64>) -> Option<ProbeReading> {
+        let feed = self.feed.as_mut()?;
+        let totals = feed.totals();
+        let (buckets, buckets_missing) = feed.buckets(clock, Extent::All);
+        Some(ProbeReading {
+            before: totals.sum,
+            after: totals.sum,
+            buckets,
+            buckets_missing,
+            missed,
+            faults: totals.faults,
+            in_flight: 0,
+        })
     }
 
     fn follow_source(&mut self, via_ctnetlink: bool) -> Option<String> {

@@ -4,6 +4,7 @@
 pub mod buckets;
 pub mod cpus;
 pub mod ctnetlink;
+pub mod feed;
 pub mod hooks;
 pub mod instance;
 pub mod kernel;

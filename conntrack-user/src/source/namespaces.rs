@@ -1,8 +1,6 @@
 //! Network namespaces: finding them, naming them, and reading inside one.
 
 use std::{
-    collections::HashSet,
-    ffi::OsString,
     fs, io,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
@@ -15,6 +13,10 @@ use rustix::{
     fs::{FsWord, PROC_SUPER_MAGIC, fstatfs},
     thread::{LinkNameSpaceType, move_into_link_name_space},
 };
+
+mod scan;
+
+pub use scan::KnownNamespaces;
 
 use crate::{
     files::{self, Remedied},
@@ -29,9 +31,6 @@ const OWN: &str = "/proc/thread-self/ns/net";
 
 /// `NSFS_MAGIC` of linux/magic.h.
 const NSFS_MAGIC: FsWord = 0x6e73_6673;
-
-/// Bytes of `comm` and its newline: the kernel cuts names at 15 bytes (`TASK_COMM_LEN`, include/linux/sched.h).
-const COMM: u64 = 16;
 
 /// Why a network namespace cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +133,8 @@ enum Location {
     Here,
     /// Held open: it exists as long as we watch it, even when no process is left in it.
     Held(OwnedFd),
+    /// Found by a scan: held open until it was read for the first time, and then visited.
+    Found(OwnedFd, PathBuf),
     /// Opened each time it is entered, so that watching it does not keep it alive.
     Visited(PathBuf),
 }
@@ -189,39 +190,32 @@ impl Namespace {
         }
     }
 
-    /// All namespaces that have a name or a process, our own first. What cannot be opened (a
-    /// process that has just ended) is left out.
-    ///
-    /// # Errors
-    ///
-    /// [`NamespaceError::Own`].
-    pub fn all() -> Result<Vec<Self>, NamespaceError> {
-        let own = Self::own()?;
-        let mut known = HashSet::from([own.inode]);
-        let mut found = vec![own];
-        let mut add = |path: PathBuf, name: &dyn Fn() -> Text| {
-            if let Ok(inode) = inode(&path)
-                && known.insert(inode)
-            {
-                found.push(Self {
-                    name: name(),
-                    inode,
-                    place: Location::Visited(path),
-                });
+    /// Whether it is still where it was found. What we hold open is.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        match &self.place {
+            Location::Here | Location::Held(_) => true,
+            Location::Found(_, path) | Location::Visited(path) => {
+                inode(path).is_ok_and(|inode| inode == self.inode)
             }
+        }
+    }
+
+    /// Visits it where `other` is from now on: the same namespace, with another name or process.
+    pub fn move_to(&mut self, mut other: Self) {
+        other.let_go();
+        if matches!(self.place, Location::Visited(_)) {
+            self.place = other.place;
+        }
+    }
+
+    /// Keeps it open no longer, if a scan has found it.
+    pub fn let_go(&mut self) {
+        let place = std::mem::replace(&mut self.place, Location::Here);
+        self.place = match place {
+            Location::Found(_, path) => Location::Visited(path),
+            place => place,
         };
-        for (name, path) in by_name(Path::new(NAMED)) {
-            add(path, &|| name.clone());
-        }
-        for (pid, path) in entries(Path::new("/proc")) {
-            if pid.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
-                add(path.join("ns/net"), &|| {
-                    let comm = files::read_start(&path.join("comm"), COMM).unwrap_or_default();
-                    format!("{}[{}]", comm.trim(), pid.display()).into()
-                });
-            }
-        }
-        Ok(found)
     }
 
     /// A second handle of the same namespace, for another thread.
@@ -236,7 +230,9 @@ impl Namespace {
             place: match &self.place {
                 Location::Here => Location::Here,
                 Location::Held(fd) => Location::Held(fd.try_clone()?),
-                Location::Visited(path) => Location::Visited(path.clone()),
+                Location::Found(_, path) | Location::Visited(path) => {
+                    Location::Visited(path.clone())
+                }
             },
         })
     }
@@ -251,7 +247,7 @@ impl Namespace {
         let opened;
         let there = match &self.place {
             Location::Here => return Ok(work()),
-            Location::Held(fd) => fd.as_fd(),
+            Location::Held(fd) | Location::Found(fd, _) => fd.as_fd(),
             Location::Visited(path) => {
                 opened = self.visit(path)?;
                 opened.as_fd()
@@ -316,25 +312,6 @@ fn inode(path: &Path) -> io::Result<u32> {
 /// `ns.inum` is an `unsigned int` (`struct ns_common`, include/linux/ns_common.h).
 fn inode_number(meta: &fs::Metadata) -> io::Result<u32> {
     u32::try_from(meta.ino()).map_err(io::Error::other)
-}
-
-/// The namespaces in a directory by name; names that are not UTF-8 are listed too.
-fn by_name(directory: &Path) -> impl Iterator<Item = (Text, PathBuf)> {
-    entries(directory)
-        .into_iter()
-        .map(|(name, path)| (Text::from(name.to_string_lossy().into_owned()), path))
-}
-
-/// Names in a directory and their paths, numbers in numeric order; empty when it cannot be read.
-fn entries(directory: &Path) -> Vec<(OsString, PathBuf)> {
-    let mut entries: Vec<_> = fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| (entry.file_name(), entry.path()))
-        .collect();
-    entries.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
-    entries
 }
 
 #[cfg(test)]

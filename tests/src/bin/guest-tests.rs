@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use ctpulse_tests::{
     kernel::{chains_are_limited, conntrack_is_a_module, reset},
-    scenarios::{ALL, EXACT, OF_LIMITED_CHAINS, OF_MODULES, Scenario},
+    scenarios::{ALL, EXACT, OF_LIMITED_CHAINS, OF_MODULES, ON_REQUEST, Scenario},
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -28,7 +28,7 @@ struct Options {
     /// Only scenarios of exact timing, or only the others
     #[arg(long, value_name = "WHICH")]
     timing: Option<Timing>,
-    /// Only scenarios whose names contain one of these
+    /// Only scenarios whose names contain one of these, those that take minutes included
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
 }
@@ -61,8 +61,9 @@ impl Options {
             Timing::Any
         };
         let named = |filter: &String| name.contains(filter.as_str());
+        let by_default = self.filters.is_empty() && !ON_REQUEST.contains(&name);
         self.timing.is_none_or(|wanted| wanted == timing)
-            && (self.filters.is_empty() || self.filters.iter().any(named))
+            && (by_default || self.filters.iter().any(named))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The guest's kernel: settings, counters, and tools.
 
+pub mod namespaces;
 mod settle;
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};

@@ -22,6 +22,7 @@ mod host;
 mod latency;
 mod laws;
 mod lifetimes;
+mod many;
 mod module;
 mod nat;
 mod netns;
@@ -63,6 +64,12 @@ pub const EXACT: &[&str] = &[
     "two_pulses_30_ms_apart_are_two_bursts",
     "a_pulse_in_background_noise_is_a_burst",
     "a_steady_load_is_no_burst",
+];
+
+/// Only on request: they take minutes.
+pub const ON_REQUEST: &[&str] = &[
+    "five_hundred_and_twelve_namespaces_at_once",
+    "a_hundred_namespaces_a_second_for_a_minute",
 ];
 
 /// All scenarios, in the order in which they run.
@@ -148,6 +155,19 @@ pub const ALL: &[Scenario] = &[
     (
         "a_namespace_appears_and_vanishes",
         netns::appears_and_vanishes,
+    ),
+    (
+        "busy_namespaces_of_many_have_buckets",
+        many::more_than_rings,
+    ),
+    ("namespaces_come_and_go", many::come_and_go),
+    (
+        "five_hundred_and_twelve_namespaces_at_once",
+        many::five_hundred_and_twelve,
+    ),
+    (
+        "a_hundred_namespaces_a_second_for_a_minute",
+        many::a_hundred_a_second,
     ),
     ("lifetimes_are_those_of_the_flows", lifetimes::of_the_flows),
     ("lifetimes_of_each_namespace", lifetimes::of_each_namespace),

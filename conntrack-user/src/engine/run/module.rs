@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Run, slots};
+use super::{Run, rings, slots};
 use crate::{
     clock::Clock,
     engine::{error::EngineError, instance::unless_gone},
@@ -47,7 +47,9 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         &mut self,
         durations: Vec<Option<Durations>>,
     ) -> Result<Vec<Record>, EngineError> {
+        self.rings = rings(&self.probes, self.single);
         let capacity = self.watch.capacity();
+        let missed = self.probes.missed();
         let mut durations = durations.into_iter();
         let mut readings = Vec::new();
         let mut instances = std::mem::take(&mut self.watch.instances);
@@ -59,14 +61,9 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
                     ..(*instance.info).clone()
                 });
             }
-            if let Some((netns, slot)) = instance.info.netns.zip(instance.info.slot)
-                && self.watch.assigns_slots()
-            {
-                self.probes.assign(netns, slot)?;
-            }
-            instance.set_maps(self.probes.maps(), &self.clock);
+            self.connect(instance)?;
             let gone = durations.next();
-            match self.read_instance(instance, Purpose::Baseline) {
+            match self.read_instance(instance, Purpose::Baseline, missed) {
                 Ok(mut reading) => {
                     if let Some(gone) = gone {
                         reading.durations = gone;

@@ -22,6 +22,10 @@ const LIFETIMES: Selector = Selector::sum(&[ProbeCounter::Inserted, ProbeCounter
 const CONFIRM: Selector = Selector::sum(&[ProbeCounter::ConfirmFailed]);
 const EARLY_DROP: Selector = Selector::sum(&[ProbeCounter::TableFull]);
 
+/// Why durations of a namespace are not measured although its probes are attached.
+const NO_HISTOGRAM: &str =
+    "there are more network namespaces than there is memory to measure this for";
+
 impl Durations {
     /// Clears the durations that the probes did not cover.
     #[must_use]
@@ -95,8 +99,13 @@ fn known<'a, T>(
     coverage: &'a Coverage,
     source: Selector,
 ) -> Result<&'a T, Unavailable> {
-    let not_asked = || "it was not asked for".into();
-    counted.ok_or_else(|| coverage.missing(source).cloned().unwrap_or_else(not_asked))
+    let no_histogram = || NO_HISTOGRAM.into();
+    counted.ok_or_else(|| {
+        coverage
+            .missing(source)
+            .cloned()
+            .unwrap_or_else(no_histogram)
+    })
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ use crate::{
         buckets::{BUCKET_MS, BUCKET_SECONDS, start_of},
         coverage::Coverage,
         durations::Durations,
+        probes::ProbeReading,
     },
     text::Text,
 };
@@ -69,6 +70,8 @@ pub struct Observation {
     /// The notifications that are due.
     pub alerts: Vec<Alert>,
 }
+
+type SeriesAndBursts = (PerCounter<Series>, Vec<Burst>);
 
 /// Monitors one instance.
 pub struct InstanceMonitor {
@@ -196,7 +199,9 @@ impl InstanceMonitor {
         }
         self.outlook = self.forecast.outlook(entries, reading.kernel.max);
         let counters = PerCounter::from_fn(|spec| self.risen(spec));
-        let (series, bursts) = self.take_buckets(reading);
+        let probes = reading.probes.as_ref();
+        let taken = probes.map(|probes| self.take_buckets(probes, reading.at));
+        let (series, bursts) = taken.unwrap_or_default();
         self.check(reading);
         let seconds = self.previous.as_ref().map_or(0.0, |previous| {
             let length = reading.at.monotonic.saturating_sub(previous.at.monotonic);
@@ -237,6 +242,12 @@ impl InstanceMonitor {
     /// A message for the user, if there is a new one.
     pub fn take_note(&mut self) -> Option<String> {
         self.note.take()
+    }
+
+    /// Adds what the probes have counted up to the end of the namespace, after its last reading.
+    pub fn observe_end(&mut self, probes: &ProbeReading, at: Instant) -> Vec<Burst> {
+        self.totals.add_last(probes);
+        self.take_buckets(probes, at).1
     }
 
     /// Adds the durations counted so far.
@@ -320,16 +331,18 @@ impl InstanceMonitor {
         Some(total.max(before.unwrap_or_default()))
     }
 
-    fn take_buckets(&mut self, reading: &InstanceReading) -> (PerCounter<Series>, Vec<Burst>) {
-        let Some(probes) = &reading.probes else {
-            return (PerCounter::default(), Vec::new());
-        };
+    fn take_buckets(&mut self, probes: &ProbeReading, at: Instant) -> SeriesAndBursts {
         let batch = &probes.buckets;
-        let series = self.series.series(batch, self.totals.probed());
+        let (series, found) = if probes.buckets_missing.is_some() && batch.covers_nothing() {
+            // It had buckets before: a burst that was open ends.
+            (PerCounter::default(), self.buckets.finish())
+        } else {
+            let series = self.series.series(batch, self.totals.probed());
+            let found = self.buckets.take(batch, &series);
+            (series, found)
+        };
         self.buckets_lost += batch.lost;
-        let found = self.buckets.take(batch, &series);
-        let bursts = self.report(found, reading.at);
-        (series, bursts)
+        (series, self.report(found, at))
     }
 
     fn check(&mut self, reading: &InstanceReading) {

@@ -30,7 +30,7 @@ use crate::{
         top::talkers::{TopSettings, TopTalkers},
     },
     reading::{
-        InstanceInfo, InstanceReading, Purpose, Reading, coverage::Coverage, durations::Durations,
+        EndedReading, InstanceInfo, InstanceReading, Purpose, Reading, coverage::Coverage,
         probes::ProbeStatus,
     },
     text::Text,
@@ -66,7 +66,15 @@ pub struct Observed {
     /// The records to report, in order.
     pub records: Vec<Record>,
     /// Messages for the user, each given once.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
+}
+
+/// A message about an instance.
+#[derive(Debug)]
+pub struct Note {
+    /// The instance's name.
+    pub instance: Text,
+    pub message: String,
 }
 
 /// All instances over time.
@@ -124,8 +132,8 @@ impl Monitor {
         for (info, instance) in &reading.instances {
             self.observe_instance(info, instance, reading.purpose, attached, &mut observed);
         }
-        for (info, durations) in &reading.gone {
-            self.end(info, durations.as_ref(), reading.at, &mut observed);
+        for ended in &reading.gone {
+            self.end(ended, reading.at, &mut observed);
         }
         self.events.add(reading.event_counts.as_ref());
         self.report_events(reading, &mut observed);
@@ -177,7 +185,7 @@ impl Monitor {
             let mut monitor = InstanceMonitor::new(self.instance_settings(info), coverage);
             // It is the baseline of what is counted.
             observed.take(monitor.observe(reading));
-            observed.notes.extend(monitor.take_note());
+            observed.note(info, monitor.take_note());
             self.watched.push(Watched {
                 info: Rc::clone(info),
                 monitor,
@@ -194,7 +202,7 @@ impl Monitor {
             Purpose::Last => watched.monitor.conclude(),
         }
         observed.take(watched.monitor.observe(reading));
-        observed.notes.extend(watched.monitor.take_note());
+        observed.note(info, watched.monitor.take_note());
     }
 
     fn instance_settings(&self, info: &InstanceInfo) -> InstanceSettings {
@@ -222,18 +230,16 @@ impl Monitor {
     }
 
     /// Ends an instance whose namespace is gone, and reports its rest.
-    fn end(
-        &mut self,
-        info: &InstanceInfo,
-        durations: Option<&Durations>,
-        at: Instant,
-        observed: &mut Observed,
-    ) {
+    fn end(&mut self, ended: &EndedReading, at: Instant, observed: &mut Observed) {
+        let info = &ended.info;
         let Some(i) = self.watched.iter().position(|w| w.info.id == info.id) else {
             return;
         };
         let mut watched = self.watched.remove(i);
-        watched.monitor.add_durations(durations);
+        if let Some(probes) = &ended.probes {
+            observed.bursts(watched.monitor.observe_end(probes, at));
+        }
+        watched.monitor.add_durations(ended.durations.as_ref());
         observed.bursts(watched.monitor.finish());
         let closing = match &mut self.top {
             Some(top) => top.end(at, info, &self.probes.coverage),
@@ -342,6 +348,13 @@ impl Observed {
         records.extend(observation.crosscheck.map(Record::Crosscheck));
         records.extend(observation.bursts.into_iter().map(Record::Burst));
         records.extend(observation.alerts.into_iter().map(Record::Alert));
+    }
+
+    fn note(&mut self, info: &InstanceInfo, message: Option<String>) {
+        self.notes.extend(message.map(|message| Note {
+            instance: info.name.clone(),
+            message,
+        }));
     }
 
     fn bursts(&mut self, bursts: Vec<crate::model::record::Burst>) {

@@ -27,6 +27,10 @@ impl InstanceMonitor {
         };
         let time = |monotonic| Time(reading.at.wall(monotonic));
         let series = &interval.series;
+        let bucketed = reading
+            .probes
+            .as_ref()
+            .filter(|probes| probes.buckets_missing.is_none());
         let (alerts, alerts_unavailable) = self.alert_states(interval.started);
         Sample {
             time: Time(reading.at.realtime),
@@ -50,6 +54,7 @@ impl InstanceMonitor {
                 },
             }),
             peaks: PerCounter::from_fn(|spec| {
+                bucketed?;
                 let busiest = series.get(spec.id)?.busiest();
                 Some(Peak {
                     rate: busiest.map_or(0.0, |(_, count)| count as f64 / BUCKET_SECONDS),
@@ -57,13 +62,13 @@ impl InstanceMonitor {
                     at: busiest.map(|(epoch, _)| time(start_of(epoch))),
                 })
             }),
-            histograms: reading.probes.as_ref().map(|probes| {
+            histograms: bucketed.map(|probes| {
                 PerCounter::from_fn(|spec| {
                     let percentiles = of_batch(&probes.buckets, series.get(spec.id)?)?;
                     percentiles.dispersion.is_some().then_some(percentiles)
                 })
             }),
-            buckets: (self.settings.buckets && reading.probes.is_some()).then(|| {
+            buckets: (self.settings.buckets && bucketed.is_some()).then(|| {
                 PerCounter::from_fn(|spec| {
                     let series = series.get(spec.id)?;
                     Some(Buckets {
@@ -78,6 +83,10 @@ impl InstanceMonitor {
                 .probes
                 .as_ref()
                 .map_or(0.0, |probes| probes.buckets.lost as f64 * BUCKET_MS),
+            buckets_unavailable: reading.probes.as_ref().and_then(|probes| {
+                let reason = probes.buckets_missing.as_ref()?;
+                Some(reason.reason().clone())
+            }),
             untracked: self.untracked(),
             alerts,
             alerts_unavailable,

@@ -99,12 +99,19 @@ impl Totals {
                 faults_before: self.faults.unwrap_or_default(),
             }
         });
-        attachment.last = reading.after;
         self.missed = attachment
             .missed_before
             .zip(reading.missed)
             .map(|(before, now)| before + now);
         self.faults = Some(attachment.faults_before + reading.faults);
+        attachment.last = reading.after;
+    }
+
+    /// Adds the probes' counts after the last reading.
+    pub(super) fn add_last(&mut self, reading: &ProbeReading) {
+        if let Some(attachment) = &mut self.attachment {
+            attachment.last = reading.after;
+        }
     }
 
     /// Starts a new attachment of the probes, or ends the last one. The totals so far are kept.

@@ -68,6 +68,9 @@ pub struct Sample {
     /// Milliseconds of buckets that were overwritten before they were read.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub buckets_lost_ms: f64,
+    /// Why there are no peaks, distributions and buckets although probes count; `None` if there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets_unavailable: Option<Text>,
     /// Why the table is empty, when nothing tracks connections here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untracked: Option<Text>,

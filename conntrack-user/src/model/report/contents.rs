@@ -151,6 +151,8 @@ pub struct DimensionReport {
     pub reason: Option<Text>,
     /// Values by interval.
     pub steps: Steps,
+    /// Those of them for which buckets are not unavailable.
+    pub bucketed: Steps,
     /// Counts by bucket.
     pub cells: Cells,
     /// Whether it was unavailable for a part of the time.
@@ -178,6 +180,12 @@ impl DimensionReport {
         }
     }
 
+    /// Whether all of it is in buckets: a namespace has none while others are busier.
+    #[must_use]
+    pub fn is_in_buckets(&self) -> bool {
+        !self.cells.is_empty() && self.bucketed.time() == self.steps.time()
+    }
+
     /// The greatest value and its time: of a bucket if there are buckets, else of an interval.
     #[must_use]
     pub fn peak(&self) -> Option<(Micros, f64)> {
@@ -187,7 +195,7 @@ impl DimensionReport {
     /// The mean over the time in which it was available.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
-        if self.cells.is_empty() {
+        if !self.is_in_buckets() {
             return self.steps.mean();
         }
         let seconds = self.steps.time() as f64 / 1e6;

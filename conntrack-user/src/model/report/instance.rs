@@ -139,7 +139,12 @@ impl InstanceReport {
                     dimension.source = *source;
                 }
                 match sample.value(c, d) {
-                    Some(value) => dimension.steps.add(span.start, span.end, value, SERIES),
+                    Some(value) => {
+                        dimension.steps.add(span.start, span.end, value, SERIES);
+                        if sample.buckets_unavailable.is_none() {
+                            dimension.bucketed.add(span.start, span.end, value, SERIES);
+                        }
+                    }
                     None => dimension.has_gap = true,
                 }
                 dimension.are_steps_wrong |= sample.is_wrong(c, d);
@@ -261,6 +266,7 @@ impl ChartReport {
             source: SourceKind::Unavailable,
             reason: None,
             steps: Steps::default(),
+            bucketed: Steps::default(),
             cells: Cells::default(),
             has_gap: false,
             are_steps_wrong: false,
@@ -283,6 +289,7 @@ impl DimensionReport {
     pub(super) fn coarsen(&mut self) {
         self.cells.coarsen();
         self.steps.coarsen();
+        self.bucketed.coarsen();
     }
 
     fn add_buckets(&mut self, buckets: &Buckets, origin: Timestamp) {

@@ -99,7 +99,7 @@ impl InstanceReport {
 
 impl DimensionReport {
     fn rise(&self) -> Option<u64> {
-        if !self.cells.is_empty() {
+        if self.is_in_buckets() {
             return Some(self.cells.total());
         }
         let seconds = self.steps.time() as f64 / 1e6;

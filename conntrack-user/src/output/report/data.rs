@@ -47,7 +47,7 @@ struct InstanceData<'a> {
 struct DimensionData<'a> {
     name: &'a str,
     below: bool,
-    /// From, length, mean and maximum; with buckets only the time spans that have values.
+    /// From, length, mean and maximum; with buckets only the time spans that have them.
     steps: Vec<[f64; 4]>,
     /// The start of cell 0.
     phase: i64,
@@ -109,8 +109,8 @@ fn dimension(dimension: &DimensionReport) -> DimensionData<'_> {
         steps: if dimension.cells.is_empty() {
             dimension.steps.as_slice().iter().map(step).collect()
         } else {
-            // With buckets, steps only show where values are available.
-            let spans = dimension.steps.spans().into_iter();
+            // With buckets, steps only show where those are available.
+            let spans = dimension.bucketed.spans().into_iter();
             spans
                 .map(|(from, to)| [from as f64, (to - from) as f64, 0.0, 0.0])
                 .collect()

@@ -34,6 +34,7 @@ fn sample(time_to_full_s: Option<TimeToFull>) -> Record {
         buckets: None,
         per_cpu: None,
         buckets_lost_ms: 0.0,
+        buckets_unavailable: None,
         alerts: Ordered::default(),
         untracked: None,
         alerts_unavailable: Ordered::default(),

@@ -362,6 +362,7 @@ fn sample() -> impl Strategy<Value = Record> {
     );
     let judged = (
         option::of(text()),
+        option::of(text()),
         alerts(),
         vec((text(), text()), 0..3).prop_map(Ordered),
         option::of(verdict()),
@@ -372,7 +373,8 @@ fn sample() -> impl Strategy<Value = Record> {
             let (entries, max, utilization, time_to_full_s) = table;
             let (charts, sources, counters, peaks, histograms, buckets, per_cpu, buckets_lost_ms) =
                 counted;
-            let (untracked, alerts, alerts_unavailable, verdict, wrong) = judged;
+            let (untracked, buckets_unavailable, alerts, alerts_unavailable, verdict, wrong) =
+                judged;
             Record::Sample(Box::new(Sample {
                 wrong,
                 time,
@@ -390,6 +392,7 @@ fn sample() -> impl Strategy<Value = Record> {
                 buckets,
                 per_cpu,
                 buckets_lost_ms,
+                buckets_unavailable,
                 untracked,
                 alerts,
                 alerts_unavailable,

@@ -195,6 +195,7 @@ fn sample(ms: u64, probes: bool, entries: u64, rates: &[(Counter, f64)]) -> Samp
         buckets: None,
         per_cpu: None,
         buckets_lost_ms: 0.0,
+        buckets_unavailable: None,
         untracked: None,
         alerts: Ordered(vec![(
             ConntrackFull::NAME.into(),

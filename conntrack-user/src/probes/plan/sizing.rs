@@ -1,30 +1,61 @@
 //! Sizes of the maps for a number of CPU ids: rings and tables are as large as a fixed budget of memory allows.
+//!
+//! Where several network namespaces may be watched, everything that the probes need takes [`MEMORY`] at most, on any host. That is
+//! [`map_bytes`] of the counters:
+//!
+//! ```text
+//! totals    slots × CPU ids × 320 bytes
+//! rings     rings × CPU ids × 2^ring_bits × 256 bytes
+//! slots     slots × 96 bytes
+//! the rest  4 MiB
+//! ```
+//!
+//! Each namespace has a slot. The rings are lent to those that are busy. `--top`, `--lifetimes` and `--latency` take more, for
+//! which each has a budget of its own.
 
 use conntrack_ebpf::{
-    cells::{Bucket, CounterShape},
+    cells::{Bucket, CellTotals, CounterShape},
     heavy_hitters::{SketchSet, SketchShape},
+    loglinear::{Histogram, LifetimeCell},
 };
 
 #[cfg(test)]
 mod tests;
 
-/// Bytes that the buckets of all cells may take: 64 MiB, for up to 8192 CPU ids (`CONFIG_NR_CPUS` of x86-64
-/// can be no higher).
-const BUCKET_MEMORY: u64 = 64 << 20;
+/// Bytes that all maps and programs may take together, when several instances may be watched.
+const MEMORY: u64 = 64 << 20;
+
+/// What they take besides counters: the programs, the ring buffer of events, the contexts of calls.
+const REST: u64 = 4 << 20;
+
+/// Bytes that a slot takes besides its cells: an element and a bucket of the hash of slots, and its element of the array of rings.
+const SLOT_BYTES: u64 = 64 + 16 + 16;
+
+/// Bytes that the totals of all cells may take when several instances may be watched, unless even two slots need more.
+const TOTALS_MEMORY: u64 = 16 << 20;
 
 /// The most slots when several instances may be watched. One slot is shared by namespaces without their own.
-const SLOTS: u32 = 64;
+const SLOTS: u32 = 1024;
+
+/// Bytes that the buckets of a single instance may take: 64 MiB, for up to 8192 CPU ids (`CONFIG_NR_CPUS` of x86-64 can be no
+/// higher).
+const BUCKET_MEMORY: u64 = 64 << 20;
 
 /// The longest ring: 2^12 buckets are 4.3 s.
 const MAX_RING_BITS: u32 = 12;
 
-/// Limits that are tried in this order when memory is short: the least number of slots, and log2 of the shortest ring. First
-/// slots beyond eight (for seven namespaces and the shared slot) are given up, then half of the 1.07 s of ring that a reading
-/// once a second needs, then all slots but two.
+/// Numbers of rings, and log2 of their length: the first that fits is taken. A reading once a second needs 1.07 s (2^10 buckets);
+/// rings are longer only while there are many, and shorter only if there would be less than four.
 ///
-/// If that is not enough, the ring gets as short as necessary: at least 2^4 buckets, 16.8 ms, for two slots on 8192 CPU ids
-/// (2^5 buckets, 33.6 ms, for one slot). A reader that is held up for longer loses buckets, and reports how many.
-const CONCESSIONS: [(u32, u32); 3] = [(8, 10), (8, 9), (2, 9)];
+/// If none fits, there is one ring, as short as necessary: at least 2^4 buckets, 16.8 ms, on 8192 CPU ids (2^5 buckets, 33.6 ms,
+/// for a single instance). A reader that is held up for longer loses buckets, and reports how many.
+const RINGS: [(u32, u32); 4] = [(56, 12), (56, 11), (4, 10), (1, 9)];
+
+/// log2 of the length of the shortest of these.
+const SHORTEST: u32 = RINGS[RINGS.len() - 1].1;
+
+/// Bytes that the histograms of `--lifetimes` and `--latency` may take together, unless those of one slot need more.
+const DURATION_MEMORY: u64 = 64 << 20;
 
 /// Bytes that the tables of heavy hitters may take on all CPUs together: 64 MiB.
 const SKETCH_MEMORY: u64 = 64 << 20;
@@ -41,34 +72,62 @@ const MAX_REMEMBERED: u64 = 1_048_576;
 /// The shape for a number of CPU ids: of one instance when its namespace is known, else of as many as the
 /// memory allows.
 pub(super) fn counter_shape(cpus: u32, netns: Option<u32>) -> CounterShape {
-    counter_shape_of(cpus, if netns.is_some() { 1 } else { SLOTS })
-}
-
-/// The shape for up to `slots` slots. More than one slot never becomes a single one, because the last is shared by namespaces
-/// without their own.
-fn counter_shape_of(cpus: u32, slots: u32) -> CounterShape {
-    let fits = |slots: u32, ring_bits: u32| bucket_bytes(cpus, slots, ring_bits) <= BUCKET_MEMORY;
-    let halves = || {
-        let halved = |&slots: &u32| Some(slots / 2).filter(|&half| half > 0);
-        std::iter::successors(Some(slots), halved)
-    };
-    let fitting = CONCESSIONS.iter().find_map(|&(least_slots, shortest)| {
-        let mut enough = halves().take_while(|&half| half >= least_slots.min(slots));
-        Some((enough.find(|&half| fits(half, shortest))?, shortest))
-    });
-    let (slots, shortest) = fitting.unwrap_or((slots.min(2), 0));
-    let longest = (shortest..=MAX_RING_BITS)
-        .rev()
-        .find(|&bits| fits(slots, bits));
-    CounterShape {
-        cpus,
-        slots,
-        ring_bits: longest.unwrap_or(shortest),
+    match netns {
+        Some(_) => single(cpus),
+        None => several(cpus),
     }
 }
 
-fn bucket_bytes(cpus: u32, slots: u32, ring_bits: u32) -> u64 {
-    (u64::from(cpus) * u64::from(slots) * size_of::<Bucket>() as u64) << ring_bits
+fn single(cpus: u32) -> CounterShape {
+    let fits = |&ring_bits: &u32| ring_bytes(cpus, ring_bits) <= BUCKET_MEMORY;
+    CounterShape {
+        cpus,
+        slots: 1,
+        rings: 1,
+        ring_bits: (0..=MAX_RING_BITS).rev().find(fits).unwrap_or(0),
+    }
+}
+
+/// At least two slots, because the last is shared by namespaces without their own.
+fn several(cpus: u32) -> CounterShape {
+    let of_slot = u64::from(cpus) * size_of::<CellTotals>() as u64;
+    let slots = (TOTALS_MEMORY / of_slot).clamp(2, SLOTS.into()) as u32;
+    let shape = |rings, ring_bits| CounterShape {
+        cpus,
+        slots,
+        rings,
+        ring_bits,
+    };
+    let room = MEMORY.saturating_sub(map_bytes(shape(0, 0)));
+    let fitting = |ring_bits| room / ring_bytes(cpus, ring_bits);
+    let shorter = (0..SHORTEST).rev().map(|ring_bits| (1, ring_bits));
+    let mut wanted = RINGS.into_iter().chain(shorter);
+    let (_, ring_bits) = wanted
+        .find(|&(least, ring_bits)| fitting(ring_bits) >= least.into())
+        .unwrap_or((1, 0));
+    // The shared slot needs none.
+    let rings = fitting(ring_bits).clamp(1, u64::from(slots) - 1) as u32;
+    shape(rings, ring_bits)
+}
+
+/// Bytes of kernel memory that the probes take, when neither top talkers nor durations are counted.
+fn map_bytes(shape: CounterShape) -> u64 {
+    let totals = u64::from(shape.cells()) * size_of::<CellTotals>() as u64;
+    let rings = u64::from(shape.rings) * ring_bytes(shape.cpus, shape.ring_bits);
+    totals + rings + u64::from(shape.slots) * SLOT_BYTES + REST
+}
+
+/// Bytes of a ring: the parts of all CPUs.
+fn ring_bytes(cpus: u32, ring_bits: u32) -> u64 {
+    (u64::from(cpus) * size_of::<Bucket>() as u64) << ring_bits
+}
+
+/// The number of slots, from the first, that have histograms.
+pub(super) fn duration_slots(shape: CounterShape, lifetimes: bool, latency: bool) -> u32 {
+    let of_cell = u64::from(lifetimes) * size_of::<LifetimeCell>() as u64
+        + u64::from(latency) * 2 * size_of::<Histogram>() as u64;
+    let fitting = DURATION_MEMORY / (of_cell * u64::from(shape.cpus)).max(1);
+    fitting.clamp(1, shape.slots.into()) as u32
 }
 
 /// The shape for a number of CPU ids: tables as large as memory allows.

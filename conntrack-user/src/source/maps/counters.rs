@@ -46,6 +46,12 @@ impl CounterMaps {
         self.shape.cpus
     }
 
+    /// Number of rings of buckets.
+    #[must_use]
+    pub fn rings(&self) -> u32 {
+        self.shape.rings
+    }
+
     /// The totals of an instance by CPU id, and the faults of all instances.
     #[must_use]
     pub fn totals_by_cpu(&self, slot: u32) -> (Vec<ProbeTotals>, u64) {
@@ -65,8 +71,9 @@ impl CounterMaps {
             cpus.push(totals);
         }
         let mut faults = 0;
-        for cell in 0..self.shape.cells() {
-            if let Some(cell) = self.totals.element(cell as usize) {
+        for cpu in 0..self.shape.cpus {
+            // Slot 0 has those of all instances.
+            if let Some(cell) = self.totals.element(self.shape.cell(0, cpu) as usize) {
                 // SAFETY: as above.
                 faults += unsafe { (&raw const (*cell.as_ptr()).faults).read_volatile() };
             }
@@ -74,20 +81,26 @@ impl CounterMaps {
         (cpus, faults)
     }
 
-    /// The rings of an instance.
+    /// All hits of probes that were counted for an instance.
     #[must_use]
-    pub fn ring(&self, slot: u32) -> SlotRing<'_> {
-        SlotRing { maps: self, slot }
+    pub fn hits(&self, slot: u32) -> u64 {
+        self.totals_by_cpu(slot).0.iter().flatten().sum()
+    }
+
+    /// A ring of buckets.
+    #[must_use]
+    pub fn ring(&self, number: u32) -> MappedRing<'_> {
+        MappedRing { maps: self, number }
     }
 }
 
-/// The rings of one instance, one per CPU.
-pub struct SlotRing<'a> {
+/// A ring of buckets, in parts of one CPU each.
+pub struct MappedRing<'a> {
     maps: &'a CounterMaps,
-    slot: u32,
+    number: u32,
 }
 
-impl BucketRing for SlotRing<'_> {
+impl BucketRing for MappedRing<'_> {
     fn cpus(&self) -> u32 {
         self.maps.shape.cpus
     }
@@ -98,7 +111,7 @@ impl BucketRing for SlotRing<'_> {
 
     fn read(&self, cpu: u32, epoch: Epoch) -> Option<[u32; COUNTER_SLOTS]> {
         let shape = &self.maps.shape;
-        let index = shape.bucket(shape.cell(self.slot, cpu), epoch);
+        let index = shape.bucket(self.number, cpu, epoch);
         let bucket = self.maps.buckets.element(index as usize)?;
         let mut counts = [0; COUNTER_SLOTS];
         for (i, count) in counts.iter_mut().enumerate() {

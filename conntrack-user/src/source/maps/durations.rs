@@ -3,7 +3,7 @@
 use std::{io, os::fd::AsFd};
 
 use conntrack_ebpf::{
-    cells::CounterShape,
+    cells::cell_index,
     loglinear::{Histogram, LifetimeCell},
 };
 
@@ -15,18 +15,22 @@ use crate::reading::{
 
 /// The maps of histograms; `None` for what is not measured.
 pub struct DurationMaps {
-    shape: CounterShape,
+    /// Number of CPU ids.
+    cpus: u32,
+    /// Number of slots, from the first, that have histograms.
+    slots: u32,
     lived: Option<MapView<LifetimeCell>>,
     confirm: Option<MapView<Histogram>>,
     early_drop: Option<MapView<Histogram>>,
 }
 
 impl DurationMaps {
-    /// No maps yet.
+    /// No maps yet, of histograms for as many CPU ids and slots.
     #[must_use]
-    pub fn none(shape: CounterShape) -> Self {
+    pub fn none(cpus: u32, slots: u32) -> Self {
         Self {
-            shape,
+            cpus,
+            slots,
             lived: None,
             confirm: None,
             early_drop: None,
@@ -39,7 +43,7 @@ impl DurationMaps {
     ///
     /// When the kernel refuses.
     pub fn add_lifetimes(&mut self, lived: impl AsFd) -> io::Result<()> {
-        self.lived = Some(MapView::new(lived, self.shape.cells() as usize)?);
+        self.lived = Some(MapView::new(lived, self.elements())?);
         Ok(())
     }
 
@@ -49,23 +53,27 @@ impl DurationMaps {
     ///
     /// When the kernel refuses.
     pub fn add_latency(&mut self, confirm: impl AsFd, early_drop: impl AsFd) -> io::Result<()> {
-        let cells = self.shape.cells() as usize;
+        let cells = self.elements();
         self.confirm = Some(MapView::new(confirm, cells)?);
         self.early_drop = Some(MapView::new(early_drop, cells)?);
         Ok(())
     }
 
-    /// What was counted for an instance, summed over CPUs.
+    fn elements(&self) -> usize {
+        self.cpus as usize * self.slots as usize
+    }
+
+    /// What was counted for an instance, summed over CPUs; `None` if its slot has no histograms.
     #[must_use]
-    pub fn read(&self, slot: u32) -> Durations {
-        Durations {
+    pub fn read(&self, slot: u32) -> Option<Durations> {
+        (slot < self.slots).then(|| Durations {
             lifetimes: self.lived.as_ref().map(|view| self.lifetimes(view, slot)),
             confirm: self.confirm.as_ref().map(|view| self.histogram(view, slot)),
             early_drop: self
                 .early_drop
                 .as_ref()
                 .map(|view| self.histogram(view, slot)),
-        }
+        })
     }
 
     fn lifetimes(&self, view: &MapView<LifetimeCell>, slot: u32) -> LifetimeCounts {
@@ -97,8 +105,8 @@ impl DurationMaps {
 
     /// Indices of the cells of an instance, one per CPU id.
     fn cells(&self, slot: u32) -> impl Iterator<Item = usize> + use<> {
-        let shape = self.shape;
-        (0..shape.cpus).map(move |cpu| shape.cell(slot, cpu) as usize)
+        let cpus = self.cpus;
+        (0..cpus).map(move |cpu| cell_index(slot, cpu, cpus) as usize)
     }
 }
 

@@ -11,10 +11,24 @@ fn refused(text: &str) -> String {
 #[test]
 fn our_own_is_there_and_comes_first() {
     let own = Namespace::own().unwrap();
-    let all = Namespace::all().unwrap();
+    let (all, _) = Namespace::all().unwrap();
     assert_eq!(all[0].inode, own.inode);
     assert_eq!(all[0].name, "self");
     assert!(all.iter().skip(1).all(|other| other.inode != own.inode));
+}
+
+#[test]
+fn known_ones_are_not_found_again() {
+    let own = Namespace::own().unwrap().inode;
+    let finds_own = |known: &mut KnownNamespaces| {
+        let found = known.scan().unwrap();
+        found.iter().any(|namespace| namespace.inode == own)
+    };
+    let (_, mut known) = Namespace::all().unwrap();
+    assert!(!finds_own(&mut known));
+    let mut known = KnownNamespaces::default();
+    assert!(finds_own(&mut known));
+    assert!(!finds_own(&mut known));
 }
 
 #[test]
@@ -60,7 +74,7 @@ fn names_that_are_not_utf8_are_listed() {
     for name in [&b"web"[..], b"bad\xff"] {
         fs::write(dir.path().join(OsStr::from_bytes(name)), "").unwrap();
     }
-    let names: Vec<_> = by_name(dir.path()).map(|(name, _)| name).collect();
+    let names: Vec<_> = scan::by_name(dir.path()).map(|(name, _)| name).collect();
     assert_eq!(names, ["web", "bad\u{fffd}"]);
 }
 
@@ -71,6 +85,7 @@ fn a_path_that_leads_elsewhere_by_now_is_gone() {
         inode: Namespace::own().unwrap().inode ^ 1,
         place: Location::Visited(OWN.into()),
     };
+    assert!(!elsewhere.is_there());
     let error = elsewhere.within(|| ()).unwrap_err();
     assert!(error.is_gone());
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::NotFound);

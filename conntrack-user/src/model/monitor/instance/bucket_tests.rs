@@ -129,3 +129,71 @@ fn a_sample_has_rates_by_cpu_if_they_were_read() -> TestResult {
     assert_eq!(sample.per_cpu, None);
     Ok(())
 }
+
+/// A namespace whose ring went to a busier one, and that gets one back.
+#[test]
+fn without_a_ring_there_are_totals_and_no_buckets() -> TestResult {
+    let mut monitor = monitor(everything());
+    let start = epoch_of(at(0).monotonic);
+    let part = |span: std::ops::Range<Epoch>, rows: &[(Epoch, u64)], missing, inserted| {
+        let mut probes = reading(totals(&[(ProbeCounter::Inserted, inserted)]));
+        probes.buckets = batch(span, ProbeCounter::Inserted, rows);
+        probes.buckets_missing = Option::<&'static str>::map(missing, Into::into);
+        probes
+    };
+    let none: &[(Epoch, u64)] = &[];
+    let (burst, later) = (start + 1090, start + 1500);
+    let (with, with_later) = ([(burst, 80)], [(later, 7)]);
+    monitor.observe(&snapshot(0, None, Some(part(start..start, none, None, 0))));
+    let mut next_sample = |ms, probes| next(&mut monitor, &snapshot(ms, None, Some(probes)));
+
+    let before = next_sample(1_150, part(start..start + 1095, &with, None, 80))?;
+    assert!(before.sample.peaks.get(Counter::Inserted).is_some());
+    assert_eq!(
+        (before.bursts.len(), before.sample.buckets_unavailable),
+        (0, None)
+    );
+
+    let without = next_sample(1_250, part(0..0, none, Some("no ring"), 95))?;
+    // The burst that was open ends with what is known.
+    assert_eq!(without.bursts.len(), 1);
+    assert_eq!(without.bursts[0].count, 80);
+    let sample = without.sample;
+    assert_eq!(sample.buckets_unavailable, Some("no ring".into()));
+    assert_eq!(sample.counters.get(Counter::Inserted), Some(&95));
+    assert_eq!(sample.peaks.iter().count(), 0);
+    assert_eq!((sample.histograms, sample.buckets), (None, None));
+    assert_eq!(sample.buckets_lost_ms, 0.0);
+
+    // Of a part of the interval the peak is not known.
+    let late = part(start + 1450..start + 1550, &with_later, Some("late"), 110);
+    let late = next_sample(1_650, late)?.sample;
+    assert_eq!(late.peaks.iter().count(), 0);
+    assert_eq!(late.buckets_unavailable, Some("late".into()));
+
+    let again = next_sample(1_750, part(start + 1550..start + 1650, none, None, 110))?.sample;
+    let peak = again.peaks.get(Counter::Inserted).ok_or("no peak")?;
+    assert_eq!((peak.rate, again.buckets_unavailable), (0.0, None));
+    let percentiles = monitor.summary().histograms;
+    let inserted = percentiles.get(Counter::Inserted).ok_or("no histogram")?;
+    assert_eq!(inserted.max, 80.0 / BUCKET_SECONDS);
+    Ok(())
+}
+
+/// Flows between the last reading of a namespace and its end.
+#[test]
+fn the_end_of_a_namespace_is_counted() -> TestResult {
+    let mut monitor = monitor(everything());
+    let start = epoch_of(at(0).monotonic);
+    monitor.observe(&snapshot(0, None, Some(reading(totals(&[])))));
+    let mut probes = reading(totals(&[(ProbeCounter::Inserted, 60)]));
+    let bucket = start + 700;
+    probes.buckets = batch(start..start + 800, ProbeCounter::Inserted, &[(bucket, 60)]);
+    let mut bursts = monitor.observe_end(&probes, at(840));
+    bursts.extend(monitor.finish());
+    assert_eq!(bursts.len(), 1);
+    let summary = monitor.summary();
+    let total = summary.totals.get(Counter::Inserted).ok_or("no total")?;
+    assert_eq!(total.probe, Some(60));
+    Ok(())
+}

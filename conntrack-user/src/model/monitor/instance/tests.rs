@@ -83,6 +83,7 @@ pub(super) fn reading(totals: ProbeTotals) -> ProbeReading {
         before: totals,
         after: totals,
         buckets: BucketBatch::default(),
+        buckets_missing: None,
         missed: Some(0),
         faults: 0,
         in_flight: 0,

@@ -61,6 +61,10 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
         );
         lines.push(Line::styled(text, theme.warning()));
     }
+    if let Some(why) = &sample.buckets_unavailable {
+        let text = format!("no peaks and bursts: {why}");
+        lines.push(Line::styled(text, theme.muted()));
+    }
     if let Some(hello) = app.history.hello()
         && !hello.probes.is_attached()
     {

@@ -1,0 +1,66 @@
+//! Finds network namespaces that appear, in a thread of its own: one that exists for a second is found, however long a reading takes.
+
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    time::Duration,
+};
+
+use super::worker;
+use crate::{
+    clock::Clock,
+    engine::{error::EngineError, pace::period},
+    source::namespaces::{KnownNamespaces, Namespace, NamespaceError},
+};
+
+/// The time between two scans, if they take little CPU time.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// The same if they take much.
+const LONGEST_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Handle of the thread, which ends when it is dropped.
+pub(super) struct Scanner {
+    found: Receiver<Result<Namespace, NamespaceError>>,
+    /// Nothing is ever sent.
+    _stop: Sender<()>,
+}
+
+impl Scanner {
+    /// Starts the thread, in the network namespace that [`Namespace::own`] returns. It finds what is not known.
+    ///
+    /// # Errors
+    ///
+    /// When the thread cannot be started.
+    pub(super) fn start(
+        mut known: KnownNamespaces,
+        clock: impl Clock + Send + 'static,
+    ) -> Result<Self, EngineError> {
+        let (sender, found) = channel();
+        let (stop, stopped) = channel::<()>();
+        worker::start("scan", "finds network namespaces", move || {
+            let mut wait = INTERVAL;
+            while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+                let before = clock.thread_cpu_time();
+                let sent = match known.scan() {
+                    Ok(new) => new.into_iter().try_for_each(|new| sender.send(Ok(new))),
+                    Err(error) => sender.send(Err(error)),
+                };
+                if sent.is_err() {
+                    return;
+                }
+                let cpu_time = clock.thread_cpu_time().saturating_sub(before);
+                wait = period(INTERVAL, cpu_time).min(LONGEST_INTERVAL);
+            }
+        })?;
+        Ok(Self { found, _stop: stop })
+    }
+
+    /// The namespaces that were found since the last call. They are held open.
+    ///
+    /// # Errors
+    ///
+    /// When our own namespace cannot be read.
+    pub(super) fn found(&self) -> Result<Vec<Namespace>, NamespaceError> {
+        self.found.try_iter().collect()
+    }
+}
