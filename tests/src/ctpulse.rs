@@ -30,7 +30,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::kernel::has_types;
+use crate::kernel::{has_types, serves_fentry};
 
 /// The timeout for expected records. Guests are emulated, on machines that may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(240);
@@ -70,7 +70,7 @@ pub fn without_fentry() {
 
 /// How probes are attached on this kernel, if nothing else is asked for: the mode in the hello.
 pub fn best_mode() -> Result<&'static str> {
-    let fentry = !WITHOUT_FENTRY.load(Ordering::Relaxed) && has_types()?;
+    let fentry = !WITHOUT_FENTRY.load(Ordering::Relaxed) && has_types()? && serves_fentry()?;
     Ok(if fentry { "fentry" } else { "kprobe" })
 }
 

@@ -365,7 +365,7 @@ fn an_offset_that_was_never_set_must_not_look_like_one() {
 #[test]
 fn bytes_that_are_no_object_are_refused() {
     for bytes in [&b""[..], b"\x7fELF", &[0; 100]] {
-        let breaches = check(bytes, &[ROW]).unwrap_err();
+        let breaches = check(bytes, &[ROW], ARCH).unwrap_err();
         assert!(matches!(breaches[..], [Breach::NotAnObject(_)]));
     }
 }
