@@ -92,7 +92,8 @@ impl Programs {
     /// Whether any scenario is selected; if not, the guest need not be booted.
     fn any_scenario(&self, timing: Timing, args: &Args) -> Result<bool> {
         let mut list = Command::new(&self.guest_tests);
-        list.arg("--list").args(selection(timing, args, &args.filters));
+        list.arg("--list")
+            .args(selection(timing, args, &args.filters));
         let names = process::capture(&mut list)?;
         Ok(names.lines().any(|line| line.ends_with(": test")))
     }
