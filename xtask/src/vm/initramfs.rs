@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use super::kernel::Kernel;
 use super::modules::Modules;
 use super::out::{self, Out};
-use super::programs::Programs;
+use super::programs::ProgramSource;
 use super::tree::Tree;
 use crate::apt::{self, Needed};
 use crate::process;
@@ -87,7 +87,7 @@ pub(crate) struct Contents {
 /// When the host lacks something, or a file cannot be read or written.
 pub(crate) fn build(kernel: &Kernel, contents: &Contents, dir: &Path) -> Result<PathBuf> {
     apt::ensure(&NEEDED)?;
-    let programs = Programs::ensure(kernel.architecture)?;
+    let programs = ProgramSource::ensure(kernel.architecture)?;
     let tree = Tree::create(dir.join("root"))?;
     for mount_point in ["dev", "proc", "sys", "run", "tmp", "root", "etc", "var"] {
         tree.directory(mount_point)?;
@@ -107,7 +107,7 @@ pub(crate) fn build(kernel: &Kernel, contents: &Contents, dir: &Path) -> Result<
         }
     }
     let add = |host: &Path, guest: &Path| tree.program(host, guest, &programs.libraries(host)?);
-    for program in Programs::names() {
+    for program in ProgramSource::names() {
         add(&programs.path(program)?, &Path::new("/bin").join(program))?;
     }
     // The guest makes links to it where there is no program of the name.

@@ -48,7 +48,7 @@ const SUITE: &str = "trixie";
 
 /// Where programs and their libraries come from.
 #[derive(Debug)]
-pub(super) enum Programs {
+pub(super) enum ProgramSource {
     /// This machine.
     Installed,
     /// An unpacked tree of packages for another processor.
@@ -58,7 +58,7 @@ pub(super) enum Programs {
     },
 }
 
-impl Programs {
+impl ProgramSource {
     /// Makes sure that they are there: installs or downloads what is missing.
     ///
     /// # Errors
