@@ -40,13 +40,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     println!("cargo::rerun-if-changed={}", path.display());
     let object = fs::read(path).map_err(|e| format!("{VARIABLE}={}: {e}", path.display()))?;
-    if let Err(breaches) = object_check::check(&object, &PROBES) {
+    let processor = env::var("CARGO_CFG_TARGET_ARCH").map_err(|e| format!("the processor: {e}"))?;
+    if let Err(breaches) = object_check::check(&object, &PROBES, &processor) {
         for breach in breaches {
             println!("cargo::error={}: {breach}", path.display());
         }
         println!(
-            "cargo::error=the eBPF object is not what conntrack-ebpf/src/contract/table.rs says: make both agree; \
-             if the object is only older than the table, run `cargo xtask build`"
+            "cargo::error=the eBPF object is not what conntrack-ebpf/src/contract/table.rs says, or not for this processor: \
+             make both agree; if the object is only older than the table, run `cargo xtask build`"
         );
         process::exit(1);
     }

@@ -2,10 +2,11 @@
 
 use aya_ebpf::{
     EbpfContext,
-    bindings::pt_regs,
     helpers::{bpf_probe_read_kernel, generated::bpf_get_func_arg},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
+
+use crate::registers;
 
 /// A call of a probed function.
 pub(crate) trait Call: EbpfContext {
@@ -34,7 +35,7 @@ pub(crate) trait AtReturn: Call {
 impl Call for ProbeContext {
     #[inline(always)]
     fn frame(&self) -> u64 {
-        stack_pointer(self.regs)
+        registers::frame_at_entry(self.regs)
     }
 }
 
@@ -48,8 +49,7 @@ impl AtEntry for ProbeContext {
 impl Call for RetProbeContext {
     #[inline(always)]
     fn frame(&self) -> u64 {
-        // The return address has been popped.
-        stack_pointer(self.regs) - size_of::<u64>() as u64
+        registers::frame_at_return(self.regs)
     }
 }
 
@@ -95,12 +95,6 @@ impl AtReturn for FExitContext {
     fn returned(&self) -> Option<u64> {
         self.ret().ok()
     }
-}
-
-#[inline(always)]
-fn stack_pointer(regs: *mut pt_regs) -> u64 {
-    // SAFETY: the context of a kprobe program, readable as a whole.
-    unsafe { (*regs).rsp }
 }
 
 /// The address of a trampoline's context, which is on the stack of the call. Entry and return of a function share one trampoline,

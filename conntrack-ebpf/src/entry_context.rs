@@ -1,17 +1,21 @@
 //! Entry contexts: what the entry of a function saves for its return, where the arguments are gone.
 //!
 //! A call is identified by its stack: that of a task, or this CPU's softirq stack. Calls on one stack are strictly nested, and a
-//! softirq that interrupts a task runs on another stack. So preemption, migration and nesting cannot mix up calls (a task id
-//! alone would be ambiguous). Only recursion of a probed function could, and none of them is recursive.
+//! softirq that interrupts a task runs on another stack (on arm64 since 6.0). So preemption, migration and nesting cannot mix up
+//! calls (a task id alone would be ambiguous). Only recursion of a probed function could, and none of them is recursive.
 
 use aya_ebpf::{bindings::BPF_ANY, macros::map, maps::LruHashMap};
 use conntrack_ebpf::table::Function;
 
 use crate::{call::Call, slot::Slot, totals::count_fault};
 
-/// `THREAD_SIZE` of x86-64, which is also `IRQ_STACK_SIZE`. Stacks of tasks are aligned to it; those of softirqs only to pages,
-/// so such a stack can span two windows of this size. (KASAN doubles both.)
-const THREAD_SIZE: u64 = 16 << 10;
+/// The windows that stacks are divided into. A call's frame is in the same one at its entry and its return; that of a nested call
+/// is there or in the one below, as no more than this is between them.
+///
+/// It is the least `THREAD_SIZE` and `IRQ_STACK_SIZE` of x86-64 and arm64; pages of 64 KiB (arm64) and KASAN make stacks larger.
+/// Stacks of tasks are aligned to their size, so no window has two; those of softirqs may be aligned to pages alone, and then span
+/// one window more.
+const STACK_WINDOW: u64 = 16 << 10;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -70,13 +74,13 @@ const TRAMPOLINE: u64 = 512;
 /// Whether a call is nested in another one on the same stack.
 #[inline(always)]
 pub(crate) fn is_below(frame: u64, caller: u64) -> bool {
-    (caller + TRAMPOLINE).wrapping_sub(frame) < THREAD_SIZE
+    (caller + TRAMPOLINE).wrapping_sub(frame) < STACK_WINDOW
 }
 
 #[inline(always)]
 fn key(frame: u64, function: Function) -> ContextKey {
     ContextKey {
-        stack: frame & !(THREAD_SIZE - 1),
+        stack: frame & !(STACK_WINDOW - 1),
         function: function as u64,
     }
 }
@@ -99,7 +103,7 @@ pub(crate) fn peek<C: Call>(ctx: &C, function: Function) -> Option<*mut EntryCon
     // The stack may continue in the next window.
     ENTRY_CONTEXTS
         .get_ptr_mut(&key(frame, function))
-        .or_else(|| ENTRY_CONTEXTS.get_ptr_mut(&key(frame + THREAD_SIZE, function)))
+        .or_else(|| ENTRY_CONTEXTS.get_ptr_mut(&key(frame + STACK_WINDOW, function)))
 }
 
 /// Removes and returns the context that the function's entry saved.

@@ -3,9 +3,9 @@
 //!
 //! `probes/` has one file per family of functions. The files below it form layers, each using only the ones before: `globals`
 //! (set by user space), `atomic`; `slot` (instances) and `totals` (the map of totals and faults); `kernel` and `tuple` (reads of
-//! kernel memory at offsets from BTF) and `instance` (the instance of an event); `call` (a common interface of kprobe and
-//! fentry); `entry_context` (what an entry saves for its return); `histogram`; `count`, `event`, `top` (heavy hitters),
-//! `lifetime` and `latency` (what is counted).
+//! kernel memory at offsets from BTF) and `instance` (the instance of an event); `registers` (what differs between processors) and
+//! `call` (a common interface of kprobe and fentry); `entry_context` (what an entry saves for its return); `histogram`; `count`,
+//! `event`, `top` (heavy hitters), `lifetime` and `latency` (what is counted).
 #![no_std]
 #![no_main]
 #![expect(unstable_features, reason = "atomic addition needs asm")]
@@ -23,6 +23,7 @@ mod kernel;
 mod latency;
 mod lifetime;
 mod probes;
+mod registers;
 mod slot;
 mod top;
 mod totals;
@@ -33,6 +34,11 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     // The verifier accepts no program that can get here.
     loop {}
 }
+
+#[cfg(not(any(bpf_target_arch = "x86_64", bpf_target_arch = "aarch64")))]
+compile_error!(
+    "which processor are the programs for? `cargo xtask build` passes --cfg bpf_target_arch"
+);
 
 /// `bpf_probe_read_kernel` is restricted to GPL-compatible programs.
 #[unsafe(link_section = "license")]

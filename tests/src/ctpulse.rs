@@ -18,7 +18,10 @@
 use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -27,7 +30,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::kernel::has_types;
+use crate::kernel::{has_types, serves_fentry};
 
 /// The timeout for expected records. Guests are emulated, on machines that may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(240);
@@ -54,9 +57,21 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// How probes are attached on this kernel: the mode in the hello.
+/// Whether every run is by kprobe.
+static WITHOUT_FENTRY: AtomicBool = AtomicBool::new(false);
+
+/// The option for that.
+const NO_FENTRY: &str = "--no-fentry";
+
+/// Has ctpulse attach its probes by kprobe, in every run from now on.
+pub fn without_fentry() {
+    WITHOUT_FENTRY.store(true, Ordering::Relaxed);
+}
+
+/// How probes are attached on this kernel, if nothing else is asked for: the mode in the hello.
 pub fn best_mode() -> Result<&'static str> {
-    Ok(if has_types()? { "fentry" } else { "kprobe" })
+    let fentry = !WITHOUT_FENTRY.load(Ordering::Relaxed) && has_types()? && serves_fentry()?;
+    Ok(if fentry { "fentry" } else { "kprobe" })
 }
 
 impl Stream {
@@ -77,8 +92,12 @@ impl Stream {
     }
 
     fn spawn(args: &[&str]) -> Result<Self> {
-        let mut child = Command::new("ctpulse")
-            .args(args)
+        let mut command = Command::new("ctpulse");
+        command.args(args);
+        if WITHOUT_FENTRY.load(Ordering::Relaxed) && !args.contains(&NO_FENTRY) {
+            command.arg(NO_FENTRY);
+        }
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -6,19 +6,29 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::architecture::{Architecture, Choice};
 use crate::paths;
 use crate::process;
 use crate::symbols;
-use crate::toolchain::{MUSL, Toolchain};
+use crate::toolchain::Toolchain;
 
 /// Build the static release binary; its path is the last line on standard output.
 ///
 /// It has no symbols; they are in the file ctpulse.debug beside it, for debuggers and profilers.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(flatten)]
+    choice: Choice,
+}
 
 /// The target of the eBPF object.
 const BPF: &str = "bpfel-unknown-none";
+
+/// The eBPF object's path in its target directory.
+const OBJECT: &str = "bpfel-unknown-none/release/conntrack-ebpf";
+
+/// The variable that names the eBPF object for the build of ctpulse.
+const EBPF_OBJECT: &str = "CTPULSE_EBPF_OBJECT";
 
 /// The results of a build.
 #[derive(Debug)]
@@ -29,46 +39,46 @@ pub(crate) struct Artifacts {
     pub(crate) binary: PathBuf,
 }
 
-pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
-    let artifacts = all(&Toolchain::ensure()?)?;
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+    let architecture = args.choice.architecture;
+    let artifacts = all(&Toolchain::ensure(architecture)?, architecture)?;
     writeln!(io::stdout(), "{}", artifacts.binary.display())
         .context("cannot write to standard output")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the eBPF object and the static binary.
+/// Builds the eBPF object and the static binary for a processor.
 ///
 /// # Errors
 /// When either cannot be built.
-pub(crate) fn all(toolchain: &Toolchain) -> Result<Artifacts> {
-    let ebpf_object = ebpf_object(toolchain)?;
-    let mut cargo = host_cargo(toolchain, "build", &ebpf_object);
-    cargo.args([
-        "--release",
-        "-p",
-        "conntrack-user",
-        "--bin",
-        "ctpulse",
-        "--target",
-        MUSL,
-    ]);
+pub(crate) fn all(toolchain: &Toolchain, architecture: Architecture) -> Result<Artifacts> {
+    let ebpf_object = ebpf_object(toolchain, architecture)?;
+    let mut cargo = static_cargo(toolchain, architecture);
+    cargo.args(["-p", "conntrack-user", "--bin", "ctpulse"]);
+    cargo.env(EBPF_OBJECT, &ebpf_object);
     process::run(&mut cargo).context("cannot build ctpulse")?;
-    let linked = paths::target().join(MUSL).join("release/ctpulse");
-    let binary = symbols::split(toolchain, &linked, &paths::target().join("ctpulse"))
-        .context("cannot take the symbols out of ctpulse")?;
+    let target = paths::target();
+    let linked = target.join(architecture.musl()).join("release/ctpulse");
+    let binary = symbols::split(
+        toolchain,
+        &linked,
+        &target.join(architecture.named("ctpulse")),
+    )
+    .context("cannot take the symbols out of ctpulse")?;
     Ok(Artifacts {
         ebpf_object,
         binary,
     })
 }
 
-/// Builds the eBPF object and returns its path.
+/// Builds the eBPF object for a processor and returns its path.
 ///
 /// # Errors
 /// When it or its linker cannot be built.
-pub(crate) fn ebpf_object(toolchain: &Toolchain) -> Result<PathBuf> {
-    process::run(&mut ebpf_cargo(toolchain, "build")?).context("cannot build the eBPF object")?;
-    Ok(ebpf_target().join(BPF).join("release/conntrack-ebpf"))
+pub(crate) fn ebpf_object(toolchain: &Toolchain, architecture: Architecture) -> Result<PathBuf> {
+    process::run(&mut ebpf_cargo(toolchain, "build", architecture)?)
+        .context("cannot build the eBPF object")?;
+    Ok(ebpf_target(architecture).join(OBJECT))
 }
 
 /// The features of the eBPF object that plant a fault.
@@ -78,15 +88,19 @@ const FAULTS: [&str; 2] = ["wrong-selector", "unseen-removals"];
 ///
 /// # Errors
 /// When one or its linker cannot be built.
-pub(crate) fn faulty_ebpf_objects(toolchain: &Toolchain) -> Result<Vec<(&'static str, PathBuf)>> {
+pub(crate) fn faulty_ebpf_objects(
+    toolchain: &Toolchain,
+    architecture: Architecture,
+) -> Result<Vec<(&'static str, PathBuf)>> {
     let build = |fault: &'static str| {
-        let target = paths::target().join("ebpf-faulty").join(fault);
-        let mut cargo = ebpf_cargo(toolchain, "build")?;
+        let target = paths::target().join(architecture.named("ebpf-faulty"));
+        let target = target.join(fault);
+        let mut cargo = ebpf_cargo(toolchain, "build", architecture)?;
         cargo.args(["--features", fault]);
         cargo.env("CARGO_TARGET_DIR", &target);
         process::run(&mut cargo)
             .with_context(|| format!("cannot build the eBPF object with {fault}"))?;
-        Ok((fault, target.join(BPF).join("release/conntrack-ebpf")))
+        Ok((fault, target.join(OBJECT)))
     };
     FAULTS.into_iter().map(build).collect()
 }
@@ -95,16 +109,12 @@ pub(crate) fn faulty_ebpf_objects(toolchain: &Toolchain) -> Result<Vec<(&'static
 ///
 /// # Errors
 /// When they cannot be built.
-pub(crate) fn test_programs(toolchain: &Toolchain, artifacts: &Artifacts) -> Result<Vec<PathBuf>> {
-    let mut cargo = host_cargo(toolchain, "build", &artifacts.ebpf_object);
-    cargo.args([
-        "--release",
-        "-p",
-        "ctpulse-tests",
-        "--bins",
-        "--target",
-        MUSL,
-    ]);
+pub(crate) fn test_programs(
+    toolchain: &Toolchain,
+    architecture: Architecture,
+) -> Result<Vec<PathBuf>> {
+    let mut cargo = static_cargo(toolchain, architecture);
+    cargo.args(["-p", "ctpulse-tests", "--bins"]);
     // Cargo lists the programs; its messages to the user still go to standard error.
     cargo
         .arg("--message-format=json-render-diagnostics")
@@ -119,17 +129,32 @@ pub(crate) fn test_programs(toolchain: &Toolchain, artifacts: &Artifacts) -> Res
 /// A cargo command for the host's crates, with the path of the eBPF object.
 pub(crate) fn host_cargo(toolchain: &Toolchain, subcommand: &str, ebpf_object: &Path) -> Command {
     let mut cargo = toolchain.cargo();
-    cargo
-        .arg(subcommand)
-        .env("CTPULSE_EBPF_OBJECT", ebpf_object);
+    cargo.arg(subcommand).env(EBPF_OBJECT, ebpf_object);
     cargo
 }
 
-/// A cargo command for the eBPF programs.
+/// A cargo command that builds static release binaries for a processor.
+fn static_cargo(toolchain: &Toolchain, architecture: Architecture) -> Command {
+    let target = architecture.musl();
+    let mut cargo = toolchain.cargo();
+    cargo.args(["build", "--release", "--target", target]);
+    if !architecture.is_host() {
+        // The machine's own linker knows its own processor alone; the compiler brings one that knows all, and what to link with.
+        let target = target.to_uppercase().replace('-', "_");
+        cargo.env(format!("CARGO_TARGET_{target}_LINKER"), "rust-lld");
+    }
+    cargo
+}
+
+/// A cargo command for the eBPF programs. They read the registers of a processor.
 ///
 /// # Errors
 /// When the eBPF linker cannot be built.
-pub(crate) fn ebpf_cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Command> {
+pub(crate) fn ebpf_cargo(
+    toolchain: &Toolchain,
+    subcommand: &str,
+    architecture: Architecture,
+) -> Result<Command> {
     let linker = toolchain.bpf_linker()?;
     let mut cargo = toolchain.cargo();
     cargo.args([
@@ -149,15 +174,17 @@ pub(crate) fn ebpf_cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Comm
     // it finds the right one; errors are still reported.
     cargo.env(
         "RUSTFLAGS",
-        "-C debuginfo=2 -C link-arg=--btf -A linker-messages",
+        format!(
+            "-C debuginfo=2 -C link-arg=--btf -A linker-messages --cfg bpf_target_arch=\"{architecture}\""
+        ),
     );
     // A target directory of its own: the flags differ, and it does not wait for the lock of a host build.
-    cargo.env("CARGO_TARGET_DIR", ebpf_target());
+    cargo.env("CARGO_TARGET_DIR", ebpf_target(architecture));
     Ok(cargo)
 }
 
-fn ebpf_target() -> PathBuf {
-    paths::target().join("ebpf")
+fn ebpf_target(architecture: Architecture) -> PathBuf {
+    paths::target().join(architecture.named("ebpf"))
 }
 
 /// The programs named in cargo's messages, one JSON object per line.

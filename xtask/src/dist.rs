@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 
+use crate::architecture::{Architecture, Choice};
 use crate::toolchain::Toolchain;
 use crate::{build, docs, man, paths, process, symbols};
 
@@ -15,11 +16,15 @@ use crate::{build, docs, man, paths, process, symbols};
 /// Completions and the man pages of commands come from the definition of the command line: the binary writes them. The manual's
 /// pages are added to those, or become man pages of their own.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(flatten)]
+    choice: Choice,
+}
 
-pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
-    let artifacts = build::all(&Toolchain::ensure()?)?;
-    let dist = paths::target().join("dist");
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+    let architecture = args.choice.architecture;
+    let artifacts = build::all(&Toolchain::ensure(architecture)?, architecture)?;
+    let dist = paths::target().join(architecture.named("dist"));
     // Remove everything of an earlier build.
     match fs::remove_dir_all(&dist) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -28,8 +33,15 @@ pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
         _ => {}
     }
     fs::create_dir_all(&dist).with_context(|| format!("cannot create {}", dist.display()))?;
+    // For another processor too, this machine's binary writes them.
+    let host = Architecture::HOST;
+    let runs_here = if architecture.is_host() {
+        artifacts.binary.clone()
+    } else {
+        build::all(&Toolchain::ensure(host)?, host)?.binary
+    };
     process::run(
-        Command::new(&artifacts.binary)
+        Command::new(runs_here)
             .args(["generate", "files"])
             .arg(&dist),
     )?;

@@ -21,6 +21,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::architecture::Architecture;
 use crate::toolchain::Toolchain;
 use crate::{build, paths, process};
 
@@ -32,7 +33,7 @@ pub(crate) struct Args {}
 const END: &str = "<!-- end -->";
 
 pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
-    let binary = build::all(&Toolchain::ensure()?)?.binary;
+    let binary = build::all(&Toolchain::ensure(Architecture::HOST)?, Architecture::HOST)?.binary;
     let mut program = |arguments: &[&str]| {
         let mut command = Command::new(&binary);
         process::capture(command.args(arguments).current_dir(paths::workspace()))

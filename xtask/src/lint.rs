@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 
+use crate::architecture::Architecture;
 use crate::build;
 use crate::process;
 use crate::report::Report;
@@ -22,20 +23,25 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
-    let toolchain = Toolchain::ensure()?;
+    let toolchain = Toolchain::ensure(Architecture::HOST)?;
     let mut report = Report::default();
     report.step("format", || {
         process::run(toolchain.cargo().args(["fmt", "--all", "--check"]))
     });
-    match report.step("eBPF object", || build::ebpf_object(&toolchain)) {
+    match report.step("eBPF object", || {
+        build::ebpf_object(&toolchain, Architecture::HOST)
+    }) {
         Some(object) => {
             report.step("clippy", || host_clippy(&toolchain, &object));
         }
         None => report.skip("clippy", "ctpulse needs the eBPF object"),
     }
-    report.step("clippy for eBPF", || {
-        process::run(build::ebpf_cargo(&toolchain, "clippy")?.args(["--", "-D", "warnings"]))
-    });
+    for architecture in Architecture::ALL {
+        report.step(format!("clippy for eBPF on {architecture}"), || {
+            let mut clippy = build::ebpf_cargo(&toolchain, "clippy", architecture)?;
+            process::run(clippy.args(["--", "-D", "warnings"]))
+        });
+    }
     report.step("dependencies", || deny(&toolchain, args.advisories));
     Ok(report.finish())
 }

@@ -5,6 +5,7 @@
 //! separate from side effects.
 
 mod apt;
+mod architecture;
 mod bench;
 mod build;
 mod dist;

@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::architecture::Architecture;
 use crate::build;
 use crate::process;
 use crate::toolchain::{self, Toolchain};
@@ -18,7 +19,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
-    let binary = build::all(&Toolchain::ensure()?)?.binary;
+    let binary = build::all(&Toolchain::ensure(Architecture::HOST)?, Architecture::HOST)?.binary;
     let mut command = if process::is_root() {
         Command::new(&binary)
     } else if let Some(sudo) = process::find("sudo") {

@@ -11,13 +11,12 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::architecture::Architecture;
 use crate::paths;
 use crate::process::{self, say};
 
 /// The Rust release that builds, tests and lints everything but xtask itself.
 const RUST: &str = "1.98.0";
-/// The target of the static binary and the guests' programs.
-pub(crate) const MUSL: &str = "x86_64-unknown-linux-musl";
 /// The eBPF linker: 0.10 uses the LLVM 22 of Rust 1.98; from 0.11 on it needs its own.
 const BPF_LINKER: Tool = Tool {
     name: "bpf-linker",
@@ -28,13 +27,8 @@ const CARGO_DENY: Tool = Tool {
     version: "0.20.2",
 };
 
-/// Components by name, targets as `rust-std-TARGET`, as `rustup component list` shows them.
-const COMPONENTS: [&str; 4] = [
-    "rust-src",
-    "clippy",
-    "rustfmt",
-    "rust-std-x86_64-unknown-linux-musl",
-];
+/// Components, as `rustup component list` shows them.
+const COMPONENTS: [&str; 3] = ["rust-src", "clippy", "rustfmt"];
 
 /// A Rust program that is compiled with the pinned toolchain, and installed in the target directory.
 struct Tool {
@@ -47,12 +41,11 @@ struct Tool {
 pub(crate) struct Toolchain(());
 
 impl Toolchain {
-    /// Makes sure that the pinned toolchain is installed, with rust-src, clippy, rustfmt and the
-    /// musl target.
+    /// Makes sure that the pinned toolchain is installed, with rust-src, clippy and rustfmt, and the musl target of a processor.
     ///
     /// # Errors
     /// When rustup or a C compiler is missing, or the toolchain cannot be installed.
-    pub(crate) fn ensure() -> Result<Self> {
+    pub(crate) fn ensure(architecture: Architecture) -> Result<Self> {
         if process::find("rustup").is_none() {
             bail!(
                 "rustup is missing: install it from https://rustup.rs (Debian 13 and later: apt-get install rustup)"
@@ -64,11 +57,10 @@ impl Toolchain {
         let mut list = Command::new("rustup");
         list.args(["component", "list", "--installed", "--toolchain", RUST]);
         clean(&mut list);
-        let missing = match process::capture(&mut list) {
-            Ok(installed) => missing_components(&installed),
-            // Not installed at all.
-            Err(_) => COMPONENTS.to_vec(),
-        };
+        // Without output it is not installed at all.
+        let installed = process::capture(&mut list).unwrap_or_default();
+        let target = architecture.musl();
+        let missing = missing_components(&installed, target);
         if !missing.is_empty() {
             say(format_args!(
                 "installing Rust {RUST} ({})",
@@ -83,7 +75,7 @@ impl Toolchain {
                 "minimal",
                 "--no-self-update",
             ]);
-            install.args(["--component", "rust-src,clippy,rustfmt", "--target", MUSL]);
+            install.args(["--component", &COMPONENTS.join(","), "--target", target]);
             process::run(clean(&mut install))
                 .with_context(|| format!("cannot install Rust {RUST}"))?;
         }
@@ -225,11 +217,11 @@ fn is_cargo_library_dir(dir: &Path, target: &Path) -> bool {
             .any(|part| part.as_os_str() == "toolchains" || part.as_os_str() == "rustlib")
 }
 
-/// The [`COMPONENTS`] that are not in the output of `rustup component list --installed`.
+/// The [`COMPONENTS`], and the target as `rust-std-TARGET`, that are not in the output of `rustup component list --installed`.
 ///
 /// A line is a component's name, followed by `-HOST` for those that depend on the host:
 /// `clippy-x86_64-unknown-linux-gnu`.
-fn missing_components(installed: &str) -> Vec<&'static str> {
+fn missing_components(installed: &str, target: &str) -> Vec<String> {
     let has = |component: &str| {
         installed.lines().any(|line| {
             line.trim()
@@ -237,8 +229,9 @@ fn missing_components(installed: &str) -> Vec<&'static str> {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
         })
     };
-    COMPONENTS
-        .into_iter()
+    let components = COMPONENTS.map(str::to_owned).into_iter();
+    components
+        .chain([format!("rust-std-{target}")])
         .filter(|component| !has(component))
         .collect()
 }
@@ -247,18 +240,32 @@ fn missing_components(installed: &str) -> Vec<&'static str> {
 mod tests {
     use super::*;
 
+    const TARGET: &str = "x86_64-unknown-linux-musl";
+
     #[test]
     fn a_complete_toolchain_lacks_nothing() {
         let installed = "cargo-x86_64-unknown-linux-gnu\nclippy-x86_64-unknown-linux-gnu\nrust-src\n\
             rust-std-x86_64-unknown-linux-gnu\nrust-std-x86_64-unknown-linux-musl\nrustc-x86_64-unknown-linux-gnu\n\
             rustfmt-x86_64-unknown-linux-gnu\n";
-        assert_eq!(missing_components(installed), [""; 0]);
+        assert_eq!(missing_components(installed, TARGET), [""; 0]);
+        assert_eq!(
+            missing_components(installed, "aarch64-unknown-linux-musl"),
+            ["rust-std-aarch64-unknown-linux-musl"]
+        );
     }
 
     #[test]
     fn a_minimal_toolchain_lacks_components() {
         let installed = "cargo-x86_64-unknown-linux-gnu\nrust-std-x86_64-unknown-linux-gnu\nrustc-x86_64-unknown-linux-gnu\n";
-        assert_eq!(missing_components(installed), COMPONENTS);
+        assert_eq!(
+            missing_components(installed, TARGET),
+            [
+                "rust-src",
+                "clippy",
+                "rustfmt",
+                "rust-std-x86_64-unknown-linux-musl"
+            ]
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Whether an eBPF object is what `conntrack_ebpf` describes: its programs are those of the table and read
-//! exactly the kernel fields that their rows name, and all globals and maps are there that user space uses.
+//! exactly the kernel fields that their rows name, and all globals and maps are there that user space uses; and whether it is for
+//! the processor that user space is for.
 //!
 //! A program that reads a field which its row does not name would be attached on a kernel without that
 //! field, too. So such an object is not embedded.
@@ -25,6 +26,14 @@ pub(crate) enum Breach {
     /// The bytes are no ELF file of 64 bits.
     #[error("not an object file: {0}")]
     NotAnObject(object::Error),
+    /// Kprobes would read the registers of another processor.
+    #[error("for {found}, not for {processor}")]
+    Processor {
+        /// What the programs are for.
+        found: String,
+        /// What this build is for.
+        processor: String,
+    },
     /// Machine code that cannot be followed, so that what it reads is not known.
     #[error(transparent)]
     Unclear(#[from] Unclear),
@@ -81,14 +90,22 @@ pub(crate) enum Breach {
     NoMap(&'static str),
 }
 
-/// Compares an object with the rows of the table, and with the globals and maps that user space knows.
+/// Compares an object with the rows of the table, with the globals and maps that user space knows, and with the processor that it
+/// is built for (as Rust names it).
 ///
 /// # Errors
 ///
 /// All differences.
-pub(crate) fn check(bytes: &[u8], rows: &[ProbeRow]) -> Result<(), Vec<Breach>> {
+pub(crate) fn check(bytes: &[u8], rows: &[ProbeRow], processor: &str) -> Result<(), Vec<Breach>> {
     let object = ElfFile64::parse(bytes).map_err(|e| vec![Breach::NotAnObject(e)])?;
     let mut breaches = Vec::new();
+    let found = processor_of(&object);
+    if found != processor {
+        breaches.push(Breach::Processor {
+            found,
+            processor: processor.to_owned(),
+        });
+    }
     check_programs(&object, rows, &mut breaches);
     check_globals(&object, &mut breaches);
     for map in maps::ALL {
@@ -101,6 +118,18 @@ pub(crate) fn check(bytes: &[u8], rows: &[ProbeRow]) -> Result<(), Vec<Breach>> 
     } else {
         Err(breaches)
     }
+}
+
+/// The section in which the programs name their processor.
+const PROCESSOR: &str = "processor";
+
+fn processor_of(object: &ElfFile64<'_>) -> String {
+    let section = object.section_by_name(PROCESSOR);
+    let name = section.and_then(|section| section.data().ok());
+    name.map_or_else(
+        || "an unknown processor".to_owned(),
+        |name| String::from_utf8_lossy(name).into_owned(),
+    )
 }
 
 /// The two programs of an entry in the table, each with the section it is in.

@@ -1,7 +1,7 @@
 //! Objects made by the tests, right and wrong, against a table of one row; and the object that this binary
 //! carries, against its own.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, env::consts::ARCH};
 
 use conntrack_ebpf::{
     ProbeCounter,
@@ -79,6 +79,14 @@ impl Crafted {
             sections: HashMap::new(),
             symbols: HashMap::new(),
         };
+        let kind = SectionKind::Data;
+        crafted.define(
+            PROCESSOR,
+            kind,
+            "PROCESSOR",
+            SymbolKind::Data,
+            ARCH.as_bytes(),
+        );
         let kept = |name: &&'static str| !leave_out.contains(name);
         for map in maps::ALL.iter().copied().filter(kept) {
             crafted.define("maps", SectionKind::Data, map, SymbolKind::Data, &[0; 28]);
@@ -207,8 +215,12 @@ impl Crafted {
     }
 
     fn check(&self, row: ProbeRow) -> Result<(), String> {
+        self.check_for(row, ARCH)
+    }
+
+    fn check_for(&self, row: ProbeRow, processor: &str) -> Result<(), String> {
         let bytes = self.object.write().unwrap();
-        check(&bytes, &[row]).map_err(|breaches| {
+        check(&bytes, &[row], processor).map_err(|breaches| {
             let breaches: Vec<String> = breaches.iter().map(ToString::to_string).collect();
             breaches.join("\n")
         })
@@ -228,6 +240,15 @@ fn an_object_that_is_what_the_table_says_passes() {
             Ok(())
         );
     }
+}
+
+#[test]
+fn an_object_for_another_processor_is_refused() {
+    let object = Crafted::with(&[CraftedStep::Load("NET_INUM")]);
+    assert_eq!(
+        object.check_for(ROW, "vax").unwrap_err(),
+        format!("for {ARCH}, not for vax")
+    );
 }
 
 #[test]
@@ -345,7 +366,7 @@ fn an_offset_that_was_never_set_must_not_look_like_one() {
 #[test]
 fn bytes_that_are_no_object_are_refused() {
     for bytes in [&b""[..], b"\x7fELF", &[0; 100]] {
-        let breaches = check(bytes, &[ROW]).unwrap_err();
+        let breaches = check(bytes, &[ROW], ARCH).unwrap_err();
         assert!(matches!(breaches[..], [Breach::NotAnObject(_)]));
     }
 }
@@ -356,12 +377,12 @@ fn a_row_of_the_table_that_forgets_a_field_would_end_the_build() {
         eprintln!("skipped: this binary was built without its eBPF programs");
         return;
     }
-    assert!(check(OBJECT, &PROBES).is_ok());
+    assert!(check(OBJECT, &PROBES, ARCH).is_ok());
     for forgetful in 0..PROBES.len() {
         let mut rows = PROBES;
         let forgotten;
         (forgotten, rows[forgetful].reads) = rows[forgetful].reads.split_first().unwrap();
-        let breaches = check(OBJECT, &rows).unwrap_err();
+        let breaches = check(OBJECT, &rows, ARCH).unwrap_err();
         let named = |breach: &Breach| matches!(breach, Breach::UnnamedField { field, .. } if field == forgotten);
         assert!(breaches.iter().all(named), "{breaches:?}");
     }

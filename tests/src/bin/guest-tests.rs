@@ -14,8 +14,9 @@ use std::{
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use ctpulse_tests::{
+    ctpulse,
     kernel::{chains_are_limited, conntrack_is_a_module, reset},
-    scenarios::{ALL, EXACT, OF_LIMITED_CHAINS, OF_MODULES, ON_REQUEST, Scenario},
+    scenarios::{ALL, CHOSEN, EXACT, OF_LIMITED_CHAINS, OF_MODULES, ON_REQUEST, Scenario},
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -28,6 +29,12 @@ struct Options {
     /// Only scenarios of exact timing, or only the others
     #[arg(long, value_name = "WHICH")]
     timing: Option<Timing>,
+    /// Only the chosen scenarios, which drive every counter
+    #[arg(long)]
+    chosen: bool,
+    /// Attach probes by kprobe alone
+    #[arg(long)]
+    no_fentry: bool,
     /// Only scenarios whose names contain one of these, those that take minutes included
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
@@ -63,6 +70,7 @@ impl Options {
         let named = |filter: &String| name.contains(filter.as_str());
         let by_default = self.filters.is_empty() && !ON_REQUEST.contains(&name);
         self.timing.is_none_or(|wanted| wanted == timing)
+            && (!self.chosen || CHOSEN.contains(&name))
             && (by_default || self.filters.iter().any(named))
     }
 }
@@ -72,6 +80,9 @@ const SLOWEST: usize = 10;
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if options.no_fentry {
+        ctpulse::without_fentry();
+    }
     let arguments = Arguments {
         list: options.list,
         // They share one kernel.

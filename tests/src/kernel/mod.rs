@@ -84,6 +84,18 @@ pub fn has_types() -> Result<bool> {
     Ok(!conntrack_is_a_module()? || of_module.try_exists()?)
 }
 
+/// Whether the kernel's tracing serves fentry on this processor: on arm64, since 6.4.
+pub fn serves_fentry() -> Result<bool> {
+    if cfg!(not(target_arch = "aarch64")) {
+        return Ok(true);
+    }
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").context("read osrelease")?;
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|number| number.parse::<u32>().ok());
+    Ok(numbers.next().zip(numbers.next()) >= Some((6, 4)))
+}
+
 /// A rule that matches on connections makes the kernel track them.
 pub const TRACK: &str = "add table inet t
     add chain inet t o { type filter hook output priority 0; }

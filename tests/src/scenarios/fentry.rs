@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ctpulse::{Stream, best_mode},
-    kernel::{flush, has_types, settle, tracking},
+    kernel::{flush, settle, tracking},
     traffic::UdpFlows,
 };
 
@@ -63,8 +63,8 @@ pub(super) fn mixed() -> Result<()> {
         "__nf_ct_delete_from_lists",
         "__nf_conntrack_confirm",
     ];
-    if !has_types()? {
-        println!("this kernel has no types of nf_conntrack: there is no fentry to go with");
+    if best_mode()? != "fentry" {
+        println!("probes are attached by kprobe: there is no fentry to go with");
         return Ok(());
     }
     for function in CALLS {

@@ -72,6 +72,48 @@ pub const ON_REQUEST: &[&str] = &[
     "a_hundred_namespaces_a_second_for_a_minute",
 ];
 
+/// Together these drive every counter, all that is measured besides, and every way to attach: enough to show that ctpulse works on a
+/// kernel or a processor that is tested on request.
+pub const CHOSEN: &[&str] = &[
+    "flows_made_and_flushed_are_counted_exactly",
+    "fentry_is_used_where_it_can_be",
+    "kprobes_and_fentry_go_together",
+    "a_full_table_drops_packets",
+    "a_full_table_refuses_ctnetlink",
+    "a_full_table_evicts_unassured_flows",
+    "a_full_table_evicts_ipv6_flows",
+    "invalid_packets",
+    "icmp_errors",
+    "untracked_packets_are_ignored",
+    "tracked_packets_are_ignored",
+    "ctnetlink_inserts_are_no_new_flows",
+    "ctnetlink_duplicates_are_no_inserts",
+    "the_conntrack_tool_inserts",
+    "an_expected_flow_is_not_new",
+    "expectations_are_deleted",
+    "a_call_behind_nat_expects_two_flows",
+    "nat_finds_ports_taken",
+    "racing_packets_share_a_flow",
+    "racing_packets_behind_nat_keep_their_ports",
+    "racing_packets_lose_a_tcp_flow",
+    "chains_grow_too_long_for_packets",
+    "chains_grow_too_long_for_ctnetlink",
+    "lookups_are_restarted",
+    "a_wrong_selector_is_a_mismatch",
+    "unseen_removals_break_the_law_of_the_list",
+    "lost_probes_break_laws",
+    "flows_obey_the_laws",
+    "a_storm_of_everything",
+    "a_burst_is_placed_and_counted",
+    "a_square_pulse_is_a_burst",
+    "two_namespaces_are_counted_apart",
+    "lifetimes_are_those_of_the_flows",
+    "latency_of_new_flows",
+    "top_talkers_are_the_true_ones",
+    "nf_conntrack_may_come_late_and_go",
+    "fentry_keeps_nf_conntrack_loaded",
+];
+
 /// All scenarios, in the order in which they run.
 pub const ALL: &[Scenario] = &[
     (
@@ -187,3 +229,18 @@ pub const ALL: &[Scenario] = &[
     ("nf_conntrack_may_come_late_and_go", module::comes_and_goes),
     ("fentry_keeps_nf_conntrack_loaded", module::kept_by_fentry),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_list_names_scenarios() {
+        for name in [OF_MODULES, OF_LIMITED_CHAINS, EXACT, CHOSEN].concat() {
+            assert!(
+                ALL.iter().any(|(scenario, _)| *scenario == name),
+                "there is no scenario {name}"
+            );
+        }
+    }
+}

@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    ctpulse::{PATIENCE, Stream},
-    kernel::{flush, has_types, run, settle, tracking},
+    ctpulse::{PATIENCE, Stream, best_mode},
+    kernel::{flush, run, settle, tracking},
     traffic::UdpFlows,
 };
 
@@ -59,8 +59,8 @@ pub(super) fn comes_and_goes() -> Result<()> {
 
 /// Programs that are attached by fentry keep the module loaded until they are gone.
 pub(super) fn kept_by_fentry() -> Result<()> {
-    if !has_types()? {
-        println!("this kernel has no types of nf_conntrack: nothing would keep the module");
+    if best_mode()? != "fentry" {
+        println!("probes are attached by kprobe: nothing would keep the module");
         return Ok(());
     }
     unload()?;

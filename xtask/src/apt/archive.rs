@@ -76,6 +76,23 @@ impl Archive {
         })
     }
 
+    /// Packages of a suite and all that they depend on, each as `NAME=VERSION`.
+    ///
+    /// # Errors
+    /// When the suite does not have one.
+    pub(crate) fn with_dependencies(&self, suite: &str, packages: &[&str]) -> Result<Vec<String>> {
+        self.with_fresh_lists(|| {
+            let mut simulate = self.apt_get();
+            simulate
+                .args(["-qq", "--simulate", "--no-install-recommends"])
+                .arg("-o")
+                .arg(format!("APT::Default-Release={suite}"))
+                .arg("install")
+                .args(packages);
+            Ok(installed(&process::capture(&mut simulate)?))
+        })
+    }
+
     /// Downloads the files of packages into a directory.
     ///
     /// # Errors
@@ -211,6 +228,20 @@ fn candidate(policy: &str) -> Option<&str> {
     (version != "(none)").then_some(version)
 }
 
+/// The packages that would be installed, from the output of `apt-get --simulate`:
+///
+/// ```text
+/// Inst libmnl0 (1.0.4-3 Debian:11.11/oldoldstable, Debian:12.15/oldstable [arm64])
+/// ```
+fn installed(simulation: &str) -> Vec<String> {
+    let packages = simulation.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("Inst ")?.split_once(" (")?;
+        let version = rest.split_whitespace().next()?;
+        Some(format!("{name}={version}"))
+    });
+    packages.collect()
+}
+
 /// The bytes of all files, from the output of `apt-get download --print-uris`:
 ///
 /// ```text
@@ -247,6 +278,15 @@ mod tests {
         assert_eq!(candidate(policy), Some("6.12.117-1~deb12u1"));
         assert_eq!(candidate("p:\n  Candidate: (none)\n"), None);
         assert_eq!(candidate(""), None);
+    }
+
+    #[test]
+    fn packages_come_with_what_they_depend_on() {
+        let simulation = "Inst gcc-12-base (12.2.0-14+deb12u1 Debian:12.15/oldstable [arm64])\n\
+            Conf gcc-12-base (12.2.0-14+deb12u1 Debian:12.15/oldstable [arm64])\n\
+            Inst libc6 (2.36-9+deb12u14 Debian:12.15/oldstable [arm64]) []\n";
+        let packages = ["gcc-12-base=12.2.0-14+deb12u1", "libc6=2.36-9+deb12u14"];
+        assert_eq!(installed(simulation), packages);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::apt::{self, Needed};
+use crate::architecture::Architecture;
 use crate::process;
 use crate::report::Parts;
 use crate::toolchain::Toolchain;
@@ -69,9 +70,9 @@ pub(crate) struct Args {
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
     apt::ensure(&[BPFTRACE])?;
     let bpftrace = process::find(BPFTRACE.program).context("bpftrace is missing")?;
-    let toolchain = Toolchain::ensure()?;
-    let artifacts = build::all(&toolchain)?;
-    let mut programs = build::test_programs(&toolchain, &artifacts)?;
+    let toolchain = Toolchain::ensure(Architecture::HOST)?;
+    let artifacts = build::all(&toolchain, Architecture::HOST)?;
+    let mut programs = build::test_programs(&toolchain, Architecture::HOST)?;
     programs.extend([artifacts.binary, bpftrace]);
     for kernel in &args.kernels {
         say(format_args!("bench kernel-path on {kernel} …"));
@@ -102,6 +103,7 @@ fn guest(kernel: &str, programs: &[PathBuf], args: &Args) -> Guest {
         command.push(format!("--only={}", args.only.join(",")));
     }
     Guest {
+        architecture: Architecture::HOST,
         kernel: kernel.to_owned(),
         size: Size {
             cpus: args.cpus,

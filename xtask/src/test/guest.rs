@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::Args;
 use super::progress::{self, Failed, Progress};
+use crate::architecture::Architecture;
 use crate::build::{self, Artifacts};
 use crate::process::{self, say};
 use crate::report::{Parts, Report};
@@ -21,52 +22,78 @@ pub(super) fn tests(
     artifacts: Option<&Artifacts>,
     args: &Args,
 ) {
+    let architecture = args.choice.architecture;
     let programs = artifacts.and_then(|artifacts| {
         report.step("build of guest tests", || {
-            Programs::build(toolchain, artifacts)
+            Programs::build(toolchain, artifacts, architecture)
         })
     });
-    for kernel in &args.kernels {
+    for kernel in kernels(args) {
         for timing in [Timing::Any, Timing::Exact] {
-            let name = format!("{} on {kernel}", timing.name());
+            let mut name = format!("{} on {kernel}", timing.name());
+            if !architecture.is_host() {
+                name = format!("{name}, {architecture}");
+            }
             let Some(programs) = &programs else {
                 report.skip(name, "the build failed");
                 continue;
             };
             // If the list cannot be read, boot the guest.
-            if programs.any_scenario(timing, &args.filters).unwrap_or(true) {
+            if programs.any_scenario(timing, args).unwrap_or(true) {
                 report.step_in_parts(name, |parts| run(kernel, timing, programs, args, parts));
             }
         }
     }
 }
 
+/// The guests' kernels: on arm64, the first whose tracing serves fentry is 6.4.
+fn kernels(args: &Args) -> Vec<&str> {
+    match args.choice.architecture {
+        _ if !args.kernels.is_empty() => args.kernels.iter().map(String::as_str).collect(),
+        Architecture::Amd64 => vec!["6.1", "6.12"],
+        Architecture::Arm64 => vec!["6.12"],
+    }
+}
+
 /// The files that a guest needs to run scenarios.
 struct Programs {
-    /// Also runs on the host, to list the scenarios.
+    /// Of the host, to list the scenarios.
     guest_tests: PathBuf,
     /// Files of the host and their paths in the guest.
     files: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Programs {
-    fn build(toolchain: &Toolchain, artifacts: &Artifacts) -> Result<Self> {
-        let mut programs = build::test_programs(toolchain, artifacts)?;
-        let guest_tests = programs
-            .iter()
+    fn build(
+        toolchain: &Toolchain,
+        artifacts: &Artifacts,
+        architecture: Architecture,
+    ) -> Result<Self> {
+        let mut programs = build::test_programs(toolchain, architecture)?;
+        let run_here = if architecture.is_host() {
+            programs.clone()
+        } else {
+            let host = Architecture::HOST;
+            build::test_programs(&Toolchain::ensure(host)?, host)?
+        };
+        let guest_tests = run_here
+            .into_iter()
             .find(|program| program.ends_with(GUEST_TESTS))
-            .with_context(|| format!("the test programs have no {GUEST_TESTS}"))?
-            .clone();
+            .with_context(|| format!("the test programs have no {GUEST_TESTS}"))?;
         programs.push(artifacts.binary.clone());
         let mut files: Vec<_> = vm::in_bin(&programs).collect();
-        files.extend(vm::faulty_objects(build::faulty_ebpf_objects(toolchain)?));
+        files.extend(vm::faulty_objects(build::faulty_ebpf_objects(
+            toolchain,
+            architecture,
+        )?));
         Ok(Self { guest_tests, files })
     }
 
     /// Whether any scenario is selected; if not, the guest need not be booted.
-    fn any_scenario(&self, timing: Timing, filters: &[String]) -> Result<bool> {
+    fn any_scenario(&self, timing: Timing, args: &Args) -> Result<bool> {
         let mut list = Command::new(&self.guest_tests);
-        list.args(["--list", timing.argument()]).args(filters);
+        list.arg("--list")
+            .args(selection(timing, args, &args.filters));
         let names = process::capture(&mut list)?;
         Ok(names.lines().any(|line| line.ends_with(": test")))
     }
@@ -104,6 +131,19 @@ impl Timing {
 /// The most failed scenarios that are repeated. Emulated guests can be held up for seconds, which no scenario is made for; but
 /// that does not happen to many of them, and what is wrong fails again. The summary names what took two attempts, with its error.
 const REPEATED: usize = 3;
+
+/// The arguments of guest-tests that select scenarios, and how they attach probes.
+fn selection(timing: Timing, args: &Args, filters: &[String]) -> Vec<String> {
+    let mut selection = vec![timing.argument().to_owned()];
+    if args.chosen {
+        selection.push("--chosen".to_owned());
+    }
+    if args.no_fentry {
+        selection.push("--no-fentry".to_owned());
+    }
+    selection.extend_from_slice(filters);
+    selection
+}
 
 /// Runs the scenarios of one kind on one kernel.
 fn run(
@@ -149,9 +189,10 @@ fn attempt(
     filters: &[String],
     parts: &mut Parts,
 ) -> Result<Vec<Failed>> {
-    let mut command = vec![GUEST_TESTS.to_owned(), timing.argument().to_owned()];
-    command.extend_from_slice(filters);
+    let mut command = vec![GUEST_TESTS.to_owned()];
+    command.extend(selection(timing, args, filters));
     let guest = Guest {
+        architecture: args.choice.architecture,
         kernel: kernel.to_owned(),
         size: match timing {
             Timing::Any => args.size.clone(),

@@ -7,8 +7,9 @@ mod progress;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
+use crate::architecture::Choice;
 use crate::build;
 use crate::report::Report;
 use crate::toolchain::Toolchain;
@@ -17,7 +18,8 @@ use crate::vm::Size;
 /// Run the tests on this machine and in guests with Debian's Linux 6.1 and 6.12.
 ///
 /// All of them run, whatever fails; a summary comes last, with the time each part took. Other kernels on request: `--kernel 5.10`,
-/// `--kernel 7`, or `--kernel 6.12-built-in`, which takes some minutes to build.
+/// `--kernel 7`, or `--kernel 6.12-built-in`, which takes some minutes to build. So are guests with another processor, which is
+/// emulated: `--arch aarch64 --chosen`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only the tests on this machine
@@ -28,9 +30,20 @@ pub(crate) struct Args {
     #[arg(long)]
     guest: bool,
 
-    /// The guests' kernels, as for `vm`
-    #[arg(long = "kernel", value_name = "KERNEL", default_values = ["6.1", "6.12"])]
+    /// The guests' kernels, as for `vm` [default: 6.1 and 6.12; 6.12 on aarch64]
+    #[arg(long = "kernel", value_name = "KERNEL")]
     kernels: Vec<String>,
+
+    #[command(flatten)]
+    choice: Choice,
+
+    /// In guests only the chosen scenarios, which drive every counter: enough for a kernel or processor that is tested on request
+    #[arg(long, conflicts_with = "host")]
+    chosen: bool,
+
+    /// In guests attach probes by kprobe alone
+    #[arg(long, conflicts_with = "host")]
+    no_fentry: bool,
 
     #[command(flatten)]
     size: Size,
@@ -45,10 +58,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
-    let toolchain = Toolchain::ensure()?;
+    let architecture = args.choice.architecture;
+    if args.host && !architecture.is_host() {
+        bail!("--arch {architecture} --host: its programs do not run on this machine");
+    }
+    let toolchain = Toolchain::ensure(architecture)?;
     let mut report = Report::default();
-    let artifacts = report.step("build", || build::all(&toolchain));
-    if !args.guest {
+    let artifacts = report.step("build", || build::all(&toolchain, architecture));
+    if !args.guest && architecture.is_host() {
         host::tests(&mut report, &toolchain, artifacts.as_ref(), &args.filters);
     }
     if !args.host {

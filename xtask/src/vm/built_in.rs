@@ -8,9 +8,9 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::architecture::Architecture;
 use super::debian;
 use crate::apt::{self, Archive, Needed};
+use crate::architecture::Architecture;
 use crate::process::{self, say};
 
 const CONFIG: &str = include_str!("built_in.config");

@@ -25,7 +25,7 @@ pub(crate) fn excerpt(log: &str) -> Vec<&str> {
 }
 
 fn is_crash(line: &str) -> bool {
-    const STARTS: [&str; 8] = [
+    const STARTS: [&str; 9] = [
         "watchdog: BUG: soft lockup",
         "Kernel panic - not syncing",
         "BUG: ",
@@ -34,6 +34,7 @@ fn is_crash(line: &str) -> bool {
         "int3: ",
         "general protection fault",
         "Unable to handle kernel",
+        "Internal error: ",
     ];
     let message = without_time(line);
     STARTS.iter().any(|start| message.starts_with(start))

@@ -6,8 +6,8 @@ use std::process::{self as std_process, Command};
 
 use anyhow::{Context as _, Result};
 
-use super::architecture::Architecture;
 use crate::apt::Archive;
+use crate::architecture::Architecture;
 use crate::{paths, process};
 
 /// The package of a kernel: its name goes on with the kernel's release.
@@ -28,9 +28,9 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Reads `SERIES[-FLAVOUR][-ARCHITECTURE]`: 6.12 and 6.12-cloud-amd64 are the same, 6.12-rt is 6.12-rt-amd64,
+    /// Reads `SERIES[-FLAVOUR][-ARCHITECTURE]`: for amd64, 6.12 and 6.12-cloud-amd64 are the same, 6.12-rt is 6.12-rt-amd64,
     /// and 6.12-amd64 has no flavour, as in the names of Debian's packages.
-    pub(super) fn parse(spec: &str) -> Option<Self> {
+    pub(super) fn parse(spec: &str, default: Architecture) -> Option<Self> {
         let (series, suffix) = match spec.split_once('-') {
             Some((series, suffix)) => (series, Some(suffix)),
             None => (spec, None),
@@ -40,7 +40,7 @@ impl Wanted {
             return None;
         }
         let (flavour, architecture) = match suffix {
-            None => ("cloud", Architecture::Amd64),
+            None => ("cloud", default),
             Some(suffix) => match suffix.rsplit_once('-') {
                 Some((flavour, architecture)) => {
                     (flavour, Architecture::from_debian(architecture)?)
@@ -48,7 +48,7 @@ impl Wanted {
                 None => match Architecture::from_debian(suffix) {
                     Some(architecture) => ("", architecture),
                     None if suffix.is_empty() => return None,
-                    None => (suffix, Architecture::Amd64),
+                    None => (suffix, default),
                 },
             },
         };
@@ -202,7 +202,8 @@ mod tests {
     use super::*;
 
     fn wanted(spec: &str) -> Wanted {
-        Wanted::parse(spec).unwrap_or_else(|| panic!("{spec} is no kernel of Debian's"))
+        Wanted::parse(spec, Architecture::Amd64)
+            .unwrap_or_else(|| panic!("{spec} is no kernel of Debian's"))
     }
 
     #[test]
@@ -234,7 +235,20 @@ mod tests {
             "6.12-pae",
             "6.12--amd64-",
         ] {
-            assert_eq!(Wanted::parse(other), None, "{other}");
+            assert_eq!(Wanted::parse(other, Architecture::Amd64), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn another_processors_kernels_are_named_in_the_same_way() {
+        for (spec, full) in [
+            ("6.12", "6.12-cloud-arm64"),
+            ("6.12-rt", "6.12-rt-arm64"),
+            ("6.12-arm64", "6.12-arm64"),
+            ("6.12-amd64", "6.12-amd64"),
+        ] {
+            let wanted = Wanted::parse(spec, Architecture::Arm64).map(|wanted| wanted.to_string());
+            assert_eq!(wanted.as_deref(), Some(full), "{spec}");
         }
     }
 

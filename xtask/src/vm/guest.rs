@@ -15,6 +15,7 @@ use super::kernel::Kernel;
 use super::out::{self, Out};
 use super::qemu::{self, Accelerator, Console, Machine};
 use super::session::{End, Session, Transcript};
+use crate::architecture::Architecture;
 use crate::paths;
 use crate::process::say;
 use crate::report::Parts;
@@ -22,6 +23,8 @@ use crate::report::Parts;
 /// A guest to boot.
 #[derive(Debug)]
 pub(crate) struct Guest {
+    /// The processor, for which its files are.
+    pub(crate) architecture: Architecture,
     /// The kernel, as named by the user.
     pub(crate) kernel: String,
     pub(crate) size: Size,
@@ -62,7 +65,7 @@ impl Guest {
     pub(crate) fn run(self, parts: &mut Parts) -> Result<Finished> {
         let start = Instant::now();
         let dir = TemporaryDir::create()?;
-        let kernel = Kernel::locate(&self.kernel)?;
+        let kernel = Kernel::locate(&self.kernel, self.architecture)?;
         parts.note("kernel", start.elapsed());
         let start = Instant::now();
         qemu::ensure(kernel.architecture)?;

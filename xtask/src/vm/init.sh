@@ -9,7 +9,9 @@
 
 export PATH=/bin HOME=/root TERM="${TERM:-linux}"
 
-mount -t proc proc /proc
+busybox mount -t proc proc /proc
+# Links to busybox, where there is no program of the name.
+busybox --install -s /bin
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mkdir -p /dev/pts /dev/shm

@@ -8,36 +8,13 @@ use anyhow::{Context as _, Result};
 use super::kernel::Kernel;
 use super::modules::Modules;
 use super::out::{self, Out};
+use super::programs::ProgramSource;
 use super::tree::Tree;
 use crate::apt::{self, Needed};
 use crate::process;
 
 /// What the host needs to make an initramfs.
-const NEEDED: [Needed; 9] = [
-    Needed {
-        program: "busybox",
-        package: "busybox-static",
-    },
-    Needed {
-        program: "dash",
-        package: "dash",
-    },
-    Needed {
-        program: "nft",
-        package: "nftables",
-    },
-    Needed {
-        program: "conntrack",
-        package: "conntrack",
-    },
-    Needed {
-        program: "ip",
-        package: "iproute2",
-    },
-    Needed {
-        program: "setpriv",
-        package: "util-linux",
-    },
+const NEEDED: [Needed; 3] = [
     Needed {
         program: "depmod",
         package: "kmod",
@@ -51,9 +28,6 @@ const NEEDED: [Needed; 9] = [
         package: "xz-utils",
     },
 ];
-
-/// Programs of the host that are copied to the guest, in addition to busybox.
-const PROGRAMS: [&str; 5] = ["dash", "nft", "conntrack", "ip", "setpriv"];
 
 /// Files of the host in which these programs look up names, if they exist.
 const DATABASES: [&str; 2] = ["/etc/protocols", "/etc/services"];
@@ -113,6 +87,7 @@ pub(crate) struct Contents {
 /// When the host lacks something, or a file cannot be read or written.
 pub(crate) fn build(kernel: &Kernel, contents: &Contents, dir: &Path) -> Result<PathBuf> {
     apt::ensure(&NEEDED)?;
+    let programs = ProgramSource::ensure(kernel.architecture)?;
     let tree = Tree::create(dir.join("root"))?;
     for mount_point in ["dev", "proc", "sys", "run", "tmp", "root", "etc", "var"] {
         tree.directory(mount_point)?;
@@ -131,16 +106,18 @@ pub(crate) fn build(kernel: &Kernel, contents: &Contents, dir: &Path) -> Result<
             tree.copy(database, database)?;
         }
     }
-    for program in PROGRAMS {
-        tree.program(&on_host(program)?, &Path::new("/bin").join(program))?;
+    let add = |host: &Path, guest: &Path| tree.program(host, guest, &programs.libraries(host)?);
+    for program in ProgramSource::names() {
+        add(&programs.path(program)?, &Path::new("/bin").join(program))?;
     }
+    // The guest makes links to it where there is no program of the name.
+    add(&programs.busybox()?, Path::new("/bin/busybox"))?;
     // Busybox has a shell too, but it would prefer busybox's `ip` to any other.
     tree.link("dash", "bin/sh")?;
     add_modules(&tree, kernel)?;
     for (host, guest) in &contents.files {
-        tree.program(host, guest)?;
+        add(host, guest)?;
     }
-    add_busybox(&tree)?;
     let loaded = if contents.no_modules {
         String::new()
     } else {
@@ -161,20 +138,6 @@ pub(crate) fn build(kernel: &Kernel, contents: &Contents, dir: &Path) -> Result<
 fn script(command: &[String]) -> String {
     let words: Vec<_> = command.iter().map(|word| process::quote(word)).collect();
     format!("exec {}\n", words.join(" "))
-}
-
-/// Adds busybox, with its applets except where there is a full program of that name.
-fn add_busybox(tree: &Tree) -> Result<()> {
-    let busybox = on_host("busybox")?;
-    tree.program(&busybox, Path::new("/bin/busybox"))?;
-    let applets = process::capture(Command::new(&busybox).arg("--list"))?;
-    for applet in applets.lines() {
-        let path = Path::new("/bin").join(applet);
-        if tree.at(&path).symlink_metadata().is_err() {
-            tree.link("busybox", &path)?;
-        }
-    }
-    Ok(())
 }
 
 /// Adds kernel modules, with the indexes for `modprobe`.

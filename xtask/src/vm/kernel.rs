@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::architecture::Architecture;
 use super::{built_in, debian};
+use crate::architecture::Architecture;
 
 /// A bootable kernel.
 #[derive(Debug)]
@@ -23,19 +23,33 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// Finds the kernel that a user has named: a series ("6.12" is Debian's newest cloud kernel of it, "6.12-rt" the newest of
     /// another flavour, "6.12-built-in" is built with nf_conntrack built in), the path of a .deb, or the path of a directory to
-    /// which one was unpacked.
+    /// which one was unpacked. It is for this processor.
     ///
     /// # Errors
     /// When there is no such kernel, or it cannot be downloaded or unpacked.
-    pub(crate) fn locate(spec: &str) -> Result<Self> {
-        if let Some(wanted) = debian::Wanted::parse(spec) {
+    pub(crate) fn locate(spec: &str, architecture: Architecture) -> Result<Self> {
+        if let Some(wanted) = debian::Wanted::parse(spec, architecture) {
+            // What runs in the guest has been built for the other.
+            if wanted.architecture != architecture {
+                bail!(
+                    "--kernel {spec} is for {}: add --arch {}",
+                    wanted.architecture,
+                    wanted.architecture
+                );
+            }
             let tree = wanted.tree().with_context(|| {
                 format!("--kernel {spec}: cannot get it; the path of a .deb serves as well")
             })?;
-            return Self::in_tree(&tree, wanted.architecture);
+            return Self::in_tree(&tree, architecture);
         }
         if let Some(series) = built_in::series(spec) {
-            return Self::in_tree(&built_in::tree(series)?, Architecture::Amd64);
+            if architecture != Architecture::Amd64 {
+                bail!(
+                    "--kernel {spec}: kernels are built for {} only",
+                    Architecture::Amd64
+                );
+            }
+            return Self::in_tree(&built_in::tree(series)?, architecture);
         }
         let path = Path::new(spec);
         let metadata = fs::metadata(path).with_context(|| {
@@ -44,7 +58,7 @@ impl Kernel {
             )
         })?;
         if metadata.is_dir() {
-            return Self::in_tree(path, Architecture::Amd64);
+            return Self::in_tree(path, architecture);
         }
         let stem = path
             .file_stem()
@@ -54,7 +68,7 @@ impl Kernel {
         if unpacked.is_none() || unpacked < metadata.modified().ok() {
             debian::unpack(&[path.to_owned()], &tree)?;
         }
-        Self::in_tree(&tree, Architecture::Amd64)
+        Self::in_tree(&tree, architecture)
     }
 
     /// The kernel in an unpacked tree.
@@ -148,6 +162,26 @@ mod tests {
             assert!(kernel.modules().is_dir());
         }
         Ok(())
+    }
+
+    #[test]
+    fn a_kernel_for_another_processor_is_refused() {
+        for (spec, architecture, expected) in [
+            (
+                "6.12-arm64",
+                Architecture::Amd64,
+                "--kernel 6.12-arm64 is for aarch64: add --arch aarch64",
+            ),
+            (
+                "6.12-built-in",
+                Architecture::Arm64,
+                "--kernel 6.12-built-in: kernels are built for x86_64 only",
+            ),
+        ] {
+            let kernel = Kernel::locate(spec, architecture);
+            let error = kernel.map(|_| ()).map_err(|error| error.to_string());
+            assert_eq!(error, Err(expected.to_owned()));
+        }
     }
 
     #[test]

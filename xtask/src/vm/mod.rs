@@ -1,10 +1,9 @@
 //! `cargo xtask vm`: boots a kernel in QEMU and runs a command in it.
 //!
-//! A [`guest`] consists of a [`kernel`] for an [`architecture`], from [`debian`] or [`built_in`], and an [`initramfs`], which is
-//! a [`tree`] of files with the [`modules`] it needs. [`qemu`] starts it, [`session`] follows it to its end, [`console`] and
+//! A [`guest`] consists of a [`kernel`], from [`debian`] or [`built_in`], and an [`initramfs`], which is a [`tree`] of files with
+//! the [`programs`] and [`modules`] it needs. [`qemu`] starts it, [`session`] follows it to its end, [`console`] and
 //! [`qemu_log`] find the reason of that in the logs, and [`out`] copies files out of it.
 
-mod architecture;
 mod built_in;
 mod console;
 mod debian;
@@ -14,6 +13,7 @@ mod initramfs;
 mod kernel;
 mod modules;
 mod out;
+mod programs;
 mod qemu;
 mod qemu_log;
 mod session;
@@ -29,6 +29,7 @@ use anyhow::{Context as _, Result, bail};
 
 pub(crate) use self::guest::Guest;
 use self::out::Out;
+use crate::architecture::Choice;
 use crate::build;
 use crate::report::Parts;
 use crate::toolchain::Toolchain;
@@ -40,7 +41,8 @@ use crate::toolchain::Toolchain;
 /// guest crashes or hangs. Kernels are downloaded from Debian's archive, from whichever suite has the
 /// newest of the series, through the mirror that this machine's apt uses.
 ///
-/// Where KVM does not work, or the guest does not start under it, the processor is emulated.
+/// Where KVM does not work, or the guest does not start under it, the processor is emulated; another than
+/// this machine's always is.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The series of a Debian kernel (5.10, 6.1, 6.12; 7 for the newest of them), which is the cloud flavour
@@ -48,6 +50,9 @@ pub(crate) struct Args {
     /// Debian's source that has nf_conntrack built in; or the path of a .deb or of a tree it was unpacked to
     #[arg(long, default_value = "6.12")]
     kernel: String,
+
+    #[command(flatten)]
+    choice: Choice,
 
     #[command(flatten)]
     size: Size,
@@ -102,17 +107,22 @@ pub(crate) struct Size {
 }
 
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
+    let architecture = args.choice.architecture;
     let mut files = Vec::new();
     if !args.bare {
-        let toolchain = Toolchain::ensure()?;
-        let artifacts = build::all(&toolchain)?;
-        files.extend(in_bin(&build::test_programs(&toolchain, &artifacts)?));
+        let toolchain = Toolchain::ensure(architecture)?;
+        let artifacts = build::all(&toolchain, architecture)?;
+        files.extend(in_bin(&build::test_programs(&toolchain, architecture)?));
         files.extend(in_bin(&[artifacts.binary]));
-        files.extend(faulty_objects(build::faulty_ebpf_objects(&toolchain)?));
+        files.extend(faulty_objects(build::faulty_ebpf_objects(
+            &toolchain,
+            architecture,
+        )?));
     }
     // The user's files come last, so that they replace ours.
     files.extend(args.files);
     let guest = Guest {
+        architecture,
         kernel: args.kernel,
         size: args.size,
         timeout: args.timeout.map(Duration::from_secs),

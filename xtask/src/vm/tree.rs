@@ -10,7 +10,6 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 
 use crate::apt::{self, Needed};
-use crate::process;
 
 /// The tree that becomes the initramfs.
 #[derive(Debug)]
@@ -64,14 +63,17 @@ impl Tree {
         Ok(())
     }
 
-    /// Copies a program (or any file) and, if it is linked dynamically, its libraries.
-    pub(crate) fn program(&self, host: &Path, guest: &Path) -> Result<()> {
+    /// Copies a program (or any file) and its libraries, each from a path of the host to one of the guest.
+    pub(crate) fn program(
+        &self,
+        host: &Path,
+        guest: &Path,
+        libraries: &[(PathBuf, PathBuf)],
+    ) -> Result<()> {
         self.copy(host, guest)?;
-        // ldd fails for static programs and for other files: neither has libraries.
-        let libraries = process::capture(Command::new("ldd").arg(host)).unwrap_or_default();
-        for library in shared_libraries(&libraries) {
-            if !self.at(library).exists() {
-                self.copy(library, library)?;
+        for (host, guest) in libraries {
+            if !self.at(guest).exists() {
+                self.copy(host, guest)?;
             }
         }
         Ok(())
@@ -176,36 +178,9 @@ fn decompressor(extension: &str) -> Option<Needed> {
     }
 }
 
-/// The libraries, with the dynamic linker itself, in the output of ldd:
-///
-/// ```text
-///     linux-vdso.so.1 (0x00007ffd0e5f6000)
-///     libnftables.so.1 => /lib/x86_64-linux-gnu/libnftables.so.1 (0x00007f0a1e9f0000)
-///     /lib64/ld-linux-x86-64.so.2 (0x00007f0a1eb2a000)
-/// ```
-fn shared_libraries(ldd: &str) -> impl Iterator<Item = &Path> {
-    ldd.lines()
-        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')))
-        .map(Path::new)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn libraries_are_those_with_a_path() {
-        let ldd = "\tlinux-vdso.so.1 (0x00007ffd0e5f6000)\n\
-            \tlibnftables.so.1 => /lib/x86_64-linux-gnu/libnftables.so.1 (0x00007f0a1e9f0000)\n\
-            \tlibgone.so.3 => not found\n\
-            \t/lib64/ld-linux-x86-64.so.2 (0x00007f0a1eb2a000)\n";
-        let expected = [
-            "/lib/x86_64-linux-gnu/libnftables.so.1",
-            "/lib64/ld-linux-x86-64.so.2",
-        ];
-        assert!(shared_libraries(ldd).eq(expected.map(Path::new)));
-        assert_eq!(shared_libraries("\tstatically linked\n").count(), 0);
-    }
 
     #[test]
     fn a_tree_is_listed_parents_first() -> Result<()> {

@@ -1,6 +1,10 @@
 //! The probes' counters: running totals and rings of buckets.
 
-use std::{io, os::fd::AsFd};
+use std::{
+    io,
+    os::fd::AsFd,
+    sync::atomic::{Ordering, fence},
+};
 
 use conntrack_ebpf::{
     COUNTER_SLOTS,
@@ -53,8 +57,12 @@ impl CounterMaps {
     }
 
     /// The totals of an instance by CPU id, and the faults of all instances.
+    ///
+    /// They are not read before what the caller has read, nor after what it reads next, also on processors that may read memory in
+    /// another order than the program: the kernel's counters are read between two readings of these.
     #[must_use]
     pub fn totals_by_cpu(&self, slot: u32) -> (Vec<ProbeTotals>, u64) {
+        fence(Ordering::SeqCst);
         let mut cpus = Vec::with_capacity(self.shape.cpus as usize);
         for cpu in 0..self.shape.cpus {
             let mut totals = [0; COUNTER_SLOTS];
@@ -78,6 +86,7 @@ impl CounterMaps {
                 faults += unsafe { (&raw const (*cell.as_ptr()).faults).read_volatile() };
             }
         }
+        fence(Ordering::SeqCst);
         (cpus, faults)
     }
 
