@@ -38,16 +38,16 @@ const fn lesser(name: &'static str, prefix: &'static [&'static str]) -> Host {
 pub const AS_IT_IS: Host = lesser("as it is", &[]);
 /// All capabilities, none of which count.
 pub const USER_NAMESPACE: Host = lesser("user namespace", &["unshare", "-U", "-r"]);
-/// Root without any capability.
+/// Root without any capability. The whole path, because busybox prefers a setpriv of its own, which cannot do this.
 pub const NO_CAPABILITIES: Host = lesser(
     "no capabilities",
-    &["setpriv", "--bounding-set=-all", "--inh-caps=-all"],
+    &["/usr/bin/setpriv", "--bounding-set=-all", "--inh-caps=-all"],
 );
 /// Those that probes take, and no CAP_SYS_ADMIN.
 pub const NO_ADMIN: Host = lesser(
     "CAP_BPF and CAP_PERFMON",
     &[
-        "setpriv",
+        "/usr/bin/setpriv",
         "--bounding-set=-all,+bpf,+perfmon",
         "--inh-caps=-all",
     ],
