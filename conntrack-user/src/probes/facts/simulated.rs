@@ -1,6 +1,7 @@
 //! Hosts for tests: a directory with what a capable host has in /proc and /sys, of which tests take away, and a kernel that answers.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
@@ -62,10 +63,9 @@ impl SimulatedHost {
         host.capabilities(ROOT);
         host.user_namespace(4_026_531_837);
         host.write("proc/sys/kernel/perf_event_paranoid", "2\n");
-        let functions = table::functions();
         // Without addresses, as those see it who may not have them.
         let line = |name: &str| format!("0000000000000000 t {name}\t[nf_conntrack]\n");
-        let symbols: String = functions.map(|function| line(function.name)).collect();
+        let symbols: String = functions().into_iter().map(line).collect();
         host.write("proc/kallsyms", symbols);
         host.write(
             "sys/kernel/security/lockdown",
@@ -175,10 +175,15 @@ fn types() -> (Vec<u8>, Vec<u8>) {
     ];
     module.structure("nf_conn", 64, &conn);
     module.structure("nf_conntrack_expect", 8, &[("master", int, 32)]);
-    for function in table::functions() {
-        module.function(function.name);
+    for function in functions() {
+        module.function(function);
     }
     (vmlinux.bytes(), module.bytes())
+}
+
+/// The functions that may be probed. Some are of several rows.
+pub(crate) fn functions() -> BTreeSet<&'static str> {
+    table::functions().map(|function| function.name).collect()
 }
 
 /// A fixture of kallsyms.

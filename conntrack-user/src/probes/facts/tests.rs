@@ -1,4 +1,7 @@
-use super::{simulated::SimulatedHost, *};
+use super::{
+    simulated::{SimulatedHost, functions},
+    *,
+};
 
 #[test]
 fn functions_of_a_module_take_an_administrator() {
@@ -62,8 +65,7 @@ fn a_capable_host_has_everything() {
     ] {
         assert_eq!(*support, Support::Yes);
     }
-    let functions: BTreeSet<&str> = table::functions().map(|function| function.name).collect();
-    assert_eq!(facts.fentry.unwrap().len(), functions.len());
+    assert_eq!(facts.fentry.unwrap().len(), functions().len());
     let offsets = facts.offsets.unwrap();
     assert_eq!(offsets.known().count(), conntrack_ebpf::fields::ALL.len());
     assert!(facts.symbols.is_ok());

@@ -177,12 +177,10 @@ fn what_can_be_attached_is_promised_as_the_stream_does_it() {
         let (doctor, stream) = both(case, ProbeGroup::All);
         let name = case.0;
         assert_eq!((&doctor.blocked, &stream.reason), (&None, &None), "{name}");
-        let promised = probes_of(&doctor, RequirementStatus::Ok);
         // A function can be of several probes.
-        let mut known = BTreeSet::new();
-        let mut promised: Vec<&str> = promised.iter().flat_map(|f| f.detail.split(", ")).collect();
-        promised.retain(|function| known.insert(*function));
-        let attached: Vec<&str> = stream.attached.iter().map(|f| f.raw()).collect();
+        let promised = probes_of(&doctor, RequirementStatus::Ok);
+        let promised: BTreeSet<&str> = promised.iter().flat_map(|f| f.detail.split(", ")).collect();
+        let attached: BTreeSet<&str> = stream.attached.iter().map(|f| f.raw()).collect();
         assert_eq!(promised, attached, "{name}");
         // Each reason once, with all functions that it holds for.
         let lines = probes_of(&doctor, RequirementStatus::Missing);
