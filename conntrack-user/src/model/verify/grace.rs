@@ -4,12 +4,15 @@
 //! delayed (by an interrupt, or by its hypervisor) makes the two differ by one, for as long as the delay lasts; a quarter of a
 //! second was measured on a virtual machine short of CPU time. A lost hit makes a difference that persists. So a difference that
 //! is no larger than the possible number of calls in flight is only confirmed after it has persisted for a while; a larger one at
-//! once.
+//! once. Where one call counts many, at its end, there is no such number: then every difference must persist.
 
 use crate::text::Text;
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::model::record::{Check, Verdict};
+use crate::model::{
+    kernel::counters::named,
+    record::{Check, Verdict},
+};
 
 /// How long a small difference must persist, in one direction, before it is confirmed.
 pub const CONFIRMED_AFTER: Duration = Duration::from_secs(1);
@@ -28,6 +31,15 @@ struct Difference {
     /// Whether probe and kernel have agreed since the first reading. If so, that had no calls in flight.
     agreed: bool,
     outside: Option<Outside>,
+}
+
+/// What calls in flight can account for.
+#[derive(Clone, Copy)]
+struct Allowance {
+    /// How many calls can be in flight.
+    in_flight: u64,
+    /// Whether each of them may count any number.
+    many_at_once: bool,
 }
 
 /// A difference that persists in one direction.
@@ -58,8 +70,13 @@ impl Grace {
                 continue;
             };
             let difference = self.of.entry(check.name.clone()).or_default();
+            let many_at_once = named(check.name.raw()).is_some_and(|spec| spec.many_at_once);
             if check.verdict == Verdict::Mismatch {
-                difference.apply(check, residual, now, in_flight, self.concluded);
+                let allowance = Allowance {
+                    in_flight,
+                    many_at_once,
+                };
+                difference.apply(check, residual, now, allowance, self.concluded);
             } else {
                 difference.outside = None;
                 difference.agreed |= residual == 0;
@@ -77,7 +94,7 @@ impl Difference {
         check: &mut Check,
         residual: i64,
         now: Duration,
-        in_flight: u64,
+        allowance: Allowance,
         concluded: bool,
     ) {
         let outside = match self.outside {
@@ -92,13 +109,18 @@ impl Difference {
             },
         };
         self.outside = Some(outside);
-        if residual.unsigned_abs() > in_flight {
+        let single_calls = residual.unsigned_abs() <= allowance.in_flight;
+        if !single_calls && !allowance.many_at_once {
             return;
         }
         let confirmed = now.saturating_sub(outside.since) >= CONFIRMED_AFTER || concluded;
         let reason = if !confirmed {
-            format!("{} may be in flight", calls(residual))
-        } else if !self.agreed && outside.constant {
+            if single_calls {
+                format!("{} may be in flight", calls(residual))
+            } else {
+                format!("{} may be of calls in flight", residual.unsigned_abs())
+            }
+        } else if single_calls && !self.agreed && outside.constant {
             // It has been there from the start, so the first reading is off, and not the probes.
             self.offset += residual;
             self.outside = None;
@@ -154,12 +176,19 @@ mod tests {
 
     /// The verdicts of a series of readings, each with its time in milliseconds and its difference before the correction.
     fn verdicts(readings: &[(u64, i64)]) -> Vec<Verdict> {
+        verdicts_on("entries_balance", readings)
+    }
+
+    fn verdicts_on(name: &'static str, readings: &[(u64, i64)]) -> Vec<Verdict> {
         let mut grace = Grace::default();
         readings
             .iter()
             .map(|&(ms, residual)| {
-                let residual = residual - grace.offset("entries_balance");
-                let mut checks = [check(residual)];
+                let residual = residual - grace.offset(name);
+                let mut checks = [Check {
+                    name: name.into(),
+                    ..check(residual)
+                }];
                 grace.apply(&mut checks, Duration::from_millis(ms), UNDER_WAY);
                 checks[0].verdict
             })
@@ -194,6 +223,30 @@ mod tests {
     #[test]
     fn more_than_can_be_in_flight_is_confirmed_at_once() {
         assert_eq!(verdicts(&[(0, 0), (200, -5)]), [Exact, Mismatch]);
+    }
+
+    #[test]
+    fn a_call_that_evicts_a_whole_chain_ends_too() {
+        // A call counts its evictions at its end; one that was lost among them persists.
+        assert_eq!(
+            verdicts_on(
+                "early_drop",
+                &[(0, 0), (200, 14), (400, 0), (600, 9), (1000, 9), (1700, 9)]
+            ),
+            [
+                Exact,
+                WithinBracket,
+                Exact,
+                WithinBracket,
+                WithinBracket,
+                Mismatch
+            ]
+        );
+        // What is off from the start on is no call in flight, if it is more than calls.
+        assert_eq!(
+            verdicts_on("early_drop", &[(0, 14), (500, 14), (1000, 14), (1500, 14)]),
+            [WithinBracket, WithinBracket, Mismatch, Mismatch]
+        );
     }
 
     #[test]

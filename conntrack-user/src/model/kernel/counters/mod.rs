@@ -167,6 +167,8 @@ counters! {
         "unassured flow evicted to make room in a full table",
     )
     .and(Selector::sum(&[P::EarlyDrop]))
+    // `early_drop` counts when it has evicted all that it can from a chain (`early_drop_list`; 5.10 to 7.3).
+    .many_at_once()
     .at(Place::new(ChartId::Errors, 3, "early_drop").heading("early").rank(1).below().colour(Colour::Orange));
     IcmpError = kernel(
         "icmp_error",

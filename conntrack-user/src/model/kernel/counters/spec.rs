@@ -48,6 +48,8 @@ pub struct CounterSpec {
     pub laws: &'static [&'static str],
     /// Whether scenarios in guests hold the probes' count against a known number of events. A test holds this against the scenarios.
     pub in_guests: bool,
+    /// Whether a call of the kernel counts many at once, some time after they have happened.
+    pub many_at_once: bool,
     /// How often it must be counted.
     pub cost: Cost,
     /// Where it is charted; `None` if it is only in JSON.
@@ -160,6 +162,7 @@ pub(super) const fn kernel(
         verify: Verify::KernelOnly,
         laws: &[],
         in_guests: false,
+        many_at_once: false,
         cost: Cost::None,
         place: None,
     }
@@ -183,6 +186,7 @@ pub(super) const fn probed(
         verify: Verify::ProbeOnly,
         laws: &[],
         in_guests: false,
+        many_at_once: false,
         cost: Cost::PerFlow,
         place: None,
     }
@@ -218,6 +222,12 @@ impl CounterSpec {
     /// Scenarios in guests require a known count of it (`Proof::probed`).
     pub(super) const fn tried_in_guests(mut self) -> Self {
         self.in_guests = true;
+        self
+    }
+
+    /// A call counts many at once, at its end.
+    pub(super) const fn many_at_once(mut self) -> Self {
+        self.many_at_once = true;
         self
     }
 
