@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn every_list_names_scenarios() {
-        for name in [OF_MODULES, OF_LIMITED_CHAINS, EXACT, CHOSEN].concat() {
+        for name in [OF_MODULES, OF_LIMITED_CHAINS, EXACT, CHOSEN, ON_REQUEST].concat() {
             assert!(
                 ALL.iter().any(|(scenario, _)| *scenario == name),
                 "there is no scenario {name}"
