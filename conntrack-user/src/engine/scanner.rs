@@ -1,7 +1,7 @@
 //! Finds network namespaces that appear, in a thread of its own: one that exists for a second is found, however long a reading takes.
 
 use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, TrySendError, channel, sync_channel},
     time::Duration,
 };
 
@@ -17,6 +17,9 @@ const INTERVAL: Duration = Duration::from_millis(250);
 
 /// The same if they take much.
 const LONGEST_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The most namespaces that wait to be taken: each is an open file. More are found by the next scan.
+const WAITING: usize = 256;
 
 /// Handle of the thread, which ends when it is dropped.
 pub(super) struct Scanner {
@@ -35,17 +38,22 @@ impl Scanner {
         mut known: KnownNamespaces,
         clock: impl Clock + Send + 'static,
     ) -> Result<Self, EngineError> {
-        let (sender, found) = channel();
+        let (sender, found) = sync_channel(WAITING);
         let (stop, stopped) = channel::<()>();
         worker::start("scan", "finds network namespaces", move || {
             let mut wait = INTERVAL;
             while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
                 let before = clock.thread_cpu_time();
-                let sent = match known.scan() {
-                    Ok(new) => new.into_iter().try_for_each(|new| sender.send(Ok(new))),
-                    Err(error) => sender.send(Err(error)),
-                };
-                if sent.is_err() {
+                let mut over = false;
+                let scanned = known.scan(|new| {
+                    let sent = sender.try_send(Ok(new));
+                    over |= matches!(sent, Err(TrySendError::Disconnected(_)));
+                    sent.is_ok()
+                });
+                if let Err(error) = scanned {
+                    over |= sender.send(Err(error)).is_err();
+                }
+                if over {
                     return;
                 }
                 let cpu_time = clock.thread_cpu_time().saturating_sub(before);

@@ -30,7 +30,7 @@ pub(super) fn more_than_rings() -> Result<()> {
 
 /// What the manual promises.
 pub(super) fn five_hundred_and_twelve() -> Result<()> {
-    at_once(512, &["5s", "--duration", "150s"])
+    at_once(512, &["5s", "--duration", "240s"])
 }
 
 /// With a duration, ctpulse ends by itself: after a signal there is less than a second for its last output, which is long. Every

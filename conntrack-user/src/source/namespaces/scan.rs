@@ -6,6 +6,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    process,
 };
 
 use super::{Location, NAMED, Namespace, NamespaceError, OWN, inode_number, open};
@@ -19,33 +20,33 @@ const COMM: u64 = 16;
 pub struct KnownNamespaces(HashMap<u32, PathBuf>);
 
 impl KnownNamespaces {
-    /// Scans again. Returns the namespaces that are new, or in another place; they are held open. What cannot be opened (a process
-    /// that has just ended) is left out.
+    /// Scans again. Passes the namespaces that are new, or in another place, to `take`; they are held open. What `take` refuses is
+    /// not known, and the next scan finds it again. What cannot be opened (a process that has just ended) is left out.
     ///
     /// # Errors
     ///
     /// [`NamespaceError::Own`].
-    pub fn scan(&mut self) -> Result<Vec<Namespace>, NamespaceError> {
+    pub fn scan(&mut self, mut take: impl FnMut(Namespace) -> bool) -> Result<(), NamespaceError> {
         let mut seen: HashMap<u32, PathBuf> = HashMap::new();
-        let mut new = Vec::new();
         each(|inode, path, name| {
             if seen.contains_key(&inode) {
                 return;
             }
-            if self.0.get(&inode).is_none_or(|known| *known != path) {
-                match open(&path) {
-                    Ok(Some((fd, opened))) if opened == inode => new.push(Namespace {
-                        name: name(),
-                        inode,
-                        place: Location::Found(fd, path.clone()),
-                    }),
-                    _ => return,
-                }
+            let known = self.0.get(&inode).is_some_and(|known| *known == path);
+            let found = || match open(&path) {
+                Ok(Some((fd, opened))) if opened == inode => Some(Namespace {
+                    name: name(),
+                    inode,
+                    place: Location::Found(fd, path.clone()),
+                }),
+                _ => None,
+            };
+            if known || found().is_some_and(&mut take) {
+                seen.insert(inode, path);
             }
-            seen.insert(inode, path);
         })?;
         self.0 = seen;
-        Ok(new)
+        Ok(())
     }
 }
 
@@ -76,7 +77,7 @@ impl Namespace {
 }
 
 /// Calls `visit` for every name and process with the inode number of its namespace, the path to that, and what to call it: names
-/// first, then processes by their ids.
+/// first, then processes by their ids. Not for this process, which visits the namespaces that it watches.
 fn each(mut visit: impl FnMut(u32, PathBuf, &dyn Fn() -> Text)) -> Result<(), NamespaceError> {
     let device = fs::metadata(OWN).map_err(NamespaceError::Own)?.dev();
     let mut visit = |path: PathBuf, name: &dyn Fn() -> Text| {
@@ -91,8 +92,9 @@ fn each(mut visit: impl FnMut(u32, PathBuf, &dyn Fn() -> Text)) -> Result<(), Na
     for (name, path) in by_name(Path::new(NAMED)) {
         visit(path, &|| name.clone());
     }
+    let own = OsString::from(process::id().to_string());
     for (pid, process) in entries(Path::new("/proc")) {
-        if pid.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+        if pid != own && pid.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
             visit(process.join("ns/net"), &|| {
                 let comm = files::read_start(&process.join("comm"), COMM).unwrap_or_default();
                 format!("{}[{}]", comm.trim(), pid.display()).into()

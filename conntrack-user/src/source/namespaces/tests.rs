@@ -17,18 +17,25 @@ fn our_own_is_there_and_comes_first() {
     assert!(all.iter().skip(1).all(|other| other.inode != own.inode));
 }
 
+/// The tests run beside other processes in their namespace.
 #[test]
 fn known_ones_are_not_found_again() {
     let own = Namespace::own().unwrap().inode;
-    let finds_own = |known: &mut KnownNamespaces| {
-        let found = known.scan().unwrap();
-        found.iter().any(|namespace| namespace.inode == own)
+    let finds_own = |known: &mut KnownNamespaces, taken: bool| {
+        let mut found = false;
+        let take = |namespace: Namespace| {
+            found |= namespace.inode == own;
+            taken
+        };
+        known.scan(take).unwrap();
+        found
     };
     let (_, mut known) = Namespace::all().unwrap();
-    assert!(!finds_own(&mut known));
+    assert!(!finds_own(&mut known, true));
     let mut known = KnownNamespaces::default();
-    assert!(finds_own(&mut known));
-    assert!(!finds_own(&mut known));
+    for (taken, found) in [(false, true), (true, true), (true, false)] {
+        assert_eq!(finds_own(&mut known, taken), found);
+    }
 }
 
 #[test]
