@@ -4,6 +4,7 @@
 use std::{
     ffi::CStr,
     io,
+    mem::offset_of,
     os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
 };
 
@@ -15,7 +16,6 @@ mod command {
     pub(super) const PROG_LOAD: libc::c_long = 5;
     pub(super) const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
     pub(super) const RAW_TRACEPOINT_OPEN: libc::c_long = 17;
-    pub(super) const BTF_LOAD: libc::c_long = 18;
     pub(super) const BTF_GET_FD_BY_ID: libc::c_long = 19;
     pub(super) const BTF_GET_NEXT_ID: libc::c_long = 23;
 }
@@ -84,18 +84,14 @@ struct Load {
     line_info_cnt: u32,
     attach_btf_id: u32,
     attach_btf_obj_fd: u32,
+    /// Without it the structure would end in padding, which has any value; 7.3 takes that for a number of relocations.
+    core_relo_cnt: u32,
 }
 
-/// What `BPF_BTF_LOAD` takes.
-#[repr(C)]
-#[derive(Default)]
-struct LoadTypes {
-    btf: u64,
-    btf_log_buf: u64,
-    btf_size: u32,
-    btf_log_size: u32,
-    btf_log_level: u32,
-}
+const _: () = assert!(
+    size_of::<Load>() == offset_of!(Load, core_relo_cnt) + size_of::<u32>(),
+    "the kernel reads no padding"
+);
 
 /// What `BPF_RAW_TRACEPOINT_OPEN` takes; without a name the program is put where it was loaded for.
 #[repr(C)]
@@ -155,8 +151,6 @@ struct LinkInfo {
 unsafe impl Attributes for Map {}
 // SAFETY: its addresses are those of slices and of the license, which outlive the call (`TracingProgram::load_with`).
 unsafe impl Attributes for Load {}
-// SAFETY: its address is that of a constant (`own_types`).
-unsafe impl Attributes for LoadTypes {}
 // SAFETY: the only address is 0.
 unsafe impl Attributes for Open {}
 // SAFETY: there are no addresses; the kernel writes `next_id`.
@@ -202,34 +196,6 @@ pub(super) fn make_map() -> io::Result<()> {
     bpf_fd(command::MAP_CREATE, &mut map).map(drop)
 }
 
-/// The smallest type information there is: one integer, `i`. Little-endian, as are all processors that programs are built for.
-#[rustfmt::skip]
-const ONE_TYPE: [u8; 43] = [
-    // struct btf_header: magic, version, flags, length; types and strings, each with its offset and length.
-    0x9f, 0xeb, 1, 0, 24, 0, 0, 0,
-    0, 0, 0, 0, 16, 0, 0, 0,
-    16, 0, 0, 0, 3, 0, 0, 0,
-    // struct btf_type: its name, BTF_KIND_INT, its size in bytes; then its size in bits.
-    1, 0, 0, 0, 0, 0, 0, 1,
-    4, 0, 0, 0, 32, 0, 0, 0,
-    0, b'i', 0,
-];
-
-/// Types for programs to be loaded with. They have none to describe, but 7.3 looks for some all the same (`bpf_prepare_btf_info`), once
-/// a program was loaded.
-///
-/// # Errors
-///
-/// The kernel's answer.
-pub(super) fn own_types() -> io::Result<OwnedFd> {
-    let mut load = LoadTypes {
-        btf: ONE_TYPE.as_ptr() as u64,
-        btf_size: u32::try_from(ONE_TYPE.len()).map_err(io::Error::other)?,
-        ..LoadTypes::default()
-    };
-    bpf_fd(command::BTF_LOAD, &mut load)
-}
-
 /// A program to be loaded for a function.
 pub(super) struct TracingProgram<'a> {
     pub(super) name: &'a str,
@@ -240,8 +206,6 @@ pub(super) struct TracingProgram<'a> {
     pub(super) function: u32,
     /// The types that the number is of; `None`: those of vmlinux.
     pub(super) types: Option<&'a OwnedFd>,
-    /// Types of the program's own ([`own_types`]); `None` where there are none.
-    pub(super) own_types: Option<&'a OwnedFd>,
 }
 
 impl TracingProgram<'_> {
@@ -275,7 +239,6 @@ impl TracingProgram<'_> {
             license: LICENSE.as_ptr() as u64,
             prog_name: name,
             expected_attach_type: if self.at_return { FEXIT } else { FENTRY },
-            prog_btf_fd: self.own_types.map_or(0, number),
             attach_btf_id: self.function,
             attach_btf_obj_fd: self.types.map_or(0, number),
             ..Load::default()

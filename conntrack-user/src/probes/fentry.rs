@@ -88,8 +88,6 @@ pub(super) struct Trampolines<'a> {
     /// Made when the first program is asked for; the same error for all that follow.
     programs: Option<Result<Instructions, Arc<ObjectError>>>,
     module: Option<Result<OwnedFd, Arc<io::Error>>>,
-    /// Types for the programs themselves; kernels that refuse them do without.
-    own_types: Option<Option<OwnedFd>>,
 }
 
 impl<'a> Trampolines<'a> {
@@ -100,7 +98,6 @@ impl<'a> Trampolines<'a> {
             globals,
             programs: None,
             module: None,
-            own_types: None,
         }
     }
 
@@ -133,14 +130,12 @@ impl<'a> Trampolines<'a> {
                 )
             }
         };
-        let own_types = self.own_types.get_or_insert_with(|| bpf::own_types().ok());
         let program = TracingProgram {
             name,
             instructions,
             at_return: program.at_return,
             function: target.id,
             types,
-            own_types: own_types.as_ref(),
         };
         let program = program.load().map_err(|cause| FentryError::Refused {
             program: name,
