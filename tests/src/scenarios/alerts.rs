@@ -293,7 +293,7 @@ pub(super) fn probe_mismatch() -> Result<()> {
             "--object",
             WRONG,
             "--no-fentry",
-            "--without-function=nf_ct_delete",
+            "--without-function=__nf_conntrack_confirm",
         ],
     )?;
     for port in 1..=FLOWS {
