@@ -31,12 +31,15 @@ entry!(hash_insert, hash_insert_fentry => hash_insert_entered);
 /// Entry of `nf_conntrack_hash_check_insert(struct nf_conn *ct)`, which ctnetlink and BPF call.
 #[inline(always)]
 fn check_insert_entered<C: AtEntry>(ctx: &C) -> Option<()> {
+    save_given(ctx, Function::NfConntrackHashCheckInsert)
+}
+
+/// Saves the conntrack that a function was given first.
+#[inline(always)]
+fn save_given<C: AtEntry>(ctx: &C, function: Function) -> Option<()> {
     let given = argument(ctx, 0)?;
-    save(
-        ctx,
-        Function::NfConntrackHashCheckInsert,
-        EntryContext::with(given.slot, given.ct.address()),
-    );
+    let context = EntryContext::with(given.slot, given.ct.address());
+    save(ctx, function, context);
     Some(())
 }
 
@@ -64,13 +67,7 @@ exit!(check_insert_return, check_insert_fexit => check_insert_returned);
 /// The same entry where [`Function::NfConntrackHashInsert`] cannot be probed.
 #[inline(always)]
 fn check_inserts_entered<C: AtEntry>(ctx: &C) -> Option<()> {
-    let given = argument(ctx, 0)?;
-    save(
-        ctx,
-        Function::NfConntrackHashCheckInsertInserts,
-        EntryContext::with(given.slot, given.ct.address()),
-    );
-    Some(())
+    save_given(ctx, Function::NfConntrackHashCheckInsertInserts)
 }
 
 entry!(check_inserts, check_inserts_fentry => check_inserts_entered);

@@ -152,7 +152,10 @@ fn fentry(plan: &Plan, facts: &HostFacts) -> Vec<DoctorFinding> {
         // That is said of the privileges.
         (Err(NoFentry::NotAllowed), _) => return Vec::new(),
         (Err(reason), _) if plan.probes.is_empty() => {
-            return vec![ok(name, format!("not to be had here: {reason}"))];
+            return vec![DoctorFinding {
+                status: RequirementStatus::Missing,
+                ..ok(name, format!("not to be had here: {reason}"))
+            }];
         }
         (Err(reason), _) => {
             return vec![ok(name, format!("kprobes are used instead: {reason}"))];

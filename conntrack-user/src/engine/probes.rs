@@ -49,6 +49,19 @@ pub(super) struct RequestedProbes {
     pub(super) latency: bool,
 }
 
+/// Probes that are attached, and not read yet.
+pub(super) struct NextProbes {
+    outcome: Outcome,
+    waiting: bool,
+}
+
+impl NextProbes {
+    /// Whether any is attached.
+    pub(super) fn is_any(&self) -> bool {
+        self.outcome.attached.is_some()
+    }
+}
+
 /// The probes and their state over the run.
 pub(super) struct ProbeLifecycle {
     requested: RequestedProbes,
@@ -103,10 +116,25 @@ impl ProbeLifecycle {
 
     /// Attaches what this host supports now.
     pub(super) fn attach(&mut self, facts: HostFacts) {
+        let next = self.attach_beside(facts);
+        self.switch(next);
+    }
+
+    /// Attaches what this host supports now, beside the probes that are read.
+    pub(super) fn attach_beside(&self, facts: HostFacts) -> NextProbes {
         let facts = self.adjusted(facts);
-        self.waiting = matches!(self.requested.settings.request, ProbeRequest::Group(_))
+        let waiting = matches!(self.requested.settings.request, ProbeRequest::Group(_))
             && matches!(facts.conntrack, Support::No(_));
         let outcome = self.plan_and_attach(&facts);
+        if outcome.attached.is_some() {
+            wait_for_calls_in_flight();
+        }
+        NextProbes { outcome, waiting }
+    }
+
+    /// Reads these probes from now on.
+    pub(super) fn switch(&mut self, NextProbes { outcome, waiting }: NextProbes) {
+        self.waiting = waiting;
         self.status = Rc::new(ProbeStatus {
             number: self.status.number + 1,
             report: outcome.report(),
@@ -115,9 +143,6 @@ impl ProbeLifecycle {
         let (attached, maps) = outcome.attached.unzip();
         self.attached = attached;
         self.maps = maps.map(Rc::new);
-        if self.maps.is_some() {
-            wait_for_calls_in_flight();
-        }
     }
 
     /// The host without what the user does not want, and without what was disproved.
@@ -137,24 +162,32 @@ impl ProbeLifecycle {
         facts
     }
 
+    /// Whether it is not known yet that there is no alternative for what broke a law.
+    pub(super) fn may_have_alternative(&self, law: &'static str) -> bool {
+        self.attached.is_some() && !self.irreplaceable.contains(&law)
+    }
+
     /// Gives up one of the attached functions whose counts broke a law about `population`, if another can be probed instead, from
     /// the next time that probes are attached.
     pub(super) fn give_up(
         &mut self,
         law: &'static str,
         population: Selector,
+        facts: &HostFacts,
     ) -> Option<Replacement> {
         let attached = self.attached.as_ref()?;
-        if self.irreplaceable.contains(&law) {
-            return None;
-        }
-        let facts = self.adjusted(HostFacts::probe());
+        let facts = self.adjusted(facts.clone());
         let found = replacement(law, population, attached.attachments(), &facts);
         match found {
             Some(replacement) => self.disproved.push(replacement.disproved),
-            None => self.irreplaceable.push(law),
+            None => self.has_no_alternative(law),
         }
         found
+    }
+
+    /// Looks for no alternative for what broke a law any more.
+    pub(super) fn has_no_alternative(&mut self, law: &'static str) {
+        self.irreplaceable.push(law);
     }
 
     fn plan_and_attach(&self, facts: &HostFacts) -> Outcome {
@@ -170,10 +203,11 @@ impl ProbeLifecycle {
         attach(&plan, &facts.kernel, object.unwrap_or(OBJECT))
     }
 
-    /// Detaches the probes: nf_conntrack was unloaded, or others are to be attached.
-    pub(super) fn lose(&mut self, reason: &str) {
+    /// Reads the probes no more: nf_conntrack was unloaded, or others are read instead. They are detached when what this returns
+    /// is dropped, which takes the kernel some time.
+    pub(super) fn lose(&mut self, reason: &str) -> Option<Attached> {
         let missing = all_missing(&MissingReason::Lost(reason.to_owned()));
-        self.attached = None;
+        let attached = self.attached.take();
         self.maps = None;
         self.status = Rc::new(ProbeStatus {
             number: self.status.number + 1,
@@ -181,6 +215,7 @@ impl ProbeLifecycle {
             coverage: coverage(&missing),
         });
         self.waiting = true;
+        attached
     }
 
     /// Whether the probes wait for nf_conntrack to be loaded.

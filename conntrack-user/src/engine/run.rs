@@ -14,6 +14,7 @@ use crate::{
         gathered::{Gathered, Said},
         hook::AlertHook,
         instance::LAST_READING_WAIT,
+        others,
         probes::{ProbeLifecycle, RequestedProbes},
         rings::RingPool,
         scanner::Scanner,
@@ -94,6 +95,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             Some(root) => root.kernel_release().ok(),
             None => Some(facts.kernel.clone()),
         };
+        others::notify(&settings.target, &diagnostics);
         let (found, known) = watch::find(&settings.target)?;
         let single = watch::single(&settings.target, &found);
         let counting = settings.top.map(top::counting);

@@ -7,7 +7,6 @@ use crate::{
         diagnostics::Diagnostics,
         error::EngineError,
         instance::WatchedInstance,
-        others,
         scanner::Scanner,
         settings::{NamespaceChoice, Target},
     },
@@ -96,7 +95,6 @@ impl WatchList {
         now: Duration,
         diagnostics: Diagnostics,
     ) -> Self {
-        others::notify(&target, &diagnostics);
         Self {
             target,
             per_cpu,

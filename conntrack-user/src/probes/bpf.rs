@@ -42,7 +42,8 @@ const NAME: usize = 16;
 ///
 /// # Safety
 ///
-/// Every address in it must be 0, or that of memory which the command may read or write as far as the attributes say.
+/// Every address in it must be 0, or that of memory which the command may read or write as far as the attributes say. It must have
+/// no padding, which has any value: the kernel reads all bytes.
 unsafe trait Attributes {}
 
 /// `BPF_LINK_TYPE_PERF_EVENT` of `enum bpf_link_type`.

@@ -19,7 +19,9 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             let reason = "nf_conntrack was unloaded";
             self.diagnostics
                 .notify(format_args!("{reason}; waiting for it to come back"));
-            return self.detach_probes(reason);
+            let durations = self.all_durations();
+            drop(self.probes.lose(reason));
+            return self.spread_probes(durations);
         }
         if present && self.probes.is_waiting() {
             self.probes.attach(HostFacts::probe());
@@ -33,12 +35,10 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         Ok(Vec::new())
     }
 
-    /// Detaches the probes; what they have counted up to now is kept.
-    pub(super) fn detach_probes(&mut self, reason: &str) -> Result<Vec<Record>, EngineError> {
+    /// What the probes have counted up to now, in the order of the instances.
+    pub(super) fn all_durations(&self) -> Vec<Option<Durations>> {
         let durations = self.watch.instances.iter().map(|i| self.durations(&i.info));
-        let durations: Vec<_> = durations.collect();
-        self.probes.lose(reason);
-        self.spread_probes(durations)
+        durations.collect()
     }
 
     /// Switches every instance to the current probes, and takes new baselines. `durations` is what the previous probes had
