@@ -63,9 +63,11 @@ impl Sink for Selected {
                 (self.kinds.is_empty() || self.kinds.iter().any(|kind| event.kind == *kind))
                     && self.filter.matches(event.tuple.as_ref())
             }
-            Record::Sample(_) | Record::Crosscheck(_) | Record::Alert(_) | Record::Burst(_) => {
-                false
-            }
+            Record::Sample(_)
+            | Record::Crosscheck(_)
+            | Record::Alert(_)
+            | Record::Burst(_)
+            | Record::Verdict(_) => false,
         };
         if selected {
             self.inner.write(record)

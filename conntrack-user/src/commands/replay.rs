@@ -1,6 +1,7 @@
 //! `ctpulse replay`: a recording, shown as the stream it was.
 
 use std::{
+    collections::VecDeque,
     io::{self, BufRead, Read, Write},
     path::{Path, PathBuf},
     time::Duration,
@@ -22,7 +23,7 @@ use crate::{
         outlet::Outlet,
         signals::Shutdown,
     },
-    model::record::Record,
+    model::{record::Record, verdict::Completion},
     output::Sink,
     recording::{
         self, RecordingError,
@@ -50,6 +51,19 @@ pub(super) struct Opened {
     more_damages: u64,
     /// Where damages are told as they are met.
     diagnostics: Option<Diagnostics>,
+    /// Makes the verdicts that an old recording lacks.
+    completion: Completion,
+    /// Records that come before the rest of the recording.
+    ahead: VecDeque<RecordedRecord>,
+    ended: bool,
+}
+
+/// A record of a recording.
+pub(super) struct RecordedRecord {
+    /// The line as it was written; `None` of what it lacks.
+    pub(super) text: Option<String>,
+    /// The record; `None` when this version does not know such records.
+    pub(super) record: Option<Record>,
 }
 
 impl Opened {
@@ -71,11 +85,37 @@ impl Opened {
             damages: Vec::new(),
             more_damages: 0,
             diagnostics,
+            completion: Completion::default(),
+            ahead: VecDeque::new(),
+            ended: false,
         })
     }
 
-    /// The next line; what cannot be read is left out.
-    pub(super) fn next_entry(&mut self) -> Result<Option<RecordedLine>, Failure> {
+    /// The next record, with the verdicts that the recording lacks; what cannot be read is left out.
+    pub(super) fn next_entry(&mut self) -> Result<Option<RecordedRecord>, Failure> {
+        if self.ahead.is_empty() && !self.ended {
+            let line = self.next_line()?;
+            self.ended = line.is_none();
+            let record = line.as_ref().and_then(|line| line.record.as_ref());
+            // What this version does not know changes no verdict.
+            let made = match (&line, record) {
+                (Some(_), None) => Vec::new(),
+                (_, next) => self.completion.before(next),
+            };
+            self.ahead
+                .extend(made.into_iter().map(|record| RecordedRecord {
+                    text: None,
+                    record: Some(record),
+                }));
+            self.ahead.extend(line.map(|line| RecordedRecord {
+                text: Some(line.text),
+                record: line.record,
+            }));
+        }
+        Ok(self.ahead.pop_front())
+    }
+
+    fn next_line(&mut self) -> Result<Option<RecordedLine>, Failure> {
         loop {
             match self.player.next_item() {
                 Ok(Some(PlayerItem::Line(entry))) => return Ok(Some(*entry)),
@@ -228,9 +268,12 @@ impl ReplaySink {
         }
     }
 
-    fn write(&mut self, entry: &RecordedLine) -> io::Result<()> {
+    fn write(&mut self, entry: &RecordedRecord) -> io::Result<()> {
         match self {
-            Self::Lines(out) => writeln!(out, "{}", entry.text),
+            Self::Lines(out) => match &entry.text {
+                Some(text) => writeln!(out, "{text}"),
+                None => Ok(()),
+            },
             Self::Sink(sink) => entry
                 .record
                 .as_ref()

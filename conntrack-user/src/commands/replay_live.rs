@@ -10,16 +10,13 @@ use crate::{
     commands::{
         Failure,
         live::{Feed, show, theme},
-        replay::Opened,
+        replay::{Opened, RecordedRecord},
         screen::{is_interactive, restore},
     },
     engine::{diagnostics::Diagnostics, drive::until_signalled, outlet::Outlet},
     model::record::Record,
     output::live::{App, Input},
-    recording::{
-        pace::{Pace, Speed},
-        player::RecordedLine,
-    },
+    recording::pace::{Pace, Speed},
 };
 
 /// The most records read at once, so that keys are handled in between.
@@ -34,7 +31,7 @@ struct Playing {
     /// When playback started at the current speed.
     start: Duration,
     /// The next record and when it is due; `None` at the end.
-    next: Option<(RecordedLine, Duration)>,
+    next: Option<(RecordedRecord, Duration)>,
     /// Whether playback is paused.
     paused: bool,
     /// Intervals to show although playback is paused.
@@ -79,7 +76,7 @@ impl Playing {
     }
 
     /// When a record is due: samples have a time of their own, the records after them are due with them.
-    fn due_of(&mut self, entry: &RecordedLine) -> Duration {
+    fn due_of(&mut self, entry: &RecordedRecord) -> Duration {
         match &entry.record {
             Some(Record::Sample(sample)) => self.start + self.pace.due(sample.time.0),
             _ => self.start,

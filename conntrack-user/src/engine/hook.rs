@@ -23,7 +23,7 @@ use super::{event_loop, worker};
 use crate::{
     config::HookLimits,
     engine::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings},
-    model::record::{Alert, Record},
+    model::record::{Alert, InstanceVerdict, Record},
     text::Text,
 };
 
@@ -39,7 +39,7 @@ const LOGGED_BYTES: usize = 8 * 1024;
 /// Runs a command for each notification. Dropping it waits up to [`LAST_WAIT`] for the commands, then kills them.
 pub struct AlertHook {
     limits: HookLimits,
-    queue: Option<mpsc::Sender<Alert>>,
+    queue: Option<mpsc::Sender<Notice>>,
     ending: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     dropped: u64,
@@ -88,10 +88,15 @@ impl AlertHook {
         })
     }
 
-    /// Queues a notification for the command. Never blocks; when the queue is full, the notification is dropped and counted.
-    pub fn notify(&mut self, alert: &Alert) {
+    /// Queues a notification for the command, with the verdict on its instance. Never blocks; when the queue is full, the
+    /// notification is dropped and counted.
+    pub fn notify(&mut self, alert: &Alert, verdict: Option<&InstanceVerdict>) {
+        let notice = Notice {
+            alert: alert.clone(),
+            verdict: verdict.map_or_else(String::new, InstanceVerdict::text),
+        };
         let queue = self.queue.as_ref();
-        let queued = queue.is_some_and(|queue| queue.try_send(alert.clone()).is_ok());
+        let queued = queue.is_some_and(|queue| queue.try_send(notice).is_ok());
         if !queued {
             if self.dropped == 0 {
                 self.log.notify(&format!(
@@ -133,6 +138,14 @@ impl HookLog {
     }
 }
 
+/// What a command is run for.
+#[derive(Debug)]
+struct Notice {
+    alert: Alert,
+    /// The sentences of the verdict.
+    verdict: String,
+}
+
 fn title(alert: &Alert) -> String {
     format!("{} {} in {}", alert.name, alert.status, alert.instance)
 }
@@ -146,7 +159,7 @@ struct Worker {
 
 impl Worker {
     /// Runs commands until the queue is closed and empty, or [`LAST_WAIT`] after `ended`.
-    async fn serve(self, mut waiting: mpsc::Receiver<Alert>, ended: oneshot::Receiver<()>) {
+    async fn serve(self, mut waiting: mpsc::Receiver<Notice>, ended: oneshot::Receiver<()>) {
         let mut running = JoinSet::new();
         let deadline = async {
             // An error means that the sender is gone, which is a shutdown as well.
@@ -159,8 +172,8 @@ impl Worker {
                 () = &mut deadline => break,
                 Some(_) = running.join_next() => {}
                 alert = waiting.recv(), if running.len() < self.limits.at_once => match alert {
-                    Some(alert) => {
-                        running.spawn(self.clone().run(alert));
+                    Some(notice) => {
+                        running.spawn(self.clone().run(notice));
                     }
                     // The queue is closed and empty.
                     None if running.is_empty() => return,
@@ -182,10 +195,10 @@ impl Worker {
     }
 
     /// Runs the command for one notification, and reports failures.
-    async fn run(self, alert: Alert) {
-        let title = title(&alert);
+    async fn run(self, notice: Notice) {
+        let title = title(&notice.alert);
         let limit = self.limits.timeout;
-        match self.supervise(alert).await {
+        match self.supervise(notice).await {
             Ok(Some(status)) if status.success() => {}
             Ok(Some(status)) => self
                 .log
@@ -201,7 +214,8 @@ impl Worker {
 
     #[expect(clippy::disallowed_methods, reason = "the commands run here")]
     /// Runs the command; returns its exit status, or `None` if it had to be killed.
-    async fn supervise(&self, alert: Alert) -> io::Result<Option<ExitStatus>> {
+    async fn supervise(&self, notice: Notice) -> io::Result<Option<ExitStatus>> {
+        let Notice { alert, verdict } = notice;
         let mut process = Command::new("sh");
         process
             .arg("-c")
@@ -221,6 +235,7 @@ impl Worker {
                     .map(Text::to_string)
                     .unwrap_or_default(),
             )
+            .env("CTPULSE_VERDICT", verdict)
             .stdin(Stdio::piped())
             // Our stdout is for data, and our stderr may be hidden by the live view.
             .stdout(Stdio::piped())

@@ -349,7 +349,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         if let Some(hook) = &mut self.hook {
             for record in &records {
                 if let Record::Alert(alert) = record {
-                    hook.notify(alert);
+                    hook.notify(alert, self.monitor.verdict(&alert.instance));
                 }
             }
         }

@@ -13,6 +13,7 @@ pub mod rates;
 pub mod record;
 pub mod report;
 pub mod top;
+pub mod verdict;
 pub mod verify;
 
 #[cfg(test)]

@@ -89,9 +89,11 @@ impl<W: Write> Sink for EventLines<W> {
             Record::Event(event) => self.event(event),
             Record::Summary(summary) => self.summary(summary),
             Record::Top(top) => self.top(top),
-            Record::Sample(_) | Record::Crosscheck(_) | Record::Alert(_) | Record::Burst(_) => {
-                Ok(())
-            }
+            Record::Sample(_)
+            | Record::Crosscheck(_)
+            | Record::Alert(_)
+            | Record::Burst(_)
+            | Record::Verdict(_) => Ok(()),
         }
     }
 

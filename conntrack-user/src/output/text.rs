@@ -4,6 +4,7 @@ mod cells;
 mod columns;
 mod style;
 mod summary;
+mod verdict;
 mod wrong;
 
 use std::io::{self, Write};
@@ -20,7 +21,10 @@ use crate::{
         alert::AlertId,
         forecast::TimeToFull,
         kernel::counters::{Counter, named},
-        record::{Alert, Burst, Crosscheck, Hello, PerCpu, Record, Sample, Summary, Top, Verdict},
+        record::{
+            Alert, Burst, Crosscheck, Hello, InstanceVerdict, PerCpu, Record, Sample, Summary, Top,
+            Verdict,
+        },
     },
     output::{
         Sink, bursts,
@@ -313,6 +317,19 @@ impl<W: Write> TextSink<W> {
         Ok(())
     }
 
+    /// Only that of the whole run: before, the columns show the same.
+    fn verdict(&mut self, verdict: &InstanceVerdict) -> io::Result<()> {
+        if !verdict.closing {
+            return Ok(());
+        }
+        let width = self.size.map(|size| usize::from(size.columns));
+        let instance = self.instances.then_some(&verdict.instance);
+        for (line, tone) in verdict::lines(verdict, instance, width) {
+            self.line(&line, tone)?;
+        }
+        Ok(())
+    }
+
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         for instance in &summary.instances {
             for (line, tone) in summary::lines(summary.duration_s, instance) {
@@ -340,6 +357,7 @@ impl<W: Write> Sink for TextSink<W> {
             Record::Event(_) => Ok(()),
             Record::Burst(burst) => self.burst(burst),
             Record::Top(top) => self.top(top),
+            Record::Verdict(verdict) => self.verdict(verdict),
             Record::Summary(summary) => self.summary(summary),
         }
     }

@@ -66,6 +66,17 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
+    (
+        "model::verdict",
+        &[
+            "clock",
+            "model::kernel",
+            "model::alert",
+            "model::record",
+            "reading",
+            "text",
+        ],
+    ),
     ("model::monitor", &["model", "reading", "clock", "text"]),
     // The way out.
     ("output", &["model", "text"]),

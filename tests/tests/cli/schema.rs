@@ -176,7 +176,23 @@ fn it_is_a_schema() -> Result<()> {
 fn recordings_are_as_it_says_and_have_records_of_every_type() -> Result<()> {
     let (described, recorded) = (described()?, recorded()?);
     let mut seen = BTreeSet::new();
-    for file in fixtures(".ctp")? {
+    let (tree, dir) = (Tree::of("6.18/t0")?, tempfile::tempdir()?);
+    let todays = dir.path().join("todays.ctp");
+    let todays = todays.to_str().context("the path is no UTF-8")?;
+    let root = tree.root();
+    let root = root.to_str().context("the path is no UTF-8")?;
+    run(&[
+        "record",
+        todays,
+        "--proc-root",
+        root,
+        "--duration",
+        "200ms",
+        "--interval",
+        "50ms",
+    ])?
+    .success();
+    for file in fixtures(".ctp")?.into_iter().chain([todays.into()]) {
         let path = file.to_str().context("the path is no UTF-8")?;
         let replay = run(&["replay", path, "--format", "json"])?
             .success()
@@ -228,7 +244,13 @@ fn streams_of_every_era_are_as_it_says() -> Result<()> {
             let lines = stream(kernel, args)?;
             let types = check_all(&todays, lines.iter().map(String::as_str))
                 .with_context(|| format!("{kernel} {args:?}"))?;
-            assert!(types.is_superset(&["hello", "sample", "summary"].map(str::to_owned).into()));
+            assert!(
+                types.is_superset(
+                    &["hello", "sample", "summary", "verdict"]
+                        .map(str::to_owned)
+                        .into()
+                )
+            );
         }
     }
     Ok(())
@@ -316,7 +338,7 @@ fn it_refuses_what_breaks_the_contract() -> Result<()> {
 fn what_it_does_not_describe_is_allowed_and_found_here() -> Result<()> {
     let more = [
         alert(|alert| alert["severity"] = 3.into()),
-        json!({"type": "verdict"}).to_string(),
+        json!({"type": "forecast"}).to_string(),
     ];
     for line in &more {
         check(&contract()?, line)?;

@@ -95,6 +95,7 @@ impl History {
             Record::Alert(alert) => {
                 self.note(nanos(alert.time), Happening::Record(Record::Alert(alert)));
             }
+            Record::Verdict(_) => {}
             Record::Summary(summary) => self.summary = Some(*summary),
         }
     }

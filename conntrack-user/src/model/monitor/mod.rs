@@ -26,8 +26,9 @@ use crate::{
         burst,
         kernel::{origin::unavailable, per_counter::PerCounter},
         overhead::{Meter, Overhead},
-        record::{Hello, Instance, Record, SCHEMA, Summary},
+        record::{Hello, Instance, InstanceVerdict, Record, SCHEMA, Summary},
         top::talkers::{TopSettings, TopTalkers},
+        verdict::Verdicts,
     },
     reading::{
         EndedReading, InstanceInfo, InstanceReading, Purpose, Reading, coverage::Coverage,
@@ -84,6 +85,7 @@ pub struct Monitor {
     probes: Rc<ProbeStatus>,
     watched: Vec<Watched>,
     top: Option<TopTalkers>,
+    verdicts: Verdicts,
     events: EventCounter,
     ended: Ended,
     meter: Meter,
@@ -108,6 +110,7 @@ impl Monitor {
             kernel_release: None,
             probes,
             watched: Vec::new(),
+            verdicts: Verdicts::default(),
             events: EventCounter::default(),
             ended: Ended::default(),
             meter: Meter::default(),
@@ -142,6 +145,10 @@ impl Monitor {
             self.overhead = self.meter.observe(usage).or(self.overhead);
         }
         observed.records.splice(0..0, self.hello());
+        for record in &observed.records {
+            self.verdicts.take(record);
+        }
+        observed.records.extend(self.verdicts.changed());
         if reading.purpose == Purpose::Last {
             self.finish(reading.at, &mut observed);
         }
@@ -154,6 +161,12 @@ impl Monitor {
     pub fn disagrees(&self, info: &InstanceInfo, reading: &InstanceReading) -> bool {
         let watched = self.watched.iter().find(|w| w.info.id == info.id);
         watched.is_some_and(|watched| watched.monitor.disagrees(reading))
+    }
+
+    /// The verdict on an instance, once it had an interval.
+    #[must_use]
+    pub fn verdict(&self, instance: &Text) -> Option<&InstanceVerdict> {
+        self.verdicts.current(instance)
     }
 
     /// The overhead of ctpulse, once it was measured.
@@ -308,6 +321,20 @@ impl Monitor {
         Some(Record::Hello(Box::new(hello)))
     }
 
+    /// Reports the verdicts of the whole run, which the top talkers of the whole run are part of.
+    fn close_verdicts(&mut self, observed: &mut Observed) {
+        for record in &observed.records {
+            if let Record::Top(top) = record
+                && top.closing
+            {
+                self.verdicts.take(record);
+            }
+        }
+        let names = self.watched.iter().map(|w| &w.info.name);
+        let closing = self.verdicts.closing(names);
+        observed.records.extend(closing);
+    }
+
     /// Ends the run: open bursts, top talkers of the whole run, and the summary.
     fn finish(&mut self, at: Instant, observed: &mut Observed) {
         for watched in &mut self.watched {
@@ -321,6 +348,7 @@ impl Monitor {
                     .extend(closing.into_iter().map(Record::Top));
             }
         }
+        self.close_verdicts(observed);
         let (ended, closing, left_out) = std::mem::take(&mut self.ended).into_parts();
         observed
             .records

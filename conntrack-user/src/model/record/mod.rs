@@ -10,6 +10,7 @@ mod hello;
 mod sample;
 mod summary;
 mod top;
+mod verdict;
 mod wire;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,10 @@ pub use self::{
     sample::{AlertState, Buckets, Peak, PerCpu, Percentiles, Sample, Skew, SourceKind},
     summary::{InstanceSummary, Summary, Total},
     top::{Top, TopRow, TopTable},
+    verdict::{
+        BusiestBucket, HighestUse, InstanceVerdict, Loss, LossKind, Proof, Severity, TopShare,
+        VerdictFacts,
+    },
     wire::{Ordered, Time},
 };
 
@@ -45,6 +50,8 @@ pub enum Record {
     Burst(Burst),
     /// Top talkers, by several measures.
     Top(Top),
+    /// What an operator wants to know first, when it has changed, and at the end of the run.
+    Verdict(Box<InstanceVerdict>),
     /// The totals of the run. Comes last.
     Summary(Box<Summary>),
 }
@@ -60,6 +67,7 @@ impl Record {
             Self::Alert(alert) => Some(alert.time),
             Self::Burst(burst) => Some(burst.end),
             Self::Top(top) => Some(top.time),
+            Self::Verdict(verdict) => Some(verdict.time),
             Self::Hello(_) | Self::Summary(_) => None,
         }
     }

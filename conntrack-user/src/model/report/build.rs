@@ -92,6 +92,7 @@ impl Builder {
                     self.instances[at].add_talkers(top);
                 }
             }
+            Record::Verdict(_) => {}
             Record::Summary(summary) => {
                 for instance in &summary.instances {
                     if let Some(at) = self.at(&instance.name) {

@@ -1,0 +1,98 @@
+//! The verdict on each instance: is the table filling, were flows lost, by whom, and can the counts be trusted.
+//!
+//! It is made of records alone, so that it is the same live and from a recording.
+
+mod completion;
+mod sentences;
+mod tracker;
+
+use std::collections::HashMap;
+
+use self::tracker::Tracker;
+pub use self::{completion::Completion, sentences::sentences};
+use crate::{
+    model::record::{Hello, InstanceVerdict, Record},
+    reading::probes::Probes,
+    text::Text,
+};
+
+/// Follows the records of all instances.
+#[derive(Debug, Default)]
+pub struct Verdicts {
+    probes: Option<Probes>,
+    trackers: HashMap<Text, Tracker>,
+    /// The instances whose samples were taken since the last verdicts, in order.
+    sampled: Vec<Text>,
+}
+
+impl Verdicts {
+    /// Takes a record.
+    pub fn take(&mut self, record: &Record) {
+        match record {
+            Record::Hello(hello) => self.follow(hello),
+            Record::Sample(sample) => {
+                let tracker = self
+                    .trackers
+                    .entry(sample.instance.clone())
+                    .or_insert_with(|| Tracker::new(sample));
+                tracker.take_sample(sample, self.probes.as_ref());
+                self.sampled.push(sample.instance.clone());
+            }
+            Record::Crosscheck(crosscheck) => {
+                if let Some(tracker) = self.trackers.get_mut(&crosscheck.instance) {
+                    tracker.take_checks(&crosscheck.checks);
+                }
+            }
+            Record::Top(top) => {
+                if let Some(tracker) = self.trackers.get_mut(&top.instance) {
+                    tracker.take_top(top);
+                }
+            }
+            Record::Event(_)
+            | Record::Alert(_)
+            | Record::Burst(_)
+            | Record::Verdict(_)
+            | Record::Summary(_) => {}
+        }
+    }
+
+    /// The verdicts that have changed by the samples taken since the last call, with all that belongs to them.
+    pub fn changed(&mut self) -> Vec<Record> {
+        let sampled = std::mem::take(&mut self.sampled);
+        let changed = sampled
+            .iter()
+            .filter_map(|name| self.trackers.get_mut(name)?.changed());
+        changed.map(verdict_record).collect()
+    }
+
+    /// The verdicts on the whole run, of these instances.
+    pub fn closing<'a>(&self, instances: impl IntoIterator<Item = &'a Text>) -> Vec<Record> {
+        let instances = instances.into_iter();
+        let closing = instances.filter_map(|name| Some(self.trackers.get(name)?.closing()));
+        closing.map(verdict_record).collect()
+    }
+
+    /// The verdict on an instance as it is now.
+    #[must_use]
+    pub fn current(&self, instance: &Text) -> Option<&InstanceVerdict> {
+        self.trackers.get(instance)?.current()
+    }
+
+    /// Whether a sample of the instance was taken since the last verdicts.
+    fn has_taken(&self, instance: &Text) -> bool {
+        self.sampled.contains(instance)
+    }
+
+    fn follow(&mut self, hello: &Hello) {
+        self.trackers
+            .retain(|name, _| hello.instances.iter().any(|i| i.name == *name));
+        self.probes = Some(hello.probes.clone());
+    }
+}
+
+fn verdict_record(verdict: InstanceVerdict) -> Record {
+    Record::Verdict(Box::new(verdict))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! The facts in plain words. What cannot be seen is not claimed.
+
+use std::time::Duration;
+
+use crate::{
+    clock::format_duration,
+    model::record::{
+        BusiestBucket, HighestUse, Loss, LossKind, Proof, Time, TopShare, VerdictFacts,
+    },
+};
+
+/// The table changes by at least this share of its limit, or of its entries, in a minute; else it is steady.
+const STEADY: f64 = 0.05;
+
+/// The sentences of a verdict, the most important first. `clock` writes a time of day.
+#[must_use]
+pub fn sentences(facts: &VerdictFacts, clock: &dyn Fn(Time) -> String) -> Vec<String> {
+    let who = |by| facts.who.get(by).map_or(&[][..], Vec::as_slice);
+    let refused = facts.count(LossKind::Refused) > 0;
+    let evicted = facts.count(LossKind::Evicted) > 0;
+    let found = [
+        Some(table(facts, clock)),
+        Some(losses(facts, clock)),
+        talkers("Refused", who("dropped")).filter(|_| refused),
+        talkers("Evicted", who("evicted")).filter(|_| evicted && !refused),
+        talkers("New flows", who("new")),
+        talkers("Held", who("entries")),
+        facts.busiest.as_ref().map(|b| busiest(b, clock)),
+        Some(proof(&facts.proof)),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+impl VerdictFacts {
+    /// Flows lost in one way.
+    #[must_use]
+    pub fn loss(&self, kind: LossKind) -> Option<Loss> {
+        self.losses.get(kind.name()).copied().flatten()
+    }
+
+    /// How many flows were lost in one way, as far as can be seen.
+    fn count(&self, kind: LossKind) -> u64 {
+        self.loss(kind).map_or(0, |loss| loss.count)
+    }
+}
+
+fn table(facts: &VerdictFacts, clock: &dyn Fn(Time) -> String) -> String {
+    if let Some(why) = &facts.untracked {
+        return format!("Nothing is tracked here: {}.", why.raw());
+    }
+    let Some(entries) = facts.entries else {
+        return "The number of entries cannot be read.".to_owned();
+    };
+    let (Some(used), Some(max)) = (facts.utilization, facts.max) else {
+        return format!(
+            "Table holds {entries} entries; no limit is known{}.",
+            trend(facts)
+        );
+    };
+    if let Some(since) = facts.full_since {
+        return format!(
+            "Table {} % full ({entries} of {max}) since {}.",
+            percent(used),
+            clock(since)
+        );
+    }
+    let highest = facts
+        .highest
+        .and_then(|highest| past_height(&highest, used, clock))
+        .unwrap_or_default();
+    format!(
+        "Table {} % full (max {max}){}{highest}.",
+        percent(used),
+        trend(facts)
+    )
+}
+
+/// Where the table is going.
+fn trend(facts: &VerdictFacts) -> String {
+    let rate = facts.entries_per_s.unwrap_or_default();
+    if let Some(time) = facts.time_to_full_s {
+        return format!(
+            ", filling by {}/s: full in {} ({} to {})",
+            two_digits(rate.max(0.0)),
+            lasting(time.estimate),
+            lasting(time.low),
+            lasting(time.high),
+        );
+    }
+    let size = facts.max.max(facts.entries).unwrap_or_default() as f64;
+    let in_a_minute = rate * 60.0;
+    if size > 0.0 && in_a_minute < -STEADY * size {
+        return format!(", draining by {}/s", two_digits(-rate));
+    }
+    if size > 0.0 && in_a_minute > STEADY * size {
+        return format!(", rising by {}/s", two_digits(rate));
+    }
+    match facts.entries_per_s {
+        Some(_) => ", steady".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// The highest use, if it is clearly above the present one.
+fn past_height(highest: &HighestUse, now: f64, clock: &dyn Fn(Time) -> String) -> Option<String> {
+    let used = highest.utilization?;
+    let clearly = used >= now + 1.0 && percent(used) != percent(now);
+    clearly.then(|| {
+        format!(
+            "; {} % at its highest, {}",
+            percent(used),
+            clock(highest.at)
+        )
+    })
+}
+
+fn losses(facts: &VerdictFacts, clock: &dyn Fn(Time) -> String) -> String {
+    let mut seen: Vec<(LossKind, Loss)> = Vec::new();
+    let mut unseen = Vec::new();
+    for kind in LossKind::ALL {
+        match facts.loss(kind) {
+            Some(loss) => seen.push((kind, loss)),
+            None => unseen.push(kind),
+        }
+    }
+    // Every refused packet is among those dropped: they are worth a word where they say more than the refusals.
+    let refused = facts.count(LossKind::Refused);
+    let more_dropped = facts.count(LossKind::Dropped) > refused;
+    let lost: Vec<String> = seen
+        .iter()
+        .filter(|(kind, loss)| loss.count > 0 && (*kind != LossKind::Dropped || more_dropped))
+        .enumerate()
+        .map(|(i, (kind, loss))| counted(*kind, *loss, i == 0))
+        .collect();
+    let since = clock(facts.since);
+    // The drops include the refusals, so they tell of those too.
+    let blind = |kind: &LossKind| {
+        *kind != LossKind::Dropped
+            && (*kind != LossKind::Refused || unseen.contains(&LossKind::Dropped))
+    };
+    let hidden: Vec<&str> = unseen
+        .iter()
+        .filter(|kind| blind(kind))
+        .map(|k| k.name())
+        .collect();
+    let hidden = match hidden[..] {
+        [] => String::new(),
+        _ => format!(" Whether any was {} is unknown.", hidden.join(" or ")),
+    };
+    if lost.is_empty() {
+        let of: Vec<&str> = seen
+            .iter()
+            .map(|(kind, _)| kind.name())
+            .filter(|name| *name != LossKind::Dropped.name() || refused_is_unseen(&unseen))
+            .collect();
+        return match of[..] {
+            [] => hidden.trim_start().to_owned(),
+            _ => format!("Nothing {} since {since}.{hidden}", listed(&of)),
+        };
+    }
+    let last = seen.iter().filter_map(|(_, loss)| loss.last).max();
+    let last = last.map_or_else(String::new, |last| format!("; last at {}", clock(last)));
+    format!("{} since {since}{last}.{hidden}", lost.join(", "))
+}
+
+fn refused_is_unseen(unseen: &[LossKind]) -> bool {
+    unseen.contains(&LossKind::Refused)
+}
+
+fn counted(kind: LossKind, loss: Loss, first: bool) -> String {
+    let of = match (kind, first) {
+        (LossKind::Dropped, _) if loss.count == 1 => " packet",
+        (LossKind::Dropped, _) => " packets",
+        (_, true) if loss.count == 1 => " flow",
+        (_, true) => " flows",
+        _ => "",
+    };
+    let wrong = if loss.wrong { " (proven wrong)" } else { "" };
+    format!("{}{of} {}{wrong}", loss.count, kind.name())
+}
+
+/// `refused, evicted or failed`.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+fn talkers(what: &str, shares: &[TopShare]) -> Option<String> {
+    let said: Vec<String> = shares.iter().map(share).collect();
+    (!said.is_empty()).then(|| format!("{what}: {}.", said.join(", ")))
+}
+
+fn share(top: &TopShare) -> String {
+    let process = top.process.as_ref();
+    let process = process.map_or_else(String::new, |name| format!(" ({})", name.raw()));
+    let towards = match top.of.raw() {
+        "src" => "from ",
+        "dst" | "dport" => "to ",
+        _ => "",
+    };
+    format!(
+        "{} % {towards}{}{process}",
+        percent(top.share),
+        top.key.raw()
+    )
+}
+
+fn busiest(bucket: &BusiestBucket, clock: &dyn Fn(Time) -> String) -> String {
+    let wrong = if bucket.wrong { " (proven wrong)" } else { "" };
+    format!(
+        "Busiest millisecond: {} new flows/s{wrong} at {}.",
+        two_digits(bucket.rate),
+        clock(bucket.at),
+    )
+}
+
+fn proof(proof: &Proof) -> String {
+    let Proof {
+        probes,
+        reason,
+        checks,
+        agree,
+        disagree,
+    } = proof;
+    if *probes == "off" {
+        let why = reason.as_ref().map_or("none is attached", |why| why.raw());
+        return format!("No probes: {why}.");
+    }
+    let names: Vec<&str> = disagree.iter().map(crate::text::Text::raw).collect();
+    match (checks, &names[..]) {
+        (0, _) => "Counts are not proven: no check has anything to compare with yet.".to_owned(),
+        (_, []) => format!("Counts are proven: {agree} of {checks} checks agree."),
+        _ => format!(
+            "Counts are NOT proven: {} of {checks} checks disagree ({}).",
+            names.len(),
+            names.join(", ")
+        ),
+    }
+}
+
+/// Whole percent, or one decimal where that says more.
+fn percent(value: f64) -> String {
+    let tenths = (value * 10.0).round() / 10.0;
+    if tenths < 10.0 || (95.0..100.0).contains(&tenths) {
+        format!("{tenths}")
+    } else {
+        format!("{:.0}", tenths.round())
+    }
+}
+
+/// Two significant digits, so that a verdict changes only when something does: `420`, `1.2k`, `12k`, `1.2M`.
+fn two_digits(value: f64) -> String {
+    if !value.is_finite() {
+        return "?".to_owned();
+    }
+    if value < 10.0 {
+        return format!("{}", (value * 10.0).round() / 10.0);
+    }
+    let step = 10_f64.powf(value.log10().floor() - 1.0);
+    let rounded = (value / step).round() * step;
+    match rounded {
+        v if v >= 1e6 => format!("{}M", (v / 1e5).round() / 10.0),
+        v if v >= 1e3 => format!("{}k", (v / 1e2).round() / 10.0),
+        v => format!("{v:.0}"),
+    }
+}
+
+/// A time from now, to the second, or to the minute where it is long.
+fn lasting(seconds: f64) -> String {
+    let step = if seconds < 600.0 { 1.0 } else { 60.0 };
+    let rounded = (seconds.max(0.0) / step).round() * step;
+    match Duration::try_from_secs_f64(rounded) {
+        Ok(Duration::ZERO) => "less than a second".to_owned(),
+        Ok(rounded) => format_duration(rounded),
+        Err(_) => "more than a day".to_owned(),
+    }
+}
