@@ -7,16 +7,19 @@ use crate::{
         history::{
             activity::{Activity, ActivitySummary, are_flows_counted, busiest},
             buckets::BucketStore,
-            samples::{SamplePoint, SampleStore},
+            burst_group::span,
+            samples::{SamplePoint, SampleStore, first_dimension},
             time::{Nanos, nanos},
+            tops::{TopStore, TopsAt},
             views::{self, DimensionView},
             window::Window,
         },
         kernel::{
+            charts::CHARTS,
             counters::{Counter, named},
             per_counter::PerCounter,
         },
-        record::{Burst, Check, Crosscheck, Sample, Top, TopRow, TopTable, Verdict},
+        record::{Burst, Check, Crosscheck, InstanceVerdict, Sample, Top, Verdict},
     },
     text::Text,
 };
@@ -37,8 +40,9 @@ pub struct InstanceHistory {
     crosscheck: Option<Crosscheck>,
     /// What a check last said of each counter that it proved wrong.
     disproofs: PerCounter<Text>,
-    /// The last window, and the last listing of entries.
-    tops: [Option<Top>; 2],
+    tops: TopStore,
+    /// The verdicts, in order of time.
+    said: VecDeque<InstanceVerdict>,
 }
 
 /// A disagreement between probes and kernel.
@@ -114,43 +118,23 @@ impl InstanceHistory {
         wrong.any(|one| Some(one) == counter)
     }
 
-    /// Whether top talkers were reported.
+    /// The top talkers that were known at a time.
     #[must_use]
-    pub fn has_top(&self) -> bool {
-        self.tops.iter().any(Option::is_some)
+    pub fn tops(&self, time: Nanos) -> TopsAt<'_> {
+        self.tops.at(time)
     }
 
-    /// The length of the last window of top talkers in seconds; `None` without one.
+    /// What was to know first at a time.
     #[must_use]
-    pub fn top_window_s(&self) -> Option<f64> {
-        let tops = self.tops.iter().flatten();
-        let mut windows = tops.filter(|top| top.is_of_a_window());
-        windows.next().map(|top| top.window_s)
+    pub fn said_at(&self, time: Nanos) -> Option<&InstanceVerdict> {
+        let after = self.said.partition_point(|said| nanos(said.time) <= time);
+        self.said.get(after.checked_sub(1)?)
     }
 
-    /// The tables of top talkers that have rows; sources come first.
+    /// What is to know first now.
     #[must_use]
-    pub fn top_tables(&self) -> Vec<&TopTable> {
-        let all = self.all_tables();
-        let mut tables: Vec<&TopTable> = all.filter(|table| !table.rows.is_empty()).collect();
-        tables.sort_by_key(|table| table.of != "src");
-        tables
-    }
-
-    /// Whether any table of top talkers could be counted.
-    #[must_use]
-    pub fn is_top_counted(&self) -> bool {
-        self.all_tables().next().is_some()
-    }
-
-    /// The top source of each measure.
-    pub fn first_sources(&self) -> impl Iterator<Item = (&TopTable, &TopRow)> {
-        let sources = self.all_tables().filter(|table| table.of == "src");
-        sources.filter_map(|table| Some((table, table.rows.first()?)))
-    }
-
-    fn all_tables(&self) -> impl Iterator<Item = &TopTable> {
-        self.tops.iter().flatten().flat_map(|top| &top.tables)
+    pub fn said(&self) -> Option<&InstanceVerdict> {
+        self.said.back()
     }
 
     /// The point of the interval that ends at or before a time.
@@ -163,6 +147,20 @@ impl InstanceHistory {
     #[must_use]
     pub fn extent(&self) -> Option<(Nanos, Nanos)> {
         Some((self.samples.first()?.start(), self.samples.last()?.end))
+    }
+
+    /// Whether each chart has something to show in a time span: a value that is not 0.
+    #[must_use]
+    pub fn active_charts(&self, span: &Range<Nanos>) -> [bool; CHARTS.len()] {
+        let mut active = [false; CHARTS.len()];
+        for point in self.samples.over(span) {
+            for (i, active) in active.iter_mut().enumerate() {
+                let first = first_dimension(i);
+                let values = &point.values[first..first + CHARTS[i].dimensions.len()];
+                *active |= values.iter().any(|value| value.is_some_and(|v| v != 0.0));
+            }
+        }
+        active
     }
 
     /// The dimensions of a chart in a window.
@@ -269,11 +267,16 @@ impl InstanceHistory {
         self.crosscheck = Some(crosscheck);
     }
 
-    /// Ignores tables of the whole run, which would replace the last window's.
-    pub(super) fn set_top(&mut self, top: Top) {
-        if !top.closing {
-            let held = usize::from(!top.is_of_a_window());
-            self.tops[held] = Some(top);
+    pub(super) fn add_top(&mut self, top: Top, limit: usize) {
+        self.tops.add(top);
+        self.tops.shrink(limit);
+    }
+
+    /// That of the whole run says the same as the last one before it, and more; it replaces no earlier one.
+    pub(super) fn add_verdict(&mut self, verdict: InstanceVerdict, limit: usize) {
+        self.said.push_back(verdict);
+        while self.said.len() > limit.max(1) {
+            self.said.pop_front();
         }
     }
 
@@ -285,11 +288,8 @@ impl InstanceHistory {
     fn forget_from(&mut self, time: Nanos) {
         self.samples.truncate(time);
         self.buckets.truncate(time);
+        self.tops.truncate(time);
+        self.said.retain(|said| nanos(said.time) <= time);
         self.bursts.retain(|burst| nanos(burst.start) < time);
     }
-}
-
-/// The time span of a burst.
-fn span(burst: &Burst) -> Range<Nanos> {
-    nanos(burst.start)..nanos(burst.end)
 }

@@ -5,20 +5,24 @@
 
 pub mod activity;
 pub mod buckets;
+pub mod burst_group;
 pub mod instance;
 pub mod samples;
 pub mod time;
+mod tops;
 pub mod views;
 pub mod window;
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub use self::tops::TopsAt;
 use self::{
+    burst_group::BurstGroup,
     instance::{InstanceHistory, STEP_BACK},
     time::{Nanos, nanos},
 };
 use crate::{
-    model::record::{Hello, Record, Sample, Summary},
+    model::record::{Burst, Hello, Record, Sample, Summary},
     text::Text,
 };
 
@@ -30,6 +34,15 @@ pub const SAMPLES: usize = 36_000;
 
 /// The most events, bursts, alerts and diagnostics, of all instances together.
 pub const NOTABLE: usize = 2_000;
+
+/// The most windows of top talkers, and as many listings, of all instances together.
+pub const TOPS: usize = 1_200;
+
+/// The most verdicts, of all instances together.
+pub const VERDICTS: usize = 4_000;
+
+/// How far back the bursts are that a new one may belong to, in notable things.
+const RECENT: usize = 200;
 
 /// The most instances whose history is kept. Further ones only appear by name.
 pub const INSTANCES: usize = 1_000;
@@ -46,8 +59,10 @@ pub struct Notable {
 /// A notable event.
 #[derive(Clone, Debug)]
 pub enum Happening {
-    /// An event, a burst, or an alert.
+    /// An event, or an alert.
     Record(Record),
+    /// Bursts of one instance at the same time.
+    Bursts(BurstGroup),
     /// A message about the monitoring itself.
     Diagnostic(Text),
 }
@@ -78,8 +93,9 @@ impl History {
                 }
             }
             Record::Top(top) => {
+                let limit = TOPS / self.instances.len().max(1);
                 if let Some(instance) = self.instance_mut(&top.instance) {
-                    instance.set_top(top);
+                    instance.add_top(top, limit);
                 }
             }
             Record::Burst(burst) => {
@@ -87,7 +103,7 @@ impl History {
                 if let Some(instance) = self.instance_mut(&burst.instance) {
                     instance.add_burst(&burst, limit);
                 }
-                self.note(nanos(burst.start), Happening::Record(Record::Burst(burst)));
+                self.note_burst(burst);
             }
             Record::Event(event) => {
                 self.note(nanos(event.time), Happening::Record(Record::Event(event)));
@@ -95,7 +111,12 @@ impl History {
             Record::Alert(alert) => {
                 self.note(nanos(alert.time), Happening::Record(Record::Alert(alert)));
             }
-            Record::Verdict(_) => {}
+            Record::Verdict(verdict) => {
+                let limit = VERDICTS / self.instances.len().max(1);
+                if let Some(instance) = self.instance_mut(&verdict.instance) {
+                    instance.add_verdict(*verdict, limit);
+                }
+            }
             Record::Summary(summary) => self.summary = Some(*summary),
         }
     }
@@ -179,6 +200,23 @@ impl History {
             return None;
         }
         Some(self.instances.entry(name.clone()).or_default())
+    }
+
+    /// Adds a burst to those it came with, or by itself.
+    fn note_burst(&mut self, burst: Burst) {
+        let recent = self.notable.iter_mut().rev().take(RECENT);
+        let mut rest = burst;
+        for notable in recent {
+            let Happening::Bursts(group) = &mut notable.happening else {
+                continue;
+            };
+            match group.join(rest) {
+                Ok(()) => return,
+                Err(other) => rest = other,
+            }
+        }
+        let start = nanos(rest.start);
+        self.note(start, Happening::Bursts(BurstGroup::new(rest)));
     }
 
     /// Inserts by time: events of several CPUs can be out of order.

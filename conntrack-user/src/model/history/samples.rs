@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, ops::Range};
 
 use crate::model::{
-    alert::{AlertId, AlertStatus},
+    alert::{ALERTS, AlertId, AlertStatus, COUNT},
     forecast::TimeToFull,
     history::time::{Nanos, length, nanos},
     kernel::{
@@ -59,6 +59,12 @@ pub struct SamplePoint {
     pub time_to_full: Option<TimeToFull>,
     /// The status of the alert on the table's utilization; `None` if it was not evaluated.
     pub full_alert: Option<AlertStatus>,
+    /// Until when its last notification holds although its status is another, and which that is.
+    pub held: Option<(AlertStatus, Nanos)>,
+    /// The status and value of the raised alerts, by their place in the table.
+    pub raised: [Option<(AlertStatus, Option<f64>)>; COUNT],
+    /// Events since the start of the run, by dimension; `None` if unavailable.
+    pub totals: [Option<u64>; DIMENSIONS],
 }
 
 impl SamplePoint {
@@ -70,6 +76,7 @@ impl SamplePoint {
         let mut bucketed = [false; DIMENSIONS];
         let mut wrong = [false; DIMENSIONS];
         let mut buckets_wrong = [false; DIMENSIONS];
+        let mut totals = [None; DIMENSIONS];
         let dimensions = CHARTS
             .iter()
             .enumerate()
@@ -84,6 +91,7 @@ impl SamplePoint {
                 .unwrap_or(SourceKind::Unavailable);
             wrong[i] = sample.is_wrong(chart, place);
             if let Quantity::Rate(counter) = dimension.quantity {
+                totals[i] = sample.counters.get(counter).copied();
                 buckets_wrong[i] = sample.wrong.get(counter).is_some();
                 bucketed[i] = sample
                     .buckets
@@ -105,6 +113,18 @@ impl SamplePoint {
             is_full: sample.is_full(),
             time_to_full: sample.time_to_full_s,
             full_alert: sample.judgement(AlertId::Full).status(),
+            held: sample
+                .alerts
+                .get(AlertId::Full.spec().name)
+                .and_then(|alert| Some((alert.notified, nanos(alert.notify_at?)))),
+            raised: ALERTS.map(|spec| {
+                let alert = sample.alerts.get(spec.name)?;
+                alert
+                    .status
+                    .is_raised()
+                    .then_some((alert.status, alert.value))
+            }),
+            totals,
         }
     }
 

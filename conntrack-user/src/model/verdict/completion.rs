@@ -11,15 +11,15 @@ pub struct Completion {
     verdicts: Verdicts,
     /// The instances of the last hello.
     instances: Vec<Text>,
-    /// Whether the recording has verdicts of its own.
-    recorded: bool,
+    /// Whether the recording has verdicts of its own, or those of the whole run were made.
+    complete: bool,
 }
 
 impl Completion {
     /// The verdicts that belong before the next record; `None`: the end.
     pub fn before(&mut self, next: Option<&Record>) -> Vec<Record> {
-        self.recorded |= matches!(next, Some(Record::Verdict(_)));
-        if self.recorded {
+        self.complete |= matches!(next, Some(Record::Verdict(_)));
+        if self.complete {
             return Vec::new();
         }
         let mut made = Vec::new();
@@ -28,6 +28,7 @@ impl Completion {
                 made = self.verdicts.changed();
             }
             Some(Record::Summary(_)) | None => {
+                self.complete = true;
                 self.verdicts.changed();
                 made = self.verdicts.closing(&self.instances);
             }

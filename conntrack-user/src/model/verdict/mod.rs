@@ -9,7 +9,10 @@ mod tracker;
 use std::collections::HashMap;
 
 use self::tracker::Tracker;
-pub use self::{completion::Completion, sentences::sentences};
+pub use self::{
+    completion::Completion,
+    sentences::{Sentence, Topic, sentences},
+};
 use crate::{
     model::record::{Hello, InstanceVerdict, Record},
     reading::probes::Probes,

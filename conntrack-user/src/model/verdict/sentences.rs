@@ -7,28 +7,72 @@ use crate::{
     model::record::{
         BusiestBucket, HighestUse, Loss, LossKind, Proof, Time, TopShare, VerdictFacts,
     },
+    text::Text,
 };
 
 /// The table changes by at least this share of its limit, or of its entries, in a minute; else it is steady.
 const STEADY: f64 = 0.05;
 
+/// Writes a time of day with so many digits of the second.
+pub type Clock<'a> = &'a dyn Fn(Time, usize) -> String;
+
+/// What a sentence is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// The use of the table, and where it is going.
+    Table,
+    /// What was lost.
+    Losses,
+    /// Top talkers.
+    Who,
+    /// The busiest bucket.
+    Busiest,
+    /// Whether the counts are proven.
+    Proof,
+}
+
+/// A sentence of a verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sentence {
+    /// What it is about.
+    pub topic: Topic,
+    /// The words. Names in them are as they came from outside.
+    pub text: Text,
+}
+
 /// The sentences of a verdict, the most important first. `clock` writes a time of day.
 #[must_use]
-pub fn sentences(facts: &VerdictFacts, clock: &dyn Fn(Time) -> String) -> Vec<String> {
+pub fn sentences(facts: &VerdictFacts, clock: Clock<'_>) -> Vec<Sentence> {
     let who = |by| facts.who.get(by).map_or(&[][..], Vec::as_slice);
     let refused = facts.count(LossKind::Refused) > 0;
     let evicted = facts.count(LossKind::Evicted) > 0;
     let found = [
-        Some(table(facts, clock)),
-        Some(losses(facts, clock)),
-        talkers("Refused", who("dropped")).filter(|_| refused),
-        talkers("Evicted", who("evicted")).filter(|_| evicted && !refused),
-        talkers("New flows", who("new")),
-        talkers("Held", who("entries")),
-        facts.busiest.as_ref().map(|b| busiest(b, clock)),
-        Some(proof(&facts.proof)),
+        (Topic::Table, Some(table(facts, clock))),
+        (Topic::Losses, Some(losses(facts, clock))),
+        (
+            Topic::Who,
+            talkers("Refused", who("dropped")).filter(|_| refused),
+        ),
+        (
+            Topic::Who,
+            talkers("Evicted", who("evicted")).filter(|_| evicted && !refused),
+        ),
+        (Topic::Who, talkers("New flows", who("new"))),
+        (Topic::Who, talkers("Held", who("entries"))),
+        (
+            Topic::Busiest,
+            facts.busiest.as_ref().map(|b| busiest(b, clock)),
+        ),
+        (Topic::Proof, Some(proof(&facts.proof))),
     ];
-    found.into_iter().flatten().collect()
+    let said = found
+        .into_iter()
+        .filter_map(|(topic, text)| Some((topic, text.filter(|text| !text.is_empty())?)));
+    said.map(|(topic, text)| Sentence {
+        topic,
+        text: text.into(),
+    })
+    .collect()
 }
 
 impl VerdictFacts {
@@ -44,9 +88,9 @@ impl VerdictFacts {
     }
 }
 
-fn table(facts: &VerdictFacts, clock: &dyn Fn(Time) -> String) -> String {
+fn table(facts: &VerdictFacts, clock: Clock<'_>) -> String {
     if let Some(why) = &facts.untracked {
-        return format!("Nothing is tracked here: {}.", why.raw());
+        return sentence(why.raw());
     }
     let Some(entries) = facts.entries else {
         return "The number of entries cannot be read.".to_owned();
@@ -61,7 +105,7 @@ fn table(facts: &VerdictFacts, clock: &dyn Fn(Time) -> String) -> String {
         return format!(
             "Table {} % full ({entries} of {max}) since {}.",
             percent(used),
-            clock(since)
+            clock(since, 0)
         );
     }
     let highest = facts
@@ -73,6 +117,14 @@ fn table(facts: &VerdictFacts, clock: &dyn Fn(Time) -> String) -> String {
         percent(used),
         trend(facts)
     )
+}
+
+/// A text as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    let rest = letters.as_str().trim_end_matches('.');
+    format!("{}{rest}.", first.into_iter().flatten().collect::<String>())
 }
 
 /// Where the table is going.
@@ -102,19 +154,19 @@ fn trend(facts: &VerdictFacts) -> String {
 }
 
 /// The highest use, if it is clearly above the present one.
-fn past_height(highest: &HighestUse, now: f64, clock: &dyn Fn(Time) -> String) -> Option<String> {
+fn past_height(highest: &HighestUse, now: f64, clock: Clock<'_>) -> Option<String> {
     let used = highest.utilization?;
     let clearly = used >= now + 1.0 && percent(used) != percent(now);
     clearly.then(|| {
         format!(
             "; {} % at its highest, {}",
             percent(used),
-            clock(highest.at)
+            clock(highest.at, 0)
         )
     })
 }
 
-fn losses(facts: &VerdictFacts, clock: &dyn Fn(Time) -> String) -> String {
+fn losses(facts: &VerdictFacts, clock: Clock<'_>) -> String {
     let mut seen: Vec<(LossKind, Loss)> = Vec::new();
     let mut unseen = Vec::new();
     for kind in LossKind::ALL {
@@ -132,7 +184,7 @@ fn losses(facts: &VerdictFacts, clock: &dyn Fn(Time) -> String) -> String {
         .enumerate()
         .map(|(i, (kind, loss))| counted(*kind, *loss, i == 0))
         .collect();
-    let since = clock(facts.since);
+    let since = clock(facts.since, 0);
     // The drops include the refusals, so they tell of those too.
     let blind = |kind: &LossKind| {
         *kind != LossKind::Dropped
@@ -159,7 +211,7 @@ fn losses(facts: &VerdictFacts, clock: &dyn Fn(Time) -> String) -> String {
         };
     }
     let last = seen.iter().filter_map(|(_, loss)| loss.last).max();
-    let last = last.map_or_else(String::new, |last| format!("; last at {}", clock(last)));
+    let last = last.map_or_else(String::new, |last| format!("; last at {}", clock(last, 0)));
     format!("{} since {since}{last}.{hidden}", lost.join(", "))
 }
 
@@ -189,7 +241,14 @@ fn listed(names: &[&str]) -> String {
 }
 
 fn talkers(what: &str, shares: &[TopShare]) -> Option<String> {
-    let said: Vec<String> = shares.iter().map(share).collect();
+    // The destination is most often this host: it says something where the source does not.
+    let source = shares.iter().any(|share| share.of == "src");
+    let telling = |share: &&TopShare| match share.of.raw() {
+        "src" | "dport" => true,
+        "dst" => !source,
+        _ => false,
+    };
+    let said: Vec<String> = shares.iter().filter(telling).map(share).collect();
     (!said.is_empty()).then(|| format!("{what}: {}.", said.join(", ")))
 }
 
@@ -208,12 +267,12 @@ fn share(top: &TopShare) -> String {
     )
 }
 
-fn busiest(bucket: &BusiestBucket, clock: &dyn Fn(Time) -> String) -> String {
+fn busiest(bucket: &BusiestBucket, clock: Clock<'_>) -> String {
     let wrong = if bucket.wrong { " (proven wrong)" } else { "" };
     format!(
         "Busiest millisecond: {} new flows/s{wrong} at {}.",
         two_digits(bucket.rate),
-        clock(bucket.at),
+        clock(bucket.at, 3),
     )
 }
 
@@ -229,7 +288,7 @@ fn proof(proof: &Proof) -> String {
         let why = reason.as_ref().map_or("none is attached", |why| why.raw());
         return format!("No probes: {why}.");
     }
-    let names: Vec<&str> = disagree.iter().map(crate::text::Text::raw).collect();
+    let names: Vec<&str> = disagree.iter().map(Text::raw).collect();
     match (checks, &names[..]) {
         (0, _) => "Counts are not proven: no check has anything to compare with yet.".to_owned(),
         (_, []) => format!("Counts are proven: {agree} of {checks} checks agree."),
@@ -243,12 +302,11 @@ fn proof(proof: &Proof) -> String {
 
 /// Whole percent, or one decimal where that says more.
 fn percent(value: f64) -> String {
-    let tenths = (value * 10.0).round() / 10.0;
-    if tenths < 10.0 || (95.0..100.0).contains(&tenths) {
-        format!("{tenths}")
-    } else {
-        format!("{:.0}", tenths.round())
+    if value < 9.95 || (95.0..99.95).contains(&value) {
+        let text = format!("{value:.1}");
+        return text.trim_end_matches(".0").to_owned();
     }
+    format!("{value:.0}")
 }
 
 /// Two significant digits, so that a verdict changes only when something does: `420`, `1.2k`, `12k`, `1.2M`.

@@ -172,7 +172,7 @@ impl Tracker {
             instance: self.instance.clone(),
             closing,
             severity: self.severity,
-            sentences: sentences.into_iter().map(Into::into).collect(),
+            sentences: sentences.into_iter().map(|said| said.text).collect(),
             facts: self.facts.clone(),
         }
     }
@@ -223,14 +223,21 @@ fn start(sample: &Sample) -> Time {
 }
 
 /// The time of day, in UTC.
-fn utc(time: Time) -> String {
-    time.0.strftime("%H:%M:%S").to_string()
+fn utc(time: Time, digits: usize) -> String {
+    let format = if digits == 0 {
+        "%H:%M:%S"
+    } else {
+        "%H:%M:%S%.3f"
+    };
+    time.0.strftime(format).to_string()
 }
 
 fn severity(sample: &Sample) -> Severity {
     let alerts = sample.alerts.0.iter();
     match alerts.map(|(_, alert)| alert.status).max() {
         Some(AlertStatus::Critical) => Severity::Critical,
+        // Between two evaluations of the alert, too: the next flow evicts another one or is refused.
+        _ if sample.is_full() => Severity::Critical,
         Some(AlertStatus::Warning) => Severity::Warning,
         _ if sample.entries.is_none() || sample.untracked.is_some() => Severity::Unknown,
         _ => Severity::Ok,

@@ -3,16 +3,20 @@
 //! No IO and no clock: the state changes only in [`App::update`], and drawing depends on the state alone. So the view is the same
 //! for a running kernel and for a recording.
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::{
     model::{
-        history::{History, instance::InstanceHistory, time::Nanos},
+        history::{
+            History,
+            instance::InstanceHistory,
+            time::{Nanos, nanos},
+        },
         kernel::charts::CHARTS,
         overhead::Overhead,
-        record::Record,
+        record::{InstanceVerdict, Record, Severity},
     },
     output::live::{
         keys::{self, Action},
@@ -21,6 +25,9 @@ use crate::{
     },
     text::Text,
 };
+
+/// After this time the view stays with the instance that it opened on, unless another one is worse.
+const SETTLED: Nanos = 1_000_000_000;
 
 /// An input of the state machine.
 #[derive(Clone, Debug)]
@@ -80,7 +87,11 @@ impl App {
     pub fn update(&mut self, input: Input) {
         match input {
             Input::Record(record) => {
+                if let Record::Verdict(verdict) = &record {
+                    self.follow_worst(verdict);
+                }
                 self.history.add(record);
+                self.fit_window();
                 self.dirty = true;
             }
             Input::Diagnostic(text) => {
@@ -135,14 +146,52 @@ impl App {
         self.request.take()
     }
 
-    /// The name of the shown instance.
+    /// The name of the shown instance: the chosen one, or else the worst.
     #[must_use]
     pub fn instance_name(&self) -> Option<&Text> {
         let names = self.history.names();
-        let chosen = self.view.instance.as_ref();
-        chosen
-            .filter(|name| names.contains(name))
+        let known = |name: &Option<Text>| {
+            let name = name.as_ref()?;
+            names.iter().copied().find(|known| *known == name)
+        };
+        known(&self.view.instance)
+            .or_else(|| known(&self.view.worst))
             .or_else(|| names.first().copied())
+    }
+
+    /// The names of the instances, the fullest first; in the order of the list while it is open.
+    #[must_use]
+    pub fn names(&self) -> Vec<&Text> {
+        let mut names = self.history.names();
+        let listed = &self.view.listed;
+        if self.view.overlay.is_some() && !listed.is_empty() {
+            let place = |name: &Text| listed.iter().position(|listed| listed == name);
+            names.sort_by_key(|name| place(name).unwrap_or(usize::MAX));
+        } else if names.len() > 1 {
+            names.sort_by_cached_key(|name| Reverse(self.concern_of(name)));
+        }
+        names
+    }
+
+    /// Greater for an instance that is worse, of equals for one that is fuller.
+    fn concern_of(&self, name: &Text) -> (Severity, u64) {
+        let instance = self.history.instance(name.raw());
+        let said = instance.and_then(|instance| instance.said_at(self.end()));
+        said.map_or((Severity::Ok, 0), concern)
+    }
+
+    /// Opens on the worst instance: goes to another one only if that is worse, or, in the first second, fuller.
+    fn follow_worst(&mut self, verdict: &InstanceVerdict) {
+        let shown = self.view.worst.as_ref();
+        let shown = shown.and_then(|name| self.history.instance(name.raw())?.said());
+        let is_worse = shown.is_none_or(|shown| {
+            let (now, shown) = (concern(verdict), concern(shown));
+            let early = nanos(verdict.time) - nanos(verdict.facts.since) < SETTLED;
+            now.0 > shown.0 || early && now > shown
+        });
+        if is_worse {
+            self.view.worst = Some(verdict.instance.clone());
+        }
     }
 
     /// The history of the shown instance, if it has one.
@@ -207,12 +256,12 @@ impl App {
 
     /// Handles a key in the list of instances; returns whether it was used.
     fn choose(&mut self, key: KeyCode, cursor: usize) -> bool {
-        let count = self.history.names().len();
+        let count = self.names().len();
         let cursor = match key {
             KeyCode::Up => cursor.saturating_sub(1),
             KeyCode::Down => (cursor + 1).min(count.saturating_sub(1)),
             KeyCode::Enter => {
-                let chosen = self.history.names().get(cursor).map(|n| (*n).to_owned());
+                let chosen = self.names().get(cursor).map(|n| (*n).to_owned());
                 self.view.instance = chosen;
                 self.view.overlay = None;
                 return true;
@@ -279,6 +328,8 @@ impl App {
             Action::NextInstance => self.step_instance(1),
             Action::PreviousInstance => self.step_instance(-1),
             Action::Instances => {
+                self.view.overlay = None;
+                self.view.listed = self.names().into_iter().cloned().collect();
                 self.view.overlay = Some(Overlay::Instances(self.instance_index()));
             }
             Action::Checks => self.toggle(Overlay::Checks),
@@ -303,7 +354,7 @@ impl App {
     }
 
     fn instance_index(&self) -> usize {
-        let names = self.history.names();
+        let names = self.names();
         let shown = self.instance_name();
         names
             .iter()
@@ -312,7 +363,7 @@ impl App {
     }
 
     fn step_instance(&mut self, by: isize) {
-        let names = self.history.names();
+        let names = self.names();
         let count = isize::try_from(names.len()).unwrap_or(isize::MAX);
         if count == 0 {
             return;
@@ -321,4 +372,15 @@ impl App {
         let next = usize::try_from((at + by).rem_euclid(count)).unwrap_or_default();
         self.view.instance = names.get(next).map(|name| (*name).clone());
     }
+}
+
+/// How bad it is, and how full. Where nothing can be judged, it is no worse than elsewhere.
+fn concern(said: &InstanceVerdict) -> (Severity, u64) {
+    let severity = match said.severity {
+        Severity::Unknown => Severity::Ok,
+        severity => severity,
+    };
+    // A thousandth of a percent is enough to compare by.
+    let used = said.facts.utilization.unwrap_or_default() * 1e3;
+    (severity, used as u64)
 }

@@ -2,16 +2,17 @@
 
 use ratatui::layout::Rect;
 
-use crate::{
-    model::{history::samples, kernel::charts::CHARTS},
-    output::live::state::ScreenLayout,
-};
+use crate::{model::kernel::charts::CHARTS, output::live::state::ScreenLayout};
 
 /// The contents of the screen.
 #[derive(Clone, Copy, Debug)]
 pub struct LayoutInput {
     /// Lines of messages.
     pub messages: u16,
+    /// Lines of the verdict.
+    pub verdict: u16,
+    /// Whether each chart has something to show; the others are folded into one line.
+    pub active: [bool; CHARTS.len()],
     /// The selected layout.
     pub layout: ScreenLayout,
     /// The chart that is shown alone.
@@ -39,11 +40,15 @@ pub struct Areas {
     /// Utilization of the table, and its alert.
     pub gauge: Rect,
     pub messages: Rect,
+    /// What to know first.
+    pub verdict: Rect,
     /// Headings and the time axis, above each column of charts.
     pub axes: Vec<Rect>,
     /// The activity ribbon below each axis.
     pub ribbons: Vec<Rect>,
     pub charts: Vec<ChartArea>,
+    /// The names of the charts that are folded.
+    pub folded: Rect,
     /// Whether each chart has a line for its title.
     pub titles: bool,
     /// Sources and reasons of the focused chart's dimensions.
@@ -57,11 +62,14 @@ pub struct Areas {
     pub footer: Rect,
 }
 
-/// The number of dimensions of all charts, which is the number of rows they need without titles.
-const DIMENSIONS: u16 = samples::DIMENSIONS as u16;
-
 /// Charts in order of importance: the last is dropped first when there are not enough rows.
 const RANK: [usize; 6] = [1, 0, 5, 2, 4, 3];
+
+/// Charts from top to bottom: what went wrong comes first.
+const ORDER: [usize; 6] = [5, 0, 1, 2, 4, 3];
+
+/// The verdict takes at most one of so many rows.
+const SHARE_OF_VERDICT: u16 = 4;
 
 /// Divides an area into panels.
 #[must_use]
@@ -77,6 +85,10 @@ pub fn areas(area: Rect, wanted: &LayoutInput) -> Areas {
         areas.footer = rest.bottom(1);
     }
     areas.messages = rest.top(wanted.messages.min(rest.0.height / 2));
+    if height >= 8 {
+        let most = height.div_ceil(SHARE_OF_VERDICT);
+        areas.verdict = rest.top(wanted.verdict.min(most));
+    }
     let axis = rest.top(u16::from(height >= 9));
     let ribbon = rest.top(u16::from(height >= 10));
     if let Some(chart) = wanted.focus {
@@ -96,51 +108,65 @@ pub fn areas(area: Rect, wanted: &LayoutInput) -> Areas {
         areas.ribbons = vec![ribbon];
         return areas;
     }
-    let bottom = rest.bottom(feeds(rest.0.height, wanted.layout));
-    place_charts(&mut areas, rest.0, axis, ribbon);
+    let shown: Vec<usize> = ORDER.into_iter().filter(|i| wanted.active[*i]).collect();
+    let is_folded = shown.len() < CHARTS.len() && height >= 10;
+    let bottom = rest.bottom(feeds(
+        rest.0.height.saturating_sub(u16::from(is_folded)),
+        rows_of(&shown),
+        wanted.layout,
+    ));
+    areas.folded = rest.bottom(u16::from(is_folded));
+    place_charts(&mut areas, &shown, rest.0, axis, ribbon);
     place_feeds(&mut areas, bottom, wanted);
     areas
 }
 
-/// The rows for events and top talkers, of those that are left.
-fn feeds(rows: u16, layout: ScreenLayout) -> u16 {
+/// A row for each dimension of these charts.
+fn rows_of(charts: &[usize]) -> u16 {
+    let rows: usize = charts.iter().map(|i| CHARTS[*i].dimensions.len()).sum();
+    u16::try_from(rows).unwrap_or(u16::MAX)
+}
+
+/// The rows for events and top talkers, of those that are left. Charts that have a row for each dimension take half of what
+/// else there is.
+fn feeds(rows: u16, charts: u16, layout: ScreenLayout) -> u16 {
+    let rest = rows.saturating_sub(charts);
     match layout {
         ScreenLayout::Charts => 0,
         ScreenLayout::Events => rows - (rows / 3).max(rows.min(6)),
-        ScreenLayout::Overview if rows <= DIMENSIONS => 0,
-        ScreenLayout::Overview if rows < 24 => rows - DIMENSIONS,
-        ScreenLayout::Overview => (rows / 4).max(7),
+        ScreenLayout::Overview => rest.min((rest / 2).max(7)),
     }
 }
 
-fn place_charts(areas: &mut Areas, area: Rect, axis: Rect, ribbon: Rect) {
+fn place_charts(areas: &mut Areas, shown: &[usize], area: Rect, axis: Rect, ribbon: Rect) {
+    let most = u16::try_from(shown.len()).unwrap_or(6).max(1);
     let columns: u16 = match area.width {
         240.. if area.height >= 12 => 3,
         160.. if area.height >= 18 => 2,
         _ => 1,
-    };
+    }
+    .min(most);
     let split =
         |line: Rect| -> Vec<Rect> { (0..columns).map(|i| column(line, i, columns)).collect() };
     areas.axes = split(axis);
     areas.ribbons = split(ribbon);
     if columns == 1 {
-        let heights = heights(area.height);
-        areas.titles = CHARTS
+        let heights = heights(area.height, shown);
+        areas.titles = shown
             .iter()
-            .zip(heights)
-            .all(|(chart, height)| usize::from(height) > chart.dimensions.len());
+            .all(|chart| usize::from(heights[*chart]) > CHARTS[*chart].dimensions.len());
         let mut rest = RemainingRows(area);
-        for (chart, height) in heights.into_iter().enumerate() {
-            if height > 0 {
-                let area = rest.top(height);
+        for &chart in shown {
+            if heights[chart] > 0 {
+                let area = rest.top(heights[chart]);
                 areas.charts.push(ChartArea { chart, area });
             }
         }
         return;
     }
     areas.titles = true;
-    let rows = u16::try_from(CHARTS.len()).unwrap_or(6) / columns;
-    for (chart, i) in (0..CHARTS.len()).zip(0_u16..) {
+    let rows = most.div_ceil(columns);
+    for (&chart, i) in shown.iter().zip(0_u16..) {
         let (row, at) = (i / columns, i % columns);
         let height = area.height / rows + u16::from(row < area.height % rows);
         let above = area.height / rows * row + row.min(area.height % rows);
@@ -152,10 +178,12 @@ fn place_charts(areas: &mut Areas, area: Rect, axis: Rect, ribbon: Rect) {
     }
 }
 
-/// The heights of the charts of a column.
-fn heights(rows: u16) -> [u16; 6] {
-    let mut heights: [u16; 6] =
-        std::array::from_fn(|i| u16::try_from(CHARTS[i].dimensions.len()).unwrap_or(1));
+/// The heights of the charts of a column; 0 of those that are not shown.
+fn heights(rows: u16, shown: &[usize]) -> [u16; 6] {
+    let mut heights = [0_u16; 6];
+    for &chart in shown {
+        heights[chart] = u16::try_from(CHARTS[chart].dimensions.len()).unwrap_or(1);
+    }
     let total = |heights: &[u16; 6]| heights.iter().sum::<u16>();
     while total(&heights) > rows {
         // Take rows from the tallest chart, of equals from the least important, until whole charts are dropped.
@@ -166,16 +194,24 @@ fn heights(rows: u16) -> [u16; 6] {
             None => break,
         }
     }
-    if rows >= DIMENSIONS + 6 {
-        heights = heights.map(|height| height + 1);
+    let is_whole = shown.iter().all(|chart| heights[*chart] > 0);
+    if rows >= total(&heights) + rows_for_titles(shown) && is_whole {
+        for &chart in shown {
+            heights[chart] += 1;
+        }
     }
-    let mut order = RANK.iter().cycle();
-    while total(&heights) < rows && heights.iter().all(|height| *height > 0) {
-        if let Some(i) = order.next() {
-            heights[*i] += 1;
+    let mut order = RANK.iter().filter(|chart| shown.contains(chart)).cycle();
+    while total(&heights) < rows && is_whole {
+        match order.next() {
+            Some(i) => heights[*i] += 1,
+            None => break,
         }
     }
     heights
+}
+
+fn rows_for_titles(shown: &[usize]) -> u16 {
+    u16::try_from(shown.len()).unwrap_or(6)
 }
 
 fn place_feeds(areas: &mut Areas, area: Rect, wanted: &LayoutInput) {
@@ -183,7 +219,8 @@ fn place_feeds(areas: &mut Areas, area: Rect, wanted: &LayoutInput) {
         return;
     }
     let instances = wanted.instances > 1 && area.height >= 4;
-    let top = wanted.top && area.height >= 2;
+    // On a small screen the verdict has the first of them.
+    let top = wanted.top && area.height >= 6;
     let parts = 1 + u16::from(instances) + u16::from(top);
     if area.width >= 50 * parts {
         areas.feed = column(area, 0, parts);
@@ -202,8 +239,7 @@ fn place_feeds(areas: &mut Areas, area: Rect, wanted: &LayoutInput) {
         areas.instances = rest.top(share);
     }
     if top {
-        // At least one line with the top talker of each measure.
-        areas.top = rest.top(if area.height < 6 { 1 } else { share });
+        areas.top = rest.top(share);
     }
     areas.feed = rest.0;
 }
@@ -256,6 +292,8 @@ mod tests {
     fn wanted() -> LayoutInput {
         LayoutInput {
             messages: 0,
+            verdict: 0,
+            active: [true; 6],
             layout: ScreenLayout::Overview,
             focus: None,
             top: false,
@@ -271,30 +309,44 @@ mod tests {
         }
         assert_eq!(areas.charts.len(), 6);
         assert_eq!((areas.feed.height, areas.titles), (2, false));
+        assert!(areas.folded.is_empty());
     }
 
     #[test]
     fn a_row_for_each_chart_as_long_as_there_is_one() {
         for rows in 6..60 {
-            let heights = heights(rows);
+            let heights = heights(rows, &ORDER);
             assert!(heights.iter().all(|h| *h > 0), "{rows}: {heights:?}");
             assert_eq!(heights.iter().sum::<u16>(), rows);
         }
-        assert_eq!(heights(1), [0, 1, 0, 0, 0, 0]);
+        assert_eq!(heights(1, &ORDER), [0, 1, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn what_is_folded_leaves_its_rows_to_others() {
+        let mut wanted = wanted();
+        wanted.active = [true, true, false, false, false, true];
+        wanted.verdict = 4;
+        let areas = areas(Rect::new(0, 0, 80, 24), &wanted);
+        let charts: Vec<usize> = areas.charts.iter().map(|c| c.chart).collect();
+        assert_eq!(charts, [5, 0, 1]);
+        assert_eq!((areas.verdict.height, areas.folded.height), (4, 1));
+        assert!(areas.feed.height >= 3, "{areas:?}");
     }
 
     proptest! {
         #[test]
         fn nothing_overlaps_or_exceeds_the_screen(
-            width in 0..400_u16, height in 0..120_u16, messages in 0..4_u16,
+            width in 0..400_u16, height in 0..120_u16, messages in 0..4_u16, verdict in 0..9_u16,
+            active in any::<[bool; 6]>(),
             layout in prop_oneof![Just(ScreenLayout::Overview), Just(ScreenLayout::Charts), Just(ScreenLayout::Events)],
             focus in prop::option::of(0..6_usize), top in any::<bool>(), instances in 0..5_usize,
         ) {
             let area = Rect::new(0, 0, width, height);
-            let wanted = LayoutInput { messages, layout, focus, top, instances };
+            let wanted = LayoutInput { messages, verdict, active, layout, focus, top, instances };
             let areas = areas(area, &wanted);
             let mut all = vec![
-                areas.header, areas.gauge, areas.messages, areas.details, areas.feed, areas.top,
+                areas.header, areas.gauge, areas.messages, areas.verdict, areas.folded, areas.details, areas.feed, areas.top,
                 areas.instances, areas.footer,
             ];
             all.extend(&areas.axes);

@@ -2,11 +2,17 @@
 
 use crate::{
     model::history::time::Nanos,
-    output::live::{app::App, state::SPANS},
+    output::live::{
+        app::App,
+        state::{FIRST_SPAN, SPANS},
+    },
 };
 
 /// A burst is shown in a window at least this many times its length.
 const BURST_IN_WINDOW: Nanos = 10;
+
+/// The shortest window that fits by itself: 2 s.
+const SHORTEST_FIT: usize = 5;
 
 impl App {
     fn extent(&self) -> Option<(Nanos, Nanos)> {
@@ -39,6 +45,20 @@ impl App {
         }
     }
 
+    /// Until the user zooms, the window is as long as what there is to see, and that of a recording as long as the recording.
+    pub(super) fn fit_window(&mut self) {
+        let Some((first, last)) = self.extent().filter(|_| !self.view.zoomed) else {
+            return;
+        };
+        let longest = if self.history.summary().is_some() {
+            SPANS.len() - 1
+        } else {
+            FIRST_SPAN
+        };
+        let fits = SPANS.iter().position(|span| *span >= last - first);
+        self.view.zoom = fits.unwrap_or(longest).clamp(SHORTEST_FIT, longest);
+    }
+
     pub(super) fn zoom_in(&mut self) {
         self.zoom(self.view.zoom.saturating_sub(1));
     }
@@ -50,6 +70,7 @@ impl App {
     /// Zooms around the middle of a paused window, or else keeps its end.
     fn zoom(&mut self, zoom: usize) {
         let before = self.view.span();
+        self.view.zoomed = true;
         self.view.zoom = zoom;
         if let Some(at) = self.view.at {
             self.show_until(at - before / 2 + self.view.span() / 2);
@@ -70,6 +91,7 @@ impl App {
         };
         let least = (burst.end - burst.start).saturating_mul(BURST_IN_WINDOW);
         let fits = SPANS.iter().position(|span| *span >= least);
+        self.view.zoomed = true;
         self.view.zoom = fits.unwrap_or(SPANS.len() - 1);
         let centre = burst.start / 2 + burst.end / 2;
         self.show_until(centre + self.view.span() / 2);

@@ -31,8 +31,8 @@ pub const SPANS: [Nanos; 17] = [
     60 * MINUTE,
 ];
 
-/// The initial length of the window: 20 s.
-const FIRST_SPAN: usize = 8;
+/// The length of the window until the user zooms, at most: 20 s.
+pub(super) const FIRST_SPAN: usize = 8;
 
 /// Which panels the screen shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +77,16 @@ pub struct Prompt {
 /// What the view shows, and how.
 #[derive(Clone, Debug)]
 pub struct ViewState {
-    /// The selected instance; `None`: the first one.
+    /// The selected instance; `None`: the worst one.
     pub instance: Option<Text>,
+    /// The worst one.
+    pub worst: Option<Text>,
+    /// The names in the list of instances, as it was opened.
+    pub listed: Vec<Text>,
     /// Index into [`SPANS`].
     pub zoom: usize,
+    /// Whether the user has zoomed; until then the window fits what there is.
+    pub zoomed: bool,
     /// The end of the window while paused; `None`: follow new samples.
     pub at: Option<Nanos>,
     /// The chart that is shown alone.
@@ -103,7 +109,10 @@ impl Default for ViewState {
     fn default() -> Self {
         Self {
             instance: None,
+            worst: None,
+            listed: Vec::new(),
             zoom: FIRST_SPAN,
+            zoomed: false,
             at: None,
             focus: None,
             layout: ScreenLayout::Overview,

@@ -80,15 +80,4 @@ impl Sample {
             _ => false,
         }
     }
-
-    /// The raised alerts by name, except that on the table's utilization.
-    pub(crate) fn other_raised_alerts(
-        &self,
-    ) -> impl Iterator<Item = (&Text, AlertStatus, Option<f64>)> {
-        self.alerts
-            .0
-            .iter()
-            .filter(|(name, alert)| alert.status.is_raised() && *name != AlertId::Full.spec().name)
-            .map(|(name, alert)| (name, alert.status, alert.value))
-    }
 }

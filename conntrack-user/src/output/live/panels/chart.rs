@@ -8,7 +8,7 @@ use ratatui::{
 
 use crate::{
     model::{
-        history::views::DimensionView,
+        history::{samples::first_dimension, views::DimensionView},
         kernel::charts::{CHARTS, Dimension, Quantity},
         record::SourceKind,
     },
@@ -138,6 +138,7 @@ fn legend(
         order.sort_unstable();
     }
     let legend = shape.legend(area);
+    let point = app.instance().and_then(|instance| instance.at(app.end()));
     for (place, y) in order.into_iter().zip(legend.top()..) {
         let row = Rect {
             x: legend.x + shape.tag.min(legend.width),
@@ -145,7 +146,14 @@ fn legend(
             width: legend.width.saturating_sub(shape.tag),
             height: 1,
         };
-        let text = legend_row(app.theme, &dimensions[place], place, &views[place], shape);
+        let total = point.and_then(|point| point.totals[first_dimension(chart) + place]);
+        let text = legend_row(
+            app.theme,
+            &dimensions[place],
+            place,
+            (&views[place], total),
+            shape,
+        );
         pieces::line(buffer, row, &text);
     }
 }
@@ -154,7 +162,7 @@ fn legend_row(
     theme: Theme,
     dimension: &Dimension,
     place: usize,
-    view: &DimensionView,
+    (view, total): (&DimensionView, Option<u64>),
     shape: ChartShape,
 ) -> Line<'static> {
     let known = view.source != SourceKind::Unavailable;
@@ -182,11 +190,14 @@ fn legend_row(
         (view.now, view.is_now_wrong),
         (view.peak, view.is_window_wrong),
         (view.p99, view.is_window_wrong),
+        (total.map(|total| total as f64), view.is_now_wrong),
     ];
     for (i, (value, wrong)) in values.into_iter().take(shape.numbers.into()).enumerate() {
         let text = match value {
             Some(value) if wrong => marked_wrong(compact(value), value, DIGITS),
             // Unknown, and not zero.
+            // A number of entries has no total.
+            None if count && i == 3 => String::new(),
             None => UNAVAILABLE.to_owned(),
             Some(value) if count && value < 99_999.5 => decimal(value, 0),
             Some(value) => compact(value),

@@ -16,7 +16,7 @@ pub(super) struct ChartShape {
     pub(super) tag: u16,
     /// The width of a dimension's mark and name.
     pub(super) name: u16,
-    /// How many of now, peak and p99 are shown.
+    /// How many of now, peak, p99 and the total since the start are shown.
     pub(super) numbers: u16,
     /// The width of the numbers at the plot's axis.
     gutter: u16,
@@ -30,6 +30,7 @@ impl ChartShape {
         let tag = if titles || width < 30 { 0 } else { 4 };
         let name = if width < 30 { 9 } else { 14 };
         let (numbers, gutter) = match width {
+            100.. => (4, 6),
             78.. => (3, 6),
             56.. => (2, 6),
             _ => (1, 0),
@@ -84,7 +85,7 @@ impl ChartShape {
     /// The headings of the numbers.
     pub(super) fn headings(self, theme: Theme) -> Line<'static> {
         let before = usize::from(self.tag + self.name);
-        let titles = ["now", "peak", "p99"].into_iter();
+        let titles = ["now", "peak", "p99", "total"].into_iter();
         let mut text = " ".repeat(before);
         for title in titles.take(usize::from(self.numbers)) {
             text.push_str(&format!("{title:>width$}", width = usize::from(NUMBER)));

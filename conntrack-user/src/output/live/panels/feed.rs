@@ -11,11 +11,8 @@ use crate::{
     model::{
         alert::AlertStatus,
         event::Tuple,
-        history::{
-            Happening, Notable,
-            time::{Nanos, nanos},
-        },
-        record::{Event, Record},
+        history::{Happening, Notable, burst_group::BurstGroup, time::Nanos},
+        record::{Burst, Event, Record},
     },
     output::{
         format::{
@@ -105,7 +102,7 @@ struct FeedLine<'a> {
 impl<'a> FeedLine<'a> {
     fn new(app: &App, notable: &'a Notable) -> Self {
         let theme = app.theme;
-        let several = app.history.names().len() > 1;
+        let several = app.names().len() > 1;
         let within = |instance: &Text| {
             if several {
                 format!("{instance}: ")
@@ -132,21 +129,11 @@ impl<'a> FeedLine<'a> {
                 line.text = within(&event.instance) + &flow(event);
                 line.tuple = event.tuple.as_ref();
             }
-            Happening::Record(Record::Burst(burst)) => {
+            Happening::Bursts(group) => {
                 line.kind = "burst".to_owned();
                 line.style = theme.key();
-                line.time = nanos(burst.start);
-                let instance = app.history.instance(burst.instance.raw());
-                let is_wrong = instance.is_some_and(|instance| instance.is_wrong(burst));
-                let mark = if is_wrong { WRONG } else { "" };
-                line.text = format!(
-                    "{}{}{mark} {} in {}, peak {}{mark}/s",
-                    within(&burst.instance),
-                    burst.count,
-                    burst.counter,
-                    duration::millis(burst.duration_ms),
-                    compact(burst.peak_rate)
-                );
+                line.time = group.span.start;
+                line.text = within(&group.instance) + &bursts(app, group);
             }
             Happening::Record(Record::Alert(alert)) => {
                 line.kind = alert.status.to_string();
@@ -169,6 +156,32 @@ impl<'a> FeedLine<'a> {
         }
         line
     }
+}
+
+/// The cause with its peak, and what rose with it.
+fn bursts(app: &App, group: &BurstGroup) -> String {
+    let instance = app.history.instance(group.instance.raw());
+    let mark = |burst: &Burst| {
+        let is_wrong = instance.is_some_and(|instance| instance.is_wrong(burst));
+        if is_wrong { WRONG } else { "" }
+    };
+    let bursts = group.bursts();
+    let Some((cause, others)) = bursts.split_first() else {
+        return String::new();
+    };
+    let mut text = format!(
+        "{}{mark} {} in {}, peak {}{mark}/s",
+        cause.count,
+        cause.counter,
+        duration::millis(cause.duration_ms),
+        compact(cause.peak_rate),
+        mark = mark(cause),
+    );
+    for (i, burst) in others.iter().enumerate() {
+        let before = if i == 0 { "; with" } else { "," };
+        text += &format!("{before} {}{} {}", burst.count, mark(burst), burst.counter);
+    }
+    text
 }
 
 fn flow(event: &Event) -> String {

@@ -8,10 +8,7 @@ use ratatui::{
 };
 
 use crate::{
-    model::{
-        alert::{AlertId, AlertStatus},
-        history::{samples::SamplePoint, time::nanos},
-    },
+    model::{alert::AlertStatus, history::samples::SamplePoint},
     output::{
         format::{
             clock, duration,
@@ -43,14 +40,6 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if area.width >= 24 {
         status.push_span(Span::raw(" "));
         status.push_span(word(theme, point));
-    }
-    if let Some(alert) = point.full_alert
-        && point.is_full
-        && alert != AlertStatus::Critical
-        && area.width >= 60
-    {
-        let text = format!(" alert still {alert}");
-        status.push_span(Span::styled(text, theme.muted()));
     }
     for extra in extras(app, point) {
         if status.width() + extra.width() + 30 < usize::from(area.width) {
@@ -99,9 +88,6 @@ fn word(theme: Theme, point: &SamplePoint) -> Span<'static> {
 
 /// Further facts about the alert, most important first.
 fn extras(app: &App, point: &SamplePoint) -> Vec<Span<'static>> {
-    let Some(sample) = app.instance().and_then(|instance| instance.latest()) else {
-        return Vec::new();
-    };
     let mut extras = Vec::new();
     if let Some(time) = point.fills_in() {
         let text = format!("full in {}", duration::compact(time.estimate));
@@ -109,10 +95,14 @@ fn extras(app: &App, point: &SamplePoint) -> Vec<Span<'static>> {
         let range = format!("({})", duration::compact_range(time));
         extras.push(Span::styled(range, app.theme.muted()));
     }
-    let alert = sample.alerts.get(AlertId::Full.spec().name);
-    if let Some((alert, at)) = alert.and_then(|alert| Some((alert, alert.notify_at?))) {
-        let time = clock::digits(nanos(at), 0);
-        let text = format!("{} notified at {time}", alert.status);
+    // The alert is evaluated and notified with delays of its own.
+    if let Some((notified, until)) = point.held {
+        let text = format!("{notified} held until {}", clock::digits(until, 0));
+        extras.push(Span::styled(text, app.theme.muted()));
+    } else if let Some(alert) = point.full_alert.filter(|_| point.is_full)
+        && alert != AlertStatus::Critical
+    {
+        let text = format!("alert still {alert}");
         extras.push(Span::styled(text, app.theme.muted()));
     }
     extras

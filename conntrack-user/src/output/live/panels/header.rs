@@ -50,12 +50,14 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     } else {
         Span::styled("probes off", theme.warning())
     };
+    let several = app.names().len() > 1;
     // Each with its priority: the highest is dropped first.
     let parts = [
         (1, Span::styled("ctpulse", theme.title())),
         (3, Span::styled(hello.hostname.to_string(), theme.strong())),
         (0, Span::styled(hello.kernel.to_string(), theme.muted())),
-        (2, instance(app, &name)),
+        // Of several, it must be known which one is shown.
+        (if several { 6 } else { 2 }, instance(app, &name)),
         (4, probes),
         (
             5,
@@ -86,7 +88,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 }
 
 fn instance(app: &App, name: &str) -> Span<'static> {
-    let count = app.history.names().len();
+    let count = app.names().len();
     if count > 1 {
         Span::styled(format!("netns {name} (of {count})"), app.theme.strong())
     } else {
@@ -117,7 +119,8 @@ fn right(app: &App, width: u16) -> Line<'static> {
         && width >= 70
     {
         let memory = memory.map_or_else(|| UNAVAILABLE.to_owned(), |bytes| compact(bytes as f64));
-        let text = format!(" self {} {memory}B ", percent(cpu_percent));
+        let whose = if width >= 100 { "ctpulse uses" } else { "own" };
+        let text = format!(" {whose} {} CPU {memory}B ", percent(cpu_percent));
         line.push_span(Span::styled(text, theme.muted()));
     }
     if width < 30 {

@@ -26,7 +26,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;
     }
-    let names = app.history.names();
+    let names = app.names();
     let title = vec![Span::styled("Namespaces", app.theme.title())];
     pieces::title(buffer, area, app.theme, title);
     let rows = Rect {
@@ -50,7 +50,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 
 /// Draws the list with a cursor.
 pub(super) fn choose(app: &App, area: Rect, buffer: &mut Buffer, cursor: usize) {
-    let names = app.history.names();
+    let names = app.names();
     let room = usize::from(area.height.saturating_sub(3));
     let first = (cursor + 1).saturating_sub(room);
     let heading = format!(

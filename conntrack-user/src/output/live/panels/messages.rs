@@ -4,7 +4,7 @@ use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
 use crate::{
     model::{
-        alert::AlertId,
+        alert::{ALERTS, AlertId},
         history::instance::{Disagreement, InstanceHistory},
         kernel::counters::Counter,
         record::{Sample, Verdict, derived::Judgement},
@@ -37,22 +37,25 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
             known.or_else(|| Some(disagreement(app, name, &instance.disagreement()?)))
         })
         .collect();
+    let theme = app.theme;
+    // Of the moment that is shown. The gauge shows the alert on the table's utilization.
+    let point = app.instance().and_then(|i| i.at(app.end()));
+    for (spec, raised) in ALERTS
+        .iter()
+        .zip(point.iter().flat_map(|point| point.raised))
+    {
+        if let Some((status, value)) = raised.filter(|_| spec.id != AlertId::Full) {
+            let value = value.map_or_else(|| UNAVAILABLE.to_owned(), compact);
+            let text = format!("! {status} {} {value} {}", spec.name, spec.unit);
+            lines.push(Line::styled(text, theme.status(status)));
+        }
+    }
     let Some(sample) = app.instance().and_then(InstanceHistory::latest) else {
         return lines;
     };
-    let theme = app.theme;
-    // The gauge shows the alert on the table's utilization.
-    for (name, status, value) in sample.other_raised_alerts() {
-        let value = value.map(compact).unwrap_or_default();
-        let text = format!("! {status} {name} {value}");
-        lines.push(Line::styled(text, theme.status(status)));
-    }
     if sample.entries.is_none() {
         let text = "! no nf_conntrack here: waiting for it to be loaded";
         lines.push(Line::styled(text, theme.warning()));
-    }
-    if let Some(why) = &sample.untracked {
-        lines.push(Line::styled(format!("! {why}"), theme.warning()));
     }
     if sample.has_lost_buckets() {
         let text = format!(
@@ -63,12 +66,6 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
     }
     if let Some(why) = &sample.buckets_unavailable {
         let text = format!("no peaks and bursts: {why}");
-        lines.push(Line::styled(text, theme.muted()));
-    }
-    if let Some(hello) = app.history.hello()
-        && !hello.probes.is_attached()
-    {
-        let text = format!("probes off: {}", hello.probes.why_off());
         lines.push(Line::styled(text, theme.muted()));
     }
     lines
@@ -90,9 +87,15 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     popup::draw(app, area, buffer, "Messages", &text);
 }
 
-/// Alerts that are not evaluated and events that are not seen, with reasons.
+/// Alerts that are not evaluated, counters that are not counted and events that are not seen, with reasons.
 fn unavailable(app: &App) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Some(hello) = app.history.hello() {
+        for group in hello.unavailable_by_reason() {
+            let names = group.names.join(", ");
+            lines.push(format!("{UNAVAILABLE} {names}: {}", group.reason));
+        }
+    }
     let sample = app.instance().and_then(InstanceHistory::latest);
     if let Some(sample) = sample {
         lines.extend(full_alert(sample));
@@ -149,7 +152,7 @@ fn wrong(app: &App, name: &Text, instance: &InstanceHistory) -> Option<Line<'sta
 
 /// Names an instance if there are several.
 fn place(app: &App, name: &Text) -> String {
-    if app.history.names().len() > 1 {
+    if app.names().len() > 1 {
         format!(" in {name}")
     } else {
         String::new()

@@ -7,6 +7,7 @@ mod chart_views;
 mod checks;
 mod details;
 mod feed;
+mod folded;
 mod footer;
 mod gauge;
 mod header;
@@ -17,35 +18,41 @@ mod pieces;
 mod popup;
 mod ribbon;
 mod top;
+mod verdict;
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use self::{chart_shape::ChartShape, chart_views::ChartViews};
-use crate::{
-    model::history::instance::InstanceHistory,
-    output::live::{
-        app::App,
-        layout::{Areas, LayoutInput, areas},
-        state::Overlay,
-    },
+use crate::output::live::{
+    app::App,
+    layout::{Areas, LayoutInput, areas},
+    state::Overlay,
 };
 
 /// Draws everything.
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let messages = messages::lines(app);
+    let verdict = verdict::lines(app, area.width);
+    let active = folded::active(app);
     let wanted = LayoutInput {
         messages: u16::try_from(messages.len()).unwrap_or(u16::MAX),
+        verdict: u16::try_from(verdict.len()).unwrap_or(u16::MAX),
+        active,
         layout: app.view.layout,
         focus: app.view.focus,
-        top: app.instance().is_some_and(InstanceHistory::has_top),
-        instances: app.history.names().len(),
+        top: app
+            .instance()
+            .is_some_and(|instance| instance.tops(app.end()).exist()),
+        instances: app.names().len(),
     };
     let areas = areas(area, &wanted);
     header::draw(app, areas.header, buffer);
     gauge::draw(app, areas.gauge, buffer);
     pieces::lines(buffer, areas.messages, &messages);
+    pieces::lines(buffer, areas.verdict, &verdict);
     let views = ChartViews::new(app);
     charts(app, &areas, &views, buffer);
+    folded::draw(app, active, areas.folded, buffer);
     details::draw(app, areas.details, &views, buffer);
     feed::draw(app, areas.feed, buffer);
     top::draw(app, areas.top, buffer);

@@ -7,7 +7,7 @@ use ratatui::{
 };
 
 use crate::{
-    model::{history::instance::InstanceHistory, record::TopTable},
+    model::{history::TopsAt, record::TopTable},
     output::{
         format::{
             duration,
@@ -24,25 +24,27 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let Some(instance) = app.instance().filter(|_| !area.is_empty()) else {
         return;
     };
+    // As they were at the moment that is shown.
+    let tops = instance.tops(app.end());
     let theme = app.theme;
     let mut parts = vec![Span::styled("Top talkers", theme.title())];
-    if let Some(window) = instance.top_window_s() {
+    if let Some(window) = tops.window_s() {
         let text = format!(" of {}, and of entries held", duration::seconds(window));
         parts.push(Span::styled(text, theme.muted()));
     }
     if area.height == 1 {
-        pieces::lines(buffer, area, &[first_sources(app, instance)]);
+        pieces::lines(buffer, area, &[first_sources(app, tops)]);
         return;
     }
     pieces::title(buffer, area, theme, parts);
-    let tables = instance.top_tables();
+    let tables = tops.tables();
     let rows = Rect {
         y: area.y + 1,
         height: area.height - 1,
         ..area
     };
     if tables.is_empty() {
-        pieces::line(buffer, rows, &Line::styled(none(instance), theme.muted()));
+        pieces::line(buffer, rows, &Line::styled(none(tops), theme.muted()));
         return;
     }
     let count = (area.width / WIDTH).clamp(1, u16::try_from(tables.len()).unwrap_or(1));
@@ -58,23 +60,23 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 }
 
 /// The top source of each measure, if there is no room for more.
-fn first_sources(app: &App, instance: &InstanceHistory) -> Line<'static> {
+fn first_sources(app: &App, tops: TopsAt<'_>) -> Line<'static> {
     let theme = app.theme;
     let mut line = Line::default();
-    for (table, first) in instance.first_sources() {
+    for (table, first) in tops.first_sources() {
         line.push_span(Span::styled(format!("{} by ", table.by), theme.muted()));
         line.push_span(Span::styled(first.key.to_string(), theme.strong()));
         line.push_span(Span::raw(format!(" {}  ", whole_percent(first.share))));
     }
     if line.width() == 0 {
-        line.push_span(Span::styled(none(instance), theme.muted()));
+        line.push_span(Span::styled(none(tops), theme.muted()));
     }
     line
 }
 
 /// Explains why there are no top talkers.
-fn none(instance: &InstanceHistory) -> &'static str {
-    if instance.is_top_counted() {
+fn none(tops: TopsAt<'_>) -> &'static str {
+    if tops.are_counted() {
         "no top talkers"
     } else {
         "top talkers cannot be counted"

@@ -3,6 +3,7 @@
 //! The screens show a recording of a guest (`tests/fixtures/records/`), with additions made by hand. A changed snapshot changes
 //! what users see: look at it before accepting it.
 
+mod answers;
 mod keys;
 mod screens;
 mod sizes;

@@ -4,6 +4,7 @@ use crate::{
     model::{
         overhead::Overhead,
         record::{Check, Crosscheck, Hello, Instance, Record, Sample, Time, Verdict},
+        verdict::Completion,
     },
     output::live::{
         App, Input, Theme, render,
@@ -35,7 +36,14 @@ pub fn recording() -> Vec<Record> {
 /// An app after these records.
 pub fn app(theme: Theme, records: impl IntoIterator<Item = Record>) -> App {
     let mut app = App::new(theme);
-    app.update_all(records.into_iter().map(Input::Record));
+    // The recording is older than verdicts.
+    let mut completion = Completion::default();
+    for record in records {
+        let verdicts = completion.before(Some(&record));
+        app.update_all(verdicts.into_iter().map(Input::Record));
+        app.update(Input::Record(record));
+    }
+    app.update_all(completion.before(None).into_iter().map(Input::Record));
     app.update(Input::Overhead(Overhead {
         cpu_percent: 0.4,
         memory: Some(18_300_000),

@@ -1,0 +1,72 @@
+//! What to know first, in sentences.
+
+use ratatui::{
+    style::{Modifier, Style},
+    text::Line,
+};
+
+use crate::{
+    model::{
+        history::time::nanos,
+        record::{InstanceVerdict, Loss, Severity},
+        verdict::{Sentence, Topic, sentences},
+    },
+    output::{
+        format::clock,
+        live::{app::App, panels::pieces, theme::Theme},
+    },
+};
+
+/// The sentences about the shown instance at the end of the window, wrapped to this width; then one about the worst of the others,
+/// if it is worse.
+pub(super) fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
+    let said = app.instance().and_then(|i| i.said_at(app.end()));
+    let mut lines = Vec::new();
+    if let Some(said) = said {
+        for sentence in sentences(&said.facts, &|time, digits| {
+            clock::digits(nanos(time), digits)
+        }) {
+            let style = style(app.theme, said, &sentence);
+            let text = sentence.text.to_string();
+            lines.extend(pieces::wrapped(&text, width.into(), style));
+        }
+    }
+    lines.extend(elsewhere(app, said));
+    lines
+}
+
+/// The first sentence about the worst of the other instances, if it is worse than the one that is shown.
+fn elsewhere(app: &App, said: Option<&InstanceVerdict>) -> Option<Line<'static>> {
+    let shown = said.map_or(Severity::Ok, |said| said.severity);
+    let others = app.history.instances().filter_map(|(_, i)| i.said());
+    let worst = others.max_by_key(|said| said.severity)?;
+    if worst.severity <= shown.max(Severity::Unknown) {
+        return None;
+    }
+    let first = worst.sentences.first()?;
+    let text = format!("{}: {first} (i to go there)", worst.instance);
+    Some(Line::styled(text, severe(app.theme, worst.severity)))
+}
+
+fn style(theme: Theme, said: &InstanceVerdict, sentence: &Sentence) -> Style {
+    let facts = &said.facts;
+    let lost = |(_, loss): &(_, Option<Loss>)| loss.is_some_and(|loss| loss.count > 0);
+    match sentence.topic {
+        Topic::Table => severe(theme, said.severity),
+        Topic::Losses if facts.losses.0.iter().any(lost) => theme.critical(),
+        Topic::Who => theme.strong(),
+        Topic::Proof if !facts.proof.disagree.is_empty() => theme.alarm(),
+        Topic::Losses | Topic::Busiest | Topic::Proof => Style::new(),
+    }
+}
+
+/// The style of a severity.
+pub(super) fn severe(theme: Theme, severity: Severity) -> Style {
+    let style = match severity {
+        Severity::Ok => theme.good(),
+        Severity::Unknown => Style::new(),
+        Severity::Warning => theme.warning(),
+        Severity::Critical => theme.critical(),
+    };
+    style.add_modifier(Modifier::BOLD)
+}

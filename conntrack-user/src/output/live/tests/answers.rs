@@ -1,0 +1,325 @@
+//! What the first screen answers: is it filling, was anything lost, who, the burst, are the counts proven.
+
+use insta::assert_snapshot;
+use ratatui::crossterm::event::KeyCode;
+
+use crate::{
+    model::{
+        alert::AlertStatus,
+        forecast::TimeToFull,
+        kernel::counters::Counter,
+        record::{AlertState, Burst, Instance, Record, Sample, Verdict},
+    },
+    output::live::tests::stage::{
+        RICH, app, changed, crosscheck, more, press, recording, screen, time, type_text,
+    },
+};
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+/// The recording before the table was full: a burst of 300 flows a third of a second.
+fn before_full(mut change: impl FnMut(&mut Sample)) -> Vec<Record> {
+    let mut records = changed(|sample| {
+        sample.max = Some(8_000);
+        sample.utilization = sample.entries.map(|entries| entries as f64 / 80.0);
+        for counter in [Counter::TableFull, Counter::EarlyDrop, Counter::Drop] {
+            if sample.counters.get(counter).is_some() {
+                sample.counters.set(counter, Some(0));
+            }
+        }
+        for (_, value) in &mut sample.charts.0[5].1.0 {
+            *value = value.map(|_| 0.0);
+        }
+        change(sample);
+    });
+    records.retain(|record| !matches!(record, Record::Event(_)));
+    records
+}
+
+fn idle() -> Vec<Record> {
+    let mut records = before_full(|sample| {
+        sample.entries = Some(12);
+        sample.utilization = Some(0.15);
+        sample.charts.0[0].1.0[0].1 = Some(12.0);
+        for (_, dimensions) in sample.charts.0.iter_mut().skip(1) {
+            for (_, value) in &mut dimensions.0 {
+                *value = value.map(|_| 0.0);
+            }
+        }
+        sample.buckets = Some(Default::default());
+        for (_, peak) in sample.peaks.iter_mut() {
+            peak.rate = 0.0;
+            peak.at = None;
+        }
+    });
+    records.retain(|r| !matches!(r, Record::Burst(_) | Record::Top(_)));
+    records
+}
+
+fn filling() -> Vec<Record> {
+    let mut records = before_full(|sample| {
+        sample.time_to_full_s = Some(TimeToFull {
+            estimate: 190.0,
+            low: 120.0,
+            high: 300.0,
+        });
+    });
+    records.extend(
+        more()
+            .into_iter()
+            .filter(|record| matches!(record, Record::Top(_))),
+    );
+    records
+}
+
+fn without_probes() -> Vec<Record> {
+    let mut records = changed(|sample| {
+        sample.buckets = None;
+        sample.verdict = None;
+        sample.peaks = Default::default();
+        for (chart, dimension) in [(1, 0), (2, 0), (2, 1), (2, 2)] {
+            sample.charts.0[chart].1.0[dimension].1 = None;
+            sample.sources.0[chart].1.0[dimension].1 =
+                crate::model::record::SourceKind::Unavailable;
+        }
+        for counter in [Counter::TableFull, Counter::New] {
+            sample.counters.set(counter, None);
+        }
+    });
+    records.retain(|r| !matches!(r, Record::Event(_) | Record::Crosscheck(_)));
+    if let Some(Record::Hello(hello)) = records.first_mut() {
+        hello.probes.mode = "off".into();
+        hello.probes.reason = Some("this kernel has no kprobes".into());
+    }
+    records
+}
+
+/// Sixty namespaces, the fortieth full.
+fn sixty() -> Vec<Record> {
+    let names: Vec<String> = (0..60).map(|i| format!("pod-{i:02}")).collect();
+    let mut records = Vec::new();
+    for record in recording() {
+        match record {
+            Record::Hello(mut hello) => {
+                hello.instances = names
+                    .iter()
+                    .map(|name| Instance {
+                        name: name.clone().into(),
+                        netns: Some(4_026_531_840),
+                    })
+                    .collect();
+                records.push(Record::Hello(hello));
+            }
+            Record::Sample(sample) => {
+                for (i, name) in names.iter().enumerate() {
+                    let mut sample = sample.clone();
+                    sample.instance = name.clone().into();
+                    if i != 40 {
+                        let entries = 40 + i as u64;
+                        sample.entries = Some(entries);
+                        sample.utilization = Some(entries as f64 / 40.0);
+                        sample.charts.0[0].1.0[0].1 = Some(entries as f64);
+                        sample.counters.set(Counter::TableFull, Some(0));
+                        sample.counters.set(Counter::EarlyDrop, Some(0));
+                        sample.counters.set(Counter::Drop, Some(0));
+                    }
+                    records.push(Record::Sample(sample));
+                }
+            }
+            Record::Crosscheck(crosscheck) => {
+                for name in &names {
+                    let mut crosscheck = crosscheck.clone();
+                    crosscheck.instance = name.clone().into();
+                    records.push(Record::Crosscheck(crosscheck));
+                }
+            }
+            _ => {}
+        }
+    }
+    records
+}
+
+#[test]
+fn every_state_at_every_size() {
+    let mut full = recording();
+    full.extend(more());
+    for (name, records) in [
+        ("idle", idle()),
+        ("filling", filling()),
+        ("full", full),
+        ("without-probes", without_probes()),
+        ("sixty", sixty()),
+    ] {
+        let app = app(RICH, records);
+        for (width, height) in SIZES {
+            assert_snapshot!(
+                format!("answers-{name}-{width}x{height}"),
+                screen(&app, width, height)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_burst_at_every_size() {
+    let mut records = before_full(|_| {});
+    records.extend(more());
+    let mut app = app(RICH, records);
+    press(&mut app, KeyCode::Char('b'));
+    for (width, height) in SIZES {
+        assert_snapshot!(
+            format!("answers-burst-{width}x{height}"),
+            screen(&app, width, height)
+        );
+    }
+}
+
+/// A burst of one counter as the recording's first, which is of new flows.
+fn with_the_first(counter: &'static str, count: u64) -> Record {
+    let first = more().into_iter().find_map(|record| match record {
+        Record::Burst(burst) => Some(burst),
+        _ => None,
+    });
+    let first = first.expect("there is a burst");
+    Record::Burst(Burst {
+        counter: counter.into(),
+        count,
+        ..first
+    })
+}
+
+#[test]
+fn bursts_at_the_same_time_are_one_event() {
+    let mut records = recording();
+    // As they end: what the new flows caused may come first.
+    records.push(with_the_first("early_drop", 250));
+    records.push(with_the_first("alloc", 300));
+    records.push(with_the_first("new", 300));
+    records.push(with_the_first("inserted", 299));
+    let mut app = app(RICH, records);
+    type_text(&mut app, "/burst");
+    press(&mut app, KeyCode::Enter);
+    let text = screen(&app, 180, 60);
+    let bursts: Vec<&str> = text
+        .lines()
+        .filter(|l| l.starts_with("14:52") && l.contains(" burst "))
+        .collect();
+    assert_eq!(bursts.len(), 1, "{text}");
+    assert!(
+        bursts[0].contains("300 new in 9.0 ms, peak 49.6k/s; with 299 inserted, 250 early_drop"),
+        "{}",
+        bursts[0]
+    );
+}
+
+#[test]
+fn top_talkers_are_those_of_the_moment() {
+    let top = |clock: &str, key: &'static str| {
+        let record = more().into_iter().find_map(|record| match record {
+            Record::Top(top) => Some(top),
+            _ => None,
+        });
+        let mut top = record.expect("there are top talkers");
+        top.time = time(clock);
+        for table in &mut top.tables {
+            for row in &mut table.rows {
+                row.key = key.into();
+            }
+        }
+        Record::Top(top)
+    };
+    let mut records = recording();
+    records.insert(1, top("14:52:07.5", "10.0.0.66"));
+    records.push(top("14:52:09.9", "10.0.0.1"));
+    records.extend(more().into_iter().filter(|r| matches!(r, Record::Burst(_))));
+    let mut app = app(RICH, records);
+    let now = screen(&app, 120, 40);
+    assert!(
+        now.contains("10.0.0.1") && !now.contains("10.0.0.66"),
+        "{now}"
+    );
+    press(&mut app, KeyCode::Char('b'));
+    press(&mut app, KeyCode::Char('b'));
+    let then = screen(&app, 120, 40);
+    assert!(
+        then.contains("10.0.0.66") && !then.contains("10.0.0.1 "),
+        "{then}"
+    );
+}
+
+#[test]
+fn alerts_are_those_of_the_moment() {
+    let records = changed(|sample| {
+        let raised = sample.time > time("14:52:09");
+        let status = if raised {
+            AlertStatus::Critical
+        } else {
+            AlertStatus::Clear
+        };
+        let state = AlertState {
+            status,
+            value: Some(498.0),
+            notified: status,
+            notify_at: None,
+        };
+        let name = "conntrack_early_drop".into();
+        sample.alerts.0.push((name, state));
+    });
+    let mut app = app(RICH, records);
+    let words = "! CRITICAL conntrack_early_drop 498 events/s";
+    assert!(screen(&app, 80, 24).contains(words));
+    press(&mut app, KeyCode::Char('+'));
+    press(&mut app, KeyCode::Char('+'));
+    press(&mut app, KeyCode::Home);
+    assert!(!screen(&app, 80, 24).contains(words));
+}
+
+#[test]
+fn a_status_that_is_held_says_until_when() {
+    let records = changed(|sample| {
+        sample.entries = Some(400);
+        sample.utilization = Some(10.0);
+        let (_, alert) = &mut sample.alerts.0[0];
+        alert.status = AlertStatus::Clear;
+        alert.notified = AlertStatus::Critical;
+        alert.notify_at = Some(time("14:57:00"));
+    });
+    let text = screen(&app(RICH, records), 80, 24);
+    assert!(
+        text.contains("10.0%  CLEAR  CRITICAL held until 14:57:00"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_view_opens_on_the_worst_namespace() {
+    let mut app = app(RICH, sixty());
+    let shown = |app: &crate::output::live::App| app.instance_name().map(ToString::to_string);
+    assert_eq!(shown(&app).as_deref(), Some("pod-40"));
+    // The next are the fullest of the others.
+    press(&mut app, KeyCode::Char(']'));
+    assert_eq!(shown(&app).as_deref(), Some("pod-59"));
+    // Wherever one looks, the worst is named.
+    let text = screen(&app, 80, 24);
+    assert!(text.contains("pod-40: Table 100 % full"), "{text}");
+}
+
+#[test]
+fn the_window_fits_what_there_is_until_it_is_zoomed() {
+    let mut app = app(RICH, recording());
+    assert_eq!(app.view.span(), 5_000_000_000);
+    press(&mut app, KeyCode::Char('-'));
+    assert_eq!(app.view.span(), 10_000_000_000);
+    for record in recording() {
+        app.update(crate::output::live::Input::Record(record));
+    }
+    assert_eq!(app.view.span(), 10_000_000_000);
+}
+
+#[test]
+fn counts_that_are_not_proven_say_so() {
+    let mut records = changed(|sample| sample.verdict = Some(Verdict::Mismatch));
+    records.push(crosscheck("self", Verdict::Mismatch));
+    let text = screen(&app(RICH, records), 80, 24);
+    assert!(text.contains("Counts are NOT proven"), "{text}");
+}
