@@ -25,7 +25,7 @@ use self::{
 };
 pub use self::{
     format::Format,
-    stream::{LiveArgs, ProbesArg, StreamArgs, TopArgs},
+    stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs, TopArgs},
     view::ViewArgs,
 };
 use crate::{model::event::filter::Filter, probes::plan::EVENT_RATE};
@@ -39,6 +39,7 @@ use crate::{model::event::filter::Filter, probes::plan::EVENT_RATE};
 #[command(
     name = "ctpulse",
     version,
+    propagate_version = true,
     after_help = "Without a command, ctpulse shows the live view on a terminal, else it streams.\n\
         Data goes to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 bad usage\n\
         (`check` has its own, those of Nagios and Icinga).\n\n\
@@ -53,9 +54,9 @@ pub struct Cli {
     /// The subcommand; without one, the live view on a terminal, else a stream.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Print more details on stderr.
-    #[arg(short, long, global = true)]
-    pub verbose: bool,
+    /// Print more details on stderr; `check` prints how it measured.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
 }
 
 impl Cli {
@@ -149,6 +150,7 @@ pub enum Command {
         ctpulse check                                    warns above 90 %, critical above 95 %\n  \
         ctpulse check --warn 75% --crit 90%\n  \
         ctpulse check --window 2s                        the fullest moment of two seconds\n  \
+        ctpulse check --crit-drop 0 --warn-early-drop 0  any flow refused, any entry evicted, in a second\n  \
         sudo ctpulse check --netns router                a namespace of `ip netns`"
     )]
     Check(CheckArgs),
@@ -157,6 +159,7 @@ pub enum Command {
         after_help = "Changes nothing. For each thing that is missing it says what that costs.\n\n\
         Examples:\n  \
         ctpulse doctor                                   before anything else, on a new host\n  \
+        sudo ctpulse doctor --netns 4711                 the network namespace of process 4711\n  \
         ctpulse doctor --format json                     for programs"
     )]
     Doctor(DoctorArgs),
@@ -269,6 +272,9 @@ pub enum EventsFormat {
 /// Options of `doctor`.
 #[derive(Args, Clone, Debug)]
 pub struct DoctorArgs {
+    /// The network namespace to look at: self, a name of `ip netns`, a process id, or a path
+    #[arg(long, short, value_name = "NETNS", default_value = "self")]
+    pub netns: NamespaceChoice,
     /// Output format
     #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
     pub format: DoctorFormat,

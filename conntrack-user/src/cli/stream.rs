@@ -137,11 +137,7 @@ impl StreamArgs {
                 Some(root) => Target::ProcRoot(root.clone()),
                 None => Target::Namespaces {
                     choices: self.netns.clone(),
-                    source: match self.source {
-                        SourceArg::Auto => KernelSource::Auto,
-                        SourceArg::Proc => KernelSource::Procfs,
-                        SourceArg::Ctnetlink => KernelSource::Ctnetlink,
-                    },
+                    source: self.source.into(),
                 },
             },
             probes: ProbeSettings {
@@ -355,4 +351,14 @@ pub enum SourceArg {
     Proc,
     /// ctnetlink only: the same counters, from a netlink socket; needs CAP_NET_ADMIN
     Ctnetlink,
+}
+
+impl From<SourceArg> for KernelSource {
+    fn from(source: SourceArg) -> Self {
+        match source {
+            SourceArg::Auto => Self::Auto,
+            SourceArg::Proc => Self::Procfs,
+            SourceArg::Ctnetlink => Self::Ctnetlink,
+        }
+    }
 }

@@ -36,6 +36,9 @@ pub(super) enum Failure {
     /// A recording cannot be read.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    /// doctor was asked about several namespaces.
+    #[error("--netns all: doctor looks at one network namespace")]
+    AllNamespaces,
     /// The live view was started without a terminal.
     #[error("the live view needs a terminal; {without}")]
     NoTerminal {
