@@ -3,6 +3,7 @@
 pub mod check;
 mod format;
 pub mod generate;
+mod heading;
 pub mod recordings;
 mod stream;
 mod values;
@@ -19,7 +20,7 @@ use conntrack_ebpf::EventKind;
 
 use self::{
     check::CheckArgs,
-    generate::GenerateArgs,
+    generate::{CompletionsArgs, GenerateArgs},
     recordings::{RecordArgs, ReplayArgs, ReportArgs},
     values::{kind, positive},
 };
@@ -168,6 +169,12 @@ pub enum Command {
         ctpulse config > /etc/ctpulse.toml        a file to start from\n  \
         ctpulse config --config FILE              check a file, and see the settings that result")]
     Config(ConfigArgs),
+    /// Print the completions of a shell
+    #[command(after_help = "Examples:\n  \
+        ctpulse completions bash > /etc/bash_completion.d/ctpulse\n  \
+        ctpulse completions zsh > ~/.zfunc/_ctpulse      a directory of fpath\n  \
+        ctpulse completions fish > ~/.config/fish/completions/ctpulse.fish")]
+    Completions(CompletionsArgs),
     /// Write what is made from the program itself: completions, man pages, parts of the manual
     #[command(hide = true)]
     Generate(GenerateArgs),
@@ -186,11 +193,11 @@ pub struct ConfigArgs {
 pub struct AlertArgs {
     /// Configuration file, with the settings of alerts (`ctpulse config` prints one); without it,
     /// /etc/ctpulse.toml if it exists
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = heading::ALERTS)]
     pub config: Option<PathBuf>,
     /// Run `sh -c CMD` for each notification, which is JSON on its stdin and in CTPULSE_ALERT_NAME,
     /// _STATUS, _PREVIOUS, _VALUE, _UNIT, _INSTANCE and _TIME
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", help_heading = heading::ALERTS)]
     pub on_alert: Option<String>,
 }
 
@@ -198,7 +205,7 @@ pub struct AlertArgs {
 #[derive(Args, Clone, Debug)]
 pub struct EventsArgs {
     /// Kinds of events, separated by commas; without it, all that the probes see
-    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
+    #[arg(long, short, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub kind: Vec<EventKind>,
     /// Conditions on the tuple that must all hold, such as proto=tcp,dport=443,src=10.0.0.0/8
     #[arg(
@@ -209,13 +216,13 @@ pub struct EventsArgs {
     )]
     pub filter: Filter,
     /// Output format
-    #[arg(long, value_enum, default_value_t = EventsFormat::Text)]
+    #[arg(long, short, value_enum, default_value_t = EventsFormat::Text)]
     pub format: EventsFormat,
     /// Stop after this time; without it, run until interrupted
-    #[arg(long, value_name = "TIME", value_parser = positive)]
+    #[arg(long, short, value_name = "TIME", value_parser = positive)]
     pub duration: Option<Duration>,
     /// Which kernel functions to probe; by default those that the kinds need
-    #[arg(long, value_enum)]
+    #[arg(long, short, value_enum)]
     pub probes: Option<ProbesArg>,
     /// The most events of one kind to report in a second
     #[arg(long, value_name = "N", default_value_t = EVENT_RATE)]
@@ -224,6 +231,7 @@ pub struct EventsArgs {
     /// id, or a path; several separated by commas
     #[arg(
         long,
+        short,
         value_name = "NETNS",
         value_delimiter = ',',
         default_value = "self"
@@ -276,7 +284,7 @@ pub struct DoctorArgs {
     #[arg(long, short, value_name = "NETNS", default_value = "self")]
     pub netns: NamespaceChoice,
     /// Output format
-    #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+    #[arg(long, short, value_enum, default_value_t = DoctorFormat::Text)]
     pub format: DoctorFormat,
 }
 

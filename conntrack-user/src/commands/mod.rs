@@ -55,6 +55,7 @@ pub fn main() -> ExitCode {
         Some(Command::Replay(args)) if args.live => replay_live::run(&args, &diagnostics),
         Some(Command::Replay(args)) => replay::run(&args, &diagnostics),
         Some(Command::Report(args)) => report::run(&args, &diagnostics),
+        Some(Command::Completions(args)) => generate::completions(&args),
         Some(Command::Generate(args)) => generate::run(&args),
         Some(Command::Check(args)) => return check::run(&args, cli.verbose > 0, SystemClock),
         Some(Command::Doctor(args)) => doctor::run(&args),

@@ -72,6 +72,12 @@ struct Measurement {
 }
 
 impl<C: Clock + Clone + Send + 'static> Run<C> {
+    /// Whether probes will be attached as soon as nf_conntrack is loaded.
+    #[must_use]
+    pub fn awaits_conntrack(&self) -> bool {
+        self.probes.is_waiting()
+    }
+
     /// Attaches the probes and takes the baseline readings. Returns the run with the records of its start.
     ///
     /// # Errors

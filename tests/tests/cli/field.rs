@@ -238,6 +238,9 @@ fn behind(unshare: &[&str], setup: &str, args: &[&str]) -> Result<(String, Optio
     Ok((String::from_utf8(text)?, output.status.code()))
 }
 
+/// `IPS_CONFIRMED`: newer kernels want it of what is put into the table.
+const CONFIRMED: u32 = 1 << 3;
+
 /// A network namespace with entries: so many assured, so many without a reply. `None` where they cannot be made.
 fn with_entries(assured: u16, unreplied: u16) -> Result<Option<Elsewhere>> {
     if !is_root("making entries") {
@@ -254,7 +257,7 @@ fn with_entries(assured: u16, unreplied: u16) -> Result<Option<Elsewhere>> {
         for port in 0..assured + unreplied {
             let flow = Flow {
                 status: match port < assured {
-                    true => status::SEEN_REPLY | status::ASSURED,
+                    true => status::SEEN_REPLY | status::ASSURED | CONFIRMED,
                     false => 0,
                 },
                 ..Flow::of(Tuple {
