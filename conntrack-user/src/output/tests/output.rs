@@ -1028,7 +1028,7 @@ fn report(blocked: Option<&str>) -> DoctorReport {
             finding(
                 "kernel counters",
                 RequirementStatus::Ok,
-                "/proc/thread-self/net/stat/nf_conntrack: 17 columns, 4 CPUs",
+                "/proc/thread-self/net/stat/nf_conntrack: 17 columns, a row of each of 4 possible CPUs",
             ),
             finding(
                 "lockdown",
