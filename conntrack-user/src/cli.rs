@@ -146,7 +146,7 @@ pub enum Command {
     /// Check once, for scripts and monitoring systems: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     #[command(
         after_help = "One line on stdout: the status, then performance data as Nagios and Icinga \
-        read it. Needs no privileges\nin its own network namespace. Bad usage is UNKNOWN, too.\n\n\
+        read it.\nNeeds no privileges in its own network namespace. Bad usage is UNKNOWN, too.\n\n\
         Examples:\n  \
         ctpulse check                                    warns above 90 %, critical above 95 %\n  \
         ctpulse check --warn 75% --crit 90%\n  \

@@ -34,7 +34,7 @@ pub enum Generated {
 /// Options of `completions`.
 #[derive(Args, Clone, Debug)]
 pub struct CompletionsArgs {
-    /// The shell
+    /// The shell that they are for
     #[arg(value_name = "SHELL", value_enum)]
     pub shell: CompletionShell,
 }

@@ -90,7 +90,7 @@ fn details(errors: &[SourceError]) -> String {
 }
 
 /// What a check prints.
-struct Answer {
+struct CheckAnswer {
     status: Status,
     line: String,
     /// How it was measured.
@@ -100,7 +100,7 @@ struct Answer {
 /// Takes the readings, prints the line, and returns the exit status.
 #[must_use]
 pub(super) fn run(args: &CheckArgs, verbose: bool, clock: impl Clock + Send + 'static) -> ExitCode {
-    let answer = in_time(args.clone(), clock).unwrap_or_else(|reason| Answer {
+    let answer = in_time(args.clone(), clock).unwrap_or_else(|reason| CheckAnswer {
         status: Status::Unknown,
         line: unknown(&reason.to_string()),
         details: Vec::new(),
@@ -117,7 +117,7 @@ pub(super) fn run(args: &CheckArgs, verbose: bool, clock: impl Clock + Send + 's
 }
 
 /// The answer, or the reason why there is none in time. A kernel that does not answer holds up the thread, and not the monitor.
-fn in_time(args: CheckArgs, clock: impl Clock + Send + 'static) -> Result<Answer, CheckError> {
+fn in_time(args: CheckArgs, clock: impl Clock + Send + 'static) -> Result<CheckAnswer, CheckError> {
     let patience = args.gives_up_after();
     let (sender, receiver) = channel();
     worker::start("check", "reads the counters", move || {
@@ -132,7 +132,7 @@ fn in_time(args: CheckArgs, clock: impl Clock + Send + 'static) -> Result<Answer
         })
 }
 
-fn evaluate(args: &CheckArgs, clock: &impl Clock) -> Result<Answer, CheckError> {
+fn evaluate(args: &CheckArgs, clock: &impl Clock) -> Result<CheckAnswer, CheckError> {
     let rules = args.rules();
     let limits = &rules.limits;
     in_order("", limits.utilization)?;
@@ -147,11 +147,11 @@ fn evaluate(args: &CheckArgs, clock: &impl Clock) -> Result<Answer, CheckError> 
         in_order(subject, thresholds)?;
     }
 
-    let mut place = Place::of(args)?;
+    let mut place = CheckedPlace::of(args)?;
     let measured = place.measure(args.measured_for(), clock)?;
     if measured.reading.readings.iter().all(is_nothing) && place.lacks_conntrack(&measured.errors) {
         return if args.not_loaded_ok {
-            Ok(Answer {
+            Ok(CheckAnswer {
                 status: Status::Ok,
                 line: status_line(Status::Ok, "nf_conntrack is not loaded: nothing is tracked"),
                 details: Vec::new(),
@@ -170,7 +170,7 @@ fn evaluate(args: &CheckArgs, clock: &impl Clock) -> Result<Answer, CheckError> 
         }
     };
     let errors: Vec<String> = measured.errors.iter().map(ToString::to_string).collect();
-    Ok(Answer {
+    Ok(CheckAnswer {
         status: verdict.status,
         line: line(&verdict, &errors),
         details: measured.details,
@@ -193,7 +193,7 @@ fn is_nothing(reading: &KernelReading) -> bool {
 }
 
 /// Where a check looks.
-struct Place {
+struct CheckedPlace {
     counters: KernelCounters,
     /// The namespace to enter; `None`: our own, or what the directory is of.
     namespace: Option<Namespace>,
@@ -209,7 +209,7 @@ struct Measured {
     details: Vec<String>,
 }
 
-impl Place {
+impl CheckedPlace {
     fn of(args: &CheckArgs) -> Result<Self, CheckError> {
         let namespace = match &args.netns {
             NamespaceChoice::Own => None,

@@ -9,8 +9,10 @@ use crate::{
     engine::{
         diagnostics::Diagnostics,
         drive::{to_end, until_signalled},
+        error::EngineError,
         outlet::Outlet,
         run::Run,
+        settings::NamespaceChoice,
     },
     model::{
         event::{filter::Filter, kind_name},
@@ -21,6 +23,7 @@ use crate::{
         facts::{HostFacts, Support},
         plan::Plan,
     },
+    source::namespaces::Namespace,
     text::Text,
 };
 
@@ -32,7 +35,7 @@ pub(super) fn run(args: &EventsArgs, diagnostics: &Diagnostics) -> Result<(), Fa
         || {},
         async |shutdown| {
             let asked_for_none = args.probes == Some(ProbesArg::Off);
-            if !asked_for_none && let Some(reason) = blocked(args) {
+            if !asked_for_none && let Some(reason) = blocked(args)? {
                 return Err(Failure::NoEvents(reason));
             }
             let outlet = Outlet::stdout()?;
@@ -65,13 +68,19 @@ pub(super) fn run(args: &EventsArgs, diagnostics: &Diagnostics) -> Result<(), Fa
 
 /// Why this host lets no probe be attached, as far as that is known before it is tried; `None` also while nf_conntrack is not loaded,
 /// for which a run waits. Only probes see events: without them there would be silence, which looks as if nothing went wrong.
-fn blocked(args: &EventsArgs) -> Option<Text> {
+fn blocked(args: &EventsArgs) -> Result<Option<Text>, EngineError> {
+    for choice in &args.netns {
+        if let NamespaceChoice::Named(name) = choice {
+            // A mistake of the user comes first.
+            Namespace::named(name)?;
+        }
+    }
     let facts = HostFacts::probe();
     if matches!(facts.conntrack, Support::No(_)) {
-        return None;
+        return Ok(None);
     }
     let plan = Plan::new(args.settings().probes.request, false, &facts);
-    plan.blocked.map(|reason| reason.to_string().into())
+    Ok(plan.blocked.map(|reason| reason.to_string().into()))
 }
 
 /// Why no probe is attached at the start of a run; `None` if one is.

@@ -94,7 +94,7 @@ pub const JUDGED_COUNTERS: [Counter; 3] =
 pub struct CheckLimits {
     /// In percent of `nf_conntrack_max`.
     pub utilization: CheckThresholds,
-    /// In entries.
+    /// As a count, whatever the limit is.
     pub entries: CheckThresholds,
     /// In percent of `nf_conntrack_expect_max`.
     pub expectations: CheckThresholds,
