@@ -201,8 +201,13 @@ mod tests {
         assert!(text.contains(&format!("{below}costs: no probes")), "{text}");
         let mut lines = text.lines();
         let drop = lines.find(|line| line.starts_with("early_drop")).unwrap();
-        assert!(drop.ends_with("to make"), "{drop}");
-        assert!(lines.next().is_some_and(|line| line == format!("{}room in a full table", " ".repeat(COUNTERS))), "{text}");
+        assert!(drop.ends_with("to make room"), "{drop}");
+        assert!(
+            lines
+                .next()
+                .is_some_and(|line| line == format!("{}in a full table", " ".repeat(COUNTERS))),
+            "{text}"
+        );
     }
 
     #[test]
