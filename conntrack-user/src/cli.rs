@@ -3,6 +3,7 @@
 pub mod check;
 mod format;
 pub mod generate;
+mod heading;
 pub mod recordings;
 mod stream;
 mod values;
@@ -19,13 +20,13 @@ use conntrack_ebpf::EventKind;
 
 use self::{
     check::CheckArgs,
-    generate::GenerateArgs,
+    generate::{CompletionsArgs, GenerateArgs},
     recordings::{RecordArgs, ReplayArgs, ReportArgs},
     values::{kind, positive},
 };
 pub use self::{
     format::Format,
-    stream::{LiveArgs, ProbesArg, StreamArgs, TopArgs},
+    stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs, TopArgs},
     view::ViewArgs,
 };
 use crate::{model::event::filter::Filter, probes::plan::EVENT_RATE};
@@ -39,6 +40,7 @@ use crate::{model::event::filter::Filter, probes::plan::EVENT_RATE};
 #[command(
     name = "ctpulse",
     version,
+    propagate_version = true,
     after_help = "Without a command, ctpulse shows the live view on a terminal, else it streams.\n\
         Data goes to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 bad usage\n\
         (`check` has its own, those of Nagios and Icinga).\n\n\
@@ -53,9 +55,9 @@ pub struct Cli {
     /// The subcommand; without one, the live view on a terminal, else a stream.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Print more details on stderr.
-    #[arg(short, long, global = true)]
-    pub verbose: bool,
+    /// Print more details on stderr; `check` prints how it measured.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
 }
 
 impl Cli {
@@ -144,11 +146,12 @@ pub enum Command {
     /// Check once, for scripts and monitoring systems: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     #[command(
         after_help = "One line on stdout: the status, then performance data as Nagios and Icinga \
-        read it. Needs no privileges\nin its own network namespace. Bad usage is UNKNOWN, too.\n\n\
+        read it.\nNeeds no privileges in its own network namespace. Bad usage is UNKNOWN, too.\n\n\
         Examples:\n  \
         ctpulse check                                    warns above 90 %, critical above 95 %\n  \
         ctpulse check --warn 75% --crit 90%\n  \
         ctpulse check --window 2s                        the fullest moment of two seconds\n  \
+        ctpulse check --crit-drop 0 --warn-early-drop 0  any flow refused, any entry evicted, in a second\n  \
         sudo ctpulse check --netns router                a namespace of `ip netns`"
     )]
     Check(CheckArgs),
@@ -157,6 +160,7 @@ pub enum Command {
         after_help = "Changes nothing. For each thing that is missing it says what that costs.\n\n\
         Examples:\n  \
         ctpulse doctor                                   before anything else, on a new host\n  \
+        sudo ctpulse doctor --netns 4711                 the network namespace of process 4711\n  \
         ctpulse doctor --format json                     for programs"
     )]
     Doctor(DoctorArgs),
@@ -165,6 +169,12 @@ pub enum Command {
         ctpulse config > /etc/ctpulse.toml        a file to start from\n  \
         ctpulse config --config FILE              check a file, and see the settings that result")]
     Config(ConfigArgs),
+    /// Print the completions of a shell
+    #[command(after_help = "Examples:\n  \
+        ctpulse completions bash > /etc/bash_completion.d/ctpulse\n  \
+        ctpulse completions zsh > ~/.zfunc/_ctpulse      a directory of fpath\n  \
+        ctpulse completions fish > ~/.config/fish/completions/ctpulse.fish")]
+    Completions(CompletionsArgs),
     /// Write what is made from the program itself: completions, man pages, parts of the manual
     #[command(hide = true)]
     Generate(GenerateArgs),
@@ -183,11 +193,11 @@ pub struct ConfigArgs {
 pub struct AlertArgs {
     /// Configuration file, with the settings of alerts (`ctpulse config` prints one); without it,
     /// /etc/ctpulse.toml if it exists
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = heading::ALERTS)]
     pub config: Option<PathBuf>,
     /// Run `sh -c CMD` for each notification, which is JSON on its stdin and in CTPULSE_ALERT_NAME,
     /// _STATUS, _PREVIOUS, _VALUE, _UNIT, _INSTANCE and _TIME
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", help_heading = heading::ALERTS)]
     pub on_alert: Option<String>,
 }
 
@@ -195,7 +205,7 @@ pub struct AlertArgs {
 #[derive(Args, Clone, Debug)]
 pub struct EventsArgs {
     /// Kinds of events, separated by commas; without it, all that the probes see
-    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
+    #[arg(long, short, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub kind: Vec<EventKind>,
     /// Conditions on the tuple that must all hold, such as proto=tcp,dport=443,src=10.0.0.0/8
     #[arg(
@@ -206,13 +216,13 @@ pub struct EventsArgs {
     )]
     pub filter: Filter,
     /// Output format
-    #[arg(long, value_enum, default_value_t = EventsFormat::Text)]
+    #[arg(long, short, value_enum, default_value_t = EventsFormat::Text)]
     pub format: EventsFormat,
     /// Stop after this time; without it, run until interrupted
-    #[arg(long, value_name = "TIME", value_parser = positive)]
+    #[arg(long, short, value_name = "TIME", value_parser = positive)]
     pub duration: Option<Duration>,
     /// Which kernel functions to probe; by default those that the kinds need
-    #[arg(long, value_enum)]
+    #[arg(long, short, value_enum)]
     pub probes: Option<ProbesArg>,
     /// The most events of one kind to report in a second
     #[arg(long, value_name = "N", default_value_t = EVENT_RATE)]
@@ -221,6 +231,7 @@ pub struct EventsArgs {
     /// id, or a path; several separated by commas
     #[arg(
         long,
+        short,
         value_name = "NETNS",
         value_delimiter = ',',
         default_value = "self"
@@ -269,8 +280,11 @@ pub enum EventsFormat {
 /// Options of `doctor`.
 #[derive(Args, Clone, Debug)]
 pub struct DoctorArgs {
+    /// The network namespace to look at: self, a name of `ip netns`, a process id, or a path
+    #[arg(long, short, value_name = "NETNS", default_value = "self")]
+    pub netns: NamespaceChoice,
     /// Output format
-    #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+    #[arg(long, short, value_enum, default_value_t = DoctorFormat::Text)]
     pub format: DoctorFormat,
 }
 

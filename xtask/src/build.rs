@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::architecture::{Architecture, Choice};
 use crate::paths;
-use crate::process;
+use crate::process::{self, say};
 use crate::symbols;
 use crate::toolchain::Toolchain;
 
@@ -52,7 +52,22 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
 /// # Errors
 /// When either cannot be built.
 pub(crate) fn all(toolchain: &Toolchain, architecture: Architecture) -> Result<Artifacts> {
+    let first = |path: PathBuf, what: &'static str| if path.exists() { "" } else { what };
+    say(format_args!(
+        "step 1 of 2: the eBPF programs{}",
+        first(
+            ebpf_target(architecture),
+            " (the first time with their linker and Rust's core library: minutes)"
+        )
+    ));
     let ebpf_object = ebpf_object(toolchain, architecture)?;
+    say(format_args!(
+        "step 2 of 2: ctpulse{}",
+        first(
+            paths::target().join(architecture.musl()),
+            " (the first time with all crates that it uses, optimized together: minutes)"
+        )
+    ));
     let mut cargo = static_cargo(toolchain, architecture);
     cargo.args(["-p", "conntrack-user", "--bin", "ctpulse"]);
     cargo.env(EBPF_OBJECT, &ebpf_object);

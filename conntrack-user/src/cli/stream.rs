@@ -16,6 +16,7 @@ use crate::{
     cli::{
         AlertArgs,
         format::{Format, FormatPart},
+        heading,
         values::{interval, longest_burst, multiple, positive, probed_function},
         view::ViewArgs,
     },
@@ -27,25 +28,25 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 pub struct StreamArgs {
     /// Time between samples: 10ms to 1h
-    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = interval)]
+    #[arg(long, short, value_name = "TIME", default_value = "100ms", value_parser = interval)]
     pub interval: Duration,
     /// Stop after this time; without it, run until interrupted
-    #[arg(long, value_name = "TIME", value_parser = positive)]
+    #[arg(long, short, value_name = "TIME", value_parser = positive)]
     pub duration: Option<Duration>,
     /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, short, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Options of the text format.
     #[command(flatten)]
     pub view: ViewArgs,
     /// Add the in-kernel time series of each interval to JSON samples
-    #[arg(long)]
+    #[arg(long, help_heading = heading::MORE)]
     pub buckets: bool,
     /// Also show each CPU by itself: uneven loads are a classic cause of drops (text and JSON)
-    #[arg(long)]
+    #[arg(long, help_heading = heading::MORE)]
     pub per_cpu: bool,
     /// Which kernel functions to probe
-    #[arg(long, value_enum, default_value_t = ProbesArg::Auto)]
+    #[arg(long, short, value_enum, default_value_t = ProbesArg::Auto, help_heading = heading::PROBES)]
     pub probes: ProbesArg,
     /// Use kprobes even where the kernel offers fentry: for all functions, or for these. Without fentry,
     /// nf_conntrack can be unloaded while ctpulse runs
@@ -55,42 +56,46 @@ pub struct StreamArgs {
         num_args = 0..,
         require_equals = true,
         value_delimiter = ',',
-        value_parser = probed_function
+        value_parser = probed_function,
+        help_heading = heading::PROBES
     )]
     pub no_fentry: Option<Vec<String>>,
     /// Network namespaces to watch, each as an instance: self, all, a name of `ip netns`, a process
     /// id, or a path; several separated by commas
     #[arg(
         long,
+        short,
         value_name = "NETNS",
         value_delimiter = ',',
-        default_value = "self"
+        default_value = "self",
+        help_heading = heading::SOURCES
     )]
     pub netns: Vec<NamespaceChoice>,
     /// Where to read the kernel's own counters from
-    #[arg(long, value_enum, default_value_t = SourceArg::Auto, conflicts_with = "proc_root")]
+    #[arg(long, value_enum, default_value_t = SourceArg::Auto, conflicts_with = "proc_root",
+          help_heading = heading::SOURCES)]
     pub source: SourceArg,
     #[command(flatten)]
     pub alerts: AlertArgs,
     /// The most events of one kind to report in a second; 0 for none
-    #[arg(long, value_name = "N", default_value_t = EVENT_RATE)]
+    #[arg(long, value_name = "N", default_value_t = EVENT_RATE, help_heading = heading::MORE)]
     pub event_rate: u32,
     /// Thresholds of the burst detector.
     #[command(flatten)]
     pub bursts: BurstArgs,
     /// Read the kernel's counters from a directory laid out like /proc, without probes
-    #[arg(long, value_name = "DIR", conflicts_with = "top")]
+    #[arg(long, value_name = "DIR", conflicts_with = "top", help_heading = heading::SOURCES)]
     pub proc_root: Option<PathBuf>,
     /// Options for top talkers.
     #[command(flatten)]
     pub top: TopArgs,
     /// Measure how long connections live, and report it in the summary
-    #[arg(long, conflicts_with = "proc_root")]
+    #[arg(long, conflicts_with = "proc_root", help_heading = heading::MORE)]
     pub lifetimes: bool,
     /// Measure the time spent in __nf_conntrack_confirm and early_drop, and report it in the summary.
     /// Puts probes on __nf_conntrack_confirm, which runs once for each new flow, if --probes all does
     /// not
-    #[arg(long, conflicts_with = "proc_root")]
+    #[arg(long, conflicts_with = "proc_root", help_heading = heading::MORE)]
     pub latency: bool,
     /// Load these eBPF programs instead of those embedded: to test that a wrong one is refused
     #[arg(long, value_name = "FILE", hide = true)]
@@ -137,11 +142,7 @@ impl StreamArgs {
                 Some(root) => Target::ProcRoot(root.clone()),
                 None => Target::Namespaces {
                     choices: self.netns.clone(),
-                    source: match self.source {
-                        SourceArg::Auto => KernelSource::Auto,
-                        SourceArg::Proc => KernelSource::Procfs,
-                        SourceArg::Ctnetlink => KernelSource::Ctnetlink,
-                    },
+                    source: self.source.into(),
                 },
             },
             probes: ProbeSettings {
@@ -193,13 +194,16 @@ impl StreamArgs {
 #[derive(Args, Clone, Debug)]
 pub struct BurstArgs {
     /// The least rate of a burst, as a multiple of the usual rate: more than 1, up to 1000
-    #[arg(long, value_name = "TIMES", default_value_t = BurstSettings::default().threshold, value_parser = multiple)]
+    #[arg(long, value_name = "TIMES", default_value_t = BurstSettings::default().threshold,
+          value_parser = multiple, help_heading = heading::BURSTS)]
     pub burst_threshold: f64,
     /// The fewest events of a burst, beyond the usual number
-    #[arg(long, value_name = "N", default_value_t = BurstSettings::default().least, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = BurstSettings::default().least,
+          value_parser = clap::value_parser!(u64).range(1..), help_heading = heading::BURSTS)]
     pub burst_min: u64,
     /// The longest burst; what lasts longer is a new usual rate: 300ms to 10s
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = longest_burst)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = longest_burst,
+          help_heading = heading::BURSTS)]
     pub burst_longest: Duration,
 }
 
@@ -296,16 +300,17 @@ pub struct TopArgs {
         value_name = "N",
         num_args = 0..=1,
         default_missing_value = "10",
-        value_parser = clap::value_parser!(u16).range(1..=100)
+        value_parser = clap::value_parser!(u16).range(1..=100),
+        help_heading = heading::TOP
     )]
     pub top: Option<u16>,
     /// Prefix length by which --top groups IPv4 addresses
     #[arg(long, value_name = "BITS", default_value_t = 32, requires = "top",
-        value_parser = clap::value_parser!(u8).range(0..=32))]
+        value_parser = clap::value_parser!(u8).range(0..=32), help_heading = heading::TOP)]
     pub top_prefix: u8,
     /// Prefix length by which --top groups IPv6 addresses
     #[arg(long, value_name = "BITS", default_value_t = 64, requires = "top",
-        value_parser = clap::value_parser!(u8).range(0..=128))]
+        value_parser = clap::value_parser!(u8).range(0..=128), help_heading = heading::TOP)]
     pub top_prefix6: u8,
 }
 
@@ -355,4 +360,14 @@ pub enum SourceArg {
     Proc,
     /// ctnetlink only: the same counters, from a netlink socket; needs CAP_NET_ADMIN
     Ctnetlink,
+}
+
+impl From<SourceArg> for KernelSource {
+    fn from(source: SourceArg) -> Self {
+        match source {
+            SourceArg::Auto => Self::Auto,
+            SourceArg::Proc => Self::Procfs,
+            SourceArg::Ctnetlink => Self::Ctnetlink,
+        }
+    }
 }

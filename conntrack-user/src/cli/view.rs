@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::heading;
 use crate::output::text::{ChartName, ColumnName, Numbers, Selection, View};
 
 /// Options of the text format.
@@ -12,17 +13,16 @@ pub struct ViewArgs {
         long,
         value_name = "COLUMN",
         value_delimiter = ',',
-        conflicts_with = "chart"
-    )]
+        conflicts_with = "chart", help_heading = heading::TEXT)]
     pub columns: Vec<ColumnName>,
     /// Show only these charts: sockets, new, changes, expect, search, errors
-    #[arg(long, value_name = "CHART", value_delimiter = ',')]
+    #[arg(long, value_name = "CHART", value_delimiter = ',', help_heading = heading::TEXT)]
     pub chart: Vec<ChartName>,
     /// How to write rates
-    #[arg(long, value_enum, default_value_t = NumbersArg::Human)]
+    #[arg(long, value_enum, default_value_t = NumbersArg::Human, help_heading = heading::TEXT)]
     pub numbers: NumbersArg,
     /// Whether to use colours
-    #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto, help_heading = heading::TEXT)]
     pub color: ColorArg,
 }
 

@@ -15,6 +15,7 @@ use super::stdout;
 use crate::{
     cli::{DoctorArgs, DoctorFormat},
     commands::Failure,
+    engine::{error::EngineError, settings::NamespaceChoice},
     model::kernel::{
         counters::Counter,
         era::Era,
@@ -23,6 +24,7 @@ use crate::{
     output::{
         doctor::{CounterLine, DoctorFinding, DoctorReport, RequirementStatus, text},
         json::write_line,
+        terminal,
     },
     probes::{
         facts::{HostFacts, NoFentry, Support},
@@ -32,10 +34,11 @@ use crate::{
             by_reason, coverage, report as probes,
         },
     },
-    reading::hooks::Hooks,
+    reading::{expectations::Expectations, hooks::Hooks},
     source::{
         hooks,
         kernel::{KernelCounters, KernelSource},
+        namespaces::Namespace,
         other_tables::{self, OtherTable, PINNED_MAPS},
         proc_fs::{PROC, ProcRoot, ReadOutcome, SourceError},
     },
@@ -45,19 +48,30 @@ use crate::{
 /// Examines the host and writes the report.
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let facts = HostFacts::probe();
-    let mut report = report(&facts, &ProcRoot::new(PROC));
+    let namespace = match &args.netns {
+        NamespaceChoice::Own => Namespace::own(),
+        NamespaceChoice::All => return Err(Failure::AllNamespaces),
+        NamespaceChoice::Named(name) => Namespace::named(name),
+    }
+    .map_err(EngineError::from)?;
+    let proc = ProcRoot::new(PROC);
+    let mut report = namespace
+        .within(|| report(&facts, &proc, &namespace.name))
+        .map_err(EngineError::from)?;
     report.findings.extend(other_tables(Path::new(PINNED_MAPS)));
     let mut out = stdout().lock();
     let written = match args.format {
-        DoctorFormat::Text => out.write_all(text(&report).as_bytes()),
+        DoctorFormat::Text => out.write_all(text(&report, terminal::size()).as_bytes()),
         DoctorFormat::Json => write_line(&mut out, &report),
     };
     written.map_err(Failure::Output)
 }
 
-fn report(facts: &HostFacts, proc: &ProcRoot) -> DoctorReport {
+/// The report on the host and on the network namespace that the calling thread is in.
+fn report(facts: &HostFacts, proc: &ProcRoot, namespace: &Text) -> DoctorReport {
     let plan = Plan::new(ProbeRequest::Group(ProbeGroup::All), false, facts);
-    let reading = KernelCounters::new(proc.clone(), KernelSource::Auto).read();
+    let mut counters = KernelCounters::new(proc.clone(), KernelSource::Auto);
+    let reading = counters.read();
     let stat = reading.kernel.stat.as_ref();
     let coverage = coverage(&plan.missing);
     let origins = origin::origins(
@@ -93,11 +107,14 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> DoctorReport {
             .map(|reason| cannot(&CPUS, reason.to_string(), None)),
     );
     findings.extend(fentry(&plan, facts));
-    findings.push(requirement(
-        &MISSED_HITS,
-        &counts_missed_hits(&facts.kernel, uses_kprobes(&plan)),
-    ));
-    findings.extend(reading.kernel.entries().map(tracking));
+    if !plan.probes.is_empty() {
+        let missed = counts_missed_hits(&facts.kernel, uses_kprobes(&plan));
+        findings.push(requirement(&MISSED_HITS, &missed));
+    }
+    if let Some(entries) = reading.kernel.entries() {
+        findings.push(tracking(entries, namespace));
+        findings.push(expectations(counters.expectations()));
+    }
     findings.extend(plan.probes.iter().map(|probe| {
         let mut functions: Vec<&str> = probe.attachments.iter().map(|a| a.function).collect();
         functions.dedup();
@@ -110,6 +127,7 @@ fn report(facts: &HostFacts, proc: &ProcRoot) -> DoctorReport {
     DoctorReport {
         version: env!("CARGO_PKG_VERSION"),
         kernel: facts.kernel.clone(),
+        netns: namespace.clone(),
         findings,
         blocked: probes(plan.group, &attached, &plan.missing)
             .reason
@@ -269,7 +287,10 @@ fn kernel_counters(reading: &ReadOutcome, proc: &ProcRoot) -> DoctorFinding {
         file.display().to_string()
     };
     let (columns, cpus) = (stat.columns().len(), stat.row_count());
-    ok(name, format!("{source}: {columns} columns, {cpus} CPUs"))
+    ok(
+        name,
+        format!("{source}: {columns} columns, a row of each of {cpus} possible CPUs"),
+    )
 }
 
 /// Tables of connections that are not nf_conntrack's, and so not counted.
@@ -300,8 +321,8 @@ fn other_tables(pinned: &Path) -> Vec<DoctorFinding> {
     tables.into_iter().map(finding).collect()
 }
 
-/// Whether a rule enables tracking in our network namespace, whose table has this many entries.
-fn tracking(entries: u64) -> DoctorFinding {
+/// Whether a rule enables tracking in a network namespace, whose table has this many entries.
+fn tracking(entries: u64, namespace: &Text) -> DoctorFinding {
     let hooks = match entries {
         0 => hooks::read(),
         _ => Hooks::Registered,
@@ -324,8 +345,29 @@ fn tracking(entries: u64) -> DoctorFinding {
             "tracking",
             hooks
                 .explain_empty_table()
-                .unwrap_or_else(|| format!("in this network namespace: {entries} entries")),
+                .unwrap_or_else(|| format!("in network namespace {namespace}: {entries} entries")),
         )
+    }
+}
+
+/// How many connections are expected, of how many that may be.
+fn expectations(held: Result<Expectations, SourceError>) -> DoctorFinding {
+    let name = "expectations";
+    match held {
+        Ok(held) if held.held >= held.max => DoctorFinding {
+            status: RequirementStatus::Missing,
+            consequence: Some(
+                "further ones are refused, and with them connections that FTP, SIP and the like announce"
+                    .to_owned(),
+            ),
+            fix: Some("sysctl net.netfilter.nf_conntrack_expect_max=…".to_owned()),
+            ..ok(name, format!("{} of {}", held.held, held.max))
+        },
+        Ok(held) => ok(name, format!("{} of {}", held.held, held.max)),
+        Err(reason) => DoctorFinding {
+            status: RequirementStatus::Unknown,
+            ..ok(name, format!("unknown ({reason})"))
+        },
     }
 }
 

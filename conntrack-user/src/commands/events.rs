@@ -3,20 +3,28 @@
 use std::io;
 
 use crate::{
-    cli::{EventsArgs, EventsFormat},
+    cli::{EventsArgs, EventsFormat, ProbesArg},
     clock::SystemClock,
     commands::{Failure, stream},
     engine::{
         diagnostics::Diagnostics,
         drive::{to_end, until_signalled},
+        error::EngineError,
         outlet::Outlet,
         run::Run,
+        settings::NamespaceChoice,
     },
     model::{
         event::{filter::Filter, kind_name},
         record::Record,
     },
     output::{Sink, events::EventLines, json::Json, terminal},
+    probes::{
+        facts::{HostFacts, Support},
+        plan::Plan,
+    },
+    source::namespaces::Namespace,
+    text::Text,
 };
 
 /// Reports events until the duration is over or a signal comes, then the summary.
@@ -26,6 +34,10 @@ pub(super) fn run(args: &EventsArgs, diagnostics: &Diagnostics) -> Result<(), Fa
         diagnostics,
         || {},
         async |shutdown| {
+            let asked_for_none = args.probes == Some(ProbesArg::Off);
+            if !asked_for_none && let Some(reason) = blocked(args)? {
+                return Err(Failure::NoEvents(reason));
+            }
             let outlet = Outlet::stdout()?;
             let out = outlet.clone();
             let mut sink = Selected {
@@ -39,6 +51,12 @@ pub(super) fn run(args: &EventsArgs, diagnostics: &Diagnostics) -> Result<(), Fa
                 },
             };
             let (run, start) = Run::start(args.settings(), SystemClock, diagnostics.clone())?;
+            if let Some(reason) = why_no_probes(&start)
+                && !asked_for_none
+                && !run.awaits_conntrack()
+            {
+                return Err(Failure::NoEvents(reason));
+            }
             to_end(run, start, Some(&outlet), shutdown, |records| {
                 stream::write(&mut sink, &records)
             })
@@ -46,6 +64,31 @@ pub(super) fn run(args: &EventsArgs, diagnostics: &Diagnostics) -> Result<(), Fa
             Ok(())
         },
     )?
+}
+
+/// Why this host lets no probe be attached, as far as that is known before it is tried; `None` also while nf_conntrack is not loaded,
+/// for which a run waits. Only probes see events: without them there would be silence, which looks as if nothing went wrong.
+fn blocked(args: &EventsArgs) -> Result<Option<Text>, EngineError> {
+    for choice in &args.netns {
+        if let NamespaceChoice::Named(name) = choice {
+            // A mistake of the user comes first.
+            Namespace::named(name)?;
+        }
+    }
+    let facts = HostFacts::probe();
+    if matches!(facts.conntrack, Support::No(_)) {
+        return Ok(None);
+    }
+    let plan = Plan::new(args.settings().probes.request, false, &facts);
+    Ok(plan.blocked.map(|reason| reason.to_string().into()))
+}
+
+/// Why no probe is attached at the start of a run; `None` if one is.
+fn why_no_probes(start: &[Record]) -> Option<Text> {
+    start.iter().find_map(|record| match record {
+        Record::Hello(hello) if !hello.probes.is_attached() => Some(hello.probes.why_off()),
+        _ => None,
+    })
 }
 
 /// A sink that passes on the selected events, hello and summary.

@@ -12,7 +12,7 @@ use crate::{
     engine::{drive::DriveError, error::EngineError},
     files::Remedied,
     recording::{RecordingError, file::OpenError, writer::RecordError},
-    text::PlainPath,
+    text::{PlainPath, Text},
 };
 
 /// Why a command failed.
@@ -36,6 +36,12 @@ pub(super) enum Failure {
     /// A recording cannot be read.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    /// Events were asked for, and there are no probes to see them.
+    #[error("no events without probes: {0}; `ctpulse doctor` says more")]
+    NoEvents(Text),
+    /// doctor was asked about several namespaces.
+    #[error("--netns all: doctor looks at one network namespace")]
+    AllNamespaces,
     /// The live view was started without a terminal.
     #[error("the live view needs a terminal; {without}")]
     NoTerminal {

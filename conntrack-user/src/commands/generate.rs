@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::{Command, CommandFactory, ValueEnum};
-use clap_complete::{Shell, generate_to};
+use clap_complete::{Shell, generate, generate_to};
 use clap_mangen::{
     Man,
     roff::{Roff, roman},
@@ -21,7 +21,7 @@ use super::stdout;
 use crate::{
     cli::{
         Cli,
-        generate::{GenerateArgs, Generated, PictureArgs},
+        generate::{CompletionShell, CompletionsArgs, GenerateArgs, Generated, PictureArgs},
     },
     commands::Failure,
     output::{
@@ -46,6 +46,20 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), Failure> {
         Generated::Picture(args) => draw(args)?,
     };
     stdout().write_all(text.as_bytes()).map_err(Failure::Output)
+}
+
+/// Prints the completions of a shell.
+pub(super) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+    let shell = match args.shell {
+        CompletionShell::Bash => Shell::Bash,
+        CompletionShell::Elvish => Shell::Elvish,
+        CompletionShell::Fish => Shell::Fish,
+        CompletionShell::PowerShell => Shell::PowerShell,
+        CompletionShell::Zsh => Shell::Zsh,
+    };
+    let mut text = Vec::new();
+    generate(shell, &mut shown(&Cli::command()), NAME, &mut text);
+    stdout().write_all(&text).map_err(Failure::Output)
 }
 
 /// Draws the live view as it is after a recording was played up to a moment.

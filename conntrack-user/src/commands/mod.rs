@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
         Err(error) => return report_usage_error(&error),
     };
     let diagnostics = Diagnostics::new();
-    diagnostics.log(cli.verbose);
+    diagnostics.log(cli.verbose > 0);
     let done = match cli.command {
         None if screen::is_interactive() => live::run(&LiveArgs::default(), &diagnostics),
         None => stream::run(&StreamArgs::default(), &diagnostics),
@@ -55,8 +55,9 @@ pub fn main() -> ExitCode {
         Some(Command::Replay(args)) if args.live => replay_live::run(&args, &diagnostics),
         Some(Command::Replay(args)) => replay::run(&args, &diagnostics),
         Some(Command::Report(args)) => report::run(&args, &diagnostics),
+        Some(Command::Completions(args)) => generate::completions(&args),
         Some(Command::Generate(args)) => generate::run(&args),
-        Some(Command::Check(args)) => return check::run(&args, &SystemClock),
+        Some(Command::Check(args)) => return check::run(&args, cli.verbose > 0, SystemClock),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };

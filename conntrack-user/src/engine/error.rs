@@ -5,13 +5,18 @@ use std::{io, path::PathBuf};
 use thiserror::Error;
 
 use crate::{
-    files::Remedied, probes::error::AttachError, source::namespaces::NamespaceError,
+    files::Remedied,
+    probes::error::AttachError,
+    source::{foreign_proc::ForeignProc, namespaces::NamespaceError},
     text::PlainPath,
 };
 
 /// Why a run cannot start, or go on.
 #[derive(Debug, Error)]
 pub enum EngineError {
+    /// The directory in place of /proc would show our own namespace for another.
+    #[error(transparent)]
+    ForeignProc(#[from] ForeignProc),
     /// A namespace cannot be opened or entered, or our own cannot be returned to.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),

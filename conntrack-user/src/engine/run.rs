@@ -30,7 +30,7 @@ use crate::{
     },
     probes::facts::HostFacts,
     reading::{InstanceInfo, InstanceReading, Purpose, Reading, durations::Durations},
-    source::{namespaces::NamespaceError, own_usage, proc_fs::ProcRoot},
+    source::{foreign_proc, namespaces::NamespaceError, own_usage, proc_fs::ProcRoot},
     text::Text,
 };
 
@@ -72,6 +72,12 @@ struct Measurement {
 }
 
 impl<C: Clock + Clone + Send + 'static> Run<C> {
+    /// Whether probes will be attached as soon as nf_conntrack is loaded.
+    #[must_use]
+    pub fn awaits_conntrack(&self) -> bool {
+        self.probes.is_waiting()
+    }
+
     /// Attaches the probes and takes the baseline readings. Returns the run with the records of its start.
     ///
     /// # Errors
@@ -88,7 +94,10 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             .transpose()?;
         let facts = HostFacts::probe();
         let proc_root = match &settings.target {
-            Target::ProcRoot(root) => Some(ProcRoot::new(root)),
+            Target::ProcRoot(root) => {
+                foreign_proc::kind(root)?;
+                Some(ProcRoot::new(root))
+            }
             Target::Namespaces { .. } => None,
         };
         let kernel_release = match &proc_root {

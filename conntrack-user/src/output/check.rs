@@ -3,92 +3,248 @@
 use std::fmt::Write;
 
 use crate::{
-    model::alert::check::{Status, TableVerdict},
+    model::alert::check::{CheckThresholds, Finding, JudgedCounter, Status, TableVerdict},
     output::format::number::{decimal, percent_in_text},
     text::Plain,
 };
 
-/// The line of a verdict.
+/// The line of a verdict. `errors` say why what could not be read could not.
 #[must_use]
-pub fn line(verdict: &TableVerdict) -> String {
-    let TableVerdict {
-        status,
-        entries,
-        max,
-        utilization,
-        limits,
-        limit_entries: [warn, crit],
-        counted,
-        uncounted,
-    } = verdict;
-    let unknown = match uncounted.as_slice() {
-        [] => String::new(),
-        names => format!("; {} cannot be read", names.join(", ")),
-    };
-    let mut line = format!(
-        "CONNTRACK {} - {entries} of {max} entries ({}){unknown} | \
-         entries={entries};{warn};{crit};0;{max} utilization={}%;{};{};0;100",
-        status.name(),
-        percent_in_text(*utilization),
-        decimal(*utilization, 3),
-        limits.warn,
-        limits.crit,
-    );
-    for (name, count) in counted {
-        // Writing to a String cannot fail.
-        let _ = write!(line, " {name}={count}c");
-    }
-    line
+pub fn line(verdict: &TableVerdict, errors: &[String]) -> String {
+    format!(
+        "CONNTRACK {} - {} | {}",
+        verdict.status.name(),
+        one_line(&text(verdict, errors)),
+        performance(verdict)
+    )
 }
 
 /// The line without a verdict.
 #[must_use]
 pub fn unknown(reason: &str) -> String {
-    // The text must be one line, and performance data follows a bar.
-    let reason = reason.replace('|', "/").replace(['\n', '\r'], " ");
-    format!("CONNTRACK {} - {}", Status::Unknown.name(), Plain(&reason))
+    status_line(Status::Unknown, reason)
+}
+
+/// A line of a status, without performance data.
+#[must_use]
+pub fn status_line(status: Status, reason: &str) -> String {
+    format!("CONNTRACK {} - {}", status.name(), one_line(reason))
+}
+
+/// The text must be one line, and performance data follows a bar.
+fn one_line(text: &str) -> String {
+    let text = text.replace('|', "/").replace(['\n', '\r'], " ");
+    Plain(&text).to_string()
+}
+
+fn text(verdict: &TableVerdict, errors: &[String]) -> String {
+    let TableVerdict {
+        entries,
+        max,
+        utilization,
+        ..
+    } = verdict;
+    let mut parts = vec![match (max, utilization) {
+        (Some(max), Some(utilization)) => format!(
+            "{entries} of {max} entries ({})",
+            percent_in_text(*utilization)
+        ),
+        _ => format!("{entries} entries, no limit"),
+    }];
+    parts.extend(verdict.findings.iter().map(finding));
+    let uncounted: Vec<&str> = verdict
+        .counters
+        .iter()
+        .filter(|counter| counter.total.is_none())
+        .map(|counter| counter.name)
+        .collect();
+    if !uncounted.is_empty() {
+        let why = match errors {
+            [] => String::new(),
+            errors => format!(" ({})", errors.join("; ")),
+        };
+        parts.push(format!("{} cannot be read{why}", uncounted.join(", ")));
+    }
+    let judged = verdict.limits.expectations.is_set();
+    if let Some(expectations) = verdict.expectations
+        && (judged || expectations.held > 0)
+    {
+        parts.push(format!(
+            "{} of {} expectations",
+            expectations.held, expectations.max
+        ));
+    }
+    parts.extend(verdict.untracked.clone());
+    parts.join("; ")
+}
+
+fn finding(finding: &Finding) -> String {
+    match finding {
+        Finding::Entries(limit) => format!("more than {limit}"),
+        Finding::Rate { name, rate, limit } => {
+            format!("{name} {}/s, above {limit}/s", decimal(*rate, 1))
+        }
+        Finding::Expectations(limit) => {
+            format!("expectations above {limit} % of nf_conntrack_expect_max")
+        }
+        Finding::NoLimit => "nf_conntrack_max is 0 or -1: there is no limit to judge by; --warn-entries and --crit-entries judge \
+             the count"
+            .to_owned(),
+        Finding::UnknownRate(name) => format!("the rate of {name} is not known"),
+        Finding::UnknownExpectations => {
+            "the expectations cannot be read: that takes root".to_owned()
+        }
+        Finding::UnknownTracking => {
+            "whether anything tracks there cannot be asked from here".to_owned()
+        }
+    }
+}
+
+/// `name=value;warn;crit;min;max` of each number.
+fn performance(verdict: &TableVerdict) -> String {
+    let [warn, crit] = verdict.limit_entries.map(optional);
+    let mut data = format!(
+        "entries={};{warn};{crit};0;{}",
+        verdict.entries,
+        optional(verdict.max)
+    );
+    // Writing to a String cannot fail.
+    let mut add = |text: std::fmt::Arguments<'_>| {
+        let _ = data.write_fmt(text);
+    };
+    if let Some(utilization) = verdict.utilization {
+        let percent = decimal(utilization, 3);
+        let limits = pair(verdict.limits.utilization);
+        add(format_args!(" utilization={percent}%;{limits};0;100"));
+    }
+    for JudgedCounter { name, total, .. } in &verdict.counters {
+        if let Some(total) = total {
+            add(format_args!(" {name}={total}c"));
+        }
+    }
+    for counter in &verdict.counters {
+        if let Some(rate) = counter.rate {
+            let (name, rate) = (counter.name, decimal(rate, 3));
+            let limits = pair(counter.thresholds);
+            add(format_args!(" {name}_rate={rate};{limits};0"));
+        }
+    }
+    if let Some(expectations) = verdict.expectations {
+        let of_max = |percent: Option<f64>| {
+            percent.map(|percent| (percent * expectations.max as f64 / 100.0) as u64)
+        };
+        let CheckThresholds { warn, crit } = verdict.limits.expectations;
+        add(format_args!(
+            " expectations={};{};{};0;{}",
+            expectations.held,
+            optional(of_max(warn)),
+            optional(of_max(crit)),
+            expectations.max
+        ));
+    }
+    data
+}
+
+fn pair(thresholds: CheckThresholds) -> String {
+    format!(
+        "{};{}",
+        optional(thresholds.warn),
+        optional(thresholds.crit)
+    )
+}
+
+/// A number, or the empty text that plugins have for none.
+fn optional<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::alert::check::CheckLimits;
+    use crate::{
+        model::alert::check::{CheckLimits, CheckReading, CheckRules, judge},
+        reading::{
+            expectations::Expectations,
+            kernel::KernelReading,
+            proc_stat::{ProcStat, kernel_text},
+        },
+    };
+
+    const RULES: CheckRules = CheckRules {
+        limits: CheckLimits::DEFAULT,
+        requires_tracking: false,
+    };
+
+    fn reading(entries: u32, max: u64) -> CheckReading {
+        let columns = ["entries", "drop", "early_drop", "insert_failed"];
+        let text = kernel_text(&columns, &[[entries, 12, 3, 0]]);
+        CheckReading {
+            readings: vec![KernelReading {
+                stat: Some(ProcStat::parse(&text).unwrap()),
+                count: None,
+                max: Some(max),
+            }],
+            ..CheckReading::default()
+        }
+    }
+
+    fn of(reading: &CheckReading, rules: &CheckRules) -> String {
+        line(&judge(reading, rules).unwrap(), &[])
+    }
 
     #[test]
     fn the_line_that_monitoring_systems_parse() {
-        let verdict = TableVerdict {
-            status: Status::Warning,
-            entries: 242_000,
-            max: 262_144,
-            utilization: 242_000.0 * 100.0 / 262_144.0,
-            limits: CheckLimits {
-                warn: 90.0,
-                crit: 95.0,
-            },
-            limit_entries: [235_929, 249_036],
-            counted: vec![("drop", 12), ("early_drop", 3)],
-            uncounted: Vec::new(),
-        };
         assert_eq!(
-            line(&verdict),
+            of(&reading(242_000, 262_144), &RULES),
             "CONNTRACK WARNING - 242000 of 262144 entries (92.3 %) | \
-             entries=242000;235929;249036;0;262144 utilization=92.316%;90;95;0;100 drop=12c early_drop=3c"
+             entries=242000;235929;249036;0;262144 utilization=92.316%;90;95;0;100 drop=12c early_drop=3c insert_failed=0c"
         );
         assert_eq!(unknown("a|b\nc"), "CONNTRACK UNKNOWN - a/b c");
         assert_eq!(
             unknown("/p/\u{1b}]0;x\u{7}"),
             "CONNTRACK UNKNOWN - /p/\\u{1b}]0;x\\u{7}"
         );
-        let blind = TableVerdict {
-            counted: Vec::new(),
-            uncounted: vec!["drop", "early_drop", "insert_failed"],
-            ..verdict
-        };
-        let line = line(&blind);
-        assert!(
-            line.contains("(92.3 %); drop, early_drop, insert_failed cannot be read | entries="),
-            "{line}"
-        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_the_reason() {
+        let mut blind = reading(242_000, 262_144);
+        blind.readings[0].count = Some(242_000);
+        blind.readings[0].stat = None;
+        let verdict = judge(&blind, &RULES).unwrap();
+        let line = line(&verdict, &["/a|b/stat does not exist".to_owned()]);
+        let text = "(92.3 %); drop, early_drop, insert_failed cannot be read (/a/b/stat does not exist) | entries=";
+        assert!(line.contains(text), "{line}");
         assert!(!line.contains("drop="), "{line}");
+    }
+
+    #[test]
+    fn what_is_judged_besides_is_in_the_data_with_its_limits() {
+        let mut busy = reading(500, 1000);
+        busy.rates = [Some(12.5), Some(0.0), None];
+        busy.expectations = Some(Expectations {
+            held: 95,
+            max: 1000,
+        });
+        let mut rules = RULES;
+        rules.limits.rates[0].crit = Some(10.0);
+        rules.limits.expectations.warn = Some(9.0);
+        assert_eq!(
+            of(&busy, &rules),
+            "CONNTRACK CRITICAL - 500 of 1000 entries (50.0 %); drop 12.5/s, above 10/s; \
+             expectations above 9 % of nf_conntrack_expect_max; 95 of 1000 expectations | \
+             entries=500;900;950;0;1000 utilization=50.000%;90;95;0;100 drop=12c early_drop=3c insert_failed=0c \
+             drop_rate=12.500;;10;0 early_drop_rate=0.000;;;0 expectations=95;90;;0;1000"
+        );
+    }
+
+    #[test]
+    fn without_a_limit_the_entries_are_shown() {
+        assert_eq!(
+            of(&reading(500, 0), &RULES),
+            "CONNTRACK UNKNOWN - 500 entries, no limit; nf_conntrack_max is 0 or -1: there is no limit to judge by; \
+             --warn-entries and --crit-entries judge the count | \
+             entries=500;;;0; drop=12c early_drop=3c insert_failed=0c"
+        );
     }
 }

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::{output::format::number::UNAVAILABLE, text::Plain};
+use crate::{
+    output::{format::number::UNAVAILABLE, terminal::Size},
+    text::{Plain, Text},
+};
 
 /// The results of `ctpulse doctor`.
 #[derive(Clone, Debug, Serialize)]
@@ -11,6 +14,8 @@ pub struct DoctorReport {
     pub version: &'static str,
     /// Kernel release.
     pub kernel: String,
+    /// The network namespace that was looked at.
+    pub netns: Text,
     /// The requirements.
     pub findings: Vec<DoctorFinding>,
     /// Why no probe would be attached; `None` if some would.
@@ -57,55 +62,166 @@ pub struct CounterLine {
     pub reason: Option<String>,
 }
 
-/// The report as text.
+/// Columns before what was found.
+const NAMES: usize = 20;
+/// Columns before what a counter means.
+const COUNTERS: usize = 23;
+
+/// The report as text: on a terminal, broken between words where its lines would be too long.
 #[must_use]
-pub fn text(report: &DoctorReport) -> String {
-    let mut lines = vec![
-        format!(
-            "ctpulse {} on kernel {}",
-            report.version,
-            Plain(&report.kernel)
-        ),
-        String::new(),
-    ];
+pub fn text(report: &DoctorReport, terminal: Option<Size>) -> String {
+    let width = terminal.map(|size| usize::from(size.columns));
+    let mut page = Page {
+        lines: Vec::new(),
+        width,
+    };
+    let release = Plain(&report.kernel);
+    page.add(0, format!("ctpulse {} on kernel {release}", report.version));
+    page.add(0, String::new());
     for finding in &report.findings {
         let mark = match finding.status {
             RequirementStatus::Ok => "✓",
             RequirementStatus::Missing => "✗",
             RequirementStatus::Unknown => "?",
         };
-        lines.push(format!(
-            "{mark} {:<17} {}",
-            finding.name,
-            Plain(&finding.detail)
-        ));
-        let indent = " ".repeat("✓ ".chars().count() + 17 + 1);
+        let detail = Plain(&finding.detail);
+        page.add(NAMES, format!("{mark} {:<17} {detail}", finding.name));
+        let indent = " ".repeat(NAMES);
         for (title, text) in [("costs", &finding.consequence), ("fix", &finding.fix)] {
             if let Some(text) = text {
-                lines.push(format!("{indent}{title}: {}", Plain(text)));
+                page.add(NAMES, format!("{indent}{title}: {}", Plain(text)));
             }
         }
     }
-    lines.push(String::new());
-    lines.push(match &report.blocked {
-        None => "Probes will be attached: the counters marked `probe` are live.".to_owned(),
-        Some(reason) => format!(
-            "No probes: {}.\nWhat the kernel counts by itself works; the counters marked `—` do not.",
-            Plain(reason)
+    page.add(0, String::new());
+    match &report.blocked {
+        None => page.add(
+            0,
+            "Probes will be attached: the counters marked `probe` are live.".to_owned(),
         ),
-    });
-    lines.push(String::new());
+        Some(reason) => {
+            page.add(0, format!("No probes: {}.", Plain(reason)));
+            page.add(
+                0,
+                "What the kernel counts by itself works; the counters marked `—` do not."
+                    .to_owned(),
+            );
+        }
+    }
+    page.add(0, String::new());
     for counter in &report.counters {
         let source = if counter.reason.is_some() {
             UNAVAILABLE
         } else {
             counter.source
         };
-        lines.push(format!(
-            "{:<15} {source:<6} {}",
-            counter.name, counter.meaning
-        ));
+        let line = format!("{:<15} {source:<6} {}", counter.name, counter.meaning);
+        page.add(COUNTERS, line);
     }
-    lines.push(String::new());
-    lines.join("\n")
+    page.lines.push(String::new());
+    page.lines.join("\n")
+}
+
+/// Lines of a report.
+struct Page {
+    lines: Vec<String>,
+    /// Of the terminal, if it is one.
+    width: Option<usize>,
+}
+
+impl Page {
+    /// Adds a line, of which what does not fit goes on below, indented. A command or a path stays whole.
+    fn add(&mut self, indent: usize, line: String) {
+        let Some(width) = self.width.filter(|width| *width > indent) else {
+            self.lines.push(line);
+            return;
+        };
+        let start: String = line.chars().take_while(|c| *c == ' ').collect();
+        let indent = " ".repeat(indent);
+        let options = textwrap::Options::new(width)
+            .initial_indent(&start)
+            .subsequent_indent(&indent)
+            .break_words(false)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        let wrapped = textwrap::wrap(line.trim_start(), options);
+        self.lines
+            .extend(wrapped.into_iter().map(|line| line.into_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> DoctorReport {
+        DoctorReport {
+            version: "1.2.3",
+            kernel: "6.12.0".to_owned(),
+            netns: "self".into(),
+            findings: vec![DoctorFinding {
+                name: "privileges",
+                status: RequirementStatus::Missing,
+                detail: "in a user namespace, whose capabilities do not count for probes".to_owned(),
+                consequence: Some("no probes: no new, inserted, deleted, no milliseconds".to_owned()),
+                fix: Some("sudo ctpulse … --cap-add SYS_ADMIN (or BPF and PERFMON) /a/path/that-is-longer-than-the-line/is".to_owned()),
+            }],
+            blocked: Some("in a user namespace, whose capabilities do not count for probes".to_owned()),
+            counters: vec![CounterLine {
+                name: "early_drop",
+                source: "proc",
+                meaning: "unassured flow evicted to make room in a full table",
+                reason: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_terminal_gets_lines_that_fit_and_break_between_words() {
+        let size = Size {
+            columns: 60,
+            rows: 24,
+        };
+        let text = text(&report(), Some(size));
+        let words = |text: &str| {
+            text.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(words(&text), words(&super::text(&report(), None)), "{text}");
+        for line in text.lines() {
+            let whole_word = line.contains("/a/path/that-is-longer-than-the-line/is");
+            assert!(line.chars().count() <= 60 || whole_word, "{line}");
+        }
+        // What goes on is below what it belongs to.
+        let below = format!("\n{}", " ".repeat(NAMES));
+        assert!(
+            text.contains(&format!("{below}do not count for probes")),
+            "{text}"
+        );
+        assert!(text.contains(&format!("{below}costs: no probes")), "{text}");
+        let mut lines = text.lines();
+        let drop = lines.find(|line| line.starts_with("early_drop")).unwrap();
+        assert!(drop.ends_with("to make room"), "{drop}");
+        assert!(
+            lines
+                .next()
+                .is_some_and(|line| line == format!("{}in a full table", " ".repeat(COUNTERS))),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn elsewhere_a_line_is_a_line() {
+        let text = text(&report(), None);
+        assert_eq!(
+            text.lines()
+                .filter(|line| line.contains("fix: sudo"))
+                .count(),
+            1
+        );
+        assert!(
+            text.lines().any(|line| line.ends_with("the-line/is")),
+            "{text}"
+        );
+    }
 }

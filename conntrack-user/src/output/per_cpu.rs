@@ -8,8 +8,19 @@ use crate::{
     output::format::number::{WRONG, compact, decimal},
 };
 
-/// The legend of the lines.
-pub const LEGEND: &str = "by CPU: the busiest one's rate by the mean of all that are online, then events/s, busiest first";
+/// The legend of the lines. Where it is not known which CPUs the kernel's rows are of, offline ones are among them.
+#[must_use]
+pub fn legend(per_cpu: &PerCpu) -> &'static str {
+    match per_cpu.cpus {
+        Some(_) => {
+            "by CPU: the busiest one's rate by the mean of all that are online, then events/s, busiest first"
+        }
+        None => {
+            "by row of the kernel's file: the busiest one's rate by the mean of all rows, those of CPUs that are offline too, \
+                 then events/s, busiest first"
+        }
+    }
+}
 
 /// The lines of those `counters` that rose; the rates of those that are `wrong` are marked. `width`: the width of the terminal, if
 /// it has one.

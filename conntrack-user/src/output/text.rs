@@ -11,7 +11,7 @@ use std::io::{self, Write};
 
 pub use self::columns::{ChartName, ColumnName, Numbers, Selection};
 use self::{
-    cells::{filled, pad, time_and_range, tone_of},
+    cells::{filled, pad, tone_of},
     columns::{ColumnChoice, TextColumn, chosen},
     style::Tone,
     wrong::{TrustChange, WrongCounters},
@@ -250,7 +250,7 @@ impl<W: Write> TextSink<W> {
         for line in per_cpu::lines(per_cpu, Counter::is_charted, wrong, width) {
             if !self.per_cpu_explained {
                 self.per_cpu_explained = true;
-                writeln!(self.out, "  {}", per_cpu::LEGEND)?;
+                writeln!(self.out, "  {}", per_cpu::legend(per_cpu))?;
             }
             writeln!(self.out, "{line}")?;
             self.since_header += 1;
@@ -279,7 +279,7 @@ impl<W: Write> TextSink<W> {
         let raised = alert.status.is_raised();
         let value = match self.time_to_full {
             Some(time) if raised && alert.name == AlertId::TimeToFull.spec().name => {
-                format!("full in {}", time_and_range(time))
+                duration::fills_in(time)
             }
             _ => format!("{} {}", decimal(alert.value, 1), alert.unit),
         };

@@ -17,6 +17,8 @@ pub struct Entry {
     pub port: u16,
     /// State of a TCP connection (`enum tcp_conntrack`); `None` for other protocols.
     pub state: Option<u8>,
+    /// Bits of `enum ip_conntrack_status`.
+    pub status: u32,
     /// Conntrack zone.
     pub zone: u16,
     /// Conntrack mark.
@@ -31,18 +33,61 @@ pub enum GroupBy {
     Protocol,
     /// State of a TCP connection.
     State,
+    /// Whether a reply was seen, and whether it is spared from eviction ([`Replied`]).
+    Status,
     Zone,
     Mark,
 }
 
+/// How far a flow has come, by its status. A full table evicts those that are not assured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replied {
+    /// No packet has come back.
+    No,
+    /// One has, and no more.
+    Yes,
+    /// Established as its protocol has it, and so not evicted for others.
+    Assured,
+}
+
+impl Replied {
+    /// `IPS_SEEN_REPLY` and `IPS_ASSURED` of linux/netfilter/nf_conntrack_common.h.
+    const SEEN_REPLY: u32 = 1 << 1;
+    const ASSURED: u32 = 1 << 2;
+
+    /// All of them, by the number in their keys.
+    pub const ALL: [Self; 3] = [Self::No, Self::Yes, Self::Assured];
+
+    const fn of(status: u32) -> Self {
+        if status & Self::ASSURED != 0 {
+            Self::Assured
+        } else if status & Self::SEEN_REPLY != 0 {
+            Self::Yes
+        } else {
+            Self::No
+        }
+    }
+
+    /// Its name, as `conntrack -L` prints it where it does.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::No => "UNREPLIED",
+            Self::Yes => "REPLIED",
+            Self::Assured => "ASSURED",
+        }
+    }
+}
+
 impl GroupBy {
     /// All groupings, in the order in which their tables are reported.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Tuple(By::Source),
         Self::Tuple(By::Destination),
         Self::Tuple(By::Port),
         Self::Protocol,
         Self::State,
+        Self::Status,
         Self::Zone,
         Self::Mark,
     ];
@@ -56,6 +101,7 @@ impl GroupBy {
             Self::Tuple(By::Port) => "dport",
             Self::Protocol => "proto",
             Self::State => "state",
+            Self::Status => "status",
             Self::Zone => "zone",
             Self::Mark => "mark",
         }
@@ -72,6 +118,7 @@ impl Entry {
             GroupBy::Tuple(By::Port) => FlowKey::port(slot, self.protocol, self.port),
             GroupBy::Protocol => FlowKey::number(slot, self.protocol.into()),
             GroupBy::State => FlowKey::number(slot, self.state?.into()),
+            GroupBy::Status => FlowKey::number(slot, Replied::of(self.status) as u64),
             GroupBy::Zone => FlowKey::number(slot, self.zone.into()),
             GroupBy::Mark => FlowKey::number(slot, self.mark.into()),
         })

@@ -9,6 +9,7 @@ pub mod duration_histogram;
 pub mod durations;
 pub mod entries;
 pub mod events;
+pub mod expectations;
 pub mod heavy_hitters;
 pub mod hooks;
 pub mod kernel;

@@ -47,7 +47,7 @@ pub fn read() -> Hooks {
         Err(NetlinkError::Unsupported(..)) => {
             Hooks::Unknown("this kernel cannot list hooks: it has no nfnetlink_hook".to_owned())
         }
-        Err(NetlinkError::NotPermitted(_)) => {
+        Err(NetlinkError::NotPermitted(..)) => {
             Hooks::Unknown("listing hooks needs CAP_NET_ADMIN".to_owned())
         }
         Err(error) => Hooks::Unknown(error.to_string()),

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::{
-    reading::kernel::KernelReading,
+    reading::{expectations::Expectations, kernel::KernelReading},
     source::{
         ctnetlink::{Counters, Ctnetlink},
-        proc_fs::{ProcRoot, ReadOutcome, SourceError},
+        proc_fs::{ProcRoot, ReadOutcome, SourceError, limit_of_sysctl},
     },
 };
 
@@ -70,12 +70,40 @@ impl KernelCounters {
         }
     }
 
+    /// Whether nf_conntrack is known to be absent, where its files are: the rest of procfs is there, and of this kernel its module
+    /// is not.
+    #[must_use]
+    pub fn lacks_conntrack(&self) -> bool {
+        if self.proc.kernel_release().is_err() {
+            return false;
+        }
+        let modules = Path::new("/sys/module");
+        !self.proc.is_this_kernel() || (modules.exists() && !modules.join("nf_conntrack").exists())
+    }
+
+    /// The expectations of the network namespace. Where nf_conntrack is not loaded, ctnetlink is not asked.
+    ///
+    /// # Errors
+    ///
+    /// When they, or their limit, cannot be read.
+    pub fn expectations(&mut self) -> Result<Expectations, SourceError> {
+        let max = self.proc.expect_max()?;
+        let held = match self.proc.expectations() {
+            Err(SourceError::NotFound(_)) if self.source != KernelSource::Procfs => self
+                .ctnetlink
+                .expectations()
+                .map_err(SourceError::Ctnetlink)?,
+            read => read?,
+        };
+        Ok(Expectations { held, max })
+    }
+
     fn instead_of_procfs(&mut self, mut reading: ReadOutcome) -> ReadOutcome {
         match self.ctnetlink.read() {
             Ok(counters) => {
                 let kernel = &mut reading.kernel;
                 kernel.stat = Some(counters.stat);
-                kernel.max = kernel.max.or(counters.max.map(u64::from));
+                kernel.max = kernel.max.or(counters.max.map(limit));
                 reading.errors.clear();
                 reading.via_ctnetlink = true;
             }
@@ -96,7 +124,7 @@ impl KernelCounters {
                 kernel: KernelReading {
                     stat: Some(stat),
                     count: None,
-                    max: max.map(u64::from).or_else(|| self.proc.max().ok()),
+                    max: max.map(limit).or_else(|| self.proc.max().ok()),
                 },
                 errors: Vec::new(),
                 via_ctnetlink: true,
@@ -121,6 +149,10 @@ impl KernelCounters {
     fn conntrack_is_loaded(&self) -> bool {
         self.proc.count().is_ok() || Path::new("/sys/module/nf_conntrack").exists()
     }
+}
+
+fn limit(max: u32) -> u64 {
+    u64::from(limit_of_sysctl(max))
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 pub mod buckets;
 pub mod cpus;
 pub mod ctnetlink;
+pub mod denied;
 pub mod feed;
+pub mod foreign_proc;
 pub mod hooks;
 pub mod instance;
 pub mod kernel;

@@ -20,6 +20,7 @@ pub use scan::KnownNamespaces;
 
 use crate::{
     files::{self, Remedied},
+    source::denied::{Advice, Advised, OTHER_NAMESPACE},
     text::{PlainPath, Text},
 };
 
@@ -54,12 +55,14 @@ pub enum NamespaceError {
         path: PathBuf,
     },
     /// We have no right to open it.
-    #[error("--netns {name}: {}: permission denied; run as root", PlainPath(path))]
+    #[error("--netns {name}: {}: permission denied; {advice}", PlainPath(path))]
     PermissionDenied {
         /// The name, process id or path that was asked for.
         name: Text,
         /// Where it is.
         path: PathBuf,
+        /// What would help.
+        advice: Advice,
     },
     /// There is something else at the path.
     #[error(
@@ -87,12 +90,14 @@ pub enum NamespaceError {
     #[error("network namespace {0} is gone")]
     Gone(Text),
     /// The calling thread cannot move into it.
-    #[error("network namespace {name} cannot be entered: {}", Remedied(source))]
+    #[error("network namespace {name} cannot be entered: {}{}", Remedied(source), Advised(*advice))]
     Enter {
         /// The namespace's name, as ctpulse shows it.
         name: Text,
         /// Why not.
         source: io::Error,
+        /// What would help, where it is denied.
+        advice: Option<Advice>,
     },
     /// The calling thread cannot move back: everything it read from now on would be another namespace's.
     #[error("cannot return to our own network namespace: {0}")]
@@ -178,9 +183,11 @@ impl Namespace {
             Err(error) => Err(match error.kind() {
                 io::ErrorKind::NotFound if is_pid => NamespaceError::NoProcess(name()),
                 io::ErrorKind::NotFound => NamespaceError::NotFound { name: name(), path },
-                io::ErrorKind::PermissionDenied => {
-                    NamespaceError::PermissionDenied { name: name(), path }
-                }
+                io::ErrorKind::PermissionDenied => NamespaceError::PermissionDenied {
+                    name: name(),
+                    path,
+                    advice: Advice::after_denial(OTHER_NAMESPACE),
+                },
                 _ => NamespaceError::Open {
                     name: name(),
                     path,
@@ -275,9 +282,11 @@ impl Namespace {
     }
 
     fn cannot_enter(&self, source: io::Error) -> NamespaceError {
+        let denied = source.kind() == io::ErrorKind::PermissionDenied;
         NamespaceError::Enter {
             name: self.name.clone(),
             source,
+            advice: denied.then(|| Advice::after_denial(OTHER_NAMESPACE)),
         }
     }
 }

@@ -11,16 +11,34 @@ use crate::{
         kernel::KernelReading,
         proc_stat::{ParseError, ProcStat},
     },
-    source::nfnetlink::socket::NetlinkError,
+    source::{
+        denied::{ANY_FILE, Advice},
+        nfnetlink::socket::NetlinkError,
+    },
     text::{PlainPath, Text},
 };
 
 /// Where procfs is mounted.
 pub const PROC: &str = "/proc";
 
-const STAT: &str = "net/stat/nf_conntrack";
-const COUNT: &str = "sys/net/netfilter/nf_conntrack_count";
-const MAX: &str = "sys/net/netfilter/nf_conntrack_max";
+/// A file of the kernel's counters: its name, and that of the time of ip_conntrack (up to 2.6.19 without the other, RHEL 5
+/// for one), whose contents are the same.
+type CounterFile = [&'static str; 2];
+
+const STAT: CounterFile = ["net/stat/nf_conntrack", "net/stat/ip_conntrack"];
+const COUNT: CounterFile = [
+    "sys/net/netfilter/nf_conntrack_count",
+    "sys/net/ipv4/netfilter/ip_conntrack_count",
+];
+const MAX: CounterFile = [
+    "sys/net/netfilter/nf_conntrack_max",
+    "sys/net/ipv4/netfilter/ip_conntrack_max",
+];
+const EXPECTATIONS: CounterFile = ["net/nf_conntrack_expect", "net/ip_conntrack_expect"];
+const EXPECT_MAX: CounterFile = [
+    "sys/net/netfilter/nf_conntrack_expect_max",
+    "sys/net/ipv4/netfilter/ip_conntrack_expect_max",
+];
 const MOUNTS: &str = "self/mountinfo";
 const OSRELEASE: &str = "sys/kernel/osrelease";
 
@@ -38,8 +56,8 @@ pub enum SourceError {
     #[error("{} is mounted with subset=pid, which hides the kernel's counters", PlainPath(.0))]
     Hidden(PathBuf),
     /// The file may not be read.
-    #[error("{}: permission denied; run as root", PlainPath(.0))]
-    PermissionDenied(PathBuf),
+    #[error("{}: permission denied; {}", PlainPath(.0), .1)]
+    PermissionDenied(PathBuf, Advice),
     /// Reading the file failed otherwise.
     #[error("{path}: {source}", path = PlainPath(.0), source = .1)]
     Io(PathBuf, #[source] io::Error),
@@ -49,6 +67,9 @@ pub enum SourceError {
     /// The file does not hold a number.
     #[error("{path}:1: expected a number, found \"{found}\"", path = PlainPath(.0), found = .1)]
     Number(PathBuf, Text),
+    /// The number of entries is asked of a process's directory: `sys` beside it is that of whoever reads.
+    #[error("only within that namespace the number of entries can be read: take --netns {}/ns/net", PlainPath(.0))]
+    CountOfProcess(PathBuf),
     /// nf_conntrack is not loaded, and asking ctnetlink would load it.
     #[error("ctnetlink is not asked while nf_conntrack is not loaded: that would load it")]
     NotLoaded,
@@ -130,23 +151,52 @@ impl ProcRoot {
 
     /// Entries in this network namespace's table.
     pub fn count(&self) -> Result<u64, SourceError> {
-        self.number(COUNT)
+        if self.is_of_a_process() {
+            return Err(SourceError::CountOfProcess(self.root.clone()));
+        }
+        self.number(COUNT).map(u64::from)
     }
 
-    /// The most entries that the table may have.
+    /// The most entries that the table may have; 0 without a limit.
     pub fn max(&self) -> Result<u64, SourceError> {
-        self.number(MAX)
+        self.number(MAX).map(|max| u64::from(limit_of_sysctl(max)))
+    }
+
+    /// The most expectations that a network namespace may hold.
+    pub fn expect_max(&self) -> Result<u64, SourceError> {
+        self.number(EXPECT_MAX).map(u64::from)
+    }
+
+    /// The expectations that this network namespace holds: the file has a line of each. It is root's.
+    pub fn expectations(&self) -> Result<u64, SourceError> {
+        let (_, text) = self.read_either(&self.net(), EXPECTATIONS)?;
+        Ok(text.lines().count() as u64)
     }
 
     fn stat(&self) -> Result<ProcStat, SourceError> {
-        let path = self.stat_path();
-        let text = read(&path)?;
+        let (path, text) = self.read_either(&self.net(), STAT)?;
         ProcStat::parse(&text).map_err(|error| SourceError::Stat(path, error))
+    }
+
+    /// The file by its name, or else by its old one. The error is about the former.
+    fn read_either(
+        &self,
+        root: &Path,
+        [name, old]: CounterFile,
+    ) -> Result<(PathBuf, String), SourceError> {
+        let at = |name| {
+            let path = root.join(name);
+            read(&path).map(|text| (path, text))
+        };
+        match at(name) {
+            Err(error @ SourceError::NotFound(_)) => at(old).map_err(|_| error),
+            other => other,
+        }
     }
 
     /// The kernel's release, such as `6.12.117+deb12-cloud-amd64`.
     pub fn kernel_release(&self) -> Result<String, SourceError> {
-        read(&self.root.join(OSRELEASE)).map(|text| text.trim().to_owned())
+        read(&self.sys().join(OSRELEASE)).map(|text| text.trim().to_owned())
     }
 
     /// The path of the statistics.
@@ -155,19 +205,52 @@ impl ProcRoot {
     /// of the thread that reads, as it is for `/proc/sys/net`.
     #[must_use]
     pub fn stat_path(&self) -> PathBuf {
+        self.net().join(STAT[0])
+    }
+
+    /// The directory that has `net`.
+    fn net(&self) -> PathBuf {
         if self.is_this_kernel() {
-            self.root.join("thread-self").join(STAT)
+            self.root.join("thread-self")
         } else {
-            self.root.join(STAT)
+            self.root.clone()
         }
     }
 
-    fn number(&self, path: &str) -> Result<u64, SourceError> {
-        let path = self.root.join(path);
-        let text = read(&path)?;
+    /// Whether it is a process's own directory in procfs.
+    fn is_of_a_process(&self) -> bool {
+        self.root.join("ns").exists() && !self.root.join("sys").exists()
+    }
+
+    /// Where `sys` is: beside the processes, where this is the directory of one. The limit that is read there is one of all
+    /// network namespaces.
+    fn sys(&self) -> PathBuf {
+        let beside = self.root.join("..");
+        match self.is_of_a_process() {
+            true if beside.join("sys").exists() => beside,
+            true => PROC.into(),
+            false => self.root.clone(),
+        }
+    }
+
+    /// An unsigned number as sysctl prints it: older kernels print it as a signed one.
+    fn number(&self, file: CounterFile) -> Result<u32, SourceError> {
+        let (path, text) = self.read_either(&self.sys(), file)?;
         let text = text.trim();
+        let signed = || text.parse().map(i32::cast_unsigned);
         text.parse()
+            .or_else(|_| signed())
             .map_err(|_| SourceError::Number(path, Text::excerpt(text)))
+    }
+}
+
+/// The limit that a value of nf_conntrack_max is. The greatest, which older kernels take and print as -1, is none, as 0 is: the
+/// memory ends first.
+#[must_use]
+pub fn limit_of_sysctl(max: u32) -> u32 {
+    match max {
+        u32::MAX => 0,
+        max => max,
     }
 }
 
@@ -194,7 +277,9 @@ fn read(path: &Path) -> Result<String, SourceError> {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 SourceError::NotFound(path.to_owned())
             }
-            io::ErrorKind::PermissionDenied => SourceError::PermissionDenied(path.to_owned()),
+            io::ErrorKind::PermissionDenied => {
+                SourceError::PermissionDenied(path.to_owned(), Advice::after_denial(ANY_FILE))
+            }
             _ => SourceError::Io(path.to_owned(), error),
         })
 }
@@ -214,7 +299,7 @@ mod tests {
     /// A directory laid out like procfs in which the statistics are what `make` makes at the path it is given.
     fn with_statistics(make: impl FnOnce(&Path)) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        let stat = dir.path().join(STAT);
+        let stat = dir.path().join(STAT[0]);
         fs::create_dir_all(stat.parent().unwrap()).unwrap();
         make(&stat);
         dir
@@ -268,7 +353,7 @@ mod tests {
     #[test]
     fn quoted_text_in_errors_is_short_and_escaped() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(MAX);
+        let path = dir.path().join(MAX[0]);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "\u{1b}]0;owned".repeat(100_000)).unwrap();
         let error = ProcRoot::new(dir.path()).max().unwrap_err().to_string();

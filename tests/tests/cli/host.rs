@@ -82,6 +82,28 @@ fn is_told_once(format: &str, output: &str) {
     );
 }
 
+/// Silence would look as if nothing went wrong.
+#[test]
+fn events_without_probes_are_refused() -> Result<()> {
+    if has_kprobes() {
+        return Ok(());
+    }
+    for format in ["text", "json"] {
+        let output = run(&["events", "--format", format])?
+            .code(1)
+            .stdout("")
+            .get_output()
+            .clone();
+        let stderr = String::from_utf8(output.stderr)?;
+        assert!(
+            stderr.starts_with("ctpulse: no events without probes: "),
+            "{stderr}"
+        );
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    Ok(())
+}
+
 #[test]
 fn probes_turned_off_are_off() -> Result<()> {
     let args = [

@@ -10,6 +10,7 @@ mod checks;
 mod elsewhere;
 mod ends;
 mod eras;
+mod field;
 mod formats;
 mod host;
 mod hostile;

@@ -269,7 +269,7 @@ fn what_this_host_writes_is_as_it_says() -> Result<()> {
             "--top",
         ][..],
         &["stream", "--probes", "off"],
-        &["events"],
+        &["events", "--probes", "off"],
     ] {
         let common = ["--format", "json", "--duration", "300ms"];
         let ended = Running::start(&[args, &common[..]].concat())?

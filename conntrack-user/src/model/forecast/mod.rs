@@ -210,7 +210,9 @@ impl Forecast {
         };
         let room = match max {
             None => return Outlook::Unknown("nf_conntrack_max cannot be read"),
-            Some(0) => return Outlook::Unknown("the table has no limit (nf_conntrack_max is 0)"),
+            Some(0) => {
+                return Outlook::Unknown("the table has no limit (nf_conntrack_max is 0 or -1)");
+            }
             Some(max) => max.saturating_sub(entries) as f64,
         };
         if room == 0.0 {

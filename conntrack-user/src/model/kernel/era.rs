@@ -47,7 +47,9 @@ const FOUND_NARROW: &str = "since kernel 4.9 it counts only tuples found taken b
                             nf_conntrack_tuple_taken, not lookups";
 
 /// Columns that are non-zero only where the kernel still counts them.
-const ALIVE_UP_TO_4_8: [&str; 4] = ["new", "delete", "searched", "delete_list"];
+const ALIVE_UP_TO_4_8: [&str; 3] = ["new", "delete", "delete_list"];
+/// What a kernel counts besides where it counts `searched`: there is no lookup without a flow that was new and inserted once.
+const WITH_SEARCHED: [&str; 4] = ["new", "delete", "delete_list", "insert"];
 
 impl Era {
     /// Detects the era from a snapshot and, where its header is ambiguous, from the kernel release (`uname -r`).
@@ -55,6 +57,9 @@ impl Era {
     /// Distributions backport, so the file has priority over the release: its header names `clashres` and `chainlength`, and a
     /// counter that is not 0 is live. An unknown release without counts is taken for [`Era::From4_9`]; a later snapshot may
     /// correct that to [`Era::UpTo4_8`].
+    ///
+    /// For some weeks of 2020 kernels that were to become 5.10 counted resolved clashes under the old name `searched`. Such a file
+    /// counts in it and in nothing that goes with it.
     #[must_use]
     pub fn detect(stat: &ProcStat, kernel_release: Option<&str>) -> Self {
         if stat.column_index("chainlength").is_some() {
@@ -63,14 +68,16 @@ impl Era {
         if stat.column_index("clashres").is_some() {
             return Self::From5_10;
         }
-        let counted = ALIVE_UP_TO_4_8
-            .into_iter()
-            .any(|column| stat.sum(column).is_some_and(|sum| sum > 0));
+        let counts = |column: &str| stat.sum(column).is_some_and(|sum| sum > 0);
         let old = kernel_release
             .and_then(major_minor)
             .is_some_and(|version| version < (4, 9));
-        if counted || old {
-            Self::UpTo4_8
+        if old || ALIVE_UP_TO_4_8.into_iter().any(counts) {
+            return Self::UpTo4_8;
+        }
+        let clashes = counts("searched") && !WITH_SEARCHED.into_iter().any(counts);
+        if clashes && !counts("ignore") {
+            Self::From5_10
         } else {
             Self::From4_9
         }
@@ -181,9 +188,33 @@ mod tests {
         for column in ALIVE_UP_TO_4_8 {
             check(OLD, &[column], Some("4.19.0"), Era::UpTo4_8)?;
             check(OLD, &[column], None, Era::UpTo4_8)?;
+            check(OLD, &[column, "searched"], None, Era::UpTo4_8)?;
         }
         // `found` and `entries` are live in every era, so they are no evidence.
         check(OLD, &["found", "entries"], None, Era::From4_9)
+    }
+
+    #[test]
+    fn searched_alone_is_resolved_clashes_under_the_old_name() -> Result<(), ParseError> {
+        const COLUMNS: &[&str] = &[
+            "entries",
+            "searched",
+            "found",
+            "new",
+            "ignore",
+            "delete",
+            "delete_list",
+            "insert",
+        ];
+        for release in [None, Some("5.9.0-next-20200908"), Some("4.18.0-553.el8")] {
+            check(COLUMNS, &["searched"], release, Era::From5_10)?;
+            check(COLUMNS, &["searched", "found"], release, Era::From5_10)?;
+            // As ignored packets are counted, they are not dead.
+            check(COLUMNS, &["searched", "ignore"], release, Era::From4_9)?;
+            check(COLUMNS, &["searched", "insert"], release, Era::From4_9)?;
+            check(COLUMNS, &["searched", "new"], release, Era::UpTo4_8)?;
+        }
+        check(COLUMNS, &["searched"], Some("4.4.0"), Era::UpTo4_8)
     }
 
     /// One letter per era, oldest first: Live, Narrow, Dead, Absent.

@@ -5,17 +5,29 @@ impl Hooks {
     /// Explains to a user why the table is empty; `None` if tracking is enabled, so that it is merely idle.
     #[must_use]
     pub fn explain_empty_table(&self) -> Option<String> {
+        let advice = match self {
+            Self::Registered => return None,
+            Self::Absent => {
+                "; one such as nft's `ct state new` or iptables' `-m conntrack` would start it"
+            }
+            Self::Unknown(_) => {
+                ", but `nft list ruleset | grep -w ct` or `iptables-save | grep -i conntrack` may tell"
+            }
+        };
+        self.why_empty().map(|why| why + advice)
+    }
+
+    /// Why the table is empty, without advice; `None` if tracking is enabled.
+    #[must_use]
+    pub fn why_empty(&self) -> Option<String> {
         match self {
             Self::Registered => None,
             Self::Absent => Some(
-                "nothing tracks here: no rule in this network namespace uses connection tracking; \
-                 one such as nft's `ct state new` or iptables' `-m conntrack` would start it"
+                "nothing tracks here: no rule in this network namespace uses connection tracking"
                     .to_owned(),
             ),
             Self::Unknown(reason) => Some(format!(
-                "no connection is tracked here now; whether any rule asks for it is not known \
-                 ({reason}), but `nft list ruleset | grep -w ct` or `iptables-save | grep -i conntrack` \
-                 may tell"
+                "no connection is tracked here now; whether any rule asks for it is not known ({reason})"
             )),
         }
     }

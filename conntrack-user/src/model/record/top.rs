@@ -28,7 +28,7 @@ pub struct Top {
 pub struct TopTable {
     /// The measure: `new`, `dropped`, `evicted` or `entries`.
     pub by: Text,
-    /// The kind of key: `src`, `dst`, `dport`, and for entries also `proto`, `state`, `zone`, `mark`.
+    /// The kind of key: `src`, `dst`, `dport`, and for entries also `proto`, `state`, `status`, `zone`, `mark`.
     pub of: Text,
     /// The sum over all keys. With several instances it may lack counts that cannot be attributed to a key.
     pub total: u64,

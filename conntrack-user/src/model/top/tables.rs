@@ -1,6 +1,9 @@
 //! Heavy hitters as tables of the report.
 
-use crate::{reading::entries::GroupBy, text::Text};
+use crate::{
+    reading::entries::{GroupBy, Replied},
+    text::Text,
+};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use conntrack_ebpf::heavy_hitters::{FlowKey, FlowMeasure, KeyKind, Prefixes};
@@ -69,6 +72,10 @@ pub fn key_text(of: GroupBy, key: &FlowKey, prefixes: Prefixes) -> String {
                 .ok()
                 .and_then(|state| TCP_STATES.get(state))
                 .map_or_else(|| key.low.to_string(), |name| (*name).to_owned()),
+            GroupBy::Status => usize::try_from(key.low)
+                .ok()
+                .and_then(|status| Replied::ALL.get(status))
+                .map_or_else(|| key.low.to_string(), |status| status.name().to_owned()),
             GroupBy::Protocol => Protocol(key.low as u8).to_string(),
             GroupBy::Mark => format!("{:#x}", key.low),
             _ => key.low.to_string(),
@@ -148,6 +155,12 @@ mod tests {
             "ESTABLISHED"
         );
         assert_eq!(text(GroupBy::State, FlowKey::number(1, 77), some), "77");
+        for (number, name) in [(0, "UNREPLIED"), (1, "REPLIED"), (2, "ASSURED"), (3, "3")] {
+            assert_eq!(
+                text(GroupBy::Status, FlowKey::number(1, number), some),
+                name
+            );
+        }
         assert_eq!(text(GroupBy::Protocol, FlowKey::number(1, 17), some), "udp");
         assert_eq!(text(GroupBy::Mark, FlowKey::number(1, 255), some), "0xff");
         assert_eq!(text(GroupBy::Zone, FlowKey::number(1, 7), some), "7");

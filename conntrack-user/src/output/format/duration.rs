@@ -24,6 +24,25 @@ pub fn compact(seconds: f64) -> String {
     }
 }
 
+/// Whether a table is full already, so that there is no time left to tell.
+#[must_use]
+pub fn is_full(time: TimeToFull) -> bool {
+    time.high <= 0.0
+}
+
+/// When a table will be full, for a sentence: `full in 42s (35s-55s)`, or `full now`.
+#[must_use]
+pub fn fills_in(time: TimeToFull) -> String {
+    if is_full(time) {
+        return "full now".to_owned();
+    }
+    format!(
+        "full in {} ({})",
+        compact(time.estimate),
+        compact_range(time)
+    )
+}
+
 /// A compact range: `35s-55s`.
 #[must_use]
 pub fn compact_range(time: TimeToFull) -> String {

@@ -1023,11 +1023,12 @@ fn report(blocked: Option<&str>) -> DoctorReport {
     DoctorReport {
         version: "0.1.0",
         kernel: "6.12.117+deb12-amd64".to_owned(),
+        netns: "self".into(),
         findings: vec![
             finding(
                 "kernel counters",
                 RequirementStatus::Ok,
-                "/proc/thread-self/net/stat/nf_conntrack: 17 columns, 4 CPUs",
+                "/proc/thread-self/net/stat/nf_conntrack: 17 columns, a row of each of 4 possible CPUs",
             ),
             finding(
                 "lockdown",
@@ -1056,12 +1057,12 @@ fn report(blocked: Option<&str>) -> DoctorReport {
 
 #[test]
 fn doctor_on_a_capable_host() {
-    insta::assert_snapshot!(text(&report(None)));
+    insta::assert_snapshot!(text(&report(None), None));
 }
 
 #[test]
 fn doctor_on_a_host_without_kprobes() {
-    insta::assert_snapshot!(text(&report(Some("this kernel has no kprobes"))));
+    insta::assert_snapshot!(text(&report(Some("this kernel has no kprobes")), None));
 }
 
 #[test]

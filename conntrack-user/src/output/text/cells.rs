@@ -119,17 +119,9 @@ pub(super) fn tone_of(status: AlertStatus) -> Tone {
 /// The forecast; distinguishes a table that does not fill from an unknown forecast.
 fn forecast(sample: &Sample, text: impl Fn(TimeToFull) -> String) -> String {
     match (sample.time_to_full_s, sample.utilization) {
+        (Some(time), _) if duration::is_full(time) => "now".to_owned(),
         (Some(time), _) => text(time),
         (None, Some(_)) => "-".to_owned(),
         (None, None) => UNAVAILABLE.to_owned(),
     }
-}
-
-/// A time with its range: `42s (35s-55s)`.
-pub(super) fn time_and_range(time: TimeToFull) -> String {
-    format!(
-        "{} ({})",
-        duration::compact(time.estimate),
-        duration::compact_range(time)
-    )
 }

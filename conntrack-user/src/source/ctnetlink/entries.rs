@@ -26,6 +26,7 @@ pub const ENTRIES: NetlinkRequest = NetlinkRequest {
 
 // linux/netfilter/nfnetlink_conntrack.h
 const TUPLE_ORIG: u16 = 1;
+const STATUS: u16 = 3;
 const PROTOINFO: u16 = 4;
 const MARK: u16 = 8;
 const ZONE: u16 = 18;
@@ -58,6 +59,7 @@ pub fn parse(object: &Object<'_>) -> Result<Entry, Malformed> {
                     }
                 }
             }
+            STATUS => entry.status = attribute.be32()?,
             MARK => entry.mark = attribute.be32()?,
             ZONE => entry.zone = u16::from_be_bytes(bytes(&attribute)?),
             _ => {}
@@ -155,7 +157,8 @@ mod tests {
         let entries = read(&[
             (TUPLE_ORIG | flag, &orig),
             (2 | flag, &orig),
-            (3, &[0, 0, 0, 1]),
+            // IPS_SEEN_REPLY, IPS_ASSURED and IPS_CONFIRMED.
+            (STATUS, &[0, 0, 0, 14]),
             (PROTOINFO | flag, &info),
             (MARK, &[0, 0, 1, 0]),
             (ZONE, &[0, 5]),
@@ -167,6 +170,7 @@ mod tests {
             "tcp/443",
             "tcp",
             "TIME_WAIT",
+            "ASSURED",
             "5",
             "0x100",
         ];
@@ -186,6 +190,7 @@ mod tests {
             Some("icmpv6"),
             Some("icmpv6"),
             None,
+            Some("UNREPLIED"),
             Some("0"),
             Some("0x0"),
         ];

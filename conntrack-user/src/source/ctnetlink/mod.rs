@@ -12,7 +12,7 @@ use std::cell::RefCell;
 
 use self::{
     entries::ENTRIES,
-    stats::{CPU, EXPECT_CPU, GLOBAL, cpu_counters, global, table},
+    stats::{CPU, EXPECT_CPU, EXPECTATIONS, GLOBAL, cpu_counters, global, table},
 };
 use crate::{
     reading::{
@@ -66,6 +66,16 @@ impl Ctnetlink {
                 .map_err(|e| NetlinkError::Malformed(CPU, e))?,
             max: global.max,
         })
+    }
+
+    /// The number of expectations that the namespace holds.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError`]; without CAP_NET_ADMIN, [`NetlinkError::NotPermitted`].
+    pub fn expectations(&mut self) -> Result<u64, NetlinkError> {
+        self.ask(&EXPECTATIONS, |_| Ok(()))
+            .map(|held| held.len() as u64)
     }
 
     /// Gives all entries of the namespace to `each`. Entries that come and go meanwhile may be given or not.

@@ -44,6 +44,17 @@ pub(super) const EXPECT_CPU: NetlinkRequest = NetlinkRequest {
     ..CPU
 };
 
+/// Every expectation.
+pub(super) const EXPECTATIONS: NetlinkRequest = NetlinkRequest {
+    name: "IPCTNL_MSG_EXP_GET",
+    subsystem: libc::NFNL_SUBSYS_CTNETLINK_EXP as u8,
+    answer_subsystem: libc::NFNL_SUBSYS_CTNETLINK_EXP as u8,
+    message: 1,
+    // IPCTNL_MSG_EXP_NEW
+    answer_message: Some(0),
+    ..CPU
+};
+
 /// Types of the attributes of [`CPU`] (`CTA_STATS_*`), and the names that procfs prints over the same
 /// counters.
 const CPU_COLUMNS: [(u16, &str); 15] = [

@@ -12,9 +12,12 @@ use rustix::{
     },
 };
 
-use crate::source::nfnetlink::{
-    attribute::{Malformed, Object},
-    message::{Answer, AnswerError, NetlinkRequest},
+use crate::source::{
+    denied::{Advice, NETLINK},
+    nfnetlink::{
+        attribute::{Malformed, Object},
+        message::{Answer, AnswerError, NetlinkRequest},
+    },
 };
 
 /// How long to wait for an answer. The kernel makes the first part of it while it takes the request, so only a fault makes us
@@ -34,8 +37,8 @@ pub enum NetlinkError {
     #[error("cannot open a NETLINK_NETFILTER socket: {0}; is nfnetlink in this kernel?")]
     Open(#[source] io::Error),
     /// It needs a capability that we do not have.
-    #[error("{}: needs CAP_NET_ADMIN in this network namespace; run as root", .0.name)]
-    NotPermitted(NetlinkRequest),
+    #[error("{}: needs CAP_NET_ADMIN in this network namespace; {}", .0.name, .1)]
+    NotPermitted(NetlinkRequest, Advice),
     /// No module of this kernel answers it.
     #[error(
         "{}: this kernel cannot answer ({}); load {} (`modprobe {}`) where it has that module",
@@ -146,7 +149,9 @@ impl NetlinkSocket {
 /// The error that an errno stands for, from a system call or in an answer.
 fn refused(request: &NetlinkRequest, errno: Errno) -> NetlinkError {
     match errno {
-        Errno::PERM | Errno::ACCESS => NetlinkError::NotPermitted(*request),
+        Errno::PERM | Errno::ACCESS => {
+            NetlinkError::NotPermitted(*request, Advice::after_denial(NETLINK))
+        }
         Errno::AGAIN => NetlinkError::Timeout(*request),
         // nfnetlink_rcv_msg() returns EINVAL when no module answers, even after modprobe, or when the module is older than the
         // request.
@@ -177,10 +182,14 @@ mod tests {
         let check = |errno, expected| {
             assert_eq!(refused(&request, errno).to_string(), expected);
         };
-        check(
-            Errno::PERM,
+        assert_eq!(
+            NetlinkError::NotPermitted(request, Advice::BeRoot).to_string(),
             "IPCTNL_MSG_CT_GET_STATS: needs CAP_NET_ADMIN in this network namespace; run as root",
         );
+        assert!(matches!(
+            refused(&request, Errno::PERM),
+            NetlinkError::NotPermitted(..)
+        ));
         check(
             Errno::INVAL,
             "IPCTNL_MSG_CT_GET_STATS: this kernel cannot answer (Invalid argument (os error 22)); \

@@ -118,7 +118,7 @@ fn both((_, change): &Case, group: ProbeGroup) -> (DoctorReport, Probes) {
     let mut host = SimulatedHost::capable();
     change(&mut host);
     let facts = host.facts();
-    let doctor = report(&facts, &ProcRoot::new(host.path("proc")));
+    let doctor = report(&facts, &ProcRoot::new(host.path("proc")), &"self".into());
     let planned = Plan::new(ProbeRequest::Group(group), false, &facts);
     let stream = if planned.probes.is_empty() {
         attach(&planned, &facts.kernel, OBJECT).report()
@@ -148,7 +148,7 @@ fn what_cannot_be_attached_is_not_promised_and_has_one_reason() {
             for missing in &stream.missing {
                 assert_eq!(*missing.reason.raw(), reason, "{name}");
             }
-            let text = text(&doctor);
+            let text = text(&doctor, None);
             assert!(
                 text.contains(&format!("\nNo probes: {reason}.\n")),
                 "{name}: {text}"
@@ -249,7 +249,11 @@ fn tables_of_others_are_seen_and_not_covered() {
 fn a_procfs_of_processes_only_is_fixed_otherwise_than_a_missing_module() {
     let host = SimulatedHost::capable();
     let counters = |host: &SimulatedHost| {
-        let doctor = report(&host.facts(), &ProcRoot::new(host.path("proc")));
+        let doctor = report(
+            &host.facts(),
+            &ProcRoot::new(host.path("proc")),
+            &"self".into(),
+        );
         let finding = &doctor.findings[0];
         assert_eq!(finding.name, "kernel counters");
         (finding.detail.clone(), finding.fix.clone().unwrap())
