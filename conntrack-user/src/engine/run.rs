@@ -88,6 +88,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         clock: C,
         diagnostics: Diagnostics,
     ) -> Result<(Self, Vec<Record>), EngineError> {
+        let wants_probes = settings.wants_probes();
         let hook = settings
             .hook
             .map(|hook| AlertHook::start(hook, diagnostics.clone()))
@@ -115,7 +116,12 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             lifetimes: settings.lifetimes,
             latency: settings.latency,
         };
-        let probes = ProbeLifecycle::start(requested, facts)?;
+        if wants_probes && diagnostics.is_terminal() {
+            diagnostics.progress("attaching probes: some seconds");
+        }
+        let probes = ProbeLifecycle::start(requested, facts);
+        diagnostics.end_progress();
+        let probes = probes?;
         let now = clock.now();
         let scanner = known.map(|known| Scanner::start(known, clock.clone()));
         let mut watch = WatchList::new(

@@ -4,3 +4,4 @@ pub mod axis;
 pub mod clock;
 pub mod duration;
 pub mod number;
+pub mod wrap;

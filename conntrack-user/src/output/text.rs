@@ -2,6 +2,7 @@
 
 mod cells;
 mod columns;
+mod opening;
 mod style;
 mod summary;
 mod verdict;
@@ -29,10 +30,7 @@ use crate::{
     output::{
         Sink, bursts,
         checks::explanation,
-        format::{
-            duration,
-            number::{UNAVAILABLE, decimal},
-        },
+        format::{duration, number::decimal, wrap::wrapped},
         per_cpu,
         terminal::{Size, Terminal},
         top::lines,
@@ -78,7 +76,7 @@ impl<W: Write> TextSink<W> {
         let (size, choice) = (terminal.size(), ColumnChoice::default());
         Self {
             out,
-            columns: chosen(&view.selection, view.numbers, choice, size),
+            columns: chosen(&view.selection, view.numbers, &choice, size),
             view,
             terminal: Box::new(terminal),
             size,
@@ -98,52 +96,8 @@ impl<W: Write> TextSink<W> {
         self.choice = hello.into();
         self.size = self.terminal.size();
         self.choose();
-        let instances: Vec<String> = hello
-            .instances
-            .iter()
-            .map(|i| match i.netns {
-                Some(inode) => format!("{} ({inode})", i.name),
-                None => i.name.to_string(),
-            })
-            .collect();
-        writeln!(
-            self.out,
-            "ctpulse {}  host {}  kernel {}  netns {}  every {} ms",
-            hello.version,
-            hello.hostname,
-            hello.kernel,
-            instances.join(", "),
-            hello.interval_ms,
-        )?;
-        let probes = &hello.probes;
-        if probes.is_attached() {
-            writeln!(
-                self.out,
-                "probes: {}, {} group, on {}",
-                probes.mode,
-                probes.group,
-                joined(&probes.attached),
-            )?;
-            for group in probes.by_kprobe_and_why() {
-                let functions = joined(&group.functions);
-                match group.reason {
-                    Some(reason) => writeln!(self.out, "by kprobe: {functions}: {reason}")?,
-                    None => writeln!(self.out, "by kprobe: {functions}")?,
-                }
-            }
-        } else {
-            writeln!(self.out, "probes: off, {}", probes.why_off())?;
-        }
-        for group in hello.unavailable_by_reason() {
-            let names = group.names.join(", ");
-            writeln!(self.out, "{UNAVAILABLE} {names}: {}", group.reason)?;
-        }
-        if probes.is_attached() {
-            writeln!(
-                self.out,
-                "peak: the busiest 1.05 ms of the interval, in events/s; check: probes against the \
-                 kernel's own counters"
-            )?;
+        for line in opening::lines(hello) {
+            self.prose(&line, Tone::Plain)?;
         }
         self.header()
     }
@@ -152,11 +106,22 @@ impl<W: Write> TextSink<W> {
         let View {
             selection, numbers, ..
         } = &self.view;
-        self.columns = chosen(selection, *numbers, self.choice, self.size);
+        self.columns = chosen(selection, *numbers, &self.choice, self.size);
     }
 
     fn line(&mut self, text: &str, tone: Tone) -> io::Result<()> {
         writeln!(self.out, "{}", tone.paint(text, self.view.colours))
+    }
+
+    /// Writes text that may be longer than a line: it breaks at words, and goes on indented.
+    fn prose(&mut self, text: &str, tone: Tone) -> io::Result<()> {
+        let Some(size) = self.size else {
+            return self.line(text, tone);
+        };
+        for line in wrapped(text, size.columns.into()) {
+            self.line(&line, tone)?;
+        }
+        Ok(())
     }
 
     fn header(&mut self) -> io::Result<()> {
@@ -216,7 +181,7 @@ impl<W: Write> TextSink<W> {
                  unknown, totals are not affected",
                 duration::whole_millis(sample.buckets_lost_ms)
             );
-            self.line(&lost, Tone::Warning)?;
+            self.prose(&lost, Tone::Warning)?;
         }
         Ok(())
     }
@@ -230,7 +195,7 @@ impl<W: Write> TextSink<W> {
                 TrustChange::Agrees(_) => Tone::Good,
                 TrustChange::Unchecked(_) => Tone::Plain,
             };
-            self.line(&change.line(instance), tone)?;
+            self.prose(&change.line(instance), tone)?;
         }
         Ok(())
     }
@@ -267,7 +232,7 @@ impl<W: Write> TextSink<W> {
                 continue;
             }
             self.explained.push(known);
-            self.line(
+            self.prose(
                 &format!("! {}", explanation(check)),
                 summary::tone(check.verdict),
             )?;
@@ -297,7 +262,7 @@ impl<W: Write> TextSink<W> {
             },
             alert.previous,
         );
-        self.line(&line, tone_of(alert.status))
+        self.prose(&line, tone_of(alert.status))
     }
 
     /// Only for counters with a column.
@@ -333,7 +298,7 @@ impl<W: Write> TextSink<W> {
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         for instance in &summary.instances {
             for (line, tone) in summary::lines(summary.duration_s, instance) {
-                self.line(&line, tone)?;
+                self.prose(&line, tone)?;
             }
         }
         if summary.instances_left_out > 0 {
@@ -365,11 +330,6 @@ impl<W: Write> Sink for TextSink<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
-}
-
-fn joined(functions: &[Text]) -> String {
-    let names: Vec<String> = functions.iter().map(Text::to_string).collect();
-    names.join(" ")
 }
 
 fn push_group(line: &mut String, group: &str, room: usize) {

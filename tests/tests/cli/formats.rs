@@ -50,6 +50,7 @@ fn a_dead_dimension_is_a_dash_and_an_idle_one_a_zero() -> Result<()> {
     let expected = [
         ("entries", "200000"),
         ("max", "262144"),
+        ("net/s", "0"),
         ("used", "76.3%"),
         ("full", "-"),
         ("between", "-"),

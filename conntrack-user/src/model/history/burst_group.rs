@@ -17,7 +17,7 @@ const NEAR: Nanos = 17_000_000;
 /// Bursts of one instance that overlap in time.
 #[derive(Clone, Debug)]
 pub struct BurstGroup {
-    /// The instance.
+    /// The network namespace.
     pub instance: Text,
     /// From the start of the first to the end of the last.
     pub span: Range<Nanos>,

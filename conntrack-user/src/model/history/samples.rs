@@ -174,7 +174,7 @@ impl SamplePoint {
     /// forecast.
     #[must_use]
     pub fn fills_in(&self) -> Option<TimeToFull> {
-        self.time_to_full.filter(|time| time.estimate > 0.0)
+        self.time_to_full.filter(|time| time.estimate >= 0.05)
     }
 }
 

@@ -4,21 +4,22 @@ use std::time::Duration;
 
 use conntrack_ebpf::EventKind;
 
+use super::{Monitor, Observed, Watched};
 use crate::{
     clock::Instant,
     model::{
         event::{Tuple, kind_name},
-        record::{Event, EventTotals, Ordered, Time},
+        record::{Event, EventTotals, Ordered, Record, Time},
     },
-    reading::events::EventCounts,
+    reading::{Reading, events::EventCounts},
     text::Text,
 };
 
 /// Converts an event to a record; `name` returns the instance of a slot. `None` if the kind is unknown.
-pub(super) fn record(
+fn record(
     raw: &conntrack_ebpf::events::RawEvent,
     at: Instant,
-    name: impl Fn(u32) -> Text,
+    name: &impl Fn(u32) -> Text,
 ) -> Option<Event> {
     let kind = EventKind::ALL
         .into_iter()
@@ -33,6 +34,34 @@ pub(super) fn record(
     })
 }
 
+impl Monitor {
+    /// Reports events, except those from between the attachment of the probes and the reading that counts start from: no chart
+    /// and no total has them.
+    pub(super) fn report_events(&mut self, reading: &Reading, observed: &mut Observed) {
+        let name = |slot: u32| {
+            let of_slot = |w: &&Watched| w.info.slot == Some(slot);
+            match self.watched.iter().find(of_slot) {
+                Some(watched) => watched.info.name.clone(),
+                None => "others".into(),
+            }
+        };
+        let mut reported = Vec::new();
+        for event in &reading.events {
+            let of_slot = |w: &&Watched| w.info.slot == Some(event.slot);
+            let watched = self.watched.iter().find(of_slot);
+            if watched.is_some_and(|watched| watched.monitor.is_before_counting(event.time)) {
+                self.events.leave_out(event.kind);
+                continue;
+            }
+            reported.extend(record(event, reading.at, &name));
+        }
+        let events = reported.into_iter();
+        observed
+            .records
+            .extend(events.map(|event| Record::Event(Box::new(event))));
+    }
+}
+
 /// Totals of events, over all attachments of the probes.
 #[derive(Debug, Default)]
 pub(super) struct EventCounter {
@@ -40,6 +69,8 @@ pub(super) struct EventCounter {
     carried: [[u64; 3]; EventKind::ALL.len()],
     /// Totals of the current attachment.
     attached: Option<EventCounts>,
+    /// Events sent that belong to no interval, by kind.
+    left_out: [u64; EventKind::ALL.len()],
     /// Whether probes were ever attached.
     counted: bool,
 }
@@ -50,6 +81,14 @@ impl EventCounter {
         if let Some(counts) = counts {
             self.attached = Some(*counts);
             self.counted = true;
+        }
+    }
+
+    /// Notes an event of this kind that is not reported.
+    pub(super) fn leave_out(&mut self, kind: u32) {
+        let known = EventKind::ALL.into_iter().zip(&mut self.left_out);
+        for (_, left_out) in known.filter(|(known, _)| *known as u32 == kind) {
+            *left_out += 1;
         }
     }
 
@@ -69,7 +108,7 @@ impl EventCounter {
             let now = self.attached.map_or([0; 3], |counts| counts[i].1);
             let [sent, suppressed, lost] = std::array::from_fn(|n| now[n] + self.carried[i][n]);
             let totals = EventTotals {
-                sent,
+                sent: sent.saturating_sub(self.left_out[i]),
                 suppressed,
                 lost,
             };

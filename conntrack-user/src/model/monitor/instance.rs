@@ -1,9 +1,12 @@
 //! Monitors one instance: from successive readings to samples, checks, bursts, alerts and the summary.
 
+use std::time::Duration;
+
 use super::{
     durations::DurationTotals,
     interval::{Interval, Previous},
     totals::Totals,
+    worse::add_worse,
 };
 use crate::{
     clock::Instant,
@@ -23,10 +26,7 @@ use crate::{
             pipeline::BucketPipeline,
             series::{Series, SeriesMaker},
         },
-        record::{
-            Alert, Burst, BurstTotals, Check, Crosscheck, InstanceSummary, Sample, Time, Total,
-            Verdict, worst,
-        },
+        record::{Alert, Burst, BurstTotals, Check, Crosscheck, Sample, Time, Verdict, worst},
         verify::{by_laws, grace::Grace},
     },
     reading::{
@@ -81,10 +81,10 @@ pub struct InstanceMonitor {
     pub(super) totals: Totals,
     series: SeriesMaker,
     cpus: Cpus,
-    buckets: BucketPipeline,
-    bursts: PerCounter<BurstTotals>,
-    buckets_lost: u64,
-    durations: DurationTotals,
+    pub(super) buckets: BucketPipeline,
+    pub(super) bursts: PerCounter<BurstTotals>,
+    pub(super) buckets_lost: u64,
+    pub(super) durations: DurationTotals,
     tracking: Tracking,
     note: Option<String>,
     pub(super) alerts: Alerts,
@@ -92,9 +92,11 @@ pub struct InstanceMonitor {
     pub(super) outlook: Outlook,
     pub(super) checks: Vec<Check>,
     /// What checks of earlier probes proved wrong: their counts are part of the totals.
-    disproved: Vec<Check>,
+    pub(super) disproved: Vec<Check>,
     grace: Grace,
     started: Option<Instant>,
+    /// Where the counts of the probes start, on the monotonic clock.
+    counts_from: Duration,
     previous: Option<Previous>,
 }
 
@@ -118,6 +120,7 @@ impl InstanceMonitor {
             series: SeriesMaker::default(),
             cpus: Cpus::default(),
             started: None,
+            counts_from: Duration::ZERO,
             previous: None,
             checks: Vec::new(),
             disproved: Vec::new(),
@@ -140,6 +143,7 @@ impl InstanceMonitor {
         self.totals.set_coverage(&coverage);
         self.grace = Grace::default();
         self.coverage = coverage;
+        self.counts_from = baseline.at.monotonic;
         self.cpus.detach();
         if baseline.probes.is_none() {
             return;
@@ -158,6 +162,11 @@ impl InstanceMonitor {
     /// Sets the kernel's release when it becomes known.
     pub fn set_kernel_release(&mut self, release: &Text) {
         self.settings.kernel_release = Some(release.clone());
+    }
+
+    /// Whether this time, in nanoseconds of the monotonic clock, is before the reading that the probes' counts start from.
+    pub(super) fn is_before_counting(&self, time: u64) -> bool {
+        Duration::from_nanos(time) < self.counts_from
     }
 
     /// The origin of each counter.
@@ -188,6 +197,9 @@ impl InstanceMonitor {
             self.totals.add_kernel(stat);
         }
         self.origins = origins(stat.zip(self.era(reading)), &self.coverage);
+        if self.started.is_none() {
+            self.counts_from = reading.at.monotonic;
+        }
         let started = *self.started.get_or_insert(reading.at);
         self.follow_probes(reading);
         self.add_durations(reading.durations.as_ref());
@@ -216,6 +228,7 @@ impl InstanceMonitor {
             at: reading.at,
             counters: counters.clone(),
             origins: self.origins.clone(),
+            entries,
         })?;
         let interval = Interval {
             reading,
@@ -253,42 +266,6 @@ impl InstanceMonitor {
     /// Adds the durations counted so far.
     pub fn add_durations(&mut self, durations: Option<&Durations>) {
         self.durations.add(durations, &self.coverage);
-    }
-
-    /// The totals of the run so far.
-    #[must_use]
-    pub fn summary(&self) -> InstanceSummary {
-        InstanceSummary {
-            name: self.settings.instance.clone(),
-            totals: PerCounter::from_fn(|spec| {
-                let total = Total {
-                    probe: self.totals.of_probes(spec),
-                    kernel: self.totals.of_kernel(spec, &self.origins),
-                };
-                (total.probe.is_some() || total.kernel.is_some()).then_some(total)
-            }),
-            crosscheck: self.checks_of_the_run(),
-            missed: self.totals.missed,
-            lost_events: self.totals.faults,
-            buckets_lost_ms: self.buckets_lost as f64 * BUCKET_MS,
-            lifetimes: self
-                .settings
-                .lifetimes
-                .then(|| self.durations.lifetimes(&self.coverage)),
-            latency: self
-                .settings
-                .latency
-                .then(|| self.durations.latency(&self.coverage)),
-            histograms: PerCounter::from_fn(|spec| self.buckets.percentiles(spec.id)),
-            bursts: self.bursts.clone(),
-        }
-    }
-
-    /// The last checks, except where those of earlier probes are worse.
-    fn checks_of_the_run(&self) -> Vec<Check> {
-        let mut checks = self.checks.clone();
-        add_worse(&mut checks, &self.disproved);
-        checks
     }
 
     /// Ends the run and returns the bursts that were open; they are in the summary as well.
@@ -379,17 +356,6 @@ impl InstanceMonitor {
             record
         };
         found.into_iter().map(record).collect()
-    }
-}
-
-/// Adds checks; of two with the same name, the worse one stays.
-fn add_worse(checks: &mut Vec<Check>, more: &[Check]) {
-    for new in more {
-        match checks.iter_mut().find(|check| check.name == new.name) {
-            Some(check) if check.verdict >= new.verdict => {}
-            Some(check) => check.clone_from(new),
-            None => checks.push(new.clone()),
-        }
     }
 }
 

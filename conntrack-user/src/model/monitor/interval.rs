@@ -14,6 +14,7 @@ pub(super) struct Previous {
     pub(super) at: Instant,
     pub(super) counters: PerCounter<u64>,
     pub(super) origins: Origins,
+    pub(super) entries: Option<u64>,
 }
 
 /// The interval that ends with the current reading.
@@ -36,5 +37,11 @@ impl Interval<'_> {
         let before = self.previous.counters.get(spec.id);
         let (now, before) = self.counters.get(spec.id).zip(before)?;
         same.then(|| now.saturating_sub(*before))
+    }
+
+    /// Net change of the number of entries per second.
+    pub(super) fn entries_per_s(&self) -> Option<f64> {
+        let (now, before) = self.reading.kernel.entries().zip(self.previous.entries)?;
+        (self.seconds > 0.0).then(|| (now as f64 - before as f64) / self.seconds)
     }
 }

@@ -10,7 +10,9 @@ mod events;
 pub mod instance;
 mod interval;
 mod sample;
+mod summary;
 mod totals;
+mod worse;
 
 use std::{rc::Rc, time::Duration};
 
@@ -259,21 +261,6 @@ impl Monitor {
             None => Vec::new(),
         };
         self.ended.add(watched.monitor.summary(), closing);
-    }
-
-    fn report_events(&self, reading: &Reading, observed: &mut Observed) {
-        let name = |slot: u32| {
-            let of_slot = |w: &&Watched| w.info.slot == Some(slot);
-            match self.watched.iter().find(of_slot) {
-                Some(watched) => watched.info.name.clone(),
-                None => "others".into(),
-            }
-        };
-        let events = reading.events.iter();
-        let events = events.filter_map(|event| events::record(event, reading.at, name));
-        observed
-            .records
-            .extend(events.map(|event| Record::Event(Box::new(event))));
     }
 
     fn report_top(&mut self, reading: &Reading, observed: &mut Observed) {

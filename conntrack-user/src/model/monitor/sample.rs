@@ -39,6 +39,7 @@ impl InstanceMonitor {
             entries,
             max,
             utilization: utilization(entries, max),
+            entries_per_s: interval.entries_per_s(),
             time_to_full_s: self.outlook.time_to_full(),
             charts: by_dimension(|quantity| match quantity {
                 Quantity::Entries => entries.map(|n| n as f64),

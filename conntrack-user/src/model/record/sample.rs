@@ -33,6 +33,9 @@ pub struct Sample {
     pub max: Option<u64>,
     /// `entries` in percent of `max`.
     pub utilization: Option<f64>,
+    /// Net change of `entries` per second since the sample before; `None` if either is unavailable.
+    #[serde(default)]
+    pub entries_per_s: Option<f64>,
     /// Seconds until the table is full if it keeps filling at this rate; `None` if it does not fill, or if there is no forecast.
     #[serde(default)]
     pub time_to_full_s: Option<TimeToFull>,

@@ -18,6 +18,7 @@ const TIME: Time = Time(Timestamp::UNIX_EPOCH);
 
 fn sample(time_to_full_s: Option<TimeToFull>) -> Record {
     Record::Sample(Box::new(Sample {
+        entries_per_s: None,
         wrong: PerCounter::default(),
         time: TIME,
         interval_s: 0.1,

@@ -376,6 +376,7 @@ fn sample() -> impl Strategy<Value = Record> {
             let (untracked, buckets_unavailable, alerts, alerts_unavailable, verdict, wrong) =
                 judged;
             Record::Sample(Box::new(Sample {
+                entries_per_s: None,
                 wrong,
                 time,
                 interval_s,

@@ -172,6 +172,7 @@ fn sample(ms: u64, probes: bool, entries: u64, rates: &[(Counter, f64)]) -> Samp
         entries: Some(entries),
         max: Some(max),
         utilization: Some(entries as f64 * 100.0 / max as f64),
+        entries_per_s: Some(-12.5),
         time_to_full_s: None,
         charts: charts(|quantity| match quantity {
             Quantity::Entries => Some(entries as f64),
@@ -264,6 +265,7 @@ fn unprobed() -> Sample {
 fn blind() -> Sample {
     Sample {
         entries: None,
+        entries_per_s: None,
         max: None,
         utilization: None,
         charts: charts(|_| None),

@@ -3,7 +3,7 @@
 use std::{cell::Cell, io, rc::Rc};
 
 use crate::{
-    model::record::Record,
+    model::{kernel::counters::Counter, record::Record},
     output::{
         Sink,
         terminal::{Size, Terminal},
@@ -116,5 +116,51 @@ fn a_resized_terminal_gets_other_columns_under_a_new_header() -> TestResult {
         .collect();
     assert_eq!(widths.len(), 2, "{out}");
     assert!(widths[0] > 60 && widths[1] <= 60, "{widths:?}");
+    Ok(())
+}
+
+#[test]
+fn nothing_is_wider_than_the_screen_or_breaks_in_a_word() -> TestResult {
+    let text = shown(View::default(), 80)?;
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    // The reason in the hello is longer than a line.
+    assert!(
+        text.contains("6.12.117+deb12-amd64 has no function"),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn what_is_unavailable_gives_way_at_80_columns() -> TestResult {
+    let mut out = Vec::new();
+    let size = Size {
+        columns: 80,
+        rows: 24,
+    };
+    let mut text = TextSink::new(&mut out, Some(size), View::default());
+    for mut record in run()? {
+        if let Record::Hello(hello) = &mut record {
+            hello.probes.mode = "off".into();
+            for counter in [Counter::New, Counter::Inserted, Counter::Deleted] {
+                hello.unavailable.set(counter, Some("no probes".into()));
+            }
+        }
+        text.write(&record)?;
+    }
+    drop(text);
+    let text = String::from_utf8(out)?;
+    let header = text.lines().find(|line| line.contains("entries"));
+    let header = header.ok_or("no header")?;
+    for shown in [" max", " net/s", " drop"] {
+        assert!(header.contains(shown), "{header}");
+    }
+    for unavailable in [
+        " new", "inserted", "deleted", "ignore", "searched", "del_list",
+    ] {
+        assert!(!header.contains(unavailable), "{header}");
+    }
     Ok(())
 }

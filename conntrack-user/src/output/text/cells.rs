@@ -56,6 +56,7 @@ fn cell(sample: &Sample, column: &TextColumn, numbers: Numbers) -> (String, Tone
         ),
         ColumnField::Entries => (optional(sample.entries), Tone::Plain),
         ColumnField::Max => (optional(sample.max), Tone::Plain),
+        ColumnField::Net => (net(sample.entries_per_s, numbers), Tone::Plain),
         ColumnField::Utilization => {
             let used = sample.utilization;
             let used = used.map_or_else(|| UNAVAILABLE.to_owned(), percent);
@@ -88,6 +89,23 @@ fn cell(sample: &Sample, column: &TextColumn, numbers: Numbers) -> (String, Tone
         }
         ColumnField::Verdict => verdict(sample.verdict),
     }
+}
+
+/// A change with its sign: `+1.2k`, `-35`, `0`.
+fn net(change: Option<f64>, numbers: Numbers) -> String {
+    let Some(change) = change else {
+        return UNAVAILABLE.to_owned();
+    };
+    let size = match numbers {
+        Numbers::Human => compact_or_dash(Some(change.abs())),
+        Numbers::Exact => exact_or_dash(Some(change.abs())),
+    };
+    let sign = match change {
+        c if c > 0.0 => "+",
+        c if c < 0.0 => "-",
+        _ => "",
+    };
+    format!("{sign}{size}")
 }
 
 fn verdict(verdict: Option<Verdict>) -> (String, Tone) {

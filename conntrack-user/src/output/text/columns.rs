@@ -20,6 +20,8 @@ pub(super) enum ColumnField {
     Instance,
     Entries,
     Max,
+    /// Net change of entries.
+    Net,
     Utilization,
     TimeToFull,
     TimeToFullRange,
@@ -91,13 +93,18 @@ const TIME: usize = 5;
 /// The width of a range of compact times.
 const RANGE: usize = 11;
 
+/// Priority of what is unavailable: it is dropped first.
+const LAST: u8 = u8::MAX;
+
 /// Which optional columns are available.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ColumnChoice {
     /// There are several instances.
     instances: bool,
     /// There are probes, and with them peaks.
     peaks: bool,
+    /// Counters that are unavailable.
+    unavailable: Vec<Counter>,
 }
 
 impl From<&Hello> for ColumnChoice {
@@ -105,6 +112,11 @@ impl From<&Hello> for ColumnChoice {
         Self {
             instances: hello.instances.len() > 1,
             peaks: hello.probes.is_attached(),
+            unavailable: hello
+                .unavailable
+                .iter()
+                .map(|(counter, _)| counter)
+                .collect(),
         }
     }
 }
@@ -122,7 +134,8 @@ fn all(numbers: Numbers) -> Vec<TextColumn> {
         column("UTC", "time", "00:00:00.000".len(), 0, ColumnField::Time),
         column("netns", "instance", INSTANCE, 0, ColumnField::Instance),
         column("table", "entries", 7, 0, ColumnField::Entries),
-        column("table", "max", 7, 4, ColumnField::Max),
+        column("table", "max", 7, 2, ColumnField::Max),
+        column("table", "net/s", numbers.width() + 1, 2, ColumnField::Net),
         column("table", "used", "100.0%".len(), 0, ColumnField::Utilization),
         column("table", "full", TIME, 1, ColumnField::TimeToFull),
         column("table", "between", RANGE, 6, ColumnField::TimeToFullRange),
@@ -165,10 +178,26 @@ fn all(numbers: Numbers) -> Vec<TextColumn> {
 }
 
 impl ColumnField {
+    /// The counter that it shows.
+    fn counter(self) -> Option<Counter> {
+        match self {
+            Self::Rate(chart, dimension) => {
+                match CHARTS.get(chart)?.dimensions.get(dimension)?.quantity {
+                    Quantity::Rate(counter) => Some(counter),
+                    Quantity::Entries => None,
+                }
+            }
+            Self::Peak(counter) => Some(counter),
+            _ => None,
+        }
+    }
+
     /// Its chart; `None` for columns that belong to none.
     fn chart(self) -> Option<usize> {
         match self {
-            Self::Entries | Self::Max | Self::TimeToFull | Self::TimeToFullRange => Some(0),
+            Self::Entries | Self::Max | Self::Net | Self::TimeToFull | Self::TimeToFullRange => {
+                Some(0)
+            }
             Self::Rate(chart, _) => Some(chart),
             Self::Peak(counter) => CHARTS.iter().position(|chart| {
                 let mut dimensions = chart.dimensions.iter();
@@ -188,6 +217,7 @@ impl ColumnField {
             Self::Instance => "instance".to_owned(),
             Self::Entries => "entries".to_owned(),
             Self::Max => "max".to_owned(),
+            Self::Net => "net".to_owned(),
             Self::Utilization => "used".to_owned(),
             Self::TimeToFull => "full".to_owned(),
             Self::TimeToFullRange => "between".to_owned(),
@@ -259,7 +289,7 @@ impl FromStr for ColumnName {
 pub(super) fn chosen(
     selection: &Selection,
     numbers: Numbers,
-    shown: ColumnChoice,
+    shown: &ColumnChoice,
     terminal: Option<Size>,
 ) -> Vec<TextColumn> {
     let mut columns = all(numbers);
@@ -286,6 +316,12 @@ pub(super) fn chosen(
         ColumnField::Peak(_) => shown.peaks,
         _ => true,
     });
+    for column in &mut columns {
+        let counter = column.field.counter();
+        if counter.is_some_and(|counter| shown.unavailable.contains(&counter)) {
+            column.rank = LAST;
+        }
+    }
     fit(&mut columns, terminal);
     columns
 }
@@ -349,7 +385,7 @@ mod tests {
             let columns = chosen(
                 &selection,
                 Numbers::Human,
-                ColumnChoice::default(),
+                &ColumnChoice::default(),
                 size(columns),
             );
             columns

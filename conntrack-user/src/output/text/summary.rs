@@ -40,7 +40,7 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
             "{name:<NAME$} {:>width$} {:>NUMBER$}  {}",
             optional(check.probe),
             range(check),
-            check.verdict.name(),
+            words(check.verdict),
         );
         lines.push((line, tone(check.verdict)));
     }
@@ -61,7 +61,7 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
                     .map(|probe| format!("{probe}{}", mark(wrong)))
             ),
             optional(counted.total.kernel),
-            counted.check.map_or(UNAVAILABLE, |c| c.verdict.name()),
+            counted.check.map_or(UNAVAILABLE, |c| words(c.verdict)),
             rate(|p| p.p50),
             rate(|p| p.p99),
             rate(|p| p.max),
@@ -97,6 +97,17 @@ pub(super) fn lines(duration_s: f64, instance: &InstanceSummary) -> Vec<(String,
 
 const fn mark(wrong: bool) -> &'static str {
     if wrong { WRONG } else { "" }
+}
+
+/// A check's verdict in plain words.
+pub(super) const fn words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::NotComparable => "not checked",
+        Verdict::Exact => "exact",
+        Verdict::WithinBracket => "agrees",
+        Verdict::Undercount => "TOO LOW",
+        Verdict::Mismatch => "WRONG",
+    }
 }
 
 /// The tone of a check's verdict: a good one is not emphasised.

@@ -2,7 +2,7 @@
 
 use crate::{
     model::record::{InstanceVerdict, Severity},
-    output::text::style::Tone,
+    output::{format::wrap::wrapped, text::style::Tone},
     text::Text,
 };
 
@@ -24,10 +24,10 @@ pub(super) fn lines(
             Tone::Plain
         };
         let wrapped = match width {
-            Some(width) => textwrap::wrap(&text, width.max(1)),
-            None => vec![text.as_str().into()],
+            Some(width) => wrapped(&text, width),
+            None => vec![text],
         };
-        lines.extend(wrapped.into_iter().map(|line| (line.into_owned(), tone)));
+        lines.extend(wrapped.into_iter().map(|line| (line, tone)));
     }
     lines
 }

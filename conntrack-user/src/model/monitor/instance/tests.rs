@@ -11,7 +11,7 @@ use crate::{
         alert::{AlertEvaluation, AlertStatus, ConntrackFull},
         kernel::counters::Counter,
         monitor::instance::*,
-        record::SourceKind,
+        record::{SourceKind, Total},
     },
     reading::{
         buckets::{BucketBatch, Epoch, epoch_of},

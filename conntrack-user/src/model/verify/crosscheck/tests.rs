@@ -224,3 +224,25 @@ proptest! {
         prop_assert_eq!(check.verdict, Verdict::Mismatch);
     }
 }
+
+#[test]
+fn a_missed_call_that_evicts_a_chain_is_several_events() {
+    let mismatch = |residual: i64| {
+        let mut check = Check {
+            name: "early_drop".into(),
+            probe: Some(6_976),
+            kernel_low: Some(7_001),
+            kernel_high: Some(7_001),
+            residual: Some(residual),
+            verdict: Verdict::Mismatch,
+            reason: None,
+        };
+        excuse_by_missed_calls(&mut check, Some(23));
+        check.verdict
+    };
+    assert_eq!(mismatch(-25), Verdict::Undercount);
+    assert_eq!(mismatch(-23 * 80), Verdict::Undercount);
+    assert_eq!(mismatch(-23 * 80 - 1), Verdict::Mismatch);
+    // Too many are never explained by what was missed.
+    assert_eq!(mismatch(25), Verdict::Mismatch);
+}
