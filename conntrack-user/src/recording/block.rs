@@ -59,7 +59,7 @@ pub struct BlockHeader {
     pub sequence: u32,
     /// Whether a segment starts here: the file was created or appended to.
     pub starts: bool,
-    /// Whether its segment ends here, with a summary.
+    /// Whether its segment ends here: with a summary, or because no more of the run was to be kept.
     pub ends: bool,
     /// Whether it holds a `hello`, on which later records depend.
     pub has_hello: bool,
@@ -161,6 +161,26 @@ pub fn encode(label: BlockLabel, lines: &[u8]) -> io::Result<Vec<u8>> {
     header.extend(checksum(&header).to_le_bytes());
     block[..HEADER].copy_from_slice(&header);
     Ok(block)
+}
+
+/// Splits a block of this version into its header, with another number and end, and the rest.
+///
+/// # Errors
+///
+/// When it is not such a block.
+pub fn renumbered(bytes: &[u8], sequence: u32, ends: bool) -> io::Result<([u8; HEADER], &[u8])> {
+    let (old, body) = bytes
+        .split_at_checked(HEADER)
+        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    let mut header = [0; HEADER];
+    header.copy_from_slice(old);
+    header[17] = (old[17] & HAS_HELLO)
+        | if sequence == 0 { STARTS } else { 0 }
+        | if ends { ENDS } else { 0 };
+    header[20..24].copy_from_slice(&sequence.to_le_bytes());
+    let checked = checksum(&header[..HEADER - 4]);
+    header[HEADER - 4..].copy_from_slice(&checked.to_le_bytes());
+    Ok((header, body))
 }
 
 /// Reads the header at the start of `bytes`.

@@ -1,6 +1,6 @@
 //! Groups records into blocks and encodes those. No IO.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ const FULL_BLOCK: usize = 4 << 20;
 
 /// A block on its way to the file.
 pub(super) struct EncodedBlock {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Arc<[u8]>,
     pub(super) records: u32,
     /// The greatest time of a record.
     pub(super) until: Option<Timestamp>,
@@ -102,7 +102,7 @@ impl<C: Clock> BlockEncoder<C> {
         let bytes = block::encode(label, &self.lines)?;
         self.lines.clear();
         Ok(Some(EncodedBlock {
-            bytes,
+            bytes: bytes.into(),
             records: label.records,
             until: label.times.map(|(_, last)| last),
         }))
