@@ -120,6 +120,15 @@ pub struct BlockLabel {
 ///
 /// When the contents are longer than [`MAX_CONTENTS`].
 pub fn encode(label: BlockLabel, lines: &[u8]) -> io::Result<Vec<u8>> {
+    encode_with(label, lines, Compression::default())
+}
+
+/// The same with more or less effort.
+///
+/// # Errors
+///
+/// Those of [`encode`].
+pub fn encode_with(label: BlockLabel, lines: &[u8], effort: Compression) -> io::Result<Vec<u8>> {
     let plain_len = u32::try_from(lines.len())
         .ok()
         .filter(|len| *len <= MAX_CONTENTS)
@@ -131,7 +140,7 @@ pub fn encode(label: BlockLabel, lines: &[u8]) -> io::Result<Vec<u8>> {
         })?;
     let mut crc = Crc::new();
     crc.update(lines);
-    let mut encoder = DeflateEncoder::new(vec![0; HEADER], Compression::new(6));
+    let mut encoder = DeflateEncoder::new(vec![0; HEADER], effort);
     encoder.write_all(lines)?;
     let mut block = encoder.finish()?;
     block.extend(crc.sum().to_le_bytes());

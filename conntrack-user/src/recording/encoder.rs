@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use flate2::Compression;
 use jiff::Timestamp;
 
 use crate::{
@@ -29,6 +30,7 @@ pub(super) struct BlockEncoder<C> {
     clock: C,
     /// Time between flushes.
     interval: Duration,
+    effort: Compression,
     lines: Vec<u8>,
     label: BlockLabel,
     /// When the first record of this block was flushed.
@@ -40,10 +42,17 @@ impl<C: Clock> BlockEncoder<C> {
         Self {
             clock,
             interval,
+            effort: Compression::default(),
             lines: Vec::new(),
             label: BlockLabel::default(),
             since: None,
         }
+    }
+
+    /// Compresses less, with a fraction of the effort.
+    pub(super) fn fast(mut self) -> Self {
+        self.effort = Compression::fast();
+        self
     }
 
     pub(super) fn clock(&self) -> &C {
@@ -99,7 +108,7 @@ impl<C: Clock> BlockEncoder<C> {
             ..BlockLabel::default()
         };
         let label = std::mem::replace(&mut self.label, next);
-        let bytes = block::encode(label, &self.lines)?;
+        let bytes = block::encode_with(label, &self.lines, self.effort)?;
         self.lines.clear();
         Ok(Some(EncodedBlock {
             bytes: bytes.into(),

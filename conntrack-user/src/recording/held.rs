@@ -47,7 +47,8 @@ impl<C: Clock> HeldRecording<C> {
     /// Starts empty; keeps at most `room` bytes of complete blocks.
     pub fn new(clock: C, room: usize) -> Self {
         Self {
-            encoder: BlockEncoder::new(clock, MAX_DELAY / 10),
+            // Most of it is never written.
+            encoder: BlockEncoder::new(clock, MAX_DELAY / 10).fast(),
             room,
             blocks: VecDeque::new(),
             bytes: 0,

@@ -225,8 +225,12 @@ impl App {
         {
             return;
         }
-        let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
-        if self.view.overlay.is_none() && !is_control && self.move_cursor(key.code) {
+        let is_used = match self.view.overlay {
+            _ if key.modifiers.contains(KeyModifiers::CONTROL) => false,
+            Some(_) => self.scroll_popup(key.code),
+            None => self.move_cursor(key.code),
+        };
+        if is_used {
             return;
         }
         match keys::meaning(key, &self.bindings) {
@@ -307,7 +311,7 @@ impl App {
                 self.view.layout = match self.view.layout {
                     ScreenLayout::Overview => ScreenLayout::Charts,
                     ScreenLayout::Charts => ScreenLayout::Events,
-                    ScreenLayout::Events => ScreenLayout::Overview,
+                    ScreenLayout::Events | ScreenLayout::Lists => ScreenLayout::Overview,
                 }
             }
             Action::NextInstance => self.step_instance(1),
@@ -316,6 +320,7 @@ impl App {
                 self.view.overlay = None;
                 self.view.listed = self.names().into_iter().cloned().collect();
                 self.view.overlay = Some(Overlay::Instances(self.instance_index()));
+                self.view.popup_line = 0;
             }
             Action::Checks => self.toggle(Overlay::Checks),
             Action::Filter => {
@@ -351,6 +356,7 @@ impl App {
 
     fn toggle(&mut self, overlay: Overlay) {
         self.view.overlay = (self.view.overlay != Some(overlay)).then_some(overlay);
+        self.view.popup_line = 0;
     }
 
     fn instance_index(&self) -> usize {

@@ -16,6 +16,9 @@ use crate::{
 /// Rows by which a page key moves.
 const PAGE: isize = 10;
 
+/// The last line of a popup that can be the first one shown: all but the longest are shorter.
+const LAST_LINE: usize = 60;
+
 /// The row under the cursor.
 struct ChosenRow {
     copy: String,
@@ -90,7 +93,7 @@ impl App {
     fn enter(&mut self, list: CursorList) {
         self.put_into(list);
         // There the lists have the most room.
-        self.view.layout = ScreenLayout::Events;
+        self.view.layout = ScreenLayout::Lists;
         self.view.focus = None;
     }
 
@@ -105,6 +108,20 @@ impl App {
             identity: String::new(),
             before,
         });
+    }
+
+    /// Handles a key in a popup of text; returns whether it was used.
+    pub(super) fn scroll_popup(&mut self, key: KeyCode) -> bool {
+        let by = match key {
+            KeyCode::Up => -1,
+            KeyCode::Down => 1,
+            KeyCode::PageUp => -PAGE,
+            KeyCode::PageDown => PAGE,
+            _ => return false,
+        };
+        let line = self.view.popup_line.saturating_add_signed(by);
+        self.view.popup_line = line.min(LAST_LINE);
+        true
     }
 
     /// Handles a key in a list; returns whether it was used.

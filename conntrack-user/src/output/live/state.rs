@@ -43,6 +43,8 @@ pub enum ScreenLayout {
     Charts,
     /// Mostly events and top talkers.
     Events,
+    /// The same while the cursor is in them: on a small screen nothing but them.
+    Lists,
 }
 
 /// The value of a plot's column.
@@ -141,6 +143,8 @@ pub struct ViewState {
     pub measure: Measure,
     /// The open popup.
     pub overlay: Option<Overlay>,
+    /// The first line of the popup that is shown, if not all fit.
+    pub popup_line: usize,
     /// The filter prompt, while it is open.
     pub prompt: Option<Prompt>,
     /// The filter of the event feed.
@@ -172,6 +176,7 @@ impl Default for ViewState {
             layout: ScreenLayout::Overview,
             measure: Measure::Average,
             overlay: None,
+            popup_line: 0,
             prompt: None,
             search: Search::default(),
             search_text: String::new(),

@@ -91,7 +91,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         state.push("peaks".to_owned());
     }
     match app.view.layout {
-        ScreenLayout::Overview => {}
+        ScreenLayout::Overview | ScreenLayout::Lists => {}
         ScreenLayout::Charts => state.push("charts".to_owned()),
         ScreenLayout::Events => state.push("events".to_owned()),
     }

@@ -237,3 +237,24 @@ fn keys_are_those_that_are_bound() {
     let shown = screen(&app, 160, 40);
     assert!(shown.contains("F2 write"), "{shown}");
 }
+
+#[test]
+fn what_does_not_fit_into_a_popup_is_scrolled_to() {
+    let mut app = filling();
+    press(&mut app, KeyCode::Char('?'));
+    let shown = |app: &crate::output::live::App| {
+        let screen = screen(app, 80, 14);
+        (
+            screen.contains(" quit "),
+            screen.contains("suspend; redraw"),
+        )
+    };
+    assert_eq!(shown(&app), (true, false));
+    for _ in 0..3 {
+        press(&mut app, KeyCode::PageDown);
+    }
+    assert_eq!(shown(&app), (false, true));
+    // It opens at its start.
+    type_text(&mut app, "??");
+    assert_eq!(shown(&app), (true, false));
+}

@@ -131,7 +131,7 @@ fn escape_shows_what_was_shown_before() {
     press(&mut app, KeyCode::Char('t'));
     assert_eq!(
         (app.view.focus, app.view.layout),
-        (None, ScreenLayout::Events)
+        (None, ScreenLayout::Lists)
     );
     press(&mut app, KeyCode::Char('e'));
     press(&mut app, KeyCode::Esc);
