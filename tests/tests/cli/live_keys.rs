@@ -194,7 +194,11 @@ fn an_event_is_chosen_copied_and_filtered_by() -> Result<()> {
         .with_context(|| copied.clone())?;
     let kind = event.split_whitespace().next().context("a kind")?;
     ensure!(!kind.is_empty(), "{copied}");
-    // The last is an event of a flow.
+    // Of an event of a flow its ends are the filter.
+    terminal.press("/")?;
+    terminal.wait_for_text("filter: ")?;
+    terminal.type_line("table_full")?;
+    terminal.wait_for_text("Events filter: table_full")?;
     terminal.press("End")?;
     terminal.press("Enter")?;
     terminal.wait_for_text("filter: proto=")?;

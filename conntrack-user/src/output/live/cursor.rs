@@ -52,7 +52,7 @@ impl App {
         } else if talker_tables(self).is_empty() {
             self.hint("there are no top talkers to choose from".into());
         } else {
-            self.to_table(0);
+            self.go_to_table(0);
         }
     }
 
@@ -64,7 +64,7 @@ impl App {
             self.hint("there are no events to choose from".into());
         } else {
             self.enter(CursorList::Events);
-            self.to_row(0);
+            self.go_to_row(0);
         }
     }
 
@@ -80,14 +80,14 @@ impl App {
     /// Puts the cursor on an event that is shown.
     pub(super) fn point_at_event(&mut self, row: usize) {
         self.put_into(CursorList::Events);
-        self.to_row(row);
+        self.go_to_row(row);
     }
 
     /// Puts the cursor on a talker that is shown.
     pub(super) fn point_at_talker(&mut self, table: usize, row: usize) {
         let list = self.list_at(table);
         self.put_into(list);
-        self.to_row(row);
+        self.go_to_row(row);
     }
 
     fn enter(&mut self, list: CursorList) {
@@ -134,8 +134,8 @@ impl App {
             KeyCode::Down => self.by_rows(1),
             KeyCode::PageUp => self.by_rows(-PAGE),
             KeyCode::PageDown => self.by_rows(PAGE),
-            KeyCode::Home => self.to_row(0),
-            KeyCode::End => self.to_row(usize::MAX),
+            KeyCode::Home => self.go_to_row(0),
+            KeyCode::End => self.go_to_row(usize::MAX),
             KeyCode::Left | KeyCode::BackTab => self.by_lists(-1),
             KeyCode::Right | KeyCode::Tab => self.by_lists(1),
             KeyCode::Enter => self.filter_by_chosen(),
@@ -179,11 +179,11 @@ impl App {
         let identities = self.identities();
         let cursor = self.view.cursor.as_ref();
         let at = cursor.and_then(|cursor| cursor.row_in(identities.iter()));
-        self.to_row(at.unwrap_or_default().saturating_add_signed(by));
+        self.go_to_row(at.unwrap_or_default().saturating_add_signed(by));
     }
 
     /// Moves the cursor to a row, or to the last one.
-    fn to_row(&mut self, row: usize) {
+    fn go_to_row(&mut self, row: usize) {
         let mut identities = self.identities();
         let row = row.min(identities.len().saturating_sub(1));
         if let Some(cursor) = &mut self.view.cursor {
@@ -201,14 +201,14 @@ impl App {
         let at = self.top_cursor().map_or(tables, |(_, at)| at);
         let lists = isize::try_from(tables + 1).unwrap_or(isize::MAX);
         let next = (isize::try_from(at).unwrap_or_default() + by).rem_euclid(lists);
-        self.to_table(usize::try_from(next).unwrap_or_default());
+        self.go_to_table(usize::try_from(next).unwrap_or_default());
     }
 
     /// Moves the cursor to a table, or behind the last one to the events.
-    fn to_table(&mut self, table: usize) {
+    fn go_to_table(&mut self, table: usize) {
         let list = self.list_at(table);
         self.enter(list);
-        self.to_row(0);
+        self.go_to_row(0);
     }
 
     fn list_at(&self, table: usize) -> CursorList {

@@ -33,19 +33,67 @@ pub fn talker_tables(app: &App) -> Vec<TalkerTable<'_>> {
 /// Orders keys as people do: ports and marks by number, addresses by address, else by letter.
 fn order_of(key: &str) -> (Option<u64>, Option<IpAddr>, String) {
     let address = key.split('/').next().and_then(|text| text.parse().ok());
-    (key.parse().ok(), address, key.to_owned())
+    // Of a port its protocol comes first: udp/53.
+    let number = key.rsplit('/').next().filter(|_| address.is_none());
+    (
+        number.and_then(|text| text.parse().ok()),
+        address,
+        key.to_owned(),
+    )
 }
 
 /// The filter of events that a talker asks for; `None` of what events do not have.
 pub fn talker_filter(table: &TopTable, row: &TopRow) -> Option<String> {
-    let of = table.of.raw();
-    let has = ["src", "dst", "sport", "dport", "proto"].contains(&of);
-    has.then(|| format!("{of}={}", row.key))
+    let key = &row.key;
+    match (table.of.raw(), key.raw().split_once('/')) {
+        _ if *key == "unknown" => None,
+        // A port is named with its protocol: udp/53.
+        ("dport", Some((proto, port))) => Some(format!("proto={proto},dport={port}")),
+        // What has no ports is named by its protocol alone: icmp.
+        ("dport", None) if key.raw().parse::<u16>().is_err() => {
+            Some(format!("proto={}", key.raw()))
+        }
+        (of @ ("src" | "dst" | "dport" | "proto"), _) => Some(format!("{of}={}", key.raw())),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::live::search::Search;
+
+    #[test]
+    fn a_talker_is_a_filter_where_events_have_such_a_key() {
+        let filter = |of: &'static str, key: &'static str| {
+            let row = TopRow {
+                key: key.into(),
+                count: 1,
+                share: 1.0,
+                process: None,
+            };
+            let table = TopTable {
+                by: "new".into(),
+                of: of.into(),
+                total: 1,
+                error: 0,
+                certain: true,
+                rows: Vec::new(),
+            };
+            let text = talker_filter(&table, &row)?;
+            assert!(text.parse::<Search>().is_ok(), "{text}");
+            Some(text)
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(filter("src", "10.0.0.0/8"), some("src=10.0.0.0/8"));
+        assert_eq!(filter("dst", "2001:db8::1"), some("dst=2001:db8::1"));
+        assert_eq!(filter("dport", "udp/53"), some("proto=udp,dport=53"));
+        assert_eq!(filter("dport", "53"), some("dport=53"));
+        assert_eq!(filter("dport", "icmp"), some("proto=icmp"));
+        assert_eq!(filter("src", "unknown"), None);
+        assert_eq!(filter("proto", "tcp"), some("proto=tcp"));
+        assert_eq!(filter("zone", "1"), None);
+    }
 
     #[test]
     fn keys_are_ordered_as_people_do() {
