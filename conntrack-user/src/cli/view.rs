@@ -88,7 +88,7 @@ pub enum ThemeArg {
     /// The terminal's own sixteen, legible on dark and on light
     #[value(name = "16")]
     Sixteen,
-    /// None
+    /// No colours: bold, reverse and patterns
     None,
 }
 

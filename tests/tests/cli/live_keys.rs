@@ -349,3 +349,68 @@ fn the_mouse_is_used_only_if_asked_for() -> Result<()> {
     ensure!(!terminal.wants_mouse()?, "the mouse was not asked for");
     quit(&terminal)
 }
+
+/// Presses a key, and waits until the picture is another one.
+fn changes(terminal: &Terminal, key: &str) -> Result<()> {
+    let before = terminal.screen()?;
+    terminal.press(key)?;
+    let what = format!("change after {key}");
+    terminal.wait(&what, |t| Ok(t.screen()? != before))
+}
+
+#[test]
+fn every_key_does_something() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    // All of it was read: nothing but keys changes the picture.
+    let terminal = incident(120, 40, directory.path(), "")?;
+    let popups = [
+        ("?", "this help"),
+        ("h", "this help"),
+        ("F1", "this help"),
+        ("c", "Probes against the kernel"),
+        ("n", "Messages"),
+        ("i", "Choose: up, down, Enter"),
+    ];
+    for (key, text) in popups {
+        terminal.press(key)?;
+        terminal.wait_for_text(text)?;
+        changes(&terminal, "Escape")?;
+    }
+    // Charts, measures and layouts, there and back.
+    for chart in ["1", "2", "3", "4", "5", "6"] {
+        changes(&terminal, chart)?;
+        terminal.wait_for_text("netfilter.conntrack_")?;
+        changes(&terminal, "0")?;
+    }
+    changes(&terminal, "Tab")?;
+    changes(&terminal, "Tab")?;
+    changes(&terminal, "Escape")?;
+    for key in ["m", "m", "l", "l", "l"] {
+        changes(&terminal, key)?;
+    }
+    // The time axis.
+    for key in ["+", "-", "=", "Down", "Up", "Up", "Up", "b", "b", "B"] {
+        changes(&terminal, key)?;
+    }
+    terminal.wait_for_text("PAUSED")?;
+    for key in ["Left", "Right", "PPage", "NPage", ",", ".", "Home", "End"] {
+        changes(&terminal, key)?;
+    }
+    terminal.wait_for_text(" END")?;
+    for key in ["Space", "p"] {
+        changes(&terminal, key)?;
+    }
+    // There is one instance, so that it stays.
+    let before = terminal.screen()?;
+    for key in ["[", "]", "C-l"] {
+        terminal.press(key)?;
+    }
+    changes(&terminal, "?")?;
+    changes(&terminal, "?")?;
+    ensure!(
+        terminal.screen()? == before,
+        "{}\n{before}",
+        terminal.screen()?
+    );
+    quit(&terminal)
+}
