@@ -27,7 +27,7 @@ use self::{
 pub use self::{
     format::Format,
     stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs, TopArgs},
-    view::ViewArgs,
+    view::{ThemeArg, ViewArgs},
 };
 use crate::{model::event::filter::Filter, probes::plan::EVENT_RATE};
 

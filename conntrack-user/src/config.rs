@@ -1,4 +1,5 @@
-//! The configuration file: how alerts are evaluated, and the limits of the commands that are run for them.
+//! The configuration file: how alerts are evaluated, the limits of the commands that are run for them, and how the live view
+//! starts.
 //!
 //! TOML. Every key is a row of [`keys`]; parsing, printing and the messages about mistakes follow from
 //! those. A mistake is never passed over: unknown keys and values out of range are refused with their
@@ -15,7 +16,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use self::settings::{Config, HookLimits};
+pub use self::settings::{Config, HookLimits, LiveConfig};
+#[cfg(test)]
+pub use self::settings::{LAYOUTS, THEMES};
 use crate::{
     config::mistake::Mistake,
     files::{self, Remedied},

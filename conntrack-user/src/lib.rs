@@ -20,6 +20,7 @@ mod commands;
 mod config;
 mod engine;
 mod files;
+mod keyboard;
 mod library;
 mod model;
 mod output;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::{
-    cli::{Format, StreamArgs, ViewArgs},
+    cli::{Format, StreamArgs, ViewArgs, view::ThemeArg},
     recording::{pace::Speed, position::Position},
 };
 
@@ -74,12 +74,21 @@ pub struct ReplayArgs {
     /// Show one interval for each Enter; a number and Enter shows as many, q ends
     #[arg(long, conflicts_with = "speed")]
     pub step: bool,
-    /// In the live view, with all its keys, and s for the next interval, g to resume, < and > for the speed
+    /// In the live view, with all its keys, and s for the next interval, g to go on, < and > for the speed
     #[arg(long, conflicts_with_all = ["format", "step"])]
     pub live: bool,
     /// In the live view: draw with ASCII characters only
     #[arg(long, requires = "live")]
     pub ascii: bool,
+    /// In the live view: colours
+    #[arg(long, value_enum, value_name = "THEME", requires = "live")]
+    pub theme: Option<ThemeArg>,
+    /// In the live view: use the mouse
+    #[arg(long, requires = "live")]
+    pub mouse: bool,
+    /// In the live view: configuration file; without it, /etc/ctpulse.toml if it exists
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub config: Option<PathBuf>,
 }
 
 impl ReplayArgs {

@@ -18,7 +18,7 @@ use crate::{
         format::{Format, FormatPart},
         heading,
         values::{interval, longest_burst, multiple, positive, probed_function},
-        view::ViewArgs,
+        view::{ThemeArg, ViewArgs},
     },
     model::burst::BurstSettings,
     probes::plan::EVENT_RATE,
@@ -247,6 +247,13 @@ pub struct LiveArgs {
     /// Draw with ASCII characters only
     #[arg(long)]
     pub ascii: bool,
+    /// Colours; by default those of the configuration, or what the terminal can show
+    #[arg(long, value_enum, value_name = "THEME")]
+    pub theme: Option<ThemeArg>,
+    /// Use the mouse: the wheel zooms and scrolls, a click chooses a chart or a row. Selecting text then needs
+    /// Shift in most terminals
+    #[arg(long)]
+    pub mouse: bool,
     /// Panic when this key is pressed: to test that the terminal is restored
     #[arg(long, value_name = "KEY", hide = true)]
     pub panic_on_key: Option<char>,

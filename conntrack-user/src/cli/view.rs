@@ -3,7 +3,10 @@
 use clap::{Args, ValueEnum};
 
 use super::heading;
-use crate::output::text::{ChartName, ColumnName, Numbers, Selection, View};
+use crate::output::{
+    live::theme::{Palette, ThemeChoice},
+    text::{ChartName, ColumnName, Numbers, Selection, View},
+};
 
 /// Options of the text format.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -71,4 +74,34 @@ pub enum ColorArg {
     Always,
     /// Not even on a terminal
     Never,
+}
+
+/// Colours of the live view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ThemeArg {
+    /// What the terminal can show
+    Auto,
+    /// For a dark background, with 256 colours
+    Dark,
+    /// For a light background, with 256 colours
+    Light,
+    /// The terminal's own sixteen, legible on dark and on light
+    #[value(name = "16")]
+    Sixteen,
+    /// No colours: bold, reverse and patterns
+    None,
+}
+
+impl ThemeArg {
+    /// The theme that is asked for.
+    #[must_use]
+    pub fn choice(self) -> ThemeChoice {
+        match self {
+            Self::Auto => ThemeChoice::Auto,
+            Self::Dark => ThemeChoice::Palette(Palette::Rich),
+            Self::Light => ThemeChoice::Palette(Palette::Light),
+            Self::Sixteen => ThemeChoice::Palette(Palette::Ansi),
+            Self::None => ThemeChoice::Palette(Palette::Mono),
+        }
+    }
 }

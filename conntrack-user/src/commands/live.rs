@@ -14,6 +14,8 @@ use crate::{
     clock::{Clock, SystemClock},
     commands::{
         Failure, configuration,
+        keeper::Keeper,
+        look::Look,
         screen::{Screen, StopTarget, is_interactive, keyboard, restore},
         stream,
     },
@@ -24,11 +26,13 @@ use crate::{
         run::Run,
         signals::Shutdown,
     },
+    keyboard::actions::Action,
     model::{overhead::Overhead, record::Record},
     output::{
         Sink,
-        live::{App, Input, Theme, ViewRequest},
+        live::{App, Input, ViewRequest},
     },
+    text::Text,
 };
 
 /// The source of a live view: a run, or a recording.
@@ -44,15 +48,23 @@ pub(super) trait Feed {
     /// The new input since the last call. An error ends the view.
     fn read(&mut self) -> Result<Vec<Input>, Failure>;
 
-    /// Handles a key before the view does; returns whether it was handled. A recording is controlled with keys.
-    fn key(&mut self, _key: KeyEvent) -> bool {
-        false
+    /// Sees a key before the view does.
+    fn key(&mut self, _key: KeyEvent) {}
+
+    /// Plays a recording otherwise.
+    fn play(&mut self, _how: Action) {}
+
+    /// How a recording is played.
+    fn playback(&self) -> Option<Text> {
+        None
     }
 }
 
 /// A running kernel.
 struct Kernel {
     run: Run<SystemClock>,
+    /// The records of the start, until they were read.
+    start: Vec<Record>,
     shutdown: Shutdown,
     diagnostics: Diagnostics,
     overhead: Option<Overhead>,
@@ -61,7 +73,11 @@ struct Kernel {
 
 impl Feed for Kernel {
     fn wait(&self) -> Option<Duration> {
-        self.run.wait()
+        if self.start.is_empty() {
+            self.run.wait()
+        } else {
+            Some(Duration::ZERO)
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -69,10 +85,10 @@ impl Feed for Kernel {
     }
 
     fn read(&mut self) -> Result<Vec<Input>, Failure> {
-        if !self.run.is_due() {
-            return Ok(Vec::new());
+        let mut records = std::mem::take(&mut self.start);
+        if self.run.is_due() {
+            records.extend(drive::tick(&mut self.run, &self.shutdown)?);
         }
-        let records = drive::tick(&mut self.run, &self.shutdown)?;
         let mut inputs: Vec<Input> = records.into_iter().map(Input::Record).collect();
         let diagnostics = self.diagnostics.take().into_iter();
         inputs.extend(diagnostics.map(|line| Input::Diagnostic(line.into())));
@@ -84,13 +100,12 @@ impl Feed for Kernel {
         Ok(inputs)
     }
 
-    fn key(&mut self, key: KeyEvent) -> bool {
+    fn key(&mut self, key: KeyEvent) {
         assert!(
             self.panic_on_key != Some(key.code),
             "{:?} was pressed, as --panic-on-key asks",
             key.code
         );
-        false
     }
 }
 
@@ -103,12 +118,18 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
         });
     }
     until_signalled(SystemClock, diagnostics, restore, async |shutdown| {
+        let look = Look {
+            ascii: args.ascii,
+            theme: args.theme,
+            mouse: args.mouse,
+        };
+        let mut app = look.app(&config.live);
+        let mouse = look.mouse(&config.live);
         let settings = args.settings(config);
         let (run, start) = Run::start(settings, SystemClock, diagnostics.clone())?;
-        let mut app = App::new(theme(args.ascii));
-        app.update_all(start.into_iter().map(Input::Record));
         let mut kernel = Kernel {
             run,
+            start,
             shutdown: shutdown.clone(),
             diagnostics: diagnostics.clone(),
             overhead: None,
@@ -116,7 +137,14 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
         };
         let outlet = Outlet::stdout()?;
         diagnostics.keep();
-        let shown = show(&mut app, &mut kernel, outlet.clone(), shutdown.clone()).await;
+        let shown = show(
+            &mut app,
+            &mut kernel,
+            Screen::enter(outlet.clone(), mouse).map_err(Failure::Output)?,
+            shutdown.clone(),
+            diagnostics,
+        )
+        .await;
         diagnostics.release();
         shown?;
         let last = finish(&mut kernel.run, &shutdown)?;
@@ -133,11 +161,6 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
 
 /// The timeout of the summary.
 const LAST_WRITE: Duration = Duration::from_secs(5);
-
-/// The theme that the terminal supports.
-pub(super) fn theme(ascii: bool) -> Theme {
-    Theme::detect(ascii, &|name| std::env::var(name).ok())
-}
 
 /// Writes the summary and the top talkers of the run, which stay on the terminal after the view has ended.
 fn summarise(last: &[Record], text: &mut dyn Sink) -> io::Result<()> {
@@ -156,12 +179,14 @@ fn summarise(last: &[Record], text: &mut dyn Sink) -> io::Result<()> {
 pub(super) async fn show(
     app: &mut App,
     feed: &mut impl Feed,
-    outlet: Outlet,
+    mut screen: Screen,
     mut shutdown: Shutdown,
+    diagnostics: &Diagnostics,
 ) -> Result<(), Failure> {
-    let mut screen = Screen::enter(outlet).map_err(Failure::Output)?;
-    let shown = watch(app, feed, &mut screen, &mut shutdown).await;
+    let mut keeper = Keeper::new();
+    let shown = watch(app, feed, &mut screen, &mut keeper, &mut shutdown).await;
     screen.leave().await;
+    keeper.finish(&mut shutdown, diagnostics).await;
     shown
 }
 
@@ -169,6 +194,7 @@ async fn watch(
     app: &mut App,
     feed: &mut impl Feed,
     screen: &mut Screen,
+    keeper: &mut Keeper,
     shutdown: &mut Shutdown,
 ) -> Result<(), Failure> {
     let clock = SystemClock;
@@ -185,6 +211,7 @@ async fn watch(
     let mut frame = now();
     let mut dirty = true;
     while !feed.is_over() {
+        app.update_all(feed.playback().map(Input::Playback));
         dirty |= app.take_dirty();
         if dirty && frame <= now() {
             dirty = !screen.draw(app).map_err(on_terminal)?;
@@ -195,7 +222,7 @@ async fn watch(
             () = shutdown.requested() => return Ok(()),
             ready = keyboard.readable() => {
                 ready.map_err(on_terminal)?.clear_ready();
-                pressed(app, feed).map_err(on_terminal)?;
+                pressed(app, feed, screen).map_err(on_terminal)?;
                 // Redraw at once after a key.
                 frame = now();
             }
@@ -210,32 +237,42 @@ async fn watch(
                 frame = now();
             }
             () = sleep(wait.unwrap_or_default()), if wait.is_some() => {
-                app.update_all(feed.read()?);
+                let inputs = feed.read()?;
+                keeper.keep(&inputs);
+                app.update_all(inputs);
             }
+            outcome = keeper.outcome() => app.update(Input::Told(outcome.into())),
             () = sleep(frame.saturating_sub(now())), if dirty => {}
         }
-        match app.take_request() {
-            Some(ViewRequest::Quit) => return Ok(()),
-            Some(ViewRequest::Suspend) => {
-                screen
-                    .suspend(StopTarget::Group)
-                    .await
-                    .map_err(on_terminal)?;
-                app.update(Input::Resized);
+        while let Some(request) = app.take_request() {
+            match request {
+                ViewRequest::Quit => return Ok(()),
+                ViewRequest::Suspend => {
+                    screen
+                        .suspend(StopTarget::Group)
+                        .await
+                        .map_err(on_terminal)?;
+                    app.update(Input::Resized);
+                }
+                ViewRequest::Redraw => screen.reacquire().map_err(on_terminal)?,
+                ViewRequest::Play(how) => feed.play(how),
+                ViewRequest::Copy(text) => screen.copy(&text).map_err(on_terminal)?,
+                ViewRequest::Write => app.update(Input::Hint(keeper.write().into())),
             }
-            Some(ViewRequest::Redraw) => screen.reacquire().map_err(on_terminal)?,
-            None => {}
         }
     }
     Ok(())
 }
 
 /// Handles all pending keys.
-fn pressed(app: &mut App, feed: &mut impl Feed) -> io::Result<()> {
+fn pressed(app: &mut App, feed: &mut impl Feed, screen: &Screen) -> io::Result<()> {
     while event::poll(Duration::ZERO)? {
         match event::read()? {
-            Event::Key(key) if !app.is_typing() && feed.key(key) => app.update(Input::Resized),
-            Event::Key(key) => app.update(Input::Key(key)),
+            Event::Key(key) => {
+                feed.key(key);
+                app.update(Input::Key(key));
+            }
+            Event::Mouse(event) => app.update(Input::Mouse(event, screen.area()?)),
             _ => app.update(Input::Resized),
         }
     }

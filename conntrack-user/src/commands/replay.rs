@@ -49,6 +49,7 @@ pub(super) struct Opened {
     damages: Vec<String>,
     /// How many there were besides.
     more_damages: u64,
+    is_part: bool,
     /// Where damages are told as they are met.
     diagnostics: Option<Diagnostics>,
     /// Makes the verdicts that an old recording lacks.
@@ -84,11 +85,17 @@ impl Opened {
             file: file.to_owned(),
             damages: Vec::new(),
             more_damages: 0,
+            is_part: part.from.or(part.to).is_some(),
             diagnostics,
             completion: Completion::default(),
             ahead: VecDeque::new(),
             ended: false,
         })
+    }
+
+    /// Whether only a part of the recording was asked for.
+    pub(super) fn is_part(&self) -> bool {
+        self.is_part
     }
 
     /// The next record, with the verdicts that the recording lacks; what cannot be read is left out.

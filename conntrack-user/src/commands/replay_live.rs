@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use ratatui::crossterm::event::{KeyCode, KeyEvent};
-
 use crate::{
     cli::recordings::ReplayArgs,
     clock::{Clock, SystemClock},
     commands::{
-        Failure,
-        live::{Feed, show, theme},
+        Failure, configuration,
+        live::{Feed, show},
+        look::Look,
         replay::{Opened, RecordedRecord},
-        screen::{is_interactive, restore},
+        screen::{Screen, is_interactive, restore},
     },
     engine::{diagnostics::Diagnostics, drive::until_signalled, outlet::Outlet},
+    keyboard::actions::Action,
     model::record::Record,
-    output::live::{App, Input},
+    output::live::Input,
     recording::pace::{Pace, Speed},
+    text::Text,
 };
 
 /// The most records read at once, so that keys are handled in between.
@@ -134,22 +135,33 @@ impl Feed for Playing {
         Ok(inputs)
     }
 
-    fn key(&mut self, key: KeyEvent) -> bool {
-        match key.code {
-            KeyCode::Char('s') => {
+    fn play(&mut self, how: Action) {
+        match how {
+            Action::Step => {
                 self.paused = true;
                 self.steps += 1;
             }
-            KeyCode::Char('g') => {
+            Action::Resume => {
                 self.paused = false;
                 self.steps = 0;
                 self.set_speed(self.speed);
             }
-            KeyCode::Char('>') => self.multiply_speed(2.0),
-            KeyCode::Char('<') => self.multiply_speed(0.5),
-            _ => return false,
+            Action::Faster => self.multiply_speed(2.0),
+            Action::Slower => self.multiply_speed(0.5),
+            _ => {}
         }
-        true
+    }
+
+    fn playback(&self) -> Option<Text> {
+        let speed = match self.speed {
+            Speed::Max => "at once".to_owned(),
+            Speed::Times(times) => format!("×{times}"),
+        };
+        Some(match (self.ended, self.paused) {
+            (true, _) => "all read".into(),
+            (false, true) => "waits".into(),
+            (false, false) => speed.into(),
+        })
     }
 }
 
@@ -160,15 +172,23 @@ pub(super) fn run(args: &ReplayArgs, diagnostics: &Diagnostics) -> Result<(), Fa
             without: "without --live, replay does not",
         });
     }
+    let config = configuration(args.config.as_deref())?.live;
+    let look = Look {
+        ascii: args.ascii,
+        theme: args.theme,
+        mouse: args.mouse,
+    };
     let opened = Opened::open(&args.file, &args.part, None)?;
     until_signalled(SystemClock, diagnostics, restore, async |shutdown| {
         let mut playing = Playing::new(opened, args.speed);
         let outlet = Outlet::stdout()?;
+        let screen = Screen::enter(outlet, look.mouse(&config)).map_err(Failure::Output)?;
         show(
-            &mut App::new(theme(args.ascii)),
+            &mut look.app(&config),
             &mut playing,
-            outlet,
+            screen,
             shutdown,
+            diagnostics,
         )
         .await?;
         playing.opened.tell_ending(diagnostics);

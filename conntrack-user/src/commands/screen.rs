@@ -11,15 +11,18 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use ratatui::{
     Terminal,
     backend::CrosstermBackend,
     crossterm::{
         Command as _,
         cursor::Show,
+        event::{DisableMouseCapture, EnableMouseCapture},
         execute,
         terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
     },
+    layout::{Position, Rect},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -34,6 +37,9 @@ use crate::{
 
 /// Whether the terminal is in raw mode, so that it is restored once.
 static ACQUIRED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the mouse is used.
+static MOUSE: AtomicBool = AtomicBool::new(false);
 
 /// The timeout of the last frame.
 const LAST_FRAME: Duration = Duration::from_millis(400);
@@ -65,7 +71,7 @@ pub(super) struct Screen {
 impl Screen {
     /// Switches the terminal to raw mode and the alternate screen. A panic hook restores it before the panic's message is
     /// written.
-    pub(super) fn enter(outlet: Outlet) -> io::Result<Self> {
+    pub(super) fn enter(outlet: Outlet, mouse: bool) -> io::Result<Self> {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = panic::take_hook();
@@ -74,6 +80,7 @@ impl Screen {
                 before(info);
             }));
         });
+        MOUSE.store(mouse, Ordering::SeqCst);
         acquire(&outlet)?;
         let terminal = Terminal::new(CrosstermBackend::new(outlet.clone()));
         if terminal.is_err() {
@@ -92,6 +99,18 @@ impl Screen {
         }
         self.terminal.draw(|frame| render(app, frame))?;
         Ok(true)
+    }
+
+    /// The size of the terminal.
+    pub(super) fn area(&self) -> io::Result<Rect> {
+        Ok(Rect::from((Position::ORIGIN, self.terminal.size()?)))
+    }
+
+    /// Puts text into the terminal's clipboard (OSC 52), if the terminal allows that: it gives no answer. The text must be
+    /// neutralised.
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
+        write!(self.outlet, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
+        self.outlet.flush()
     }
 
     /// Switches the terminal again, after another program had it, and clears it.
@@ -133,7 +152,13 @@ fn acquire(outlet: &Outlet) -> io::Result<()> {
         // We were stopped, and the shell may have changed the mode: start from the normal one.
         disable_raw_mode()?;
     }
-    let taken = enable_raw_mode().and_then(|()| execute!(outlet.clone(), EnterAlternateScreen));
+    let taken = enable_raw_mode().and_then(|()| {
+        execute!(outlet.clone(), EnterAlternateScreen)?;
+        if MOUSE.load(Ordering::SeqCst) {
+            execute!(outlet.clone(), EnableMouseCapture)?;
+        }
+        Ok(())
+    });
     if taken.is_err() {
         restore();
     }
@@ -147,6 +172,9 @@ pub(super) fn restore() {
     }
     let mut sequence = String::new();
     // Writing to a string cannot fail.
+    if MOUSE.load(Ordering::SeqCst) {
+        let _ = DisableMouseCapture.write_ansi(&mut sequence);
+    }
     let _ = LeaveAlternateScreen.write_ansi(&mut sequence);
     let _ = Show.write_ansi(&mut sequence);
     let stdout = stdout();

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
     clock::format_duration,
-    config::settings::HookLimits,
+    config::settings::{HookLimits, LAYOUTS, LiveConfig, THEMES},
     model::alert::{AlertRule, AlertSpec, Level},
 };
 
@@ -27,6 +27,8 @@ pub(super) enum Setting<S: 'static> {
     Number(RangeInclusive<f64>, fn(&mut S) -> &mut f64),
     /// A whole number.
     Count(RangeInclusive<usize>, fn(&mut S) -> &mut usize),
+    /// One of these words.
+    Word(&'static [&'static str], fn(&mut S) -> &mut &'static str),
     /// A time, as in `"1m 30s"`; `None` where these settings do not have it.
     Time(
         RangeInclusive<Duration>,
@@ -111,6 +113,30 @@ pub const ON_ALERT_KEYS: &[ConfigKey<HookLimits>] = &[
     },
 ];
 
+/// The keys of `[live]`, besides the table of keys.
+pub const LIVE_KEYS: &[ConfigKey<LiveConfig>] = &[
+    ConfigKey {
+        name: "theme",
+        meaning: "colours: auto goes by the terminal, 16 takes those of the terminal itself; --theme overrides it",
+        setting: Setting::Word(THEMES, |s| &mut s.theme),
+    },
+    ConfigKey {
+        name: "layout",
+        meaning: "what is shown first",
+        setting: Setting::Word(LAYOUTS, |s| &mut s.layout),
+    },
+    ConfigKey {
+        name: "local_time",
+        meaning: "whether times are those of the local time zone, instead of UTC; recordings and JSON are always UTC",
+        setting: Setting::Flag(|s| &mut s.local_time),
+    },
+    ConfigKey {
+        name: "mouse",
+        meaning: "whether the mouse is used, as with --mouse; selecting text then needs Shift in most terminals",
+        setting: Setting::Flag(|s| &mut s.mouse),
+    },
+];
+
 impl<S> Setting<S> {
     /// Whether `settings` have this key: some alerts have no `window`.
     pub(super) fn exists(&self, settings: &mut S) -> bool {
@@ -135,6 +161,10 @@ impl<S> Setting<S> {
             }
             Self::Count(range, _) => {
                 format!("a whole number from {} to {}", range.start(), range.end())
+            }
+            Self::Word(words, _) => {
+                let quoted: Vec<String> = words.iter().map(|w| format!("\"{w}\"")).collect();
+                quoted.join(" or ")
             }
             Self::Time(range, _) => format!(
                 "a time in quotes, such as \"1m 30s\", from {} to {}",

@@ -1,6 +1,6 @@
 //! Mistakes in a configuration, and the hints that go with them.
 
-use crate::{model::alert::Level, text::Text};
+use crate::{keyboard::bindings::BindingError, model::alert::Level, text::Text};
 
 /// A mistake in the text of a configuration.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum Mistake {
     /// The key cannot have such a value.
     #[error("{0} in [{1}] must be {2}")]
     Value(&'static str, String, String),
+    /// The keys of an action cannot be bound.
+    #[error("{0} in [live.keys]: {1}")]
+    Binding(&'static str, BindingError),
     /// A `_hold` key for a level that is off.
     #[error("{0}_hold holds nothing: {0} is off")]
     HoldOfNothing(&'static str),

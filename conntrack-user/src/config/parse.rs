@@ -12,10 +12,11 @@ use toml::{
 use crate::{
     clock::parse_duration,
     config::{
-        keys::{ALERT_KEYS, ConfigKey, ON_ALERT_KEYS, Setting},
+        keys::{ALERT_KEYS, ConfigKey, LIVE_KEYS, ON_ALERT_KEYS, Setting},
         mistake::{Hint, Mistake},
         settings::Config,
     },
+    keyboard::{actions::ACTIONS, bindings::Bindings},
     model::alert::{ALERTS, AlertRule, AlertSpec, Level, Worse, named},
     text::Text,
 };
@@ -42,36 +43,88 @@ pub(super) fn config(bytes: &[u8]) -> Result<Config, MistakeAt> {
                     let title = format!("alerts.{}", spec.name);
                     let settings = &mut config.alerts.0[spec.id as usize];
                     let table = table(&title, value)?;
-                    section(&title, ALERT_KEYS, settings, Some(spec), table)?;
+                    section(&title, ALERT_KEYS, settings, Some(spec), table, None)?;
                     check_order(spec, settings, table)?;
                 }
             }
             "on_alert" => {
                 let table = table("on_alert", value)?;
-                section("on_alert", ON_ALERT_KEYS, &mut config.on_alert, None, table)?;
+                section(
+                    "on_alert",
+                    ON_ALERT_KEYS,
+                    &mut config.on_alert,
+                    None,
+                    table,
+                    None,
+                )?;
             }
-            _ => return Err(unknown(name, ["alerts", "on_alert"], Mistake::Table)),
+            "live" => {
+                let table = table("live", value)?;
+                section(
+                    "live",
+                    LIVE_KEYS,
+                    &mut config.live,
+                    None,
+                    table,
+                    Some("keys"),
+                )?;
+                if let Some(keys) = table.get("keys") {
+                    bindings(&mut config.live.keys, keys)?;
+                }
+            }
+            _ => {
+                let known = ["alerts", "on_alert", "live"];
+                return Err(unknown(name, known, Mistake::Table));
+            }
         }
     }
     Ok(config)
 }
 
-/// Applies the keys of one table to its settings.
+/// Applies `[live.keys]`.
+fn bindings(bindings: &mut Bindings, value: &Spanned<DeValue<'_>>) -> Result<(), MistakeAt> {
+    let table = table("live.keys", value)?;
+    let mut given = Vec::new();
+    for (name, value) in table {
+        let spec = ACTIONS.iter().find(|spec| spec.name == name.get_ref());
+        let spec = spec.ok_or_else(|| {
+            let key = |name, hint| Mistake::Key(name, "live.keys".to_owned(), hint);
+            unknown(name, ACTIONS.iter().map(|spec| spec.name), key)
+        })?;
+        let keys: String = read(value).unwrap_or_else(|| "not a text".to_owned());
+        bindings
+            .bind(spec.action, &keys)
+            .map_err(|error| mistake(value, Mistake::Binding(spec.name, error)))?;
+        given.push((spec, value));
+    }
+    // All of them are known now: keys can be exchanged.
+    for (spec, value) in given {
+        bindings
+            .check(spec.action)
+            .map_err(|error| mistake(value, Mistake::Binding(spec.name, error)))?;
+    }
+    Ok(())
+}
+
+/// Applies the keys of one table to its settings, but for a table in it.
 fn section<S>(
     title: &str,
     keys: &[ConfigKey<S>],
     settings: &mut S,
     alert: Option<&AlertSpec>,
     table: &DeTable<'_>,
+    inner: Option<&str>,
 ) -> Result<(), MistakeAt> {
     let keys: Vec<_> = keys
         .iter()
         .filter(|key| key.setting.exists(settings))
         .collect();
     for (name, _) in table {
-        if !keys.iter().any(|key| key.name == name.get_ref()) {
+        let is_inner = inner.is_some_and(|inner| inner == name.get_ref());
+        if !is_inner && !keys.iter().any(|key| key.name == name.get_ref()) {
             let key = |name, hint| Mistake::Key(name, title.to_owned(), hint);
-            return Err(unknown(name, keys.iter().map(|key| key.name), key));
+            let known = keys.iter().map(|key| key.name);
+            return Err(unknown(name, known, key));
         }
     }
     // In the order of the keys: a level is set before its hold.
@@ -122,6 +175,10 @@ impl<S> Setting<S> {
             }
             Self::Number(range, at) => *at(settings) = within(range, read(value)?)?,
             Self::Count(range, at) => *at(settings) = within(range, read(value)?)?,
+            Self::Word(words, at) => {
+                let text: String = read(value)?;
+                *at(settings) = words.iter().find(|word| **word == text)?;
+            }
             Self::Time(range, at) => {
                 let text: String = read(value)?;
                 *at(settings)? = within(range, parse_duration(&text)?)?;

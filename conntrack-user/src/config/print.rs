@@ -5,9 +5,10 @@ use std::fmt::{Result, Write};
 use crate::{
     clock::format_duration,
     config::{
-        keys::{ALERT_KEYS, ConfigKey, ON_ALERT_KEYS, Setting},
+        keys::{ALERT_KEYS, ConfigKey, LIVE_KEYS, ON_ALERT_KEYS, Setting},
         settings::Config,
     },
+    keyboard::actions::ACTIONS,
     model::alert::ALERTS,
 };
 
@@ -33,7 +34,28 @@ fn sections(text: &mut String, mut config: Config) -> Result {
     writeln!(text, "\n# The command of --on-alert.")?;
     explain(text, ON_ALERT_KEYS)?;
     writeln!(text, "[on_alert]")?;
-    assign(text, ON_ALERT_KEYS, &mut config.on_alert)
+    assign(text, ON_ALERT_KEYS, &mut config.on_alert)?;
+    writeln!(text, "\n# How the live view starts.")?;
+    explain(text, LIVE_KEYS)?;
+    writeln!(text, "[live]")?;
+    assign(text, LIVE_KEYS, &mut config.live)?;
+    writeln!(
+        text,
+        "\n# The keys of the live view, with blanks between them: characters, f1 to f12, space, up, down, left, right, home,\n\
+         # end, pageup, pagedown, tab, enter, backspace, insert, delete. None: \"\"."
+    )?;
+    writeln!(text, "[live.keys]")?;
+    for spec in &ACTIONS {
+        let keys = quoted(&config.live.keys.written(spec.action));
+        writeln!(text, "# {}\n{} = {keys}", spec.meaning, spec.name)?;
+    }
+    Ok(())
+}
+
+/// A string of TOML.
+fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{escaped}\"")
 }
 
 fn explain<S>(text: &mut String, keys: &[ConfigKey<S>]) -> Result {
@@ -64,6 +86,7 @@ fn value<S>(setting: &Setting<S>, settings: &mut S) -> Option<String> {
         Setting::Hold(at) => at(settings).as_ref()?.hold.to_string(),
         Setting::Number(_, at) => at(settings).to_string(),
         Setting::Count(_, at) => at(settings).to_string(),
+        Setting::Word(_, at) => quoted(at(settings)),
         Setting::Time(_, at) => format!("\"{}\"", format_duration(*at(settings)?)),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::alert::AlertSettings;
+use crate::{keyboard::bindings::Bindings, model::alert::AlertSettings};
 
 /// The settings of a configuration file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -11,6 +11,41 @@ pub struct Config {
     pub alerts: AlertSettings,
     /// The limits of the commands of `--on-alert`.
     pub on_alert: HookLimits,
+    /// How the live view starts.
+    pub live: LiveConfig,
+}
+
+/// How the live view starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveConfig {
+    /// One of [`THEMES`].
+    pub theme: &'static str,
+    /// One of [`LAYOUTS`].
+    pub layout: &'static str,
+    /// Whether times are local, instead of UTC.
+    pub local_time: bool,
+    /// Whether the mouse is used.
+    pub mouse: bool,
+    /// What keys do.
+    pub keys: Bindings,
+}
+
+/// The names of themes.
+pub const THEMES: &[&str] = &["auto", "dark", "light", "16", "none"];
+
+/// The names of layouts.
+pub const LAYOUTS: &[&str] = &["overview", "charts", "events"];
+
+impl Default for LiveConfig {
+    fn default() -> Self {
+        Self {
+            theme: THEMES[0],
+            layout: LAYOUTS[0],
+            local_time: false,
+            mouse: false,
+            keys: Bindings::default(),
+        }
+    }
 }
 
 /// The limits of the commands of `--on-alert`.

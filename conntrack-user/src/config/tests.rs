@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use crate::{
     config::{
-        keys::{ALERT_KEYS, ON_ALERT_KEYS},
+        keys::{ALERT_KEYS, LIVE_KEYS, ON_ALERT_KEYS},
         *,
     },
+    keyboard::actions::Action,
     model::alert::{ALERTS, AlertId, Level},
 };
 
@@ -102,6 +103,47 @@ fn settings_are_read() {
     };
     assert_eq!(config.on_alert, limits);
     assert_eq!(accepted(&config.to_toml()), config);
+}
+
+#[test]
+fn the_live_view_is_configured() {
+    let config = accepted(
+        "[live]\ntheme = \"light\"\nlayout = \"events\"\nlocal_time = true\nmouse = true\n\
+         [live.keys]\nwrite = \"f2 W\"\nnext_chart = \"\"\ntalkers = \"tab\"\nhelp = \"\\\\ \\\"\"\n",
+    );
+    let live = &config.live;
+    assert_eq!((live.theme, live.layout), ("light", "events"));
+    assert!(live.local_time && live.mouse);
+    assert_eq!(live.keys.written(Action::Write), "f2 W");
+    assert_eq!(live.keys.written(Action::NextChart), "");
+    assert_eq!(live.keys.written(Action::Help), "\\ \"");
+    // What is not given is as it was.
+    assert_eq!(live.keys.written(Action::Events), "e");
+    assert_eq!(accepted(&config.to_toml()), config);
+    refused(
+        "[live]\ntheme = \"blue\"\n",
+        "c.toml:2: theme in [live] must be \"auto\" or \"dark\" or \"light\" or \"16\" or \"none\"",
+    );
+    refused(
+        "[live.keys]\nqiut = \"x\"\n",
+        "c.toml:2: unknown key qiut in [live.keys]; did you mean quit?",
+    );
+    refused(
+        "[live.keys]\nwrite = \"ctrl-w\"\n",
+        "c.toml:2: write in [live.keys]: must be names of keys, such as \"q space f1 pageup\"",
+    );
+    refused(
+        "[live.keys]\nwrite = 3\n",
+        "c.toml:2: write in [live.keys]: must be names of keys, such as \"q space f1 pageup\"",
+    );
+    refused(
+        "[live.keys]\nwrite = \"t\"\n",
+        "c.toml:2: write in [live.keys]: t is the key of `talkers` already; give that another one",
+    );
+    refused(
+        "[live.keys]\nwrite = \"1\"\n",
+        "c.toml:2: write in [live.keys]: 1 always shows a chart, or all of them",
+    );
 }
 
 #[test]
@@ -257,7 +299,8 @@ fn the_manual_names_every_key_and_alert() {
         );
     }
     let keys = ALERT_KEYS.iter().map(|key| key.name);
-    for key in keys.chain(ON_ALERT_KEYS.iter().map(|key| key.name)) {
+    let keys = keys.chain(ON_ALERT_KEYS.iter().map(|key| key.name));
+    for key in keys.chain(LIVE_KEYS.iter().map(|key| key.name)) {
         assert!(manual.contains(&format!("`{key}`")), "{key}");
     }
     assert!(manual.contains(DEFAULT_PATH));

@@ -59,7 +59,7 @@ pub struct BlockHeader {
     pub sequence: u32,
     /// Whether a segment starts here: the file was created or appended to.
     pub starts: bool,
-    /// Whether its segment ends here, with a summary.
+    /// Whether its segment ends here: with a summary, or because no more of the run was to be kept.
     pub ends: bool,
     /// Whether it holds a `hello`, on which later records depend.
     pub has_hello: bool,
@@ -120,6 +120,15 @@ pub struct BlockLabel {
 ///
 /// When the contents are longer than [`MAX_CONTENTS`].
 pub fn encode(label: BlockLabel, lines: &[u8]) -> io::Result<Vec<u8>> {
+    encode_with(label, lines, Compression::default())
+}
+
+/// The same with more or less effort.
+///
+/// # Errors
+///
+/// Those of [`encode`].
+pub fn encode_with(label: BlockLabel, lines: &[u8], effort: Compression) -> io::Result<Vec<u8>> {
     let plain_len = u32::try_from(lines.len())
         .ok()
         .filter(|len| *len <= MAX_CONTENTS)
@@ -131,7 +140,7 @@ pub fn encode(label: BlockLabel, lines: &[u8]) -> io::Result<Vec<u8>> {
         })?;
     let mut crc = Crc::new();
     crc.update(lines);
-    let mut encoder = DeflateEncoder::new(vec![0; HEADER], Compression::new(6));
+    let mut encoder = DeflateEncoder::new(vec![0; HEADER], effort);
     encoder.write_all(lines)?;
     let mut block = encoder.finish()?;
     block.extend(crc.sum().to_le_bytes());
@@ -161,6 +170,26 @@ pub fn encode(label: BlockLabel, lines: &[u8]) -> io::Result<Vec<u8>> {
     header.extend(checksum(&header).to_le_bytes());
     block[..HEADER].copy_from_slice(&header);
     Ok(block)
+}
+
+/// Splits a block of this version into its header, with another number and end, and the rest.
+///
+/// # Errors
+///
+/// When it is not such a block.
+pub fn renumbered(bytes: &[u8], sequence: u32, ends: bool) -> io::Result<([u8; HEADER], &[u8])> {
+    let (old, body) = bytes
+        .split_at_checked(HEADER)
+        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    let mut header = [0; HEADER];
+    header.copy_from_slice(old);
+    header[17] = (old[17] & HAS_HELLO)
+        | if sequence == 0 { STARTS } else { 0 }
+        | if ends { ENDS } else { 0 };
+    header[20..24].copy_from_slice(&sequence.to_le_bytes());
+    let checked = checksum(&header[..HEADER - 4]);
+    header[HEADER - 4..].copy_from_slice(&checked.to_le_bytes());
+    Ok((header, body))
 }
 
 /// Reads the header at the start of `bytes`.

@@ -1,7 +1,8 @@
 //! Groups records into blocks and encodes those. No IO.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
+use flate2::Compression;
 use jiff::Timestamp;
 
 use crate::{
@@ -18,7 +19,7 @@ const FULL_BLOCK: usize = 4 << 20;
 
 /// A block on its way to the file.
 pub(super) struct EncodedBlock {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Arc<[u8]>,
     pub(super) records: u32,
     /// The greatest time of a record.
     pub(super) until: Option<Timestamp>,
@@ -29,6 +30,7 @@ pub(super) struct BlockEncoder<C> {
     clock: C,
     /// Time between flushes.
     interval: Duration,
+    effort: Compression,
     lines: Vec<u8>,
     label: BlockLabel,
     /// When the first record of this block was flushed.
@@ -40,10 +42,17 @@ impl<C: Clock> BlockEncoder<C> {
         Self {
             clock,
             interval,
+            effort: Compression::default(),
             lines: Vec::new(),
             label: BlockLabel::default(),
             since: None,
         }
+    }
+
+    /// Compresses less, with a fraction of the effort.
+    pub(super) fn fast(mut self) -> Self {
+        self.effort = Compression::fast();
+        self
     }
 
     pub(super) fn clock(&self) -> &C {
@@ -99,10 +108,10 @@ impl<C: Clock> BlockEncoder<C> {
             ..BlockLabel::default()
         };
         let label = std::mem::replace(&mut self.label, next);
-        let bytes = block::encode(label, &self.lines)?;
+        let bytes = block::encode_with(label, &self.lines, self.effort)?;
         self.lines.clear();
         Ok(Some(EncodedBlock {
-            bytes,
+            bytes: bytes.into(),
             records: label.records,
             until: label.times.map(|(_, last)| last),
         }))

@@ -6,12 +6,13 @@
 //! checksum of the contents. So every block can be found, skipped and read by itself, whatever happened to its neighbours, and a
 //! file grows only by appending.
 //!
-//! To write, [`file`] opens a file and [`writer`] appends records to it as blocks ([`encoder`] makes those). To read, [`reader`]
+//! To write, [`file`] opens a file and [`writer`] appends records to it as blocks ([`encoder`] makes those); [`held`] keeps the last of them in memory. To read, [`reader`]
 //! gives the blocks, [`player`] the lines of a part of them ([`position`], [`pace`]), and [`records`] just the records.
 
 pub(crate) mod block;
 mod encoder;
 pub(crate) mod file;
+pub(crate) mod held;
 pub(crate) mod pace;
 pub(crate) mod player;
 pub(crate) mod position;

@@ -6,6 +6,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("clock", &[]),
     ("files", &[]),
+    ("keyboard", &[]),
     ("reading", &["clock", "text"]),
     // The way in.
     ("source", &["reading", "clock", "files", "text"]),
@@ -79,9 +80,12 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("model::monitor", &["model", "reading", "clock", "text"]),
     // The way out.
-    ("output", &["model", "text"]),
+    ("output", &["model", "keyboard", "text"]),
     ("recording", &["model::record", "clock", "files", "text"]),
-    ("config", &["model::alert", "clock", "files", "text"]),
+    (
+        "config",
+        &["model::alert", "keyboard", "clock", "files", "text"],
+    ),
     // What other programs use.
     ("library", &["model", "reading", "clock"]),
     // What ties them together.
@@ -115,6 +119,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "output",
             "recording",
             "config",
+            "keyboard",
             "files",
             "reading",
             "clock",

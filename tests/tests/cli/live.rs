@@ -57,8 +57,15 @@ fn keys_do_what_the_help_says() -> Result<()> {
     terminal.wait_for_text("filter: ")?;
     terminal.type_line("table_full")?;
     terminal.wait_for_text("filter: table_full")?;
-    terminal.press("+")?;
-    terminal.wait_for_text("10 s")?;
+    // The window is some seconds until it is zoomed.
+    while !terminal.screen()?.contains(" 500 ms") {
+        let before = terminal.screen()?;
+        terminal.press("+")?;
+        let footer = |screen: &str| screen.lines().last().map(str::to_owned);
+        terminal.wait("shorter window", |t| {
+            Ok(footer(&t.screen()?) != footer(&before))
+        })?;
+    }
     terminal.press("q")?;
     terminal.wait_for_text("status 0")?;
     // The totals of the run stay.
@@ -89,7 +96,7 @@ fn any_size_and_back() -> Result<()> {
             terminal.wait_for_text("92.")?;
         }
         if columns >= 80 {
-            terminal.wait_for_text("early_drop")?;
+            terminal.wait_for_text("connections")?;
             let footer = |t: &Terminal| -> Result<bool> {
                 let screen = t.screen()?;
                 Ok(screen.lines().count() == usize::from(rows)
@@ -232,7 +239,7 @@ fn after_a_stop_it_could_not_handle_it_is_redrawn() -> Result<()> {
 fn without_colours_and_without_unicode() -> Result<()> {
     let environment = [PLAIN, &[("NO_COLOR", "1")]].concat();
     let Live { terminal, _tree } = Live::start(100, 30, &environment, "--ascii")?;
-    terminal.wait_for_text("early_drop")?;
+    terminal.wait_for_text("connections")?;
     let screen = terminal.screen_with_attributes()?;
     ensure!(screen.is_ascii(), "{screen}");
     // Select Graphic Rendition: 3x, 4x, 9x and 10x are colours.

@@ -15,6 +15,7 @@ mod formats;
 mod host;
 mod hostile;
 mod live;
+mod live_keys;
 mod manual;
 mod on_alert;
 mod per_cpu;

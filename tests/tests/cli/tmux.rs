@@ -114,9 +114,26 @@ impl Terminal {
         self.variable("pane_title")
     }
 
+    /// Lets programs put text into tmux's buffer, as terminals let them put it into the clipboard.
+    pub(crate) fn allow_clipboard(&self) -> Result<()> {
+        self.tmux(&["set-option", "-g", "set-clipboard", "on"])
+            .map(drop)
+    }
+
+    /// What was put there last.
+    pub(crate) fn clipboard(&self) -> Result<String> {
+        // Without any buffer this fails.
+        Ok(self.tmux(&["show-buffer"]).unwrap_or_default())
+    }
+
     /// Whether something has the whole screen for itself.
     pub(crate) fn is_taken(&self) -> Result<bool> {
         Ok(self.variable("alternate_on")? == "1")
+    }
+
+    /// Whether something wants to know of the mouse.
+    pub(crate) fn wants_mouse(&self) -> Result<bool> {
+        Ok(self.variable("mouse_any_flag")? == "1")
     }
 
     /// Whether the cursor is shown.

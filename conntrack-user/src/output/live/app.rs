@@ -3,11 +3,13 @@
 //! No IO and no clock: the state changes only in [`App::update`], and drawing depends on the state alone. So the view is the same
 //! for a running kernel and for a recording.
 
-use std::{cmp::Reverse, time::Duration};
+use std::{cmp::Reverse, collections::VecDeque, time::Duration};
 
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use jiff::tz::TimeZone;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
 
 use crate::{
+    keyboard::{actions::Action, bindings::Bindings},
     model::{
         history::{
             History,
@@ -19,7 +21,8 @@ use crate::{
         record::{InstanceVerdict, Record, Severity},
     },
     output::live::{
-        keys::{self, Action},
+        input::{Input, ViewRequest},
+        keys::{self, KeyMeaning},
         state::{Measure, Overlay, Prompt, ScreenLayout, ViewState},
         theme::Theme,
     },
@@ -29,32 +32,6 @@ use crate::{
 /// After this time the view stays with the instance that it opened on, unless another one is worse.
 const SETTLED: Nanos = 1_000_000_000;
 
-/// An input of the state machine.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// A record of the run or recording.
-    Record(Record),
-    /// A message about the monitoring itself.
-    Diagnostic(Text),
-    /// A pressed key.
-    Key(KeyEvent),
-    /// A measurement of ctpulse's overhead.
-    Overhead(Overhead),
-    /// The terminal was resized, or must be redrawn.
-    Resized,
-}
-
-/// A request to the loop that runs the view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ViewRequest {
-    /// End the view.
-    Quit,
-    /// Stop the process until it is continued.
-    Suspend,
-    /// Redraw everything.
-    Redraw,
-}
-
 /// The live view.
 pub struct App {
     /// The colours and characters of the terminal.
@@ -63,10 +40,14 @@ pub struct App {
     pub history: History,
     /// The part of it that is shown, and how.
     pub view: ViewState,
+    /// The keys of actions.
+    pub bindings: Bindings,
+    /// The local time zone, if it is known.
+    pub local: Option<TimeZone>,
     /// The overhead of ctpulse, once it was measured.
     pub overhead: Option<Overhead>,
     dirty: bool,
-    request: Option<ViewRequest>,
+    requests: VecDeque<ViewRequest>,
 }
 
 impl App {
@@ -77,9 +58,11 @@ impl App {
             theme,
             history: History::default(),
             view: ViewState::default(),
+            bindings: Bindings::default(),
+            local: None,
             overhead: None,
             dirty: true,
-            request: None,
+            requests: VecDeque::new(),
         }
     }
 
@@ -98,17 +81,44 @@ impl App {
                 self.history.add_diagnostic(text);
                 self.dirty = true;
             }
+            Input::Told(text) => {
+                self.history.add_diagnostic(text.clone());
+                self.hint(text);
+            }
+            Input::Hint(text) => self.hint(text),
+            Input::Playback(how) => {
+                self.dirty |= self.view.playback.as_ref() != Some(&how);
+                self.view.playback = Some(how);
+            }
             Input::Overhead(overhead) => {
                 self.overhead = Some(overhead);
                 self.dirty = true;
+            }
+            Input::Mouse(event, screen) => {
+                // Moves without a button change nothing.
+                if event.kind != MouseEventKind::Moved {
+                    self.dirty = true;
+                    self.view.hint = None;
+                    self.mouse(event, screen);
+                }
             }
             Input::Resized => self.dirty = true,
             Input::Key(key) if key.kind == KeyEventKind::Release => {}
             Input::Key(key) => {
                 self.dirty = true;
+                self.view.hint = None;
                 self.press(key);
             }
         }
+    }
+
+    pub(super) fn request(&mut self, request: ViewRequest) {
+        self.requests.push_back(request);
+    }
+
+    pub(super) fn hint(&mut self, text: Text) {
+        self.view.hint = Some(text);
+        self.dirty = true;
     }
 
     /// Handles inputs in order.
@@ -135,15 +145,9 @@ impl App {
         Duration::from_nanos(frame.unsigned_abs())
     }
 
-    /// Whether keys are entered into a prompt.
-    #[must_use]
-    pub fn is_typing(&self) -> bool {
-        self.view.prompt.is_some()
-    }
-
-    /// Takes the pending request.
+    /// Takes the next pending request.
     pub fn take_request(&mut self) -> Option<ViewRequest> {
-        self.request.take()
+        self.requests.pop_front()
     }
 
     /// The name of the shown instance: the chosen one, or else the worst.
@@ -213,7 +217,7 @@ impl App {
             key.modifiers.remove(KeyModifiers::ALT);
         }
         if self.view.prompt.is_some() && !key.modifiers.contains(KeyModifiers::CONTROL) {
-            self.type_into_prompt(key);
+            self.type_into_prompt(key.code);
             return;
         }
         if let Some(Overlay::Instances(cursor)) = self.view.overlay
@@ -221,36 +225,22 @@ impl App {
         {
             return;
         }
-        if let Some(action) = keys::action(key) {
-            self.act(action);
-        }
-    }
-
-    fn type_into_prompt(&mut self, key: KeyEvent) {
-        let Some(prompt) = &mut self.view.prompt else {
-            return;
+        let is_used = match self.view.overlay {
+            _ if key.modifiers.contains(KeyModifiers::CONTROL) => false,
+            Some(_) => self.scroll_popup(key.code),
+            None => self.move_cursor(key.code),
         };
-        match key.code {
-            KeyCode::Esc => self.view.prompt = None,
-            KeyCode::Enter => match prompt.text.parse() {
-                Ok(search) => {
-                    self.view.search = search;
-                    self.view.search_text = std::mem::take(&mut prompt.text);
-                    self.view.prompt = None;
-                }
-                Err(error) => prompt.error = Some(error),
-            },
-            KeyCode::Backspace => {
-                prompt.error = None;
-                if prompt.text.pop().is_none() {
-                    self.view.prompt = None;
-                }
-            }
-            KeyCode::Char(c) if !c.is_control() => {
-                prompt.error = None;
-                prompt.text.push(c);
-            }
-            _ => {}
+        if is_used {
+            return;
+        }
+        match keys::meaning(key, &self.bindings) {
+            Some(KeyMeaning::Bound(action)) => self.act(action),
+            Some(KeyMeaning::Focus(chart)) => self.focus_or_all(chart),
+            Some(KeyMeaning::Close) => self.close(),
+            Some(KeyMeaning::Quit) => self.request(ViewRequest::Quit),
+            Some(KeyMeaning::Suspend) => self.request(ViewRequest::Suspend),
+            Some(KeyMeaning::Redraw) => self.request(ViewRequest::Redraw),
+            None => {}
         }
     }
 
@@ -279,14 +269,12 @@ impl App {
     fn act(&mut self, action: Action) {
         let span = self.view.span();
         match action {
-            Action::Quit => self.request = Some(ViewRequest::Quit),
             Action::CloseOrQuit => {
                 if self.view.overlay.take().is_none() {
-                    self.request = Some(ViewRequest::Quit);
+                    self.request(ViewRequest::Quit);
                 }
             }
-            Action::Suspend => self.request = Some(ViewRequest::Suspend),
-            Action::Redraw => self.request = Some(ViewRequest::Redraw),
+            Action::Write => self.request(ViewRequest::Write),
             Action::Pause => {
                 self.view.at = match self.view.at {
                     Some(_) => None,
@@ -305,10 +293,8 @@ impl App {
             Action::ZoomOut => self.zoom_out(),
             Action::PreviousBurst => self.show_burst(false),
             Action::NextBurst => self.show_burst(true),
-            Action::Focus(chart) => {
-                self.view.focus = (self.view.focus != Some(chart)).then_some(chart);
-            }
             Action::NextChart => {
+                self.leave_lists();
                 let next = self.view.focus.map_or(0, |chart| chart + 1);
                 self.view.focus = Some(next % CHARTS.len());
             }
@@ -318,11 +304,14 @@ impl App {
                     Measure::Peak => Measure::Average,
                 }
             }
+            Action::Talkers => self.toggle_top_cursor(),
+            Action::Events => self.toggle_event_cursor(),
             Action::Layout => {
+                self.leave_lists();
                 self.view.layout = match self.view.layout {
                     ScreenLayout::Overview => ScreenLayout::Charts,
                     ScreenLayout::Charts => ScreenLayout::Events,
-                    ScreenLayout::Events => ScreenLayout::Overview,
+                    ScreenLayout::Events | ScreenLayout::Lists => ScreenLayout::Overview,
                 }
             }
             Action::NextInstance => self.step_instance(1),
@@ -331,6 +320,7 @@ impl App {
                 self.view.overlay = None;
                 self.view.listed = self.names().into_iter().cloned().collect();
                 self.view.overlay = Some(Overlay::Instances(self.instance_index()));
+                self.view.popup_line = 0;
             }
             Action::Checks => self.toggle(Overlay::Checks),
             Action::Filter => {
@@ -341,16 +331,32 @@ impl App {
             }
             Action::Messages => self.toggle(Overlay::Messages),
             Action::Help => self.toggle(Overlay::Help),
-            Action::Close => {
-                if self.view.overlay.take().is_none() {
-                    self.view.focus = None;
+            Action::Zone => self.switch_zone(),
+            Action::Step | Action::Resume | Action::Slower | Action::Faster => {
+                match self.view.playback {
+                    Some(_) => self.request(ViewRequest::Play(action)),
+                    None => self.hint("only a recording is played: replay --live".into()),
                 }
             }
         }
     }
 
+    /// Shows a chart alone, or all again.
+    pub(super) fn focus_or_all(&mut self, chart: usize) {
+        self.leave_lists();
+        self.view.focus = (self.view.focus != Some(chart)).then_some(chart);
+    }
+
+    /// Closes what is on top.
+    fn close(&mut self) {
+        if self.view.overlay.take().is_none() && !self.leave_lists() {
+            self.view.focus = None;
+        }
+    }
+
     fn toggle(&mut self, overlay: Overlay) {
         self.view.overlay = (self.view.overlay != Some(overlay)).then_some(overlay);
+        self.view.popup_line = 0;
     }
 
     fn instance_index(&self) -> usize {

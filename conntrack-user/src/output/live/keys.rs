@@ -1,169 +1,265 @@
-//! Key bindings, and their help.
+//! From what is typed to what is done, and the help.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::model::kernel::charts::CHARTS;
+use crate::{
+    keyboard::{actions::Action, bindings::Bindings, key::Key},
+    model::kernel::charts::CHARTS,
+};
 
-/// The action of a key.
+/// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum KeyMeaning {
+    /// What is bound to it.
+    Bound(Action),
+    /// Show one chart alone, or all again.
+    Focus(usize),
+    /// Close the topmost overlay.
+    Close,
     /// End the view.
     Quit,
-    /// Close the topmost overlay, or else end the view.
-    CloseOrQuit,
     /// Suspend the process.
     Suspend,
     /// Redraw everything.
     Redraw,
-    /// Pause or resume.
-    Pause,
-    /// Scroll back by a quarter of the window.
-    Back,
-    /// Scroll forward by a quarter of the window.
-    Forward,
-    /// Scroll back by a window.
-    PageBack,
-    /// Scroll forward by a window.
-    PageForward,
-    /// Scroll back by a fiftieth of the window.
-    NudgeBack,
-    /// Scroll forward by a fiftieth of the window.
-    NudgeForward,
-    /// Scroll to the oldest sample.
-    Oldest,
-    /// Scroll to the newest sample, and resume.
-    Newest,
-    /// Make the window shorter.
-    ZoomIn,
-    /// Make the window longer.
-    ZoomOut,
-    PreviousBurst,
-    NextBurst,
-    /// Show one chart alone, or all again.
-    Focus(usize),
-    /// Show the next chart alone.
-    NextChart,
-    /// Plot averages or peaks.
-    Measure,
-    /// Switch to the next layout.
-    Layout,
-    NextInstance,
-    PreviousInstance,
-    /// Choose an instance from a list.
-    Instances,
-    /// Show the cross-check in full.
-    Checks,
-    /// Enter a filter.
-    Filter,
-    /// Show the messages in full.
-    Messages,
-    Help,
-    /// Close the topmost overlay.
-    Close,
+}
+
+/// What a key does outside of a prompt and of lists, if anything.
+#[must_use]
+pub fn meaning(key: KeyEvent, bindings: &Bindings) -> Option<KeyMeaning> {
+    if key.modifiers.contains(KeyModifiers::CONTROL) {
+        return match key.code {
+            KeyCode::Char('c') => Some(KeyMeaning::Quit),
+            KeyCode::Char('z') => Some(KeyMeaning::Suspend),
+            KeyCode::Char('l') => Some(KeyMeaning::Redraw),
+            _ => None,
+        };
+    }
+    match key.code {
+        KeyCode::Esc | KeyCode::Char('0') => Some(KeyMeaning::Close),
+        KeyCode::Char(digit @ '1'..='9') => {
+            let chart = (digit as usize).checked_sub('1' as usize)?;
+            (chart < CHARTS.len()).then_some(KeyMeaning::Focus(chart))
+        }
+        code => bindings.action(typed(code)?).map(KeyMeaning::Bound),
+    }
+}
+
+/// The key, if it is one that can be bound.
+fn typed(code: KeyCode) -> Option<Key> {
+    Some(match code {
+        KeyCode::Char(c) => Key::Char(c),
+        KeyCode::Up => Key::Up,
+        KeyCode::Down => Key::Down,
+        KeyCode::Left => Key::Left,
+        KeyCode::Right => Key::Right,
+        KeyCode::Home => Key::Home,
+        KeyCode::End => Key::End,
+        KeyCode::PageUp => Key::PageUp,
+        KeyCode::PageDown => Key::PageDown,
+        KeyCode::Tab => Key::Tab,
+        KeyCode::Enter => Key::Enter,
+        KeyCode::Backspace => Key::Backspace,
+        KeyCode::Insert => Key::Insert,
+        KeyCode::Delete => Key::Delete,
+        KeyCode::F(n) => Key::F(n),
+        _ => return None,
+    })
+}
+
+/// The first keys of some actions, as short as it goes: `+-`, `PgUp PgDn`.
+#[must_use]
+pub fn first_keys(bindings: &Bindings, actions: &[Action]) -> String {
+    let keys = actions.iter().filter_map(|a| bindings.keys(*a).next());
+    joined(keys.map(|key| key.to_string()).collect())
+}
+
+fn joined(keys: Vec<String>) -> String {
+    let short = keys.iter().all(|key| key.chars().count() == 1);
+    keys.join(if short && keys.len() < 4 { "" } else { " " })
 }
 
 /// Keys with the same subject, and what they do.
 pub struct HelpLine {
     /// The keys, as they are written.
-    pub keys: &'static str,
+    pub keys: String,
     /// What they do.
     pub does: &'static str,
 }
 
-const fn help(keys: &'static str, does: &'static str) -> HelpLine {
-    HelpLine { keys, does }
-}
+/// A row of the help: actions, keys that are always the same, and what they do.
+type HelpRow = (&'static [Action], &'static str, &'static str);
 
-/// The help, with the most important keys first.
-pub const HELP: [HelpLine; 20] = [
-    help("q, Ctrl-C", "quit"),
-    help("space", "pause; resume"),
-    help("← →", "scroll back and forward through what is kept"),
-    help("PgUp PgDn", "scroll by a whole window"),
-    help(", .", "scroll by a fiftieth of it"),
-    help("Home End", "to the oldest; to now"),
-    help("+ − (↑ ↓)", "zoom the time axis, 50 ms to 1 h"),
-    help("b B", "to the previous, next burst"),
-    help("1 … 6", "one chart alone, with sources and reasons"),
-    help("Tab", "the next chart alone"),
-    help("m", "plot the average of a column, or its busiest ms"),
-    help("l", "layout: overview, charts, events"),
-    help("i", "choose the instance"),
-    help("[ ]", "previous, next instance"),
-    help(
-        "/",
+/// The help, with the most important keys first. It fits a terminal of 24 rows.
+const HELP: [HelpRow; 18] = [
+    (&[Action::CloseOrQuit], "Ctrl-C", "quit"),
+    (&[Action::Pause], "", "pause; resume"),
+    (
+        &[
+            Action::Back,
+            Action::Forward,
+            Action::PageBack,
+            Action::PageForward,
+        ],
+        "",
+        "scroll by a quarter, by all of the window",
+    ),
+    (
+        &[
+            Action::NudgeBack,
+            Action::NudgeForward,
+            Action::Oldest,
+            Action::Newest,
+        ],
+        "",
+        "scroll by a fiftieth of it; to the oldest; to now",
+    ),
+    (
+        &[Action::ZoomIn, Action::ZoomOut],
+        "",
+        "zoom the time axis, 50 ms to 1 h",
+    ),
+    (
+        &[Action::PreviousBurst, Action::NextBurst],
+        "",
+        "to the previous, next burst",
+    ),
+    (
+        &[Action::NextChart],
+        "1 … 6",
+        "the next chart alone; one of them, with sources and reasons",
+    ),
+    (
+        &[Action::Measure],
+        "",
+        "plot the average of a column, or its busiest ms",
+    ),
+    (&[Action::Layout], "", "layout: overview, charts, events"),
+    (
+        &[
+            Action::Instances,
+            Action::PreviousInstance,
+            Action::NextInstance,
+        ],
+        "",
+        "choose the instance; the previous, the next",
+    ),
+    (
+        &[Action::Filter],
+        "",
         "filter events: words, or proto=udp,dport=53,src=10.0.0.0/8",
     ),
-    help("c", "the cross-check in full"),
-    help("n", "the messages below the gauge in full"),
-    help("? h F1", "this help"),
-    help("Esc", "close what is on top"),
-    help("Ctrl-Z Ctrl-L", "suspend; redraw"),
+    (
+        &[Action::Talkers, Action::Events],
+        "",
+        "the cursor to top talkers, to events; back",
+    ),
+    (
+        &[],
+        "↑↓ Enter y s",
+        "there: move, filter events by it, copy it, sort tables",
+    ),
+    (
+        &[Action::Write],
+        "",
+        "write what is held: a recording and its page",
+    ),
+    (
+        &[Action::Checks, Action::Messages],
+        "",
+        "the cross-check, the messages in full",
+    ),
+    (&[Action::Zone], "", "times in UTC; in local time"),
+    (&[Action::Help], "Esc", "this help; close what is on top"),
+    (&[], "Ctrl-Z Ctrl-L", "suspend; redraw"),
 ];
 
-/// The action of a key outside of a prompt, if it has one.
+/// What is added for a recording.
+const HELP_FOR_RECORDINGS: [HelpRow; 2] = [
+    (
+        &[Action::Step, Action::Resume],
+        "",
+        "recording: one more interval, then wait; go on",
+    ),
+    (
+        &[Action::Slower, Action::Faster],
+        "",
+        "recording: half, twice the speed",
+    ),
+];
+
+/// The help, with the keys that are bound.
 #[must_use]
-pub fn action(key: KeyEvent) -> Option<Action> {
-    if key.modifiers.contains(KeyModifiers::CONTROL) {
-        return match key.code {
-            KeyCode::Char('c') => Some(Action::Quit),
-            KeyCode::Char('z') => Some(Action::Suspend),
-            KeyCode::Char('l') => Some(Action::Redraw),
-            _ => None,
-        };
-    }
-    Some(match key.code {
-        KeyCode::Char('q') => Action::CloseOrQuit,
-        KeyCode::Char(' ' | 'p') => Action::Pause,
-        KeyCode::Left => Action::Back,
-        KeyCode::Right => Action::Forward,
-        KeyCode::PageUp => Action::PageBack,
-        KeyCode::PageDown => Action::PageForward,
-        KeyCode::Char(',') => Action::NudgeBack,
-        KeyCode::Char('.') => Action::NudgeForward,
-        KeyCode::Home => Action::Oldest,
-        KeyCode::End => Action::Newest,
-        KeyCode::Char('+' | '=') | KeyCode::Up => Action::ZoomIn,
-        KeyCode::Char('-') | KeyCode::Down => Action::ZoomOut,
-        KeyCode::Char('b') => Action::PreviousBurst,
-        KeyCode::Char('B') => Action::NextBurst,
-        KeyCode::Char(digit @ '1'..='9') => {
-            let chart = (digit as usize).checked_sub('1' as usize)?;
-            return (chart < CHARTS.len()).then_some(Action::Focus(chart));
+pub fn help(bindings: &Bindings, in_recording: bool) -> Vec<HelpLine> {
+    let more: &[HelpRow] = if in_recording {
+        &HELP_FOR_RECORDINGS
+    } else {
+        &[]
+    };
+    let (first, rest) = HELP.split_at(2);
+    let rows = first.iter().chain(more).chain(rest);
+    rows.map(|(actions, fixed, does)| {
+        let mut keys: Vec<String> = (0..3)
+            .flat_map(|i| {
+                actions
+                    .iter()
+                    .map(move |action| bindings.keys(*action).nth(i))
+            })
+            .flatten()
+            .map(|key| key.to_string())
+            .collect();
+        keys.extend((!fixed.is_empty()).then(|| (*fixed).to_owned()));
+        HelpLine {
+            keys: keys.join(" "),
+            does,
         }
-        KeyCode::Tab => Action::NextChart,
-        KeyCode::Char('m') => Action::Measure,
-        KeyCode::Char('l') => Action::Layout,
-        KeyCode::Char(']') => Action::NextInstance,
-        KeyCode::Char('[') => Action::PreviousInstance,
-        KeyCode::Char('i') => Action::Instances,
-        KeyCode::Char('c') => Action::Checks,
-        KeyCode::Char('n') => Action::Messages,
-        KeyCode::Char('/') => Action::Filter,
-        KeyCode::Char('?' | 'h') | KeyCode::F(1) => Action::Help,
-        KeyCode::Esc | KeyCode::Char('0') => Action::Close,
-        _ => return None,
     })
+    .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyboard::actions::ACTIONS;
+
+    fn press(code: KeyCode) -> Option<KeyMeaning> {
+        meaning(KeyEvent::from(code), &Bindings::default())
+    }
 
     #[test]
     fn digits_select_existing_charts() {
-        let press = |c| action(KeyEvent::from(KeyCode::Char(c)));
-        assert_eq!(press('1'), Some(Action::Focus(0)));
-        assert_eq!(press('6'), Some(Action::Focus(5)));
-        assert_eq!(press('7'), None);
-        assert_eq!(press('0'), Some(Action::Close));
+        assert_eq!(press(KeyCode::Char('1')), Some(KeyMeaning::Focus(0)));
+        assert_eq!(press(KeyCode::Char('6')), Some(KeyMeaning::Focus(5)));
+        assert_eq!(press(KeyCode::Char('7')), None);
+        assert_eq!(press(KeyCode::Char('0')), Some(KeyMeaning::Close));
     }
 
     #[test]
     fn control_keys_are_not_letters() {
-        let control = |c| action(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL));
-        assert_eq!(control('c'), Some(Action::Quit));
-        assert_eq!(control('z'), Some(Action::Suspend));
+        let control = |c| {
+            let key = KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+            meaning(key, &Bindings::default())
+        };
+        assert_eq!(control('c'), Some(KeyMeaning::Quit));
+        assert_eq!(control('z'), Some(KeyMeaning::Suspend));
         assert_eq!(control('q'), None);
+    }
+
+    #[test]
+    fn every_action_is_in_the_help_and_does_what_is_bound() {
+        let rows = HELP.iter().chain(&HELP_FOR_RECORDINGS);
+        let explained: Vec<Action> = rows.flat_map(|(actions, ..)| *actions).copied().collect();
+        for spec in &ACTIONS {
+            assert!(explained.contains(&spec.action), "{}", spec.name);
+        }
+        let mut bindings = Bindings::default();
+        assert_eq!(bindings.bind(Action::Write, "f2"), Ok(()));
+        let lines = help(&bindings, true);
+        assert!(lines.iter().any(|line| line.keys == "F2"));
+        assert_eq!(
+            meaning(KeyEvent::from(KeyCode::F(2)), &bindings),
+            Some(KeyMeaning::Bound(Action::Write))
+        );
+        assert_eq!(meaning(KeyEvent::from(KeyCode::Char('w')), &bindings), None);
     }
 }

@@ -133,7 +133,8 @@ fn feeds(rows: u16, charts: u16, layout: ScreenLayout) -> u16 {
     let rest = rows.saturating_sub(charts);
     match layout {
         ScreenLayout::Charts => 0,
-        ScreenLayout::Events => rows - (rows / 3).max(rows.min(6)),
+        ScreenLayout::Lists if rows < 24 => rows,
+        ScreenLayout::Events | ScreenLayout::Lists => rows - (rows / 3).max(rows.min(6)),
         ScreenLayout::Overview => rest.min((rest / 2).max(7)),
     }
 }
@@ -339,7 +340,7 @@ mod tests {
         fn nothing_overlaps_or_exceeds_the_screen(
             width in 0..400_u16, height in 0..120_u16, messages in 0..4_u16, verdict in 0..9_u16,
             active in any::<[bool; 6]>(),
-            layout in prop_oneof![Just(ScreenLayout::Overview), Just(ScreenLayout::Charts), Just(ScreenLayout::Events)],
+            layout in prop_oneof![Just(ScreenLayout::Overview), Just(ScreenLayout::Charts), Just(ScreenLayout::Events), Just(ScreenLayout::Lists)],
             focus in prop::option::of(0..6_usize), top in any::<bool>(), instances in 0..5_usize,
         ) {
             let area = Rect::new(0, 0, width, height);

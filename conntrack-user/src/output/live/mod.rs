@@ -3,21 +3,29 @@
 //! No IO and no clock: `render` is a function of the state.
 
 pub mod app;
+mod cursor;
+pub mod event_lines;
+pub mod input;
 pub mod keys;
 pub mod layout;
+mod mouse;
 mod navigate;
 pub mod panels;
 pub mod picture;
 pub mod plot;
 pub mod search;
 pub mod state;
+pub mod talkers;
 pub mod theme;
+mod typing;
+mod zone;
 
 use ratatui::{Frame, buffer::Buffer};
 
 use self::theme::ascii_of;
 pub use self::{
-    app::{App, Input, ViewRequest},
+    app::App,
+    input::{Input, ViewRequest},
     theme::Theme,
 };
 

@@ -43,6 +43,8 @@ pub enum ScreenLayout {
     Charts,
     /// Mostly events and top talkers.
     Events,
+    /// The same while the cursor is in them: on a small screen nothing but them.
+    Lists,
 }
 
 /// The value of a plot's column.
@@ -51,6 +53,50 @@ pub enum Measure {
     Average,
     /// Its busiest bucket.
     Peak,
+}
+
+/// The order of rows in tables of top talkers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopOrder {
+    /// Most first.
+    Count,
+    /// Addresses and ports from the lowest.
+    Key,
+}
+
+/// A list that the cursor can be in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CursorList {
+    #[default]
+    Events,
+    /// The table of top talkers by this measure, of these keys.
+    Table { by: Text, of: Text },
+}
+
+/// The cursor in a list. It stays on its row when rows are added before that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub list: CursorList,
+    /// The row at the last move.
+    pub row: usize,
+    /// What identified it.
+    pub identity: String,
+    /// The layout and the chart that were shown before.
+    pub before: (ScreenLayout, Option<usize>),
+}
+
+impl Cursor {
+    /// Its row in a list with these identities; `None` in an empty one.
+    pub fn row_in(&self, identities: impl Iterator<Item = impl AsRef<str>>) -> Option<usize> {
+        let mut count = 0;
+        for identity in identities {
+            if identity.as_ref() == self.identity {
+                return Some(count);
+            }
+            count += 1;
+        }
+        Some(self.row.min(count.checked_sub(1)?))
+    }
 }
 
 /// A popup on top of the charts.
@@ -97,12 +143,24 @@ pub struct ViewState {
     pub measure: Measure,
     /// The open popup.
     pub overlay: Option<Overlay>,
+    /// The first line of the popup that is shown, if not all fit.
+    pub popup_line: usize,
     /// The filter prompt, while it is open.
     pub prompt: Option<Prompt>,
     /// The filter of the event feed.
     pub search: Search,
     /// The text of the filter.
     pub search_text: String,
+    /// The cursor, while it is in a list.
+    pub cursor: Option<Cursor>,
+    /// The order of top talkers.
+    pub top_order: TopOrder,
+    /// Whether times are local, instead of UTC.
+    pub local_time: bool,
+    /// How the recording is played; `None` of a running kernel.
+    pub playback: Option<Text>,
+    /// What to tell the user on the bottom line, until the next key.
+    pub hint: Option<Text>,
 }
 
 impl Default for ViewState {
@@ -118,9 +176,15 @@ impl Default for ViewState {
             layout: ScreenLayout::Overview,
             measure: Measure::Average,
             overlay: None,
+            popup_line: 0,
             prompt: None,
             search: Search::default(),
             search_text: String::new(),
+            cursor: None,
+            top_order: TopOrder::Count,
+            local_time: false,
+            playback: None,
+            hint: None,
         }
     }
 }

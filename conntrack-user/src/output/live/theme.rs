@@ -10,10 +10,36 @@ use crate::model::{alert::AlertStatus, record::Verdict};
 pub enum Palette {
     /// None: only bold, reverse video and patterns.
     Mono,
-    /// The sixteen standard colours, as configured by the user.
+    /// Of the sixteen standard colours, those that are legible on dark and on light.
     Ansi,
-    /// 256 colours.
+    /// Of 256 colours, those for a dark background.
     Rich,
+    /// Of 256 colours, those for a light background.
+    Light,
+}
+
+/// What the user asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ThemeChoice {
+    /// What the terminal says it can show.
+    #[default]
+    Auto,
+    /// These colours, whatever it says.
+    Palette(Palette),
+}
+
+impl ThemeChoice {
+    /// The choice that a configuration calls so.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        match name {
+            "dark" => Self::Palette(Palette::Rich),
+            "light" => Self::Palette(Palette::Light),
+            "16" => Self::Palette(Palette::Ansi),
+            "none" => Self::Palette(Palette::Mono),
+            _ => Self::Auto,
+        }
+    }
 }
 
 /// The characters of a terminal.
@@ -52,7 +78,12 @@ impl Theme {
             palette: if set("NO_COLOR").is_some() || term == "dumb" || term.starts_with("vt") {
                 Palette::Mono
             } else if term.contains("256color") || set("COLORTERM").is_some() {
-                Palette::Rich
+                // Some terminals tell the colours of text and background, by their numbers among sixteen.
+                let background = set("COLORFGBG");
+                match background.as_deref().and_then(|all| all.rsplit(';').next()) {
+                    Some("7" | "15") => Palette::Light,
+                    _ => Palette::Rich,
+                }
             } else {
                 Palette::Ansi
             },
@@ -65,11 +96,12 @@ impl Theme {
         }
     }
 
-    fn pick(self, ansi: Color, rich: u8) -> Style {
+    fn pick(self, ansi: Color, dark: u8, light: u8) -> Style {
         match self.palette {
             Palette::Mono => Style::new(),
             Palette::Ansi => Style::new().fg(ansi),
-            Palette::Rich => Style::new().fg(Color::Indexed(rich)),
+            Palette::Rich => Style::new().fg(Color::Indexed(dark)),
+            Palette::Light => Style::new().fg(Color::Indexed(light)),
         }
     }
 
@@ -78,8 +110,7 @@ impl Theme {
     pub fn muted(self) -> Style {
         match self.palette {
             Palette::Mono => Style::new().add_modifier(Modifier::DIM),
-            Palette::Ansi => Style::new().fg(Color::DarkGray),
-            Palette::Rich => Style::new().fg(Color::Indexed(245)),
+            _ => self.pick(Color::DarkGray, 245, 242),
         }
     }
 
@@ -87,15 +118,16 @@ impl Theme {
     #[must_use]
     pub fn rule(self) -> Style {
         match self.palette {
-            Palette::Rich => Style::new().fg(Color::Indexed(240)),
-            _ => self.muted(),
+            Palette::Mono => self.muted(),
+            _ => self.pick(Color::DarkGray, 240, 248),
         }
     }
 
     /// Names of panels, charts and hosts.
     #[must_use]
     pub fn title(self) -> Style {
-        self.pick(Color::Cyan, 80).add_modifier(Modifier::BOLD)
+        self.pick(Color::LightBlue, 80, 24)
+            .add_modifier(Modifier::BOLD)
     }
 
     /// Important numbers.
@@ -107,25 +139,27 @@ impl Theme {
     /// Keys that can be pressed.
     #[must_use]
     pub fn key(self) -> Style {
-        self.pick(Color::Yellow, 179)
+        self.pick(Color::Magenta, 179, 94)
     }
 
     /// Everything is as it should be.
     #[must_use]
     pub fn good(self) -> Style {
-        self.pick(Color::Green, 71)
+        self.pick(Color::Green, 71, 28)
     }
 
-    /// Something to look at.
+    /// Something to look at. Of the sixteen colours yellow is not legible on white.
     #[must_use]
     pub fn warning(self) -> Style {
-        self.pick(Color::Yellow, 214).add_modifier(Modifier::BOLD)
+        self.pick(Color::LightMagenta, 214, 130)
+            .add_modifier(Modifier::BOLD)
     }
 
     /// Critical states.
     #[must_use]
     pub fn critical(self) -> Style {
-        self.pick(Color::LightRed, 203).add_modifier(Modifier::BOLD)
+        self.pick(Color::LightRed, 203, 160)
+            .add_modifier(Modifier::BOLD)
     }
 
     /// Critical states that must not be missed.
@@ -137,7 +171,7 @@ impl Theme {
                 .fg(Color::White)
                 .bg(Color::Red)
                 .add_modifier(Modifier::BOLD),
-            Palette::Rich => Style::new()
+            Palette::Rich | Palette::Light => Style::new()
                 .fg(Color::Indexed(231))
                 .bg(Color::Indexed(160))
                 .add_modifier(Modifier::BOLD),
@@ -153,16 +187,16 @@ impl Theme {
     /// The style of a dimension.
     #[must_use]
     pub fn colour(self, colour: Colour) -> Style {
-        let (ansi, rich) = match colour {
-            Colour::Green => (Color::LightGreen, 78),
-            Colour::Blue => (Color::LightBlue, 75),
-            Colour::Violet => (Color::LightMagenta, 176),
-            Colour::Yellow => (Color::Yellow, 220),
-            Colour::Purple => (Color::Magenta, 170),
-            Colour::Red => (Color::LightRed, 203),
-            Colour::Orange => (Color::LightYellow, 214),
+        let (ansi, dark, light) = match colour {
+            Colour::Green => (Color::Green, 78, 28),
+            Colour::Blue => (Color::LightBlue, 75, 25),
+            Colour::Violet => (Color::LightMagenta, 176, 97),
+            Colour::Yellow => (Color::Cyan, 220, 136),
+            Colour::Purple => (Color::Magenta, 170, 127),
+            Colour::Red => (Color::LightRed, 203, 160),
+            Colour::Orange => (Color::Red, 214, 166),
         };
-        self.pick(ansi, rich)
+        self.pick(ansi, dark, light)
     }
 
     /// The style of an alert's status.
@@ -241,43 +275,4 @@ pub fn ascii_of(symbol: &str) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn detect(ascii: bool, variables: &[(&str, &str)]) -> (Palette, Glyphs) {
-        let theme = Theme::detect(ascii, &|name| {
-            let found = variables.iter().find(|(n, _)| *n == name);
-            found.map(|(_, value)| (*value).to_owned())
-        });
-        (theme.palette, theme.glyphs)
-    }
-
-    #[test]
-    fn the_theme_follows_the_environment() {
-        let utf8 = ("LANG", "C.UTF-8");
-        let check = |variables: &[(&str, &str)], expected| {
-            assert_eq!(detect(false, variables), expected, "{variables:?}");
-        };
-        check(&[("TERM", "xterm"), utf8], (Palette::Ansi, Glyphs::Braille));
-        check(
-            &[("TERM", "xterm-256color"), utf8],
-            (Palette::Rich, Glyphs::Braille),
-        );
-        check(
-            &[("TERM", "xterm-256color"), utf8, ("NO_COLOR", "1")],
-            (Palette::Mono, Glyphs::Braille),
-        );
-        check(
-            &[("TERM", "xterm"), utf8, ("NO_COLOR", "")],
-            (Palette::Ansi, Glyphs::Braille),
-        );
-        check(&[("TERM", "linux"), utf8], (Palette::Ansi, Glyphs::Ascii));
-        check(&[("TERM", "vt100"), utf8], (Palette::Mono, Glyphs::Braille));
-        check(
-            &[("TERM", "xterm"), ("LANG", "C.UTF-8"), ("LC_ALL", "C")],
-            (Palette::Ansi, Glyphs::Ascii),
-        );
-        check(&[], (Palette::Ansi, Glyphs::Ascii));
-        assert_eq!(detect(true, &[utf8]).1, Glyphs::Ascii);
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! Recordings: what is recorded is what is read, whatever happens to the file.
 
+mod held;
 mod hostile;
 mod storing;
 

@@ -5,7 +5,7 @@ use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 use crate::{
     model::history::time::Nanos,
     output::{
-        format::{axis, clock},
+        format::axis,
         live::{
             app::App,
             panels::{chart_shape::ChartShape, pieces},
@@ -34,7 +34,7 @@ pub(super) fn draw(app: &App, area: Rect, shape: ChartShape, buffer: &mut Buffer
     while time < window.end() {
         let at = i128::from(time - window.start) * i128::from(plot.width) / i128::from(span.max(1));
         let x = plot.x + u16::try_from(at).unwrap_or(0);
-        let text = format!("╷{}", clock::digits(time, digits));
+        let text = format!("╷{}", app.clock(time, digits));
         let width = u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
         // A label that does not fit is left out, but not its tick.
         let text = if x + width <= plot.right() {

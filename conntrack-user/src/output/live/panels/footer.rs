@@ -4,33 +4,60 @@ use ratatui::{
     buffer::Buffer,
     layout::Rect,
     text::{Line, Span},
+    widgets::{Clear, Widget as _},
 };
 
 use crate::{
+    keyboard::actions::Action,
     output::{
         format::duration,
         live::{
             app::App,
+            keys,
             panels::pieces,
             state::{Measure, ScreenLayout},
         },
     },
-    text::Plain,
+    text::{Plain, Text},
 };
 
+/// Keys with a word for what they do: those of actions, or others.
+type FooterKeys = (&'static [Action], &'static str, &'static str);
+
 /// The most useful keys, in order.
-const KEYS: [(&str, &str); 11] = [
-    ("q", "quit"),
-    ("?", "help"),
-    ("space", "pause"),
-    ("←→", "scroll"),
-    ("+-", "zoom"),
-    ("1-6", "chart"),
-    ("/", "filter"),
-    ("l", "layout"),
-    ("m", "peaks"),
-    ("c", "checks"),
-    ("b", "burst"),
+const KEYS: [FooterKeys; 14] = [
+    (&[Action::CloseOrQuit], "", "quit"),
+    (&[Action::Help], "", "help"),
+    (&[Action::Pause], "", "pause"),
+    (&[Action::Back, Action::Forward], "", "scroll"),
+    (&[Action::ZoomIn, Action::ZoomOut], "", "zoom"),
+    (&[], "1-6", "chart"),
+    (&[Action::Filter], "", "filter"),
+    (&[Action::Layout], "", "layout"),
+    (&[Action::Talkers], "", "talkers"),
+    (&[Action::Events], "", "events"),
+    (&[Action::Write], "", "write"),
+    (&[Action::Measure], "", "peaks"),
+    (&[Action::Checks], "", "checks"),
+    (&[Action::PreviousBurst], "", "burst"),
+];
+
+/// What comes after the first three in a recording.
+const RECORDING_KEYS: [FooterKeys; 3] = [
+    (&[Action::Step], "", "step"),
+    (&[Action::Resume], "", "go on"),
+    (&[Action::Slower, Action::Faster], "", "speed"),
+];
+
+/// The keys while the cursor is in a list.
+const LIST_KEYS: [FooterKeys; 7] = [
+    (&[], "Esc", "back"),
+    (&[], "↑↓", "move"),
+    (&[], "Enter", "filter"),
+    (&[], "y", "copy"),
+    (&[], "s", "sort"),
+    (&[], "←→", "next list"),
+    (&[Action::Help], "", "help"),
 ];
 
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
@@ -55,22 +82,37 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         pieces::line(buffer, area, &line);
         return;
     }
+    if let Some(hint) = &app.view.hint {
+        tell(app, hint, area, buffer);
+        return;
+    }
     let mut state = vec![format!(" {}", duration::window(app.view.span()))];
     if app.view.measure == Measure::Peak {
         state.push("peaks".to_owned());
     }
     match app.view.layout {
-        ScreenLayout::Overview => {}
+        ScreenLayout::Overview | ScreenLayout::Lists => {}
         ScreenLayout::Charts => state.push("charts".to_owned()),
         ScreenLayout::Events => state.push("events".to_owned()),
     }
+    state.extend(app.view.playback.as_ref().map(Text::to_string));
     let rest = pieces::at_right(
         buffer,
         area,
         &Line::styled(state.join(" · "), theme.muted()),
     );
     let mut line = Line::default();
-    for (key, does) in KEYS {
+    let (first, others) = KEYS.split_at(3);
+    let keys: Vec<&FooterKeys> = match (&app.view.cursor, &app.view.playback) {
+        (Some(_), _) => LIST_KEYS.iter().collect(),
+        (None, Some(_)) => first.iter().chain(&RECORDING_KEYS).chain(others).collect(),
+        (None, None) => KEYS.iter().collect(),
+    };
+    for (actions, fixed, does) in keys {
+        let key = format!("{}{fixed}", keys::first_keys(&app.bindings, actions));
+        if key.is_empty() {
+            continue;
+        }
         let separator = if line.width() == 0 { "" } else { "  " };
         if line.width() + separator.len() + key.chars().count() + 1 + does.len()
             > usize::from(rest.width)
@@ -82,4 +124,19 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         line.push_span(Span::styled(format!(" {does}"), theme.muted()));
     }
     pieces::line(buffer, rest, &line);
+}
+
+/// What the user is told, over the rows above where it needs more than one.
+fn tell(app: &App, hint: &Text, area: Rect, buffer: &mut Buffer) {
+    let lines = pieces::wrapped(&hint.to_string(), area.width.into(), app.theme.strong());
+    let above = area.y - buffer.area.y;
+    let more = u16::try_from(lines.len().saturating_sub(1)).unwrap_or(above);
+    let more = more.min(above);
+    let place = Rect {
+        y: area.y - more,
+        height: area.height + more,
+        ..area
+    };
+    Clear.render(place, buffer);
+    pieces::lines(buffer, place, &lines);
 }

@@ -11,7 +11,7 @@ use crate::{
     model::{alert::AlertStatus, history::samples::SamplePoint},
     output::{
         format::{
-            clock, duration,
+            duration,
             number::{UNAVAILABLE, decimal, optional, percent},
         },
         live::{app::App, panels::pieces, theme::Theme},
@@ -97,7 +97,7 @@ fn extras(app: &App, point: &SamplePoint) -> Vec<Span<'static>> {
     }
     // The alert is evaluated and notified with delays of its own.
     if let Some((notified, until)) = point.held {
-        let text = format!("{notified} held until {}", clock::digits(until, 0));
+        let text = format!("{notified} held until {}", app.clock(until, 0));
         extras.push(Span::styled(text, app.theme.muted()));
     } else if let Some(alert) = point.full_alert.filter(|_| point.is_full)
         && alert != AlertStatus::Critical

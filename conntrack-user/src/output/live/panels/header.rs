@@ -9,10 +9,7 @@ use ratatui::{
 use crate::{
     model::{history::instance::InstanceHistory, overhead::Overhead, record::Verdict},
     output::{
-        format::{
-            clock,
-            number::{UNAVAILABLE, compact, percent},
-        },
+        format::number::{UNAVAILABLE, compact, percent},
         live::{app::App, panels::pieces, theme::Theme},
     },
     text::Text,
@@ -128,17 +125,18 @@ fn right(app: &App, width: u16) -> Line<'static> {
     }
     let time = app.end();
     if app.view.at.is_some() {
-        let text = format!(" PAUSED {} ", clock::digits(time, 3));
+        let text = format!(" PAUSED {} ", app.clock(time, 3));
         line.push_span(Span::styled(text, theme.chosen()));
     } else if app.history.summary().is_some() {
         line.push_span(Span::styled(" END ", theme.chosen()));
     } else if app.history.last().is_some() {
         line.push_span(Span::styled(
-            format!(" {}", clock::digits(time, 0)),
+            format!(" {}", app.clock(time, 0)),
             theme.strong(),
         ));
-        if width >= 100 {
-            line.push_span(Span::styled(" UTC", theme.muted()));
+        if width >= 100 || app.view.local_time {
+            let zone = format!(" {}", app.zone_name());
+            line.push_span(Span::styled(zone, theme.muted()));
         }
     }
     line

@@ -6,11 +6,12 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use crate::output::live::{app::App, keys::HELP, panels::popup};
+use crate::output::live::{app::App, keys, panels::popup};
 
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
-    let lines: Vec<Line<'_>> = HELP
-        .iter()
+    let help = keys::help(&app.bindings, app.view.playback.is_some());
+    let lines: Vec<Line<'_>> = help
+        .into_iter()
         .map(|help| {
             Line::from(vec![
                 Span::styled(format!("{:<14}", help.keys), app.theme.key()),

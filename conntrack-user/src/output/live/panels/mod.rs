@@ -12,6 +12,7 @@ mod footer;
 mod gauge;
 mod header;
 mod help;
+mod hit;
 mod instances;
 mod messages;
 mod pieces;
@@ -20,13 +21,17 @@ mod ribbon;
 mod top;
 mod verdict;
 
-use ratatui::{buffer::Buffer, layout::Rect};
+use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
+pub use self::hit::{Hit, hit};
 use self::{chart_shape::ChartShape, chart_views::ChartViews};
-use crate::output::live::{
-    app::App,
-    layout::{Areas, LayoutInput, areas},
-    state::Overlay,
+use crate::{
+    model::kernel::charts::CHARTS,
+    output::live::{
+        app::App,
+        layout::{Areas, LayoutInput, areas},
+        state::Overlay,
+    },
 };
 
 /// Draws everything.
@@ -34,18 +39,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let messages = messages::lines(app);
     let verdict = verdict::lines(app, area.width);
     let active = folded::active(app);
-    let wanted = LayoutInput {
-        messages: u16::try_from(messages.len()).unwrap_or(u16::MAX),
-        verdict: u16::try_from(verdict.len()).unwrap_or(u16::MAX),
-        active,
-        layout: app.view.layout,
-        focus: app.view.focus,
-        top: app
-            .instance()
-            .is_some_and(|instance| instance.tops(app.end()).exist()),
-        instances: app.names().len(),
-    };
-    let areas = areas(area, &wanted);
+    let areas = areas_of(app, area, &messages, &verdict, active);
     header::draw(app, areas.header, buffer);
     gauge::draw(app, areas.gauge, buffer);
     pieces::lines(buffer, areas.messages, &messages);
@@ -72,6 +66,28 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         Some(Overlay::Instances(cursor)) => instances::choose(app, under, buffer, cursor),
         None => {}
     }
+}
+
+/// Where everything is, with these messages, this verdict, and these charts that have something to show.
+fn areas_of(
+    app: &App,
+    area: Rect,
+    messages: &[Line<'_>],
+    verdict: &[Line<'_>],
+    active: [bool; CHARTS.len()],
+) -> Areas {
+    let wanted = LayoutInput {
+        messages: u16::try_from(messages.len()).unwrap_or(u16::MAX),
+        verdict: u16::try_from(verdict.len()).unwrap_or(u16::MAX),
+        active,
+        layout: app.view.layout,
+        focus: app.view.focus,
+        top: app
+            .instance()
+            .is_some_and(|instance| instance.tops(app.end()).exist()),
+        instances: app.names().len(),
+    };
+    areas(area, &wanted)
 }
 
 fn charts(app: &App, areas: &Areas, views: &ChartViews<'_>, buffer: &mut Buffer) {

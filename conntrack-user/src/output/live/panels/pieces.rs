@@ -68,9 +68,45 @@ pub(super) fn wrapped(text: &str, width: usize, style: Style) -> Vec<Line<'stati
         .collect()
 }
 
+/// The first row of a list to show, so that the row under the cursor is in the middle, if there is so much before and after it.
+pub(super) fn first_shown(chosen: Option<usize>, count: usize, room: usize) -> usize {
+    let before = chosen.unwrap_or(0).saturating_sub(room / 2);
+    before.min(count.saturating_sub(room))
+}
+
+/// A line under the cursor, over the whole width.
+pub(super) fn chosen<'a>(app: &App, mut line: Line<'a>, width: u16) -> Line<'a> {
+    let rest = usize::from(width).saturating_sub(line.width());
+    line.push_span(Span::raw(" ".repeat(rest)));
+    // One style for all: colours of parts are hard to read when they are reversed.
+    for span in &mut line.spans {
+        span.style = app.theme.chosen();
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_row_under_the_cursor_is_shown() {
+        for (chosen, count, room, first) in [
+            (0, 10, 4, 0),
+            (2, 10, 4, 0),
+            (5, 10, 4, 3),
+            (9, 10, 4, 6),
+            (2, 3, 4, 0),
+            (9, 10, 1, 9),
+            (0, 0, 0, 0),
+        ] {
+            assert_eq!(
+                first_shown(Some(chosen), count, room),
+                first,
+                "{chosen} of {count}"
+            );
+        }
+    }
 
     #[test]
     fn lines_break_at_blanks() {

@@ -9,7 +9,7 @@ use ratatui::{
 
 use crate::output::live::{app::App, panels::pieces};
 
-/// Draws lines in a centered box, as large as needed and possible.
+/// Draws lines in a centered box, as large as needed and possible, from the line that was scrolled to.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer, title: &str, lines: &[Line<'_>]) {
     let widest = lines.iter().map(Line::width).max().unwrap_or(0);
     let size = |n: usize, most: u16| u16::try_from(n).unwrap_or(u16::MAX).min(most);
@@ -36,5 +36,6 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer, title: &str, line
         width: inside.width.saturating_sub(2),
         ..inside
     };
-    pieces::lines(buffer, inside, lines);
+    let last = lines.len().saturating_sub(inside.height.into());
+    pieces::lines(buffer, inside, &lines[app.view.popup_line.min(last)..]);
 }

@@ -11,10 +11,7 @@ use crate::{
         record::{InstanceVerdict, Loss, Severity},
         verdict::{Sentence, Topic, sentences},
     },
-    output::{
-        format::clock,
-        live::{app::App, panels::pieces, theme::Theme},
-    },
+    output::live::{app::App, panels::pieces, theme::Theme},
 };
 
 /// The sentences about the shown instance at the end of the window, wrapped to this width; then one about the worst of the others,
@@ -23,9 +20,7 @@ pub(super) fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
     let said = app.instance().and_then(|i| i.said_at(app.end()));
     let mut lines = Vec::new();
     if let Some(said) = said {
-        for sentence in sentences(&said.facts, &|time, digits| {
-            clock::digits(nanos(time), digits)
-        }) {
+        for sentence in said_in(app, said) {
             let style = style(app.theme, said, &sentence);
             let text = sentence.text.to_string();
             lines.extend(pieces::wrapped(&text, width.into(), style));
@@ -33,6 +28,11 @@ pub(super) fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
     }
     lines.extend(elsewhere(app, said));
     lines
+}
+
+/// The sentences, with times in the zone that is shown.
+fn said_in(app: &App, said: &InstanceVerdict) -> Vec<Sentence> {
+    sentences(&said.facts, &|time, digits| app.clock(nanos(time), digits))
 }
 
 /// The first sentence about the worst of the other instances, if it is worse than the one that is shown.
@@ -43,7 +43,7 @@ fn elsewhere(app: &App, said: Option<&InstanceVerdict>) -> Option<Line<'static>>
     if worst.severity <= shown.max(Severity::Unknown) {
         return None;
     }
-    let first = worst.sentences.first()?;
+    let first = &said_in(app, worst).into_iter().next()?.text;
     let text = format!("{}: {first} (i to go there)", worst.instance);
     Some(Line::styled(text, severe(app.theme, worst.severity)))
 }

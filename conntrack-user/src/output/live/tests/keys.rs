@@ -1,16 +1,18 @@
 //! Tests of key bindings.
 
 use crate::{
+    keyboard::actions::Action,
     model::{history::time::nanos, record::Record},
     output::live::{
         Input, ViewRequest,
         state::{Measure, SPANS, ScreenLayout},
     },
 };
+use jiff::tz::TimeZone;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::output::live::tests::stage::{
-    RICH, app, filling, more, press, recording, several, time, type_text,
+    RICH, app, filling, more, press, recording, screen, several, time, type_text,
 };
 
 #[test]
@@ -189,4 +191,70 @@ fn only_changes_request_a_redraw() {
     assert!(!app.take_dirty());
     press(&mut app, KeyCode::Char('m'));
     assert!(app.take_dirty());
+}
+
+#[test]
+fn times_are_local_if_the_zone_is_known() {
+    let mut app = filling();
+    press(&mut app, KeyCode::Char('u'));
+    assert!(!app.view.local_time);
+    assert!(screen(&app, 100, 30).contains("the local time zone is not known"));
+    app.local = Some(TimeZone::fixed(jiff::tz::offset(2)));
+    press(&mut app, KeyCode::Char('u'));
+    let shown = screen(&app, 80, 24);
+    assert!(shown.contains(" 16:52:10 +02"), "{shown}");
+    assert!(!shown.contains("14:52"), "{shown}");
+    press(&mut app, KeyCode::Char('u'));
+    let shown = screen(&app, 100, 30);
+    assert!(shown.contains(" 14:52:10 UTC"), "{shown}");
+}
+
+#[test]
+fn a_recording_is_played_by_keys_and_a_kernel_is_not() {
+    let mut app = filling();
+    press(&mut app, KeyCode::Char('s'));
+    assert_eq!(app.take_request(), None);
+    app.update(Input::Playback("at once".into()));
+    for (key, action) in [
+        ('s', Action::Step),
+        ('g', Action::Resume),
+        ('<', Action::Slower),
+        ('>', Action::Faster),
+    ] {
+        press(&mut app, KeyCode::Char(key));
+        assert_eq!(app.take_request(), Some(ViewRequest::Play(action)));
+    }
+}
+
+#[test]
+fn keys_are_those_that_are_bound() {
+    let mut app = filling();
+    assert_eq!(app.bindings.bind(Action::Write, "f2"), Ok(()));
+    press(&mut app, KeyCode::Char('w'));
+    assert_eq!(app.take_request(), None);
+    press(&mut app, KeyCode::F(2));
+    assert_eq!(app.take_request(), Some(ViewRequest::Write));
+    let shown = screen(&app, 160, 40);
+    assert!(shown.contains("F2 write"), "{shown}");
+}
+
+#[test]
+fn what_does_not_fit_into_a_popup_is_scrolled_to() {
+    let mut app = filling();
+    press(&mut app, KeyCode::Char('?'));
+    let shown = |app: &crate::output::live::App| {
+        let screen = screen(app, 80, 14);
+        (
+            screen.contains(" quit "),
+            screen.contains("suspend; redraw"),
+        )
+    };
+    assert_eq!(shown(&app), (true, false));
+    for _ in 0..3 {
+        press(&mut app, KeyCode::PageDown);
+    }
+    assert_eq!(shown(&app), (false, true));
+    // It opens at its start.
+    type_text(&mut app, "??");
+    assert_eq!(shown(&app), (true, false));
 }

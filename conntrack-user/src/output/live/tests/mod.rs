@@ -5,6 +5,7 @@
 
 mod answers;
 mod keys;
+mod lists;
 mod screens;
 mod sizes;
 mod stage;

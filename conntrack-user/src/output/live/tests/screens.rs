@@ -133,6 +133,51 @@ fn layouts() {
 }
 
 #[test]
+fn the_cursor_in_lists() {
+    let mut records = recording();
+    records.extend(more());
+    let mut app = app(RICH, records);
+    press(&mut app, KeyCode::Char('t'));
+    press(&mut app, KeyCode::Down);
+    assert_snapshot!("talkers-80x24", screen(&app, 80, 24));
+    press(&mut app, KeyCode::Char('e'));
+    press(&mut app, KeyCode::PageDown);
+    press(&mut app, KeyCode::PageDown);
+    assert_snapshot!("events-120x40", screen(&app, 120, 40));
+}
+
+#[test]
+fn a_recording_has_its_keys_on_the_bottom_line_and_in_the_help() {
+    let mut app = filling();
+    app.update(crate::output::live::Input::Playback("×2".into()));
+    press(&mut app, KeyCode::Char('?'));
+    assert_snapshot!("help-of-a-recording-80x24", screen(&app, 80, 24));
+}
+
+#[test]
+fn what_is_told_may_need_several_rows() {
+    let mut app = filling();
+    app.update(crate::output::live::Input::Told(
+        "wrote something with a name that is long ".repeat(3).into(),
+    ));
+    let shown = screen(&app, 60, 16);
+    let rows: Vec<&str> = shown.lines().skip(13).collect();
+    assert_eq!(
+        rows,
+        [
+            "wrote something with a name that is long wrote something",
+            "with a name that is long wrote something with a name that is",
+            "long"
+        ]
+    );
+    // It is among the events afterwards.
+    press(&mut app, KeyCode::Char('l'));
+    press(&mut app, KeyCode::Char('l'));
+    let shown = screen(&app, 120, 40);
+    assert!(shown.contains("note          wrote something"), "{shown}");
+}
+
+#[test]
 fn help_and_checks() {
     let mut app = filling();
     press(&mut app, KeyCode::Char('?'));

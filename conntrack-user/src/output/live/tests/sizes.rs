@@ -5,7 +5,10 @@ use crate::output::live::{
     theme::{Glyphs, Palette, Theme},
 };
 use proptest::prelude::*;
-use ratatui::crossterm::event::{KeyCode, KeyEvent};
+use ratatui::{
+    crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind},
+    layout::Rect,
+};
 
 use crate::output::live::tests::stage::{app, buffer, more, recording, several};
 
@@ -18,9 +21,13 @@ fn every_size_is_drawn() {
         glyphs: Glyphs::Braille,
     };
     let mut app = app(theme, records);
-    for key in ["", "2", "0l", "l", "l?", "c", "i"] {
+    for key in ["", "2", "0l", "l", "t", "\t", "es", "l?", "c", "i"] {
         for c in key.chars() {
-            app.update(Input::Key(KeyEvent::from(KeyCode::Char(c))));
+            let code = match c {
+                '\t' => KeyCode::Tab,
+                c => KeyCode::Char(c),
+            };
+            app.update(Input::Key(KeyEvent::from(code)));
         }
         for width in (1..90).step_by(4).chain([2, 3, 160, 240, 400]) {
             for height in (1..40).step_by(4).chain([2, 3, 80]) {
@@ -63,8 +70,23 @@ proptest! {
         records.extend(more());
         let theme = Theme { palette: Palette::Mono, glyphs };
         let mut app = app(theme, records);
-        for key in keys {
+        for (i, key) in keys.into_iter().enumerate() {
             app.update(Input::Key(KeyEvent::from(key)));
+            buffer(&app, width, height);
+            // A mouse goes over the screen meanwhile.
+            let kind = [
+                MouseEventKind::Down(MouseButton::Left),
+                MouseEventKind::ScrollDown,
+                MouseEventKind::ScrollUp,
+            ][i % 3];
+            let at = i as u16 * 37;
+            let event = MouseEvent {
+                kind,
+                column: at % width,
+                row: at % height,
+                modifiers: KeyModifiers::NONE,
+            };
+            app.update(Input::Mouse(event, Rect::new(0, 0, width, height)));
             buffer(&app, width, height);
         }
     }
