@@ -134,8 +134,14 @@ fn what_was_written_is_named_on_the_terminal_afterwards() -> Result<()> {
         .filter(|line| !line.starts_with("{\"type\":\"verdict\""))
         .collect();
     for (written, read) in without.iter().zip(original.lines()) {
-        let written: serde_json::Value = serde_json::from_str(written)?;
+        let mut written: serde_json::Value = serde_json::from_str(written)?;
         let read: serde_json::Value = serde_json::from_str(read)?;
+        // The original is older than this field.
+        if let Some(written) = written.as_object_mut()
+            && read["entries_per_s"].is_null()
+        {
+            written.remove("entries_per_s");
+        }
         ensure!(written == read, "{written}\n{read}");
     }
     ensure!(
