@@ -6,7 +6,7 @@ use conntrack_ebpf::{ProbeCounter, fields};
 use super::*;
 use crate::probes::{
     error::AttachError,
-    facts::{FactError, NoFentry, Support},
+    facts::{FactError, FentryTargets, NoFentry, Support},
     offsets::{FentryTarget, TypesError},
 };
 
@@ -238,13 +238,13 @@ fn by(plan: &Plan, fentry: bool) -> Vec<&str> {
 }
 
 /// What the kernel's types have of these functions.
-fn targets<const N: usize>(functions: [&'static str; N]) -> Result<Vec<FentryTarget>, NoFentry> {
+fn targets<const N: usize>(functions: [&'static str; N]) -> Result<FentryTargets, NoFentry> {
     let target = |function| FentryTarget {
         function,
         id: 1,
         in_module: true,
     };
-    Ok(functions.map(target).to_vec())
+    Ok(functions.map(target).to_vec().into())
 }
 
 fn reported(plan: &Plan) -> crate::reading::probes::Probes {
