@@ -372,6 +372,31 @@ fn names_with_thinltos_hash_are_taken() {
 }
 
 #[test]
+fn a_kernel_of_clangs_gets_every_probe() {
+    let plan = on(include_str!(
+        "../../../../tests/fixtures/kallsyms/thinlto-6.12"
+    ));
+    assert_eq!(missing(&plan), "");
+    let points = plan.attachments();
+    let with_a_hash: Vec<_> = points.filter(|a| a.symbol.contains(".llvm.")).collect();
+    assert!(
+        with_a_hash
+            .iter()
+            .all(|a| a.function == "__nf_conntrack_alloc")
+            && !with_a_hash.is_empty(),
+        "{with_a_hash:?}"
+    );
+    // The callers of __nf_conntrack_hash_insert, which is inlined.
+    let functions = functions(&plan);
+    assert!(!functions.contains(&"__nf_conntrack_hash_insert"));
+    let insertions = ["__nf_conntrack_confirm", "nf_conntrack_hash_check_insert"];
+    assert!(
+        functions.windows(2).any(|pair| pair == insertions),
+        "{functions:?}"
+    );
+}
+
+#[test]
 fn functions_that_the_compiler_has_inlined_or_changed_are_named() {
     // Without __nf_conntrack_hash_insert; both of its callers are there.
     let cos = on(include_str!("../../../../tests/fixtures/kallsyms/cos"));

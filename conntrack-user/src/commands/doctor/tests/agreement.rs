@@ -98,6 +98,9 @@ const ATTACHING: &[Case] = &[
     ("ThinLTO", |host| {
         host.write("proc/kallsyms", kallsyms("thinlto"));
     }),
+    ("ThinLTO of 6.12", |host| {
+        host.write("proc/kallsyms", kallsyms("thinlto-6.12"));
+    }),
     ("ThinLTO, whose hash the kernel ignores", |host| {
         host.write("proc/kallsyms", kallsyms("thinlto"));
         host.finds_renamed_functions();
