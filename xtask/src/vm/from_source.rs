@@ -75,12 +75,12 @@ const fn needed(program: &'static str, package: &'static str) -> Needed {
 
 /// A kernel to be built: of a series, in a flavour.
 #[derive(Debug)]
-pub(super) struct Wanted<'a> {
+pub(super) struct SourceKernel<'a> {
     series: &'a str,
     flavour: &'static Flavour,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> SourceKernel<'a> {
     /// Reads a name such as `6.12-built-in`: a series of two numbers, and a flavour.
     pub(super) fn parse(spec: &'a str) -> Option<Self> {
         let number =
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn names_of_kernels_that_are_built() {
-        let name = |spec| Wanted::parse(spec).map(|w| (w.series, w.flavour.suffix));
+        let name = |spec| SourceKernel::parse(spec).map(|w| (w.series, w.flavour.suffix));
         assert_eq!(name("6.12-built-in"), Some(("6.12", "-built-in")));
         assert_eq!(name("6.12-thinlto"), Some(("6.12", "-thinlto")));
         for other in [

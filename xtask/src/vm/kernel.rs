@@ -42,7 +42,7 @@ impl Kernel {
             })?;
             return Self::in_tree(&tree, architecture);
         }
-        if let Some(wanted) = from_source::Wanted::parse(spec) {
+        if let Some(wanted) = from_source::SourceKernel::parse(spec) {
             if architecture != Architecture::Amd64 {
                 bail!(
                     "--kernel {spec}: kernels are built for {} only",
