@@ -4,19 +4,20 @@ mod host;
 mod privileges;
 #[cfg(test)]
 pub(crate) mod simulated;
+mod trampolines;
 
 use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
-use aya::programs::ProgramError;
 use conntrack_ebpf::table;
 use thiserror::Error;
 
-pub use self::host::{Host, KernelAnswers};
 use self::privileges::Privileges;
+pub use self::{
+    host::{Host, KernelAnswers},
+    trampolines::{FentryTargets, NoFentry},
+};
 
 use super::{
-    error::chain,
-    fentry::FentryError,
     kallsyms::Symbols,
     object::OBJECT,
     offsets::{FentryTarget, FieldOffsets, TypesError},
@@ -110,38 +111,6 @@ impl FactError {
     }
 }
 
-/// Why no program is attached by fentry.
-#[derive(Clone, Debug, Error)]
-pub enum NoFentry {
-    /// None of the functions is in the kernel's types.
-    #[error("the kernel has no type information of nf_conntrack (CONFIG_DEBUG_INFO_BTF_MODULES)")]
-    NoFunctions,
-    /// The kernel's types cannot be read.
-    #[error(transparent)]
-    Types(TypesError),
-    /// This process may not load programs, so that the kernel was not asked.
-    #[error("no program can be loaded here")]
-    NotAllowed,
-    /// This process may not have the type information of modules.
-    #[error("it takes CAP_SYS_ADMIN where nf_conntrack is a module")]
-    NotAdmin,
-    /// The kernel does not support fentry.
-    #[error("this kernel has no trampolines for programs")]
-    NoTrampolines,
-    /// The kernel refused the program that tests whether fentry works.
-    #[error("the kernel refuses it: {}", chain(.0.as_ref()))]
-    Refused(Arc<ProgramError>),
-    /// The user asked for kprobes.
-    #[error("turned off with --no-fentry")]
-    TurnedOff,
-    /// The kernel's types do not have this function.
-    #[error("the kernel's type information does not have the function")]
-    NoFunction,
-    /// The kernel refused a program, though it should have run it.
-    #[error(transparent)]
-    Attach(Arc<FentryError>),
-}
-
 /// What the host offers for probing nf_conntrack.
 #[derive(Clone, Debug)]
 pub struct HostFacts {
@@ -162,7 +131,7 @@ pub struct HostFacts {
     /// Offsets of the kernel fields that programs read.
     pub offsets: Result<FieldOffsets, TypesError>,
     /// The functions that fentry can be used on, at least one; or why it cannot be used.
-    pub fentry: Result<Vec<FentryTarget>, NoFentry>,
+    pub fentry: Result<FentryTargets, NoFentry>,
     /// Functions that are to be probed by kprobe nevertheless.
     pub without_fentry: Vec<String>,
     /// Functions that are left to their alternatives.
@@ -207,13 +176,14 @@ impl HostFacts {
         let functions = Vec::from_iter(functions);
         let privileges = Privileges::of(host);
         let conntrack = conntrack(host);
-        let (offsets, fentry) = types(host, &functions, &privileges);
+        let symbols = symbols(host, &functions, &conntrack);
+        let (offsets, fentry) = types(host, &functions, &symbols, &privileges);
         Self {
             kernel: host.release(),
             object: object(OBJECT),
             lockdown: lockdown(host.read("sys/kernel/security/lockdown")),
             kprobes: kprobes(host, &privileges),
-            symbols: symbols(host, &functions, &conntrack),
+            symbols,
             capabilities: privileges.probing,
             conntrack,
             offsets,
@@ -255,8 +225,7 @@ impl HostFacts {
         if self.without_fentry.iter().any(|name| name == function) {
             return Err(NoFentry::TurnedOff);
         }
-        let target = targets.iter().find(|target| target.function == function);
-        target.copied().ok_or(NoFentry::NoFunction)
+        targets.get(function)
     }
 }
 
@@ -284,42 +253,18 @@ fn symbols(host: &Host<'_>, functions: &[&str], conntrack: &Support) -> Result<S
 fn types(
     host: &Host<'_>,
     functions: &[&'static str],
+    symbols: &Result<Symbols, FactError>,
     privileges: &Privileges,
 ) -> (
     Result<FieldOffsets, TypesError>,
-    Result<Vec<FentryTarget>, NoFentry>,
+    Result<FentryTargets, NoFentry>,
 ) {
     match FieldOffsets::read(&host.path("sys/kernel/btf"), functions) {
-        Ok((offsets, targets)) => (Ok(offsets), fentry(host, targets, privileges)),
+        Ok((offsets, targets)) => {
+            let fentry = trampolines::fentry(host, targets, symbols, privileges);
+            (Ok(offsets), fentry)
+        }
         Err(reason) => (Err(reason.clone()), Err(NoFentry::Types(reason))),
-    }
-}
-
-fn fentry(
-    host: &Host<'_>,
-    targets: Vec<FentryTarget>,
-    privileges: &Privileges,
-) -> Result<Vec<FentryTarget>, NoFentry> {
-    if targets.is_empty() {
-        return Err(NoFentry::NoFunctions);
-    }
-    if matches!(privileges.probing, Support::No(_)) {
-        return Err(NoFentry::NotAllowed);
-    }
-    let targets = usable(targets, privileges.admin)?;
-    host.kernel().trampolines().map(|()| targets)
-}
-
-/// Those of the functions that this process may put trampolines on: the type information of a module takes CAP_SYS_ADMIN to have
-/// (`bpf_btf_get_fd_by_id`, `bpf_obj_get_next_id`).
-fn usable(targets: Vec<FentryTarget>, admin: bool) -> Result<Vec<FentryTarget>, NoFentry> {
-    let (in_module, built_in): (Vec<_>, Vec<_>) =
-        targets.iter().partition(|target| target.in_module);
-    match (in_module.is_empty(), built_in.is_empty()) {
-        (true, true) => Err(NoFentry::NoFunctions),
-        (false, true) if !admin => Err(NoFentry::NotAdmin),
-        (false, false) if !admin => Ok(built_in),
-        _ => Ok(targets),
     }
 }
 

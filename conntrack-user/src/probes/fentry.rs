@@ -39,7 +39,7 @@ pub enum FentryError {
     #[error("the kernel refused program {program}: {cause}{}", remark(.verifier))]
     Refused {
         /// The program's name.
-        program: &'static str,
+        program: String,
         /// The kernel's answer.
         cause: io::Error,
         /// The last thing that the verifier said; empty where it said nothing.
@@ -79,6 +79,35 @@ pub(super) struct Trampoline {
     _link: OwnedFd,
     /// Keeps the program, whose missed hits the kernel counts.
     pub(super) program: OwnedFd,
+}
+
+/// Has the kernel check a program that does nothing, for a function.
+///
+/// # Errors
+///
+/// When it refuses to, for this function.
+pub(super) fn try_load(target: FentryTarget) -> Result<(), FentryError> {
+    let types = target
+        .in_module
+        .then(|| bpf::types_of_module(MODULE))
+        .transpose()
+        .map_err(|cause| FentryError::NoModule(Arc::new(cause)))?;
+    let program = TracingProgram {
+        name: "nothing",
+        instructions: &instructions::nothing(),
+        at_return: false,
+        function: target.id,
+        types: types.as_ref(),
+    };
+    loaded(&program).map(drop)
+}
+
+fn loaded(program: &TracingProgram<'_>) -> Result<OwnedFd, FentryError> {
+    program.load().map_err(|cause| FentryError::Refused {
+        program: program.name.to_owned(),
+        verifier: program.objection(),
+        cause,
+    })
 }
 
 /// The programs of the object, ready to be loaded for functions.
@@ -137,11 +166,7 @@ impl<'a> Trampolines<'a> {
             function: target.id,
             types,
         };
-        let program = program.load().map_err(|cause| FentryError::Refused {
-            program: name,
-            verifier: program.objection(),
-            cause,
-        })?;
+        let program = loaded(&program)?;
         let link = bpf::attach(&program).map_err(FentryError::Attach)?;
         Ok(Trampoline {
             _link: link,

@@ -3,7 +3,12 @@
 pub mod namespaces;
 mod settle;
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -76,6 +81,16 @@ pub fn has_function(name: &str) -> Result<bool> {
     Ok(symbols
         .lines()
         .any(|symbol| symbol.split_whitespace().nth(2) == Some(name)))
+}
+
+/// The functions to whose names clang's ThinLTO has appended a hash, `NAME.llvm.HASH`: fentry may not find them.
+pub fn functions_with_a_hash() -> Result<BTreeSet<String>> {
+    let symbols = fs::read_to_string("/proc/kallsyms").context("read /proc/kallsyms")?;
+    let symbols = symbols
+        .lines()
+        .filter_map(|symbol| symbol.split_whitespace().nth(2));
+    let names = symbols.filter_map(|symbol| Some(symbol.split_once(".llvm.")?.0.to_owned()));
+    Ok(names.collect())
 }
 
 /// Whether the kernel has the types of nf_conntrack's functions, which fentry takes. Before 5.11 modules have none.

@@ -18,8 +18,8 @@ use crate::vm::Size;
 /// Run the tests on this machine and in guests with Debian's Linux 6.1 and 6.12.
 ///
 /// All of them run, whatever fails; a summary comes last, with the time each part took. Other kernels on request: `--kernel 5.10`,
-/// `--kernel 7`, or `--kernel 6.12-built-in`, which takes some minutes to build. So are guests with another processor, which is
-/// emulated: `--arch aarch64 --chosen`.
+/// `--kernel 7`, or `--kernel 6.12-built-in` and `--kernel 6.12-thinlto`, which take some minutes to build. So are guests with
+/// another processor, which is emulated: `--arch aarch64 --chosen`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only the tests on this machine

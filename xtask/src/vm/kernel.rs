@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{built_in, debian};
+use super::{debian, from_source};
 use crate::architecture::Architecture;
 
 /// A bootable kernel.
@@ -22,8 +22,8 @@ pub(crate) struct Kernel {
 
 impl Kernel {
     /// Finds the kernel that a user has named: a series ("6.12" is Debian's newest cloud kernel of it, "6.12-rt" the newest of
-    /// another flavour, "6.12-built-in" is built with nf_conntrack built in), the path of a .deb, or the path of a directory to
-    /// which one was unpacked. It is for this processor.
+    /// another flavour, "6.12-built-in" and "6.12-thinlto" are built from its source), the path of a .deb, or the path of a
+    /// directory to which one was unpacked. It is for this processor.
     ///
     /// # Errors
     /// When there is no such kernel, or it cannot be downloaded or unpacked.
@@ -42,19 +42,19 @@ impl Kernel {
             })?;
             return Self::in_tree(&tree, architecture);
         }
-        if let Some(series) = built_in::series(spec) {
+        if let Some(wanted) = from_source::SourceKernel::parse(spec) {
             if architecture != Architecture::Amd64 {
                 bail!(
                     "--kernel {spec}: kernels are built for {} only",
                     Architecture::Amd64
                 );
             }
-            return Self::in_tree(&built_in::tree(series)?, architecture);
+            return Self::in_tree(&wanted.tree()?, architecture);
         }
         let path = Path::new(spec);
         let metadata = fs::metadata(path).with_context(|| {
             format!(
-                "--kernel {spec}: neither a series such as 6.12 (or 6.12-amd64, 6.12-rt, 6.12-built-in) nor a .deb or its unpacked tree"
+                "--kernel {spec}: neither a series such as 6.12 (or 6.12-amd64, 6.12-rt, 6.12-built-in, 6.12-thinlto) nor a .deb or its unpacked tree"
             )
         })?;
         if metadata.is_dir() {

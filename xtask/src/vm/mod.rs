@@ -1,13 +1,13 @@
 //! `cargo xtask vm`: boots a kernel in QEMU and runs a command in it.
 //!
-//! A [`guest`] consists of a [`kernel`], from [`debian`] or [`built_in`], and an [`initramfs`], which is a [`tree`] of files with
+//! A [`guest`] consists of a [`kernel`], from [`debian`] or [`from_source`], and an [`initramfs`], which is a [`tree`] of files with
 //! the [`programs`] and [`modules`] it needs. [`qemu`] starts it, [`session`] follows it to its end, [`console`] and
 //! [`qemu_log`] find the reason of that in the logs, and [`out`] copies files out of it.
 
-mod built_in;
 mod console;
 mod debian;
 mod emulation;
+mod from_source;
 mod guest;
 mod initramfs;
 mod kernel;
@@ -47,7 +47,8 @@ use crate::toolchain::Toolchain;
 pub(crate) struct Args {
     /// The series of a Debian kernel (5.10, 6.1, 6.12; 7 for the newest of them), which is the cloud flavour
     /// unless another follows (6.12-amd64 for the generic one, 6.12-rt); 6.12-built-in to build one from
-    /// Debian's source that has nf_conntrack built in; or the path of a .deb or of a tree it was unpacked to
+    /// Debian's source that has nf_conntrack built in, 6.12-thinlto to have that done by clang with ThinLTO
+    /// (Talos); or the path of a .deb or of a tree it was unpacked to
     #[arg(long, default_value = "6.12")]
     kernel: String,
 

@@ -3,7 +3,7 @@ mod agreement;
 use conntrack_ebpf::table;
 
 use super::*;
-use crate::probes::offsets::FentryTarget;
+use crate::probes::{facts::FentryTargets, offsets::FentryTarget};
 
 /// What doctor says about fentry, on a capable host that is changed.
 fn details(change: impl FnOnce(&mut HostFacts)) -> Vec<String> {
@@ -16,15 +16,16 @@ fn details(change: impl FnOnce(&mut HostFacts)) -> Vec<String> {
 }
 
 /// All functions have type information, except one; they are in the module, or in vmlinux.
-fn all_but(without: &str, in_module: bool) -> Vec<FentryTarget> {
-    table::functions()
+fn all_but(without: &str, in_module: bool) -> FentryTargets {
+    let targets: Vec<FentryTarget> = table::functions()
         .filter(|function| function.name != without)
         .map(|function| FentryTarget {
             function: function.name,
             id: 1,
             in_module,
         })
-        .collect()
+        .collect();
+    targets.into()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use aya::{programs::ProgramType, sys::is_program_supported};
 use super::{FactError, NoFentry};
 use crate::{
     files,
-    probes::{bpf, perf_event},
+    probes::{bpf, fentry, offsets::FentryTarget, perf_event},
     source::proc_fs::ProcRoot,
 };
 
@@ -50,6 +50,9 @@ pub trait KernelAnswers {
     ///
     /// When it does not.
     fn trampolines(&self) -> Result<(), NoFentry>;
+
+    /// Whether it finds a function by the name in its type information, as it must to put a trampoline on it.
+    fn finds(&self, target: FentryTarget) -> bool;
 }
 
 /// The kernel that runs.
@@ -75,6 +78,12 @@ impl KernelAnswers for ThisKernel {
             Ok(false) => Err(NoFentry::NoTrampolines),
             Err(error) => Err(NoFentry::Refused(Arc::new(error))),
         }
+    }
+
+    fn finds(&self, target: FentryTarget) -> bool {
+        fentry::try_load(target)
+            .inspect_err(|error| log::debug!("{}: {error}", target.function))
+            .is_ok()
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use conntrack_ebpf::table;
 
 use super::{Host, HostFacts, KernelAnswers, NoFentry};
-use crate::probes::btf::tests::BtfBuilder;
+use crate::probes::{btf::tests::BtfBuilder, offsets::FentryTarget};
 
 /// All capabilities, as of root.
 const ROOT: &str = "000001ffffffffff";
@@ -26,6 +26,7 @@ struct SimulatedKernel {
     no_map: Option<i32>,
     no_perf_event: Option<i32>,
     no_trampolines: bool,
+    finds_renamed: bool,
 }
 
 impl KernelAnswers for SimulatedKernel {
@@ -46,6 +47,10 @@ impl KernelAnswers for SimulatedKernel {
             false => Ok(()),
             true => Err(NoFentry::NoTrampolines),
         }
+    }
+
+    fn finds(&self, _: FentryTarget) -> bool {
+        self.finds_renamed
     }
 }
 
@@ -133,6 +138,11 @@ impl SimulatedHost {
 
     pub(crate) fn has_no_trampolines(&mut self) {
         self.kernel.no_trampolines = true;
+    }
+
+    /// Puts trampolines on functions whose symbols are not the names in its types.
+    pub(crate) fn finds_renamed_functions(&mut self) {
+        self.kernel.finds_renamed = true;
     }
 
     /// Its /proc has processes only.

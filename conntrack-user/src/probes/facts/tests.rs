@@ -1,5 +1,6 @@
 use super::{
-    simulated::{SimulatedHost, functions},
+    simulated::{SimulatedHost, functions, kallsyms},
+    trampolines::usable,
     *,
 };
 
@@ -205,4 +206,27 @@ fn a_missing_file_of_types_is_named() {
     assert!(offsets.offset(conntrack_ebpf::fields::NET_INUM).is_ok());
     host.remove("sys/kernel/btf");
     assert!(host.facts().offsets.is_err());
+}
+
+#[test]
+fn functions_that_the_kernel_does_not_find_have_no_fentry() {
+    let mut host = SimulatedHost::capable();
+    host.write("proc/kallsyms", kallsyms("thinlto"));
+    let facts = host.facts();
+    let [renamed, plain] = ["early_drop", "nf_conntrack_free"]
+        .map(|function| facts.fentry_target(function).map(|target| target.function));
+    assert!(matches!(renamed, Err(NoFentry::Renamed)), "{renamed:?}");
+    assert!(matches!(plain, Ok("nf_conntrack_free")), "{plain:?}");
+    // Up to 6.10 the kernel ignores the hash.
+    host.finds_renamed_functions();
+    assert!(host.facts().fentry_target("early_drop").is_ok());
+}
+
+#[test]
+fn a_kernel_that_finds_no_function_has_no_fentry() {
+    let host = SimulatedHost::capable();
+    let line = |function: &&str| format!("0 t {function}.llvm.1\n");
+    let symbols: String = functions().iter().map(line).collect();
+    host.write("proc/kallsyms", symbols);
+    assert!(matches!(host.facts().fentry, Err(NoFentry::Renamed)));
 }

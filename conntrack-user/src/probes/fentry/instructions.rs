@@ -13,7 +13,9 @@ use aya::{
     maps::{Map, MapData},
 };
 use aya_obj::{
-    Object, ParseError, ProgramSection, generated::bpf_insn, relocation::EbpfRelocationError,
+    Object, ParseError, ProgramSection,
+    generated::{BPF_ALU64, BPF_EXIT, BPF_JMP, BPF_K, BPF_MOV, bpf_insn},
+    relocation::EbpfRelocationError,
 };
 use thiserror::Error;
 
@@ -79,6 +81,21 @@ fn linked(
         }
     }
     Ok(programs)
+}
+
+/// A program that returns 0.
+pub(super) fn nothing() -> [bpf_insn; 2] {
+    let instruction = |code: u32| bpf_insn {
+        // Operations are bytes.
+        code: code as u8,
+        _bitfield_1: bpf_insn::new_bitfield_1(0, 0),
+        off: 0,
+        imm: 0,
+    };
+    [
+        instruction(BPF_ALU64 | BPF_MOV | BPF_K),
+        instruction(BPF_JMP | BPF_EXIT),
+    ]
 }
 
 /// The descriptor of a map of one of the types that the object has.

@@ -6,7 +6,7 @@ use conntrack_ebpf::{ProbeCounter, fields};
 use super::*;
 use crate::probes::{
     error::AttachError,
-    facts::{FactError, NoFentry, Support},
+    facts::{FactError, FentryTargets, NoFentry, Support},
     offsets::{FentryTarget, TypesError},
 };
 
@@ -238,13 +238,13 @@ fn by(plan: &Plan, fentry: bool) -> Vec<&str> {
 }
 
 /// What the kernel's types have of these functions.
-fn targets<const N: usize>(functions: [&'static str; N]) -> Result<Vec<FentryTarget>, NoFentry> {
+fn targets<const N: usize>(functions: [&'static str; N]) -> Result<FentryTargets, NoFentry> {
     let target = |function| FentryTarget {
         function,
         id: 1,
         in_module: true,
     };
-    Ok(functions.map(target).to_vec())
+    Ok(functions.map(target).to_vec().into())
 }
 
 fn reported(plan: &Plan) -> crate::reading::probes::Probes {
@@ -369,6 +369,31 @@ fn names_with_thinltos_hash_are_taken() {
         .find(|a| a.function == "__nf_conntrack_alloc");
     let symbol = &alloc.unwrap().symbol;
     assert!(symbol.starts_with("__nf_conntrack_alloc.llvm."), "{symbol}");
+}
+
+#[test]
+fn a_kernel_of_clangs_gets_every_probe() {
+    let plan = on(include_str!(
+        "../../../../tests/fixtures/kallsyms/thinlto-6.12"
+    ));
+    assert_eq!(missing(&plan), "");
+    let points = plan.attachments();
+    let with_a_hash: Vec<_> = points.filter(|a| a.symbol.contains(".llvm.")).collect();
+    assert!(
+        with_a_hash
+            .iter()
+            .all(|a| a.function == "__nf_conntrack_alloc")
+            && !with_a_hash.is_empty(),
+        "{with_a_hash:?}"
+    );
+    // The callers of __nf_conntrack_hash_insert, which is inlined.
+    let functions = functions(&plan);
+    assert!(!functions.contains(&"__nf_conntrack_hash_insert"));
+    let insertions = ["__nf_conntrack_confirm", "nf_conntrack_hash_check_insert"];
+    assert!(
+        functions.windows(2).any(|pair| pair == insertions),
+        "{functions:?}"
+    );
 }
 
 #[test]

@@ -98,6 +98,13 @@ const ATTACHING: &[Case] = &[
     ("ThinLTO", |host| {
         host.write("proc/kallsyms", kallsyms("thinlto"));
     }),
+    ("ThinLTO of 6.12", |host| {
+        host.write("proc/kallsyms", kallsyms("thinlto-6.12"));
+    }),
+    ("ThinLTO, whose hash the kernel ignores", |host| {
+        host.write("proc/kallsyms", kallsyms("thinlto"));
+        host.finds_renamed_functions();
+    }),
     ("GCC's versions", |host| {
         host.write("proc/kallsyms", kallsyms("gcc-isra"));
     }),
@@ -199,6 +206,34 @@ fn what_can_be_attached_is_promised_as_the_stream_does_it() {
         reasons.dedup();
         assert_eq!(lines.len(), reasons.len(), "{name}: {lines:?}");
     }
+}
+
+#[test]
+fn doctor_promises_no_fentry_for_functions_that_the_kernel_does_not_find() {
+    let case: Case = ("ThinLTO", |host| {
+        host.write("proc/kallsyms", kallsyms("thinlto"));
+    });
+    let (doctor, stream) = both(&case, ProbeGroup::Flow);
+    let named =
+        |text: &str| text.contains("__nf_conntrack_alloc, early_drop") && text.contains("hash");
+    let mut findings = doctor.findings.iter();
+    assert!(
+        findings.any(|f| f.name == "fentry" && named(&f.detail)),
+        "{}",
+        text(&doctor)
+    );
+    assert_eq!(stream.mode.raw(), "fentry");
+    let by_kprobe: Vec<&str> = stream.by_kprobe.iter().map(Text::raw).collect();
+    assert_eq!(
+        by_kprobe,
+        [
+            "__nf_conntrack_alloc",
+            "early_drop",
+            "__nf_conntrack_hash_insert",
+            "__nf_ct_delete_from_lists",
+            "nf_ct_resolve_clash",
+        ]
+    );
 }
 
 #[test]
