@@ -48,18 +48,17 @@ fn every_recorded_burst_is_listed_and_can_be_jumped_to() -> Result<()> {
     page.open(&browser)?;
     let bursts = records("burst")?;
     let listed = browser.script(
-        "return [...document.querySelectorAll('.burst-row')].map((row) => [row.cells[0].textContent, row.cells[1].textContent, row.cells[3].textContent])",
+        "return [...document.querySelectorAll('.burst-row')].map((row) => [...row.cells].map((cell) => cell.innerText))",
     )?;
-    let listed: Vec<[String; 3]> = serde_json::from_value(listed)?;
-    assert_eq!(listed.len(), bursts.len());
+    let listed: Vec<[String; 8]> = serde_json::from_value(listed)?;
     let origin = data(&browser)?["origin"].as_f64().context("origin")?;
     let from_origin = |time: Timestamp| time.as_microsecond() as f64 - origin;
-    // Bursts of several counters at one time are one band.
+    // Bursts of several counters at one time, or in adjacent buckets, are one row and one band.
     let mut spans = Vec::<[f64; 2]>::new();
     for burst in &bursts {
         let mut span = [time(burst, "start")?, time(burst, "end")?].map(from_origin);
         spans.retain(|other| {
-            let apart = other[1] < span[0] || span[1] < other[0];
+            let apart = other[1] + 1100.0 < span[0] || span[1] + 1100.0 < other[0];
             if !apart {
                 span = [span[0].min(other[0]), span[1].max(other[1])];
             }
@@ -70,13 +69,23 @@ fn every_recorded_burst_is_listed_and_can_be_jumped_to() -> Result<()> {
     for burst in &bursts {
         let [start, end] = [time(burst, "start")?, time(burst, "end")?];
         let counter = burst["counter"].as_str().context("counter")?;
-        let row = [
-            counter.to_owned(),
-            start.strftime("%H:%M:%S%.3f").to_string(),
-            burst["count"].to_string(),
-        ];
-        let at = listed.iter().position(|listed| *listed == row);
-        let at = at.with_context(|| format!("{row:?} is not listed: {listed:?}"))?;
+        let within = |span: &&[f64; 2]| {
+            let [start, end] = [start, end].map(from_origin);
+            span[0] <= start && end <= span[1]
+        };
+        let span = *spans.iter().find(within).context("a span")?;
+        let began = Timestamp::from_microsecond((origin + span[0]) as i64)?;
+        let began = began.strftime("%H:%M:%S%.3f").to_string();
+        let at = listed.iter().position(|row| row[0] == began);
+        let at = at.with_context(|| format!("{began} is not listed: {listed:?}"))?;
+        let [_, _, cause, events, _, _, effects, _] = &listed[at];
+        let effect = format!("{counter} {}, peak ", burst["count"]);
+        let is_cause = cause == counter && *events == burst["count"].to_string();
+        assert!(
+            is_cause || effects.lines().any(|line| line.starts_with(&effect)),
+            "{effect:?} is not in {:?}",
+            listed[at]
+        );
         browser.script("document.documentElement.dataset.drawn = ''")?;
         browser.script(&format!(
             "document.querySelectorAll('.burst-row')[{at}].querySelector('button').click()"
@@ -88,8 +97,7 @@ fn every_recorded_burst_is_listed_and_can_be_jumped_to() -> Result<()> {
 
         // The band that marks it, as far as it is in view, from its edges back to times; it is at
         // least 1.5 wide, else to 0.1.
-        let span = spans.iter().find(|span| span[0] <= start && end <= span[1]);
-        let [start, end] = span.context("a span")?.map(|edge| edge.clamp(from, to));
+        let [start, end] = span.map(|edge| edge.clamp(from, to));
         let bands = browser.script(&format!(
             "const width = {NEW}.querySelector('svg').viewBox.baseVal.width - 58;
              return [...{NEW}.querySelectorAll('rect.burst')].map((band) => {{
@@ -105,6 +113,14 @@ fn every_recorded_burst_is_listed_and_can_be_jumped_to() -> Result<()> {
         });
         assert!(marked, "no band from {start} to {end}: {bands:?}");
     }
+    // Each is listed once.
+    let effects = listed.iter().map(|row| row[6].lines().count());
+    assert_eq!(listed.len() + effects.sum::<usize>(), bursts.len());
+    assert_eq!(listed.len(), spans.len());
+    // What set it off is first: flows arrived; those of the third found the table full; then `conntrack -F`.
+    let causes: Vec<&str> = listed.iter().map(|row| row[2].as_str()).collect();
+    assert_eq!(causes, ["new", "new", "new", "delete_list", "new"]);
+    assert!(listed[2][6].contains("early_drop 540"), "{:?}", listed[2]);
     Ok(())
 }
 
