@@ -8,10 +8,7 @@ use std::{
     process,
 };
 
-use rustix::{
-    fs::{CWD, RenameFlags, renameat_with},
-    io::Errno,
-};
+use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::{files::Remedied, text::PlainPath};
@@ -107,7 +104,7 @@ impl WholeFile {
         Ok(Self { path, kind })
     }
 
-    /// Its path.
+    /// What the user calls it.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -201,13 +198,14 @@ impl Unfinished {
         if replaces {
             fs::rename(&self.path, wanted)?;
         } else {
-            match renameat_with(CWD, &self.path, CWD, wanted, RenameFlags::NOREPLACE) {
-                // Some file systems cannot; between the look and the change there is a moment then.
-                Err(Errno::INVAL | Errno::NOSYS) if fs::symlink_metadata(wanted).is_err() => {
-                    fs::rename(&self.path, wanted)?;
-                }
-                Err(Errno::INVAL | Errno::NOSYS) => return Err(Errno::EXIST.into()),
-                renamed => renamed?,
+            // A second name is refused where there is a file already; a rename would replace that.
+            match fs::hard_link(&self.path, wanted) {
+                // The first name goes with the rest of this.
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+                // Some file systems have no second names. What comes at this very moment is replaced there.
+                Err(_) if fs::symlink_metadata(wanted).is_err() => fs::rename(&self.path, wanted)?,
+                Err(_) => return Err(io::ErrorKind::AlreadyExists.into()),
             }
         }
         self.is_wanted = true;

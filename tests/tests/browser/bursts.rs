@@ -80,7 +80,8 @@ fn every_recorded_burst_is_listed_and_can_be_jumped_to() -> Result<()> {
         let at = at.with_context(|| format!("{began} is not listed: {listed:?}"))?;
         let [_, _, cause, events, _, _, effects, _] = &listed[at];
         let effect = format!("{counter} {}, peak ", burst["count"]);
-        let is_cause = cause == counter && *events == burst["count"].to_string();
+        let count = burst["count"].as_u64().context("count")?;
+        let is_cause = cause == counter && events.parse() == Ok(count);
         assert!(
             is_cause || effects.lines().any(|line| line.starts_with(&effect)),
             "{effect:?} is not in {:?}",
