@@ -184,7 +184,7 @@ fn of_bursts_into_a_full_table() -> Result<()> {
         let whole = format!(
             "Busiest millisecond: {:.0}k new flows/s at {}.",
             rate(busiest) / 1e3,
-            &at[11..19]
+            &at[11..23]
         );
         assert!(forms.sentences()?.contains(&whole), "{whole}");
     }

@@ -9,10 +9,10 @@ use crate::{
         record::{
             Alert, Burst, Check, Event, Hello, HighestUse, Instance, InstanceSummary,
             InstanceVerdict, Peak, Severity, SourceKind, Time, TopTable, Verdict,
-            derived::UnseenEvents,
+            derived::{BurstGroup, UnseenEvents},
         },
         report::{
-            bursts::{self, BurstGroup},
+            bursts,
             limits::Limits,
             track::{self, Cells, Micros, Steps},
             unseen::Unseen,
@@ -289,9 +289,19 @@ impl RecordingReport {
     /// The time spans in which an instance had bursts, of any counter: disjoint and in order.
     #[must_use]
     pub fn burst_spans(&self, instance: &InstanceReport) -> Vec<(Micros, Micros)> {
-        let groups = instance.burst_groups().into_iter();
-        let span = |group: BurstGroup| (self.micros(group.start.0), self.micros(group.end.0));
-        groups.map(span).collect()
+        let bursts = instance.bursts.iter();
+        let mut spans: Vec<_> = bursts
+            .map(|burst| (self.micros(burst.start.0), self.micros(burst.end.0)))
+            .collect();
+        spans.sort_unstable();
+        spans.dedup_by(|later, earlier| {
+            let touches = later.0 <= earlier.1;
+            if touches {
+                earlier.1 = earlier.1.max(later.1);
+            }
+            touches
+        });
+        spans
     }
 
     /// The time span to show for something that happened between two times.

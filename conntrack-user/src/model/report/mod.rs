@@ -1,7 +1,7 @@
 //! A recording summarized on one page: series for the six charts, and what happened.
 
 mod build;
-pub mod bursts;
+mod bursts;
 mod contents;
 mod instance;
 pub mod limits;

@@ -45,7 +45,8 @@ pub(super) fn write(
     };
     let mut table = Table::open(page, &title, text, &columns)?;
     for group in &groups {
-        let Some(cause) = group.cause() else {
+        let all = group.all();
+        let Some((&cause, effects)) = all.split_first() else {
             continue;
         };
         let start = clock::millis(group.start);
@@ -57,7 +58,7 @@ pub(super) fn write(
         table.cell(format_args!("{}{mark}", cause.count))?;
         table.cell(format_args!("{}{mark}/s", compact(cause.peak_rate)))?;
         table.cell(format_args!("{}{mark}/s", compact(cause.usual_rate)))?;
-        table.list(group.effects().iter().map(|burst| {
+        table.list(effects.iter().map(|burst| {
             let mark = mark_of(instance, burst);
             format!(
                 "{} {}{mark}, peak {}{mark}/s",
