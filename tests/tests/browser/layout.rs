@@ -76,6 +76,33 @@ fn no_word_is_broken_and_nothing_scrolls_sideways() -> Result<()> {
 }
 
 #[test]
+fn a_name_without_end_does_not_widen_the_page() -> Result<()> {
+    let browser = Browser::start(1400)?;
+    let page = Page::of(
+        &recording("bursts-6.12.ctp"),
+        &["--title", &"endless".repeat(100)],
+    )?;
+    for width in WIDTHS {
+        browser.tools(
+            "Emulation.setDeviceMetricsOverride",
+            &json!({"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": false}),
+        )?;
+        page.open(&browser)?;
+        unfold(&browser)?;
+        // Wherever text from outside may be.
+        browser.script(
+            "for (const node of document.querySelectorAll('h1, h2, .verdict p, .fact dd, .fact b, .note, summary, .reason, .rows td, footer p'))
+               node.append(' ' + 'endless'.repeat(100))",
+        )?;
+        let sideways = browser.script(
+            "return document.documentElement.scrollWidth - document.documentElement.clientWidth",
+        )?;
+        assert_eq!(sideways, 0, "at {width}");
+    }
+    Ok(())
+}
+
+#[test]
 fn short_recordings_are_four_pages_at_most() -> Result<()> {
     let browser = Browser::start(1200)?;
     for name in RECORDINGS {
