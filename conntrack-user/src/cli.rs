@@ -49,7 +49,7 @@ use crate::{model::event::filter::Filter, probes::plan::EVENT_RATE};
         ctpulse                                          watch it live\n  \
         ctpulse stream --interval 1s                     a line per second\n  \
         ctpulse record incident.ctp                      keep everything in a file\n  \
-        ctpulse report incident.ctp -o incident.html     make a page of it"
+        ctpulse report incident.ctp                      make a page of it, incident.html"
 )]
 pub struct Cli {
     /// The subcommand; without one, the live view on a terminal, else a stream.
@@ -71,6 +71,7 @@ impl Cli {
             Some(Command::Stream(args)) => args.check(),
             Some(Command::Record(args)) if args.show => args.stream.check(),
             Some(Command::Replay(args)) => args.shown().check(),
+            Some(Command::Report(args)) => args.check(),
             Some(Command::Live(args)) if args.stream.view != ViewArgs::default() => {
                 Err("--columns, --chart, --numbers and --color are for `ctpulse stream`")
             }
@@ -137,9 +138,10 @@ pub enum Command {
     /// Make a page of a recording: charts to the millisecond, bursts, events, top talkers, cross-check
     #[command(
         after_help = "The page is one file that needs no network: send it, attach it, print it. Keys in it: \
-        + and - zoom,\narrows move, 0 shows all, B the busiest moment.\n\n\
+        + and - zoom,\narrows move, 0 shows all, B the busiest moment. A page that exists is not touched without --force, and \
+        a recording\nnever.\n\n\
         Examples:\n  \
-        ctpulse report incident.ctp -o incident.html\n  \
+        ctpulse report incident.ctp                      writes incident.html\n  \
         ctpulse report incident.ctp -o part.html --from 22:46:48 --to 22:46:50 --title 'Ticket 4711'"
     )]
     Report(ReportArgs),

@@ -27,15 +27,21 @@ use crate::{build, paths, process};
 
 /// Update the generated parts of the manual: tables and pictures.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Make the pictures of the report anew as well, in Chromium
+    #[arg(long)]
+    pictures: bool,
+}
 
 /// The end of a generated part.
 const END: &str = "<!-- end -->";
 
-pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
-    let binary = build::all(&Toolchain::ensure(Architecture::HOST)?, Architecture::HOST)?.binary;
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+    let toolchain = Toolchain::ensure(Architecture::HOST)?;
+    let artifacts = build::all(&toolchain, Architecture::HOST)?;
+    let binary = &artifacts.binary;
     let mut program = |arguments: &[&str]| {
-        let mut command = Command::new(&binary);
+        let mut command = Command::new(binary);
         process::capture(command.args(arguments).current_dir(paths::workspace()))
     };
     for page in pages()? {
@@ -50,6 +56,13 @@ pub(crate) fn main(_args: &Args) -> Result<ExitCode> {
     let made = regenerate_json(&read(&schema)?, &mut program)
         .with_context(|| schema.display().to_string())?;
     replace(&schema, &made)?;
+    if args.pictures {
+        // The test that makes them is left out of every other run.
+        let mut cargo = build::host_cargo(&toolchain, "test", &artifacts.ebpf_object);
+        cargo.env("CTPULSE_BIN", binary);
+        cargo.args(["-p", "ctpulse-tests", "--test", "browser", "--"]);
+        process::pass(cargo.args(["--ignored", "pictures_are_made_anew"]))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

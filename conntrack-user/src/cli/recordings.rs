@@ -1,7 +1,7 @@
 //! Options of `record`, `replay` and `report`.
 
 use crate::{config::Config, engine::settings::RunSettings};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -109,13 +109,39 @@ pub struct ReportArgs {
     /// The recording; - for stdin
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Where to write the page; - for stdout
+    /// Where to write the page; - for stdout. Without it: beside the recording, as FILE.html
     #[arg(long, short, value_name = "PAGE")]
-    pub output: PathBuf,
+    pub output: Option<PathBuf>,
+    /// Overwrite the page if it exists, instead of refusing to touch it
+    #[arg(long)]
+    pub force: bool,
     /// The part of the recording to use.
     #[command(flatten)]
     pub part: PartArgs,
     /// The page's title
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
+}
+
+impl ReportArgs {
+    /// Where to write the page: as asked, or beside the recording, with `html` in the place of its extension.
+    #[must_use]
+    pub fn page(&self) -> PathBuf {
+        let beside = || self.file.with_extension("html");
+        self.output.clone().unwrap_or_else(beside)
+    }
+
+    /// Checks that there is a name for the page.
+    ///
+    /// # Errors
+    ///
+    /// A message that says what is wrong, and what to do instead.
+    pub fn check(&self) -> Result<(), &'static str> {
+        match self.output {
+            None if self.file == Path::new("-") => Err(
+                "a recording from stdin has no name for the page: --output PAGE, or --output - for stdout",
+            ),
+            _ => Ok(()),
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::{
 use thiserror::Error;
 
 use crate::{
+    commands::whole_file::WholeFileError,
     config::ConfigError,
     engine::{drive::DriveError, error::EngineError},
     files::Remedied,
@@ -33,6 +34,9 @@ pub(super) enum Failure {
     /// A recording cannot be created or opened for writing.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// A file that was asked for cannot be written.
+    #[error(transparent)]
+    WholeFile(#[from] WholeFileError),
     /// A recording cannot be read.
     #[error(transparent)]
     Recording(#[from] RecordingError),
@@ -51,6 +55,9 @@ pub(super) enum Failure {
     /// `--step` and the recording would both read stdin.
     #[error("--step asks stdin, which the recording comes from; name a file")]
     StepOfStdin,
+    /// The page would be appended to the recording that it is made of.
+    #[error("standard output is the recording itself; -o PAGE names another file")]
+    PageIntoInput,
     /// A report has no samples.
     #[error("{}: there is no sample in {}", PlainPath(file), if *.part { "that part" } else { "it" })]
     NoSample {

@@ -6,6 +6,7 @@ mod doctor;
 mod events;
 mod failure;
 mod generate;
+mod input;
 mod keeper;
 mod live;
 mod look;
@@ -15,6 +16,7 @@ mod replay_live;
 mod report;
 mod screen;
 mod stream;
+mod whole_file;
 
 use std::{io, path::Path, process::ExitCode};
 

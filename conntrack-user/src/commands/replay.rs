@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, BufRead, Read, Write},
+    io::{self, BufRead, IsTerminal, Read, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,7 +16,12 @@ use crate::{
         recordings::{PartArgs, ReplayArgs},
     },
     clock::{Clock, SystemClock},
-    commands::{Failure, stream},
+    commands::{
+        Failure,
+        input::{ReadProgress, RecordingInput, STDIN},
+        stdout, stream,
+        whole_file::FileId,
+    },
     engine::{
         diagnostics::Diagnostics,
         drive::{until_signalled, written},
@@ -26,7 +31,7 @@ use crate::{
     model::{record::Record, verdict::Completion},
     output::Sink,
     recording::{
-        self, RecordingError,
+        RecordingError,
         pace::Pace,
         player::{Player, PlayerItem, RecordedLine},
         reader::Ending,
@@ -34,16 +39,16 @@ use crate::{
     text::PlainPath,
 };
 
-/// The file that stands for stdin.
-const STDIN: &str = "-";
-
 /// Parts that cannot be read which are named one by one.
 const DAMAGES: usize = 100;
 
 /// A recording that was opened, and what is known of it.
 pub(super) struct Opened {
     /// Goes through the part that was asked for.
-    player: Player<Box<dyn Read>>,
+    player: Player<RecordingInput>,
+    file_id: Option<FileId>,
+    /// How much of it was read, if it has a length.
+    progress: Option<ReadProgress>,
     file: PathBuf,
     /// The first of what could not be read.
     damages: Vec<String>,
@@ -75,12 +80,10 @@ impl Opened {
         part: &PartArgs,
         diagnostics: Option<Diagnostics>,
     ) -> Result<Self, Failure> {
-        let input: Box<dyn Read> = if file == Path::new(STDIN) {
-            Box::new(io::stdin().lock())
-        } else {
-            Box::new(recording::open(file)?)
-        };
+        let input = RecordingInput::open(file)?;
         Ok(Self {
+            file_id: input.id(),
+            progress: input.progress(file),
             player: Player::new(input, part.from, part.to),
             file: file.to_owned(),
             damages: Vec::new(),
@@ -98,11 +101,27 @@ impl Opened {
         self.is_part
     }
 
+    /// Which file it is.
+    pub(super) const fn file_id(&self) -> Option<FileId> {
+        self.file_id
+    }
+
+    /// Shows on a terminal how much was read, until the end.
+    pub(super) fn show_progress(&mut self, diagnostics: &Diagnostics) {
+        if let Some(progress) = &mut self.progress {
+            progress.show_on(diagnostics);
+        }
+    }
+
     /// The next record, with the verdicts that the recording lacks; what cannot be read is left out.
     pub(super) fn next_entry(&mut self) -> Result<Option<RecordedRecord>, Failure> {
         if self.ahead.is_empty() && !self.ended {
             let line = self.next_line()?;
             self.ended = line.is_none();
+            match &mut self.progress {
+                Some(progress) if !self.ended => progress.update(),
+                _ => self.progress = None,
+            }
             let record = line.as_ref().and_then(|line| line.record.as_ref());
             // What this version does not know changes no verdict.
             let made = match (&line, record) {
@@ -195,7 +214,11 @@ pub(super) fn run(args: &ReplayArgs, diagnostics: &Diagnostics) -> Result<(), Fa
         return Err(Failure::StepOfStdin);
     }
     // Before signals are received: a file that does not open is given up by any of them.
-    let opened = Opened::open(&args.file, &args.part, Some(diagnostics.clone()))?;
+    let mut opened = Opened::open(&args.file, &args.part, Some(diagnostics.clone()))?;
+    // Elsewhere it would be among what is shown, or among the questions.
+    if !args.step && !stdout().is_terminal() {
+        opened.show_progress(diagnostics);
+    }
     until_signalled(
         SystemClock,
         diagnostics,

@@ -48,10 +48,9 @@ fn every_recorded_burst_is_listed_and_can_be_jumped_to() -> Result<()> {
     page.open(&browser)?;
     let bursts = records("burst")?;
     let listed = browser.script(
-        "return [...document.querySelectorAll('.burst-row')].map((row) => [row.cells[0].textContent, row.cells[1].textContent, row.cells[3].textContent])",
+        "return [...document.querySelectorAll('.burst-row')].map((row) => [...row.cells].map((cell) => cell.innerText))",
     )?;
-    let listed: Vec<[String; 3]> = serde_json::from_value(listed)?;
-    assert_eq!(listed.len(), bursts.len());
+    let listed: Vec<[String; 8]> = serde_json::from_value(listed)?;
     let origin = data(&browser)?["origin"].as_f64().context("origin")?;
     let from_origin = |time: Timestamp| time.as_microsecond() as f64 - origin;
     // Bursts of several counters at one time are one band.
@@ -70,13 +69,19 @@ fn every_recorded_burst_is_listed_and_can_be_jumped_to() -> Result<()> {
     for burst in &bursts {
         let [start, end] = [time(burst, "start")?, time(burst, "end")?];
         let counter = burst["counter"].as_str().context("counter")?;
-        let row = [
-            counter.to_owned(),
-            start.strftime("%H:%M:%S%.3f").to_string(),
-            burst["count"].to_string(),
-        ];
-        let at = listed.iter().position(|listed| *listed == row);
-        let at = at.with_context(|| format!("{row:?} is not listed: {listed:?}"))?;
+        // Rows are in order of time, and begin with the first of their bursts.
+        let time = start.strftime("%H:%M:%S%.3f").to_string();
+        let at = listed.iter().rposition(|row| row[0] <= time);
+        let at = at.with_context(|| format!("{time} is not listed: {listed:?}"))?;
+        let [_, _, cause, events, _, _, effects, _] = &listed[at];
+        let effect = format!("{counter} {}, peak ", burst["count"]);
+        let count = burst["count"].as_u64().context("count")?;
+        let is_cause = cause == counter && events.parse() == Ok(count);
+        assert!(
+            is_cause || effects.lines().any(|line| line.starts_with(&effect)),
+            "{effect:?} is not in {:?}",
+            listed[at]
+        );
         browser.script("document.documentElement.dataset.drawn = ''")?;
         browser.script(&format!(
             "document.querySelectorAll('.burst-row')[{at}].querySelector('button').click()"
@@ -105,6 +110,13 @@ fn every_recorded_burst_is_listed_and_can_be_jumped_to() -> Result<()> {
         });
         assert!(marked, "no band from {start} to {end}: {bands:?}");
     }
+    // Each is listed once.
+    let effects = listed.iter().map(|row| row[6].lines().count());
+    assert_eq!(listed.len() + effects.sum::<usize>(), bursts.len());
+    // What set it off is first: flows arrived; those of the third found the table full; then `conntrack -F`.
+    let causes: Vec<&str> = listed.iter().map(|row| row[2].as_str()).collect();
+    assert_eq!(causes, ["new", "new", "new", "delete_list", "new"]);
+    assert!(listed[2][6].contains("early_drop 540"), "{:?}", listed[2]);
     Ok(())
 }
 

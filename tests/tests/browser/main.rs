@@ -4,4 +4,6 @@
 
 mod bursts;
 mod driver;
+mod layout;
+mod pictures;
 mod report;

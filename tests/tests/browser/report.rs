@@ -35,7 +35,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    fn new(args: &[&str]) -> Result<Self> {
+    pub(crate) fn new(args: &[&str]) -> Result<Self> {
         Self::of(&recording(), args)
     }
 
@@ -252,6 +252,9 @@ fn without_scripts_it_shows_the_same_in_tables() -> Result<()> {
     };
     page.open(&browser)?;
     let with = browser.script(legend)?;
+    // Charts at zero are folded.
+    assert_eq!(visible(".plot")?, 2);
+    unfold(&browser)?;
     assert_eq!(visible(".plot")?, 6);
     assert_eq!(visible("#not-drawn")?, 0);
     browser.tools(
@@ -265,6 +268,16 @@ fn without_scripts_it_shows_the_same_in_tables() -> Result<()> {
     assert_eq!(visible("#not-drawn")?, 1, "nothing says what is missing");
     assert_eq!(visible("button")?, 0, "buttons that would do nothing");
     Ok(())
+}
+
+/// Opens what is folded, and waits until it is drawn.
+pub(crate) fn unfold(browser: &Browser) -> Result<()> {
+    browser.script(
+        "document.querySelectorAll('details').forEach((details) => { details.open = true; })",
+    )?;
+    let drawn =
+        "[...document.querySelectorAll('.plot')].every((plot) => plot.childElementCount > 0)";
+    browser.wait_for("drawing of all charts", drawn)
 }
 
 /// What the labels of a chart's axis say, as numbers; `k` is for thousands.
@@ -355,6 +368,7 @@ fn keys_are_enough() -> Result<()> {
     assert_eq!(press("0")?, whole);
 
     // Tab reaches every chart, and shows where it is.
+    unfold(&browser)?;
     browser.script("document.activeElement.blur()")?;
     let mut reached = 0;
     for _ in 0..40 {

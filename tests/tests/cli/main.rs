@@ -21,6 +21,8 @@ mod on_alert;
 mod per_cpu;
 mod program;
 mod recordings;
+mod report;
+mod same_numbers;
 mod schema;
 mod spawned;
 mod starved;

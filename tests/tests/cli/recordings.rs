@@ -1,6 +1,6 @@
 //! Recordings: a replay shows what the recorder showed, also after a kill and on a full disk.
 
-use std::{fs, io::Write, path::Path};
+use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
@@ -196,6 +196,8 @@ fn a_file_that_exists_is_not_touched_unasked() -> Result<()> {
         place.record(&file, &args)?.wait()
     };
     once(&[])?.successful()?;
+    let mode = fs::metadata(&file)?.permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "it has addresses");
     let first = stdout(&["replay", &file, "--format", "json"])?;
 
     let refused = once(&[])?;

@@ -78,7 +78,7 @@ fn bad_usage_is_status_2_and_says_what_is_bad() -> Result<()> {
     refused(&["replay", "f", "--speed", "0"], "above 0")?;
     refused(&["replay", "f", "--from", "soon"], "+2.5s")?;
     refused(&["replay", "f", "--step", "--speed", "1"], "--step")?;
-    refused(&["report", "f"], "--output")?;
+    refused(&["report", "-"], "--output")?;
     refused(&["doctor", "--format", "csv"], "csv")
 }
 

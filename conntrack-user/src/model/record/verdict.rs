@@ -107,6 +107,20 @@ pub struct HighestUse {
     pub at: Time,
 }
 
+impl HighestUse {
+    /// Whether the table was fuller than at another time. The limit may change in a run, so the highest use is not that with the
+    /// most entries.
+    #[must_use]
+    pub fn is_above(&self, other: &Self) -> bool {
+        match (self.utilization, other.utilization) {
+            (Some(one), Some(other)) => one > other,
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (None, None) => self.entries > other.entries,
+        }
+    }
+}
+
 /// A way to lose flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossKind {

@@ -92,7 +92,11 @@ impl Builder {
                     self.instances[at].add_talkers(top);
                 }
             }
-            Record::Verdict(_) => {}
+            Record::Verdict(verdict) => {
+                if let Some(at) = self.at(&verdict.instance) {
+                    self.instances[at].set_verdict(verdict);
+                }
+            }
             Record::Summary(summary) => {
                 for instance in &summary.instances {
                     if let Some(at) = self.at(&instance.name) {
@@ -137,6 +141,11 @@ impl Builder {
             let dimensions = instance.charts.iter().flat_map(|chart| &chart.dimensions);
             dimensions.into_iter().any(DimensionReport::is_available)
         });
+        self.instances.sort_by(|a, b| {
+            let used = |i: &InstanceReport| i.fullest.and_then(|most| most.highest.utilization);
+            let worst = b.severity().cmp(&a.severity());
+            worst.then(used(b).unwrap_or(-1.0).total_cmp(&used(a).unwrap_or(-1.0)))
+        });
         Some(RecordingReport {
             hello: self.hello,
             origin,
@@ -171,8 +180,11 @@ impl Builder {
         let mut dimensions: Vec<&mut DimensionReport> = self
             .instances
             .iter_mut()
-            .flat_map(|instance| &mut instance.charts)
-            .flat_map(|chart| &mut chart.dimensions)
+            .flat_map(|instance| {
+                let charts = instance.charts.iter_mut();
+                let dimensions = charts.flat_map(|chart| &mut chart.dimensions);
+                dimensions.chain([&mut instance.utilization])
+            })
             .collect();
         let mut total: usize = dimensions.iter().map(|d| d.values()).sum();
         let lengths = dimensions.iter().enumerate();

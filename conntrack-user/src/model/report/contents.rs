@@ -7,10 +7,13 @@ use crate::{
         alert::AlertStatus,
         kernel::{charts::Chart, counters::Counter, per_counter::PerCounter},
         record::{
-            Alert, Burst, Check, Event, Hello, Instance, InstanceSummary, Peak, SourceKind, Time,
-            TopTable, Verdict, derived::UnseenEvents,
+            Alert, Burst, Check, Event, Hello, HighestUse, Instance, InstanceSummary,
+            InstanceVerdict, Peak, Severity, SourceKind, Time, TopTable, Verdict,
+            derived::{BurstGroup, UnseenEvents},
         },
         report::{
+            bursts,
+            limits::Limits,
             track::{self, Cells, Micros, Steps},
             unseen::Unseen,
         },
@@ -34,7 +37,7 @@ pub struct RecordingReport {
     pub to: Micros,
     /// The number of records that were read.
     pub records: u64,
-    /// The instances in order of appearance.
+    /// The instances, the worst first.
     pub instances: Vec<InstanceReport>,
     /// Remarks on the recording, for example that it is damaged.
     pub notes: Vec<Text>,
@@ -47,8 +50,14 @@ pub struct RecordingReport {
 pub struct InstanceReport {
     /// Its name and inode number.
     pub instance: Instance,
+    /// What to know first: the last verdict on it.
+    pub verdict: Option<InstanceVerdict>,
     /// The six charts.
     pub charts: Vec<ChartReport>,
+    /// The entries in percent of the limit.
+    pub utilization: DimensionReport,
+    /// The limit of the table.
+    pub limits: Limits,
     /// When the table was fullest.
     pub fullest: Option<Fullest>,
     /// The status of the alert on the table's utilization over the whole recording.
@@ -95,13 +104,10 @@ pub struct WrongReport {
 /// When the table was fullest, relative to its maximum at that time, if there was one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fullest {
-    /// Entries in the table.
-    pub entries: u64,
-    pub at: Micros,
+    /// How full, and when.
+    pub highest: HighestUse,
     /// `nf_conntrack_max` at that time.
     pub max: Option<u64>,
-    /// `entries` in percent of `max`.
-    pub utilization: Option<f64>,
     /// Whether the table was full.
     pub is_full: bool,
 }
@@ -180,6 +186,12 @@ impl DimensionReport {
         }
     }
 
+    /// Whether it was never anything but zero, as far as it was available.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.peak().is_some_and(|(_, peak)| peak == 0.0)
+    }
+
     /// Whether all of it is in buckets: a namespace has none while others are busier.
     #[must_use]
     pub fn is_in_buckets(&self) -> bool {
@@ -203,7 +215,29 @@ impl DimensionReport {
     }
 }
 
+impl ChartReport {
+    /// Whether it has nothing to show: all of it is zero or unavailable. What a check proves wrong is something to show.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let mut dimensions = self.dimensions.iter();
+        dimensions.all(|d| !d.is_wrong() && (d.is_zero() || !d.is_available()))
+    }
+}
+
 impl InstanceReport {
+    /// How bad it is, by its verdict.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        let verdict = self.verdict.as_ref();
+        verdict.map_or(Severity::Unknown, |verdict| verdict.severity)
+    }
+
+    /// The bursts, of which those that overlap are one, in order of time.
+    #[must_use]
+    pub fn burst_groups(&self) -> Vec<BurstGroup> {
+        bursts::group(&self.bursts)
+    }
+
     /// The dimension of a counter.
     #[must_use]
     pub fn dimension(&self, counter: Counter) -> Option<&DimensionReport> {

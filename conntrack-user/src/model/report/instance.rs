@@ -9,23 +9,27 @@ use crate::{
         alert::AlertId,
         kernel::{
             charts::{CHARTS, Quantity},
-            counters::COUNTERS,
+            counters::{COUNTERS, Counter},
             per_counter::PerCounter,
         },
         record::{
-            Alert, Buckets, Burst, Check, Event, Instance, Sample, SourceKind, Time, Top, TopTable,
-            derived::Judgement,
+            Alert, Buckets, Burst, Check, Event, HighestUse, Instance, InstanceVerdict, Sample,
+            SourceKind, Time, Top, TopTable, derived::Judgement,
         },
         report::{
             contents::{
                 ChartReport, DimensionReport, FullAlert, Fullest, InstanceReport, TopReport,
                 WrongReport,
             },
+            limits::Limits,
             track::{Cells, Micros, Steps},
         },
     },
     text::Text,
 };
+
+/// The name of the entries in percent of the limit.
+const UTILIZATION: &str = "utilization";
 
 /// The most values of a series.
 const SERIES: usize = 30_000;
@@ -62,7 +66,10 @@ impl InstanceReport {
                 name: name.clone(),
                 netns: None,
             },
+            verdict: None,
             charts: CHARTS.iter().map(ChartReport::new).collect(),
+            utilization: DimensionReport::new(UTILIZATION, None, false),
+            limits: Limits::default(),
             fullest: None,
             full_alert: FullAlert::default(),
             peaks: PerCounter::default(),
@@ -91,16 +98,28 @@ impl InstanceReport {
     ) -> usize {
         self.buckets_lost_ms += sample.buckets_lost_ms.max(0.0);
         if let Some(entries) = sample.entries {
-            let now = Fullest {
+            let highest = HighestUse {
                 entries,
-                max: sample.max,
-                at: span.end,
                 utilization: sample.utilization.filter(|used| used.is_finite()),
-                is_full: sample.is_full(),
+                at: sample.time,
             };
-            if self.fullest.is_none_or(|most| now.is_fuller_than(&most)) {
-                self.fullest = Some(now);
+            let is_fuller = |most: Fullest| highest.is_above(&most.highest);
+            if self.fullest.is_none_or(is_fuller) {
+                self.fullest = Some(Fullest {
+                    highest,
+                    max: sample.max,
+                    is_full: sample.is_full(),
+                });
             }
+        }
+        self.limits.add(span.clone(), sample.max);
+        let utilization = &mut self.utilization;
+        match sample.utilization.filter(|used| used.is_finite()) {
+            Some(used) => {
+                utilization.source = SourceKind::Proc;
+                utilization.steps.add(span.start, span.end, used, SERIES);
+            }
+            None => utilization.has_gap = true,
         }
         match sample.judgement(AlertId::Full) {
             Judgement::Judged(status) => {
@@ -131,7 +150,7 @@ impl InstanceReport {
             let reason = reason.clone();
             self.wrong.set(counter, Some(WrongReport { since, reason }));
         }
-        let mut added = 0;
+        let mut added = 1;
         for (c, chart) in self.charts.iter_mut().enumerate() {
             let sources = sample.sources.get(chart.chart.name);
             for (d, dimension) in chart.dimensions.iter_mut().enumerate() {
@@ -236,6 +255,11 @@ impl InstanceReport {
         }
     }
 
+    /// Keeps the last verdict, which is the closing one where there is one: nothing of its run comes after that.
+    pub(super) fn set_verdict(&mut self, verdict: &InstanceVerdict) {
+        self.verdict = Some(verdict.clone());
+    }
+
     pub(super) fn set_checks(&mut self, checks: &[Check]) {
         self.checks = checks.iter().take(CHECKS).cloned().collect();
     }
@@ -248,29 +272,14 @@ impl InstanceReport {
     }
 }
 
-impl Fullest {
-    fn is_fuller_than(&self, other: &Self) -> bool {
-        (self.utilization, self.entries) > (other.utilization, other.entries)
-    }
-}
-
 impl ChartReport {
     fn new(chart: &'static crate::model::kernel::charts::Chart) -> Self {
-        let dimensions = chart.dimensions.iter().map(|dimension| DimensionReport {
-            name: dimension.name,
-            counter: match dimension.quantity {
+        let dimensions = chart.dimensions.iter().map(|dimension| {
+            let counter = match dimension.quantity {
                 Quantity::Entries => None,
                 Quantity::Rate(counter) => Some(counter),
-            },
-            below: dimension.below,
-            source: SourceKind::Unavailable,
-            reason: None,
-            steps: Steps::default(),
-            bucketed: Steps::default(),
-            cells: Cells::default(),
-            has_gap: false,
-            are_steps_wrong: false,
-            are_cells_wrong: false,
+            };
+            DimensionReport::new(dimension.name, counter, dimension.below)
         });
         Self {
             chart,
@@ -280,6 +289,22 @@ impl ChartReport {
 }
 
 impl DimensionReport {
+    fn new(name: &'static str, counter: Option<Counter>, below: bool) -> Self {
+        Self {
+            name,
+            counter,
+            below,
+            source: SourceKind::Unavailable,
+            reason: None,
+            steps: Steps::default(),
+            bucketed: Steps::default(),
+            cells: Cells::default(),
+            has_gap: false,
+            are_steps_wrong: false,
+            are_cells_wrong: false,
+        }
+    }
+
     /// The number of its values.
     pub(super) fn values(&self) -> usize {
         self.cells.len().max(self.steps.as_slice().len())

@@ -1,8 +1,10 @@
 //! A recording summarized on one page: series for the six charts, and what happened.
 
 mod build;
+mod bursts;
 mod contents;
 mod instance;
+pub mod limits;
 mod losses;
 pub mod track;
 mod unseen;

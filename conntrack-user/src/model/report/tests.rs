@@ -173,7 +173,8 @@ fn the_fullest_moment_is_relative_to_the_maximum_at_that_time() {
     };
     let report = report([held(1, 700, 8192), held(2, 600, 500), held(3, 900, 8192)]);
     let fullest = only(&report).fullest.expect("entries were read");
-    assert_eq!((fullest.entries, fullest.max), (600, Some(500)));
+    assert_eq!((fullest.highest.entries, fullest.max), (600, Some(500)));
+    assert_eq!(fullest.highest.utilization, Some(120.0));
     assert!(fullest.is_full);
 }
 

@@ -11,15 +11,17 @@ pub struct Completion {
     verdicts: Verdicts,
     /// The instances of the last hello.
     instances: Vec<Text>,
-    /// Whether the recording has verdicts of its own, or those of the whole run were made.
-    complete: bool,
+    /// Whether the recording has verdicts of its own.
+    recorded: bool,
+    /// Whether the closing ones were made, and no sample came since.
+    closed: bool,
 }
 
 impl Completion {
     /// The verdicts that belong before the next record; `None`: the end.
     pub fn before(&mut self, next: Option<&Record>) -> Vec<Record> {
-        self.complete |= matches!(next, Some(Record::Verdict(_)));
-        if self.complete {
+        self.recorded |= matches!(next, Some(Record::Verdict(_)));
+        if self.recorded {
             return Vec::new();
         }
         let mut made = Vec::new();
@@ -27,8 +29,8 @@ impl Completion {
             Some(Record::Sample(sample)) if self.verdicts.has_taken(&sample.instance) => {
                 made = self.verdicts.changed();
             }
-            Some(Record::Summary(_)) | None => {
-                self.complete = true;
+            Some(Record::Summary(_)) | None if !self.closed => {
+                self.closed = true;
                 self.verdicts.changed();
                 made = self.verdicts.closing(&self.instances);
             }
@@ -36,8 +38,9 @@ impl Completion {
                 let names = hello.instances.iter().map(|instance| &instance.name);
                 self.instances = names.cloned().collect();
             }
-            Some(_) => {}
+            Some(_) | None => {}
         }
+        self.closed &= !matches!(next, Some(Record::Sample(_)));
         if let Some(record) = next {
             self.verdicts.take(record);
         }

@@ -332,3 +332,20 @@ fn a_lost_source_keeps_what_was_counted() -> TestResult {
     );
     Ok(())
 }
+
+#[test]
+fn a_recording_is_closed_once() -> TestResult {
+    let mut story = Story::new()?;
+    story.fill(100);
+    let summary = serde_json::from_value(
+        serde_json::json!({"type": "summary", "duration_s": 1.0, "events": {}, "instances": []}),
+    )?;
+    let sample = Record::Sample(Box::new(story.sample.clone()));
+    let mut completion = Completion::default();
+    let mut made = Vec::new();
+    for next in [Some(&story.hello), Some(&sample), Some(&summary), None] {
+        made.push(completion.before(next).len());
+    }
+    assert_eq!(made, [0, 0, 1, 0]);
+    Ok(())
+}

@@ -92,7 +92,7 @@ impl Tracker {
         if let Some(use_now) = use_of(sample)
             && facts
                 .highest
-                .is_none_or(|highest| is_higher(&use_now, &highest))
+                .is_none_or(|highest| use_now.is_above(&highest))
         {
             facts.highest = Some(use_now);
         }
@@ -250,16 +250,6 @@ fn use_of(sample: &Sample) -> Option<HighestUse> {
         utilization: sample.utilization,
         at: sample.time,
     })
-}
-
-/// The limit may change in a run, so the highest use is not that with the most entries.
-fn is_higher(one: &HighestUse, other: &HighestUse) -> bool {
-    match (one.utilization, other.utilization) {
-        (Some(one), Some(other)) => one > other,
-        (Some(_), None) => true,
-        (None, Some(_)) => false,
-        (None, None) => one.entries > other.entries,
-    }
 }
 
 fn follow_loss(loss: &mut Option<Loss>, kind: LossKind, sample: &Sample) {

@@ -6,7 +6,11 @@ use crate::{
     model::{
         alert::AlertStatus,
         event::Tuple,
-        history::{Happening, Notable, burst_group::BurstGroup, time::Nanos},
+        history::{
+            Happening, Notable,
+            burst_group::BurstGroup,
+            time::{Nanos, nanos},
+        },
         record::{Burst, Event, Record},
     },
     output::{
@@ -73,7 +77,7 @@ impl<'a> EventLine<'a> {
             Happening::Bursts(group) => {
                 line.kind = "burst".to_owned();
                 line.style = theme.key();
-                line.time = group.span.start;
+                line.time = nanos(group.start);
                 line.text = within(&group.instance) + &bursts(app, group);
             }
             Happening::Record(Record::Alert(alert)) => {

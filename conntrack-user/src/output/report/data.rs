@@ -37,6 +37,10 @@ struct PageData<'a> {
 #[derive(Serialize)]
 struct InstanceData<'a> {
     charts: Vec<Vec<DimensionData<'a>>>,
+    /// The entries in percent of the limit.
+    utilization: DimensionData<'a>,
+    /// The limit of the table: from, to and entries.
+    limits: Vec<(i64, i64, u64)>,
     /// Time spans with bursts: from, to.
     bursts: Vec<(i64, i64)>,
     /// Time, class and text of each notification.
@@ -90,6 +94,13 @@ fn instance<'a>(report: &RecordingReport, instance: &'a InstanceReport) -> Insta
     InstanceData {
         charts: charts
             .map(|chart| chart.dimensions.iter().map(dimension).collect())
+            .collect(),
+        utilization: dimension(&instance.utilization),
+        limits: instance
+            .limits
+            .spans()
+            .iter()
+            .map(|span| (span.from, span.to, span.max))
             .collect(),
         bursts: report.burst_spans(instance),
         alerts: alerts

@@ -43,7 +43,7 @@ pub(super) fn write(
 ) -> std::fmt::Result {
     page.push_str("<dl class=\"facts\">\n");
     let facts = [
-        Some(fullest(report, instance)),
+        Some(fullest(instance)),
         Some(busiest(report, instance)),
         Some(events(&Losses::new(report, instance))),
         alert(instance),
@@ -64,7 +64,7 @@ pub(super) fn write(
     Ok(())
 }
 
-fn fullest(report: &RecordingReport, instance: &InstanceReport) -> Fact {
+fn fullest(instance: &InstanceReport) -> Fact {
     let name = "Fullest";
     let Some(fullest) = instance.fullest else {
         return Fact {
@@ -76,9 +76,9 @@ fn fullest(report: &RecordingReport, instance: &InstanceReport) -> Fact {
     };
     let mut text = format!(
         "{} of {} entries at {}",
-        fullest.entries,
+        fullest.highest.entries,
         optional(fullest.max),
-        clock::millis(report.time(fullest.at))
+        clock::millis(fullest.highest.at)
     );
     let alert = &instance.full_alert;
     if fullest.is_full
@@ -98,7 +98,7 @@ fn fullest(report: &RecordingReport, instance: &InstanceReport) -> Fact {
     Fact {
         class: full_class(&fullest, alert),
         name,
-        value: optional(fullest.utilization.map(percent_in_text)),
+        value: optional(fullest.highest.utilization.map(percent_in_text)),
         text,
     }
 }
@@ -115,12 +115,21 @@ fn full_class(fullest: &Fullest, alert: &FullAlert) -> &'static str {
 
 fn busiest(report: &RecordingReport, instance: &InstanceReport) -> Fact {
     let new = instance.dimension(Counter::New);
-    let (value, text) = match new.and_then(DimensionReport::peak) {
+    // The bucket that the verdict names; without buckets, the busiest interval.
+    let bucket = instance
+        .busy_peaks()
+        .find(|(counter, ..)| *counter == Counter::New);
+    let bucket = bucket.map(|(_, peak, at)| (at, peak.rate));
+    let interval = || {
+        let (at, rate) = new.and_then(DimensionReport::peak)?;
+        Some((report.time(at), rate))
+    };
+    let (value, text) = match bucket.or_else(interval) {
         Some((at, rate)) => (
             format!("{}{}/s", compact(rate), mark(new)),
             format!(
                 "new connections at {}; {}{}/s on average",
-                clock::millis(report.time(at)),
+                clock::millis(at),
                 compact_or_dash(new.and_then(DimensionReport::mean)),
                 mark(new)
             ),
@@ -233,9 +242,14 @@ fn crosscheck(report: &RecordingReport, instance: &InstanceReport) -> Fact {
     Fact {
         class,
         name,
-        value: verdict.name().to_owned(),
+        value: in_words(verdict),
         text,
     }
+}
+
+/// The name of a verdict in words.
+pub(super) fn in_words(verdict: Verdict) -> String {
+    verdict.name().replace('_', " ")
 }
 
 /// The mark of a dimension's numbers, if they are wrong.

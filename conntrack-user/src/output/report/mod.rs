@@ -4,12 +4,16 @@
 //! security policy allows only that script and no other resources, so that text of a recording could do no harm even if it were
 //! not escaped.
 
+mod about;
+mod bursts;
+mod charts;
 mod data;
 mod facts;
 mod html;
 mod section;
 mod table;
 mod tables;
+mod verdict;
 
 use std::fmt::Write;
 
@@ -18,19 +22,12 @@ use sha2::{Digest, Sha256};
 
 use self::html::script_json;
 use crate::{
-    model::{
-        alert::AlertStatus,
-        record::{Alert, Hello},
-        report::RecordingReport,
-    },
+    model::{alert::AlertStatus, record::Alert, report::RecordingReport},
     output::{
-        format::{
-            clock, duration,
-            number::{UNAVAILABLE, WRONG},
-        },
+        format::{clock, duration},
         markup::Escaped,
     },
-    text::{Plain, Text},
+    text::Plain,
 };
 
 const STYLE: &str = include_str!("page.css");
@@ -73,7 +70,7 @@ fn write_page(page: &mut String, report: &RecordingReport, title: &str) -> std::
         section::write(page, report, instance, i)?;
     }
     page.push_str("</main>\n");
-    footer(page, report)?;
+    about::footer(page, report)?;
     write!(
         page,
         "<script type=\"application/json\" id=\"data\">{}</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
@@ -104,9 +101,7 @@ fn header(
         )?;
     }
     page.push_str("</p>\n");
-    if let Some(hello) = &report.hello {
-        probes(page, report, hello)?;
-    }
+    verdict::list(page, report)?;
     note(page, NOT_DRAWN, " id=\"not-drawn\"")?;
     for text in &report.notes {
         note(page, text, "")?;
@@ -128,51 +123,6 @@ fn note(page: &mut String, text: impl std::fmt::Display, attributes: &str) -> st
         page,
         "<p class=\"note\" role=\"note\"{attributes}>{}</p>",
         Escaped(text)
-    )
-}
-
-fn probes(page: &mut String, report: &RecordingReport, hello: &Hello) -> std::fmt::Result {
-    if !hello.probes.is_attached() {
-        return writeln!(
-            page,
-            "<p>Without probes: {}. Only what the kernel counts by itself is here, interval by interval.</p>",
-            Escaped(hello.probes.why_off())
-        );
-    }
-    writeln!(
-        page,
-        "<p>Counted in the kernel in buckets of 1.05 ms, by {} probes (group {}), and compared with what the \
-         kernel counts itself.</p>",
-        Escaped(&hello.probes.mode),
-        Escaped(&hello.probes.group)
-    )?;
-    for group in hello.probes.by_kprobe_and_why() {
-        let functions: Vec<String> = group.functions.iter().map(Text::to_string).collect();
-        let functions = functions.join(", ");
-        let text = match group.reason {
-            Some(reason) => format!("By kprobe: {functions} ({reason})."),
-            None => format!("By kprobe: {functions}."),
-        };
-        writeln!(page, "<p>{}</p>", Escaped(text))?;
-    }
-    if let Some(why) = report.without_probes() {
-        writeln!(
-            page,
-            "<p>For a time there were no probes: {}.</p>",
-            Escaped(why)
-        )?;
-    }
-    let unseen = report.unseen_events().iter();
-    let unseen: Vec<String> = unseen
-        .map(|group| format!("{} ({})", group.kinds.join(", "), group.reason))
-        .collect();
-    if unseen.is_empty() {
-        return Ok(());
-    }
-    writeln!(
-        page,
-        "<p>Not all events of these kinds are seen: {}.</p>",
-        Escaped(unseen.join("; "))
     )
 }
 
@@ -209,21 +159,4 @@ fn alert_class(status: AlertStatus) -> &'static str {
 /// The label of an alert on a chart.
 fn alert_text(alert: &Alert) -> String {
     format!("{} {}", alert.name, alert.status)
-}
-
-fn footer(page: &mut String, report: &RecordingReport) -> std::fmt::Result {
-    let hello = report.hello.as_ref();
-    let version = hello.map_or_else(String::new, |hello| hello.version.to_string());
-    writeln!(
-        page,
-        "<footer><h2>How to read this</h2><p>The line is the average, the shade behind it the busiest bucket of 1.05 ms \
-         (where only the kernel counts, the busiest interval). Dimensions marked ▼ are drawn below zero; their numbers \
-         are positive. Bands mark bursts, upright lines alerts: where they were raised, and where they were over. {UNAVAILABLE} is unavailable, which is not 0; {WRONG} marks counts that a check proved wrong. Times are UTC.</p>\
-         <p class=\"keys\" hidden>Keys: <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>←</kbd> <kbd>→</kbd> move, <kbd>0</kbd> \
-         shows all, <kbd>B</kbd> the busiest moment of the chart that has the focus, else of new connections. Drag over \
-         a chart to zoom to a part; the address of the page then names that part.</p>\
-         <p>Recorded by ctpulse {}, {} records.</p></footer>",
-        Escaped(version),
-        report.records,
-    )
 }

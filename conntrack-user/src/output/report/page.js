@@ -7,6 +7,7 @@
   const LINES = 4; // that divide a chart, about
   const RIM = 0.08; // share of a side without anything
   const LABEL = 90; // room for a label of the time axis
+  const FAR = 5; // times the entries: a limit above that is named, and not drawn
   const LEAST = 2 * data.bucket; // microseconds that are shown at least
   let view = { from: data.from, to: data.to };
 
@@ -34,6 +35,13 @@
     if (!step) return v.toExponential(0);
     return (v < 0 ? "-" : "") + (size / step[0]).toFixed(step[2]) + step[3];
   };
+  // The label of a round number on an axis: its digits and no more.
+  const tick = (v) => {
+    const size = Math.abs(v), step = data.compact.find(([unit, below]) => size / unit < below);
+    if (v === 0 || !step) return compact(v);
+    return Number((v / step[0]).toPrecision(3)) + step[3];
+  };
+  const percent = (v) => v.toFixed(1) + " %";
   // The least of the axis's steps times a power of ten that is not less.
   const roundUp = (v) => {
     if (!(v > 0)) return 0;
@@ -119,6 +127,12 @@
       for (const c of found[d].out)
         if (c) { if (dimension.below) down = Math.max(down, c.max); else up = Math.max(up, c.max); }
     });
+    // The limit, as far as entries can be seen beside it.
+    const entries = chart[0].name === "connections";
+    const limits = entries ? instance.limits.filter(([a, b]) => b > view.from && a < view.to) : [];
+    const [near, far] = [true, false].map((is) => limits.filter(([, , max]) => (max <= up * FAR) === is));
+    up = Math.max(up, ...near.map(([, , max]) => max));
+
     // Lines at round numbers; each side ends with one, or is a rim where there is nothing.
     const line = roundUp((up + down) / LINES) || 1;
     const end = (v) => Math.ceil(v / line - 1e-9) * line;
@@ -145,7 +159,7 @@
     for (let k = Math.ceil(-down / line); k * line <= up * (1 + 1e-9); k++) {
       const v = k * line;
       svg.append(make("path", { class: k === 0 ? "zero" : "grid", d: `M${LEFT} ${y(v).toFixed(1)}H${width - RIGHT}` }));
-      svg.append(make("text", { x: LEFT - 5, y: (y(v) + 3.5).toFixed(1), "text-anchor": "end" }, compact(Math.abs(v))));
+      svg.append(make("text", { class: "tick", x: LEFT - 5, y: (y(v) + 3.5).toFixed(1), "text-anchor": "end" }, tick(Math.abs(v))));
     }
     const [every, digits] = timeStep(view.to - view.from, Math.max(1, Math.floor(inner / LABEL)));
     const first = Math.ceil((data.origin + view.from) / every) * every - data.origin;
@@ -171,18 +185,40 @@
       return d;
     };
     const rows = figure.querySelectorAll("tbody tr");
+    const fill = (row, dimension, { peak, at, mean }, form) => {
+      const cell = (name, text) => { row.querySelector("td." + name).textContent = text; };
+      cell("peak", peak === null ? "—" : form(peak) + dimension.mark);
+      cell("at", peak ? clock(at) : "");
+      cell("mean", mean === null ? "—" : form(mean) + dimension.mark);
+      row.dataset.peak = peak === null ? "" : peak;
+      row.dataset.at = peak ? new Date((data.origin + at) / 1000).toISOString() : "";
+    };
     chart.forEach((dimension, d) => {
       if (!dimension.steps.length) return;
-      const { out, peak, at, mean } = found[d], sign = dimension.below ? -1 : 1;
+      const { out } = found[d], sign = dimension.below ? -1 : 1;
       svg.append(make("path", { class: `peak d${d}`, d: path(out, true, (c) => c.max * sign) }));
       svg.append(make("path", { class: `mean d${d}`, d: path(out, false, (c) => c.mean * sign) }));
-      const cell = (name, text) => { rows[d].querySelector("td." + name).textContent = text; };
-      cell("peak", peak === null ? "—" : compact(peak) + dimension.mark);
-      cell("at", peak ? clock(at) : "");
-      cell("mean", mean === null ? "—" : compact(mean) + dimension.mark);
-      rows[d].dataset.peak = peak === null ? "" : peak;
-      rows[d].dataset.at = peak ? new Date((data.origin + at) / 1000).toISOString() : "";
+      fill(rows[d], dimension, found[d], compact);
     });
+    if (!entries) return;
+    const share = figure.querySelector("tr[data-dimension=utilization]");
+    if (share) fill(share, instance.utilization, columns(instance.utilization, 1), percent);
+    // Labels of limits, of which none covers another.
+    let free = LEFT;
+    for (const [a, b, max] of near) {
+      const [left, right, top] = [clamp(x(a)), clamp(x(b)), y(max)];
+      svg.append(make("path", { class: "limit", d: `M${left.toFixed(1)} ${top.toFixed(1)}H${right.toFixed(1)}` }));
+      const text = `maximum ${max} = 100 %`, room = 7 * text.length;
+      const from = Math.min(Math.max(left, free), width - RIGHT - room);
+      if (from < free) continue;
+      svg.append(make("text", { class: "limit-label", x: from.toFixed(1), y: (top > TOP + 14 ? top - 4 : top + 12).toFixed(1) }, text));
+      free = from + room;
+    }
+    if (far.length) {
+      const most = Math.max(...far.map(([, , max]) => max)), least = Math.min(...far.map(([, , max]) => max));
+      const text = (least < most ? `maximum ${least} to ${most}` : `maximum ${most}`) + ", above this chart";
+      svg.append(make("text", { class: "limit-label", x: width - RIGHT, y: TOP + 12, "text-anchor": "end" }, text));
+    }
   }
 
   const figures = [...document.querySelectorAll("figure")];
@@ -307,6 +343,7 @@
   for (const node of document.querySelectorAll(".toolbar, .keys, button[hidden]")) node.hidden = false;
   addEventListener("hashchange", fromAddress);
   addEventListener("resize", redraw);
+  for (const folded of document.querySelectorAll("details.folded")) folded.addEventListener("toggle", redraw);
   addEventListener("beforeprint", () => figures.forEach(draw));
   fromAddress();
 })();

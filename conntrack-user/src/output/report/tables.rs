@@ -1,21 +1,20 @@
-//! The tables of an instance: bursts, busiest buckets, durations, alerts, events, top talkers, cross-check.
+//! The tables of an instance after its bursts: busiest buckets, durations, alerts, events, top talkers, cross-check.
 
 use std::fmt::Write;
 
 use crate::{
-    model::{
-        kernel::counters::{Counter, named},
-        report::{InstanceReport, Losses, RecordingReport, TopReport},
-    },
+    model::report::{InstanceReport, Losses, RecordingReport, TopReport},
     output::{
         checks::range_in_text,
         durations,
         format::{
             clock, duration,
-            number::{WRONG, compact, decimal, optional, percent_in_text},
+            number::{compact, decimal, optional, percent_in_text},
         },
-        markup::Escaped,
-        report::table::{close, open},
+        report::{
+            facts::in_words,
+            table::{CHART, Table, mark},
+        },
     },
     text::Text,
 };
@@ -25,80 +24,12 @@ pub(super) fn write(
     report: &RecordingReport,
     instance: &InstanceReport,
 ) -> std::fmt::Result {
-    bursts(page, report, instance)?;
     peaks(page, report, instance)?;
     durations(page, instance)?;
     alerts(page, instance)?;
     top(page, instance)?;
     events(page, report, instance)?;
     crosscheck(page, instance)
-}
-
-/// The mark of a counter's numbers, if it was wrong at any time.
-fn mark(instance: &InstanceReport, counter: Counter) -> &'static str {
-    if instance.wrong.get(counter).is_some() {
-        WRONG
-    } else {
-        ""
-    }
-}
-
-/// Writes a button that zooms the charts to a time span.
-fn show(page: &mut String, (from, to): (i64, i64), what: &str) -> std::fmt::Result {
-    write!(
-        page,
-        "<td><button type=\"button\" hidden data-from=\"{from}\" data-to=\"{to}\" aria-label=\"Show {}\">Show</button></td>",
-        Escaped(what)
-    )
-}
-
-fn bursts(
-    page: &mut String,
-    report: &RecordingReport,
-    instance: &InstanceReport,
-) -> std::fmt::Result {
-    if instance.bursts.is_empty() {
-        return Ok(());
-    }
-    let text = "Far more of something than before, for a short time.";
-    let columns = [
-        "counter",
-        "start",
-        "lasted",
-        "events",
-        "peak",
-        "usual before",
-        "chart",
-    ];
-    let shown = instance.bursts.len() as u64;
-    let title = if shown < instance.burst_count {
-        format!("Bursts (the {shown} greatest of {})", instance.burst_count)
-    } else {
-        format!("Bursts ({shown})")
-    };
-    open(page, &title, text, &columns)?;
-    for burst in &instance.bursts {
-        let start = clock::millis(burst.start);
-        let counter = named(burst.counter.raw()).map(|spec| spec.id);
-        let mark = counter.map_or("", |counter| mark(instance, counter));
-        write!(
-            page,
-            "<tr class=\"burst-row\"><td>{}</td><td>{start}</td><td>{}</td><td>{}{mark}</td><td>{}{mark}/s</td><td>{}{mark}/s</td>",
-            Escaped(&burst.counter),
-            duration::millis(burst.duration_ms),
-            burst.count,
-            compact(burst.peak_rate),
-            compact(burst.usual_rate)
-        )?;
-        show(
-            page,
-            report.around(burst.start, burst.end),
-            &format!("the burst of {} at {start}", burst.counter),
-        )?;
-        page.push_str("</tr>\n");
-    }
-    close(page);
-    Ok(())
 }
 
 fn peaks(
@@ -111,31 +42,22 @@ fn peaks(
         return Ok(());
     }
     let text = "The busiest bucket of 1.05 ms of each counter, as a rate.";
-    open(
-        page,
-        "Busiest moments",
-        text,
-        &["counter", "one event is", "peak", "at", "chart"],
-    )?;
+    let columns = ["counter", "one event is", "peak", "at", CHART];
+    let mut table = Table::open(page, "Busiest moments", text, &columns)?;
     for (counter, peak, at) in busy {
         let (spec, time) = (counter.spec(), clock::millis(at));
         let mark = mark(instance, counter);
-        write!(
-            page,
-            "<tr><td>{}{mark}</td><td>{}</td><td>{}{mark}/s</td><td>{time}</td>",
-            spec.name,
-            Escaped(spec.meaning),
-            compact(peak.rate)
-        )?;
-        show(
-            page,
+        table.row("")?;
+        table.cell(format_args!("{}{mark}", spec.name))?;
+        table.cell(spec.meaning)?;
+        table.cell(format_args!("{}{mark}/s", compact(peak.rate)))?;
+        table.cell(&time)?;
+        table.show(
             report.around_bucket(at),
             &format!("{} at {time}", spec.name),
         )?;
-        page.push_str("</tr>\n");
     }
-    close(page);
-    Ok(())
+    table.close()
 }
 
 fn durations(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
@@ -150,25 +72,17 @@ fn durations(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
     let text =
         "How long connections lived, and how long the kernel's functions took, each within 1 %.";
     let columns = [&["of", "count"][..], &durations::TIMES, &["note"]].concat();
-    open(page, "Lifetimes and latency", text, &columns)?;
+    let mut table = Table::open(page, "Lifetimes and latency", text, &columns)?;
     for row in rows {
-        write!(
-            page,
-            "<tr><td>{}</td><td>{}</td>",
-            Escaped(row.what),
-            optional(row.count)
-        )?;
+        table.row("")?;
+        table.cell(row.what)?;
+        table.cell(optional(row.count))?;
         for time in &row.times {
-            write!(page, "<td>{}</td>", Escaped(time))?;
+            table.cell(time)?;
         }
-        writeln!(
-            page,
-            "<td>{}</td></tr>",
-            Escaped(row.note.as_deref().unwrap_or(""))
-        )?;
+        table.cell(row.note.as_deref().unwrap_or(""))?;
     }
-    close(page);
-    Ok(())
+    table.close()
 }
 
 fn alerts(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
@@ -181,26 +95,18 @@ fn alerts(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
     } else {
         String::new()
     };
-    open(
-        page,
-        &format!("Alerts ({})", instance.alert_count),
-        &text,
-        &["time", "alert", "status", "value", "was"],
-    )?;
+    let title = format!("Alerts ({})", instance.alert_count);
+    let columns = ["time", "alert", "status", "value", "before"];
+    let mut table = Table::open(page, &title, &text, &columns)?;
     for alert in &instance.alerts {
-        writeln!(
-            page,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{} {}</td><td>{}</td></tr>",
-            clock::millis(alert.time),
-            Escaped(&alert.name),
-            alert.status,
-            decimal(alert.value, 1),
-            Escaped(&alert.unit),
-            alert.previous
-        )?;
+        table.row("")?;
+        table.cell(clock::millis(alert.time))?;
+        table.cell(&alert.name)?;
+        table.cell(alert.status)?;
+        table.cell(format_args!("{} {}", decimal(alert.value, 1), alert.unit))?;
+        table.cell(alert.previous)?;
     }
-    close(page);
-    Ok(())
+    table.close()
 }
 
 fn events(
@@ -219,36 +125,26 @@ fn events(
     if total > instance.events.len() as u64 {
         let _ = write!(text, " The first {} are listed.", instance.events.len());
     }
-    open(
-        page,
-        &format!("Events ({total})"),
-        &text,
-        &["time", "event", "flow or packet", "chart"],
-    )?;
+    let title = format!("Events ({total})");
+    let columns = ["time", "event", "flow or packet", CHART];
+    let mut table = Table::open(page, &title, &text, &columns)?;
     for event in &instance.events {
         let time = clock::millis(event.time);
-        write!(
-            page,
-            "<tr><td>{time}</td><td>{}</td><td>",
-            Escaped(&event.kind)
-        )?;
-        match &event.tuple {
-            Some(tuple) => write!(page, "{}", Escaped(tuple))?,
-            None => page.push_str("unknown"),
+        table.row("")?;
+        table.cell(&time)?;
+        table.cell(&event.kind)?;
+        let tuple = event.tuple.as_ref();
+        let tuple = tuple.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        match &event.by {
+            Some(by) => table.cell(format_args!("{tuple}, evicted for {by}"))?,
+            None => table.cell(tuple)?,
         }
-        if let Some(by) = &event.by {
-            write!(page, ", evicted for {}", Escaped(by))?;
-        }
-        page.push_str("</td>");
-        show(
-            page,
+        table.show(
             report.around(event.time, event.time),
             &format!("{} at {time}", event.kind),
         )?;
-        page.push_str("</tr>\n");
     }
-    close(page);
-    Ok(())
+    table.close()
 }
 
 fn top(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
@@ -257,32 +153,30 @@ fn top(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
     }
     let text = "Who has most of it. Counts are at least that many.";
     let columns = ["most", "by", "over", "who", "count", "share", "process"];
-    open(page, "Top talkers", text, &columns)?;
+    let mut table = Table::open(page, "Top talkers", text, &columns)?;
     for talkers in &instance.talkers {
         let over = over(talkers);
-        let table = &talkers.table;
-        for (i, row) in table.rows.iter().enumerate() {
-            let [by, of, over] = match i {
-                0 => [table.by.to_string(), table.of.to_string(), over.clone()],
+        let of = &talkers.table;
+        for (i, row) in of.rows.iter().enumerate() {
+            let [by, kind, over] = match i {
+                0 => [of.by.to_string(), of.of.to_string(), over.clone()],
                 _ => Default::default(),
             };
-            let process = row.process.as_ref().map(Text::to_string);
-            writeln!(
-                page,
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{} of {}</td><td>{}</td><td>{}</td></tr>",
-                Escaped(by),
-                Escaped(of),
-                Escaped(over),
-                Escaped(&row.key),
-                row.count,
-                table.total,
-                percent_in_text(row.share),
-                Escaped(process.unwrap_or_default())
+            table.row(if i == 0 { "first" } else { "" })?;
+            table.cell(by)?;
+            table.cell(kind)?;
+            table.cell(over)?;
+            table.cell(&row.key)?;
+            table.cell(format_args!("{} of {}", row.count, of.total))?;
+            table.cell(percent_in_text(row.share))?;
+            table.cell(
+                row.process
+                    .as_ref()
+                    .map_or_else(String::new, Text::to_string),
             )?;
         }
     }
-    close(page);
-    Ok(())
+    table.close()
 }
 
 /// The time that the counts cover.
@@ -314,29 +208,20 @@ fn crosscheck(page: &mut String, instance: &InstanceReport) -> std::fmt::Result 
             duration::whole_millis(instance.buckets_lost_ms)
         );
     }
-    open(
-        page,
-        "Cross-check",
-        &text,
-        &["check", "probes", "kernel", "verdict", "why"],
-    )?;
+    let columns = ["check", "probes", "kernel", "verdict", "why"];
+    let mut table = Table::open(page, "Cross-check", &text, &columns)?;
     for check in &instance.checks {
-        writeln!(
-            page,
-            "<tr class=\"{}\"><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            check.verdict.name(),
-            Escaped(&check.name),
-            optional(check.probe),
-            range_in_text(check),
-            check.verdict.name(),
-            Escaped(
-                check
-                    .reason
-                    .as_ref()
-                    .map_or_else(String::new, Text::to_string)
-            )
+        table.row(check.verdict.name())?;
+        table.cell(&check.name)?;
+        table.cell(optional(check.probe))?;
+        table.cell(range_in_text(check))?;
+        table.cell(in_words(check.verdict))?;
+        table.cell(
+            check
+                .reason
+                .as_ref()
+                .map_or_else(String::new, Text::to_string),
         )?;
     }
-    close(page);
-    Ok(())
+    table.close()
 }

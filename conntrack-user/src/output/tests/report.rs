@@ -6,6 +6,7 @@ use crate::{
         kernel::{charts::CHARTS, counters::Counter},
         record::{Record, Verdict},
         report::{Builder, RecordingReport},
+        verdict::Completion,
     },
     output::report::page,
 };
@@ -65,12 +66,10 @@ fn sample(name: &str, tenth: u32, buckets: &Value) -> Record {
 }
 
 fn report(name: &str) -> RecordingReport {
-    let mut builder = Builder::default();
-    builder.add(&hello(name));
     let new =
         json!({"start": "2026-01-02T03:04:05.050000Z", "width_ms": 1.048576, "counts": [2, 0, 5]});
-    builder.add(&sample(name, 1, &json!({"new": new})));
-    for other in [
+    let mut records = vec![hello(name), sample(name, 1, &json!({"new": new}))];
+    let others = [
         json!({"type": "crosscheck", "time": "2026-01-02T03:04:05.1Z", "instance": name, "checks": [
             {"name": "entries_balance", "probe": 7, "kernel_low": 7, "kernel_high": 7, "residual": 0,
              "verdict": "exact", "reason": null},
@@ -95,12 +94,25 @@ fn report(name: &str) -> RecordingReport {
                     "p999_us": null, "max_us": null, "reason": name},
                 "early_drop": {"count": 0, "p50_us": null, "p90_us": null, "p99_us": null,
                     "p999_us": null, "max_us": null}}}]}),
-    ] {
-        builder.add(&record(other));
-    }
-    builder.add(&sample(name, 2, &json!({})));
+    ];
+    records.extend(others.map(record));
+    records.push(sample(name, 2, &json!({})));
+    let mut builder = with_verdicts(&records);
     builder.note(name.to_owned());
     builder.finish().expect("there are samples")
+}
+
+/// The records, with the verdicts that belong to them.
+fn with_verdicts(records: &[Record]) -> Builder {
+    let mut builder = Builder::default();
+    let mut completion = Completion::default();
+    for next in records.iter().map(Some).chain([None]) {
+        for made in completion.before(next) {
+            builder.add(&made);
+        }
+        next.into_iter().for_each(|record| builder.add(record));
+    }
+    builder
 }
 
 /// The visible part of the page, without its style, script and data.
@@ -361,7 +373,7 @@ fn counts_that_were_wrong_are_marked_and_listed() {
     let rows: Vec<&str> = page.lines().filter(marked).collect();
     insta::assert_snapshot!("wrong_legend", rows.join("\n"));
     assert!(
-        page.contains("<td>new!</td>") && page.contains("4.77k!/s"),
+        page.contains("<td data-column=\"counter\">new!</td>") && page.contains("4.77k!/s"),
         "{page}"
     );
     let data = page.split_once("<script type=\"application/json\" id=\"data\">");
@@ -371,4 +383,104 @@ fn counts_that_were_wrong_are_marked_and_listed() {
     let data: Value = serde_json::from_str(data).expect("JSON");
     let charts = &data["instances"][0]["charts"];
     assert_eq!([&charts[1][0]["mark"], &charts[2][0]["mark"]], ["!", ""]);
+}
+
+/// The sentences at the head of the section that is number `i`.
+fn sentences(page: &str, i: usize) -> Vec<&str> {
+    let section = page.split("<section ").nth(i + 1).unwrap_or_default();
+    let verdict = section.split_once("<div class=\"verdict ");
+    let verdict = verdict.and_then(|(_, verdict)| verdict.split_once("</div>"));
+    let paragraphs = verdict.map_or("", |(verdict, _)| verdict).split("<p>");
+    paragraphs
+        .skip(1)
+        .map(|paragraph| paragraph.split("</p>").next().unwrap_or_default())
+        .collect()
+}
+
+#[test]
+fn the_last_verdict_heads_each_section_and_the_worst_is_first() {
+    let quiet = [sample("calm", 1, &json!({})), sample("calm", 2, &json!({}))];
+    let mut full = Vec::new();
+    for tenth in [1, 2] {
+        let Record::Sample(mut sample) = sample("busy", tenth, &json!({})) else {
+            panic!("a sample")
+        };
+        sample.entries = Some(8192);
+        sample.utilization = Some(100.0);
+        sample.alerts.0[0].1.status = crate::model::alert::AlertStatus::Critical;
+        full.push(Record::Sample(sample));
+    }
+    let mut hello = hello("calm");
+    if let Record::Hello(hello) = &mut hello {
+        let mut busy = hello.instances[0].clone();
+        busy.name = "busy".into();
+        hello.instances.push(busy);
+    }
+    let [calm_1, calm_2] = quiet;
+    let [full_1, full_2] = <[Record; 2]>::try_from(full).expect("two samples");
+    let records = [hello, calm_1, full_1, calm_2, full_2];
+    let report = with_verdicts(&records).finish().expect("there are samples");
+    let page = page(&report, "t");
+    let first = sentences(&page, 0);
+    assert_eq!(first[0], "Table 100 % full (8192 of 8192) since 03:04:05.");
+    assert!(page.contains("<div class=\"verdict bad\">"));
+    assert!(
+        sentences(&page, 1)[0].starts_with("Table 18.3 % full (max 8192)")
+            || sentences(&page, 1)[0].starts_with("Table 18 % full (max 8192)")
+    );
+    let list = page
+        .split_once("<nav class=\"namespaces\"")
+        .expect("a list")
+        .1;
+    let (busy, calm) = (
+        list.find("busy").expect("busy"),
+        list.find("calm").expect("calm"),
+    );
+    assert!(busy < calm);
+    assert!(list.contains("<li class=\"bad\"><a href=\"#i0\">busy</a> Table 100 % full"));
+}
+
+#[test]
+fn charts_at_zero_are_named_in_one_line_and_unavailable_is_not_zero() {
+    let zero = |sample: &mut crate::model::record::Sample| {
+        sample.charts = serde_json::from_value(json!({
+            "netfilter.conntrack_sockets": {"connections": 5.0},
+            "netfilter.conntrack_expect": {"created": 0.0, "deleted": 0.0, "new": 0.0},
+            "netfilter.conntrack_search": {"searched": null, "restarted": 0.0, "found": null},
+        }))
+        .expect("charts");
+    };
+    let off = json!({"mode": "off", "group": "off", "reason": "no kprobes", "attached": [], "missing": []});
+    let page = page_of(&off, zero);
+    let summary = page
+        .split_once("<details class=\"folded\"><summary>")
+        .expect("folded")
+        .1;
+    let summary = summary.split("</summary>").next().unwrap_or_default();
+    insta::assert_snapshot!(summary);
+    assert!(!summary.contains("Entries"), "entries are always a chart");
+}
+
+#[test]
+fn counters_that_rose_together_are_one_row() {
+    let mut records = vec![hello("self"), sample("self", 1, &json!({}))];
+    for (counter, start, end, count) in [
+        ("early_drop", "05.052Z", "05.060Z", 540),
+        ("new", "05.05Z", "05.055Z", 463),
+        ("deleted", "05.2Z", "05.201Z", 9),
+    ] {
+        records.push(record(
+            json!({"type": "burst", "instance": "self", "counter": counter,
+            "start": format!("2026-01-02T03:04:{start}"), "end": format!("2026-01-02T03:04:{end}"),
+            "duration_ms": 3.0, "count": count, "peak_rate": 4768.4, "window_ms": 1.048576}),
+        ));
+    }
+    let report = with_verdicts(&records).finish().expect("there are samples");
+    let page = page(&report, "t");
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("<tr class=\"burst-row\">"))
+        .collect();
+    insta::assert_snapshot!(rows.join("\n"));
+    assert!(page.contains("<h3>Bursts (2)</h3>"));
 }

@@ -1,5 +1,6 @@
 //! What follows from a single record. It is computed here once, so that all views show the same.
 
+mod burst_group;
 mod events;
 mod hello;
 mod judgement;
@@ -8,7 +9,9 @@ mod sample;
 mod summary;
 mod top;
 
-pub(crate) use self::{events::UnseenEvents, judgement::Judgement, sample::CpuRate};
+pub(crate) use self::{
+    burst_group::BurstGroup, events::UnseenEvents, judgement::Judgement, sample::CpuRate,
+};
 
 #[cfg(test)]
 mod tests;
