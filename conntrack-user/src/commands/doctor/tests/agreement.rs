@@ -220,7 +220,7 @@ fn doctor_promises_no_fentry_for_functions_that_the_kernel_does_not_find() {
     assert!(
         findings.any(|f| f.name == "fentry" && named(&f.detail)),
         "{}",
-        text(&doctor)
+        text(&doctor, None)
     );
     assert_eq!(stream.mode.raw(), "fentry");
     let by_kprobe: Vec<&str> = stream.by_kprobe.iter().map(Text::raw).collect();
