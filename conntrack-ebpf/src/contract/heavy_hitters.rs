@@ -134,8 +134,6 @@ impl SketchSet {
                 i += 1;
             }
         }
-        let mut least = 0;
-        let mut least_count = u32::MAX;
         let mut i = 0;
         while i < WAYS {
             let entry = &mut self.entries[i];
@@ -147,12 +145,20 @@ impl SketchSet {
                 };
                 return;
             }
-            if entry.key == key {
+            if entry.key.is(&key) {
                 entry.count = entry.count.saturating_add(1);
                 return;
             }
-            if entry.count < least_count {
-                least_count = entry.count;
+            i += 1;
+        }
+        // Only now: most keys are there, or have room.
+        let mut least = 0;
+        let mut least_count = u32::MAX;
+        let mut i = 0;
+        while i < WAYS {
+            let count = self.entries[i].count;
+            if count < least_count {
+                least_count = count;
                 least = i;
             }
             i += 1;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, env::consts::ARCH};
 
 use conntrack_ebpf::{
     ProbeCounter,
-    fields::{EXPECT_MASTER, NET_INUM},
+    fields::{EXPECT_MASTER, NET_INUM, NO_OFFSET},
     table::{Function, PROBES, ProbeGroup, ProbedFunction},
 };
 use object::{
@@ -95,7 +95,8 @@ impl Crafted {
             crafted.read_only(setting, &[0; 4]);
         }
         for offset in fields::ALL.iter().map(|field| field.global).filter(kept) {
-            crafted.read_only(offset, &default.to_le_bytes());
+            let place = [default.to_le_bytes(), [0; 8]];
+            crafted.read_only(offset, place.as_flattened());
         }
         crafted
     }
@@ -347,7 +348,7 @@ fn what_user_space_sets_and_opens_is_there() {
     object.programs(&[CraftedStep::Load("NET_INUM")]);
     assert_eq!(
         object.check(ROW).unwrap_err(),
-        "no global RING_BITS of 4 bytes\nno global SKB_HEAD of 8 bytes\nno map EVENTS"
+        "no global RING_BITS of 4 bytes\nno global SKB_HEAD of 16 bytes\nno map EVENTS"
     );
 }
 

@@ -8,7 +8,7 @@ pub(crate) mod simulated;
 use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
 use aya::programs::ProgramError;
-use conntrack_ebpf::table;
+use conntrack_ebpf::{fields, table};
 use thiserror::Error;
 
 pub use self::host::{Host, KernelAnswers};
@@ -161,6 +161,8 @@ pub struct HostFacts {
     pub symbols: Result<Symbols, FactError>,
     /// Offsets of the kernel fields that programs read.
     pub offsets: Result<FieldOffsets, TypesError>,
+    /// The kernel's function that casts addresses to types, if programs may call it: its number in the types of vmlinux.
+    pub cast: Option<u32>,
     /// The functions that fentry can be used on, at least one; or why it cannot be used.
     pub fentry: Result<Vec<FentryTarget>, NoFentry>,
     /// Functions that are to be probed by kprobe nevertheless.
@@ -208,6 +210,10 @@ impl HostFacts {
         let privileges = Privileges::of(host);
         let conntrack = conntrack(host);
         let (offsets, fentry) = types(host, &functions, &privileges);
+        let cast = offsets
+            .as_ref()
+            .ok()
+            .and_then(|offsets| cast(host, offsets, &privileges));
         Self {
             kernel: host.release(),
             object: object(OBJECT),
@@ -217,6 +223,7 @@ impl HostFacts {
             capabilities: privileges.probing,
             conntrack,
             offsets,
+            cast,
             fentry,
             without_fentry: Vec::new(),
             disproved: Vec::new(),
@@ -238,6 +245,7 @@ impl HostFacts {
                 table::functions().map(|function| function.name),
             )),
             offsets: Ok(FieldOffsets::complete()),
+            cast: None,
             fentry: Err(NoFentry::NoFunctions),
             without_fentry: Vec::new(),
             disproved: Vec::new(),
@@ -292,6 +300,23 @@ fn types(
     match FieldOffsets::read(&host.path("sys/kernel/btf"), functions) {
         Ok((offsets, targets)) => (Ok(offsets), fentry(host, targets, privileges)),
         Err(reason) => (Err(reason.clone()), Err(NoFentry::Types(reason))),
+    }
+}
+
+/// The kernel's function that casts addresses to types. Where it cannot be used, fields are read as on older kernels.
+fn cast(host: &Host<'_>, offsets: &FieldOffsets, privileges: &Privileges) -> Option<u32> {
+    let function = offsets.cast?;
+    if matches!(privileges.probing, Support::No(_)) {
+        return None;
+    }
+    let mut known = offsets.known();
+    let (_, field) = known.find(|(field, _)| *field == fields::NET_INUM)?;
+    match host.kernel().cast(function, field) {
+        Ok(()) => Some(function),
+        Err(error) => {
+            log::debug!("fields are read by the helper: the kernel refuses to cast: {error}");
+            None
+        }
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) fn globals(plan: &Plan, counters: CounterShape, sketch: Option<Sketch
         globals.set(global::TOP_PREFIX, settings.prefixes.ipv4);
         globals.set(global::TOP_PREFIX6, settings.prefixes.ipv6);
     }
-    for (field, offset) in &plan.offsets {
-        globals.set(field.global, u64::from(*offset));
+    for (field, place) in &plan.places {
+        globals.set(field.global, *place);
     }
     globals
 }

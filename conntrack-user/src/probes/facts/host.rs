@@ -11,7 +11,7 @@ use aya::{programs::ProgramType, sys::is_program_supported};
 use super::{FactError, NoFentry};
 use crate::{
     files,
-    probes::{bpf, perf_event},
+    probes::{bpf, cast, offsets::FieldOffset, perf_event},
     source::proc_fs::ProcRoot,
 };
 
@@ -50,6 +50,13 @@ pub trait KernelAnswers {
     ///
     /// When it does not.
     fn trampolines(&self) -> Result<(), NoFentry>;
+
+    /// Whether programs may call the function with this number, which casts addresses to types, and load a field of 4 bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it refuses such a program.
+    fn cast(&self, function: u32, field: FieldOffset) -> io::Result<()>;
 }
 
 /// The kernel that runs.
@@ -75,6 +82,10 @@ impl KernelAnswers for ThisKernel {
             Ok(false) => Err(NoFentry::NoTrampolines),
             Err(error) => Err(NoFentry::Refused(Arc::new(error))),
         }
+    }
+
+    fn cast(&self, function: u32, field: FieldOffset) -> io::Result<()> {
+        cast::try_to_load(function, field)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use conntrack_ebpf::table;
 
 use super::{Host, HostFacts, KernelAnswers, NoFentry};
-use crate::probes::btf::tests::BtfBuilder;
+use crate::probes::{btf::tests::BtfBuilder, offsets::FieldOffset};
 
 /// All capabilities, as of root.
 const ROOT: &str = "000001ffffffffff";
@@ -26,6 +26,7 @@ struct SimulatedKernel {
     no_map: Option<i32>,
     no_perf_event: Option<i32>,
     no_trampolines: bool,
+    no_casts: bool,
 }
 
 impl KernelAnswers for SimulatedKernel {
@@ -46,6 +47,11 @@ impl KernelAnswers for SimulatedKernel {
             false => Ok(()),
             true => Err(NoFentry::NoTrampolines),
         }
+    }
+
+    fn cast(&self, _function: u32, field: FieldOffset) -> io::Result<()> {
+        assert!(field.structure.is_some(), "a structure of vmlinux");
+        answer(self.no_casts.then_some(libc::EINVAL))
     }
 }
 
@@ -135,6 +141,10 @@ impl SimulatedHost {
         self.kernel.no_trampolines = true;
     }
 
+    pub(crate) fn refuses_casts(&mut self) {
+        self.kernel.no_casts = true;
+    }
+
     /// Its /proc has processes only.
     pub(crate) fn hides_all_but_processes(&self) {
         self.remove("proc/sys");
@@ -161,10 +171,13 @@ fn types() -> (Vec<u8>, Vec<u8>) {
     ];
     vmlinux.structure("sk_buff", 12, &skb);
     vmlinux.structure("nf_hook_state", 8, &[("net", int, 32)]);
+    vmlinux.function("bpf_rdonly_cast");
 
     let mut module = BtfBuilder::split(&vmlinux);
     let dst = module.structure("", 4, &[("dir", int, 0)]);
-    let tuple = module.structure("nf_conntrack_tuple", 8, &[("dst", dst, 32)]);
+    let src = module.structure("", 4, &[("l3num", int, 0)]);
+    let tuple = [("src", src, 0), ("dst", dst, 32)];
+    let tuple = module.structure("nf_conntrack_tuple", 8, &tuple);
     let hash = module.structure("nf_conntrack_tuple_hash", 16, &[("tuple", tuple, 64)]);
     let hashes = module.array(hash, 2);
     let conn = [

@@ -39,6 +39,28 @@ fn a_capable_host_gets_everything() {
 }
 
 #[test]
+fn fields_are_read_by_their_types_only_where_addresses_can_be_cast() {
+    let structures = |cast| -> Vec<u64> {
+        let plan = without(|f| f.cast = cast);
+        assert_eq!((plan.cast, plan.places.len()), (cast, fields::ALL.len()));
+        plan.places
+            .iter()
+            .map(|(_, place)| place.structure)
+            .collect()
+    };
+    assert!(structures(None).iter().all(|structure| *structure == 0));
+    assert!(structures(Some(7)).iter().all(|structure| *structure == 1));
+
+    // Of a structure that only the module has.
+    let offset = FieldOffset {
+        bytes: 16,
+        structure: None,
+    };
+    let place = place(offset, Some(7));
+    assert_eq!((place.offset, place.structure), (16, 0));
+}
+
+#[test]
 fn a_missing_requirement_blocks_all_probes_with_its_reason() {
     let no = || Support::no("it is so");
     let unread = || io::Error::other("it is so");
