@@ -5,13 +5,11 @@ use core::ptr::NonNull;
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array};
 use conntrack_ebpf::{
     BUCKET_SHIFT, ProbeCounter,
-    cells::{
-        Allocating, Bucket, CellTotals, bucket_count, bucket_index, bucket_word, ring_of_word,
-    },
+    cells::{Allocating, Bucket, CellTotals, bucket_index, bucket_word_after, ring_of_word},
 };
 
 use crate::{
-    globals::{RING_BITS, SLOTS},
+    globals::{RING_LENGTH, SLOTS},
     slot::{Slot, ThisCpu, this_cpu},
     totals,
 };
@@ -54,7 +52,7 @@ impl CurrentBucket {
     fn of(part: u32) -> Option<Self> {
         // SAFETY: a helper without arguments.
         let epoch = unsafe { bpf_ktime_get_ns() } >> BUCKET_SHIFT;
-        let index = bucket_index(part, epoch, RING_BITS.load());
+        let index = bucket_index(part, epoch, RING_LENGTH.load());
         Some(Self {
             bucket: NonNull::new(BUCKETS.get_ptr_mut(index)?)?,
             epoch,
@@ -97,8 +95,7 @@ impl Hit {
             if let Some(current) = &self.bucket {
                 let words = &raw mut (*current.bucket.as_ptr()).words;
                 let word = words.cast::<u64>().add(i);
-                let before = bucket_count(word.read_volatile(), current.epoch);
-                word.write_volatile(bucket_word(current.epoch, before + 1));
+                word.write_volatile(bucket_word_after(word.read_volatile(), current.epoch));
             }
         }
     }

@@ -15,7 +15,7 @@ use conntrack_ebpf::{
 
 use crate::{
     fields::Typed,
-    globals::{TOP, TOP_PREFIX, TOP_PREFIX6, TOP_SEED, TOP_SET_BITS, TUPLE_L3NUM},
+    globals::{TOP, TOP_PREFIX, TOP_PREFIX6, TOP_SEED, TOP_SET_BITS, TUPLE_TYPE},
     slot::{Slot, ThisCpu},
 };
 
@@ -84,11 +84,11 @@ pub(crate) fn count(slot: Slot, cpu: ThisCpu, measure: FlowMeasure, tuple: u64) 
         ipv4: TOP_PREFIX.load(),
         ipv6: TOP_PREFIX6.load(),
     };
-    let keys = match (TUPLE_L3NUM.structure(), tuple) {
+    let keys = match (TUPLE_TYPE.load(), tuple) {
         (_, 0) => None,
         (0, _) => copy(measure, tuple).map(|tuple| FlowKey::all(&tuple, slot.0, prefixes)),
         (structure, _) => {
-            let tuple = Typed::at(tuple, structure);
+            let tuple = Typed::at(tuple, structure.into());
             Some(FlowKey::all(&tuple, slot.0, prefixes))
         }
     };
@@ -98,24 +98,35 @@ pub(crate) fn count(slot: Slot, cpu: ThisCpu, measure: FlowMeasure, tuple: u64) 
     };
     // SAFETY: a checked map element of one aligned word.
     let generation = unsafe { generation.read_volatile() };
-    let half = half_index(cpu.number(), generation);
-    add(half, table(measure, By::Source), generation, source);
-    add(
-        half,
-        table(measure, By::Destination),
+    let sets = Sets {
+        half: half_index(cpu.number(), generation),
         generation,
-        destination,
-    );
-    add(half, table(measure, By::Port), generation, port);
+        seed: TOP_SEED.load(),
+        bits: TOP_SET_BITS.load(),
+    };
+    sets.add(table(measure, By::Source), source);
+    sets.add(table(measure, By::Destination), destination);
+    sets.add(table(measure, By::Port), port);
 }
 
-#[inline(always)]
-fn add(half: u32, table: u32, generation: u64, key: FlowKey) {
-    let set_bits = TOP_SET_BITS.load();
-    let set = key.set(TOP_SEED.load(), set_bits);
-    if let Some(set) = HEAVY_HITTERS.get_ptr_mut(set_index(half, table, set, set_bits)) {
-        // SAFETY: a checked map element of this CPU. User space reads it after its generation has ended.
-        unsafe { (*set).add(generation, key) };
+/// The sets of this CPU in which a generation is counted.
+struct Sets {
+    half: u32,
+    generation: u64,
+    seed: u32,
+    /// log2 of the sets of a table.
+    bits: u32,
+}
+
+impl Sets {
+    #[inline(always)]
+    fn add(&self, table: u32, key: FlowKey) {
+        let set = key.set(self.seed, self.bits);
+        let index = set_index(self.half, table, set, self.bits);
+        if let Some(set) = HEAVY_HITTERS.get_ptr_mut(index) {
+            // SAFETY: a checked map element of this CPU. User space reads it after its generation has ended.
+            unsafe { (*set).add(self.generation, key) };
+        }
     }
 }
 

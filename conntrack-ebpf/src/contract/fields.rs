@@ -19,7 +19,6 @@ macro_rules! kernel_fields {
             // IP_CT_DIR_REPLY of enum ip_conntrack_dir is 1: uapi.
             NF_CONN_TUPLEHASH_REPLY = nf_conn.tuplehash[1];
             TUPLEHASH_TUPLE = nf_conntrack_tuple_hash.tuple;
-            TUPLE_L3NUM = nf_conntrack_tuple.src.l3num;
             TUPLE_DIR = nf_conntrack_tuple.dst.dir;
             NET_INUM = net.ns.inum;
             EXPECT_MASTER = nf_conntrack_expect.master;

@@ -28,7 +28,7 @@ probes! {
             AllocCallPacket: every_flow;
         }
         on NfConntrackAlloc = "__nf_conntrack_alloc" { entry alloc };
-        reads { NET_INUM, TUPLE_L3NUM }
+        reads { NET_INUM }
     }
 
     Flow timed {
@@ -41,7 +41,7 @@ probes! {
             EarlyDrop;
         }
         on EarlyDrop = "early_drop" { entry early_drop, exit early_drop };
-        reads { NET_INUM, TUPLE_L3NUM }
+        reads { NET_INUM }
     }
 
     Flow {
@@ -98,7 +98,7 @@ probes! {
         // On kernels that inline the functions above.
         or NfCtDelete = "nf_ct_delete" { entry delete };
         reads {
-            NF_CONN_NET, NET_INUM, NF_CONN_STATUS, NF_CONN_TIMEOUT, NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE, TUPLE_L3NUM,
+            NF_CONN_NET, NET_INUM, NF_CONN_STATUS, NF_CONN_TIMEOUT, NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE,
         }
     }
 

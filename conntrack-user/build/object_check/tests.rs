@@ -343,12 +343,12 @@ fn a_field_is_not_called_unread_while_a_program_is_missing() {
 
 #[test]
 fn what_user_space_sets_and_opens_is_there() {
-    let mut object = Crafted::data(&["RING_BITS", "SKB_HEAD", "EVENTS"], NO_OFFSET);
+    let mut object = Crafted::data(&["RING_LENGTH", "SKB_HEAD", "EVENTS"], NO_OFFSET);
     object.read_only("SKB_HEAD", &[0; 4]);
     object.programs(&[CraftedStep::Load("NET_INUM")]);
     assert_eq!(
         object.check(ROW).unwrap_err(),
-        "no global RING_BITS of 4 bytes\nno global SKB_HEAD of 16 bytes\nno map EVENTS"
+        "no global RING_LENGTH of 4 bytes\nno global SKB_HEAD of 16 bytes\nno map EVENTS"
     );
 }
 

@@ -11,7 +11,7 @@ mod tests;
 
 use conntrack_ebpf::{
     cells::CounterShape,
-    fields::{FieldPlace, KernelField},
+    fields::{self, FieldPlace, KernelField},
     heavy_hitters::{Prefixes, SketchShape},
     table::PROBES,
 };
@@ -134,6 +134,17 @@ impl Plan {
     #[must_use]
     pub fn duration_slots(&self) -> u32 {
         sizing::duration_slots(self.counter_shape(), self.lifetimes.is_some(), self.latency)
+    }
+
+    /// The number of the type of tuples, if programs can load from them. Not in all kernels' types of vmlinux, and it need not be:
+    /// how tuples are laid out is known.
+    #[must_use]
+    pub fn tuple_type(&self) -> Option<u32> {
+        let mut places = self.places.iter();
+        let (_, place) = places.find(|(field, _)| *field == fields::TUPLE_DIR)?;
+        u32::try_from(place.structure)
+            .ok()
+            .filter(|&number| number != 0)
     }
 
     /// How the map of heavy hitters is laid out, when they are counted.

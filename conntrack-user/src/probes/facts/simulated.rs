@@ -175,9 +175,7 @@ fn types() -> (Vec<u8>, Vec<u8>) {
 
     let mut module = BtfBuilder::split(&vmlinux);
     let dst = module.structure("", 4, &[("dir", int, 0)]);
-    let src = module.structure("", 4, &[("l3num", int, 0)]);
-    let tuple = [("src", src, 0), ("dst", dst, 32)];
-    let tuple = module.structure("nf_conntrack_tuple", 8, &tuple);
+    let tuple = module.structure("nf_conntrack_tuple", 8, &[("dst", dst, 32)]);
     let hash = module.structure("nf_conntrack_tuple_hash", 16, &[("tuple", tuple, 64)]);
     let hashes = module.array(hash, 2);
     let conn = [

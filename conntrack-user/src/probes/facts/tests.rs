@@ -1,5 +1,8 @@
+use conntrack_ebpf::fields;
+
 use super::{
     simulated::{SimulatedHost, functions},
+    types::usable,
     *,
 };
 use crate::probes::btf::tests::BtfBuilder;

@@ -1,7 +1,7 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use aya::programs::ProgramError;
-use conntrack_ebpf::{ProbeCounter, fields};
+use conntrack_ebpf::ProbeCounter;
 
 use super::*;
 use crate::probes::{
@@ -43,6 +43,7 @@ fn fields_are_read_by_their_types_only_where_addresses_can_be_cast() {
     let structures = |cast| -> Vec<u64> {
         let plan = without(|f| f.cast = cast);
         assert_eq!((plan.cast, plan.places.len()), (cast, fields::ALL.len()));
+        assert_eq!(plan.tuple_type(), cast.map(|_| 1));
         plan.places
             .iter()
             .map(|(_, place)| place.structure)
