@@ -7,11 +7,11 @@ use aya_ebpf::{EbpfContext, helpers::bpf_probe_read_kernel};
 use aya_log_ebpf::warn;
 use conntrack_ebpf::fields::CAST_HELPER;
 
-use crate::{globals::FieldPlace, totals::count_fault};
+use crate::{globals::FieldGlobal, totals::count_fault};
 
 /// The value of a field of the structure at `base`.
 #[inline(always)]
-pub(crate) fn field<T: Copy, C: EbpfContext>(ctx: &C, base: u64, place: &FieldPlace) -> Option<T> {
+pub(crate) fn field<T: Copy, C: EbpfContext>(ctx: &C, base: u64, place: &FieldGlobal) -> Option<T> {
     field_in(ctx, base, place, 0)
 }
 
@@ -20,7 +20,7 @@ pub(crate) fn field<T: Copy, C: EbpfContext>(ctx: &C, base: u64, place: &FieldPl
 pub(crate) fn field_in<T: Copy, C: EbpfContext>(
     ctx: &C,
     base: u64,
-    place: &FieldPlace,
+    place: &FieldGlobal,
     offset: u64,
 ) -> Option<T> {
     match place.structure() {

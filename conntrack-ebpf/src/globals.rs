@@ -16,9 +16,9 @@ macro_rules! declare_settings {
 
 /// Where a field is. The compiler must not know the value, which user space changes.
 #[repr(transparent)]
-pub(crate) struct FieldPlace(fields::FieldPlace);
+pub(crate) struct FieldGlobal(fields::FieldPlace);
 
-impl FieldPlace {
+impl FieldGlobal {
     /// Bytes from the start of the structure.
     #[inline(always)]
     pub(crate) fn offset(&self) -> u64 {
@@ -39,7 +39,7 @@ macro_rules! declare_offsets {
         $(
             #[doc = concat!("A field in `struct ", stringify!($structure), "`.")]
             #[unsafe(no_mangle)]
-            pub(crate) static $name: FieldPlace = FieldPlace(fields::FieldPlace::UNSET);
+            pub(crate) static $name: FieldGlobal = FieldGlobal(fields::FieldPlace::UNSET);
         )+
     };
 }
