@@ -2,11 +2,11 @@
 
 use aya_ebpf::{
     EbpfContext,
-    helpers::{bpf_probe_read_kernel, generated::bpf_get_func_arg},
+    helpers::generated::bpf_get_func_arg,
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 
-use crate::registers;
+use crate::{fields::as_number, registers};
 
 /// A call of a probed function.
 pub(crate) trait Call: EbpfContext {
@@ -22,8 +22,15 @@ pub(crate) trait Call: EbpfContext {
 
 /// The entry of a probed function.
 pub(crate) trait AtEntry: Call {
-    /// Its `n`-th argument, from 0.
+    /// Its `n`-th argument, from 0: a number, or a pointer to a structure, of which the verifier may know the type. Then it rejects
+    /// arithmetic, but for the addition of what it knows as a constant.
     fn argument(&self, n: usize) -> Option<u64>;
+
+    /// The same of any type.
+    #[inline(always)]
+    fn untyped_argument(&self, n: usize) -> Option<u64> {
+        self.argument(n)
+    }
 }
 
 /// The return of a probed function.
@@ -75,7 +82,14 @@ impl Call for FEntryContext {
 impl AtEntry for FEntryContext {
     #[inline(always)]
     fn argument(&self, n: usize) -> Option<u64> {
-        // Not `FEntryContext::arg`: the verifier would know the type, and reject arithmetic with a pointer to a structure.
+        // Not `FEntryContext::arg`, of which the compiler may load a part only, which the verifier rejects.
+        let arguments = self.as_ptr().cast::<u64>();
+        // SAFETY: the context of a tracing program: one word for each argument.
+        Some(unsafe { arguments.add(n).read_volatile() })
+    }
+
+    #[inline(always)]
+    fn untyped_argument(&self, n: usize) -> Option<u64> {
         let mut value = 0;
         // SAFETY: the context of a tracing program, and a value to write to.
         let result = unsafe { bpf_get_func_arg(self.as_ptr(), n as u32, &raw mut value) };
@@ -99,13 +113,9 @@ impl AtReturn for FExitContext {
 
 /// The address of a trampoline's context, which is on the stack of the call. Entry and return of a function share one trampoline,
 /// and so one address.
-///
-/// The verifier rejects arithmetic with the address of the context. Read back from memory, it is an ordinary number.
 #[inline(always)]
 fn address<C: EbpfContext>(ctx: &C) -> u64 {
-    let pointer = ctx.as_ptr();
-    // SAFETY: reads the program's own stack, which cannot fail. If it did, calls would not be distinguished by their stacks.
-    unsafe { bpf_probe_read_kernel(&raw const pointer) }.map_or(0, |pointer| pointer as u64)
+    as_number(ctx.as_ptr() as u64)
 }
 
 /// Defines a program for the entry of a function, as a kprobe and as fentry, with the same body.

@@ -1,15 +1,15 @@
 //! Increments counters in the totals and in the current bucket.
 
+use core::ptr::NonNull;
+
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array};
 use conntrack_ebpf::{
     BUCKET_SHIFT, ProbeCounter,
-    cells::{
-        Allocating, Bucket, CellTotals, bucket_count, bucket_index, bucket_word, ring_of_word,
-    },
+    cells::{Allocating, Bucket, CellTotals, bucket_index, bucket_word_after, ring_of_word},
 };
 
 use crate::{
-    globals::{RING_BITS, SLOTS},
+    globals::{RING_LENGTH, SLOTS},
     slot::{Slot, ThisCpu, this_cpu},
     totals,
 };
@@ -26,33 +26,35 @@ static SLOT_RINGS: Array<u32> = Array::with_max_entries(1, 0);
 /// Plain loads and stores are enough: a cell belongs to one CPU, from which a program does not migrate, and each counter to one
 /// program, which does not interrupt itself (see `conntrack_ebpf::cells`).
 pub(crate) struct Hit {
+    pub(crate) cpu: ThisCpu,
     totals: *mut CellTotals,
+    /// `None` if the slot has no ring.
     bucket: Option<CurrentBucket>,
 }
 
 /// The bucket of this CPU and moment.
 struct CurrentBucket {
-    bucket: *mut Bucket,
+    bucket: NonNull<Bucket>,
     epoch: u64,
 }
 
+/// The ring of a slot, if it has one. A single slot has the first, which is not looked up.
+#[inline(always)]
+fn ring_of(slot: Slot) -> Option<u32> {
+    let word = SLOT_RINGS.get_ptr(slot.0)?;
+    // SAFETY: a checked map element. Volatile, because user space changes it.
+    ring_of_word(unsafe { word.read_volatile() })
+}
+
 impl CurrentBucket {
-    /// `None` if the slot has no ring.
+    /// That of a CPU's part of a ring.
     #[inline(always)]
-    fn of(slot: Slot, cpu: ThisCpu) -> Option<Self> {
-        let ring = match SLOTS.load() {
-            1 => 0,
-            _ => {
-                let word = SLOT_RINGS.get_ptr(slot.0)?;
-                // SAFETY: a checked map element. Volatile, because user space changes it.
-                ring_of_word(unsafe { word.read_volatile() })?
-            }
-        };
-        // SAFETY: helpers without arguments.
+    fn of(part: u32) -> Option<Self> {
+        // SAFETY: a helper without arguments.
         let epoch = unsafe { bpf_ktime_get_ns() } >> BUCKET_SHIFT;
-        let index = bucket_index(cpu.cell(ring), epoch, RING_BITS.load());
+        let index = bucket_index(part, epoch, RING_LENGTH.load());
         Some(Self {
-            bucket: BUCKETS.get_ptr_mut(index)?,
+            bucket: NonNull::new(BUCKETS.get_ptr_mut(index)?)?,
             epoch,
         })
     }
@@ -63,9 +65,21 @@ impl Hit {
     #[inline(always)]
     pub(crate) fn now(slot: Slot) -> Option<Self> {
         let cpu = this_cpu();
+        let (totals, bucket) = match SLOTS.load() {
+            // The indices are those of `ThisCpu::cell`.
+            1 => (
+                totals::of_cell(cpu.number())?,
+                CurrentBucket::of(cpu.number()),
+            ),
+            _ => (
+                totals::of_cell(cpu.cell(slot.0))?,
+                ring_of(slot).and_then(|ring| CurrentBucket::of(cpu.cell(ring))),
+            ),
+        };
         Some(Self {
-            totals: totals::of_cell(cpu.cell(slot.0))?,
-            bucket: CurrentBucket::of(slot, cpu),
+            cpu,
+            totals,
+            bucket,
         })
     }
 
@@ -79,9 +93,9 @@ impl Hit {
             let total = (&raw mut (*self.totals).counts).cast::<u64>().add(i);
             total.write_volatile(total.read_volatile() + 1);
             if let Some(current) = &self.bucket {
-                let word = (&raw mut (*current.bucket).words).cast::<u64>().add(i);
-                let before = bucket_count(word.read_volatile(), current.epoch);
-                word.write_volatile(bucket_word(current.epoch, before + 1));
+                let words = &raw mut (*current.bucket.as_ptr()).words;
+                let word = words.cast::<u64>().add(i);
+                word.write_volatile(bucket_word_after(word.read_volatile(), current.epoch));
             }
         }
     }

@@ -4,8 +4,8 @@ use aya_ebpf::{EbpfContext, macros::map, maps::HashMap};
 
 use crate::{
     atomic::Word,
-    globals::{NET_INUM, NETNS, SLOTS},
-    kernel::{Net, read},
+    globals::{NETNS, SLOTS},
+    kernel::Net,
     slot::Slot,
 };
 
@@ -25,7 +25,7 @@ static NETNS_SLOTS: HashMap<u32, u32> = HashMap::with_max_entries(1, 0);
 #[inline(always)]
 pub(crate) fn slot_of<C: EbpfContext>(ctx: &C, net: Net) -> Option<Slot> {
     match NETNS.load() {
-        0 => Some(assigned(read(ctx, net.address(), NET_INUM.load())?)),
+        0 => Some(assigned(net.inode(ctx)?)),
         only => is(ctx, net, only).then_some(Slot(0)),
     }
 }
@@ -44,7 +44,7 @@ fn is<C: EbpfContext>(ctx: &C, net: Net, only: u32) -> bool {
     if WATCHED.load() == net.address() {
         return true;
     }
-    if read(ctx, net.address(), NET_INUM.load()) != Some(only) {
+    if net.inode(ctx) != Some(only) {
         return false;
     }
     // Every CPU writes the same value here.

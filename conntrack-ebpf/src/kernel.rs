@@ -1,14 +1,11 @@
 //! Reads the kernel's structures, at offsets that user space takes from the running kernel's BTF.
 
-use aya_ebpf::{
-    EbpfContext,
-    helpers::{bpf_jiffies64, bpf_probe_read_kernel},
-};
-use aya_log_ebpf::warn;
+use aya_ebpf::{EbpfContext, helpers::bpf_jiffies64};
 
 use crate::{
+    fields::{field, field_in, read},
     globals::{
-        EXPECT_MASTER, HOOK_STATE_NET, NF_CONN_NET, NF_CONN_STATUS, NF_CONN_TIMEOUT,
+        EXPECT_MASTER, HOOK_STATE_NET, NET_INUM, NF_CONN_NET, NF_CONN_STATUS, NF_CONN_TIMEOUT,
         NF_CONN_TUPLEHASH, NF_CONN_TUPLEHASH_REPLY, SKB_NFCT, TUPLE_DIR, TUPLEHASH_TUPLE,
     },
     totals::count_fault,
@@ -49,6 +46,17 @@ impl Net {
     pub(crate) fn address(self) -> u64 {
         self.0
     }
+
+    /// Its inode number. It is never 0, which is what loads at an address that cannot be read give.
+    #[inline(always)]
+    pub(crate) fn inode<C: EbpfContext>(self, ctx: &C) -> Option<u32> {
+        let inode = field(ctx, self.0, &NET_INUM)?;
+        if inode == 0 {
+            count_fault();
+            return None;
+        }
+        Some(inode)
+    }
 }
 
 /// A `struct nf_conn *`.
@@ -71,20 +79,23 @@ impl Conn {
     /// Its namespace.
     #[inline(always)]
     pub(crate) fn net<C: EbpfContext>(self, ctx: &C) -> Option<Net> {
-        read(ctx, self.0, NF_CONN_NET.load()).map(Net)
+        field(ctx, self.0, &NF_CONN_NET).map(Net)
     }
 
     /// Its state flags.
     #[inline(always)]
     pub(crate) fn status<C: EbpfContext>(self, ctx: &C) -> Option<ConnStatus> {
-        read(ctx, self.0, NF_CONN_STATUS.load()).map(ConnStatus)
+        field(ctx, self.0, &NF_CONN_STATUS).map(ConnStatus)
     }
 
-    /// Its namespace and state flags: a single read if they are adjacent, which they are in every kernel so far.
+    /// Its namespace and state flags: by the helper in a single read if they are adjacent, which they are in every kernel so far.
     #[inline(always)]
     pub(crate) fn net_and_status<C: EbpfContext>(self, ctx: &C) -> Option<(Net, ConnStatus)> {
-        if NF_CONN_NET.load() == NF_CONN_STATUS.load() + size_of::<u64>() as u64 {
-            let [status, net]: [u64; 2] = read(ctx, self.0, NF_CONN_STATUS.load())?;
+        let status = NF_CONN_STATUS.offset();
+        if NF_CONN_STATUS.structure() == 0
+            && NF_CONN_NET.offset() == status + size_of::<u64>() as u64
+        {
+            let [status, net]: [u64; 2] = read(ctx, self.0, status)?;
             Some((Net(net), ConnStatus(status)))
         } else {
             Some((self.net(ctx)?, self.status(ctx)?))
@@ -96,7 +107,7 @@ impl Conn {
     pub(crate) fn is_expired<C: EbpfContext>(self, ctx: &C) -> bool {
         // SAFETY: a helper without arguments.
         let now = unsafe { bpf_jiffies64() } as u32;
-        read(ctx, self.0, NF_CONN_TIMEOUT.load())
+        field(ctx, self.0, &NF_CONN_TIMEOUT)
             .is_some_and(|timeout: u32| timeout.wrapping_sub(now) as i32 <= 0)
     }
 }
@@ -145,10 +156,10 @@ impl TupleHash {
     /// `nf_ct_tuplehash_to_ctrack`.
     #[inline(always)]
     pub(crate) fn conn<C: EbpfContext>(self, ctx: &C) -> Option<Conn> {
-        let dir: u8 = read(ctx, self.0, TUPLEHASH_TUPLE.load() + TUPLE_DIR.load())?;
+        let dir: u8 = field_in(ctx, self.0, &TUPLEHASH_TUPLE, TUPLE_DIR.offset())?;
         let before = match dir {
-            0 => NF_CONN_TUPLEHASH.load(),
-            _ => NF_CONN_TUPLEHASH_REPLY.load(),
+            0 => NF_CONN_TUPLEHASH.offset(),
+            _ => NF_CONN_TUPLEHASH_REPLY.offset(),
         };
         Some(Conn(self.0.wrapping_sub(before)))
     }
@@ -157,7 +168,7 @@ impl TupleHash {
 /// Offset of a conntrack's tuple in its original direction.
 #[inline(always)]
 pub(crate) fn conn_tuple_offset() -> u64 {
-    NF_CONN_TUPLEHASH.load() + TUPLEHASH_TUPLE.load()
+    NF_CONN_TUPLEHASH.offset() + TUPLEHASH_TUPLE.offset()
 }
 
 /// A `struct sk_buff *`.
@@ -180,7 +191,7 @@ impl Packet {
     /// Its conntrack, and its relation to it.
     #[inline(always)]
     pub(crate) fn nfct<C: EbpfContext>(self, ctx: &C) -> Option<Nfct> {
-        read(ctx, self.0, SKB_NFCT.load()).map(Nfct)
+        field(ctx, self.0, &SKB_NFCT).map(Nfct)
     }
 }
 
@@ -212,33 +223,18 @@ impl Nfct {
 /// `nf_hook_state.net`.
 #[inline(always)]
 pub(crate) fn hook_net<C: EbpfContext>(ctx: &C, state: u64) -> Option<Net> {
-    read(ctx, state, HOOK_STATE_NET.load()).map(Net)
+    field(ctx, state, &HOOK_STATE_NET).map(Net)
 }
 
 /// The conntrack whose helper created an expectation: `exp->master`. An expectation lives in its master's namespace, and holds a
 /// reference to it.
 #[inline(always)]
 pub(crate) fn expectation_master<C: EbpfContext>(ctx: &C, expectation: u64) -> Option<Conn> {
-    read(ctx, expectation, EXPECT_MASTER.load()).map(Conn)
+    field(ctx, expectation, &EXPECT_MASTER).map(Conn)
 }
 
 /// `IS_ERR_OR_NULL` of linux/err.h.
 #[inline(always)]
 pub(crate) fn is_err_or_null(pointer: u64) -> bool {
     pointer == 0 || pointer >= MAX_ERRNO.wrapping_neg()
-}
-
-/// Reads a field. A fault is counted and logged: it means that an offset is wrong, and so are the counts.
-#[inline(always)]
-pub(crate) fn read<T, C: EbpfContext>(ctx: &C, base: u64, offset: u64) -> Option<T> {
-    let address = base.wrapping_add(offset);
-    // SAFETY: bpf_probe_read_kernel accepts any address, and returns an error if it cannot be read.
-    match unsafe { bpf_probe_read_kernel(address as *const T) } {
-        Ok(value) => Some(value),
-        Err(_) => {
-            count_fault();
-            warn!(ctx, "cannot read kernel memory at {:x}+{}", base, offset);
-            None
-        }
-    }
 }

@@ -2,8 +2,8 @@
 //! `conntrack_ebpf::table`.
 //!
 //! `probes/` has one file per family of functions. The files below it form layers, each using only the ones before: `globals`
-//! (set by user space), `atomic`; `slot` (instances) and `totals` (the map of totals and faults); `kernel` and `tuple` (reads of
-//! kernel memory at offsets from BTF) and `instance` (the instance of an event); `registers` (what differs between processors) and
+//! (set by user space), `atomic`; `slot` (instances) and `totals` (the map of totals and faults); `fields` (reads of kernel memory),
+//! `kernel` and `tuple` (the kernel's structures, at offsets from BTF) and `instance` (the instance of an event); `registers` (what differs between processors) and
 //! `call` (a common interface of kprobe and fentry); `entry_context` (what an entry saves for its return); `histogram`; `count`,
 //! `event`, `top` (heavy hitters), `lifetime` and `latency` (what is counted).
 #![no_std]
@@ -16,6 +16,7 @@ mod call;
 mod count;
 mod entry_context;
 mod event;
+mod fields;
 mod globals;
 mod histogram;
 mod instance;

@@ -29,6 +29,12 @@ pub(crate) fn this_cpu() -> ThisCpu {
 }
 
 impl ThisCpu {
+    /// Its id.
+    #[inline(always)]
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
     /// Index of what it has of a slot or of a ring.
     #[inline(always)]
     pub(crate) fn cell(self, number: u32) -> u32 {

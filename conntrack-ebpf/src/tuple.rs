@@ -6,8 +6,9 @@ use conntrack_ebpf::tuple::{
 };
 
 use crate::{
+    fields::{field, read},
     globals::{SKB_HEAD, SKB_NETWORK_HEADER},
-    kernel::{Conn, Packet, conn_tuple_offset, read},
+    kernel::{Conn, Packet, conn_tuple_offset},
 };
 
 /// A `struct nf_conntrack_tuple`.
@@ -71,8 +72,8 @@ impl MaybeTuple {
         packet: Packet,
         tuple: &mut [u8; TUPLE_SIZE],
     ) -> Option<()> {
-        let head: u64 = read(ctx, packet.address(), SKB_HEAD.load())?;
-        let offset: u16 = read(ctx, packet.address(), SKB_NETWORK_HEADER.load())?;
+        let head: u64 = field(ctx, packet.address(), &SKB_HEAD)?;
+        let offset: u16 = field(ctx, packet.address(), &SKB_NETWORK_HEADER)?;
         let header = head + u64::from(offset);
         let first: u8 = read(ctx, header, 0)?;
         let (protocol, transport) = match first >> 4 {

@@ -33,12 +33,12 @@ pub const fn cell_index(slot: u32, cpu: u32, cpus: u32) -> u32 {
     slot * cpus + cpu
 }
 
-/// Index of the bucket of an epoch (`bpf_ktime_get_ns() >> BUCKET_SHIFT`) in a CPU's part of a ring, which has 2^`ring_bits`
-/// buckets. `part` is the [`cell_index`] of the ring and the CPU.
+/// Index of the bucket of an epoch (`bpf_ktime_get_ns() >> BUCKET_SHIFT`) in a CPU's part of a ring, which has `length` buckets, a
+/// power of two. `part` is the [`cell_index`] of the ring and the CPU.
 #[inline(always)]
 #[must_use]
-pub const fn bucket_index(part: u32, epoch: u64, ring_bits: u32) -> u32 {
-    (part << ring_bits) | (epoch as u32 & ((1 << ring_bits) - 1))
+pub const fn bucket_index(part: u32, epoch: u64, length: u32) -> u32 {
+    part * length + (epoch as u32 & (length - 1))
 }
 
 /// An element of [`SLOT_RINGS`](crate::maps::SLOT_RINGS): 0, as in a new map, for a slot without a ring.
@@ -99,7 +99,7 @@ impl CounterShape {
     /// See [`bucket_index`].
     #[must_use]
     pub const fn bucket(&self, ring: u32, cpu: u32, epoch: u64) -> u32 {
-        bucket_index(cell_index(ring, cpu, self.cpus), epoch, self.ring_bits)
+        bucket_index(cell_index(ring, cpu, self.cpus), epoch, 1 << self.ring_bits)
     }
 }
 
@@ -146,6 +146,7 @@ const _: () = assert!(size_of::<Bucket>() == 256);
 
 /// The bits of a word of a [`Bucket`] that count. The others are the low 40 bits of the epoch, which wrap after 36 years.
 const COUNT_BITS: u32 = 24;
+const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 
 /// A word of a [`Bucket`]: `count`, below 2^24, events in `epoch` (`bpf_ktime_get_ns() >> BUCKET_SHIFT`).
 #[inline(always)]
@@ -166,9 +167,33 @@ pub const fn bucket_count(word: u64, epoch: u64) -> u32 {
     }
 }
 
+/// A word of a [`Bucket`] after one more event in an epoch.
+#[inline(always)]
+#[must_use]
+pub const fn bucket_word_after(word: u64, epoch: u64) -> u64 {
+    let none = bucket_word(epoch, 0);
+    let counted = if word ^ none > COUNT_MASK { none } else { word };
+    counted + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_is_added_to_its_epoch() {
+        let epoch = 0x12_3456_789a;
+        let first = bucket_word_after(0, epoch);
+        assert_eq!(first, bucket_word(epoch, 1));
+        assert_eq!(bucket_word_after(first, epoch), bucket_word(epoch, 2));
+        let next = bucket_word(epoch + 1, 1);
+        assert_eq!(bucket_word_after(first, epoch + 1), next);
+        // Not that clocks go back.
+        assert_eq!(bucket_word_after(next, epoch), first);
+        let full = bucket_word(epoch, (1 << 24) - 2);
+        let fuller = bucket_word(epoch, (1 << 24) - 1);
+        assert_eq!(bucket_word_after(full, epoch), fuller);
+    }
 
     #[test]
     fn a_word_counts_in_one_epoch_only() {

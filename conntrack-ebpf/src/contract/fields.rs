@@ -1,5 +1,9 @@
 //! The fields of the kernel's structures that programs read. Their offsets depend on the running kernel: user space takes them
 //! from BTF, and sets them as globals before loading.
+//!
+//! There are two ways to read one. Everywhere by the helper `bpf_probe_read_kernel`, which takes some 110 instructions. And where
+//! the kernel has the function `bpf_rdonly_cast` (6.2) by a plain load, of which the verifier checks that the structure has such a
+//! field: the address is cast to the structure's type, which user space names by its number.
 
 use core::fmt;
 
@@ -29,7 +33,7 @@ macro_rules! kernel_fields {
 /// A field of a kernel structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelField {
-    /// The global, of type `u64`, that takes the field's offset in bytes.
+    /// The global, a [`FieldPlace`].
     pub global: &'static str,
     /// The structure where the path starts.
     pub structure: &'static str,
@@ -45,6 +49,29 @@ pub enum FieldStep {
     /// An element of an array, by index.
     Element(u32),
 }
+
+/// Where a program finds a field: the value of the field's global.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldPlace {
+    /// Bytes from the start of the structure.
+    pub offset: u64,
+    /// The structure's number in the types of vmlinux; 0: it is read by the helper.
+    pub structure: u64,
+}
+
+impl FieldPlace {
+    /// Never set.
+    pub const UNSET: Self = Self {
+        offset: NO_OFFSET,
+        structure: 0,
+    };
+}
+
+/// The number of the helper that programs call to cast an address to a structure's type. There is no such helper: user space puts
+/// a call of the kernel's function in its place. Where the kernel has none, no structure has a number, and the verifier removes
+/// the call as dead code.
+pub const CAST_HELPER: u32 = 0x6374_7063;
 
 /// The value of an offset that was never set. Adding it to a kernel address, even twice, gives a non-canonical address, so that
 /// the read fails instead of reading offset 0.

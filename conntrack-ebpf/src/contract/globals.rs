@@ -10,8 +10,8 @@ macro_rules! settings {
             CPUS = 1;
             /// Number of instances; of several, the last is for namespaces without a slot of their own.
             SLOTS = 1;
-            /// log2 of the number of buckets in a CPU's part of a ring.
-            RING_BITS = 0;
+            /// Number of buckets in a CPU's part of a ring, a power of two.
+            RING_LENGTH = 1;
             /// Events of one kind sent in a second; 0 sends none.
             EVENT_RATE = 0;
             /// 1 to count heavy hitters, 0 not to.
@@ -24,6 +24,8 @@ macro_rules! settings {
             TOP_PREFIX = 32;
             /// Prefix length by which IPv6 addresses are grouped, 0 to 128.
             TOP_PREFIX6 = 64;
+            /// Number of `struct nf_conntrack_tuple` in the types of vmlinux, to load from tuples; 0 to copy them by a helper.
+            TUPLE_TYPE = 0;
             /// 1 to count lifetimes, 0 not to.
             LIFETIMES = 0;
             /// 1 to measure the time spent in functions, 0 not to.

@@ -134,8 +134,6 @@ impl SketchSet {
                 i += 1;
             }
         }
-        let mut least = 0;
-        let mut least_count = u32::MAX;
         let mut i = 0;
         while i < WAYS {
             let entry = &mut self.entries[i];
@@ -147,23 +145,14 @@ impl SketchSet {
                 };
                 return;
             }
-            if entry.key == key {
+            if entry.key.is(&key) {
                 entry.count = entry.count.saturating_add(1);
                 return;
             }
-            if entry.count < least_count {
-                least_count = entry.count;
-                least = i;
-            }
             i += 1;
         }
-        if let Some(entry) = self.entries.get_mut(least) {
-            *entry = SketchEntry {
-                key,
-                count: least_count.saturating_add(1),
-                error: least_count,
-            };
-        }
+        // Most keys are there, or have room.
+        replace_least(&mut self.entries, key.high, key.low, key.tag);
     }
 
     /// The entries in use in a generation.
@@ -181,6 +170,27 @@ impl SketchSet {
             return 0;
         }
         self.entries.iter().map(|e| e.count).min().unwrap_or(0)
+    }
+}
+
+/// Replaces the entry with the least count, of a set without room. A function of its own, so that programs have their registers for
+/// the keys that are there; they can pass no structures.
+#[inline(never)]
+fn replace_least(entries: &mut [SketchEntry; WAYS], high: u64, low: u64, tag: u64) {
+    let mut least = 0;
+    let mut i = 1;
+    while i < WAYS {
+        if entries[i].count < entries[least].count {
+            least = i;
+        }
+        i += 1;
+    }
+    if let Some(entry) = entries.get_mut(least) {
+        *entry = SketchEntry {
+            key: FlowKey { high, low, tag },
+            count: entry.count.saturating_add(1),
+            error: entry.count,
+        };
     }
 }
 

@@ -19,6 +19,30 @@ pub const ICMP_CODE: usize = DST_PORT + 1;
 /// Offset of the protocol: its IANA number in a byte.
 pub const PROTONUM: usize = 38;
 
+/// The bytes of a tuple, wherever they are. Offsets are multiples of the size of what is there.
+pub trait TupleBytes {
+    /// The byte at an offset.
+    fn byte(&self, at: usize) -> u8;
+    /// The 2 bytes at an offset, in the order of memory.
+    fn half(&self, at: usize) -> u16;
+    /// The 4 bytes at an offset, in the order of memory.
+    fn word(&self, at: usize) -> u32;
+}
+
+impl TupleBytes for [u8; TUPLE_SIZE] {
+    fn byte(&self, at: usize) -> u8 {
+        self[at]
+    }
+
+    fn half(&self, at: usize) -> u16 {
+        u16::from_ne_bytes([self[at], self[at + 1]])
+    }
+
+    fn word(&self, at: usize) -> u32 {
+        u32::from_ne_bytes([self[at], self[at + 1], self[at + 2], self[at + 3]])
+    }
+}
+
 /// `PF_INET`.
 pub const INET: u8 = 2;
 /// `PF_INET6`.

@@ -39,7 +39,7 @@ fn alloc_entered<C: AtEntry>(ctx: &C) -> Option<()> {
         from_packet: u64::from(from_packet),
     });
     if from_packet {
-        top::count(slot, FlowMeasure::New, tuple);
+        top::count(slot, hit.cpu, FlowMeasure::New, tuple);
     }
     Some(())
 }

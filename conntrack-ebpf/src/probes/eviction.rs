@@ -6,7 +6,7 @@ use super::counted::CountedConn;
 use crate::{
     atomic::Word,
     call::{AtEntry, AtReturn, Call, entry, exit},
-    count::{Hit, count},
+    count::Hit,
     entry_context::{EntryContext, is_below, peek, save, take},
     event,
     instance::slot_of,
@@ -59,7 +59,7 @@ fn early_drop_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     if call.note != 0 {
         hit.add(ProbeCounter::TableFullPacket);
     }
-    top::count(slot, FlowMeasure::Dropped, call.pointer);
+    top::count(slot, hit.cpu, FlowMeasure::Dropped, call.pointer);
     event::send(
         slot,
         EventKind::TableFull,
@@ -90,9 +90,10 @@ pub(super) fn removed<C: AtEntry>(ctx: &C, removed: CountedConn) -> Option<()> {
     if removed.ct.is_expired(ctx) {
         return None;
     }
-    count(removed.slot, ProbeCounter::EarlyDrop);
+    let hit = Hit::now(removed.slot)?;
+    hit.add(ProbeCounter::EarlyDrop);
     let tuple = removed.ct.address() + conn_tuple_offset();
-    top::count(removed.slot, FlowMeasure::Evicted, tuple);
+    top::count(removed.slot, hit.cpu, FlowMeasure::Evicted, tuple);
     // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
     let by = unsafe { (*call).pointer };
     event::send(

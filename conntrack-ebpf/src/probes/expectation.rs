@@ -8,7 +8,8 @@ use crate::{
     call::{AtEntry, AtReturn, entry, exit},
     count::{Hit, count},
     entry_context::{EntryContext, save, take},
-    kernel::{expectation_master, is_err_or_null, read},
+    fields::read,
+    kernel::{expectation_master, is_err_or_null},
     slot::Slot,
 };
 
@@ -83,7 +84,7 @@ exit!(expect_related_return, expect_related_fexit => expect_related_returned);
 /// kernels (6.12.117): an array of two, of the same master.
 #[inline(always)]
 fn expect_related_pair_entered<C: AtEntry>(ctx: &C) -> Option<()> {
-    let first = read(ctx, ctx.argument(0)?, 0)?;
+    let first = read(ctx, ctx.untyped_argument(0)?, 0)?;
     entered(ctx, Function::NfCtExpectRelatedPair, first)
 }
 

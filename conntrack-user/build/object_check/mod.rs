@@ -12,7 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use conntrack_ebpf::{
-    fields::{self, KernelField, NO_OFFSET},
+    fields::{self, FieldPlace, KernelField},
     globals, maps,
     table::{ProbeRow, ProgramPair},
 };
@@ -195,8 +195,10 @@ fn check_programs(object: &ElfFile64<'_>, rows: &[ProbeRow], breaches: &mut Vec<
 
 fn check_globals(object: &ElfFile64<'_>, breaches: &mut Vec<Breach>) {
     let settings = globals::ALL.iter().map(|global| (*global, 4));
-    let offsets = fields::ALL.iter().map(|field| (field.global, 8));
-    for (global, size) in settings.chain(offsets) {
+    let places = fields::ALL
+        .iter()
+        .map(|field| (field.global, size_of::<FieldPlace>() as u64));
+    for (global, size) in settings.chain(places) {
         let found = object.symbols().find(|symbol| symbol.name() == Ok(global));
         let Some(symbol) = found.filter(|symbol| symbol.size() == size) else {
             breaches.push(Breach::NoGlobal { global, size });
@@ -206,9 +208,17 @@ fn check_globals(object: &ElfFile64<'_>, breaches: &mut Vec<Breach>) {
             .section_index()
             .and_then(|index| object.section_by_index(index).ok())
             .and_then(|section| section.data_range(symbol.address(), size).ok()?);
-        let value = bytes.and_then(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
-        if let Some(value) = value.filter(|&value| value != NO_OFFSET) {
-            breaches.push(Breach::Default { global, value });
+        let Some((place, [])) = bytes.map(<[u8]>::as_chunks) else {
+            continue;
+        };
+        if let [offset, structure] = *place {
+            let (offset, structure) = (u64::from_le_bytes(offset), u64::from_le_bytes(structure));
+            if (offset, structure) != (FieldPlace::UNSET.offset, FieldPlace::UNSET.structure) {
+                breaches.push(Breach::Default {
+                    global,
+                    value: offset,
+                });
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, env::consts::ARCH};
 
 use conntrack_ebpf::{
     ProbeCounter,
-    fields::{EXPECT_MASTER, NET_INUM},
+    fields::{EXPECT_MASTER, NET_INUM, NO_OFFSET},
     table::{Function, PROBES, ProbeGroup, ProbedFunction},
 };
 use object::{
@@ -95,7 +95,8 @@ impl Crafted {
             crafted.read_only(setting, &[0; 4]);
         }
         for offset in fields::ALL.iter().map(|field| field.global).filter(kept) {
-            crafted.read_only(offset, &default.to_le_bytes());
+            let place = [default.to_le_bytes(), [0; 8]];
+            crafted.read_only(offset, place.as_flattened());
         }
         crafted
     }
@@ -342,12 +343,12 @@ fn a_field_is_not_called_unread_while_a_program_is_missing() {
 
 #[test]
 fn what_user_space_sets_and_opens_is_there() {
-    let mut object = Crafted::data(&["RING_BITS", "SKB_HEAD", "EVENTS"], NO_OFFSET);
+    let mut object = Crafted::data(&["RING_LENGTH", "SKB_HEAD", "EVENTS"], NO_OFFSET);
     object.read_only("SKB_HEAD", &[0; 4]);
     object.programs(&[CraftedStep::Load("NET_INUM")]);
     assert_eq!(
         object.check(ROW).unwrap_err(),
-        "no global RING_BITS of 4 bytes\nno global SKB_HEAD of 8 bytes\nno map EVENTS"
+        "no global RING_LENGTH of 4 bytes\nno global SKB_HEAD of 16 bytes\nno map EVENTS"
     );
 }
 

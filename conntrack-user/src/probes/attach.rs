@@ -10,6 +10,7 @@ use aya_log::EbpfLogger;
 use conntrack_ebpf::{cells::ring_word, events::RawEvent, maps};
 
 use super::{
+    cast,
     error::{AttachError, chain},
     events::EventRing,
     facts::NoFentry,
@@ -108,6 +109,7 @@ fn try_attach(
     let shape = plan.counter_shape();
     let sketch_shape = plan.sketch_shape();
     let globals = globals(plan, shape, sketch_shape);
+    let object = &cast::linked(object, plan.cast);
     let mut ebpf = load(plan, shape, sketch_shape, &globals, object)?;
     let counters = CounterMaps::new(
         array(&ebpf, maps::TOTALS)?.fd(),

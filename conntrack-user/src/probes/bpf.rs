@@ -22,7 +22,9 @@ mod command {
 
 /// `BPF_MAP_TYPE_ARRAY` of `enum bpf_map_type`.
 const ARRAY: u32 = 2;
-/// `BPF_PROG_TYPE_TRACING` of `enum bpf_prog_type`.
+/// `BPF_PROG_TYPE_KPROBE` of `enum bpf_prog_type`.
+const KPROBE: u32 = 2;
+/// `BPF_PROG_TYPE_TRACING` of it.
 const TRACING: u32 = 26;
 /// `BPF_TRACE_FENTRY` of `enum bpf_attach_type`.
 const FENTRY: u32 = 24;
@@ -150,7 +152,7 @@ struct LinkInfo {
 
 // SAFETY: there are no addresses.
 unsafe impl Attributes for Map {}
-// SAFETY: its addresses are those of slices and of the license, which outlive the call (`TracingProgram::load_with`).
+// SAFETY: its addresses are those of slices and of the license, which outlive the call (`try_kprobe`, `TracingProgram::load_with`).
 unsafe impl Attributes for Load {}
 // SAFETY: the only address is 0.
 unsafe impl Attributes for Open {}
@@ -195,6 +197,22 @@ pub(super) fn make_map() -> io::Result<()> {
         max_entries: 1,
     };
     bpf_fd(command::MAP_CREATE, &mut map).map(drop)
+}
+
+/// Whether the verifier accepts a program for kprobes. It is gone at once.
+///
+/// # Errors
+///
+/// The kernel's answer.
+pub(super) fn try_kprobe(instructions: &[bpf_insn]) -> io::Result<()> {
+    let mut load = Load {
+        prog_type: KPROBE,
+        insn_cnt: u32::try_from(instructions.len()).map_err(io::Error::other)?,
+        insns: instructions.as_ptr() as u64,
+        license: LICENSE.as_ptr() as u64,
+        ..Load::default()
+    };
+    bpf_fd(command::PROG_LOAD, &mut load).map(drop)
 }
 
 /// A program to be loaded for a function.

@@ -108,6 +108,12 @@ impl<'a> Btf<'a> {
         }
     }
 
+    /// The number of a type in the types of vmlinux; `None` where it is the module's.
+    pub fn vmlinux_id(&self, id: Option<TypeId>) -> Option<u32> {
+        let of_vmlinux = |id: &TypeId| self.base.is_none() || !self.is_own(*id);
+        u32::try_from(id.filter(of_vmlinux)?.0).ok()
+    }
+
     /// Whether a type is the module's, and not one of vmlinux that it refers to.
     pub fn is_own(&self, id: TypeId) -> bool {
         id.0 >= self.first_id

@@ -5,16 +5,20 @@ mod privileges;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod trampolines;
+mod types;
 
 use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
 use conntrack_ebpf::table;
 use thiserror::Error;
 
-use self::privileges::Privileges;
 pub use self::{
     host::{Host, KernelAnswers},
     trampolines::{FentryTargets, NoFentry},
+};
+use self::{
+    privileges::Privileges,
+    types::{cast, types},
 };
 
 use super::{
@@ -130,6 +134,8 @@ pub struct HostFacts {
     pub symbols: Result<Symbols, FactError>,
     /// Offsets of the kernel fields that programs read.
     pub offsets: Result<FieldOffsets, TypesError>,
+    /// The kernel's function that casts addresses to types, if programs may call it: its number in the types of vmlinux.
+    pub cast: Option<u32>,
     /// The functions that fentry can be used on, at least one; or why it cannot be used.
     pub fentry: Result<FentryTargets, NoFentry>,
     /// Functions that are to be probed by kprobe nevertheless.
@@ -178,6 +184,10 @@ impl HostFacts {
         let conntrack = conntrack(host);
         let symbols = symbols(host, &functions, &conntrack);
         let (offsets, fentry) = types(host, &functions, &symbols, &privileges);
+        let cast = offsets
+            .as_ref()
+            .ok()
+            .and_then(|offsets| cast(host, offsets, &privileges));
         Self {
             kernel: host.release(),
             object: object(OBJECT),
@@ -187,6 +197,7 @@ impl HostFacts {
             capabilities: privileges.probing,
             conntrack,
             offsets,
+            cast,
             fentry,
             without_fentry: Vec::new(),
             disproved: Vec::new(),
@@ -208,6 +219,7 @@ impl HostFacts {
                 table::functions().map(|function| function.name),
             )),
             offsets: Ok(FieldOffsets::complete()),
+            cast: None,
             fentry: Err(NoFentry::NoFunctions),
             without_fentry: Vec::new(),
             disproved: Vec::new(),
@@ -247,25 +259,6 @@ fn symbols(host: &Host<'_>, functions: &[&str], conntrack: &Support) -> Result<S
         return Err(FactError::NoFunctions(host.path(file)));
     }
     Ok(symbols)
-}
-
-/// The offsets of kernel fields, and the functions that fentry can be used on.
-fn types(
-    host: &Host<'_>,
-    functions: &[&'static str],
-    symbols: &Result<Symbols, FactError>,
-    privileges: &Privileges,
-) -> (
-    Result<FieldOffsets, TypesError>,
-    Result<FentryTargets, NoFentry>,
-) {
-    match FieldOffsets::read(&host.path("sys/kernel/btf"), functions) {
-        Ok((offsets, targets)) => {
-            let fentry = trampolines::fentry(host, targets, symbols, privileges);
-            (Ok(offsets), fentry)
-        }
-        Err(reason) => (Err(reason.clone()), Err(NoFentry::Types(reason))),
-    }
 }
 
 /// Parses text such as `[none] integrity confidentiality`: the mode in brackets is in force.

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use conntrack_ebpf::fields::FieldPlace;
+
 /// Values by the globals' names.
 #[derive(Debug, Default)]
 pub(super) struct Globals(Vec<GlobalValue>);
@@ -64,9 +66,13 @@ impl Value<4> for u32 {
     }
 }
 
-impl Value<8> for u64 {
-    fn bytes(self) -> [u8; 8] {
-        self.to_ne_bytes()
+impl Value<16> for FieldPlace {
+    fn bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        let (offset, structure) = bytes.split_at_mut(8);
+        offset.copy_from_slice(&self.offset.to_ne_bytes());
+        structure.copy_from_slice(&self.structure.to_ne_bytes());
+        bytes
     }
 }
 
@@ -79,12 +85,17 @@ mod tests {
         let mut globals = Globals::default();
         globals.set("BYTE", 1_u8);
         globals.set("WORD", 0x0102_0304_u32);
-        globals.set_if_there("LONG", u64::MAX - 1);
+        let place = FieldPlace {
+            offset: 3,
+            structure: u64::MAX - 1,
+        };
+        globals.set_if_there("PLACE", place);
         let values = globals.by_name();
         assert_eq!(values.len(), 3);
         assert_eq!(values["BYTE"], (&[1_u8][..], true));
         assert_eq!(values["WORD"], (&0x0102_0304_u32.to_ne_bytes()[..], true));
-        assert_eq!(values["LONG"], (&(u64::MAX - 1).to_ne_bytes()[..], false));
+        let words = [3_u64.to_ne_bytes(), (u64::MAX - 1).to_ne_bytes()];
+        assert_eq!(values["PLACE"], (words.as_flattened(), false));
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(super) fn globals(plan: &Plan, counters: CounterShape, sketch: Option<Sketch
     let mut globals = Globals::default();
     globals.set(global::CPUS, counters.cpus);
     globals.set(global::SLOTS, counters.slots);
-    globals.set(global::RING_BITS, counters.ring_bits);
+    globals.set(global::RING_LENGTH, 1_u32 << counters.ring_bits);
     globals.set(global::EVENT_RATE, plan.event_rate);
     // 0 stands for "no single namespace": no namespace has this inode number.
     globals.set(global::NETNS, plan.netns.unwrap_or_default());
@@ -35,8 +35,11 @@ pub(super) fn globals(plan: &Plan, counters: CounterShape, sketch: Option<Sketch
         globals.set(global::TOP_PREFIX, settings.prefixes.ipv4);
         globals.set(global::TOP_PREFIX6, settings.prefixes.ipv6);
     }
-    for (field, offset) in &plan.offsets {
-        globals.set(field.global, u64::from(*offset));
+    for (field, place) in &plan.places {
+        globals.set(field.global, *place);
+    }
+    if let Some(structure) = plan.tuple_type() {
+        globals.set(global::TUPLE_TYPE, structure);
     }
     globals
 }

@@ -5,6 +5,7 @@
 pub mod attach;
 mod bpf;
 pub mod btf;
+mod cast;
 pub mod error;
 mod events;
 pub mod facts;

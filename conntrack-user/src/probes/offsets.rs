@@ -73,9 +73,25 @@ impl FieldError {
     }
 }
 
+/// The kernel's function that casts an address to the type of a structure, so that programs can load from there. Since 6.2.
+const CAST: &str = "bpf_rdonly_cast";
+
+/// Where a field is, by the kernel's types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldOffset {
+    /// Bytes from the start of the structure.
+    pub bytes: u32,
+    /// The structure's number in the types of vmlinux; `None` where only the module has it.
+    pub structure: Option<u32>,
+}
+
 /// Offsets in bytes of the fields that the programs read, or why one is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldOffsets(Vec<(KernelField, Result<u32, FieldError>)>);
+pub struct FieldOffsets {
+    fields: Vec<(KernelField, Result<FieldOffset, FieldError>)>,
+    /// The number of the function that casts addresses in the types of vmlinux, where that has it.
+    pub cast: Option<u32>,
+}
 
 impl FieldOffsets {
     /// The offset of a field.
@@ -84,19 +100,19 @@ impl FieldOffsets {
     ///
     /// When the kernel's types do not have the field.
     pub fn offset(&self, field: KernelField) -> Result<u32, FieldError> {
-        let found = self.0.iter().find(|(known, _)| *known == field);
+        let found = self.fields.iter().find(|(known, _)| *known == field);
         found.map_or_else(
             || {
                 let cause = BtfError::NoStruct(field.structure.to_owned());
                 Err(FieldError::Missing { field, cause })
             },
-            |(_, offset)| offset.clone(),
+            |(_, offset)| offset.clone().map(|offset| offset.bytes),
         )
     }
 
     /// The offsets that are known.
-    pub fn known(&self) -> impl Iterator<Item = (KernelField, u32)> {
-        self.0
+    pub fn known(&self) -> impl Iterator<Item = (KernelField, FieldOffset)> {
+        self.fields
             .iter()
             .filter_map(|(field, offset)| Some((*field, *offset.as_ref().ok()?)))
     }
@@ -136,12 +152,15 @@ impl FieldOffsets {
             let offset = offset.map_err(|cause| FieldError::Missing { field, cause });
             (field, offset)
         });
-        Self(fields.collect())
+        Self {
+            fields: fields.collect(),
+            cast: btf.vmlinux_id(btf.function(CAST)),
+        }
     }
 
     /// The same where only vmlinux has types: structures that are not in those are of the module.
     fn without_module(mut self) -> Self {
-        for (_, offset) in &mut self.0 {
+        for (_, offset) in &mut self.fields {
             if let Err(FieldError::Missing {
                 cause: BtfError::NoStruct(_),
                 ..
@@ -156,13 +175,21 @@ impl FieldOffsets {
     /// Offsets for tests, all known.
     #[cfg(test)]
     pub(crate) fn complete() -> Self {
-        Self(fields::ALL.iter().map(|field| (*field, Ok(8))).collect())
+        let offset = FieldOffset {
+            bytes: 8,
+            structure: Some(1),
+        };
+        let fields = fields::ALL.iter().map(|field| (*field, Ok(offset)));
+        Self {
+            fields: fields.collect(),
+            cast: None,
+        }
     }
 
     /// Removes an offset, as if the kernel did not have the field.
     #[cfg(test)]
     pub(crate) fn forget(&mut self, field: KernelField) {
-        for (known, offset) in &mut self.0 {
+        for (known, offset) in &mut self.fields {
             if *known == field {
                 *offset = Err(FieldError::Missing {
                     field,
@@ -220,9 +247,10 @@ fn damaged(path: &Path, cause: BtfError) -> TypesError {
     }
 }
 
-/// The offset in bytes of a field.
-fn offset(btf: &Btf<'_>, field: &KernelField) -> Result<u32, BtfError> {
-    let mut id = btf.structure(field.structure)?;
+/// The offset of a field.
+fn offset(btf: &Btf<'_>, field: &KernelField) -> Result<FieldOffset, BtfError> {
+    let structure = btf.structure(field.structure)?;
+    let mut id = structure;
     let mut offset = 0_u32;
     for step in field.path {
         let part = match step {
@@ -234,7 +262,10 @@ fn offset(btf: &Btf<'_>, field: &KernelField) -> Result<u32, BtfError> {
             .ok_or(BtfError::TooLarge(id))?;
         id = part.id;
     }
-    Ok(offset)
+    Ok(FieldOffset {
+        bytes: offset,
+        structure: btf.vmlinux_id(Some(structure)),
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ mod tests;
 
 use conntrack_ebpf::{
     cells::CounterShape,
-    fields::KernelField,
+    fields::{self, FieldPlace, KernelField},
     heavy_hitters::{Prefixes, SketchShape},
     table::PROBES,
 };
@@ -23,7 +23,7 @@ pub use reason::MissingReason;
 pub use report::{all_missing, by_reason, coverage, none_attached, report};
 pub use sizing::remembered_connections;
 
-use super::facts::HostFacts;
+use super::{facts::HostFacts, offsets::FieldOffset};
 
 /// Which probes to attach, and why the others are not.
 #[derive(Clone, Debug)]
@@ -36,8 +36,10 @@ pub struct Plan {
     pub missing: Vec<MissingProbe>,
     /// The reason why no probe can be attached, if it is the same for all.
     pub blocked: Option<MissingReason>,
-    /// Offsets of kernel fields in bytes, for the object's globals.
-    pub offsets: Vec<(KernelField, u32)>,
+    /// Where kernel fields are, for the object's globals.
+    pub places: Vec<(KernelField, FieldPlace)>,
+    /// The kernel's function that casts addresses to types, if programs call it: its number in the types of vmlinux.
+    pub cast: Option<u32>,
     /// Number of CPU ids: highest possible id + 1.
     pub cpus: u32,
     /// The most events of one kind that are sent in a second.
@@ -76,7 +78,8 @@ impl Plan {
             probes: Vec::new(),
             missing: Vec::new(),
             blocked: None,
-            offsets: Vec::new(),
+            places: Vec::new(),
+            cast: facts.cast,
             cpus: 0,
             event_rate: EVENT_RATE,
             netns: None,
@@ -90,7 +93,10 @@ impl Plan {
                 plan.blocked = Some(reason);
             }
             Ok(ready) => {
-                plan.offsets = ready.offsets.known().collect();
+                let known = ready.offsets.known();
+                plan.places = known
+                    .map(|(field, offset)| (field, place(offset, facts.cast)))
+                    .collect();
                 plan.cpus = ready.cpus;
                 plan.latency = latency;
                 for row in &PROBES {
@@ -130,9 +136,29 @@ impl Plan {
         sizing::duration_slots(self.counter_shape(), self.lifetimes.is_some(), self.latency)
     }
 
+    /// The number of the type of tuples, if programs can load from them. Not in all kernels' types of vmlinux, and it need not be:
+    /// how tuples are laid out is known.
+    #[must_use]
+    pub fn tuple_type(&self) -> Option<u32> {
+        let mut places = self.places.iter();
+        let (_, place) = places.find(|(field, _)| *field == fields::TUPLE_DIR)?;
+        u32::try_from(place.structure)
+            .ok()
+            .filter(|&number| number != 0)
+    }
+
     /// How the map of heavy hitters is laid out, when they are counted.
     #[must_use]
     pub fn sketch_shape(&self) -> Option<SketchShape> {
         self.top.map(|_| sizing::sketch_shape(self.cpus))
+    }
+}
+
+/// Where programs find a field: by its structure's type, if addresses can be cast to that.
+fn place(offset: FieldOffset, cast: Option<u32>) -> FieldPlace {
+    let structure = cast.and(offset.structure).unwrap_or(0);
+    FieldPlace {
+        offset: offset.bytes.into(),
+        structure: structure.into(),
     }
 }

@@ -1,6 +1,8 @@
 //! Keys by which flows are counted.
 
-use crate::tuple::{DST, DST_PORT, INET, INET6, L3NUM, PROTONUM, SRC, TUPLE_SIZE, has_ports};
+use crate::tuple::{
+    DST, DST_PORT, INET, INET6, L3NUM, PROTONUM, SRC, TUPLE_SIZE, TupleBytes, has_ports,
+};
 
 /// The kinds of keys, from the tuple in its original direction.
 #[repr(u32)]
@@ -124,36 +126,47 @@ impl FlowKey {
         Self::new(slot, KeyKind::Number, 0, number)
     }
 
-    /// The key of a flow, from its tuple.
+    /// The keys of a flow by what it is counted, from its tuple, in the order of [`By::ALL`].
     #[inline(always)]
     #[must_use]
+    pub fn all(tuple: &impl TupleBytes, slot: u32, prefixes: Prefixes) -> [Self; By::ALL.len()] {
+        let ipv4 = |at| Self::ipv4(slot, u32::from_be(tuple.word(at)), prefixes);
+        let ipv6 = |at| {
+            let half = |at| {
+                let (upper, lower) = (tuple.word(at), tuple.word(at + 4));
+                u64::from(u32::from_be(upper)) << 32 | u64::from(u32::from_be(lower))
+            };
+            Self::ipv6(slot, half(at), half(at + 8), prefixes)
+        };
+        let (source, destination) = match tuple.byte(L3NUM) {
+            INET => (ipv4(SRC), ipv4(DST)),
+            INET6 => (ipv6(SRC), ipv6(DST)),
+            _ => (Self::unknown(slot), Self::unknown(slot)),
+        };
+        let port = u16::from_be(tuple.half(DST_PORT));
+        [
+            source,
+            destination,
+            Self::port(slot, tuple.byte(PROTONUM), port),
+        ]
+    }
+
+    /// The key of a flow by one of them.
+    #[must_use]
     pub fn of(by: By, tuple: &[u8; TUPLE_SIZE], slot: u32, prefixes: Prefixes) -> Self {
+        let [source, destination, port] = Self::all(tuple, slot, prefixes);
         match by {
-            By::Source => Self::address::<SRC>(tuple, slot, prefixes),
-            By::Destination => Self::address::<DST>(tuple, slot, prefixes),
-            By::Port => Self::port(
-                slot,
-                tuple[PROTONUM],
-                (tuple[DST_PORT] as u16) << 8 | tuple[DST_PORT + 1] as u16,
-            ),
+            By::Source => source,
+            By::Destination => destination,
+            By::Port => port,
         }
     }
 
+    /// Whether it is another one. The lower half is compared first, as that is in which most keys differ.
     #[inline(always)]
-    fn address<const AT: usize>(tuple: &[u8; TUPLE_SIZE], slot: u32, prefixes: Prefixes) -> Self {
-        match tuple[L3NUM] {
-            INET => Self::ipv4(slot, (word::<AT, 4>(tuple)) as u32, prefixes),
-            INET6 => {
-                let high = word::<AT, 8>(tuple);
-                let low = if AT == SRC {
-                    word::<{ SRC + 8 }, 8>(tuple)
-                } else {
-                    word::<{ DST + 8 }, 8>(tuple)
-                };
-                Self::ipv6(slot, high, low, prefixes)
-            }
-            _ => Self::unknown(slot),
-        }
+    #[must_use]
+    pub const fn is(&self, other: &Self) -> bool {
+        self.low == other.low && self.high == other.high && self.tag == other.tag
     }
 
     /// The instance of the flows.
@@ -191,16 +204,4 @@ impl FlowKey {
 #[inline(always)]
 const fn upper(bits: u32) -> u64 {
     if bits > 63 { 0 } else { u64::MAX << bits }
-}
-
-/// Big-endian bytes of a tuple.
-#[inline(always)]
-fn word<const AT: usize, const BYTES: usize>(tuple: &[u8; TUPLE_SIZE]) -> u64 {
-    let mut word = 0;
-    let mut i = 0;
-    while i < BYTES {
-        word = word << 8 | tuple[AT + i] as u64;
-        i += 1;
-    }
-    word
 }

@@ -11,7 +11,11 @@ use aya::{programs::ProgramType, sys::is_program_supported};
 use super::{FactError, NoFentry};
 use crate::{
     files,
-    probes::{bpf, fentry, offsets::FentryTarget, perf_event},
+    probes::{
+        bpf, cast, fentry,
+        offsets::{FentryTarget, FieldOffset},
+        perf_event,
+    },
     source::proc_fs::ProcRoot,
 };
 
@@ -53,6 +57,13 @@ pub trait KernelAnswers {
 
     /// Whether it finds a function by the name in its type information, as it must to put a trampoline on it.
     fn finds(&self, target: FentryTarget) -> bool;
+
+    /// Whether programs may call the function with this number, which casts addresses to types, and load a field of 4 bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it refuses such a program.
+    fn cast(&self, function: u32, field: FieldOffset) -> io::Result<()>;
 }
 
 /// The kernel that runs.
@@ -84,6 +95,10 @@ impl KernelAnswers for ThisKernel {
         fentry::try_load(target)
             .inspect_err(|error| log::debug!("{}: {error}", target.function))
             .is_ok()
+    }
+
+    fn cast(&self, function: u32, field: FieldOffset) -> io::Result<()> {
+        cast::try_to_load(function, field)
     }
 }
 

@@ -10,7 +10,10 @@ use std::{
 use conntrack_ebpf::table;
 
 use super::{Host, HostFacts, KernelAnswers, NoFentry};
-use crate::probes::{btf::tests::BtfBuilder, offsets::FentryTarget};
+use crate::probes::{
+    btf::tests::BtfBuilder,
+    offsets::{FentryTarget, FieldOffset},
+};
 
 /// All capabilities, as of root.
 const ROOT: &str = "000001ffffffffff";
@@ -27,6 +30,7 @@ struct SimulatedKernel {
     no_perf_event: Option<i32>,
     no_trampolines: bool,
     finds_renamed: bool,
+    no_casts: bool,
 }
 
 impl KernelAnswers for SimulatedKernel {
@@ -51,6 +55,11 @@ impl KernelAnswers for SimulatedKernel {
 
     fn finds(&self, _: FentryTarget) -> bool {
         self.finds_renamed
+    }
+
+    fn cast(&self, _function: u32, field: FieldOffset) -> io::Result<()> {
+        assert!(field.structure.is_some(), "a structure of vmlinux");
+        answer(self.no_casts.then_some(libc::EINVAL))
     }
 }
 
@@ -145,6 +154,10 @@ impl SimulatedHost {
         self.kernel.finds_renamed = true;
     }
 
+    pub(crate) fn refuses_casts(&mut self) {
+        self.kernel.no_casts = true;
+    }
+
     /// Its /proc has processes only.
     pub(crate) fn hides_all_but_processes(&self) {
         self.remove("proc/sys");
@@ -171,6 +184,7 @@ fn types() -> (Vec<u8>, Vec<u8>) {
     ];
     vmlinux.structure("sk_buff", 12, &skb);
     vmlinux.structure("nf_hook_state", 8, &[("net", int, 32)]);
+    vmlinux.function("bpf_rdonly_cast");
 
     let mut module = BtfBuilder::split(&vmlinux);
     let dst = module.structure("", 4, &[("dir", int, 0)]);

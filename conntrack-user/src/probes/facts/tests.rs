@@ -1,8 +1,11 @@
+use conntrack_ebpf::fields;
+
 use super::{
     simulated::{SimulatedHost, functions, kallsyms},
     trampolines::usable,
     *,
 };
+use crate::probes::btf::tests::BtfBuilder;
 
 #[test]
 fn functions_of_a_module_take_an_administrator() {
@@ -68,7 +71,7 @@ fn a_capable_host_has_everything() {
     }
     assert_eq!(facts.fentry.unwrap().len(), functions().len());
     let offsets = facts.offsets.unwrap();
-    assert_eq!(offsets.known().count(), conntrack_ebpf::fields::ALL.len());
+    assert_eq!(offsets.known().count(), fields::ALL.len());
     assert!(facts.symbols.is_ok());
 }
 
@@ -199,11 +202,9 @@ fn a_missing_file_of_types_is_named() {
     let facts = host.facts();
     assert!(matches!(facts.fentry, Err(NoFentry::NoFunctions)));
     let offsets = facts.offsets.unwrap();
-    let error = offsets
-        .offset(conntrack_ebpf::fields::NF_CONN_NET)
-        .unwrap_err();
+    let error = offsets.offset(fields::NF_CONN_NET).unwrap_err();
     assert!(error.to_string().contains("CONFIG_DEBUG_INFO_BTF_MODULES"));
-    assert!(offsets.offset(conntrack_ebpf::fields::NET_INUM).is_ok());
+    assert!(offsets.offset(fields::NET_INUM).is_ok());
     host.remove("sys/kernel/btf");
     assert!(host.facts().offsets.is_err());
 }
@@ -229,4 +230,31 @@ fn a_kernel_that_finds_no_function_has_no_fentry() {
     let symbols: String = functions().iter().map(line).collect();
     host.write("proc/kallsyms", symbols);
     assert!(matches!(host.facts().fentry, Err(NoFentry::Renamed)));
+}
+
+#[test]
+fn addresses_are_cast_where_the_kernel_has_the_function_and_lets_it_be_called() {
+    let mut host = SimulatedHost::capable();
+    let facts = host.facts();
+    assert!(facts.cast.is_some());
+    assert_eq!(facts.offsets.unwrap().cast, facts.cast);
+    host.refuses_casts();
+    let facts = host.facts();
+    assert!(facts.cast.is_none() && facts.offsets.unwrap().cast.is_some());
+
+    // Not by those who may not load programs.
+    let host = SimulatedHost::capable();
+    host.capabilities("0");
+    assert!(host.facts().cast.is_none());
+    // Older kernels lack it.
+    let host = SimulatedHost::capable();
+    let mut vmlinux = BtfBuilder::new();
+    let int = vmlinux.int("unsigned int", 4);
+    let ns = vmlinux.structure("ns_common", 8, &[("inum", int, 32)]);
+    vmlinux.structure("net", 16, &[("ns", ns, 64)]);
+    host.write("sys/kernel/btf/vmlinux", vmlinux.bytes());
+    host.remove("sys/kernel/btf/nf_conntrack");
+    let facts = host.facts();
+    assert!(facts.cast.is_none());
+    assert!(facts.offsets.unwrap().offset(fields::NET_INUM).is_ok());
 }

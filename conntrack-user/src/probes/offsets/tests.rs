@@ -40,7 +40,7 @@ fn offsets_add_up_along_a_path() -> TestResult {
             structure,
             path,
         };
-        offset(&module, &field)
+        offset(&module, &field).map(|offset| offset.bytes)
     };
     assert_eq!(offset("nf_conn", &[Member("ct_net")])?, 136);
     assert_eq!(offset("net", &[Member("ns"), Member("inum")])?, 24);
@@ -124,9 +124,9 @@ fn this_kernel_has_the_fields() -> TestResult {
         eprintln!("skipped: this kernel shows no BTF (CONFIG_DEBUG_INFO_BTF)");
         return Ok(());
     }
-    for (field, offset) in FieldOffsets::read(directory, &[])?.0.0 {
+    for (field, offset) in FieldOffsets::read(directory, &[])?.0.fields {
         match offset {
-            Ok(offset) => eprintln!("{field} = {offset}"),
+            Ok(offset) => eprintln!("{field} = {offset:?}"),
             Err(e @ FieldError::NoModule) if field != fields::NET_INUM => {
                 eprintln!("skipped: {field}: {e}: nf_conntrack is not built in, nor loaded");
             }

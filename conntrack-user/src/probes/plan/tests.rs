@@ -1,7 +1,7 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use aya::programs::ProgramError;
-use conntrack_ebpf::{ProbeCounter, fields};
+use conntrack_ebpf::ProbeCounter;
 
 use super::*;
 use crate::probes::{
@@ -36,6 +36,29 @@ fn a_capable_host_gets_everything() {
     assert!(!expected.contains(&"nf_ct_delete"));
     assert_eq!((plan.missing.len(), plan.blocked.is_none()), (0, true));
     assert_eq!((plan.cpus, plan.counter_shape().cpus), (2, 2));
+}
+
+#[test]
+fn fields_are_read_by_their_types_only_where_addresses_can_be_cast() {
+    let structures = |cast| -> Vec<u64> {
+        let plan = without(|f| f.cast = cast);
+        assert_eq!((plan.cast, plan.places.len()), (cast, fields::ALL.len()));
+        assert_eq!(plan.tuple_type(), cast.map(|_| 1));
+        plan.places
+            .iter()
+            .map(|(_, place)| place.structure)
+            .collect()
+    };
+    assert!(structures(None).iter().all(|structure| *structure == 0));
+    assert!(structures(Some(7)).iter().all(|structure| *structure == 1));
+
+    // Of a structure that only the module has.
+    let offset = FieldOffset {
+        bytes: 16,
+        structure: None,
+    };
+    let place = place(offset, Some(7));
+    assert_eq!((place.offset, place.structure), (16, 0));
 }
 
 #[test]
