@@ -180,7 +180,7 @@ fn of_bursts_into_a_full_table() -> Result<()> {
         let fact = forms.fact("Busiest")?;
         let expected = format!("{peak}/s new connections at {};", &at[11..23]);
         assert!(fact.starts_with(&expected), "{fact}: {expected}");
-        assert_eq!(forms.row("new")?[6], peak);
+        assert!(forms.row("new")?.contains(&peak.as_str()), "{peak}");
         let whole = format!(
             "Busiest millisecond: {:.0}k new flows/s at {}.",
             rate(busiest) / 1e3,
