@@ -7,7 +7,7 @@ use crate::{
         history::{
             activity::{Activity, ActivitySummary, are_flows_counted, busiest},
             buckets::BucketStore,
-            burst_group::span,
+            burst_group::{events, span},
             samples::{SamplePoint, SampleStore, first_dimension},
             time::{Nanos, nanos},
             tops::{TopStore, TopsAt},
@@ -174,9 +174,9 @@ impl InstanceHistory {
     pub fn activity(&self, window: &Window, rates: &[&DimensionView], per: usize) -> Activity {
         let columns = busiest(rates, per);
         let mut in_burst = vec![false; columns.len()];
-        let (mut number, mut peak_rate) = (0_usize, 0.0_f64);
+        let number = events(self.bursts(window)).len();
+        let mut peak_rate = 0.0_f64;
         for burst in self.bursts(window) {
-            number += 1;
             peak_rate = peak_rate.max(burst.peak_rate);
             for i in window.columns_of(&span(burst)) {
                 if let Some(mark) = in_burst.get_mut(i / per.max(1)) {
@@ -211,11 +211,11 @@ impl InstanceHistory {
         })
     }
 
-    /// The last burst before a time, or the first one after it.
+    /// The last burst before a time, or the first one after it. Counters that rose together are one.
     #[must_use]
     pub fn burst_beside(&self, time: Nanos, after: bool) -> Option<Range<Nanos>> {
         let middle = |span: &Range<Nanos>| span.start / 2 + span.end / 2;
-        let spans = self.bursts.iter().map(span);
+        let spans = events(self.bursts.iter()).into_iter();
         if after {
             spans
                 .filter(|span| middle(span) > time + BETWEEN_BURSTS)

@@ -68,8 +68,8 @@ const RANK: [usize; 6] = [1, 0, 5, 2, 4, 3];
 /// Charts from top to bottom: what went wrong comes first.
 const ORDER: [usize; 6] = [5, 0, 1, 2, 4, 3];
 
-/// The verdict takes at most one of so many rows.
-const SHARE_OF_VERDICT: u16 = 4;
+/// The most rows for the verdict, of ten rows of the screen.
+const TENTHS_FOR_VERDICT: u16 = 3;
 
 /// Divides an area into panels.
 #[must_use]
@@ -86,8 +86,7 @@ pub fn areas(area: Rect, wanted: &LayoutInput) -> Areas {
     }
     areas.messages = rest.top(wanted.messages.min(rest.0.height / 2));
     if height >= 8 {
-        let most = height.div_ceil(SHARE_OF_VERDICT);
-        areas.verdict = rest.top(wanted.verdict.min(most));
+        areas.verdict = rest.top(wanted.verdict.min(verdict_rows(height)));
     }
     let axis = rest.top(u16::from(height >= 9));
     let ribbon = rest.top(u16::from(height >= 10));
@@ -119,6 +118,12 @@ pub fn areas(area: Rect, wanted: &LayoutInput) -> Areas {
     place_charts(&mut areas, &shown, rest.0, axis, ribbon);
     place_feeds(&mut areas, bottom, wanted);
     areas
+}
+
+/// The most rows for the verdict on a screen of this height.
+#[must_use]
+pub fn verdict_rows(height: u16) -> u16 {
+    (height * TENTHS_FOR_VERDICT / 10).max(2)
 }
 
 /// A row for each dimension of these charts.

@@ -4,6 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::output::live::{
     app::App,
+    layout::verdict_rows,
     panels::{areas_of, feed, folded, messages, top, verdict},
 };
 
@@ -20,7 +21,7 @@ pub enum Hit {
 /// What of a screen is at a place.
 #[must_use]
 pub fn hit(app: &App, screen: Rect, at: Position) -> Option<Hit> {
-    let verdict = verdict::lines(app, screen.width);
+    let verdict = verdict::lines(app, screen.width, verdict_rows(screen.height));
     let areas = areas_of(
         app,
         screen,

@@ -29,7 +29,7 @@ use crate::{
     model::kernel::charts::CHARTS,
     output::live::{
         app::App,
-        layout::{Areas, LayoutInput, areas},
+        layout::{Areas, LayoutInput, areas, verdict_rows},
         state::Overlay,
     },
 };
@@ -37,7 +37,7 @@ use crate::{
 /// Draws everything.
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let messages = messages::lines(app);
-    let verdict = verdict::lines(app, area.width);
+    let verdict = verdict::lines(app, area.width, verdict_rows(area.height));
     let active = folded::active(app);
     let areas = areas_of(app, area, &messages, &verdict, active);
     header::draw(app, areas.header, buffer);

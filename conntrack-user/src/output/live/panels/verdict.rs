@@ -14,20 +14,44 @@ use crate::{
     output::live::{app::App, panels::pieces, theme::Theme},
 };
 
-/// The sentences about the shown instance at the end of the window, wrapped to this width; then one about the worst of the others,
-/// if it is worse.
-pub(super) fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
+/// The topics in the order in which they are left out where there are not enough rows.
+const FIRST_LEFT_OUT: [Topic; 4] = [Topic::Busiest, Topic::Who, Topic::Proof, Topic::Losses];
+
+/// The sentences about the shown instance at the end of the window, wrapped to this width, as many as there are rows for; then one
+/// about the worst of the others, if it is worse.
+pub(super) fn lines(app: &App, width: u16, rows: u16) -> Vec<Line<'static>> {
     let said = app.instance().and_then(|i| i.said_at(app.end()));
-    let mut lines = Vec::new();
-    if let Some(said) = said {
-        for sentence in said_in(app, said) {
-            let style = style(app.theme, said, &sentence);
-            let text = sentence.text.to_string();
-            lines.extend(pieces::wrapped(&text, width.into(), style));
+    let elsewhere = elsewhere(app, said);
+    let rows = usize::from(rows).saturating_sub(usize::from(elsewhere.is_some()));
+    let mut paragraphs = said.map_or_else(Vec::new, |said| paragraphs(app, said, width));
+    for topic in FIRST_LEFT_OUT {
+        // The last of several sentences on a topic is the least important.
+        while paragraphs
+            .iter()
+            .map(|(_, lines)| lines.len())
+            .sum::<usize>()
+            > rows
+        {
+            match paragraphs.iter().rposition(|(about, _)| *about == topic) {
+                Some(at) => paragraphs.remove(at),
+                None => break,
+            };
         }
     }
-    lines.extend(elsewhere(app, said));
-    lines
+    let lines = paragraphs.into_iter().flat_map(|(_, lines)| lines);
+    lines.chain(elsewhere).collect()
+}
+
+/// The sentences, each with its lines.
+fn paragraphs(app: &App, said: &InstanceVerdict, width: u16) -> Vec<(Topic, Vec<Line<'static>>)> {
+    let sentences = said_in(app, said).into_iter();
+    let lines = |sentence: Sentence| {
+        let style = style(app.theme, said, &sentence);
+        let text = sentence.text.to_string();
+        let lines = pieces::wrapped(&text, width.into(), style);
+        (sentence.topic, lines)
+    };
+    sentences.map(lines).collect()
 }
 
 /// The sentences, with times in the zone that is shown.

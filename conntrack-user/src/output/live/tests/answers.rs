@@ -323,3 +323,45 @@ fn counts_that_are_not_proven_say_so() {
     let text = screen(&app(RICH, records), 80, 24);
     assert!(text.contains("Counts are NOT proven"), "{text}");
 }
+
+#[test]
+fn on_a_small_screen_the_least_important_sentences_give_way() {
+    let mut records = recording();
+    records.extend(more());
+    let app = app(RICH, records);
+    let at_once = |width, height| {
+        let text = screen(&app, width, height);
+        [
+            "Table 100 %",
+            "1 flow refused",
+            "New flows:",
+            "Busiest",
+            "Counts are proven",
+        ]
+        .map(|sentence| text.contains(sentence))
+    };
+    assert_eq!(at_once(80, 24), [true; 5]);
+    assert_eq!(at_once(80, 14), [true, true, true, false, true]);
+    assert_eq!(at_once(80, 10), [true, true, false, false, true]);
+}
+
+#[test]
+fn a_burst_of_several_counters_is_visited_once() {
+    let mut records = recording();
+    records.extend(more());
+    records.push(with_the_first("inserted", 299));
+    records.push(with_the_first("early_drop", 250));
+    let mut app = app(RICH, records);
+    assert!(
+        screen(&app, 80, 24).contains("2 bursts"),
+        "{}",
+        screen(&app, 80, 24)
+    );
+    let mut ends = Vec::new();
+    for _ in 0..4 {
+        press(&mut app, KeyCode::Char('b'));
+        ends.push(app.end());
+    }
+    ends.dedup();
+    assert_eq!(ends.len(), 2, "{ends:?}");
+}
