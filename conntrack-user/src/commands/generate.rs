@@ -24,6 +24,7 @@ use crate::{
         generate::{CompletionShell, CompletionsArgs, GenerateArgs, Generated, PictureArgs},
     },
     commands::Failure,
+    model::verdict::Completion,
     output::{
         counters,
         live::{
@@ -68,8 +69,12 @@ fn draw(args: &PictureArgs) -> Result<String, Failure> {
         palette: Palette::Rich,
         glyphs: Glyphs::Braille,
     });
+    // The recording may be older than verdicts.
+    let mut completion = Completion::default();
     for record in Recording::part(&args.file, open(&args.file)?, None, args.at) {
-        app.update(Input::Record(record?));
+        let record = record?;
+        let made = completion.before(Some(&record));
+        app.update_all(made.into_iter().chain([record]).map(Input::Record));
     }
     for key in args.keys.chars() {
         app.update(Input::Key(KeyEvent::from(KeyCode::Char(key))));

@@ -302,6 +302,12 @@ fn proof(proof: &Proof) -> String {
 
 /// Whole percent, or one decimal where that says more.
 fn percent(value: f64) -> String {
+    // What is not full is not 100 %.
+    let value = if (99.9..100.0).contains(&value) {
+        99.9
+    } else {
+        value
+    };
     if value < 9.95 || (95.0..99.95).contains(&value) {
         let text = format!("{value:.1}");
         return text.trim_end_matches(".0").to_owned();
