@@ -1,5 +1,5 @@
-//! One recording gives the same numbers everywhere: in the records of JSON, in the verdict, at the end of `replay` as text, and on
-//! the page of `report`.
+//! One recording gives the same numbers everywhere: in the records of JSON, in the verdict, at the end of `replay` as text, in the
+//! live view at the end, and on the page of `report`.
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,8 @@ fn stdout(args: &[&str]) -> Result<String> {
 struct Forms {
     records: Vec<Value>,
     text: String,
+    /// The live view at the end of the recording, as a picture.
+    live: String,
     page: String,
 }
 
@@ -33,6 +35,7 @@ impl Forms {
                 .map(serde_json::from_str)
                 .collect::<Result<_, _>>()?,
             text: stdout(&["replay", recording])?,
+            live: stdout(&["generate", "picture", recording, "--size", "200x60"])?,
             page: stdout(&["report", recording, "-o", "-"])?,
         })
     }
@@ -98,9 +101,15 @@ impl Forms {
         row.with_context(|| format!("no {name} in {end}"))
     }
 
-    /// Requires that the sentences of the page end the text, each once.
+    /// Requires that the sentences of the page end the text, each once, and are in the live view.
     fn text_ends_with_the_sentences(&self) -> Result<()> {
         for sentence in self.sentences()? {
+            let shown = format!(">{sentence}<");
+            ensure!(
+                self.live.contains(&shown),
+                "{sentence:?} is not in {}",
+                self.live
+            );
             let lines = self.text.lines().filter(|line| *line == sentence);
             ensure!(
                 lines.count() == 1,
