@@ -308,14 +308,11 @@ impl Monitor {
         Some(Record::Hello(Box::new(hello)))
     }
 
-    /// Reports the verdicts of the whole run, which the top talkers of the whole run are part of.
-    fn close_verdicts(&mut self, observed: &mut Observed) {
-        for record in &observed.records {
-            if let Record::Top(top) = record
-                && top.closing
-            {
-                self.verdicts.take(record);
-            }
+    /// Reports the verdicts of the whole run, which bursts and top talkers that are only known at its end are part of: the records
+    /// from `new` on.
+    fn close_verdicts(&mut self, observed: &mut Observed, new: usize) {
+        for record in &observed.records[new..] {
+            self.verdicts.take(record);
         }
         let names = self.watched.iter().map(|w| &w.info.name);
         let closing = self.verdicts.closing(names);
@@ -324,6 +321,7 @@ impl Monitor {
 
     /// Ends the run: open bursts, top talkers of the whole run, and the summary.
     fn finish(&mut self, at: Instant, observed: &mut Observed) {
+        let new = observed.records.len();
         for watched in &mut self.watched {
             observed.bursts(watched.monitor.finish());
         }
@@ -335,7 +333,7 @@ impl Monitor {
                     .extend(closing.into_iter().map(Record::Top));
             }
         }
-        self.close_verdicts(observed);
+        self.close_verdicts(observed, new);
         let (ended, closing, left_out) = std::mem::take(&mut self.ended).into_parts();
         observed
             .records

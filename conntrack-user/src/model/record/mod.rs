@@ -23,8 +23,8 @@ pub use self::{
     summary::{InstanceSummary, Summary, Total},
     top::{Top, TopRow, TopTable},
     verdict::{
-        BusiestBucket, HighestUse, InstanceVerdict, Loss, LossKind, Proof, Severity, TopShare,
-        VerdictFacts,
+        BurstsSoFar, BusiestBucket, HighestUse, InstanceVerdict, LargestBurst, Loss, LossKind,
+        Proof, Severity, TopShare, VerdictFacts,
     },
     wire::{Ordered, Time},
 };

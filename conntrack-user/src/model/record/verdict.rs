@@ -90,6 +90,9 @@ pub struct VerdictFacts {
     pub losses: Ordered<Option<Loss>>,
     /// The bucket with the most new flows; `None` without probes, and before the first flow.
     pub busiest: Option<BusiestBucket>,
+    /// The bursts of new flows; `None` without probes to see them.
+    #[serde(default)]
+    pub bursts: Option<BurstsSoFar>,
     /// The top talkers by measure, as in [`crate::model::record::TopTable::by`]: `new`, `dropped`, `evicted`, `entries`.
     pub who: Ordered<Vec<TopShare>>,
     /// Whether the counts of probes are proven.
@@ -176,6 +179,26 @@ pub struct BusiestBucket {
     /// Whether a check proves the count wrong.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wrong: bool,
+}
+
+/// The bursts of new flows since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BurstsSoFar {
+    /// How many have ended.
+    pub number: u64,
+    /// The one with the most flows; the first of equals.
+    pub largest: Option<LargestBurst>,
+}
+
+/// The burst with the most new flows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LargestBurst {
+    /// New flows in it.
+    pub count: u64,
+    /// From start to end, in milliseconds.
+    pub duration_ms: f64,
+    /// Its start.
+    pub at: Time,
 }
 
 /// The share of a top talker.

@@ -51,11 +51,12 @@ impl Verdicts {
                     tracker.take_top(top);
                 }
             }
-            Record::Event(_)
-            | Record::Alert(_)
-            | Record::Burst(_)
-            | Record::Verdict(_)
-            | Record::Summary(_) => {}
+            Record::Burst(burst) => {
+                if let Some(tracker) = self.trackers.get_mut(&burst.instance) {
+                    tracker.take_burst(burst);
+                }
+            }
+            Record::Event(_) | Record::Alert(_) | Record::Verdict(_) | Record::Summary(_) => {}
         }
     }
 

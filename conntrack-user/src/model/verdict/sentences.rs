@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::{
     clock::format_duration,
     model::record::{
-        BusiestBucket, HighestUse, Loss, LossKind, Proof, Time, TopShare, VerdictFacts,
+        BusiestBucket, HighestUse, LargestBurst, Loss, LossKind, Proof, Time, TopShare,
+        VerdictFacts,
     },
     text::Text,
 };
@@ -59,10 +60,8 @@ pub fn sentences(facts: &VerdictFacts, clock: Clock<'_>) -> Vec<Sentence> {
         ),
         (Topic::Who, talkers("New flows", who("new"))),
         (Topic::Who, talkers("Held", who("entries"))),
-        (
-            Topic::Busiest,
-            facts.busiest.as_ref().map(|b| busiest(b, clock)),
-        ),
+        (Topic::Who, unknown_who(facts)),
+        (Topic::Busiest, bursts(facts, clock)),
         (Topic::Proof, Some(proof(&facts.proof))),
     ];
     let said = found
@@ -131,9 +130,13 @@ fn sentence(text: &str) -> String {
 fn trend(facts: &VerdictFacts) -> String {
     let rate = facts.entries_per_s.unwrap_or_default();
     if let Some(time) = facts.time_to_full_s {
+        // The rate that the forecast is made with.
+        let room = facts.max.zip(facts.entries);
+        let room = room.map_or(0, |(max, entries)| max.saturating_sub(entries));
+        let rate = room as f64 / time.estimate.max(1e-3);
         return format!(
             ", filling by {}/s: full in {} ({} to {})",
-            two_digits(rate.max(0.0)),
+            two_digits(rate),
             lasting(time.estimate),
             lasting(time.low),
             lasting(time.high),
@@ -267,13 +270,50 @@ fn share(top: &TopShare) -> String {
     )
 }
 
+/// Who does it is asked first where flows are lost, or the table fills: that it is not known must be said.
+fn unknown_who(facts: &VerdictFacts) -> Option<String> {
+    let lost = LossKind::ALL.iter().any(|kind| facts.count(*kind) > 0);
+    let fills = facts.full_since.is_some() || facts.time_to_full_s.is_some();
+    let known = facts.who.0.iter().any(|(_, shares)| !shares.is_empty());
+    if known || !(lost || fills) {
+        return None;
+    }
+    Some(if facts.proof.probes == "off" {
+        "Who causes it cannot be seen without probes.".to_owned()
+    } else if facts.who.is_empty() {
+        "Who causes it is not counted; --top does.".to_owned()
+    } else {
+        "Who causes it is spread: nobody has a tenth.".to_owned()
+    })
+}
+
+/// The bursts of new flows, and the busiest bucket.
+fn bursts(facts: &VerdictFacts, clock: Clock<'_>) -> Option<String> {
+    let bursts = facts.bursts?;
+    let burst = match (bursts.number, bursts.largest) {
+        (1, Some(burst)) => format!("1 burst of new flows: {}", largest(&burst, clock)),
+        (number, Some(burst)) => {
+            let burst = largest(&burst, clock);
+            format!("{number} bursts of new flows, the largest {burst}")
+        }
+        (_, None) => "No burst of new flows".to_owned(),
+    };
+    let busiest = facts.busiest.as_ref().map(|bucket| busiest(bucket, clock));
+    Some(match busiest {
+        Some(busiest) => format!("{burst}; busiest millisecond {busiest}."),
+        None => format!("{burst}."),
+    })
+}
+
+fn largest(burst: &LargestBurst, clock: Clock<'_>) -> String {
+    let length = burst.duration_ms.round();
+    format!("{} in {length} ms at {}", burst.count, clock(burst.at, 3))
+}
+
 fn busiest(bucket: &BusiestBucket, clock: Clock<'_>) -> String {
     let wrong = if bucket.wrong { " (proven wrong)" } else { "" };
-    format!(
-        "Busiest millisecond: {} new flows/s{wrong} at {}.",
-        two_digits(bucket.rate),
-        clock(bucket.at, 3),
-    )
+    let count = (bucket.rate * bucket.window_ms / 1e3).round();
+    format!("{count}{wrong} at {}", clock(bucket.at, 3))
 }
 
 fn proof(proof: &Proof) -> String {
@@ -286,7 +326,7 @@ fn proof(proof: &Proof) -> String {
     } = proof;
     if *probes == "off" {
         let why = reason.as_ref().map_or("none is attached", |why| why.raw());
-        return format!("No probes: {why}.");
+        return format!("No probes, so only what the kernel counts, unchecked: {why}.");
     }
     let names: Vec<&str> = disagree.iter().map(Text::raw).collect();
     match (checks, &names[..]) {

@@ -9,8 +9,8 @@ use crate::{
         alert::AlertStatus,
         kernel::counters::Counter,
         record::{
-            BusiestBucket, Check, HighestUse, InstanceVerdict, Loss, LossKind, Ordered, Proof,
-            Sample, Severity, Time, Top, TopShare, TopTable, Verdict, VerdictFacts,
+            Burst, BusiestBucket, Check, HighestUse, InstanceVerdict, LargestBurst, Loss, LossKind,
+            Ordered, Proof, Sample, Severity, Time, Top, TopShare, TopTable, Verdict, VerdictFacts,
         },
         verdict::sentences,
     },
@@ -58,6 +58,7 @@ impl Tracker {
                 untracked: None,
                 losses: Ordered(LossKind::ALL.map(|kind| (kind.name().into(), None)).into()),
                 busiest: None,
+                bursts: None,
                 who: Ordered::default(),
                 proof: Proof {
                     probes: "off".into(),
@@ -100,6 +101,9 @@ impl Tracker {
             follow_loss(loss, kind, sample);
         }
         follow_busiest(&mut facts.busiest, sample);
+        if sample.peaks.get(Counter::New).is_some() {
+            facts.bursts.get_or_insert_default();
+        }
         if let Some(probes) = probes {
             facts.proof.probes = probes.mode.clone();
             facts.proof.reason = (!probes.is_attached()).then(|| probes.why_off());
@@ -120,6 +124,25 @@ impl Tracker {
         let disagree = compared().filter(|check| check.verdict.is_bad());
         proof.disagree = disagree.map(|check| check.name.clone()).collect();
         proof.agree = proof.checks - proof.disagree.len() as u64;
+    }
+
+    /// Takes a burst that has ended.
+    pub(super) fn take_burst(&mut self, burst: &Burst) {
+        if burst.counter != Counter::New.spec().name {
+            return;
+        }
+        let bursts = self.facts.bursts.get_or_insert_default();
+        bursts.number += 1;
+        if bursts
+            .largest
+            .is_none_or(|largest| burst.count > largest.count)
+        {
+            bursts.largest = Some(LargestBurst {
+                count: burst.count,
+                duration_ms: burst.duration_ms,
+                at: burst.start,
+            });
+        }
     }
 
     pub(super) fn take_top(&mut self, top: &Top) {

@@ -27,7 +27,16 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         return;
     }
     let names = app.names();
-    let title = vec![Span::styled("Namespaces", app.theme.title())];
+    let title = vec![
+        Span::styled("Namespaces", app.theme.title()),
+        Span::styled(
+            format!(
+                " {}, the worst first: entries, used, new/s, check",
+                names.len()
+            ),
+            app.theme.muted(),
+        ),
+    ];
     pieces::title(buffer, area, app.theme, title);
     let rows = Rect {
         y: area.y + 1,
