@@ -9,9 +9,15 @@ use crate::{
         forecast::TimeToFull,
         kernel::counters::Counter,
         record::{AlertState, Burst, Instance, Record, Sample, Verdict},
+        verdict::Completion,
     },
-    output::live::tests::stage::{
-        RICH, app, changed, crosscheck, more, press, recording, screen, time, type_text,
+    output::{
+        Sink,
+        live::tests::stage::{
+            RICH, app, changed, crosscheck, more, press, recording, screen, time, type_text,
+        },
+        terminal::Size,
+        text::{TextSink, View},
     },
 };
 
@@ -139,18 +145,65 @@ fn sixty() -> Vec<Record> {
     records
 }
 
-#[test]
-fn every_state_at_every_size() {
+fn states() -> [(&'static str, Vec<Record>); 5] {
     let mut full = recording();
     full.extend(more());
     full.sort_by_key(Record::time);
-    for (name, records) in [
+    [
         ("idle", idle()),
         ("filling", filling()),
         ("full", full),
         ("without-probes", without_probes()),
         ("sixty", sixty()),
-    ] {
+    ]
+}
+
+/// The text of a stream on a screen of this size: of a namespace its first lines, its last second and its end.
+fn text(records: Vec<Record>, columns: u16, rows: u16) -> String {
+    let mut out = Vec::new();
+    let mut sink = TextSink::new(&mut out, Some(Size { columns, rows }), View::default());
+    let mut completion = Completion::default();
+    let ends = completion_of(&mut completion, records);
+    for record in ends {
+        let early = record.time().is_some_and(|at| at < time("14:52:09.6"));
+        if !early || matches!(record, Record::Hello(_)) {
+            sink.write(&record).expect("it is written to memory");
+        }
+    }
+    drop(sink);
+    String::from_utf8(out).expect("text")
+}
+
+fn completion_of(completion: &mut Completion, records: Vec<Record>) -> Vec<Record> {
+    let mut all = Vec::new();
+    for record in records {
+        all.extend(completion.before(Some(&record)));
+        all.push(record);
+    }
+    all.extend(completion.before(None));
+    all
+}
+
+#[test]
+fn the_text_of_every_state_at_every_size() {
+    for (name, records) in states() {
+        // Sixty namespaces are as one, sixty times.
+        if name == "sixty" {
+            continue;
+        }
+        for (width, height) in SIZES {
+            let text = text(records.clone(), width, height);
+            for line in text.lines() {
+                assert!(line.chars().count() <= usize::from(width), "{line}");
+            }
+            assert_snapshot!(format!("text-{name}-{width}x{height}"), text);
+        }
+    }
+}
+
+#[test]
+fn every_state_at_every_size() {
+    for (name, records) in states() {
         let app = app(RICH, records);
         for (width, height) in SIZES {
             assert_snapshot!(
