@@ -37,7 +37,7 @@ const HOST_CHARS: usize = 64;
 pub(super) struct Keeper {
     held: HeldRecording<SystemClock>,
     host: Text,
-    /// What could not be kept, until it is told.
+    /// What could not be kept, until it is reported.
     trouble: Option<io::Error>,
     finished: UnboundedSender<String>,
     outcomes: UnboundedReceiver<String>,
@@ -155,7 +155,7 @@ fn write(directory: &Path, stem: &str, part: &HeldPart) -> Result<String, Failur
     let written = part.write(&mut file).and_then(|()| file.sync());
     if let Err(source) = written {
         drop(file);
-        // The error that is told is the first.
+        // The error that is reported is the first.
         let _ = fs::remove_file(&recording);
         return Err(Failure::file(&recording, source));
     }
@@ -212,7 +212,7 @@ fn new_file(path: &Path, text: &str) -> io::Result<()> {
         .mode(MODE)
         .open(path)?;
     file.write_all(text.as_bytes()).inspect_err(|_| {
-        // The error that is told is the first.
+        // The error that is reported is the first.
         let _ = fs::remove_file(path);
     })
 }

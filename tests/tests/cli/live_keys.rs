@@ -78,7 +78,7 @@ fn read_back(directory: &Path, count: usize) -> Result<Vec<String>> {
         let path = path.to_str().context("the path is no UTF-8")?;
         let replay = program::run(&["replay", path, "--format", "json"])?.success();
         let output = replay.get_output();
-        // Whole: nothing is told about its end.
+        // Whole: there is no remark about its end.
         ensure!(
             output.stderr.is_empty(),
             "{}",

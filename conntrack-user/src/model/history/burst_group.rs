@@ -8,23 +8,17 @@ use crate::model::{
     record::Burst,
 };
 
+/// How far back the group of a new burst may be, among groups and other notable things.
+pub const RECENT: usize = 200;
+
 /// The time span of a burst.
 #[must_use]
 pub fn span(burst: &Burst) -> Range<Nanos> {
     nanos(burst.start)..nanos(burst.end)
 }
 
-/// The time spans of bursts, where those of several counters at the same time are one.
+/// The time span of all bursts of a group.
 #[must_use]
-pub fn events<'a>(bursts: impl Iterator<Item = &'a Burst>) -> Vec<Range<Nanos>> {
-    let mut spans: Vec<Range<Nanos>> = bursts.map(span).collect();
-    spans.sort_by_key(|span| span.start);
-    let mut events: Vec<Range<Nanos>> = Vec::new();
-    for span in spans {
-        match events.last_mut() {
-            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
-            _ => events.push(span),
-        }
-    }
-    events
+pub fn group_span(group: &BurstGroup) -> Range<Nanos> {
+    nanos(group.start)..nanos(group.end)
 }

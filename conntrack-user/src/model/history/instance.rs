@@ -7,7 +7,7 @@ use crate::{
         history::{
             activity::{Activity, ActivitySummary, are_flows_counted, busiest},
             buckets::BucketStore,
-            burst_group::{events, span},
+            burst_group::{BurstGroup, RECENT, group_span, span},
             samples::{SamplePoint, SampleStore, first_dimension},
             time::{Nanos, nanos},
             tops::{TopStore, TopsAt},
@@ -35,7 +35,8 @@ const BETWEEN_BURSTS: Nanos = 1_000_000;
 pub struct InstanceHistory {
     samples: SampleStore,
     pub(super) buckets: BucketStore,
-    bursts: VecDeque<Burst>,
+    /// Bursts, those of several counters at the same time as one.
+    bursts: VecDeque<BurstGroup>,
     latest: Option<Sample>,
     crosscheck: Option<Crosscheck>,
     /// What a check last said of each counter that it proved wrong.
@@ -174,13 +175,15 @@ impl InstanceHistory {
     pub fn activity(&self, window: &Window, rates: &[&DimensionView], per: usize) -> Activity {
         let columns = busiest(rates, per);
         let mut in_burst = vec![false; columns.len()];
-        let number = events(self.bursts(window)).len();
-        let mut peak_rate = 0.0_f64;
-        for burst in self.bursts(window) {
-            peak_rate = peak_rate.max(burst.peak_rate);
-            for i in window.columns_of(&span(burst)) {
-                if let Some(mark) = in_burst.get_mut(i / per.max(1)) {
-                    *mark = true;
+        let (mut number, mut peak_rate) = (0_usize, 0.0_f64);
+        for group in self.bursts(window) {
+            number += 1;
+            for burst in group.all() {
+                peak_rate = peak_rate.max(burst.peak_rate);
+                for i in window.columns_of(&span(burst)) {
+                    if let Some(mark) = in_burst.get_mut(i / per.max(1)) {
+                        *mark = true;
+                    }
                 }
             }
         }
@@ -203,10 +206,10 @@ impl InstanceHistory {
     }
 
     /// The bursts that overlap a window.
-    fn bursts<'a>(&'a self, window: &Window) -> impl Iterator<Item = &'a Burst> {
+    fn bursts<'a>(&'a self, window: &Window) -> impl Iterator<Item = &'a BurstGroup> {
         let range = window.range();
-        self.bursts.iter().filter(move |burst| {
-            let span = span(burst);
+        self.bursts.iter().filter(move |group| {
+            let span = group_span(group);
             span.start < range.end && span.end > range.start
         })
     }
@@ -215,7 +218,7 @@ impl InstanceHistory {
     #[must_use]
     pub fn burst_beside(&self, time: Nanos, after: bool) -> Option<Range<Nanos>> {
         let middle = |span: &Range<Nanos>| span.start / 2 + span.end / 2;
-        let spans = events(self.bursts.iter()).into_iter();
+        let spans = self.bursts.iter().map(group_span);
         if after {
             spans
                 .filter(|span| middle(span) > time + BETWEEN_BURSTS)
@@ -257,7 +260,9 @@ impl InstanceHistory {
     }
 
     pub(super) fn add_burst(&mut self, burst: &Burst, limit: usize) {
-        self.bursts.push_back(burst.clone());
+        let recent = self.bursts.iter_mut().rev().take(RECENT);
+        let rest = BurstGroup::join_any(recent, burst.clone());
+        self.bursts.extend(rest.map(BurstGroup::new));
         while self.bursts.len() > limit.max(1) {
             self.bursts.pop_front();
         }
@@ -290,6 +295,6 @@ impl InstanceHistory {
         self.buckets.truncate(time);
         self.tops.truncate(time);
         self.said.retain(|said| nanos(said.time) <= time);
-        self.bursts.retain(|burst| nanos(burst.start) < time);
+        self.bursts.retain(|group| nanos(group.start) < time);
     }
 }

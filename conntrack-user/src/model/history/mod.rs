@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub use self::tops::TopsAt;
 use self::{
-    burst_group::BurstGroup,
+    burst_group::{BurstGroup, RECENT},
     instance::{InstanceHistory, STEP_BACK},
     time::{Nanos, nanos},
 };
@@ -40,9 +40,6 @@ pub const TOPS: usize = 1_200;
 
 /// The most verdicts, of all instances together.
 pub const VERDICTS: usize = 4_000;
-
-/// How far back the bursts are that a new one may belong to, in notable things.
-const RECENT: usize = 200;
 
 /// The most instances whose history is kept. Further ones only appear by name.
 pub const INSTANCES: usize = 1_000;
@@ -205,16 +202,13 @@ impl History {
     /// Adds a burst to those it came with, or by itself.
     fn note_burst(&mut self, burst: Burst) {
         let recent = self.notable.iter_mut().rev().take(RECENT);
-        let mut rest = burst;
-        for notable in recent {
-            let Happening::Bursts(group) = &mut notable.happening else {
-                continue;
-            };
-            match group.join(rest) {
-                Ok(()) => return,
-                Err(other) => rest = other,
-            }
-        }
+        let groups = recent.filter_map(|notable| match &mut notable.happening {
+            Happening::Bursts(group) => Some(group),
+            _ => None,
+        });
+        let Some(rest) = BurstGroup::join_any(groups, burst) else {
+            return;
+        };
         let start = nanos(rest.start);
         self.note(start, Happening::Bursts(BurstGroup::new(rest)));
     }

@@ -188,6 +188,9 @@ pub struct BurstsSoFar {
     pub number: u64,
     /// The one with the most flows; the first of equals.
     pub largest: Option<LargestBurst>,
+    /// Whether a check proved the count of new flows wrong at any time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wrong: bool,
 }
 
 /// The burst with the most new flows.

@@ -12,9 +12,8 @@ pub(super) fn group(bursts: &[Burst]) -> Vec<BurstGroup> {
     sorted.sort_by_key(|burst| (burst.start, burst.end));
     let mut groups: Vec<BurstGroup> = Vec::new();
     for burst in sorted {
-        let mut recent = groups.iter_mut().rev().take(RECENT);
-        // Turned around: it goes on for as long as none takes the burst.
-        let rest = recent.try_fold(burst.clone(), |burst, group| group.join(burst).err());
+        let recent = groups.iter_mut().rev().take(RECENT);
+        let rest = BurstGroup::join_any(recent, burst.clone());
         groups.extend(rest.map(BurstGroup::new));
     }
     groups.sort_by_key(|group| group.start);

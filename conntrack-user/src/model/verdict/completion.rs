@@ -35,6 +35,10 @@ impl Completion {
                 made = self.verdicts.closing(&self.instances);
             }
             Some(Record::Hello(hello)) => {
+                if self.closed {
+                    // Another run, appended to the recording: its counts start anew.
+                    self.verdicts = Verdicts::default();
+                }
                 let names = hello.instances.iter().map(|instance| &instance.name);
                 self.instances = names.cloned().collect();
             }

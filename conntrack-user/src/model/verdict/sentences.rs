@@ -281,22 +281,23 @@ fn unknown_who(facts: &VerdictFacts) -> Option<String> {
     Some(if facts.proof.probes == "off" {
         "Who causes it cannot be seen without probes.".to_owned()
     } else if facts.who.is_empty() {
-        "Who causes it is not counted; --top does.".to_owned()
+        "Who causes it is not known: no top talkers were counted (--top).".to_owned()
     } else {
-        "Who causes it is spread: nobody has a tenth.".to_owned()
+        "Who causes it is not clear: no top talker has a tenth.".to_owned()
     })
 }
 
 /// The bursts of new flows, and the busiest bucket.
 fn bursts(facts: &VerdictFacts, clock: Clock<'_>) -> Option<String> {
     let bursts = facts.bursts?;
+    let wrong = if bursts.wrong { " (proven wrong)" } else { "" };
     let burst = match (bursts.number, bursts.largest) {
-        (1, Some(burst)) => format!("1 burst of new flows: {}", largest(&burst, clock)),
+        (1, Some(burst)) => format!("1 burst of new flows{wrong}: {}", largest(&burst, clock)),
         (number, Some(burst)) => {
             let burst = largest(&burst, clock);
-            format!("{number} bursts of new flows, the largest {burst}")
+            format!("{number} bursts of new flows{wrong}, the largest {burst}")
         }
-        (_, None) => "No burst of new flows".to_owned(),
+        (_, None) => format!("No burst of new flows{wrong}"),
     };
     let busiest = facts.busiest.as_ref().map(|bucket| busiest(bucket, clock));
     Some(match busiest {

@@ -9,7 +9,7 @@ use crate::model::{
     alert::AlertStatus,
     forecast::TimeToFull,
     kernel::counters::Counter,
-    record::{LossKind, Peak, Sample, Severity, Time, Top, TopRow, TopTable, Verdict},
+    record::{LossKind, Peak, Sample, Severity, Summary, Time, Top, TopRow, TopTable, Verdict},
 };
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -314,6 +314,61 @@ fn checks_that_disagree_are_named() -> TestResult {
         verdict.text()
     );
     assert_eq!(verdict.facts.proof.agree, 0);
+    Ok(())
+}
+
+#[test]
+fn a_lost_source_no_longer_tells_that_nothing_was_lost() -> TestResult {
+    let mut story = Story::new()?;
+    story.fill(100);
+    let verdict = story.step(|sample| {
+        for counter in [
+            Counter::TableFull,
+            Counter::EarlyDrop,
+            Counter::InsertFailed,
+            Counter::Drop,
+        ] {
+            sample.counters.set(counter, None);
+        }
+    });
+    assert_eq!(
+        lines(verdict)[1],
+        "Whether any was refused or evicted or failed is unknown."
+    );
+    Ok(())
+}
+
+#[test]
+fn a_run_that_is_appended_starts_anew() -> TestResult {
+    let mut story = Story::new()?;
+    let mut completion = Completion::default();
+    let mut run = |refused: u64| -> Vec<InstanceVerdict> {
+        story.sample.counters.set(Counter::TableFull, Some(refused));
+        let sample = Record::Sample(Box::new(story.sample.clone()));
+        let summary = Record::Summary(Box::new(Summary {
+            duration_s: 1.0,
+            events: None,
+            instances: Vec::new(),
+            instances_left_out: 0,
+        }));
+        let records = [story.hello.clone(), sample, summary];
+        let made = records
+            .iter()
+            .flat_map(|record| completion.before(Some(record)));
+        made.filter_map(|record| match record {
+            Record::Verdict(verdict) => Some(*verdict),
+            _ => None,
+        })
+        .collect()
+    };
+    let refused = |closing: &[InstanceVerdict]| {
+        let facts = closing.last().map(|verdict| &verdict.facts);
+        facts
+            .and_then(|facts| facts.loss(LossKind::Refused))
+            .map(|loss| loss.count)
+    };
+    assert_eq!(refused(&run(36)), Some(36));
+    assert_eq!(refused(&run(2)), Some(2));
     Ok(())
 }
 

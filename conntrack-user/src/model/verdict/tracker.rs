@@ -102,7 +102,8 @@ impl Tracker {
         }
         follow_busiest(&mut facts.busiest, sample);
         if sample.peaks.get(Counter::New).is_some() {
-            facts.bursts.get_or_insert_default();
+            let bursts = facts.bursts.get_or_insert_default();
+            bursts.wrong |= sample.wrong.get(Counter::New).is_some();
         }
         if let Some(probes) = probes {
             facts.proof.probes = probes.mode.clone();
@@ -283,7 +284,8 @@ fn follow_loss(loss: &mut Option<Loss>, kind: LossKind, sample: &Sample) {
         LossKind::Dropped => Counter::Drop,
     };
     let Some(count) = sample.counters.get(counter).copied() else {
-        // What was counted before the source was lost remains true.
+        // What was counted before the source was lost remains true. That nothing was does not.
+        *loss = loss.filter(|known| known.count > 0);
         return;
     };
     let known = loss.get_or_insert(Loss {

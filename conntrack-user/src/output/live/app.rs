@@ -246,7 +246,7 @@ impl App {
 
     /// Handles a key in the list of instances; returns whether it was used.
     fn choose(&mut self, key: KeyCode, cursor: usize) -> bool {
-        let count = self.names().len();
+        let count = self.history.names().len();
         let cursor = match key {
             KeyCode::Up => cursor.saturating_sub(1),
             KeyCode::Down => (cursor + 1).min(count.saturating_sub(1)),

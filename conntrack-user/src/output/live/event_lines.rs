@@ -46,7 +46,7 @@ pub struct EventLine<'a> {
 impl<'a> EventLine<'a> {
     fn new(app: &App, notable: &'a Notable) -> Self {
         let theme = app.theme;
-        let several = app.names().len() > 1;
+        let several = app.history.names().len() > 1;
         let within = |instance: &Text| {
             if several {
                 format!("{instance}: ")

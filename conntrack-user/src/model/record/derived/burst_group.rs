@@ -81,6 +81,13 @@ impl BurstGroup {
         Ok(())
     }
 
+    /// Adds a burst to the first of these that it belongs to; returns it if there is none.
+    pub fn join_any<'a>(groups: impl Iterator<Item = &'a mut Self>, burst: Burst) -> Option<Burst> {
+        let mut groups = groups;
+        // Turned around: it goes on for as long as none takes the burst.
+        groups.try_fold(burst, |burst, group| group.join(burst).err())
+    }
+
     /// The bursts of counters that are on a chart, the cause first; all if none is.
     #[must_use]
     pub fn bursts(&self) -> Vec<&Burst> {

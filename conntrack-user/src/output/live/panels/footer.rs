@@ -126,7 +126,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     pieces::line(buffer, rest, &line);
 }
 
-/// What the user is told, over the rows above where it needs more than one.
+/// The hint for the user, over the rows above where it needs more than one.
 fn tell(app: &App, hint: &Text, area: Rect, buffer: &mut Buffer) {
     let lines = pieces::wrapped(&hint.to_string(), area.width.into(), app.theme.strong());
     let above = area.y - buffer.area.y;

@@ -47,7 +47,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     } else {
         Span::styled("probes off", theme.warning())
     };
-    let several = app.names().len() > 1;
+    let several = app.history.names().len() > 1;
     // Each with its priority: the highest is dropped first.
     let parts = [
         (1, Span::styled("ctpulse", theme.title())),
@@ -85,7 +85,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 }
 
 fn instance(app: &App, name: &str) -> Span<'static> {
-    let count = app.names().len();
+    let count = app.history.names().len();
     if count > 1 {
         Span::styled(format!("netns {name} (of {count})"), app.theme.strong())
     } else {

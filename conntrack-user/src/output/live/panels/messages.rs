@@ -152,7 +152,7 @@ fn wrong(app: &App, name: &Text, instance: &InstanceHistory) -> Option<Line<'sta
 
 /// Names an instance if there are several.
 fn place(app: &App, name: &Text) -> String {
-    if app.names().len() > 1 {
+    if app.history.names().len() > 1 {
         format!(" in {name}")
     } else {
         String::new()

@@ -85,7 +85,7 @@ fn areas_of(
         top: app
             .instance()
             .is_some_and(|instance| instance.tops(app.end()).exist()),
-        instances: app.names().len(),
+        instances: app.history.names().len(),
     };
     areas(area, &wanted)
 }

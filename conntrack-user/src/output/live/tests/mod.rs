@@ -9,3 +9,4 @@ mod lists;
 mod screens;
 mod sizes;
 mod stage;
+mod states;
