@@ -1,5 +1,6 @@
 //! `cargo xtask build`: the eBPF object, and the static binary that contains it.
 
+use std::env;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -148,11 +149,26 @@ pub(crate) fn host_cargo(toolchain: &Toolchain, subcommand: &str, ebpf_object: &
     cargo
 }
 
+/// Has the compiler write other paths than those of this machine, so that the same sources make the same bytes anywhere.
+fn same_paths_anywhere() -> String {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let workspace = Some((paths::workspace().to_owned(), "ctpulse"));
+    let known = [home.map(|home| (home, "cargo")), workspace];
+    let flags = known
+        .into_iter()
+        .flatten()
+        .map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
+    // Cargo takes flags apart at this character, so that a path may have spaces.
+    flags.collect::<Vec<_>>().join("\u{1f}")
+}
+
 /// A cargo command that builds static release binaries for a processor.
 fn static_cargo(toolchain: &Toolchain, architecture: Architecture) -> Command {
     let target = architecture.musl();
     let mut cargo = toolchain.cargo();
     cargo.args(["build", "--release", "--target", target]);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", same_paths_anywhere());
     if !architecture.is_host() {
         // The machine's own linker knows its own processor alone; the compiler brings one that knows all, and what to link with.
         let target = target.to_uppercase().replace('-', "_");
@@ -187,12 +203,15 @@ pub(crate) fn ebpf_cargo(
     cargo.env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker);
     // The linker makes BTF from debug information. It warns about files that are named like an LLVM library but are none, until
     // it finds the right one; errors are still reported.
-    cargo.env(
-        "RUSTFLAGS",
-        format!(
-            "-C debuginfo=2 -C link-arg=--btf -A linker-messages --cfg bpf_target_arch=\"{architecture}\""
-        ),
-    );
+    let architecture_flag = format!("--cfg=bpf_target_arch=\"{architecture}\"");
+    let flags = [
+        "-Cdebuginfo=2",
+        "-Clink-arg=--btf",
+        "-Alinker-messages",
+        &architecture_flag,
+        &same_paths_anywhere(),
+    ];
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     // A target directory of its own: the flags differ, and it does not wait for the lock of a host build.
     cargo.env("CARGO_TARGET_DIR", ebpf_target(architecture));
     Ok(cargo)

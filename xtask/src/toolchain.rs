@@ -27,6 +27,20 @@ const CARGO_DENY: Tool = Tool {
     version: "0.20.2",
 };
 
+/// What makes packages.
+const CARGO_DEB: Tool = Tool {
+    name: "cargo-deb",
+    version: "3.8.0",
+};
+const CARGO_GENERATE_RPM: Tool = Tool {
+    name: "cargo-generate-rpm",
+    version: "0.21.0",
+};
+const CARGO_SBOM: Tool = Tool {
+    name: "cargo-sbom",
+    version: "0.10.0",
+};
+
 /// Components, as `rustup component list` shows them.
 const COMPONENTS: [&str; 3] = ["rust-src", "clippy", "rustfmt"];
 
@@ -117,6 +131,30 @@ impl Toolchain {
     /// When it cannot be compiled.
     pub(crate) fn cargo_deny(&self) -> Result<Command> {
         Ok(Self::program(self.tool(&CARGO_DENY)?))
+    }
+
+    /// cargo-deb, likewise.
+    ///
+    /// # Errors
+    /// When it cannot be compiled.
+    pub(crate) fn cargo_deb(&self) -> Result<Command> {
+        Ok(Self::program(self.tool(&CARGO_DEB)?))
+    }
+
+    /// cargo-generate-rpm, likewise.
+    ///
+    /// # Errors
+    /// When it cannot be compiled.
+    pub(crate) fn cargo_generate_rpm(&self) -> Result<Command> {
+        Ok(Self::program(self.tool(&CARGO_GENERATE_RPM)?))
+    }
+
+    /// cargo-sbom, likewise.
+    ///
+    /// # Errors
+    /// When it cannot be compiled.
+    pub(crate) fn cargo_sbom(&self) -> Result<Command> {
+        Ok(Self::program(self.tool(&CARGO_SBOM)?))
     }
 
     /// The objcopy that comes with the pinned compiler.

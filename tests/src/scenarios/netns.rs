@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
 use super::full::without_gc;
@@ -92,6 +92,17 @@ pub(super) fn both_at_once() -> Result<()> {
     reported(&ended, here["early_drop"] + there["early_drop"])
 }
 
+/// That a count is what it should be, less at most the hits that the kernel says it missed. With both CPUs in the same functions, 7.3
+/// misses some at times.
+fn counted(what: &str, count: u64, expected: u64, ended: &Ended) -> Result<()> {
+    let missed = ended.summary()?["missed"].as_u64().unwrap_or_default();
+    ensure!(
+        (expected.saturating_sub(missed)..=expected).contains(&count),
+        "{what} is {count} instead of {expected}, of which {missed} were missed"
+    );
+    Ok(())
+}
+
 fn evicted(ended: &Ended, name: &str, flows: u32, columns: &Columns) -> Result<()> {
     let instance = ended.instance(name)?;
     let evicted = columns["early_drop"];
@@ -101,21 +112,19 @@ fn evicted(ended: &Ended, name: &str, flows: u32, columns: &Columns) -> Result<(
     );
     let totals = &instance["totals"];
     ensure!(
-        totals["early_drop"]["probe"] == evicted && totals["early_drop"]["kernel"] == evicted,
-        "{name}: {evicted} evicted, ctpulse counts {}",
+        totals["early_drop"]["kernel"] == evicted,
+        "{name}: {evicted} evicted, ctpulse reads {}",
         totals["early_drop"]
     );
     for (counter, expected) in [
         ("new", flows.into()),
         ("inserted", flows.into()),
+        ("early_drop", evicted),
         ("delete_list", evicted),
         ("table_full", 0),
     ] {
-        ensure!(
-            totals[counter]["probe"] == expected,
-            "{name}: {counter} is {} instead of {expected}",
-            totals[counter]["probe"]
-        );
+        let count = totals[counter]["probe"].as_u64().context("no count")?;
+        counted(&format!("{name}: {counter}"), count, expected, ended)?;
     }
     println!("{name}: {flows} flows, {evicted} evicted");
     Ok(())
@@ -128,7 +137,7 @@ fn reported(ended: &Ended, evicted: u64) -> Result<()> {
         .iter()
         .filter_map(|name| totals[name].as_u64())
         .sum();
-    ensure!(sum == evicted, "{evicted} evicted, reported {totals}");
+    counted("the number of reported evictions", sum, evicted, ended)?;
     for event in ended.of("event") {
         ensure!(
             event["instance"] == "self" || event["instance"] == OTHER,

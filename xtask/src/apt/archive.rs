@@ -200,6 +200,17 @@ impl Archive {
     }
 }
 
+/// Where the host's apt has Debian from.
+///
+/// # Errors
+/// When it has no such mirror.
+pub(crate) fn main_mirror() -> Result<String> {
+    let main = mirrors()?.main().map(str::to_owned);
+    main.context(
+        "this machine's apt has no mirror of Debian's main archive; add one to its sources",
+    )
+}
+
 /// The host's mirrors of Debian.
 fn mirrors() -> Result<Mirrors> {
     super::with_fresh_lists(|| {

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-pub(crate) use self::archive::Archive;
+pub(crate) use self::archive::{Archive, main_mirror};
 use crate::process;
 
 /// A program that the host needs (by name, or the path of a file), and the Debian package that contains it.

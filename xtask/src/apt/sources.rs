@@ -35,6 +35,11 @@ pub(super) struct Mirrors {
 }
 
 impl Mirrors {
+    /// The mirror of the main archive.
+    pub(super) fn main(&self) -> Option<&str> {
+        self.main.as_deref()
+    }
+
     /// Reads the lists of packages that the host's apt has, one a line ([`FORMAT`]). Other repositories are
     /// ignored; of several mirrors the first is taken.
     ///

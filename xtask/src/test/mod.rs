@@ -3,6 +3,7 @@
 
 mod guest;
 mod host;
+mod packages;
 mod progress;
 
 use std::process::ExitCode;
@@ -45,6 +46,10 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "host")]
     no_fentry: bool,
 
+    /// Only the packages: made, checked by Debian's tools, and installed in a guest that boots systemd. As root
+    #[arg(long, conflicts_with_all = ["host", "guest", "chosen", "no_fentry", "filters"])]
+    packages: bool,
+
     #[command(flatten)]
     size: Size,
 
@@ -64,6 +69,11 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     }
     let toolchain = Toolchain::ensure(architecture)?;
     let mut report = Report::default();
+    if args.packages {
+        let kernel = args.kernels.first().map_or("6.12", String::as_str);
+        packages::tests(&mut report, kernel);
+        return Ok(report.finish());
+    }
     let artifacts = report.step("build", || build::all(&toolchain, architecture));
     if !args.guest && architecture.is_host() {
         host::tests(&mut report, &toolchain, artifacts.as_ref(), &args.filters);
