@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -35,18 +36,25 @@ pub(super) struct Connection {
     evicted: Notify,
 }
 
+/// The client of a connection, as its requests know it.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) connection: Arc<Connection>,
+    pub(super) address: SocketAddr,
+}
+
 /// A connection that counts as open until this is dropped.
 pub(super) struct Admitted {
     id: u64,
-    connections: Arc<super::shared::Shared>,
+    connections: Arc<Connections>,
     pub(super) connection: Arc<Connection>,
 }
 
 impl Connections {
     /// Counts a connection as open, and ends another if there are too many.
-    pub(super) fn admit(shared: &Arc<super::shared::Shared>) -> Admitted {
+    pub(super) fn admit(self: &Arc<Self>) -> Admitted {
         let connection = Arc::new(Connection::default());
-        let mut state = shared.connections.state();
+        let mut state = self.state();
         if state.open.len() >= limits::CONNECTIONS {
             state.evict();
         }
@@ -55,7 +63,7 @@ impl Connections {
         state.open.insert(id, Arc::clone(&connection));
         Admitted {
             id,
-            connections: Arc::clone(shared),
+            connections: Arc::clone(self),
             connection,
         }
     }
@@ -127,6 +135,6 @@ impl Connection {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.connections.connections.state().open.remove(&self.id);
+        self.connections.state().open.remove(&self.id);
     }
 }

@@ -18,24 +18,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::{
-    connections::{Connection, Connections},
-    limits,
-    patient::Patient,
-    routes,
-    shared::Shared,
-    systemd,
-};
+use super::{connections::Client, limits, patient::Patient, routes, shared::Shared, systemd};
 
 /// How long to wait when no connection can be accepted, for want of file descriptors for example.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-
-/// A connection, as requests on it see it.
-#[derive(Clone)]
-pub(super) struct Client {
-    pub(super) connection: Arc<Connection>,
-    pub(super) address: SocketAddr,
-}
 
 /// Serves until it is told to end.
 pub(super) async fn serve(
@@ -69,7 +55,7 @@ pub(super) async fn serve(
     }
     drop(listener);
     let drained = async {
-        while shared.feed.count().0 > 0 {
+        while shared.broadcast.count().0 > 0 {
             sleep(Duration::from_millis(5)).await;
         }
         // What they were sent last is on its way.
@@ -84,7 +70,7 @@ pub(super) async fn serve(
 async fn connection(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>, router: Router) {
     // Answers are written at once; without it a part of one may wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
-    let admitted = Connections::admit(&shared);
+    let admitted = shared.connections.admit();
     let client = Client {
         connection: Arc::clone(&admitted.connection),
         address,

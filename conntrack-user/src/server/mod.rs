@@ -3,8 +3,9 @@
 //! It runs in a thread of its own and never holds up the run: records come in by [`Server::publish`], which does not wait. What
 //! clients do, or do not do, costs a bounded number of connections, and each of them bounded time and memory ([`limits`]).
 
+mod broadcast;
 mod connections;
-mod feed;
+
 pub mod limits;
 mod listener;
 mod patient;
@@ -138,7 +139,7 @@ impl Server {
     /// Ends it. Readers of the stream get what is left of it, for a short time.
     pub async fn end(mut self) {
         systemd::stopping();
-        self.shared.feed.close();
+        self.shared.broadcast.close();
         // There may be no receiver left.
         let _ = self.end.send(true);
         // Changes only by the end of the thread, which is an error here.

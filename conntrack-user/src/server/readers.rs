@@ -12,8 +12,8 @@ use hyper::body::Frame;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    feed::{FeedForm, Next},
-    listener::Client,
+    broadcast::{Next, StreamForm},
+    connections::Client,
     shared::Shared,
 };
 
@@ -36,7 +36,7 @@ impl HttpBody for LinesBody {
 /// Starts sending to a reader; `None` if there are too many.
 pub(super) async fn start(
     shared: Arc<Shared>,
-    form: FeedForm,
+    form: StreamForm,
     client: Client,
 ) -> Option<LinesBody> {
     let (sender, body) = mpsc::channel(1);
@@ -50,12 +50,12 @@ pub(super) async fn start(
 /// Sends the stream until it is over, or the reader is gone or too slow.
 async fn send(
     shared: Arc<Shared>,
-    form: FeedForm,
+    form: StreamForm,
     client: Client,
     sender: mpsc::Sender<Bytes>,
     admit: oneshot::Sender<()>,
 ) {
-    let Some(mut reader) = shared.feed.reader(form) else {
+    let Some(mut reader) = shared.broadcast.reader(form) else {
         return;
     };
     if admit.send(()).is_err() {

@@ -11,10 +11,9 @@ use axum::{
 };
 
 use super::{
-    feed::FeedForm,
-    limits,
-    listener::Client,
-    readers,
+    broadcast::StreamForm,
+    connections::Client,
+    limits, readers,
     shared::{Health, Shared},
 };
 use crate::output::metrics::format_for;
@@ -147,8 +146,8 @@ async fn stream(
             .any(|part| part == "buckets" || part.starts_with("buckets="))
     });
     let form = match with_buckets {
-        true => FeedForm::WithBuckets,
-        false => FeedForm::Plain,
+        true => StreamForm::WithBuckets,
+        false => StreamForm::Plain,
     };
     if method == Method::HEAD {
         return answer(StatusCode::OK, LINES, Body::empty());

@@ -7,7 +7,7 @@ use std::{
 
 use axum::body::Bytes;
 
-use super::{Besides, ServerSettings, connections::Connections, feed::Feed};
+use super::{Besides, ServerSettings, broadcast::Broadcast, connections::Connections};
 use crate::{
     clock::Clock,
     engine::diagnostics::Diagnostics,
@@ -20,8 +20,8 @@ pub(super) struct Shared {
     settings: ServerSettings,
     clock: Arc<dyn Clock + Send + Sync>,
     pub(super) diagnostics: Diagnostics,
-    pub(super) connections: Connections,
-    pub(super) feed: Feed,
+    pub(super) connections: Arc<Connections>,
+    pub(super) broadcast: Broadcast,
     published: Mutex<Published>,
 }
 
@@ -52,14 +52,14 @@ impl Shared {
             settings,
             clock,
             diagnostics,
-            connections: Connections::default(),
-            feed: Feed::default(),
+            connections: Arc::default(),
+            broadcast: Broadcast::default(),
             published: Mutex::default(),
         }
     }
 
     pub(super) fn publish(&self, records: &[Record], besides: Besides) {
-        if let Err(error) = self.feed.add(records) {
+        if let Err(error) = self.broadcast.add(records) {
             let message = format_args!("the stream has no lines of this interval: {error}");
             self.diagnostics.notify(message);
         }
@@ -87,7 +87,7 @@ impl Shared {
             (readout, published.besides, published.ticked)
         };
         let (connections, evicted) = self.connections.count();
-        let (stream_clients, stream_dropped, stream_lost_bytes) = self.feed.count();
+        let (stream_clients, stream_dropped, stream_lost_bytes) = self.broadcast.count();
         let metrics = Metrics {
             readout,
             own: besides.own,

@@ -84,7 +84,6 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "model::kernel",
             "model::rates",
             "model::record",
-            "model::alert",
             "reading",
             "text",
         ],

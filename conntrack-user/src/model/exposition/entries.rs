@@ -40,7 +40,7 @@ impl EntriesTrack {
                 _ => {
                     if let Some(window) = open {
                         // A window that was not seen whole, or in which there was no sample, has no most.
-                        let whole = since < window.end - spec.length;
+                        let whole = since <= window.end - spec.length;
                         let last = window.end == end - spec.length;
                         *complete = (whole && last).then_some(window.most);
                     }

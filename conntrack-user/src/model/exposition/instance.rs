@@ -26,6 +26,9 @@ use crate::{
 /// How far the wall clock may be off what the interval says before it counts as set.
 const CLOCK_SET: i64 = 20_000_000;
 
+/// The most buckets that a sample may have: 137 s. Rings are shorter; what is before that is lost.
+const MOST_BUCKETS: i64 = 1 << 17;
+
 /// What may be read of one instance.
 #[derive(Clone, Debug, Default)]
 pub struct InstanceReadout {
@@ -88,7 +91,7 @@ pub struct BurstCount {
 
 /// One instance: what may be read, and what is not complete yet.
 #[derive(Debug)]
-pub(super) struct Instance {
+pub(super) struct InstanceTrack {
     readout: Arc<InstanceReadout>,
     grid: WallGrid,
     tracks: PerCounter<Track>,
@@ -97,7 +100,7 @@ pub(super) struct Instance {
     last: Option<i64>,
 }
 
-impl Instance {
+impl InstanceTrack {
     pub(super) fn new(name: &Text) -> Self {
         Self {
             readout: Arc::new(InstanceReadout {
@@ -197,6 +200,13 @@ impl Instance {
                 track.resume_at(first, &grid, &mut to);
             }
             let at = grid.nearest(series.start.nanos());
+            let after = at + series.counts.len() as i64;
+            if end - track.end() > MOST_BUCKETS || after > end + MOST_BUCKETS {
+                // The times do not fit together.
+                self.tracks.set(spec.id, None);
+                readout.windows.set(spec.id, None);
+                continue;
+            }
             track.take((at, &series.counts), end, &grid, &mut to);
         }
     }

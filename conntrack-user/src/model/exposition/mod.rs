@@ -11,7 +11,7 @@ mod windows;
 
 use std::sync::Arc;
 
-use self::instance::Instance;
+use self::instance::InstanceTrack;
 pub use self::{
     histogram::{CLASSIC_BOUNDS, NATIVE_SCHEMA, PowerHistogram},
     instance::{InstanceReadout, Latest},
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Exposition {
     hello: Option<Arc<Hello>>,
-    instances: Vec<Instance>,
+    instances: Vec<InstanceTrack>,
 }
 
 /// What can be read at one time. It does not change; a copy costs little.
@@ -60,7 +60,7 @@ impl Exposition {
     pub fn readout(&self) -> Readout {
         Readout {
             hello: self.hello.clone(),
-            instances: self.instances.iter().map(Instance::readout).collect(),
+            instances: self.instances.iter().map(InstanceTrack::readout).collect(),
         }
     }
 
@@ -71,14 +71,14 @@ impl Exposition {
             .iter()
             .map(|of| {
                 let known = before.iter().position(|i| *i.name() == of.name);
-                known.map_or_else(|| Instance::new(&of.name), |at| before.swap_remove(at))
+                known.map_or_else(|| InstanceTrack::new(&of.name), |at| before.swap_remove(at))
             })
             .collect();
         self.hello = Some(Arc::new(hello.clone()));
     }
 
     /// Of an instance that no hello names nothing is kept: it has ended.
-    fn with(&mut self, name: &Text, take: impl FnOnce(&mut Instance)) {
+    fn with(&mut self, name: &Text, take: impl FnOnce(&mut InstanceTrack)) {
         if let Some(instance) = self.instances.iter_mut().find(|i| i.name() == name) {
             take(instance);
         }

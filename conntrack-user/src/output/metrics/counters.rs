@@ -7,8 +7,8 @@ use prometheus_client::encoding::{
 };
 
 use super::{
-    collector::{Named, Out, counter, gauge},
     families,
+    writer::{Named, Out, counter, gauge},
 };
 use crate::model::{
     exposition::{CLASSIC_BOUNDS, NATIVE_SCHEMA, PowerHistogram, WINDOWS},

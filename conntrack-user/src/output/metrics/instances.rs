@@ -3,12 +3,12 @@
 use std::fmt;
 
 use super::{
-    collector::{Named, Out, counter, gauge},
-    families::{self, Family},
+    families::{self, MetricFamily},
+    writer::{Named, Out, counter, gauge},
 };
 use crate::model::{
     alert::AlertStatus,
-    exposition::{InstanceReadout, Latest, WINDOWS},
+    exposition::{Latest, WINDOWS},
 };
 
 pub(super) fn write_state(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
@@ -34,7 +34,7 @@ pub(super) fn write_state(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Re
 /// A gauge of each instance that has it.
 fn each<V: prometheus_client::encoding::EncodeGaugeValue>(
     out: &mut Out<'_>,
-    family: &Family,
+    family: &MetricFamily,
     instances: &[Named<'_>],
     value: impl Fn(&Latest) -> Option<V>,
 ) -> fmt::Result {
@@ -111,8 +111,8 @@ fn write_alerts(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
 }
 
 fn top_rows<'a>(
-    (name, instance): &'a (String, &InstanceReadout),
-) -> impl Iterator<Item = ([(&'static str, String); 4], u64)> {
+    (name, instance): &'a Named<'_>,
+) -> impl Iterator<Item = ([(&'static str, String); 4], u64)> + use<'a> {
     let tables = instance.tops.iter().flat_map(|top| &top.tables);
     tables.flat_map(move |table| {
         table.rows.iter().map(move |row| {

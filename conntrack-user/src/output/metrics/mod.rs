@@ -3,9 +3,11 @@
 mod accept;
 mod collector;
 mod counters;
-pub mod families;
+mod families;
 mod instances;
+mod manual;
 mod node_exporter;
+mod writer;
 
 use std::{fmt, time::Duration};
 
@@ -17,6 +19,7 @@ use thiserror::Error;
 
 pub use self::{
     accept::format_for,
+    manual::table,
     node_exporter::{NodeColumns, STATISTICS as NODE_STATISTICS},
 };
 use crate::model::exposition::Readout;
@@ -86,10 +89,10 @@ pub struct ServingMetrics {
 /// Why metrics cannot be encoded.
 #[derive(Debug, Error)]
 pub enum MetricsError {
-    /// As text.
+    /// In one of the two text formats.
     #[error("the metrics cannot be written as text: {0}")]
     Text(#[from] fmt::Error),
-    /// As protobuf.
+    /// In the binary one.
     #[error("the metrics cannot be written as protobuf: {0}")]
     Protobuf(#[from] prometheus_protobuf::EncodeError),
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use prometheus_client::metrics::MetricType;
 
-use super::collector::Out;
+use super::writer::Out;
 
 /// The kernel's own values in the network namespace of ctpulse itself; each is `None` where it cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,21 +48,34 @@ pub const STATISTICS: [(&str, &str); 8] = [
 const ENTRIES: &str = "Number of currently allocated flow entries for connection tracking.";
 const LIMIT: &str = "Maximum size of connection tracking table.";
 
+/// The name of a metric as it is scraped.
+pub(super) fn full_name(name: &str) -> String {
+    format!("node_nf_conntrack_{name}")
+}
+
+/// All names, without what they have in common, with their help.
+pub(super) fn all() -> impl Iterator<Item = (String, &'static str)> {
+    let gauges = [
+        ("entries".to_owned(), ENTRIES),
+        ("entries_limit".to_owned(), LIMIT),
+    ];
+    let statistics = STATISTICS
+        .iter()
+        .map(|(column, help)| (format!("stat_{column}"), *help));
+    gauges.into_iter().chain(statistics)
+}
+
 /// Writes those that are known.
 pub(super) fn write(out: &mut Out<'_>, node: &NodeColumns) -> fmt::Result {
-    let mut gauge = |name: &str, help: &str, value: Option<u64>| match value {
-        None => Ok(()),
-        Some(value) => {
-            let name = format!("node_nf_conntrack_{name}");
-            let encoder = &mut out.encoder;
-            let mut gauge = encoder.encode_descriptor(&name, help, None, MetricType::Gauge)?;
-            gauge.encode_gauge(&value)
-        }
-    };
-    gauge("entries", ENTRIES, node.entries)?;
-    gauge("entries_limit", LIMIT, node.limit)?;
-    for ((column, help), value) in STATISTICS.iter().zip(node.columns) {
-        gauge(&format!("stat_{column}"), help, value)?;
+    let values = [node.entries, node.limit].into_iter().chain(node.columns);
+    for ((name, help), value) in all().zip(values) {
+        let Some(value) = value else {
+            continue;
+        };
+        let name = full_name(&name);
+        let encoder = &mut out.encoder;
+        let mut gauge = encoder.encode_descriptor(&name, help, None, MetricType::Gauge)?;
+        gauge.encode_gauge(&value)?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// The form of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FeedForm {
+pub(super) enum StreamForm {
     /// As `stream --format json` writes it.
     Plain,
     /// As `stream --format json --buckets` does.
@@ -26,13 +26,13 @@ pub(super) enum FeedForm {
 
 /// The stream, in both forms.
 #[derive(Debug, Default)]
-pub(super) struct Feed {
-    state: Mutex<FeedState>,
+pub(super) struct Broadcast {
+    state: Mutex<BroadcastState>,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct FeedState {
+struct BroadcastState {
     hello: Option<Bytes>,
     forms: [FormState; 2],
     over: bool,
@@ -52,7 +52,7 @@ struct FormState {
 
 /// What comes next for a reader.
 pub(super) enum Next {
-    /// Lines.
+    /// Whole lines, to be sent as they are.
     Lines(Bytes),
     /// Nothing yet.
     Nothing,
@@ -63,15 +63,15 @@ pub(super) enum Next {
 }
 
 /// A reader. It counts as one until it is dropped.
-pub(super) struct FeedReader<'a> {
-    feed: &'a Feed,
-    form: FeedForm,
+pub(super) struct StreamReader<'a> {
+    broadcast: &'a Broadcast,
+    form: StreamForm,
     at: u64,
     /// The hello, which comes first.
     hello: Option<Bytes>,
 }
 
-impl Feed {
+impl Broadcast {
     /// Adds the records of a tick.
     ///
     /// # Errors
@@ -81,10 +81,10 @@ impl Feed {
         let mut state = self.state();
         for record in records {
             if let Record::Hello(_) = record {
-                state.hello = Some(lines(std::slice::from_ref(record), FeedForm::Plain)?);
+                state.hello = Some(lines(std::slice::from_ref(record), StreamForm::Plain)?);
             }
         }
-        for form in [FeedForm::Plain, FeedForm::WithBuckets] {
+        for form in [StreamForm::Plain, StreamForm::WithBuckets] {
             if !records.is_empty() && state.forms[form as usize].readers > 0 {
                 let lines = lines(records, form)?;
                 state.forms[form as usize].push(lines);
@@ -103,7 +103,7 @@ impl Feed {
     }
 
     /// A new reader; `None` if there are too many.
-    pub(super) fn reader(&self, form: FeedForm) -> Option<FeedReader<'_>> {
+    pub(super) fn reader(&self, form: StreamForm) -> Option<StreamReader<'_>> {
         let mut state = self.state();
         if state.readers() >= limits::STREAM_CLIENTS {
             return None;
@@ -111,8 +111,8 @@ impl Feed {
         let hello = state.hello.clone();
         let of_form = &mut state.forms[form as usize];
         of_form.readers += 1;
-        Some(FeedReader {
-            feed: self,
+        Some(StreamReader {
+            broadcast: self,
             form,
             at: of_form.end,
             hello,
@@ -125,13 +125,13 @@ impl Feed {
         (state.readers(), state.dropped, state.lost_bytes)
     }
 
-    fn state(&self) -> MutexGuard<'_, FeedState> {
+    fn state(&self) -> MutexGuard<'_, BroadcastState> {
         // Every update of the state is complete.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl FeedState {
+impl BroadcastState {
     fn readers(&self) -> u64 {
         self.forms.iter().map(|form| form.readers).sum()
     }
@@ -158,13 +158,13 @@ impl FormState {
     }
 }
 
-impl FeedReader<'_> {
+impl StreamReader<'_> {
     /// What comes next.
     pub(super) fn next(&mut self) -> Next {
         if let Some(hello) = self.hello.take() {
             return Next::Lines(hello);
         }
-        let state = self.feed.state();
+        let state = self.broadcast.state();
         let form = &state.forms[self.form as usize];
         if self.at < form.start {
             return Next::Lost;
@@ -181,12 +181,12 @@ impl FeedReader<'_> {
 
     /// Waits until there may be more.
     pub(super) async fn more(&mut self) {
-        let changed = self.feed.changed.notified();
+        let changed = self.broadcast.changed.notified();
         tokio::pin!(changed);
         // Registered before the check, so that no change between the two is missed.
         changed.as_mut().enable();
         let nothing = {
-            let state = self.feed.state();
+            let state = self.broadcast.state();
             state.forms[self.form as usize].end == self.at && !state.over
         };
         if nothing {
@@ -196,7 +196,7 @@ impl FeedReader<'_> {
 
     /// Counts it as dropped; returns the bytes that it did not get. `unsent` were on their way.
     pub(super) fn dropped(&self, unsent: u64) -> u64 {
-        let mut state = self.feed.state();
+        let mut state = self.broadcast.state();
         let lost = state.forms[self.form as usize].end - self.at + unsent;
         state.dropped += 1;
         state.lost_bytes += lost;
@@ -204,9 +204,9 @@ impl FeedReader<'_> {
     }
 }
 
-impl Drop for FeedReader<'_> {
+impl Drop for StreamReader<'_> {
     fn drop(&mut self) {
-        let mut state = self.feed.state();
+        let mut state = self.broadcast.state();
         let form = &mut state.forms[self.form as usize];
         form.readers -= 1;
         if form.readers == 0 {
@@ -217,11 +217,11 @@ impl Drop for FeedReader<'_> {
     }
 }
 
-fn lines(records: &[Record], form: FeedForm) -> io::Result<Bytes> {
+fn lines(records: &[Record], form: StreamForm) -> io::Result<Bytes> {
     let mut out = Vec::new();
     for record in records {
         match record {
-            Record::Sample(sample) if form == FeedForm::Plain && sample.buckets.is_some() => {
+            Record::Sample(sample) if form == StreamForm::Plain && sample.buckets.is_some() => {
                 let plain = Sample {
                     buckets: None,
                     ..(**sample).clone()
