@@ -5,6 +5,7 @@ mod format;
 pub mod generate;
 mod heading;
 pub mod recordings;
+mod serve;
 mod stream;
 mod values;
 mod view;
@@ -26,6 +27,7 @@ use self::{
 };
 pub use self::{
     format::Format,
+    serve::{CompatArg, ServeArgs},
     stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs, TopArgs},
     view::{ThemeArg, ViewArgs},
 };
@@ -72,6 +74,7 @@ impl Cli {
             Some(Command::Record(args)) if args.show => args.stream.check(),
             Some(Command::Replay(args)) => args.shown().check(),
             Some(Command::Report(args)) => args.check(),
+            Some(Command::Serve(args)) => args.check(),
             Some(Command::Live(args)) if args.stream.view != ViewArgs::default() => {
                 Err("--columns, --chart, --numbers and --color are for `ctpulse stream`")
             }
@@ -145,6 +148,17 @@ pub enum Command {
         ctpulse report incident.ctp -o part.html --from 22:46:48 --to 22:46:50 --title 'Ticket 4711'"
     )]
     Report(ReportArgs),
+    /// Serve metrics for Prometheus, and the stream, over HTTP
+    #[command(
+        after_help = "Pages: /metrics (OpenMetrics, classic text or protobuf, as the scraper asks), /stream (JSON lines), /healthz, \
+        /readyz.\n\n\
+        Examples:\n  \
+        ctpulse serve                                    metrics at http://127.0.0.1:9466/metrics\n  \
+        ctpulse serve --netns all --top 5                every network namespace, with its top talkers\n  \
+        ctpulse serve --compat node-exporter             in place of node_exporter's conntrack collector\n  \
+        curl -sN 127.0.0.1:9466/stream | jq .type        the records as they come"
+    )]
+    Serve(ServeArgs),
     /// Check once, for scripts and monitoring systems: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     #[command(
         after_help = "One line on stdout: the status, then performance data as Nagios and Icinga \

@@ -25,6 +25,8 @@ pub enum Generated {
     },
     /// The manual's table of counters, as Markdown
     Counters,
+    /// The manual's table of metrics, as Markdown
+    Metrics,
     /// What the JSON Schema says of each counter, as the last members of an object
     CountersSchema,
     /// The live view as it showed a recording, as SVG

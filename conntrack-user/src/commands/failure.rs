@@ -13,6 +13,7 @@ use crate::{
     engine::{drive::DriveError, error::EngineError},
     files::Remedied,
     recording::{RecordingError, file::OpenError, writer::RecordError},
+    server::ServerError,
     text::{PlainPath, Text},
 };
 
@@ -22,6 +23,9 @@ pub(super) enum Failure {
     /// The run could not start or continue.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Requests cannot be answered.
+    #[error(transparent)]
+    Server(#[from] ServerError),
     /// Standard output cannot be written. A closed pipe ([`io::ErrorKind::BrokenPipe`]) is not reported as a failure.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),

@@ -1,6 +1,6 @@
 //! `ctpulse generate` (hidden): what is made from the program itself, so that it stays true. Completions and man pages come from
-//! the definition of the command line; `cargo xtask dist` packs them. The manual's table of counters and what the
-//! JSON Schema says of them come from their rows, the picture of the live view from a recording; `cargo xtask docs` puts
+//! the definition of the command line; `cargo xtask dist` packs them. The manual's tables of counters and metrics, and what
+//! the JSON Schema says of the former, come from their rows, the picture of the live view from a recording; `cargo xtask docs` puts
 //! them in their places.
 
 use std::{
@@ -31,6 +31,7 @@ use crate::{
             App, Input, Theme, picture,
             theme::{Glyphs, Palette},
         },
+        metrics,
     },
     recording::{Recording, open},
 };
@@ -43,6 +44,7 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let text = match &args.what {
         Generated::Files { dir } => return files(dir),
         Generated::Counters => counters::table(),
+        Generated::Metrics => metrics::table(),
         Generated::CountersSchema => counters::schema(),
         Generated::Picture(args) => draw(args)?,
     };

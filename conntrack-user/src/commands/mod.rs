@@ -15,6 +15,7 @@ mod replay;
 mod replay_live;
 mod report;
 mod screen;
+mod serve;
 mod stream;
 mod whole_file;
 
@@ -59,6 +60,7 @@ pub fn main() -> ExitCode {
         Some(Command::Replay(args)) if args.live => replay_live::run(&args, &diagnostics),
         Some(Command::Replay(args)) => replay::run(&args, &diagnostics),
         Some(Command::Report(args)) => report::run(&args, &diagnostics),
+        Some(Command::Serve(args)) => serve::run(&args, &diagnostics),
         Some(Command::Completions(args)) => generate::completions(&args),
         Some(Command::Generate(args)) => generate::run(&args),
         Some(Command::Check(args)) => return check::run(&args, cli.verbose > 0, SystemClock),

@@ -15,7 +15,7 @@ const DESCRIPTORS: usize = 3;
 /// # Errors
 ///
 /// When it cannot be created.
-pub(super) fn start() -> Result<Runtime, EngineError> {
+pub fn start() -> Result<Runtime, EngineError> {
     check_descriptors().map_err(EngineError::EventLoop)?;
     Builder::new_current_thread()
         .enable_all()

@@ -8,7 +8,7 @@
 pub mod diagnostics;
 pub mod drive;
 pub mod error;
-mod event_loop;
+pub mod event_loop;
 mod gathered;
 pub mod hook;
 mod instance;

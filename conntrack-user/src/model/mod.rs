@@ -4,6 +4,7 @@ pub mod alert;
 pub mod burst;
 pub mod durations;
 pub mod event;
+pub mod exposition;
 pub mod forecast;
 pub mod history;
 pub mod kernel;

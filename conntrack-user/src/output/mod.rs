@@ -12,6 +12,7 @@ pub mod format;
 pub mod json;
 pub mod live;
 mod markup;
+pub mod metrics;
 pub mod per_cpu;
 pub mod report;
 pub mod terminal;

@@ -32,6 +32,52 @@ pub fn epoch_of(monotonic: Duration) -> Epoch {
     u64::try_from(monotonic.as_nanos()).unwrap_or(u64::MAX) / BUCKET_NS
 }
 
+/// The grid of buckets on the wall clock, by the start of one of them, in nanoseconds since 1970.
+///
+/// All buckets of a reading are on one grid, but the wall clock drifts against the kernel's, and the grid must follow: otherwise two
+/// buckets would be merged into one, with twice the rate. The numbers of buckets on it are its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WallGrid {
+    /// Buckets start at their number times [`BUCKET_NS`] plus this. `None` before the first one.
+    phase: Option<i64>,
+}
+
+impl WallGrid {
+    const STEP: i64 = BUCKET_NS as i64;
+
+    /// Aligns the grid to buckets of which one starts at `start`.
+    pub fn align(&mut self, start: i64) {
+        match self.phase {
+            None => self.phase = Some(start.rem_euclid(Self::STEP)),
+            Some(phase) => {
+                let off = start - self.start_of(self.nearest(start));
+                if off.abs() > Self::STEP / 4 {
+                    self.phase = Some(phase + off);
+                }
+            }
+        }
+    }
+
+    /// The bucket that starts nearest to a time.
+    #[must_use]
+    pub fn nearest(&self, time: i64) -> i64 {
+        (time - self.phase.unwrap_or_default() + Self::STEP / 2).div_euclid(Self::STEP)
+    }
+
+    /// When a bucket starts.
+    #[must_use]
+    pub fn start_of(&self, bucket: i64) -> i64 {
+        bucket * Self::STEP + self.phase.unwrap_or_default()
+    }
+
+    /// The first bucket that starts at or after a time.
+    #[must_use]
+    pub fn first_in(&self, time: i64) -> i64 {
+        let from_phase = time - self.phase.unwrap_or_default();
+        -(-from_phase).div_euclid(Self::STEP)
+    }
+}
+
 /// Buckets that were read together: all those in `first..end`, and what arrived late for earlier ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BucketBatch {

@@ -78,6 +78,16 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
+    (
+        "model::exposition",
+        &[
+            "model::kernel",
+            "model::rates",
+            "model::record",
+            "reading",
+            "text",
+        ],
+    ),
     ("model::monitor", &["model", "reading", "clock", "text"]),
     // The way out.
     ("output", &["model", "keyboard", "text"]),
@@ -95,6 +105,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "source", "probes", "model", "reading", "config", "clock", "text", "files",
         ],
     ),
+    ("server", &["engine", "model", "output", "clock"]),
     (
         "cli",
         &[
@@ -113,6 +124,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         &[
             "cli",
             "engine",
+            "server",
             "source",
             "probes",
             "model",
@@ -155,7 +167,33 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
         &["commands"],
         "below the command line there are plain settings",
     ),
-    ("tokio", &["engine", "commands"], "nothing else waits"),
+    (
+        "tokio",
+        &["engine", "commands", "server"],
+        "nothing else waits",
+    ),
+    ("axum", &["server"], "requests are answered in one place"),
+    ("hyper", &["server"], "requests are answered in one place"),
+    (
+        "hyper_util",
+        &["server"],
+        "requests are answered in one place",
+    ),
+    (
+        "sd_notify",
+        &["server"],
+        "a service manager is told by what it waits for",
+    ),
+    (
+        "prometheus_client",
+        &["output::metrics"],
+        "the formats of metrics are one output of many",
+    ),
+    (
+        "std::net::TcpListener",
+        &["server"],
+        "what listens has limits",
+    ),
     (
         "std::thread::sleep",
         &["engine", "commands::check"],

@@ -7,7 +7,7 @@ use crate::{
         history::time::Nanos,
         kernel::counters::{COUNT, Counter},
     },
-    reading::buckets::BUCKET_MS,
+    reading::buckets::{BUCKET_MS, WallGrid},
 };
 
 /// Length of a bucket.
@@ -119,46 +119,17 @@ type ChunkRow = [Option<Box<Chunk>>; COUNT];
 /// Buckets by counter and time.
 #[derive(Default)]
 pub struct BucketStore {
-    /// The offset of the bucket grid: buckets start at their number times [`SLOT`] plus this. `None` before the first one.
-    phase: Option<Nanos>,
+    grid: WallGrid,
     rows: BTreeMap<i64, ChunkRow>,
     chunks: usize,
 }
 
 impl BucketStore {
-    /// Aligns the grid to buckets of which one starts at `start`. All buckets of a sample are on one grid, but the wall clock
-    /// drifts against the kernel's, and the grid must follow: otherwise two buckets would be merged into one, with twice the
-    /// rate.
-    fn align(&mut self, start: Nanos) {
-        match self.phase {
-            None => self.phase = Some(start.rem_euclid(SLOT)),
-            Some(phase) => {
-                let off = start - self.start_of(self.slot_of(start));
-                if off.abs() > SLOT / 4 {
-                    self.phase = Some(phase + off);
-                }
-            }
-        }
-    }
-
-    fn slot_of(&self, time: Nanos) -> i64 {
-        (time - self.phase.unwrap_or_default() + SLOT / 2).div_euclid(SLOT)
-    }
-
-    fn start_of(&self, slot: i64) -> Nanos {
-        slot * SLOT + self.phase.unwrap_or_default()
-    }
-
     /// The number of buckets that start in a time span.
     #[must_use]
     pub fn slots_in(&self, range: &Range<Nanos>) -> u64 {
-        u64::try_from(self.first_in(range.end) - self.first_in(range.start)).unwrap_or_default()
-    }
-
-    /// The first bucket that starts at or after a time.
-    fn first_in(&self, time: Nanos) -> i64 {
-        let from_phase = time - self.phase.unwrap_or_default();
-        -(-from_phase).div_euclid(SLOT)
+        u64::try_from(self.grid.first_in(range.end) - self.grid.first_in(range.start))
+            .unwrap_or_default()
     }
 
     /// Adds buckets. Counts for the same bucket add up.
@@ -166,8 +137,8 @@ impl BucketStore {
         if counts.is_empty() {
             return;
         }
-        self.align(start);
-        let first = self.slot_of(start);
+        self.grid.align(start);
+        let first = self.grid.nearest(start);
         for (slot, &count) in (first..).zip(counts) {
             if count == 0 {
                 continue;
@@ -185,7 +156,7 @@ impl BucketStore {
     /// The count of the bucket that contains a time.
     #[must_use]
     pub fn at(&self, counter: Counter, time: Nanos) -> u32 {
-        let slot = self.first_in(time + 1) - 1;
+        let slot = self.grid.first_in(time + 1) - 1;
         let row = self.rows.get(&slot.div_euclid(CHUNK as i64));
         let at = usize::try_from(slot.rem_euclid(CHUNK as i64)).unwrap_or_default();
         row.and_then(|row| row[counter as usize].as_ref())
@@ -204,7 +175,10 @@ impl BucketStore {
             return;
         }
         let chunk_of = |slot: i64| slot.div_euclid(CHUNK as i64);
-        let (first, end) = (self.first_in(range.start), self.first_in(range.end));
+        let (first, end) = (
+            self.grid.first_in(range.start),
+            self.grid.first_in(range.end),
+        );
         for (&number, row) in self.rows.range(chunk_of(first)..=chunk_of(end)) {
             let Some(chunk) = &row[counter as usize] else {
                 continue;
@@ -212,7 +186,7 @@ impl BucketStore {
             let base = number * CHUNK as i64;
             let mut report = |slot: i64, sum: u64, max: u32| {
                 if sum > 0 && (first..end).contains(&slot) {
-                    let at = self.start_of(slot);
+                    let at = self.grid.start_of(slot);
                     visit(Counts { at, sum, max });
                 }
             };
@@ -250,7 +224,7 @@ impl BucketStore {
 
     /// Drops everything from a time on, to within a chunk.
     pub fn truncate(&mut self, time: Nanos) {
-        let from = self.slot_of(time).div_euclid(CHUNK as i64);
+        let from = self.grid.nearest(time).div_euclid(CHUNK as i64);
         let gone = self.rows.split_off(&from);
         self.chunks -= gone.values().flatten().flatten().count();
     }

@@ -5,17 +5,13 @@ use crate::model::record::Time;
 /// A time in nanoseconds since 1970, or a length of time.
 pub type Nanos = i64;
 
-/// The latest time, in 2116. Two times and a length add up to less than [`Nanos::MAX`].
-const LATEST: Nanos = 1 << 62;
-
 /// The longest length of time, 36 years.
 const LONGEST: Nanos = 1 << 60;
 
 /// Converts a time. It is clamped to 1970 to 2116.
 #[must_use]
 pub fn nanos(time: Time) -> Nanos {
-    let nanos = time.0.as_nanosecond().clamp(0, i128::from(LATEST));
-    Nanos::try_from(nanos).unwrap_or(LATEST)
+    time.nanos()
 }
 
 /// A length of time in seconds; 0 for NaN.
@@ -36,7 +32,7 @@ mod tests {
         for time in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
             for seconds in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.5, 1e300] {
                 let (time, length) = (nanos(Time(time)), length(seconds));
-                assert!((time - length).checked_sub(LATEST + length).is_some());
+                assert!((time - length).checked_sub(Time::LATEST + length).is_some());
             }
         }
         assert_eq!(length(0.5), 500_000_000);

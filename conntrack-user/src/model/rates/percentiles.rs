@@ -95,6 +95,11 @@ impl BucketHistogram {
         }
     }
 
+    /// Adds buckets without events.
+    pub fn record_empty(&mut self, buckets: u64) {
+        self.buckets += buckets;
+    }
+
     /// The percentiles; `None` before the first bucket.
     #[must_use]
     pub fn percentiles(&self) -> Option<Percentiles> {

@@ -15,6 +15,18 @@ use crate::{model::kernel::per_counter::PerCounter, text::Text};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub Timestamp);
 
+impl Time {
+    /// The latest that [`Self::nanos`] gives, in 2116: two of them and a length of time add up to less than [`i64::MAX`].
+    pub(crate) const LATEST: i64 = 1 << 62;
+
+    /// In nanoseconds since 1970, clamped to 1970 to 2116, whatever a recording contains.
+    #[must_use]
+    pub(crate) fn nanos(self) -> i64 {
+        let nanos = self.0.as_nanosecond().clamp(0, i128::from(Self::LATEST));
+        i64::try_from(nanos).unwrap_or(Self::LATEST)
+    }
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.6}", self.0)

@@ -86,6 +86,25 @@ impl Sample {
         self.wrong.get(counter).is_some() && source != Some(&SourceKind::Proc)
     }
 
+    /// Where a counter comes from, if this record alone says so: of one that is on no chart, and that both kernel and probes may
+    /// count, it does not.
+    #[must_use]
+    pub(crate) fn source(&self, counter: Counter) -> Option<SourceKind> {
+        let spec = counter.spec();
+        match spec.place {
+            Some(place) => {
+                let chart = &CHARTS[place.chart as usize];
+                let sources = self.sources.get(chart.name)?;
+                sources
+                    .get(chart.dimensions.get(place.order)?.name)
+                    .copied()
+            }
+            None if spec.column.is_none() => Some(SourceKind::Probe),
+            None if spec.probe.is_none() => Some(SourceKind::Proc),
+            None => None,
+        }
+    }
+
     /// Whether a counter's rate is a count of probes that a check proves wrong.
     #[must_use]
     pub(crate) fn is_rate_wrong(&self, counter: Counter) -> bool {

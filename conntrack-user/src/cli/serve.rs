@@ -1,0 +1,78 @@
+//! Options of `serve`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    cli::{Format, StreamArgs, ViewArgs, heading},
+    config::Config,
+    engine::settings::RunSettings,
+};
+
+/// The port that is listened on by default.
+const PORT: u16 = 9466;
+
+/// Options of `serve`: how it serves, and those of the stream that it serves.
+#[derive(Args, Clone, Debug)]
+#[command(mut_args(fit_for_serve))]
+pub struct ServeArgs {
+    /// Address and port to answer requests on; port 0 for one of the system's choice
+    #[arg(long, short, value_name = "ADDRESS:PORT",
+          default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), help_heading = heading::SERVING)]
+    pub listen: SocketAddr,
+    /// Answer on an address that other hosts reach, without encryption, to anybody
+    #[arg(long, help_heading = heading::SERVING)]
+    pub insecure: bool,
+    /// Add metrics under the names of another exporter
+    #[arg(long, value_enum, value_name = "EXPORTER", help_heading = heading::SERVING)]
+    pub compat: Option<CompatArg>,
+    /// Options of the stream that is served.
+    #[command(flatten)]
+    pub stream: StreamArgs,
+}
+
+/// Exporters whose metrics can be had, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompatArg {
+    /// node_nf_conntrack_*, with the kernel's own values in the network namespace of ctpulse itself
+    NodeExporter,
+}
+
+impl ServeArgs {
+    /// The settings of the run that is served, with everything that metrics are made of.
+    #[must_use]
+    pub fn settings(&self, config: Config) -> RunSettings {
+        RunSettings {
+            buckets: true,
+            ..self.stream.settings(config)
+        }
+    }
+
+    /// Refuses what has no place here, and what would let strangers read.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        let stream = &self.stream;
+        if stream.view != ViewArgs::default() || stream.format != Format::Text {
+            return Err(
+                "--format, --columns, --chart, --numbers and --color are for `ctpulse stream`",
+            );
+        }
+        if !self.insecure && !self.listen.ip().to_canonical().is_loopback() {
+            return Err(
+                "anybody who reaches that address could read everything that is served, and on the way it is not encrypted: \
+                 listen on 127.0.0.1 or [::1], with a proxy in front that encrypts and asks for credentials, or accept it with \
+                 --insecure",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Hides options of a stream that mean nothing here, and reads less often by default: buckets have what happens in between.
+fn fit_for_serve(arg: clap::Arg) -> clap::Arg {
+    match arg.get_id().as_str() {
+        "format" | "buckets" | "columns" | "chart" | "numbers" | "color" => arg.hide(true),
+        "interval" => arg.default_value("500ms"),
+        _ => arg,
+    }
+}

@@ -1,0 +1,83 @@
+//! `ctpulse serve`.
+
+use std::time::Duration;
+
+use crate::{
+    cli::{CompatArg, ServeArgs},
+    clock::SystemClock,
+    commands::{Failure, configuration, stream::ProbesOff},
+    engine::{
+        diagnostics::Diagnostics,
+        drive::{to_end, until_signalled},
+        run::Run,
+        settings::{RunSettings, Target},
+    },
+    output::metrics::{NODE_STATISTICS, NodeColumns, OwnUse},
+    server::{Besides, Server, ServerSettings},
+    source::{
+        own_usage,
+        proc_fs::{PROC, ProcRoot},
+    },
+};
+
+/// How long the run may go without a tick, beyond its interval, before it counts as stuck.
+const SLOW_TICK: Duration = Duration::from_secs(15);
+
+/// Serves until a signal comes or the duration is over.
+pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
+    let config = configuration(args.stream.alerts.config.as_deref())?;
+    let settings = args.settings(config);
+    let server_settings = ServerSettings {
+        listen: args.listen,
+        longest_tick: settings.interval.saturating_add(SLOW_TICK),
+    };
+    let node = args
+        .compat
+        .map(|CompatArg::NodeExporter| own_files(&settings));
+    let mut probes_off = ProbesOff::new(settings.wants_probes());
+    until_signalled(
+        SystemClock,
+        diagnostics,
+        || {},
+        async |shutdown| {
+            let server = Server::start(server_settings, SystemClock, diagnostics.clone())?;
+            diagnostics.notify(format_args!("serving http://{}/", server.address()));
+            let (run, start) = Run::start(settings, SystemClock, diagnostics.clone())?;
+            server.ready();
+            let ended = to_end(run, start, None, shutdown, |records| {
+                probes_off.look_for(&records, diagnostics);
+                let usage = own_usage::read(&SystemClock);
+                let besides = Besides {
+                    own: Some(OwnUse {
+                        cpu: usage.cpu,
+                        memory: usage.memory,
+                    }),
+                    node: node.as_ref().map(node_columns),
+                };
+                server.publish(&records, besides);
+                Ok(())
+            })
+            .await;
+            server.end().await;
+            Ok(ended?)
+        },
+    )?
+}
+
+/// The files of the network namespace that ctpulse itself runs in, or of the directory.
+fn own_files(settings: &RunSettings) -> ProcRoot {
+    match &settings.target {
+        Target::Namespaces { .. } => ProcRoot::new(PROC),
+        Target::ProcRoot(root) => ProcRoot::new(root),
+    }
+}
+
+/// The kernel's own values. What cannot be read is absent; why is said of the instance.
+fn node_columns(files: &ProcRoot) -> NodeColumns {
+    let kernel = files.read().kernel;
+    NodeColumns {
+        entries: kernel.entries(),
+        limit: kernel.max,
+        columns: NODE_STATISTICS.map(|(column, _)| kernel.stat.as_ref()?.sum(column)),
+    }
+}

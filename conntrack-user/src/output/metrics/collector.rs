@@ -1,0 +1,83 @@
+//! All metrics, in the order of their table.
+
+use std::fmt;
+
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
+
+use super::{
+    Metrics, counters, families, instances, node_exporter,
+    writer::{Named, Out, counter},
+};
+
+impl Collector for Metrics {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut out = Out { encoder };
+        let instances: Vec<Named<'_>> = self
+            .readout
+            .instances
+            .iter()
+            .map(|instance| (instance.name.to_string(), &**instance))
+            .collect();
+        self.host(&mut out)?;
+        instances::write_state(&mut out, &instances)?;
+        counters::write(&mut out, &instances)?;
+        instances::write_judgement(&mut out, &instances)?;
+        self.own(&mut out)?;
+        match &self.node {
+            Some(node) => node_exporter::write(&mut out, node),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Metrics {
+    fn host(&self, out: &mut Out<'_>) -> fmt::Result {
+        let Some(hello) = &self.readout.hello else {
+            return Ok(());
+        };
+        let (version, kernel) = (hello.version.to_string(), hello.kernel.to_string());
+        let (mode, group) = (
+            hello.probes.mode.to_string(),
+            hello.probes.group.to_string(),
+        );
+        let labels = [
+            ("version", &*version),
+            ("kernel", &*kernel),
+            ("probes", &*mode),
+            ("group", &*group),
+        ];
+        out.family(&families::BUILD)?.encode_info(&labels)?;
+        let functions = [
+            (families::PROBED, hello.probes.attached.len()),
+            (families::UNPROBED, hello.probes.missing.len()),
+        ];
+        for (family, number) in functions {
+            out.family(&family)?.encode_gauge(&(number as u64))?;
+        }
+        Ok(())
+    }
+
+    fn own(&self, out: &mut Out<'_>) -> fmt::Result {
+        if let Some(own) = &self.own {
+            let seconds = own.cpu.as_secs_f64();
+            counter(&mut out.family(&families::CPU)?, seconds)?;
+            if let Some(bytes) = own.memory {
+                out.family(&families::MEMORY)?.encode_gauge(&bytes)?;
+            }
+        }
+        let serving = &self.serving;
+        out.family(&families::CONNECTIONS)?
+            .encode_gauge(&serving.connections)?;
+        counter(&mut out.family(&families::EVICTED)?, serving.evicted)?;
+        out.family(&families::STREAM_CLIENTS)?
+            .encode_gauge(&serving.stream_clients)?;
+        counter(
+            &mut out.family(&families::STREAM_DROPPED)?,
+            serving.stream_dropped,
+        )?;
+        counter(
+            &mut out.family(&families::STREAM_LOST)?,
+            serving.stream_lost_bytes,
+        )
+    }
+}

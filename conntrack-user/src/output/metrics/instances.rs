@@ -1,0 +1,128 @@
+//! The state of each instance's table, and what is judged of it.
+
+use std::fmt;
+
+use super::{
+    families::{self, MetricFamily},
+    writer::{Named, Out, counter, gauge},
+};
+use crate::model::{
+    alert::AlertStatus,
+    exposition::{Latest, WINDOWS},
+};
+
+pub(super) fn write_state(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
+    each(out, &families::LAST_SAMPLE, instances, |latest| {
+        Some(latest.time.0.as_microsecond() as f64 / 1e6)
+    })?;
+    each(out, &families::ENTRIES, instances, |latest| latest.entries)?;
+    each(out, &families::ENTRIES_LIMIT, instances, |latest| {
+        latest.limit
+    })?;
+    let most = instances.iter().flat_map(|(name, instance)| {
+        let windows = WINDOWS.iter().zip(instance.most_entries);
+        windows.filter_map(|(window, most)| {
+            Some(([("netns", &**name), ("window", window.label)], most?))
+        })
+    });
+    out.values(&families::MOST_ENTRIES, most, gauge)?;
+    each(out, &families::TIME_TO_FULL, instances, |latest| {
+        latest.time_to_full
+    })
+}
+
+/// A gauge of each instance that has it.
+fn each<V: prometheus_client::encoding::EncodeGaugeValue>(
+    out: &mut Out<'_>,
+    family: &MetricFamily,
+    instances: &[Named<'_>],
+    value: impl Fn(&Latest) -> Option<V>,
+) -> fmt::Result {
+    let values = instances.iter().filter_map(|(name, instance)| {
+        let value = value(instance.latest.as_ref()?)?;
+        Some(([("netns", &**name)], value))
+    });
+    out.values(family, values, gauge)
+}
+
+pub(super) fn write_judgement(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
+    let lost = instances.iter().filter_map(|(name, instance)| {
+        Some(([("netns", &**name)], instance.buckets_lost_ms? / 1e3))
+    });
+    out.values(&families::BUCKETS_LOST, lost, counter)?;
+    write_checks(out, instances)?;
+    write_alerts(out, instances)?;
+    let severities = instances.iter().filter_map(|(name, instance)| {
+        let severity = instance.severity?.name();
+        Some(([("netns", &**name), ("severity", severity)], 1_u64))
+    });
+    out.values(&families::SEVERITY, severities, gauge)?;
+    let tops = instances.iter().flat_map(top_rows);
+    out.values(&families::TOP, tops, gauge)
+}
+
+fn write_checks(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
+    let checks = || {
+        instances.iter().flat_map(|(name, instance)| {
+            let checks = instance.checks.iter();
+            checks.map(move |check| (name, check.name.to_string(), check))
+        })
+    };
+    let verdicts = checks().map(|(netns, name, check)| {
+        let verdict = check.verdict.name().to_owned();
+        let labels = [
+            ("netns", netns.clone()),
+            ("check", name),
+            ("verdict", verdict),
+        ];
+        (labels, 1_u64)
+    });
+    out.values(&families::CHECK_VERDICT, verdicts, gauge)?;
+    let residuals = checks().filter_map(|(netns, name, check)| {
+        let labels = [("netns", netns.clone()), ("check", name)];
+        Some((labels, check.residual?))
+    });
+    out.values(&families::CHECK_RESIDUAL, residuals, gauge)
+}
+
+fn write_alerts(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
+    let alerts = || {
+        instances.iter().flat_map(|(name, instance)| {
+            let alerts = instance.latest.iter().flat_map(|latest| &latest.alerts.0);
+            alerts.map(move |(alert, state)| {
+                (
+                    [("netns", name.clone()), ("alert", alert.to_string())],
+                    state,
+                )
+            })
+        })
+    };
+    let statuses = alerts().map(|(labels, state)| {
+        let status = match state.status {
+            AlertStatus::Clear => 0_u64,
+            AlertStatus::Warning => 1,
+            AlertStatus::Critical => 2,
+        };
+        (labels, status)
+    });
+    out.values(&families::ALERT_STATUS, statuses, gauge)?;
+    let values = alerts().filter_map(|(labels, state)| Some((labels, state.value?)));
+    out.values(&families::ALERT_VALUE, values, gauge)
+}
+
+fn top_rows<'a>(
+    (name, instance): &'a Named<'_>,
+) -> impl Iterator<Item = ([(&'static str, String); 4], u64)> + use<'a> {
+    let tables = instance.tops.iter().flat_map(|top| &top.tables);
+    tables.flat_map(move |table| {
+        table.rows.iter().map(move |row| {
+            let labels = [
+                ("netns", name.clone()),
+                ("by", table.by.to_string()),
+                ("of", table.of.to_string()),
+                ("key", row.key.to_string()),
+            ];
+            (labels, row.count)
+        })
+    })
+}

@@ -1,0 +1,117 @@
+//! Metrics: what a scraper reads, in the format that it asks for.
+
+mod accept;
+mod collector;
+mod counters;
+mod families;
+mod instances;
+mod manual;
+mod node_exporter;
+mod writer;
+
+use std::{fmt, time::Duration};
+
+use prometheus_client::{
+    encoding::{prometheus_protobuf, prometheus_text, text},
+    registry::Registry,
+};
+use thiserror::Error;
+
+pub use self::{
+    accept::format_for,
+    manual::table,
+    node_exporter::{NodeColumns, STATISTICS as NODE_STATISTICS},
+};
+use crate::model::exposition::Readout;
+
+/// A format of metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsFormat {
+    /// OpenMetrics 1.0, as text.
+    OpenMetrics,
+    /// The classic text format, 0.0.4.
+    Text,
+    /// Protobuf, each family preceded by its length: the only one with native histograms.
+    Protobuf,
+}
+
+impl MetricsFormat {
+    /// What the answer's `Content-Type` says.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Text => prometheus_text::CONTENT_TYPE,
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
+        }
+    }
+}
+
+/// Everything that is exposed at one time.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// What is watched.
+    pub readout: Readout,
+    /// What ctpulse itself uses; `None` before it was measured.
+    pub own: Option<OwnUse>,
+    /// What its server does.
+    pub serving: ServingMetrics,
+    /// The kernel's own values under node_exporter's names, if they were asked for.
+    pub node: Option<NodeColumns>,
+}
+
+/// What ctpulse itself has used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnUse {
+    /// CPU time of all its threads, in the kernel too.
+    pub cpu: Duration,
+    /// Resident memory in bytes, if it could be read.
+    pub memory: Option<u64>,
+}
+
+/// What the server does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServingMetrics {
+    /// Connections that are open.
+    pub connections: u64,
+    /// Connections that were closed to make room for others, since the start.
+    pub evicted: u64,
+    /// Readers of the stream.
+    pub stream_clients: u64,
+    /// Readers of the stream that were dropped because they were too slow, since the start.
+    pub stream_dropped: u64,
+    /// Bytes of the stream that dropped readers did not get, since the start.
+    pub stream_lost_bytes: u64,
+}
+
+/// Why metrics cannot be encoded.
+#[derive(Debug, Error)]
+pub enum MetricsError {
+    /// In one of the two text formats.
+    #[error("the metrics cannot be written as text: {0}")]
+    Text(#[from] fmt::Error),
+    /// In the binary one.
+    #[error("the metrics cannot be written as protobuf: {0}")]
+    Protobuf(#[from] prometheus_protobuf::EncodeError),
+}
+
+impl Metrics {
+    /// All of it in a format.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be written in this format.
+    pub fn encode(self, format: MetricsFormat) -> Result<Vec<u8>, MetricsError> {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(self));
+        let mut out = String::new();
+        match format {
+            MetricsFormat::OpenMetrics => text::encode(&mut out, &registry)?,
+            MetricsFormat::Text => prometheus_text::encode(&mut out, &registry)?,
+            MetricsFormat::Protobuf => return Ok(prometheus_protobuf::encode_to_vec(&registry)?),
+        }
+        Ok(out.into_bytes())
+    }
+}
