@@ -184,6 +184,11 @@ impl HostFacts {
         let conntrack = conntrack(host);
         let symbols = symbols(host, &functions, &conntrack);
         let (offsets, fentry) = types(host, &functions, &symbols, &privileges);
+        let kprobes = kprobes(host, &privileges);
+        let fentry = fentry.and_then(|targets| match (is_realtime(host), &kprobes) {
+            (true, Support::Yes) => Err(NoFentry::Realtime),
+            _ => Ok(targets),
+        });
         let cast = offsets
             .as_ref()
             .ok()
@@ -192,7 +197,7 @@ impl HostFacts {
             kernel: host.release(),
             object: object(OBJECT),
             lockdown: lockdown(host.read("sys/kernel/security/lockdown")),
-            kprobes: kprobes(host, &privileges),
+            kprobes,
             symbols,
             capabilities: privileges.probing,
             conntrack,
@@ -284,6 +289,12 @@ fn kprobes(host: &Host<'_>, privileges: &Privileges) -> Support {
         Ok(false) => Support::Unknown("sysfs is not mounted at /sys".to_owned()),
         Err(e) => Support::Unknown(format!("{}: {e}", pmu.display())),
     }
+}
+
+/// Whether the kernel is built with CONFIG_PREEMPT_RT, which is in its version (`init/version-timestamp.c`).
+fn is_realtime(host: &Host<'_>) -> bool {
+    host.read("proc/version")
+        .is_ok_and(|version| version.split_whitespace().any(|word| word == "PREEMPT_RT"))
 }
 
 fn conntrack(host: &Host<'_>) -> Support {

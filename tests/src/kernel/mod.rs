@@ -99,8 +99,13 @@ pub fn has_types() -> Result<bool> {
     Ok(!conntrack_is_a_module()? || of_module.try_exists()?)
 }
 
-/// Whether the kernel's tracing serves fentry on this processor: on arm64, since 6.4.
+/// Whether the kernel's tracing serves fentry on this processor: on arm64, since 6.4; and without missing hits, as it does where tasks
+/// are preempted in programs.
 pub fn serves_fentry() -> Result<bool> {
+    let version = fs::read_to_string("/proc/version").context("read version")?;
+    if version.contains(" PREEMPT_RT ") {
+        return Ok(false);
+    }
     if cfg!(not(target_arch = "aarch64")) {
         return Ok(true);
     }

@@ -258,3 +258,21 @@ fn addresses_are_cast_where_the_kernel_has_the_function_and_lets_it_be_called() 
     assert!(facts.cast.is_none());
     assert!(facts.offsets.unwrap().offset(fields::NET_INUM).is_ok());
 }
+
+#[test]
+fn a_realtime_kernel_is_probed_by_kprobe_if_it_can_be() {
+    let host = SimulatedHost::capable();
+    host.write(
+        "proc/version",
+        "Linux version 6.12.118+deb13-rt-amd64 (builder@host) (gcc-14) #1 SMP PREEMPT_RT Debian 6.12.118-1\n",
+    );
+    assert!(matches!(host.facts().fentry, Err(NoFentry::Realtime)));
+    host.remove("sys/bus/event_source/devices/kprobe");
+    assert!(host.facts().fentry.is_ok());
+    let host = SimulatedHost::capable();
+    host.write(
+        "proc/version",
+        "Linux version 7.3.4 (gcc-15) #1 SMP PREEMPT_DYNAMIC Debian 7.3.4-1\n",
+    );
+    assert!(host.facts().fentry.is_ok());
+}

@@ -34,6 +34,10 @@ pub enum NoFentry {
     /// The kernel refused the program that tests whether fentry works.
     #[error("the kernel refuses it: {}", chain(.0.as_ref()))]
     Refused(Arc<ProgramError>),
+    /// A program may be interrupted by another task of its CPU there, in which it is then left out: `__bpf_prog_enter_recur` keeps tasks
+    /// from migrating only, while a kprobe keeps them from being preempted. In a storm one hit of 14 was missed.
+    #[error("on a PREEMPT_RT kernel it misses hits, which kprobes do not")]
+    Realtime,
     /// The user asked for kprobes.
     #[error("turned off with --no-fentry")]
     TurnedOff,
