@@ -115,3 +115,6 @@ impl Metrics {
         Ok(out.into_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;
