@@ -145,7 +145,11 @@ fn a_request_that_never_ends_is_given_up() -> Result<()> {
 #[test]
 fn a_slow_reader_of_the_stream_is_dropped_with_its_loss() -> Result<()> {
     let tree = Tree::of("6.1/t0")?;
-    let serving = Serving::start(&tree.root().display().to_string(), &["--interval", "10ms"])?;
+    let root = tree.root().display().to_string();
+    let serving = Serving::listening(&["--proc-root", &root, "--interval", "10ms"])?;
+    serving.wait_until("sample", |serving| {
+        Ok(serving.get("/readyz", "")?.status == 200)
+    })?;
     let before = memory(&serving)?;
     let stuck = stream(&serving, "/stream")?;
     let mut others = (0..31)
