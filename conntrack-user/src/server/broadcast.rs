@@ -15,7 +15,7 @@ use crate::{
     output::json::write_line,
 };
 
-/// The form of the stream.
+/// Whether samples have their buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StreamForm {
     /// As `stream --format json` writes it.

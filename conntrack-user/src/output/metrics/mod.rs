@@ -24,7 +24,7 @@ pub use self::{
 };
 use crate::model::exposition::Readout;
 
-/// A format of metrics.
+/// The formats that scrapers ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricsFormat {
     /// OpenMetrics 1.0, as text.
@@ -115,3 +115,6 @@ impl Metrics {
         Ok(out.into_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;
