@@ -1,5 +1,5 @@
-//! `cargo xtask servers`: the servers that tests run against, unpacked from Debian's packages rather than installed, so that this machine starts none of
-//! them by itself.
+//! `cargo xtask servers`: the servers that tests run against, unpacked from Debian's packages rather than installed, so that this
+//! machine starts none of them by itself.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
