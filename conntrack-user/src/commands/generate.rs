@@ -31,8 +31,7 @@ use crate::{
             App, Input, Theme, picture,
             theme::{Glyphs, Palette},
         },
-        metrics,
-        netdata,
+        metrics, netdata,
     },
     recording::{Recording, open},
 };
