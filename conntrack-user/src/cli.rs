@@ -4,6 +4,7 @@ pub mod check;
 mod format;
 pub mod generate;
 mod heading;
+mod netdata;
 pub mod recordings;
 mod serve;
 mod stream;
@@ -27,6 +28,7 @@ use self::{
 };
 pub use self::{
     format::Format,
+    netdata::{IdsArg, NetdataArgs},
     serve::{CompatArg, ServeArgs},
     stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs, TopArgs},
     view::{ThemeArg, ViewArgs},
@@ -171,6 +173,16 @@ pub enum Command {
         sudo ctpulse check --netns router                a namespace of `ip netns`"
     )]
     Check(CheckArgs),
+    /// Feed Netdata's agent, as a plugin of it: charts of each second, with the busiest millisecond
+    #[command(
+        after_help = "As ctpulse.plugin in Netdata's directory of plugins, a link will do, it needs no command.\n\
+        `ctpulse generate netdata-health` prints the alert for it.\n\n\
+        Examples:\n  \
+        ctpulse netdata --duration 3s                    see what Netdata would get\n  \
+        ln -s $(command -v ctpulse) /usr/libexec/netdata/plugins.d/ctpulse.plugin\n  \
+        ctpulse netdata 5 --ids netdata                  a point every 5 s, in place of Netdata's own collector"
+    )]
+    Netdata(NetdataArgs),
     /// Show what this host offers, what would be attached, and what is missing
     #[command(
         after_help = "Changes nothing. For each thing that is missing it says what that costs.\n\n\
@@ -191,8 +203,9 @@ pub enum Command {
         ctpulse completions zsh > ~/.zfunc/_ctpulse      a directory of fpath\n  \
         ctpulse completions fish > ~/.config/fish/completions/ctpulse.fish")]
     Completions(CompletionsArgs),
-    /// Write what is made from the program itself: completions, man pages, parts of the manual
-    #[command(hide = true)]
+    /// Print files for other programs that are made from the program itself, such as their alerts
+    #[command(after_help = "Examples:\n  \
+        ctpulse generate netdata-health > /etc/netdata/health.d/ctpulse.conf")]
     Generate(GenerateArgs),
 }
 

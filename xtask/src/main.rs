@@ -16,6 +16,7 @@ mod paths;
 mod process;
 mod report;
 mod run;
+mod servers;
 mod symbols;
 mod test;
 mod toolchain;
@@ -43,6 +44,7 @@ enum Command {
     Bench(bench::Args),
     Dist(dist::Args),
     Docs(docs::Args),
+    Servers(servers::Args),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::main(args),
         Command::Dist(args) => dist::main(&args),
         Command::Docs(args) => docs::main(&args),
+        Command::Servers(args) => servers::main(&args),
     };
     outcome.unwrap_or_else(|error| {
         process::say(format_args!("{error:#}"));

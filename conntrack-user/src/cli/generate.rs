@@ -1,10 +1,10 @@
-//! Options of `generate` (hidden): what is made from the program itself.
+//! Options of `generate`: what is made from the program itself.
 
 use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::recording::position::Position;
+use crate::{cli::IdsArg, recording::position::Position};
 
 /// Options of `generate`.
 #[derive(Args, Clone, Debug)]
@@ -18,18 +18,32 @@ pub struct GenerateArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Generated {
     /// Shell completions and man pages of the commands, into DIR/completions and DIR/man
+    #[command(hide = true)]
     Files {
         /// The directory
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
     /// The manual's table of counters, as Markdown
+    #[command(hide = true)]
     Counters,
     /// The manual's table of metrics, as Markdown
+    #[command(hide = true)]
     Metrics,
     /// What the JSON Schema says of each counter, as the last members of an object
+    #[command(hide = true)]
     CountersSchema,
+    /// The manual's table of Netdata's charts, as Markdown
+    #[command(hide = true)]
+    NetdataCharts,
+    /// Netdata's alert on the number of entries, as a file of its health engine
+    NetdataHealth {
+        /// Ids of the charts that it is about, as of `ctpulse netdata`
+        #[arg(long, value_enum, default_value_t = IdsArg::Own)]
+        ids: IdsArg,
+    },
     /// The live view as it showed a recording, as SVG
+    #[command(hide = true)]
     Picture(PictureArgs),
 }
 

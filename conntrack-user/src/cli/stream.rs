@@ -137,6 +137,7 @@ impl StreamArgs {
     pub fn settings(&self, config: Config) -> RunSettings {
         RunSettings {
             interval: self.interval,
+            aligned: false,
             duration: self.duration,
             target: match &self.proc_root {
                 Some(root) => Target::ProcRoot(root.clone()),

@@ -1,7 +1,7 @@
-//! `ctpulse generate` (hidden): what is made from the program itself, so that it stays true. Completions and man pages come from
-//! the definition of the command line; `cargo xtask dist` packs them. The manual's tables of counters and metrics, and what
-//! the JSON Schema says of the former, come from their rows, the picture of the live view from a recording; `cargo xtask docs` puts
-//! them in their places.
+//! `ctpulse generate`: what is made from the program itself, so that it stays true. Files for other programs come from the tables of
+//! counters and alerts, completions and man pages from the definition of the command line; `cargo xtask dist` packs them. The
+//! manual's tables and what the JSON Schema says of counters come from their rows, the picture of the live view from a recording;
+//! `cargo xtask docs` puts them in their places.
 
 use std::{
     fs,
@@ -31,7 +31,7 @@ use crate::{
             App, Input, Theme, picture,
             theme::{Glyphs, Palette},
         },
-        metrics,
+        metrics, netdata,
     },
     recording::{Recording, open},
 };
@@ -46,6 +46,8 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), Failure> {
         Generated::Counters => counters::table(),
         Generated::Metrics => metrics::table(),
         Generated::CountersSchema => counters::schema(),
+        Generated::NetdataCharts => netdata::table(),
+        Generated::NetdataHealth { ids } => netdata::health((*ids).into()),
         Generated::Picture(args) => draw(args)?,
     };
     stdout().write_all(text.as_bytes()).map_err(Failure::Output)
@@ -212,7 +214,7 @@ mod tests {
                 page.display()
             );
         }
-        for hidden in ["generate", "without-function"] {
+        for hidden in ["counters-schema", "without-function"] {
             assert!(!text.contains(hidden), "{hidden}");
         }
         for shell in ["ctpulse.bash", "_ctpulse", "ctpulse.fish"] {

@@ -10,6 +10,7 @@ mod input;
 mod keeper;
 mod live;
 mod look;
+mod netdata;
 mod record;
 mod replay;
 mod replay_live;
@@ -41,7 +42,8 @@ fn stdout() -> io::Stdout {
 /// The program: parses the command line, runs the command, returns the exit status.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse().and_then(|cli| match cli.check() {
+    let line = netdata::as_plugin(std::env::args_os().collect());
+    let cli = match Cli::try_parse_from(line).and_then(|cli| match cli.check() {
         Ok(()) => Ok(cli),
         Err(problem) => Err(Cli::command().error(ErrorKind::ArgumentConflict, problem)),
     }) {
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         None => stream::run(&StreamArgs::default(), &diagnostics),
         Some(Command::Live(args)) => live::run(&args, &diagnostics),
         Some(Command::Stream(args)) => stream::run(&args, &diagnostics),
+        Some(Command::Netdata(args)) => netdata::run(&args, &diagnostics),
         Some(Command::Events(args)) => events::run(&args, &diagnostics),
         Some(Command::Record(args)) => record::run(&args, &diagnostics),
         Some(Command::Replay(args)) if args.live => replay_live::run(&args, &diagnostics),

@@ -156,7 +156,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             Rc::clone(probes.status()),
         );
         let mut run = Self {
-            schedule: Schedule::new(settings.interval, settings.duration),
+            schedule: Schedule::new(settings.interval, settings.duration, settings.aligned),
             proc_root,
             kernel_release: kernel_release.map(Text::from),
             rings: rings(&probes, single.is_some()),
@@ -182,8 +182,8 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         if let Some(top) = &mut run.top {
             top.start_window(&run.clock, &mut run.probes);
         }
-        let now = run.clock.now().monotonic;
-        run.messages.write(now, run.watch.instances.len());
+        let now = run.clock.now();
+        run.messages.write(now.monotonic, run.watch.instances.len());
         run.schedule.start(now);
         Ok((run, records))
     }
@@ -209,9 +209,9 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
     ///
     /// When our own namespace cannot be returned to, or the only one cannot be entered any more.
     pub fn tick(&mut self) -> Result<Vec<Record>, EngineError> {
-        let now = self.clock.now().monotonic;
-        let mut records = self.follow_namespaces(now)?;
-        if self.schedule.is_due(now) {
+        let now = self.clock.now();
+        let mut records = self.follow_namespaces(now.monotonic)?;
+        if self.schedule.is_due(now.monotonic) {
             self.schedule.ticked(now);
             records.extend(self.take_reading()?);
         }

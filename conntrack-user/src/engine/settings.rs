@@ -16,6 +16,8 @@ use crate::{
 pub struct RunSettings {
     /// Time between readings.
     pub interval: Duration,
+    /// Whether readings are at whole multiples of the interval by the wall clock, as those of other programs are.
+    pub aligned: bool,
     /// How long the run lasts; `None`: until it is interrupted.
     pub duration: Option<Duration>,
     pub target: Target,

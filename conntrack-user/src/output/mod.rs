@@ -13,6 +13,7 @@ pub mod json;
 pub mod live;
 mod markup;
 pub mod metrics;
+pub mod netdata;
 pub mod per_cpu;
 pub mod report;
 pub mod terminal;

@@ -17,6 +17,7 @@ mod hostile;
 mod live;
 mod live_keys;
 mod manual;
+mod netdata;
 mod on_alert;
 mod per_cpu;
 mod program;

@@ -1,15 +1,17 @@
-//! Debian packages: those whose programs the host needs, installed by its own apt, and those that guests are
-//! made of, from any suite of the [`archive`].
+//! Debian packages: those whose programs the host needs, installed by its own apt, and those that are
+//! unpacked to a [`tree`], for guests and tests, from any suite of the [`archive`].
 
 mod archive;
 mod progress;
 mod sources;
+mod tree;
 
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
 pub(crate) use self::archive::{Archive, main_mirror};
+pub(crate) use self::tree::{fetch, unpack};
 use crate::process;
 
 /// A program that the host needs (by name, or the path of a file), and the Debian package that contains it.

@@ -6,6 +6,7 @@ use crate::apt::{self, Needed};
 use crate::build::{self, Artifacts};
 use crate::process;
 use crate::report::Report;
+use crate::servers;
 use crate::toolchain::Toolchain;
 
 /// The browser that tests of the report use, and its driver.
@@ -41,6 +42,8 @@ pub(super) fn tests(
 ) {
     // Without it the tests of the report fail, with errors that name what to install.
     report.step("browser", || apt::ensure(BROWSER));
+    // Likewise the tests with servers.
+    let servers = report.step("servers", servers::tree);
     let Some(artifacts) = artifacts else {
         report.skip("host tests", "the build failed");
         return;
@@ -48,6 +51,9 @@ pub(super) fn tests(
     let cargo = |selection: &[&str], more: &[&str]| -> Command {
         let mut cargo = build::host_cargo(toolchain, "test", &artifacts.ebpf_object);
         cargo.env("CTPULSE_BIN", &artifacts.binary);
+        if let Some(servers) = &servers {
+            cargo.env("CTPULSE_SERVERS", servers);
+        }
         cargo.arg("--no-fail-fast").args(selection).args(more);
         cargo
     };

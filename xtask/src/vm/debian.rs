@@ -1,14 +1,13 @@
-//! Debian packages of guest kernels: the one that a series means, and their unpacked trees, which are kept.
+//! Debian packages of guest kernels: the one that a series means, and where their unpacked trees are kept.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{self as std_process, Command};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use crate::apt::Archive;
+use crate::apt::{self, Archive};
 use crate::architecture::Architecture;
-use crate::{paths, process};
+use crate::paths;
 
 /// The package of a kernel: its name goes on with the kernel's release.
 const IMAGE: &str = "linux-image-";
@@ -110,7 +109,7 @@ impl Wanted {
         };
         let tree = trees().join(packages.first().context("a kernel has no package")?);
         if !tree.is_dir() {
-            fetch(&archive, &packages, &tree)?;
+            apt::fetch(&archive, &packages, &tree)?;
         }
         Ok(tree)
     }
@@ -139,62 +138,6 @@ impl std::fmt::Display for Wanted {
 /// The directory of the trees.
 pub(super) fn trees() -> PathBuf {
     paths::guest().join("kernels")
-}
-
-/// Downloads packages and unpacks them to one tree. The tree appears only when it is complete.
-///
-/// # Errors
-/// When they cannot be downloaded or unpacked.
-pub(super) fn fetch(archive: &Archive, packages: &[String], tree: &Path) -> Result<()> {
-    let downloads = trees().join(format!("download-{}", std_process::id()));
-    fs::create_dir_all(&downloads)
-        .with_context(|| format!("cannot create {}", downloads.display()))?;
-    let unpacked = archive
-        .download(packages, &downloads)
-        .and_then(|()| files(&downloads))
-        .and_then(|debs| unpack(&debs, tree));
-    let _ = fs::remove_dir_all(&downloads);
-    unpacked.with_context(|| format!("cannot get {}", packages.join(", ")))
-}
-
-/// Unpacks .debs to one tree. The tree appears only when it is complete.
-///
-/// # Errors
-/// When one is none, or the tree cannot be written.
-pub(super) fn unpack(debs: &[PathBuf], tree: &Path) -> Result<()> {
-    let partial = tree.with_added_extension(format!("partial-{}", std_process::id()));
-    fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
-    let mut unpacked = Ok(());
-    for deb in debs {
-        unpacked = unpacked
-            .and_then(|()| process::run(Command::new("dpkg").arg("-x").arg(deb).arg(&partial)));
-    }
-    let unpacked = unpacked.and_then(|()| replace(tree, &partial));
-    if unpacked.is_err() {
-        let _ = fs::remove_dir_all(&partial);
-    }
-    unpacked
-}
-
-/// Moves a directory to the place of a tree, which may exist.
-fn replace(tree: &Path, by: &Path) -> Result<()> {
-    if tree.exists() {
-        fs::remove_dir_all(tree).with_context(|| format!("cannot replace {}", tree.display()))?;
-    }
-    // dpkg sets the directory's time to the package's; but its age shows whether it is outdated.
-    fs::File::open(by)
-        .and_then(|dir| dir.set_modified(std::time::SystemTime::now()))
-        .with_context(|| format!("cannot set the time of {}", by.display()))?;
-    fs::rename(by, tree).with_context(|| format!("cannot create {}", tree.display()))
-}
-
-/// The files in a directory.
-fn files(dir: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
-    let files = entries.map(|entry| Ok(entry?.path()));
-    files
-        .collect::<std::io::Result<_>>()
-        .with_context(|| format!("cannot read {}", dir.display()))
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ fn build(
     };
     create(work)?;
     let deb = work.join("deb");
-    debian::fetch(archive, &[package.to_owned()], &deb)?;
+    apt::fetch(archive, &[package.to_owned()], &deb)?;
     let archive = deb.join(format!("usr/src/{package}.tar.xz"));
     process::run(
         Command::new("tar")

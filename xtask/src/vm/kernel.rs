@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::{debian, from_source};
+use crate::apt;
 use crate::architecture::Architecture;
 
 /// A bootable kernel.
@@ -66,7 +67,7 @@ impl Kernel {
         let tree = debian::trees().join(stem);
         let unpacked = fs::metadata(&tree).and_then(|tree| tree.modified()).ok();
         if unpacked.is_none() || unpacked < metadata.modified().ok() {
-            debian::unpack(&[path.to_owned()], &tree)?;
+            apt::unpack(&[path.to_owned()], &tree)?;
         }
         Self::in_tree(&tree, architecture)
     }

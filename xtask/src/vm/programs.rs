@@ -7,7 +7,6 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::debian;
 use crate::apt::{self, Archive, Needed};
 use crate::architecture::Architecture;
 use crate::{paths, process};
@@ -82,7 +81,7 @@ impl ProgramSource {
                 .chain([&BUSYBOX])
                 .map(|needed| needed.package);
             let packages = archive.with_dependencies(SUITE, &packages.collect::<Vec<_>>())?;
-            debian::fetch(&archive, &packages, &tree)?;
+            apt::fetch(&archive, &packages, &tree)?;
         }
         // Without links, to see what leads out of it.
         let tree = tree

@@ -11,6 +11,7 @@ use ratatui::{
     crossterm::event::{KeyCode, KeyEvent},
 };
 
+use super::netdata;
 use crate::{
     model::{
         alert::AlertStatus,
@@ -37,6 +38,7 @@ use crate::{
             App, Input, render,
             theme::{Glyphs, Palette, Theme},
         },
+        netdata::{Ids, Netdata},
         report::page,
         terminal::Size,
         text::{Numbers, Selection, TextSink, View},
@@ -680,6 +682,10 @@ proptest! {
         let mut out = Vec::new();
         written(Csv::new(&mut out), &records);
         harmless(&out, records.len());
+        let mut out = Vec::new();
+        written(Netdata::new(&mut out, Ids::Netdata, 1), &records);
+        harmless(&out, records.len());
+        netdata::follows_the_protocol(std::str::from_utf8(&out).expect("it is UTF-8"));
         let mut out = Vec::new();
         written(Json::new(&mut out), &records);
         let text = std::str::from_utf8(&out).expect("JSON is UTF-8");

@@ -4,6 +4,7 @@ mod bursts;
 mod durations;
 mod forecast_output;
 mod hostile;
+mod netdata;
 mod output;
 mod per_cpu;
 mod report;

@@ -257,12 +257,12 @@ pub(super) fn busy() -> Sample {
     sample
 }
 
-fn unprobed() -> Sample {
+pub(super) fn unprobed() -> Sample {
     sample(200, false, 17, &[(Counter::Drop, 10.0)])
 }
 
 /// A sample without any readable file.
-fn blind() -> Sample {
+pub(super) fn blind() -> Sample {
     Sample {
         entries: None,
         entries_per_s: None,
