@@ -13,6 +13,7 @@ use crate::{
 };
 
 const STYLE: &str = include_str!("page/live.css");
+const PAST: &str = include_str!("page/past.js");
 const SCRIPT: &str = include_str!("page/live.js");
 /// What is before and after the explanation of the charts.
 const START: &str = include_str!("page/live.html");
@@ -92,7 +93,7 @@ pub fn live_page() -> LivePage {
     // Numbers and strings can always be serialized.
     let data = script_json(&serde_json::to_string(&data).unwrap_or_default());
     let style = format!("{}{STYLE}", page::STYLE);
-    let script = format!("{}{SCRIPT}", page::CHARTS);
+    let script = format!("{}{PAST}{SCRIPT}", page::CHARTS);
     let mut how = String::new();
     // Writing to a String cannot fail.
     let _ = page::how_to_read(&mut how);

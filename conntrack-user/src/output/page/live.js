@@ -1,112 +1,48 @@
 // The live page: what the server sends, as it comes. Text from it is only ever set as text.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const KEPT = 120e6; // microseconds that are kept, of an instance
   const HISTORIES = 16; // instances whose past is kept
   const BURSTS = 50, ALERTS = 200, TALKERS = 10; // the most that are kept, and shown
   const SILENCE = 3; // intervals without anything, after which it is no longer live
   const RECONNECT = 15e3; // milliseconds without anything, after which the connection is given up
-  const MISSES = 10; // samples without buckets, after which a counter has none
   const ERRORS = "netfilter.conntrack_errors";
   const { view, draw, clock, compact, percent } = charts(data);
+  const { micros, remember } = pasts(data);
   const $ = (id) => document.getElementById(id);
+  // Without what could mislead people even as text: controls, and what changes the direction of writing.
+  const plain = (text) => text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\u{e0000}-\u{e007f}]/gu, "\ufffd");
   const el = (name, attributes = {}, ...children) => {
     const node = document.createElement(name);
     for (const key in attributes) node.setAttribute(key, attributes[key]);
-    node.append(...children);
+    node.append(...children.map((child) => (typeof child === "string" ? plain(child) : child)));
     return node;
   };
-  const dash = (value, form = compact) => (value === null || value === undefined ? "—" : form(value));
-  // Microseconds since the origin, which is the first moment that anything is heard of.
-  const micros = (text) => {
-    if (!data.origin) data.origin = Date.parse(text.slice(0, 19) + "Z") * 1000;
-    const fraction = /\.(\d{1,6})/.exec(text);
-    return Date.parse(text.slice(0, 19) + "Z") * 1000 + Number((fraction ? fraction[1] : "").padEnd(6, "0")) - data.origin;
+  const write = (node, text) => {
+    const shown = plain(text);
+    if (node.textContent !== shown) node.textContent = shown;
   };
-  const CLASSES = { CLEAR: "fine", WARNING: "warn", CRITICAL: "bad", ok: "fine", unknown: "unknown", warning: "warn", critical: "bad" };
+  const dash = (value, form = compact) => (value === null || value === undefined ? "—" : form(value));
+  const CLASSES = { __proto__: null, CLEAR: "fine", WARNING: "warn", CRITICAL: "bad", ok: "fine", unknown: "unknown", warning: "warn", critical: "bad" };
   const RANK = { bad: 0, warn: 1, unknown: 2, fine: 3 };
   const MARKS = { bad: "✖ ", warn: "▲ ", unknown: "? ", fine: "" };
 
   let hello = null, chosen = null, span = 30e6, state = "connecting", since = null, heard = null;
   const instances = new Map();
 
-  // An instance, and its past: as the charts take it.
-  const series = (name, below) => ({ name, below, steps: [], cells: [], width: data.bucket, fine: false, mark: "", misses: 0 });
-  const past = () => ({
-    charts: data.charts.map((chart) => chart.dimensions.map((d) => series(d.name, d.below))),
-    utilization: series("utilization", false), limits: [], bursts: [], alerts: [],
-  });
   function instance(name) {
     if (!instances.has(name)) instances.set(name, { name, sample: null, verdict: null, talkers: {}, rows: [], past: null });
     return instances.get(name);
   }
 
-  function forget(list, until, end) {
-    let n = 0;
-    while (n < list.length && end(list[n]) < until) n++;
-    if (n) list.splice(0, n);
-  }
-
-  function addBuckets(dimension, buckets) {
-    const width = buckets.width_ms * 1e3, start = micros(buckets.start), { cells } = dimension;
-    dimension.width = width;
-    buckets.counts.forEach((count, i) => {
-      if (!count) return;
-      const at = start + i * width;
-      let k = cells.length - 1;
-      while (k >= 0 && cells[k][0] > at + width / 2) k--;
-      // Where two samples have the same bucket, each has a part of it.
-      if (k >= 0 && Math.abs(cells[k][0] - at) < width / 2) { cells[k][1] += count; cells[k][2] += count; }
-      else cells.splice(k + 1, 0, [at, count, count]);
-    });
-  }
-
-  function add(dimension, sample, value, counter, from, length) {
-    const buckets = counter && sample.buckets ? sample.buckets[counter] : undefined;
-    dimension.mark = counter && sample.wrong && counter in sample.wrong ? data.wrong : "";
-    if (value === null || value === undefined) return;
-    dimension.misses = buckets ? 0 : dimension.misses + 1;
-    const fine = buckets ? true : dimension.fine && dimension.misses < MISSES;
-    if (fine !== dimension.fine) {
-      dimension.fine = fine;
-      dimension.steps.length = dimension.cells.length = 0;
-    }
-    // Without its buckets, this part of a series of buckets is a gap.
-    if (fine && !buckets) return;
-    const peak = counter && sample.peaks && sample.peaks[counter];
-    dimension.steps.push([from, length, value, Math.max(value, peak ? peak.rate : value)]);
-    if (buckets) addBuckets(dimension, buckets);
-  }
-
-  function remember(of, sample) {
-    if (!of.past) of.past = past();
-    const { past: kept } = of, to = micros(sample.time), length = sample.interval_s * 1e6, from = to - length;
-    data.charts.forEach((chart, c) => chart.dimensions.forEach((d, i) => {
-      const values = sample.charts[chart.name] || {};
-      add(kept.charts[c][i], sample, values[d.name], d.counter, from, length);
-    }));
-    add(kept.utilization, sample, sample.utilization, null, from, length);
-    const last = kept.limits[kept.limits.length - 1];
-    if (sample.max !== null && last && last[2] === sample.max && last[1] > from - length) last[1] = to;
-    else if (sample.max !== null) kept.limits.push([from, to, sample.max]);
-    const until = to - KEPT;
-    for (const dimension of [...kept.charts.flat(), kept.utilization]) {
-      forget(dimension.steps, until, (step) => step[0] + step[1]);
-      forget(dimension.cells, until, (cell) => cell[0] + dimension.width);
-    }
-    forget(kept.limits, until, (limit) => limit[1]);
-    forget(kept.bursts, until, (burst) => burst[1]);
-    forget(kept.alerts, until, (alert) => alert[0]);
-  }
-
   const takes = {
+    __proto__: null,
     hello(record) {
       const other = hello && (hello.hostname !== record.hostname || hello.kernel !== record.kernel);
       const names = new Set(record.instances.map(({ name }) => name));
       for (const name of [...instances.keys()]) if (other || !names.has(name)) instances.delete(name);
       for (const name of names) instance(name);
       hello = record;
-      document.title = `ctpulse: ${record.hostname}`;
+      document.title = plain(`ctpulse: ${record.hostname}`);
     },
     sample(record) {
       const of = instance(record.instance);
@@ -125,7 +61,7 @@
     alert(record) {
       const of = instance(record.instance);
       if (!of.past) return;
-      of.past.alerts.push([micros(record.time), CLASSES[record.status] || "unknown", `${record.name} ${record.status}`]);
+      of.past.alerts.push([micros(record.time), CLASSES[record.status] || "unknown", plain(`${record.name} ${record.status}`)]);
       if (of.past.alerts.length > ALERTS) of.past.alerts.shift();
     },
     summary() { become("ended"); },
@@ -150,7 +86,7 @@
       silent: `Nothing has come for ${heard === null ? "—" : seconds()} s. What is below is of then.`,
       ended: `ctpulse ended at ${when} UTC. What is below is of then. It is tried again by itself.`,
     }[state] || "";
-    if (note.textContent !== text) note.textContent = text;
+    write(note, text);
   }
 
   let source = null, wait = 1000, again = 0;
@@ -233,7 +169,7 @@
     });
     $("folded").hidden = !folded.size;
     const text = [...folded].map(([how, titles]) => `${how}: ${titles.join(", ")}.`).join(" ");
-    if ($("folded-text").textContent !== text) $("folded-text").textContent = text;
+    write($("folded-text"), text);
   }
 
   function legends(of) {
@@ -244,10 +180,10 @@
         const known = dimension.steps.length > 0;
         row.classList.toggle("wrong", Boolean(dimension.mark));
         for (const cell of row.cells) if (cell.tagName === "TD") cell.hidden = known === cell.classList.contains("reason");
-        row.querySelector(".reason").textContent = `— ${why(sample, counter)}`;
+        write(row.querySelector(".reason"), `— ${why(sample, counter)}`);
         const now = row.querySelector(".now");
         now.textContent = dash(value, form) + (value === null || value === undefined ? "" : dimension.mark);
-        now.dataset.value = value === undefined ? null : value;
+        now.dataset.value = value === undefined || value === null ? "" : value;
       };
       chart.dimensions.forEach((d, i) => fill(rows[i], of.past.charts[c][i], (sample.charts[chart.name] || {})[d.name], d.counter, compact));
       const share = figures[c].querySelector("tr[data-dimension=utilization]");
@@ -301,7 +237,7 @@
     $("bursts").hidden = !of.rows.length;
     $("bursts-count").textContent = `Bursts (${of.rows.length}${of.rows.length === BURSTS ? " last ones" : ""} since this page was opened)`;
     $("burst-rows").replaceChildren(...of.rows.map((burst) => {
-      const mark = of.sample && of.sample.wrong && burst.counter in of.sample.wrong ? data.wrong : "";
+      const mark = of.sample && of.sample.wrong && Object.hasOwn(of.sample.wrong, burst.counter) ? data.wrong : "";
       return el("tr", {}, cell("start", clock(micros(burst.start))), cell("lasted", `${burst.duration_ms.toFixed(1)} ms`), cell("of", burst.counter),
         cell("events", `${burst.count}${mark}`), cell("peak", `${compact(burst.peak_rate)}${mark}/s`), cell("usual before", `${compact(burst.usual_rate)}/s`));
     }));
@@ -314,7 +250,9 @@
       if (!top) continue;
       const when = top.window_s > 0 ? `in ${top.window_s.toFixed(1)} s up to ${top.time.slice(11, 19)}` : `held at ${top.time.slice(11, 19)}`;
       for (const table of top.tables) {
-        if (!table.rows.length) continue;
+        // All entries have no zone and no mark, unless some were set.
+        const unset = ["zone", "mark"].includes(table.of) && table.rows.every((row) => row.key === "0" || row.key === "0x0");
+        if (!table.rows.length || unset) continue;
         const rows = table.rows.slice(0, TALKERS).map((row) => el("tr", {},
           el("td", {}, row.process ? `${row.key} ${row.process}` : row.key), el("td", { class: "number" }, `${row.count} (${row.share.toFixed(0)} %)`)));
         const doubt = [table.error ? `each may be up to ${table.error} more` : "", table.certain ? "" : "others may lead"].filter(Boolean).join("; ");
@@ -324,7 +262,8 @@
     }
     $("talkers").replaceChildren(...sections);
     const remarks = Object.values(of.talkers).map((top) => top.remark).filter(Boolean);
-    $("talkers-note").textContent = sections.length ? remarks.join("; ") : Object.keys(of.talkers).length ? "nothing was counted" : "not counted: `ctpulse serve --top` counts them";
+    const none = Object.keys(of.talkers).length ? "nothing was counted" : "not counted: `ctpulse serve --top` counts them";
+    write($("talkers-note"), sections.length ? remarks.join("; ") : none);
   }
 
   const kindOf = (of) => (of.verdict ? CLASSES[of.verdict.severity] || "unknown" : "unknown");
@@ -335,7 +274,7 @@
     $("number").textContent = `${all.length} network namespaces, the worst first`;
     // A list that is open stays as it is.
     if (document.activeElement === select && select.options.length) return;
-    const texts = all.map((of) => `${MARKS[kindOf(of)]}${of.name}${of.verdict && of.verdict.sentences.length ? ": " + of.verdict.sentences[0] : ""}`);
+    const texts = all.map((of) => plain(`${MARKS[kindOf(of)]}${of.name}${of.verdict && of.verdict.sentences.length ? ": " + of.verdict.sentences[0] : ""}`));
     while (select.options.length > all.length) select.remove(all.length);
     all.forEach((of, i) => {
       if (!select.options[i]) select.add(el("option"));
@@ -354,10 +293,10 @@
     pending = 0;
     if (!instances.has(chosen)) chosen = [...instances.values()].filter((of) => of.sample).map((of) => of.name)[0] || null;
     const of = instances.get(chosen);
-    if (hello) $("host").replaceChildren("on ", el("b", {}, hello.hostname), `, Linux ${hello.kernel}, ctpulse ${hello.version}, every ${compact(hello.interval_ms)} ms`);
+    if (hello) $("host").replaceChildren("on ", el("b", {}, hello.hostname), plain(`, Linux ${hello.kernel}, ctpulse ${hello.version}, every ${compact(hello.interval_ms)} ms,`));
     choice();
     if (!of || !of.sample) return;
-    $("name").textContent = `Network namespace ${of.name}`;
+    write($("name"), `Network namespace ${of.name}`);
     verdict(of);
     if (!of.past) remember(of, of.sample);
     view.to = micros(of.sample.time);
