@@ -205,6 +205,8 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print files for other programs that are made from the program itself, such as their alerts
     #[command(after_help = "Examples:\n  \
+        ctpulse generate prometheus-rules > /etc/prometheus/ctpulse-rules.yml\n  \
+        ctpulse generate grafana-dashboard > ctpulse-dashboard.json\n  \
         ctpulse generate netdata-health > /etc/netdata/health.d/ctpulse.conf")]
     Generate(GenerateArgs),
 }
