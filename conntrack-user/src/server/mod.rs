@@ -146,3 +146,6 @@ impl Server {
         let _ = timeout(limits::LAST_WRITE * 2, self.ended.changed()).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    os::unix::net::UnixDatagram,
     time::Instant,
 };
 
@@ -10,8 +11,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::{
-    program::run,
+    program::{PATIENCE, run},
     serving::{Serving, value},
+    spawned,
     tree::Tree,
 };
 
@@ -423,5 +425,50 @@ fn names_stay_labels() -> Result<()> {
         "{text}"
     );
     serving.stop()?;
+    Ok(())
+}
+
+#[test]
+fn a_service_manager_is_told_of_the_start_of_life_and_of_the_end() -> Result<()> {
+    let tree = Tree::of("6.1/t0")?;
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("notify");
+    let socket = UnixDatagram::bind(&path)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let root = root(&tree);
+    let args = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--proc-root",
+        &root,
+        "--interval",
+        "20ms",
+    ];
+    let mut command = spawned::ctpulse(&args)?;
+    command
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "300000");
+    let program = spawned::start(&mut command)?;
+    let mut told = Vec::new();
+    let mut wait_for = |what: &str| -> Result<()> {
+        while !told.iter().any(|line: &String| line == what) {
+            let mut bytes = [0; 256];
+            let length = socket
+                .recv(&mut bytes)
+                .with_context(|| format!("no {what}: {told:?}"))?;
+            let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+            told.extend(text.lines().map(str::to_owned));
+        }
+        told.clear();
+        Ok(())
+    };
+    wait_for("READY=1")?;
+    wait_for("WATCHDOG=1")?;
+    wait_for("WATCHDOG=1")?;
+    program.signal(rustix::process::Signal::TERM)?;
+    wait_for("STOPPING=1")?;
+    let end = program.end()?;
+    ensure!(end.status.success(), "{}: {}", end.status, end.stderr);
     Ok(())
 }
