@@ -5,6 +5,7 @@ mod format;
 pub mod generate;
 mod heading;
 mod netdata;
+mod privileges;
 pub mod recordings;
 mod serve;
 mod stream;
@@ -13,7 +14,10 @@ mod view;
 
 use crate::{
     config::Config,
-    engine::settings::{NamespaceChoice, RunSettings},
+    engine::{
+        hook::helper::HELPER,
+        settings::{NamespaceChoice, RunSettings},
+    },
 };
 use std::{path::PathBuf, time::Duration};
 
@@ -203,6 +207,9 @@ pub enum Command {
         ctpulse completions zsh > ~/.zfunc/_ctpulse      a directory of fpath\n  \
         ctpulse completions fish > ~/.config/fish/completions/ctpulse.fish")]
     Completions(CompletionsArgs),
+    /// Run the commands of --on-alert: ctpulse starts this by itself
+    #[command(hide = true, name = HELPER)]
+    OnAlertHelper,
     /// Print files for other programs that are made from the program itself, such as their alerts
     #[command(after_help = "Examples:\n  \
         ctpulse generate prometheus-rules > /etc/prometheus/ctpulse-rules.yml\n  \
@@ -230,6 +237,9 @@ pub struct AlertArgs {
     /// _STATUS, _PREVIOUS, _VALUE, _UNIT, _INSTANCE and _TIME
     #[arg(long, value_name = "CMD", help_heading = heading::ALERTS)]
     pub on_alert: Option<String>,
+    /// Run the commands of --on-alert as this user, by name or number, with the user's groups and no capability
+    #[arg(long, value_name = "USER", requires = "on_alert", help_heading = heading::ALERTS)]
+    pub on_alert_user: Option<String>,
 }
 
 /// Options of `events`.

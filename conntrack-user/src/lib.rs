@@ -24,6 +24,7 @@ mod keyboard;
 mod library;
 mod model;
 mod output;
+mod privileges;
 mod probes;
 mod reading;
 pub mod recording;

@@ -91,9 +91,21 @@ impl Stream {
         Ok(stream)
     }
 
+    /// The same with another command in front of ctpulse, which runs that.
+    pub fn behind(prefix: &[&str], args: &[&str]) -> Result<Self> {
+        let mut stream = Self::spawn_behind(prefix, args)?;
+        stream.wait_for("hello", |record| record["type"] == "hello")?;
+        Ok(stream)
+    }
+
     fn spawn(args: &[&str]) -> Result<Self> {
-        let mut command = Command::new("ctpulse");
-        command.args(args);
+        Self::spawn_behind(&[], args)
+    }
+
+    fn spawn_behind(prefix: &[&str], args: &[&str]) -> Result<Self> {
+        let whole = [prefix, &["ctpulse"]].concat();
+        let mut command = Command::new(whole[0]);
+        command.args(&whole[1..]).args(args);
         if WITHOUT_FENTRY.load(Ordering::Relaxed) && !args.contains(&NO_FENTRY) {
             command.arg(NO_FENTRY);
         }

@@ -5,5 +5,6 @@ pub mod ctpulse;
 pub mod drive;
 pub mod hosts;
 pub mod kernel;
+pub mod privileges;
 pub mod scenarios;
 pub mod traffic;

@@ -7,4 +7,5 @@ pub(super) const MORE: &str = "What is reported besides";
 pub(super) const TOP: &str = "Top talkers";
 pub(super) const BURSTS: &str = "Bursts";
 pub(super) const ALERTS: &str = "Alerts";
+pub(super) const PRIVILEGES: &str = "Privileges";
 pub(super) const TEXT: &str = "Text";

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::{
     cli::{
         heading,
+        privileges::PrivilegeArgs,
         stream::{BurstArgs, ProbesArg, SourceArg, StreamArgs},
         values::{positive, probed_function},
     },
@@ -17,6 +18,7 @@ use crate::{
 
 /// Options of `netdata`.
 #[derive(Args, Clone, Debug)]
+#[command(mut_args(fit_for_netdata))]
 pub struct NetdataArgs {
     /// Seconds between points: Netdata passes its own `update every`
     #[arg(value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -63,6 +65,8 @@ pub struct NetdataArgs {
     /// Thresholds of the burst detector.
     #[command(flatten)]
     pub bursts: BurstArgs,
+    #[command(flatten)]
+    pub privileges: PrivilegeArgs,
 }
 
 impl NetdataArgs {
@@ -78,6 +82,7 @@ impl NetdataArgs {
             source: self.source,
             proc_root: self.proc_root.clone(),
             bursts: self.bursts.clone(),
+            privileges: self.privileges,
             // It has no place for single events.
             event_rate: 0,
             ..StreamArgs::default()
@@ -87,6 +92,14 @@ impl NetdataArgs {
             aligned: true,
             ..stream.settings(Config::default())
         }
+    }
+}
+
+/// Netdata starts it again where its probes have to be attached again.
+fn fit_for_netdata(arg: clap::Arg) -> clap::Arg {
+    match arg.get_id().as_str() {
+        "privileges" => arg.default_value("drop"),
+        _ => arg,
     }
 }
 

@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 use crate::{
     cli::{Format, StreamArgs, ViewArgs, heading},
     config::Config,
-    engine::settings::RunSettings,
+    engine::settings::{PrivilegeSettings, RunSettings},
+    privileges::needs::NetworkUse,
 };
 
 /// The port that is listened on by default.
@@ -43,9 +44,17 @@ impl ServeArgs {
     /// The settings of the run that is served, with everything that metrics are made of.
     #[must_use]
     pub fn settings(&self, config: Config) -> RunSettings {
+        let settings = self.stream.settings(config);
         RunSettings {
             buckets: true,
-            ..self.stream.settings(config)
+            privileges: PrivilegeSettings {
+                network: NetworkUse {
+                    accepts: true,
+                    ..NetworkUse::default()
+                },
+                ..settings.privileges
+            },
+            ..settings
         }
     }
 
@@ -68,11 +77,13 @@ impl ServeArgs {
     }
 }
 
-/// Hides options of a stream that mean nothing here, and reads less often by default: buckets have what happens in between.
+/// Hides options of a stream that mean nothing here, and reads less often by default: buckets have what happens in between. A service
+/// manager starts it again where its probes have to be attached again.
 fn fit_for_serve(arg: clap::Arg) -> clap::Arg {
     match arg.get_id().as_str() {
         "format" | "buckets" | "columns" | "chart" | "numbers" | "color" => arg.hide(true),
         "interval" => arg.default_value("500ms"),
+        "privileges" => arg.default_value("drop"),
         _ => arg,
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::{
     config::Config,
-    engine::settings::{HookSettings, NamespaceChoice, ProbeSettings, RunSettings, Target},
+    engine::settings::{
+        HookSettings, NamespaceChoice, PrivilegeSettings, ProbeSettings, RunSettings, Target,
+    },
     model::top::talkers::TopSettings,
     probes::plan::{ProbeGroup, ProbeRequest},
     source::kernel::KernelSource,
@@ -17,6 +19,7 @@ use crate::{
         AlertArgs,
         format::{Format, FormatPart},
         heading,
+        privileges::PrivilegeArgs,
         values::{interval, longest_burst, multiple, positive, probed_function},
         view::{ThemeArg, ViewArgs},
     },
@@ -97,6 +100,8 @@ pub struct StreamArgs {
     /// not
     #[arg(long, conflicts_with = "proc_root", help_heading = heading::MORE)]
     pub latency: bool,
+    #[command(flatten)]
+    pub privileges: PrivilegeArgs,
     /// Load these eBPF programs instead of those embedded: to test that a wrong one is refused
     #[arg(long, value_name = "FILE", hide = true)]
     pub object: Option<PathBuf>,
@@ -125,6 +130,7 @@ impl Default for StreamArgs {
             top: TopArgs::default(),
             lifetimes: false,
             latency: false,
+            privileges: PrivilegeArgs::default(),
             object: None,
             without_function: Vec::new(),
         }
@@ -164,12 +170,14 @@ impl StreamArgs {
             alerts: config.alerts,
             hook: self.alerts.on_alert.clone().map(|command| HookSettings {
                 command,
+                user: self.alerts.on_alert_user.clone(),
                 limits: config.on_alert,
             }),
             top: self.top.settings(),
             lifetimes: self.lifetimes,
             latency: self.latency,
             own_cost: false,
+            privileges: self.privileges.settings(),
         }
     }
 
@@ -267,10 +275,16 @@ impl LiveArgs {
     /// The settings of the run, with everything that the view can show.
     #[must_use]
     pub fn settings(&self, config: Config) -> RunSettings {
+        let settings = self.shown().settings(config);
         RunSettings {
             buckets: true,
             own_cost: true,
-            ..self.shown().settings(config)
+            privileges: PrivilegeSettings {
+                // A key writes what is shown.
+                writes_files: true,
+                ..settings.privileges
+            },
+            ..settings
         }
     }
 

@@ -15,7 +15,11 @@ use super::stdout;
 use crate::{
     cli::check::CheckArgs,
     clock::{Clock, format_duration},
-    engine::{error::EngineError, settings::NamespaceChoice, worker},
+    engine::{
+        error::EngineError,
+        settings::NamespaceChoice,
+        worker::{self, Holds},
+    },
     model::{
         alert::check::{CheckReading, CheckThresholds, JUDGED_COUNTERS, NoVerdict, Status, judge},
         rates::delta::delta,
@@ -120,7 +124,7 @@ pub(super) fn run(args: &CheckArgs, verbose: bool, clock: impl Clock + Send + 's
 fn in_time(args: CheckArgs, clock: impl Clock + Send + 'static) -> Result<CheckAnswer, CheckError> {
     let patience = args.gives_up_after();
     let (sender, receiver) = channel();
-    worker::start("check", "reads the counters", move || {
+    worker::start_holding(Holds::AsStarter, "check", "reads the counters", move || {
         // The receiver is gone when time is up.
         let _ = sender.send(evaluate(&args, &clock));
     })?;

@@ -1,6 +1,7 @@
 //! `ctpulse doctor`: what this host supports. It changes nothing, except that our requests may make the kernel load
 //! nf_conntrack_netlink and nfnetlink_hook, which only answer requests.
 
+mod privileges;
 mod requirements;
 
 use std::{io::Write, path::Path};
@@ -132,6 +133,7 @@ fn report(facts: &HostFacts, proc: &ProcRoot, namespace: &Text) -> DoctorReport 
         blocked: probes(plan.group, &attached, &plan.missing)
             .reason
             .map(|reason| reason.to_string()),
+        privileges: privileges::of_runs(&plan, facts),
         counters: origins
             .iter()
             .map(|(counter, origin)| {

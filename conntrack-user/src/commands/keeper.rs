@@ -13,7 +13,11 @@ use crate::{
     cli::recordings::PartArgs,
     clock::SystemClock,
     commands::{Failure, replay::Opened, report},
-    engine::{diagnostics::Diagnostics, signals::Shutdown, worker},
+    engine::{
+        diagnostics::Diagnostics,
+        signals::Shutdown,
+        worker::{self, Holds},
+    },
     model::record::Record,
     output::live::Input,
     recording::{
@@ -92,14 +96,19 @@ impl Keeper {
         };
         let stem = stem(&self.host, &part);
         let finished = self.finished.clone();
-        let started = worker::start("writer", "writes what the view holds", move || {
-            let outcome = match write(Path::new(""), &stem, &part) {
-                Ok(names) => format!("wrote {names}{lacking}"),
-                Err(failure) => format!("{failure}{lacking}"),
-            };
-            // Nobody waits for it any more when the program ends.
-            let _ = finished.send(outcome);
-        });
+        let started = worker::start_holding(
+            Holds::AsStarter,
+            "writer",
+            "writes what the view holds",
+            move || {
+                let outcome = match write(Path::new(""), &stem, &part) {
+                    Ok(names) => format!("wrote {names}{lacking}"),
+                    Err(failure) => format!("{failure}{lacking}"),
+                };
+                // Nobody waits for it any more when the program ends.
+                let _ = finished.send(outcome);
+            },
+        );
         match started {
             Ok(_) => {
                 self.writing += 1;

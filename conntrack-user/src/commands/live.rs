@@ -154,8 +154,9 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
             .drained_within(LAST_WRITE)
             .await
             .map_err(Failure::Output)?;
+        let failure = kernel.run.take_failure();
         drop_run(kernel.run, &shutdown);
-        Ok(())
+        failure.map_or(Ok(()), |failure| Err(failure.into()))
     })?
 }
 

@@ -29,7 +29,7 @@ use crate::{
     cli::{Cli, Command, LiveArgs, StreamArgs},
     clock::SystemClock,
     config::Config,
-    engine::diagnostics::Diagnostics,
+    engine::{diagnostics::Diagnostics, hook},
     text::is_harmful,
 };
 
@@ -69,6 +69,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => return check::run(&args, cli.verbose > 0, SystemClock),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Config(args)) => config::run(&args),
+        Some(Command::OnAlertHelper) => hook::helper::run().map_err(Failure::from),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -85,8 +85,9 @@ pub async fn to_end<C: Clock + Clone + Send + 'static>(
     if let Some(outlet) = outlet {
         written(outlet, &mut shutdown).await?;
     }
+    let failure = run.take_failure();
     drop_run(run, &shutdown);
-    Ok(())
+    failure.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
 /// Waits until the outlet is drained; after a shutdown was requested, only up to a short timeout.

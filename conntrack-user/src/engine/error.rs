@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
+use super::account::AccountError;
 use crate::{
     files::Remedied,
     probes::error::AttachError,
@@ -33,6 +34,21 @@ pub enum EngineError {
         purpose: &'static str,
         source: io::Error,
     },
+    /// The commands of `--on-alert` cannot run as the user that was asked for.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The process that runs the commands of `--on-alert` cannot be started, or was not started by ctpulse.
+    #[error("cannot start the process that runs the commands of --on-alert: {}", Remedied(.0))]
+    Helper(#[source] io::Error),
+    /// Privileges cannot be given up.
+    #[error("cannot give up privileges: {}", Remedied(.0))]
+    Privileges(#[source] io::Error),
+    /// The probes are gone, and no privileges are left to attach them again.
+    #[error(
+        "nf_conntrack was unloaded, and its probes with it; the privileges to attach them again were given up: \
+         start ctpulse again, or with --privileges keep"
+    )]
+    ProbesGone,
     /// Signals cannot be received.
     #[error("cannot receive signals: {}", Remedied(.0))]
     Signals(#[source] io::Error),

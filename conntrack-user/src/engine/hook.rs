@@ -1,25 +1,39 @@
 //! `--on-alert`: a command for each notification.
 //!
-//! A thread of its own starts the commands, writes to their stdin and waits for them, so that no reading is delayed. The thread
-//! stays in the network namespace in which ctpulse was started, whichever namespaces the readings enter.
+//! Another process ([`helper`]) starts the commands, writes to their stdin and waits for them. A thread tells it what to run, so that
+//! no reading is delayed, and passes on what it answers. The process stays in the network namespace in which ctpulse was started,
+//! whichever namespaces the readings enter.
+
+pub mod helper;
+mod protocol;
 
 use std::{
-    io,
-    process::{ExitStatus, Stdio},
+    collections::HashMap,
+    io::{self, Write},
+    os::{
+        fd::OwnedFd,
+        unix::{net::UnixStream, process::CommandExt},
+    },
+    process::{Child, Command, Stdio},
     thread::JoinHandle,
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    process::{Child, Command},
+    io::AsyncWriteExt,
+    net::{UnixStream as AsyncUnixStream, unix::OwnedWriteHalf},
     sync::{mpsc, oneshot},
-    task::JoinSet,
     time::{sleep, timeout},
 };
 
-use super::{event_loop, worker};
+use self::{
+    helper::{HELPER, KILL_AFTER},
+    protocol::{CommandEnd, Order, Report, Setup},
+};
+use super::{
+    account::{Account, AccountError},
+    event_loop, worker,
+};
 use crate::{
     config::HookLimits,
     engine::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings},
@@ -30,11 +44,11 @@ use crate::{
 /// At shutdown, the time for running and queued commands to complete.
 pub const LAST_WAIT: Duration = Duration::from_secs(5);
 
-/// Time from SIGTERM to SIGKILL.
-const KILL_AFTER: Duration = Duration::from_secs(1);
+/// How long the process may take until it is ready.
+const START: Duration = Duration::from_secs(10);
 
-/// The most bytes of a command's output that are logged; the rest is read and dropped.
-const LOGGED_BYTES: usize = 8 * 1024;
+/// This program, whatever its path leads to by now.
+const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// Runs a command for each notification. Dropping it waits up to [`LAST_WAIT`] for the commands, then kills them.
 pub struct AlertHook {
@@ -47,20 +61,38 @@ pub struct AlertHook {
 }
 
 impl AlertHook {
-    /// Starts the thread that runs `sh -c COMMAND`.
+    /// Starts the process that runs `sh -c COMMAND`, and the thread that tells it so. With `unprivileged`, the commands hold no
+    /// capability and gain none.
     ///
     /// # Errors
     ///
-    /// When the thread or its event loop cannot be started.
-    pub fn start(settings: HookSettings, diagnostics: Diagnostics) -> Result<Self, EngineError> {
-        let HookSettings { command, limits } = settings;
+    /// When either cannot be started, or the user that the commands are to run as is not there or not allowed.
+    pub fn start(
+        settings: HookSettings,
+        unprivileged: bool,
+        diagnostics: Diagnostics,
+    ) -> Result<Self, EngineError> {
+        let HookSettings {
+            command,
+            user,
+            limits,
+        } = settings;
         let log = HookLog(diagnostics);
+        let account = user.as_deref().map(Account::find).transpose()?;
+        let setup = Setup {
+            command,
+            timeout: limits.timeout,
+            account,
+            unprivileged,
+        };
+        let process = start_process(&setup)?;
         let (queue, waiting) = mpsc::channel(limits.queue);
         let (ending, ended) = oneshot::channel();
-        let worker = Worker {
-            command,
+        let dispatcher = Dispatcher {
             limits,
             log: log.clone(),
+            running: HashMap::new(),
+            next: 0,
         };
         let (report, started) = std::sync::mpsc::channel();
         // The event loop is created in its thread: dropping it inside another one would panic.
@@ -72,7 +104,7 @@ impl AlertHook {
             // The receiver is below, and waits.
             let _ = report.send(result);
             if let Some(event_loop) = event_loop {
-                event_loop.block_on(worker.serve(waiting, ended));
+                event_loop.block_on(dispatcher.serve(process, waiting, ended));
             }
         })?;
         // The sender is dropped without a report when the thread panics.
@@ -128,6 +160,49 @@ impl Drop for AlertHook {
     }
 }
 
+/// The process that runs the commands, and the socket to it.
+struct HelperProcess {
+    child: Child,
+    socket: UnixStream,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the commands run there")]
+fn start_process(setup: &Setup) -> Result<HelperProcess, EngineError> {
+    let failed = EngineError::Helper;
+    let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+    let child = Command::new(THIS_PROGRAM)
+        .arg0("ctpulse")
+        .arg(HELPER)
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Keys that end ctpulse do not end it: it is told when to.
+        .process_group(0)
+        .spawn()
+        .map_err(failed)?;
+    let line = protocol::line(setup).map_err(failed)?;
+    (&ours).write_all(&line).map_err(failed)?;
+    ours.set_read_timeout(Some(START)).map_err(failed)?;
+    match protocol::first(&ours).map_err(failed)? {
+        Report::Refused(reason) => {
+            return Err(match &setup.account {
+                Some(account) => AccountError::NotAllowed {
+                    user: account.name.clone().into(),
+                    reason: reason.into(),
+                }
+                .into(),
+                None => failed(io::Error::other(reason)),
+            });
+        }
+        Report::Ready | Report::Printed(_) | Report::Ended(..) => {}
+    }
+    ours.set_nonblocking(true).map_err(failed)?;
+    Ok(HelperProcess {
+        child,
+        socket: ours,
+    })
+}
+
 /// Diagnostics with the hook's prefix.
 #[derive(Clone)]
 struct HookLog(Diagnostics);
@@ -150,190 +225,126 @@ fn title(alert: &Alert) -> String {
     format!("{} {} in {}", alert.name, alert.status, alert.instance)
 }
 
-#[derive(Clone)]
-struct Worker {
-    command: String,
+/// Tells the process what to run, and users how it ended.
+struct Dispatcher {
     limits: HookLimits,
     log: HookLog,
+    /// The notifications whose commands run.
+    running: HashMap<u64, String>,
+    next: u64,
 }
 
-impl Worker {
-    /// Runs commands until the queue is closed and empty, or [`LAST_WAIT`] after `ended`.
-    async fn serve(self, mut waiting: mpsc::Receiver<Notice>, ended: oneshot::Receiver<()>) {
-        let mut running = JoinSet::new();
+impl Dispatcher {
+    /// Has commands run until the queue is closed and empty, or [`LAST_WAIT`] after `ended`.
+    async fn serve(
+        mut self,
+        process: HelperProcess,
+        waiting: mpsc::Receiver<Notice>,
+        ended: oneshot::Receiver<()>,
+    ) {
+        let HelperProcess { mut child, socket } = process;
+        let served = match AsyncUnixStream::from_std(socket) {
+            Ok(socket) => self.dispatch(socket, waiting, ended).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = served {
+            let message = format!("no command is run any more: its process is gone: {error}");
+            self.log.notify(&message);
+        }
+        // It has closed its socket, so it is about to exit; if it has not, it is not waited for.
+        if let Err(error) = child.try_wait() {
+            log::debug!("--on-alert: {error}");
+        }
+    }
+
+    async fn dispatch(
+        &mut self,
+        socket: AsyncUnixStream,
+        mut waiting: mpsc::Receiver<Notice>,
+        ended: oneshot::Receiver<()>,
+    ) -> io::Result<()> {
+        let (from, mut to) = socket.into_split();
+        let mut reports = protocol::messages::<Report>(from);
         let deadline = async {
             // An error means that the sender is gone, which is a shutdown as well.
             let _ = ended.await;
             sleep(LAST_WAIT).await;
         };
         tokio::pin!(deadline);
-        loop {
+        let mut closed = false;
+        while !closed || !self.running.is_empty() {
             tokio::select! {
-                () = &mut deadline => break,
-                Some(_) = running.join_next() => {}
-                alert = waiting.recv(), if running.len() < self.limits.at_once => match alert {
-                    Some(notice) => {
-                        running.spawn(self.clone().run(notice));
-                    }
-                    // The queue is closed and empty.
-                    None if running.is_empty() => return,
-                    None => {
-                        tokio::select! {
-                            () = &mut deadline => break,
-                            Some(_) = running.join_next() => {}
-                        }
-                    }
+                () = &mut deadline => {
+                    let (killed, unrun) = (self.running.len(), waiting.len());
+                    self.log.notify(&format!(
+                        "{killed} commands did not end within {LAST_WAIT:?} of the end and were killed; \
+                         {unrun} were not run"
+                    ));
+                    to.write_all(&protocol::line(&Order::Kill)?).await?;
+                    break;
+                }
+                report = reports.recv() => match report {
+                    Some(report) => self.report(report),
+                    None => return Err(io::ErrorKind::UnexpectedEof.into()),
+                },
+                notice = waiting.recv(), if !closed && self.running.len() < self.limits.at_once => match notice {
+                    Some(notice) => self.run(notice, &mut to).await?,
+                    None => closed = true,
                 },
             }
         }
-        let (killed, unrun) = (running.len(), waiting.len());
-        // Dropping the tasks kills their commands.
-        running.shutdown().await;
-        self.log.notify(&format!(
-            "{killed} commands did not end within {LAST_WAIT:?} of the end and were killed; {unrun} were not run"
-        ));
+        drop(to);
+        // Until it has killed what it had to, and is gone.
+        let gone = async { while reports.recv().await.is_some() {} };
+        let _ = timeout(3 * KILL_AFTER, gone).await;
+        Ok(())
     }
 
-    /// Runs the command for one notification, and reports failures.
-    async fn run(self, notice: Notice) {
-        let title = title(&notice.alert);
-        let limit = self.limits.timeout;
-        match self.supervise(notice).await {
-            Ok(Some(status)) if status.success() => {}
-            Ok(Some(status)) => self
-                .log
-                .notify(&format!("{title}: the command ended with {status}")),
-            Ok(None) => self.log.notify(&format!(
-                "{title}: the command did not end within {limit:?} and was killed"
-            )),
-            Err(error) => self
-                .log
-                .notify(&format!("{title}: cannot run the command: {error}")),
-        }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the commands run here")]
-    /// Runs the command; returns its exit status, or `None` if it had to be killed.
-    async fn supervise(&self, notice: Notice) -> io::Result<Option<ExitStatus>> {
+    async fn run(&mut self, notice: Notice, to: &mut OwnedWriteHalf) -> io::Result<()> {
         let Notice { alert, verdict } = notice;
-        let mut process = Command::new("sh");
-        process
-            .arg("-c")
-            .arg(&self.command)
-            .env("CTPULSE_ALERT_NAME", alert.name.to_string())
-            .env("CTPULSE_ALERT_STATUS", alert.status.to_string())
-            .env("CTPULSE_ALERT_PREVIOUS", alert.previous.to_string())
-            .env("CTPULSE_ALERT_VALUE", alert.value.to_string())
-            .env("CTPULSE_ALERT_UNIT", alert.unit.to_string())
-            .env("CTPULSE_ALERT_INSTANCE", alert.instance.to_string())
-            .env("CTPULSE_ALERT_TIME", alert.time.to_string())
-            .env(
-                "CTPULSE_ALERT_REASON",
-                alert
-                    .reason
-                    .as_ref()
-                    .map(Text::to_string)
-                    .unwrap_or_default(),
-            )
-            .env("CTPULSE_VERDICT", verdict)
-            .stdin(Stdio::piped())
-            // Our stdout is for data, and our stderr may be hidden by the live view.
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
-        let mut line = serde_json::to_vec(&Record::Alert(alert))?;
-        line.push(b'\n');
-        let mut child = process.spawn()?;
-        let group = Group::of(&child);
-        let mut stdin = child.stdin.take();
-        let stdout = tokio::spawn(pass_on(child.stdout.take(), self.log.clone()));
-        let stderr = tokio::spawn(pass_on(child.stderr.take(), self.log.clone()));
-        let whole = async {
-            if let Some(stdin) = &mut stdin {
-                // The command need not read its stdin.
-                let _ = stdin.write_all(&line).await;
-            }
-            drop(stdin);
-            child.wait().await
+        let id = self.next;
+        self.next += 1;
+        self.running.insert(id, title(&alert));
+        let reason = alert.reason.as_ref().map(Text::to_string);
+        let environment = [
+            ("CTPULSE_ALERT_NAME", alert.name.to_string()),
+            ("CTPULSE_ALERT_STATUS", alert.status.to_string()),
+            ("CTPULSE_ALERT_PREVIOUS", alert.previous.to_string()),
+            ("CTPULSE_ALERT_VALUE", alert.value.to_string()),
+            ("CTPULSE_ALERT_UNIT", alert.unit.to_string()),
+            ("CTPULSE_ALERT_INSTANCE", alert.instance.to_string()),
+            ("CTPULSE_ALERT_TIME", alert.time.to_string()),
+            ("CTPULSE_ALERT_REASON", reason.unwrap_or_default()),
+            ("CTPULSE_VERDICT", verdict),
+        ];
+        let order = Order::Run {
+            id,
+            environment: environment
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
+            input: serde_json::to_string(&Record::Alert(alert))? + "\n",
         };
-        let ended = match timeout(self.limits.timeout, whole).await {
-            Ok(status) => {
-                group.release();
-                status.map(Some)
-            }
-            Err(_) => {
-                group.signal(Signal::TERM);
-                let _ = timeout(KILL_AFTER, child.wait()).await;
-                drop(group);
-                // It was killed and ends soon.
-                child.wait().await.map(|_| None)
-            }
+        to.write_all(&protocol::line(&order)?).await
+    }
+
+    fn report(&mut self, report: Report) {
+        let (id, end) = match report {
+            Report::Printed(line) => return self.log.notify(&line),
+            Report::Ended(id, end) => (id, end),
+            Report::Ready | Report::Refused(_) => return,
         };
-        // Children that outlive the command may keep its output open; they are not waited for.
-        for output in [stdout, stderr] {
-            let _ = timeout(KILL_AFTER, output).await;
-        }
-        ended
-    }
-}
-
-/// Logs what a command prints, line by line, up to [`LOGGED_BYTES`] bytes.
-async fn pass_on(output: Option<impl AsyncRead + Unpin>, log: HookLog) {
-    let Some(mut output) = output else { return };
-    let mut text = Vec::new();
-    let mut passed = 0;
-    let mut dropped = false;
-    let mut chunk = [0; 1024];
-    loop {
-        let read = output.read(&mut chunk).await.unwrap_or(0);
-        for byte in &chunk[..read] {
-            if passed == LOGGED_BYTES {
-                dropped = true;
-                break;
+        let Some(title) = self.running.remove(&id) else {
+            return;
+        };
+        let limit = self.limits.timeout;
+        let what = match end {
+            CommandEnd::Success => return,
+            CommandEnd::Failure(status) => format!("the command ended with {status}"),
+            CommandEnd::Killed => {
+                format!("the command did not end within {limit:?} and was killed")
             }
-            passed += 1;
-            match byte {
-                b'\n' => log.notify(&String::from_utf8_lossy(&std::mem::take(&mut text))),
-                byte => text.push(*byte),
-            }
-        }
-        if read == 0 {
-            break;
-        }
-    }
-    if !text.is_empty() {
-        log.notify(&String::from_utf8_lossy(&text));
-    }
-    if dropped {
-        log.notify("the command printed more, which is left out");
-    }
-}
-
-/// The process group of a command, killed when this is dropped.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        Self(id.and_then(Pid::from_raw))
-    }
-
-    /// Sends a signal to the group, if it still exists.
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.0 {
-            let _ = kill_process_group(group, signal);
-        }
-    }
-
-    /// Leaves the group alone: its command has ended by itself, and may have started daemons.
-    fn release(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
+            CommandEnd::NotStarted(error) => format!("cannot run the command: {error}"),
+        };
+        self.log.notify(&format!("{title}: {what}"));
     }
 }

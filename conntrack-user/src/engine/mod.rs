@@ -5,6 +5,7 @@
 //!
 //! Everything here is configured by plain [`settings`]. No other room starts threads.
 
+mod account;
 pub mod diagnostics;
 pub mod drive;
 pub mod error;
@@ -16,6 +17,7 @@ mod others;
 pub mod outlet;
 mod pace;
 mod persisting;
+mod privileges;
 mod probes;
 mod rings;
 pub mod run;

@@ -1,8 +1,10 @@
 //! A run: its start, its ticks, its end. All commands that watch a kernel share it.
 
+mod deadlines;
 mod laws;
 mod module;
 mod namespaces;
+mod privileges;
 
 use std::{rc::Rc, time::Duration};
 
@@ -13,8 +15,8 @@ use crate::{
         error::EngineError,
         gathered::{Gathered, Said},
         hook::AlertHook,
-        instance::LAST_READING_WAIT,
         others,
+        privileges::RunPrivileges,
         probes::{ProbeLifecycle, RequestedProbes},
         rings::RingPool,
         scanner::Scanner,
@@ -28,14 +30,12 @@ use crate::{
         overhead::Overhead,
         record::Record,
     },
+    privileges::needs::Reader,
     probes::facts::HostFacts,
     reading::{InstanceInfo, InstanceReading, Purpose, Reading, durations::Durations},
     source::{foreign_proc, namespaces::NamespaceError, own_usage, proc_fs::ProcRoot},
     text::Text,
 };
-
-/// How long a tick may take on a slow kernel before it counts as stuck.
-const SLOW_KERNEL: Duration = Duration::from_secs(10);
 
 /// A run.
 ///
@@ -63,6 +63,9 @@ pub struct Run<C> {
     own_cost: bool,
     /// Whether there is only one instance, for the whole run.
     single: bool,
+    privileges: RunPrivileges,
+    /// Why the run is over before its time.
+    failure: Option<EngineError>,
 }
 
 /// A reading, and whether nf_conntrack is loaded.
@@ -89,11 +92,14 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         diagnostics: Diagnostics,
     ) -> Result<(Self, Vec<Record>), EngineError> {
         let wants_probes = settings.wants_probes();
+        let unprivileged = settings.privileges.drop;
         let hook = settings
             .hook
-            .map(|hook| AlertHook::start(hook, diagnostics.clone()))
+            .clone()
+            .map(|hook| AlertHook::start(hook, unprivileged, diagnostics.clone()))
             .transpose()?;
         let facts = HostFacts::probe();
+        let privileges = RunPrivileges::new(&settings, &facts.kernel, diagnostics.clone());
         let proc_root = match &settings.target {
             Target::ProcRoot(root) => {
                 foreign_proc::kind(root)?;
@@ -123,7 +129,8 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         diagnostics.end_progress();
         let probes = probes?;
         let now = clock.now();
-        let scanner = known.map(|known| Scanner::start(known, clock.clone()));
+        let scanner =
+            known.map(|known| Scanner::start(known, privileges.of(Reader::Scanner), clock.clone()));
         let mut watch = WatchList::new(
             settings.target,
             settings.per_cpu,
@@ -134,7 +141,14 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         watch.set_slots(slots(&probes, single.is_some()));
         let top = match settings.top.zip(counting) {
             Some((top, counting)) => {
-                Some(TopWatch::start(top, counting, &clock, diagnostics.clone())?)
+                let holds = privileges.of(Reader::Surveyor);
+                Some(TopWatch::start(
+                    top,
+                    counting,
+                    holds,
+                    &clock,
+                    diagnostics.clone(),
+                )?)
             }
             None => None,
         };
@@ -172,6 +186,8 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             durations_on: settings.lifetimes || settings.latency,
             own_cost: settings.own_cost,
             single: single.is_some(),
+            privileges,
+            failure: None,
             clock,
         };
         if run.probes.is_waiting() {
@@ -182,6 +198,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         if let Some(top) = &mut run.top {
             top.start_window(&run.clock, &mut run.probes);
         }
+        run.give_up_privileges()?;
         let now = run.clock.now();
         run.messages.write(now.monotonic, run.watch.instances.len());
         run.schedule.start(now);
@@ -191,6 +208,9 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
     /// Time until the next tick; `None` when the run is over.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
+        if self.failure.is_some() {
+            return None;
+        }
         let now = self.clock.now().monotonic;
         let wait = self.schedule.wait(now)?;
         let follow = self.watch.wait(now);
@@ -255,32 +275,6 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
     #[must_use]
     pub fn overhead(&self) -> Option<Overhead> {
         self.monitor.overhead()
-    }
-
-    /// The deadline of a tick: a kernel under load is slow, but answers. Files of a directory may never answer; they get no extra
-    /// time.
-    #[must_use]
-    pub fn longest_tick(&self) -> Duration {
-        match self.proc_root {
-            None => SLOW_KERNEL,
-            Some(_) => Duration::ZERO,
-        }
-    }
-
-    /// The deadline of the run's end, without the wait for `--on-alert` commands.
-    #[must_use]
-    pub fn longest_end(&self) -> Duration {
-        let listing = self
-            .top
-            .as_ref()
-            .map_or(Duration::ZERO, |_| top::LAST_LISTING);
-        self.longest_tick() + LAST_READING_WAIT + listing
-    }
-
-    /// Whether the end may have to wait for `--on-alert` commands.
-    #[must_use]
-    pub fn has_hook(&self) -> bool {
-        self.hook.is_some()
     }
 
     fn durations(&self, info: &InstanceInfo) -> Option<Durations> {

@@ -5,10 +5,11 @@ use std::{
     time::Duration,
 };
 
-use super::worker;
+use super::worker::{self, Holds};
 use crate::{
     clock::Clock,
     engine::{error::EngineError, pace::period},
+    privileges::CapabilitySet,
     source::namespaces::{KnownNamespaces, Namespace, NamespaceError},
 };
 
@@ -29,37 +30,44 @@ pub(super) struct Scanner {
 }
 
 impl Scanner {
-    /// Starts the thread, in the network namespace that [`Namespace::own`] returns. It finds what is not known.
+    /// Starts the thread, in the network namespace that [`Namespace::own`] returns. It finds what is not known, with these
+    /// capabilities.
     ///
     /// # Errors
     ///
     /// When the thread cannot be started.
     pub(super) fn start(
         mut known: KnownNamespaces,
+        holds: CapabilitySet,
         clock: impl Clock + Send + 'static,
     ) -> Result<Self, EngineError> {
         let (sender, found) = sync_channel(WAITING);
         let (stop, stopped) = channel::<()>();
-        worker::start("scan", "finds network namespaces", move || {
-            let mut wait = INTERVAL;
-            while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-                let before = clock.thread_cpu_time();
-                let mut over = false;
-                let scanned = known.scan(|new| {
-                    let sent = sender.try_send(Ok(new));
-                    over |= matches!(sent, Err(TrySendError::Disconnected(_)));
-                    sent.is_ok()
-                });
-                if let Err(error) = scanned {
-                    over |= sender.send(Err(error)).is_err();
+        worker::start_holding(
+            Holds::Only(holds),
+            "scan",
+            "finds network namespaces",
+            move || {
+                let mut wait = INTERVAL;
+                while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+                    let before = clock.thread_cpu_time();
+                    let mut over = false;
+                    let scanned = known.scan(|new| {
+                        let sent = sender.try_send(Ok(new));
+                        over |= matches!(sent, Err(TrySendError::Disconnected(_)));
+                        sent.is_ok()
+                    });
+                    if let Err(error) = scanned {
+                        over |= sender.send(Err(error)).is_err();
+                    }
+                    if over {
+                        return;
+                    }
+                    let cpu_time = clock.thread_cpu_time().saturating_sub(before);
+                    wait = period(INTERVAL, cpu_time).min(LONGEST_INTERVAL);
                 }
-                if over {
-                    return;
-                }
-                let cpu_time = clock.thread_cpu_time().saturating_sub(before);
-                wait = period(INTERVAL, cpu_time).min(LONGEST_INTERVAL);
-            }
-        })?;
+            },
+        )?;
         Ok(Self { found, _stop: stop })
     }
 

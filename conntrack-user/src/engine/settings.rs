@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::{
     config::HookLimits,
     model::{alert::AlertSettings, burst, top::talkers::TopSettings},
+    privileges::needs::NetworkUse,
     probes::plan::ProbeRequest,
     source::kernel::KernelSource,
 };
@@ -40,6 +41,17 @@ pub struct RunSettings {
     pub latency: bool,
     /// Whether ctpulse's own CPU and memory use is measured.
     pub own_cost: bool,
+    pub privileges: PrivilegeSettings,
+}
+
+/// What becomes of privileges, and what is done besides that takes some.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PrivilegeSettings {
+    /// Whether they are given up once the probes are attached, all but what reading takes. They cannot be attached again then.
+    pub drop: bool,
+    /// Whether files are written whose names are not known at the start.
+    pub writes_files: bool,
+    pub network: NetworkUse,
 }
 
 /// What a run watches.
@@ -95,6 +107,8 @@ impl RunSettings {
 pub struct HookSettings {
     /// For `sh -c`.
     pub command: String,
+    /// Whom it runs as, by name or number; `None`: as ctpulse.
+    pub user: Option<String>,
     /// Limits on its run time and parallelism.
     pub limits: HookLimits,
 }

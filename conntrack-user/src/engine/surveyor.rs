@@ -10,10 +10,11 @@ use std::{
 use conntrack_ebpf::heavy_hitters::Prefixes;
 use thiserror::Error;
 
-use super::worker;
+use super::worker::{self, Holds};
 use crate::{
     clock::Clock,
     engine::{error::EngineError, pace::period},
+    privileges::CapabilitySet,
     reading::{
         entries::GroupBy,
         heavy_hitters::SketchBuilder,
@@ -108,20 +109,26 @@ pub(super) struct Surveyor {
 }
 
 impl Surveyor {
-    /// Starts the thread. Must be called in the network namespace that [`Namespace::own`] returns.
+    /// Starts the thread, with these capabilities. Must be called in the network namespace that [`Namespace::own`] returns.
     ///
     /// # Errors
     ///
     /// When the thread cannot be started.
     pub(super) fn start(
         settings: SurveySettings,
+        holds: CapabilitySet,
         clock: impl Clock + Send + 'static,
     ) -> Result<Self, EngineError> {
         let (sender, found) = channel();
         let (requests, receiver) = channel();
-        worker::start("survey", "lists entries for --top", move || {
-            SurveyThread::new(settings, clock, sender).run(&receiver);
-        })?;
+        worker::start_holding(
+            Holds::Only(holds),
+            "survey",
+            "lists entries for --top",
+            move || {
+                SurveyThread::new(settings, clock, sender).run(&receiver);
+            },
+        )?;
         Ok(Self { requests, found })
     }
 

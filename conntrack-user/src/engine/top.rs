@@ -16,6 +16,7 @@ use crate::{
         surveyor::{SurveyResult, SurveySettings, SurveyTarget, Surveyed, Surveyor},
     },
     model::top::talkers::{TopSettings, WINDOW},
+    privileges::CapabilitySet,
     probes::plan::SketchSettings,
     reading::top::{TopReading, TopWindow},
 };
@@ -46,7 +47,7 @@ pub(super) fn counting(settings: TopSettings) -> SketchSettings {
 }
 
 impl TopWatch {
-    /// Starts the surveyor.
+    /// Starts the surveyor, with these capabilities.
     ///
     /// # Errors
     ///
@@ -54,6 +55,7 @@ impl TopWatch {
     pub(super) fn start(
         settings: TopSettings,
         counting: SketchSettings,
+        holds: CapabilitySet,
         clock: &(impl Clock + Clone + Send + 'static),
         diagnostics: Diagnostics,
     ) -> Result<Self, EngineError> {
@@ -63,7 +65,7 @@ impl TopWatch {
             seed: counting.seed,
         };
         Ok(Self {
-            surveyor: Surveyor::start(survey, clock.clone())?,
+            surveyor: Surveyor::start(survey, holds, clock.clone())?,
             surveyed: Vec::new(),
             window_started: clock.now().monotonic,
             diagnostics,

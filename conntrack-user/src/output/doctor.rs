@@ -20,6 +20,8 @@ pub struct DoctorReport {
     pub findings: Vec<DoctorFinding>,
     /// Why no probe would be attached; `None` if some would.
     pub blocked: Option<String>,
+    /// What the kernel asks for of a run.
+    pub privileges: Vec<PrivilegeLine>,
     /// Where each counter would come from.
     pub counters: Vec<CounterLine>,
 }
@@ -50,6 +52,22 @@ pub enum RequirementStatus {
     Unknown,
 }
 
+/// A capability that a run takes.
+#[derive(Clone, Debug, Serialize)]
+pub struct PrivilegeLine {
+    pub capability: String,
+    /// `attaching`, or `reading`: from then on.
+    pub stage: &'static str,
+    /// The option that asks for it; `None`: any run with probes.
+    pub option: Option<&'static str>,
+    /// What it is for.
+    pub purpose: &'static str,
+    /// Whether it is held now; `None` if that cannot be known.
+    pub held: Option<bool>,
+    /// What is lost without it.
+    pub without: &'static str,
+}
+
 /// Where a counter would come from.
 #[derive(Clone, Debug, Serialize)]
 pub struct CounterLine {
@@ -64,6 +82,8 @@ pub struct CounterLine {
 
 /// Columns before what was found.
 const NAMES: usize = 20;
+/// Columns before what a capability is for.
+const CAPABILITIES: usize = 22;
 /// Columns before what a counter means.
 const COUNTERS: usize = 23;
 
@@ -109,6 +129,7 @@ pub fn text(report: &DoctorReport, terminal: Option<Size>) -> String {
         }
     }
     page.add(0, String::new());
+    page.add_privileges(&report.privileges);
     for counter in &report.counters {
         let source = if counter.reason.is_some() {
             UNAVAILABLE
@@ -130,6 +151,42 @@ struct Page {
 }
 
 impl Page {
+    fn add_privileges(&mut self, privileges: &[PrivilegeLine]) {
+        for (stage, title) in [
+            ("attaching", "Held while attaching:"),
+            (
+                "reading",
+                "Held while reading, all that is left with --privileges drop:",
+            ),
+        ] {
+            let mut lines = privileges
+                .iter()
+                .filter(|line| line.stage == stage)
+                .peekable();
+            if lines.peek().is_none() {
+                continue;
+            }
+            self.add(0, title.to_owned());
+            for line in lines {
+                let mark = match line.held {
+                    Some(true) => "✓",
+                    Some(false) => "✗",
+                    None => "?",
+                };
+                let option = line
+                    .option
+                    .map_or_else(String::new, |option| format!("{option}: "));
+                let text = format!("{mark} {:<19} {option}{}", line.capability, line.purpose);
+                self.add(CAPABILITIES, text);
+                if line.held == Some(false) {
+                    let indent = " ".repeat(CAPABILITIES);
+                    self.add(CAPABILITIES, format!("{indent}costs: {}", line.without));
+                }
+            }
+            self.add(0, String::new());
+        }
+    }
+
     /// Adds a line, of which what does not fit goes on below, indented. A command or a path stays whole.
     fn add(&mut self, indent: usize, line: String) {
         let Some(width) = self.width.filter(|width| *width > indent) else {
@@ -166,6 +223,14 @@ mod tests {
                 fix: Some("sudo ctpulse … --cap-add SYS_ADMIN (or BPF and PERFMON) /a/path/that-is-longer-than-the-line/is".to_owned()),
             }],
             blocked: Some("in a user namespace, whose capabilities do not count for probes".to_owned()),
+            privileges: vec![PrivilegeLine {
+                capability: "CAP_SYS_PTRACE".to_owned(),
+                stage: "reading",
+                option: Some("--netns all"),
+                purpose: "finding network namespaces",
+                held: Some(false),
+                without: "only namespaces with a name",
+            }],
             counters: vec![CounterLine {
                 name: "early_drop",
                 source: "proc",

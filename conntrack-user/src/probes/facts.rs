@@ -17,7 +17,7 @@ pub use self::{
     trampolines::{FentryTargets, NoFentry},
 };
 use self::{
-    privileges::Privileges,
+    privileges::{Privileges, paranoid_level},
     types::{cast, types},
 };
 
@@ -26,7 +26,7 @@ use super::{
     object::OBJECT,
     offsets::{FentryTarget, FieldOffsets, TypesError},
 };
-use crate::reading::cpus::cpu_list;
+use crate::{privileges::CapabilitySet, reading::cpus::cpu_list};
 
 /// Whether the host supports something. Unknown is not the same as no.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +124,10 @@ pub struct HostFacts {
     pub object: Support,
     /// CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN.
     pub capabilities: Support,
+    /// What this process holds that counts for the whole kernel; `None` if that cannot be known.
+    pub held: Option<CapabilitySet>,
+    /// Whether kernel.perf_event_paranoid keeps kprobes for CAP_SYS_ADMIN.
+    pub paranoid: bool,
     /// Whether kernel lockdown allows bpf_probe_read_kernel.
     pub lockdown: Support,
     /// Whether the kernel has kprobes.
@@ -200,6 +204,8 @@ impl HostFacts {
             kprobes,
             symbols,
             capabilities: privileges.probing,
+            held: privileges.held,
+            paranoid: paranoid_level(host).is_some(),
             conntrack,
             offsets,
             cast,
@@ -217,6 +223,8 @@ impl HostFacts {
             kernel: "6.12.0".to_owned(),
             object: Support::Yes,
             capabilities: Support::Yes,
+            held: Some(CapabilitySet::all()),
+            paranoid: false,
             lockdown: Support::Yes,
             kprobes: Support::Yes,
             conntrack: Support::Yes,

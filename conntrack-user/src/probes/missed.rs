@@ -104,7 +104,8 @@ impl MissedHits {
 }
 
 /// Major and minor number of a release such as `6.12.117+deb12-cloud-amd64`.
-fn release(kernel: &str) -> Option<(u32, u32)> {
+#[must_use]
+pub fn release(kernel: &str) -> Option<(u32, u32)> {
     let mut numbers = kernel.split(['.', '-', '+']);
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }

@@ -21,7 +21,7 @@ use tokio::{
 use super::{connections::Client, limits, patient::Patient, routes, shared::Shared, systemd};
 
 /// How long to wait when no connection can be accepted, for want of file descriptors for example.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+const ACCEPT_AGAIN: Duration = Duration::from_millis(5);
 
 /// Serves until it is told to end.
 pub(super) async fn serve(

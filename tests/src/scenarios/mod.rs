@@ -26,6 +26,7 @@ mod many;
 mod module;
 mod nat;
 mod netns;
+mod privileges;
 mod proof;
 mod pulses;
 mod recording;
@@ -44,6 +45,7 @@ pub type Scenario = (&'static str, fn() -> Result<()>);
 pub const OF_MODULES: &[&str] = &[
     "nf_conntrack_may_come_late_and_go",
     "fentry_keeps_nf_conntrack_loaded",
+    "probes_that_are_gone_end_a_run_without_privileges",
 ];
 
 /// Not for kernels that do not limit hash chains: these scenarios fill chains until a flow is refused.
@@ -110,6 +112,7 @@ pub const CHOSEN: &[&str] = &[
     "lifetimes_are_those_of_the_flows",
     "latency_of_new_flows",
     "top_talkers_are_the_true_ones",
+    "reading_takes_no_privileges",
     "nf_conntrack_may_come_late_and_go",
     "fentry_keeps_nf_conntrack_loaded",
 ];
@@ -228,6 +231,19 @@ pub const ALL: &[Scenario] = &[
     ("the_listening_process_is_named", top::process_named),
     ("nf_conntrack_may_come_late_and_go", module::comes_and_goes),
     ("fentry_keeps_nf_conntrack_loaded", module::kept_by_fentry),
+    ("reading_takes_no_privileges", privileges::plain),
+    (
+        "other_namespaces_and_names_take_some_privileges",
+        privileges::namespaces_and_top,
+    ),
+    (
+        "a_user_of_its_own_attaches_by_what_it_was_given",
+        privileges::own_user,
+    ),
+    (
+        "probes_that_are_gone_end_a_run_without_privileges",
+        privileges::probes_gone,
+    ),
 ];
 
 #[cfg(test)]

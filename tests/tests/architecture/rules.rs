@@ -7,10 +7,14 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("files", &[]),
     ("keyboard", &[]),
+    ("privileges", &[]),
     ("reading", &["clock", "text"]),
     // The way in.
     ("source", &["reading", "clock", "files", "text"]),
-    ("probes", &["reading", "source", "files", "text"]),
+    (
+        "probes",
+        &["privileges", "reading", "source", "files", "text"],
+    ),
     // The model, from its leaves up.
     ("model::kernel", &["reading"]),
     ("model::event", &["text"]),
@@ -102,7 +106,15 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "source", "probes", "model", "reading", "config", "clock", "text", "files",
+            "source",
+            "probes",
+            "privileges",
+            "model",
+            "reading",
+            "config",
+            "clock",
+            "text",
+            "files",
         ],
     ),
     ("server", &["engine", "model", "output", "clock"]),
@@ -112,6 +124,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "engine",
             "source",
             "probes",
+            "privileges",
             "model",
             "output",
             "recording",
@@ -127,6 +140,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "server",
             "source",
             "probes",
+            "privileges",
             "model",
             "output",
             "recording",
@@ -263,13 +277,23 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std::process::Command",
-        &[],
+        &["engine::hook"],
         "programs are started by the hook alone",
     ),
     (
         "tokio::process",
         &["engine::hook"],
         "programs are started by the hook alone",
+    ),
+    (
+        "seccompiler",
+        &["privileges"],
+        "what is given up is decided in one place",
+    ),
+    (
+        "nix",
+        &["engine::hook"],
+        "whom commands run as is for the hook to know",
     ),
     (
         "std::io::stdout",
@@ -296,6 +320,7 @@ pub const UNSAFE: &[&str] = &[
     "probes::events",
     "probes::bpf",
     "probes::perf_event",
+    "privileges::install",
     "engine::signals",
     "commands::live",
     "commands::screen",

@@ -20,6 +20,7 @@ mod manual;
 mod netdata;
 mod on_alert;
 mod per_cpu;
+mod privileges;
 mod program;
 mod recordings;
 mod report;

@@ -23,6 +23,16 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         if broken.is_empty() {
             return Ok(Vec::new());
         }
+        if self.privileges.are_given_up() {
+            for (law, _) in broken {
+                self.probes.has_no_alternative(law);
+                self.diagnostics.notify(format_args!(
+                    "{law} does not hold, and no other function can be probed instead: the privileges to attach \
+                     probes were given up; --privileges keep keeps them"
+                ));
+            }
+            return Ok(Vec::new());
+        }
         let facts = HostFacts::probe();
         let mut broken = broken.into_iter();
         let found =

@@ -17,10 +17,16 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         let before = std::mem::replace(&mut self.conntrack_seen, present);
         if before && !present && self.probes.maps().is_some() {
             let reason = "nf_conntrack was unloaded";
-            self.diagnostics
-                .notify(format_args!("{reason}; waiting for it to come back"));
+            let next = match self.privileges.are_given_up() {
+                true => "the run ends",
+                false => "waiting for it to come back",
+            };
+            self.diagnostics.notify(format_args!("{reason}; {next}"));
             let durations = self.all_durations();
             drop(self.probes.lose(reason));
+            if self.privileges.are_given_up() {
+                self.failure = Some(EngineError::ProbesGone);
+            }
             return self.spread_probes(durations);
         }
         if present && self.probes.is_waiting() {
@@ -30,7 +36,9 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
                 self.diagnostics
                     .notify("nf_conntrack is loaded; probes attached");
             }
-            return self.spread_probes(Vec::new());
+            let records = self.spread_probes(Vec::new())?;
+            self.give_up_privileges()?;
+            return Ok(records);
         }
         Ok(Vec::new())
     }

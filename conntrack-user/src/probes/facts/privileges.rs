@@ -3,11 +3,7 @@
 use std::{fs, io, path::Path};
 
 use super::{Support, host::Host};
-
-/// Bits of a set of capabilities: linux/capability.h.
-const SYS_ADMIN: u64 = 1 << 21;
-const PERFMON: u64 = 1 << 38;
-const BPF: u64 = 1 << 39;
+use crate::privileges::CapabilitySet;
 
 /// What /proc/PID/ns/user of a process in the initial user namespace leads to: `PROC_USER_INIT_INO` of linux/proc_ns.h.
 const INITIAL_USER_NAMESPACE: &str = "user:[4026531837]";
@@ -29,6 +25,8 @@ pub(super) struct Privileges {
     pub(super) probing: Support,
     /// Whether it has CAP_SYS_ADMIN.
     pub(super) admin: bool,
+    /// What it holds that counts for the whole kernel; `None` if that cannot be known.
+    pub(super) held: Option<CapabilitySet>,
 }
 
 impl Privileges {
@@ -38,6 +36,7 @@ impl Privileges {
             return Self {
                 probing: Support::unless(seen, OUT_OF_NAMESPACE),
                 admin: false,
+                held: Some(CapabilitySet::empty()),
             };
         }
         let status = match host.read("proc/self/status") {
@@ -47,14 +46,18 @@ impl Privileges {
         let Some(effective) = effective(&status) else {
             return Self::unknown("/proc/self/status has no capabilities".to_owned());
         };
-        let has = |capabilities| effective & capabilities == capabilities;
-        let admin = has(SYS_ADMIN);
-        let probing = if admin || has(BPF | PERFMON) {
+        let admin = effective.contains(CapabilitySet::SYS_ADMIN);
+        let lesser = CapabilitySet::BPF | CapabilitySet::PERFMON;
+        let probing = if admin || effective.contains(lesser) {
             bpf(host)
         } else {
             Support::no("needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN: run as root")
         };
-        Self { probing, admin }
+        Self {
+            probing,
+            admin,
+            held: Some(effective),
+        }
     }
 
     /// What cannot be known is tried.
@@ -62,6 +65,7 @@ impl Privileges {
         Self {
             probing: Support::Unknown(reason),
             admin: true,
+            held: None,
         }
     }
 
@@ -81,11 +85,7 @@ impl Privileges {
     }
 
     fn why_no_perf_events(&self, host: &Host<'_>, error: &io::Error) -> Support {
-        let level = host.read("proc/sys/kernel/perf_event_paranoid");
-        let level = level
-            .ok()
-            .and_then(|level| level.trim().parse::<i32>().ok());
-        match level.filter(|level| *level > PARANOID && !self.admin) {
+        match paranoid_level(host).filter(|_| !self.admin) {
             Some(level) => Support::unless(
                 format!("no kprobes without CAP_SYS_ADMIN: kernel.perf_event_paranoid is {level}"),
                 LESS_PARANOID,
@@ -96,6 +96,13 @@ impl Privileges {
             ),
         }
     }
+}
+
+/// The level of perf_event_paranoid, if it is above those that unpatched kernels know.
+pub(super) fn paranoid_level(host: &Host<'_>) -> Option<i32> {
+    let level = host.read("proc/sys/kernel/perf_event_paranoid").ok()?;
+    let level = level.trim().parse().ok()?;
+    (level > PARANOID).then_some(level)
 }
 
 /// Whether the kernel lets this process use bpf(2), which it should.
@@ -127,11 +134,12 @@ fn link(path: &Path) -> Option<String> {
 }
 
 /// The effective set of /proc/PID/status: a line like `CapEff: 000001ffffffffff`.
-fn effective(status: &str) -> Option<u64> {
+fn effective(status: &str) -> Option<CapabilitySet> {
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("CapEff:"))?;
-    u64::from_str_radix(line.trim(), 16).ok()
+    let bits = u64::from_str_radix(line.trim(), 16).ok()?;
+    Some(CapabilitySet::from_bits_retain(bits))
 }
 
 #[cfg(test)]
@@ -142,7 +150,8 @@ mod tests {
     fn effective_capabilities() {
         let status =
             "Name:\tctpulse\nCapPrm:\t000001ffffffffff\nCapEff:\t000000c000000000\nCapBnd:\t0\n";
-        assert_eq!(effective(status), Some(BPF | PERFMON));
+        let both = CapabilitySet::BPF | CapabilitySet::PERFMON;
+        assert_eq!(effective(status), Some(both));
         assert_eq!(effective("CapEff:\tmany\n"), None);
         assert_eq!(effective("Name:\tctpulse\n"), None);
     }
