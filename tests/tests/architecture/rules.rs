@@ -292,7 +292,7 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "nix",
-        &["engine::hook"],
+        &["engine::account", "engine::hook"],
         "whom commands run as is for the hook to know",
     ),
     (

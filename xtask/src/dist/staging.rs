@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::{VERSION, copy_file, empty, tarball, write_file};
+use super::{VERSION, copy_file, empty, pack, write_file};
 use crate::architecture::Architecture;
 use crate::{paths, process};
 
@@ -36,7 +36,7 @@ impl Staged {
         empty(&dir.join("man"))?;
         for file in entries(&dist.join("man"))? {
             let packed = dir.join("man").join(format!("{}.gz", file_name(&file)?));
-            write_file(&packed, tarball::compressed(&read(&file)?)?)?;
+            write_file(&packed, pack::compressed(&read(&file)?)?)?;
         }
         copy_file(&dist.join("ctpulse"), &dir.join("ctpulse"))?;
         for file in entries(&paths::workspace().join("conntrack-user/packaging"))? {
