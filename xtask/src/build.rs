@@ -169,6 +169,17 @@ fn static_cargo(toolchain: &Toolchain, architecture: Architecture) -> Command {
     let mut cargo = toolchain.cargo();
     cargo.args(["build", "--release", "--target", target]);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", same_paths_anywhere());
+    // What some crates have in C and assembly needs no C library. The machine's own compiler knows its own processor alone.
+    let of_target = target.replace('-', "_");
+    let compiler = if architecture.is_host() {
+        "cc"
+    } else {
+        "clang"
+    };
+    cargo.env(format!("CC_{of_target}"), compiler);
+    cargo.env(format!("AR_{of_target}"), "ar");
+    // Nor do its paths get in.
+    cargo.env(format!("CFLAGS_{of_target}"), "-g0");
     if !architecture.is_host() {
         // The machine's own linker knows its own processor alone; the compiler brings one that knows all, and what to link with.
         let target = target.to_uppercase().replace('-', "_");

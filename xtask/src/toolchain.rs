@@ -58,7 +58,7 @@ impl Toolchain {
     /// Makes sure that the pinned toolchain is installed, with rust-src, clippy and rustfmt, and the musl target of a processor.
     ///
     /// # Errors
-    /// When rustup or a C compiler is missing, or the toolchain cannot be installed.
+    /// When rustup, a C compiler, or clang for another processor is missing, or the toolchain cannot be installed.
     pub(crate) fn ensure(architecture: Architecture) -> Result<Self> {
         if process::find("rustup").is_none() {
             bail!(
@@ -67,6 +67,11 @@ impl Toolchain {
         }
         if process::find("cc").is_none() {
             bail!("a C compiler is missing (rustc links with it): apt-get install gcc libc6-dev");
+        }
+        if !architecture.is_host() && process::find("clang").is_none() {
+            bail!(
+                "clang is missing (it compiles what a crate has in C for another processor): apt-get install clang"
+            );
         }
         let mut list = Command::new("rustup");
         list.args(["component", "list", "--installed", "--toolchain", RUST]);

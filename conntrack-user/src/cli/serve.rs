@@ -1,6 +1,9 @@
 //! Options of `serve`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum};
 
@@ -22,7 +25,19 @@ pub struct ServeArgs {
     #[arg(long, short, value_name = "ADDRESS:PORT",
           default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), help_heading = heading::SERVING)]
     pub listen: SocketAddr,
-    /// Answer on an address that other hosts reach, without encryption, to anybody
+    /// Encrypt with this certificate, followed by those that lead to an authority (PEM); read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = heading::SERVING)]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = heading::SERVING)]
+    pub tls_key: Option<PathBuf>,
+    /// Answer only clients with a certificate of one of these authorities (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = heading::SERVING)]
+    pub client_ca: Option<PathBuf>,
+    /// Answer only who has a token of this file, which has one in each line; read again when it changes
+    #[arg(long, value_name = "FILE", help_heading = heading::SERVING)]
+    pub token_file: Option<PathBuf>,
+    /// Answer on an address that other hosts reach, without encryption
     #[arg(long, help_heading = heading::SERVING)]
     pub insecure: bool,
     /// Add metrics under the names of another exporter
@@ -58,6 +73,12 @@ impl ServeArgs {
         }
     }
 
+    /// Certificate and key, if answers are to be encrypted.
+    #[must_use]
+    pub fn tls(&self) -> Option<(&Path, &Path)> {
+        Some((self.tls_cert.as_deref()?, self.tls_key.as_deref()?))
+    }
+
     /// Refuses what has no place here, and what would let strangers read.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let stream = &self.stream;
@@ -66,11 +87,14 @@ impl ServeArgs {
                 "--format, --columns, --chart, --numbers and --color are for `ctpulse stream`",
             );
         }
-        if !self.insecure && !self.listen.ip().to_canonical().is_loopback() {
+        if self.tls().is_some() || self.insecure {
+            return Ok(());
+        }
+        if !self.listen.ip().to_canonical().is_loopback() {
             return Err(
-                "anybody who reaches that address could read everything that is served, and on the way it is not encrypted: \
-                 listen on 127.0.0.1 or [::1], with a proxy in front that encrypts and asks for credentials, or accept it with \
-                 --insecure",
+                "other hosts reach that address, and on the way nothing would be encrypted, tokens neither: encrypt with --tls-cert FILE \
+                 --tls-key FILE (--client-ca FILE or --token-file FILE say who may read), listen on 127.0.0.1 or [::1], or accept it \
+                 with --insecure",
             );
         }
         Ok(())

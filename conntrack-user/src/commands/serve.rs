@@ -13,7 +13,7 @@ use crate::{
         settings::{RunSettings, Target},
     },
     output::metrics::{NODE_STATISTICS, NodeColumns, OwnUse},
-    server::{Besides, Server, ServerSettings},
+    server::{Besides, Server, ServerSettings, TlsFiles},
     source::{
         own_usage,
         proc_fs::{PROC, ProcRoot},
@@ -30,6 +30,12 @@ pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Fai
     let server_settings = ServerSettings {
         listen: args.listen,
         longest_tick: settings.interval.saturating_add(SLOW_TICK),
+        tls: args.tls().map(|(certificate, key)| TlsFiles {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+            client_ca: args.client_ca.clone(),
+        }),
+        token_file: args.token_file.clone(),
     };
     let node = args
         .compat
@@ -41,7 +47,7 @@ pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Fai
         || {},
         async |shutdown| {
             let server = Server::start(server_settings, SystemClock, diagnostics.clone())?;
-            diagnostics.notify(format_args!("serving http://{}/", server.address()));
+            diagnostics.notify(format_args!("serving {}", server.url()));
             let (run, start) = Run::start(settings, SystemClock, diagnostics.clone())?;
             server.ready();
             let ended = to_end(run, start, None, shutdown, |records| {

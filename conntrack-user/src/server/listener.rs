@@ -13,12 +13,21 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
-    time::sleep,
+    time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 
-use super::{connections::Client, limits, patient::Patient, routes, shared::Shared, systemd};
+use super::{
+    connections::{Admitted, Client},
+    limits,
+    patient::Patient,
+    routes,
+    shared::Shared,
+    systemd,
+};
 
 /// How long to wait when no connection can be accepted, for want of file descriptors for example.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(5);
@@ -38,6 +47,13 @@ pub(super) async fn serve(
     };
     let router = routes::router(Arc::clone(&shared));
     tokio::spawn(systemd::watchdog(Arc::clone(&shared)));
+    if let Some(tls) = shared.credentials.tls.clone() {
+        let what = "the certificate or its key";
+        tokio::spawn(tls.watch(what, shared.diagnostics.clone()));
+    }
+    if let Some(tokens) = shared.credentials.tokens.clone() {
+        tokio::spawn(tokens.watch("the file of tokens", shared.diagnostics.clone()));
+    }
     loop {
         tokio::select! {
             // An error means that the other end is gone, and so is the run.
@@ -71,14 +87,37 @@ async fn connection(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>,
     // Answers are written at once; without it a part of one may wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let admitted = shared.connections.admit();
+    let Some(tls) = &shared.credentials.tls else {
+        return requests(stream, address, &admitted, shared, router).await;
+    };
+    let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+    let encrypted = tokio::select! {
+        // How it failed concerns the client alone.
+        shaken = timeout(limits::REQUEST_TIME, handshake) => match shaken {
+            Ok(Ok(encrypted)) => encrypted,
+            Ok(Err(_)) | Err(_) => return,
+        },
+        () = admitted.connection.evicted() => return,
+    };
+    // What a connection takes is most of what the tasks of all take together.
+    Box::pin(requests(encrypted, address, &admitted, shared, router)).await;
+}
+
+/// Answers the requests of a connection.
+async fn requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    address: SocketAddr,
+    admitted: &Admitted,
+    shared: Arc<Shared>,
+    router: Router,
+) {
     let client = Client {
         connection: Arc::clone(&admitted.connection),
         address,
     };
     let io = Patient::new(stream, Arc::clone(&admitted.connection));
     let service = hyper::service::service_fn(move |request| {
-        let client = client.clone();
-        answer(request, client, router.clone())
+        answer(request, client.clone(), Arc::clone(&shared), router.clone())
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -97,11 +136,15 @@ async fn connection(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>,
 async fn answer(
     mut request: Request<Incoming>,
     client: Client,
+    shared: Arc<Shared>,
     router: Router,
 ) -> Result<Response<Body>, std::convert::Infallible> {
     client.connection.requested();
     if !request.body().is_end_stream() {
         return Ok(routes::no_body_expected());
+    }
+    if let Some(refusal) = routes::refusal(&request, &shared) {
+        return Ok(refusal);
     }
     request.extensions_mut().insert(client);
     TowerToHyperService::new(router).call(request).await

@@ -5,7 +5,7 @@
 
 mod broadcast;
 mod connections;
-
+mod credentials;
 pub mod limits;
 mod listener;
 mod patient;
@@ -13,10 +13,13 @@ mod readers;
 mod routes;
 mod shared;
 mod systemd;
+mod tls;
+mod tokens;
 
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -24,7 +27,12 @@ use std::{
 use thiserror::Error;
 use tokio::{sync::watch, time::timeout};
 
-use self::shared::Shared;
+pub use self::tls::TlsFiles;
+use self::{
+    credentials::{CredentialsError, Reread},
+    shared::Shared,
+    tokens::TokenFile,
+};
 use crate::{
     clock::Clock,
     engine::{diagnostics::Diagnostics, error::EngineError, event_loop, worker},
@@ -33,12 +41,16 @@ use crate::{
 };
 
 /// How a server serves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerSettings {
     /// Where it listens; port 0 is one of the system's choice.
     pub listen: SocketAddr,
     /// How long the run may go without a tick before the server says that it is stuck.
     pub longest_tick: Duration,
+    /// Answers are encrypted with these.
+    pub tls: Option<TlsFiles>,
+    /// Only who has a token of this file is answered.
+    pub token_file: Option<PathBuf>,
 }
 
 /// Why it cannot serve.
@@ -50,6 +62,9 @@ pub enum ServerError {
         address: SocketAddr,
         source: io::Error,
     },
+    /// Its certificate, key or tokens cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// Its thread or its event loop cannot be started.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -71,9 +86,17 @@ fn advice(error: &io::Error) -> String {
 /// A server that runs.
 pub struct Server {
     address: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
     end: watch::Sender<bool>,
     ended: watch::Receiver<()>,
+}
+
+/// What encrypts, and whom it answers.
+#[derive(Default)]
+struct Credentials {
+    tls: Option<Arc<Reread<TlsFiles>>>,
+    tokens: Option<Arc<Reread<TokenFile>>>,
 }
 
 /// What ctpulse itself knows besides the records.
@@ -90,7 +113,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the address cannot be listened on, or the thread cannot be started.
+    /// When the address cannot be listened on, the credentials cannot be used, or the thread cannot be started.
     pub fn start(
         settings: ServerSettings,
         clock: impl Clock + Send + Sync + 'static,
@@ -101,7 +124,16 @@ impl Server {
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let shared = Arc::new(Shared::new(settings, Arc::new(clock), diagnostics));
+        let tls = settings.tls.clone().map(Reread::new).transpose()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let tokens = settings.token_file.clone().map(TokenFile);
+        let tokens = tokens.map(Reread::new).transpose()?;
+        let credentials = Credentials {
+            tls: tls.map(Arc::new),
+            tokens: tokens.map(Arc::new),
+        };
+        let shared = Shared::new(settings, credentials, Arc::new(clock), diagnostics);
+        let shared = Arc::new(shared);
         let (end, ending) = watch::channel(false);
         let (alive, ended) = watch::channel(());
         let served = Arc::clone(&shared);
@@ -114,16 +146,17 @@ impl Server {
         })?;
         Ok(Self {
             address,
+            scheme,
             shared,
             end,
             ended,
         })
     }
 
-    /// Where it listens.
+    /// Where it is for a browser.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn url(&self) -> String {
+        format!("{}://{}/", self.scheme, self.address)
     }
 
     /// Gives records to whoever reads, now or later. It does not wait.

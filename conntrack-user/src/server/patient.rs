@@ -10,15 +10,14 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Sleep, sleep},
 };
 
 use super::{connections::Connection, limits};
 
 /// A connection with deadlines.
-pub(super) struct Patient {
-    stream: TcpStream,
+pub(super) struct Patient<S> {
+    stream: S,
     connection: Arc<Connection>,
     /// When the request that has begun must be there, and the number of requests before it.
     request: Option<(Pin<Box<Sleep>>, u64)>,
@@ -26,8 +25,8 @@ pub(super) struct Patient {
     answer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patient {
-    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+impl<S> Patient<S> {
+    pub(super) fn new(stream: S, connection: Arc<Connection>) -> Self {
         Self {
             stream,
             connection,
@@ -61,7 +60,7 @@ fn timer(time: Duration) -> Pin<Box<Sleep>> {
     Box::pin(sleep(time))
 }
 
-impl AsyncRead for Patient {
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -86,7 +85,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -115,7 +114,8 @@ impl AsyncWrite for Patient {
             // Whoever writes flushes once everything is written.
             self.answer = None;
         }
-        polled
+        // What was encrypted is sent here.
+        self.limit_answer(context, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

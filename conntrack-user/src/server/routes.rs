@@ -6,7 +6,7 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::{RawQuery, State},
-    http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header},
     routing::get,
 };
 
@@ -15,6 +15,7 @@ use super::{
     connections::Client,
     limits, readers,
     shared::{Health, Shared},
+    tokens::Credential,
 };
 use crate::output::metrics::format_for;
 
@@ -25,6 +26,9 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const LINES: &str = "application/x-ndjson";
 
+/// Where anybody may ask whether it is alive.
+const HEALTH: &str = "/healthz";
+
 /// The most names of instances in an answer.
 const NAMES: usize = 10;
 
@@ -32,7 +36,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
-        .route("/healthz", get(healthz))
+        .route(HEALTH, get(healthz))
         .route("/readyz", get(readyz))
         .route("/stream", get(stream))
         .fallback(not_found)
@@ -68,6 +72,33 @@ pub(super) fn no_body_expected() -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
+}
+
+/// What a request gets that has no token where one is expected. Whether ctpulse is alive, anybody may know.
+pub(super) fn refusal<B>(request: &Request<B>, shared: &Shared) -> Option<Response<Body>> {
+    let tokens = shared.credentials.tokens.as_ref()?.current();
+    if request.uri().path() == HEALTH {
+        return None;
+    }
+    let error = match tokens.check(request.headers()) {
+        Credential::Valid => return None,
+        Credential::Missing => "",
+        Credential::Invalid => ", error=\"invalid_token\"",
+    };
+    let mut response = text(
+        StatusCode::UNAUTHORIZED,
+        "a token of --token-file is expected: `Authorization: Bearer TOKEN`, or as the password, with any name",
+    );
+    for challenge in [
+        format!("Bearer realm=\"ctpulse\"{error}"),
+        "Basic realm=\"ctpulse: a token as the password\", charset=\"UTF-8\"".to_owned(),
+    ] {
+        if let Ok(challenge) = HeaderValue::try_from(challenge) {
+            let headers = response.headers_mut();
+            headers.append(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
+    Some(response)
 }
 
 async fn not_found() -> Response<Body> {

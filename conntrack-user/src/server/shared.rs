@@ -7,7 +7,7 @@ use std::{
 
 use axum::body::Bytes;
 
-use super::{Besides, ServerSettings, broadcast::Broadcast, connections::Connections};
+use super::{Besides, Credentials, ServerSettings, broadcast::Broadcast, connections::Connections};
 use crate::{
     clock::Clock,
     engine::diagnostics::Diagnostics,
@@ -18,6 +18,7 @@ use crate::{
 /// What the run writes and requests read.
 pub(super) struct Shared {
     settings: ServerSettings,
+    pub(super) credentials: Credentials,
     clock: Arc<dyn Clock + Send + Sync>,
     pub(super) diagnostics: Diagnostics,
     pub(super) connections: Arc<Connections>,
@@ -45,11 +46,13 @@ pub(super) enum Health {
 impl Shared {
     pub(super) fn new(
         settings: ServerSettings,
+        credentials: Credentials,
         clock: Arc<dyn Clock + Send + Sync>,
         diagnostics: Diagnostics,
     ) -> Self {
         Self {
             settings,
+            credentials,
             clock,
             diagnostics,
             connections: Arc::default(),

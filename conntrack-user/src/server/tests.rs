@@ -64,8 +64,16 @@ fn it_is_stuck_when_the_run_does_not_tick() {
     let settings = ServerSettings {
         listen: ([127, 0, 0, 1], 0).into(),
         longest_tick: Duration::from_secs(20),
+        tls: None,
+        token_file: None,
     };
-    let shared = Shared::new(settings, Arc::new(clock.clone()), Diagnostics::new());
+    let credentials = Credentials::default();
+    let shared = Shared::new(
+        settings,
+        credentials,
+        Arc::new(clock.clone()),
+        Diagnostics::new(),
+    );
     let is_alive = |at| {
         clock.0.store(at, Ordering::Relaxed);
         matches!(shared.health(), Health::Alive)

@@ -117,7 +117,10 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "files",
         ],
     ),
-    ("server", &["engine", "model", "output", "clock"]),
+    (
+        "server",
+        &["engine", "model", "output", "clock", "files", "text"],
+    ),
     (
         "cli",
         &[
@@ -190,6 +193,12 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ("hyper", &["server"], "requests are answered in one place"),
     (
         "hyper_util",
+        &["server"],
+        "requests are answered in one place",
+    ),
+    ("rustls", &["server"], "requests are answered in one place"),
+    (
+        "tokio_rustls",
         &["server"],
         "requests are answered in one place",
     ),

@@ -28,6 +28,7 @@ mod same_numbers;
 mod schema;
 mod serve;
 mod serve_hostile;
+mod serve_tls;
 mod serving;
 mod spawned;
 mod starved;

@@ -46,7 +46,8 @@ impl Serving {
         let deadline = Instant::now() + PATIENCE;
         let address = loop {
             let stderr = program.stderr();
-            let rest = stderr.split_once("serving http://");
+            let rest = stderr.split_once("serving http");
+            let rest = rest.and_then(|(_, rest)| rest.split_once("://"));
             if let Some((address, _)) = rest.and_then(|(_, rest)| rest.split_once('/')) {
                 break address.parse()?;
             }
@@ -127,7 +128,7 @@ pub(crate) fn value(text: &str, name: &str) -> Result<Option<f64>> {
 }
 
 impl Answer {
-    fn parse(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let end = end.with_context(|| format!("no answer: {}", String::from_utf8_lossy(bytes)))?;
         let head = std::str::from_utf8(&bytes[..end])?;
