@@ -27,6 +27,7 @@ mod output;
 mod probes;
 mod reading;
 pub mod recording;
+mod remote;
 mod server;
 mod source;
 mod text;

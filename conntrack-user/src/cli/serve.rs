@@ -57,6 +57,9 @@ impl ServeArgs {
                 "--format, --columns, --chart, --numbers and --color are for `ctpulse stream`",
             );
         }
+        if stream.from.is_given() {
+            return Err("--from is for live, stream, record and check: serve on each host itself");
+        }
         if !self.insecure && !self.listen.ip().to_canonical().is_loopback() {
             return Err(
                 "anybody who reaches that address could read everything that is served, and on the way it is not encrypted: \
@@ -72,6 +75,7 @@ impl ServeArgs {
 fn fit_for_serve(arg: clap::Arg) -> clap::Arg {
     match arg.get_id().as_str() {
         "format" | "buckets" | "columns" | "chart" | "numbers" | "color" => arg.hide(true),
+        "from" | "token_file" | "copy" | "sudo" | "remote_path" | "ssh_option" => arg.hide(true),
         "interval" => arg.default_value("500ms"),
         _ => arg,
     }

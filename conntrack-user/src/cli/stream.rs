@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     cli::{
-        AlertArgs,
+        AlertArgs, FromArgs,
         format::{Format, FormatPart},
         heading,
         values::{interval, longest_burst, multiple, positive, probed_function},
@@ -60,6 +60,9 @@ pub struct StreamArgs {
         help_heading = heading::PROBES
     )]
     pub no_fentry: Option<Vec<String>>,
+    /// Options for records of other hosts.
+    #[command(flatten)]
+    pub from: FromArgs,
     /// Network namespaces to watch, each as an instance: self, all, a name of `ip netns`, a process
     /// id, or a path; several separated by commas
     #[arg(
@@ -97,6 +100,9 @@ pub struct StreamArgs {
     /// not
     #[arg(long, conflicts_with = "proc_root", help_heading = heading::MORE)]
     pub latency: bool,
+    /// End as by SIGTERM when standard input ends: for who starts it from elsewhere
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
     /// Load these eBPF programs instead of those embedded: to test that a wrong one is refused
     #[arg(long, value_name = "FILE", hide = true)]
     pub object: Option<PathBuf>,
@@ -116,6 +122,7 @@ impl Default for StreamArgs {
             per_cpu: false,
             probes: ProbesArg::Auto,
             no_fentry: None,
+            from: FromArgs::default(),
             netns: vec![NamespaceChoice::Own],
             source: SourceArg::Auto,
             alerts: AlertArgs::default(),
@@ -125,6 +132,7 @@ impl Default for StreamArgs {
             top: TopArgs::default(),
             lifetimes: false,
             latency: false,
+            until_stdin_ends: false,
             object: None,
             without_function: Vec::new(),
         }

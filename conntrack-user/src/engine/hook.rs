@@ -10,10 +10,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    process::{Child, Command},
+    process::Command,
     sync::{mpsc, oneshot},
     task::JoinSet,
     time::{sleep, timeout},
@@ -22,7 +22,10 @@ use tokio::{
 use super::{event_loop, worker};
 use crate::{
     config::HookLimits,
-    engine::{diagnostics::Diagnostics, error::EngineError, settings::HookSettings},
+    engine::{
+        diagnostics::Diagnostics, error::EngineError, process_group::ProcessGroup,
+        settings::HookSettings,
+    },
     model::record::{Alert, InstanceVerdict, Record},
     text::Text,
 };
@@ -245,7 +248,7 @@ impl Worker {
         let mut line = serde_json::to_vec(&Record::Alert(alert))?;
         line.push(b'\n');
         let mut child = process.spawn()?;
-        let group = Group::of(&child);
+        let group = ProcessGroup::of(&child);
         let mut stdin = child.stdin.take();
         let stdout = tokio::spawn(pass_on(child.stdout.take(), self.log.clone()));
         let stderr = tokio::spawn(pass_on(child.stderr.take(), self.log.clone()));
@@ -307,33 +310,5 @@ async fn pass_on(output: Option<impl AsyncRead + Unpin>, log: HookLog) {
     }
     if dropped {
         log.notify("the command printed more, which is left out");
-    }
-}
-
-/// The process group of a command, killed when this is dropped.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        Self(id.and_then(Pid::from_raw))
-    }
-
-    /// Sends a signal to the group, if it still exists.
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.0 {
-            let _ = kill_process_group(group, signal);
-        }
-    }
-
-    /// Leaves the group alone: its command has ended by itself, and may have started daemons.
-    fn release(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
     }
 }

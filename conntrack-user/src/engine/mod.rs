@@ -17,6 +17,7 @@ pub mod outlet;
 mod pace;
 mod persisting;
 mod probes;
+pub mod process_group;
 mod rings;
 pub mod run;
 mod scanner;

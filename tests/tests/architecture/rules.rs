@@ -88,6 +88,18 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
+    (
+        "model::fleet",
+        &[
+            "clock",
+            "model::alert",
+            "model::kernel",
+            "model::record",
+            "model::verdict",
+            "reading",
+            "text",
+        ],
+    ),
     ("model::monitor", &["model", "reading", "clock", "text"]),
     // The way out.
     ("output", &["model", "keyboard", "text"]),
@@ -107,8 +119,13 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("server", &["engine", "model", "output", "clock"]),
     (
+        "remote",
+        &["engine", "model", "recording", "clock", "files", "text"],
+    ),
+    (
         "cli",
         &[
+            "remote",
             "engine",
             "source",
             "probes",
@@ -117,12 +134,14 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "recording",
             "config",
             "clock",
+            "text",
         ],
     ),
     (
         "commands",
         &[
             "cli",
+            "remote",
             "engine",
             "server",
             "source",
@@ -169,15 +188,19 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "tokio",
-        &["engine", "commands", "server"],
+        &["engine", "commands", "remote", "server"],
         "nothing else waits",
     ),
     ("axum", &["server"], "requests are answered in one place"),
-    ("hyper", &["server"], "requests are answered in one place"),
+    (
+        "hyper",
+        &["remote", "server"],
+        "requests are made and answered in one place each",
+    ),
     (
         "hyper_util",
-        &["server"],
-        "requests are answered in one place",
+        &["remote", "server"],
+        "requests are made and answered in one place each",
     ),
     (
         "sd_notify",
@@ -193,6 +216,11 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
         "std::net::TcpListener",
         &["server"],
         "what listens has limits",
+    ),
+    (
+        "http_body_util",
+        &["remote"],
+        "other hosts are reached in one place",
     ),
     (
         "std::thread::sleep",
@@ -252,6 +280,7 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
             "probes",
             "recording",
             "engine::probes",
+            "remote::file",
             "commands",
         ],
         "the model and the formats do no IO",
@@ -268,8 +297,8 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "tokio::process",
-        &["engine::hook"],
-        "programs are started by the hook alone",
+        &["engine::hook", "engine::process_group", "remote::ssh"],
+        "programs are started by the hook, and ssh for other hosts",
     ),
     (
         "std::io::stdout",
