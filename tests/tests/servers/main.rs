@@ -9,6 +9,7 @@ mod netdata_plugin;
 #[expect(dead_code, reason = "the tests of the command line use more of it")]
 #[path = "../cli/program.rs"]
 mod program;
+mod remote;
 mod server;
 mod sshd;
 #[path = "../cli/tree.rs"]
