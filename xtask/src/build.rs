@@ -169,6 +169,11 @@ fn static_cargo(toolchain: &Toolchain, architecture: Architecture) -> Command {
     let mut cargo = toolchain.cargo();
     cargo.args(["build", "--release", "--target", target]);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", same_paths_anywhere());
+    // For the cryptography, part of which is C. It needs no headers of the target.
+    let compiler = format!("CC_{}", target.replace('-', "_"));
+    if env::var_os(&compiler).is_none() {
+        cargo.env(compiler, architecture.c_compiler());
+    }
     if !architecture.is_host() {
         // The machine's own linker knows its own processor alone; the compiler brings one that knows all, and what to link with.
         let target = target.to_uppercase().replace('-', "_");

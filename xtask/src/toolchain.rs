@@ -68,6 +68,12 @@ impl Toolchain {
         if process::find("cc").is_none() {
             bail!("a C compiler is missing (rustc links with it): apt-get install gcc libc6-dev");
         }
+        let compiler = architecture.c_compiler();
+        if process::find(compiler).is_none() {
+            bail!(
+                "{compiler} is missing (it compiles the cryptography for {architecture}): apt-get install {compiler}"
+            );
+        }
         let mut list = Command::new("rustup");
         list.args(["component", "list", "--installed", "--toolchain", RUST]);
         clean(&mut list);

@@ -23,6 +23,9 @@ pub struct FromArgs {
     /// A file with the token that a server asks for; without it, the variable CTPULSE_TOKEN
     #[arg(long, value_name = "FILE", requires = "from", help_heading = heading::FROM)]
     pub token_file: Option<PathBuf>,
+    /// A file with the certificates (PEM) of the authorities to trust by https; without it, those that the system trusts
+    #[arg(long, value_name = "FILE", requires = "from", help_heading = heading::FROM)]
+    pub ca: Option<PathBuf>,
     /// By ssh: copy this ctpulse to a temporary directory there, for the run
     #[arg(long, requires = "from", conflicts_with = "remote_path", help_heading = heading::FROM)]
     pub copy: bool,
@@ -46,6 +49,7 @@ impl Default for FromArgs {
         Self {
             from: Vec::new(),
             token_file: None,
+            ca: None,
             copy: false,
             sudo: false,
             remote_path: CTPULSE.to_owned(),

@@ -75,7 +75,9 @@ impl ServeArgs {
 fn fit_for_serve(arg: clap::Arg) -> clap::Arg {
     match arg.get_id().as_str() {
         "format" | "buckets" | "columns" | "chart" | "numbers" | "color" => arg.hide(true),
-        "from" | "token_file" | "copy" | "sudo" | "remote_path" | "ssh_option" => arg.hide(true),
+        "from" | "token_file" | "ca" | "copy" | "sudo" | "remote_path" | "ssh_option" => {
+            arg.hide(true)
+        }
         "interval" => arg.default_value("500ms"),
         _ => arg,
     }

@@ -39,7 +39,7 @@ pub(super) fn settings(measured: &StreamArgs) -> Result<RemoteSettings, Failure>
         ssh: from.ssh_settings(measured),
         http: HttpSettings {
             token: token(from.token_file.as_deref())?,
-            authorities: None,
+            authorities: from.ca.clone(),
             buckets: measured.buckets,
         },
     })

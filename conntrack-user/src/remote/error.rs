@@ -20,6 +20,15 @@ pub enum RemoteError {
     /// A file cannot be opened.
     #[error("{}: {}", PlainPath(path), Remedied(source))]
     Open { path: PathBuf, source: io::Error },
+    /// The authorities that certificates of servers are checked by.
+    #[error("{}: {why}", PlainPath(path))]
+    Authorities { path: PathBuf, why: String },
+    #[error(
+        "this system trusts no authorities, so no https:// can be checked: --ca FILE names some"
+    )]
+    NoAuthorities,
+    #[error("TLS: {0}")]
+    Tls(#[from] tokio_rustls::rustls::Error),
     #[error("--from: {0} sources are more than {HOSTS}")]
     TooMany(usize),
     #[error("--from: two sources are called {0}; NAME=SRC names one otherwise")]
@@ -49,6 +58,8 @@ pub(super) enum ConnectionError {
         advice: &'static str,
         is_final: bool,
     },
+    #[error("{0} is no name that a certificate can have")]
+    NoName(String),
     /// ssh, or what it started, has ended.
     #[error("{0}")]
     Ssh(String),

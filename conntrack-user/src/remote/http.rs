@@ -25,7 +25,9 @@ use tokio::{
 use crate::{
     clock::Clock,
     engine::worker,
-    remote::{HttpSettings, address::HttpAddress, error::ConnectionError, feed::LineFeed},
+    remote::{
+        HttpSettings, address::HttpAddress, error::ConnectionError, feed::LineFeed, tls::Tls,
+    },
 };
 
 /// How long finding an address, connecting and the answer may each take.
@@ -41,6 +43,8 @@ const HEADER: usize = 32 << 10;
 pub(super) struct HttpSource {
     pub(super) address: HttpAddress,
     pub(super) settings: HttpSettings,
+    /// For an encrypted connection.
+    pub(super) tls: Option<Tls>,
 }
 
 impl HttpSource {
@@ -61,7 +65,13 @@ impl HttpSource {
         lines: &mut LineFeed<'_, C>,
     ) -> Result<(), ConnectionError> {
         let stream = self.connect().await?;
-        self.read_from(stream, lines).await
+        match &self.tls {
+            Some(tls) => {
+                let stream = in_time("TLS", tls.connect(&self.address.host, stream)).await??;
+                self.read_from(stream, lines).await
+            }
+            None => self.read_from(stream, lines).await,
+        }
     }
 
     async fn read_from<C: Clock>(

@@ -17,6 +17,7 @@ mod settings;
 mod specs;
 mod ssh;
 mod task;
+mod tls;
 
 pub use self::{
     address::Source,

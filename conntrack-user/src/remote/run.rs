@@ -27,6 +27,7 @@ use crate::{
         specs::specs,
         ssh::SshSource,
         task::{Connection, follow},
+        tls::Tls,
     },
     text::Text,
 };
@@ -88,6 +89,7 @@ impl<C: Clock + Clone + Send + Sync + 'static> RemoteRun<C> {
         let (sender, events) = mpsc::channel(WAITING);
         let (ending, is_ending) = watch::channel(false);
         let specs = specs(&settings.sources)?;
+        let tls = tls(&settings)?;
         let mut tasks = JoinSet::new();
         let mut hosts = Vec::new();
         for (host, source) in settings.sources.iter().enumerate() {
@@ -103,6 +105,10 @@ impl<C: Clock + Clone + Send + Sync + 'static> RemoteRun<C> {
             let (task, completion) = match &source.place {
                 SourcePlace::Http(address) => {
                     let http = HttpSource {
+                        tls: match address.tls {
+                            true => tls.clone(),
+                            false => None,
+                        },
                         address: address.clone(),
                         settings: settings.http.clone(),
                     };
@@ -356,6 +362,14 @@ impl<C: Clock + Clone + Send + Sync + 'static> RemoteRun<C> {
             }
         }
     }
+}
+
+/// For the servers by https, if there are any.
+fn tls(settings: &RemoteSettings) -> Result<Option<Tls>, RemoteError> {
+    let mut sources = settings.sources.iter();
+    let any = sources.any(|source| matches!(&source.place, SourcePlace::Http(http) if http.tls));
+    let authorities = settings.http.authorities.as_deref();
+    any.then(|| Tls::trusting(authorities)).transpose()
 }
 
 /// Reads a file in a thread.

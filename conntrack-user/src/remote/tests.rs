@@ -59,11 +59,13 @@ fn all_records_of_a_run_come_back() {
         monotonic: Duration::from_secs(seconds.into()),
         realtime: Timestamp::from_second(seconds.into()).expect("a time"),
     };
-    let of = |stat| Snapshot {
-        stat: Some(stat),
-        count: None,
-        max: Some(100),
-    };
+    fn of(stat: &str) -> Snapshot<'_> {
+        Snapshot {
+            stat: Some(stat),
+            count: None,
+            max: Some(100),
+        }
+    }
     let mut records = Vec::new();
     for (second, entries) in [(10, "01"), (11, "40"), (12, "63")] {
         let stat = format!("entries drop\n000000{entries} 000000{entries}\n");

@@ -218,6 +218,11 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
         "what listens has limits",
     ),
     (
+        "tokio_rustls",
+        &["remote"],
+        "encryption is set up in one place",
+    ),
+    (
         "http_body_util",
         &["remote"],
         "other hosts are reached in one place",
