@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     env,
     io::{BufRead, BufReader, Read},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
@@ -80,19 +80,11 @@ impl Running {
 
     /// Starts it with something else in the place of standard error: that is then not read.
     pub(crate) fn start_with(args: &[&str], stderr: Stdio) -> Result<Self> {
-        Self::spawn(Command::new(path()?).args(args), stderr)
+        Self::start_command(Command::new(path()?).args(args), stderr)
     }
 
-    /// Starts it with programs of a directory before those of the PATH.
-    pub(crate) fn start_with_programs(dir: &Path, args: &[&str]) -> Result<Self> {
-        let paths = env::var_os("PATH").unwrap_or_default();
-        let all = [dir.to_owned()].into_iter().chain(env::split_paths(&paths));
-        let mut command = Command::new(path()?);
-        command.args(args).env("PATH", env::join_paths(all)?);
-        Self::spawn(&mut command, Stdio::piped())
-    }
-
-    fn spawn(command: &mut Command, stderr: Stdio) -> Result<Self> {
+    /// Starts a command that runs it.
+    pub(crate) fn start_command(command: &mut Command, stderr: Stdio) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

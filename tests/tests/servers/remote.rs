@@ -1,8 +1,9 @@
 //! `ctpulse --from ssh://…` with a real sshd: the connection is cut, the ctpulse there is killed, and both come back.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -54,7 +55,12 @@ impl Host {
         let source = format!("web1=ssh://{}", sshd::HOST);
         let root = self.root()?;
         let all = [command, &["--from", &source, "--proc-root", &root], more].concat();
-        Running::start_with_programs(&self.sshd.dir().join("bin"), &all)
+        // The client knows the host.
+        let paths = env::var_os("PATH").unwrap_or_default();
+        let client = [self.sshd.dir().join("bin")].into_iter();
+        let paths = env::join_paths(client.chain(env::split_paths(&paths)))?;
+        let mut program = Command::new(program::path()?);
+        Running::start_command(program.args(all).env("PATH", paths), Stdio::piped())
     }
 
     /// A stream of JSON that is measured by the program under test.

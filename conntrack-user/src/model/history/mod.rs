@@ -136,9 +136,9 @@ impl History {
     /// The host of an instance; `None` of those on this one.
     #[must_use]
     pub fn host_of(&self, instance: &Text) -> Option<&HostStatus> {
-        let listed = self.hello.as_ref()?.instances.iter();
-        let name = listed.filter(|listed| listed.name == *instance);
-        self.hosts.get(name.last()?.host.as_ref()?)
+        let mut listed = self.hello.as_ref()?.instances.iter();
+        let listed = listed.find(|listed| listed.name == *instance)?;
+        self.hosts.get(listed.host.as_ref()?)
     }
 
     /// The hosts, by name; none if everything is on this one.
