@@ -2,6 +2,7 @@
 
 pub mod check;
 mod format;
+mod from;
 pub mod generate;
 mod heading;
 mod netdata;
@@ -32,6 +33,7 @@ use self::{
 };
 pub use self::{
     format::Format,
+    from::{FromArgs, OptionConflict},
     netdata::{IdsArg, NetdataArgs},
     serve::{CompatArg, ServeArgs},
     stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs, TopArgs},
@@ -74,8 +76,19 @@ impl Cli {
     /// # Errors
     ///
     /// A message that says what is wrong, and what to do instead.
-    pub fn check(&self) -> Result<(), &'static str> {
-        match &self.command {
+    pub fn check(&self) -> Result<(), OptionConflict> {
+        let of_others = match &self.command {
+            Some(Command::Stream(args)) => args.from.check(args),
+            Some(Command::Record(args)) => args.stream.from.check(&args.stream),
+            Some(Command::Live(args)) => args.stream.from.check(&args.stream),
+            Some(Command::Check(args)) => args.from.check(&StreamArgs {
+                probes: ProbesArg::Auto,
+                ..args.measured()
+            }),
+            _ => Ok(()),
+        };
+        of_others?;
+        let of_formats = match &self.command {
             Some(Command::Stream(args)) => args.check(),
             Some(Command::Record(args)) if args.show => args.stream.check(),
             Some(Command::Replay(args)) => args.shown().check(),
@@ -85,7 +98,8 @@ impl Cli {
                 Err("--columns, --chart, --numbers and --color are for `ctpulse stream`")
             }
             _ => Ok(()),
-        }
+        };
+        of_formats.map_err(OptionConflict::Format)
     }
 }
 

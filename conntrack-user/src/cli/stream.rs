@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     cli::{
-        AlertArgs,
+        AlertArgs, FromArgs,
         format::{Format, FormatPart},
         heading,
         privileges::PrivilegeArgs,
@@ -63,6 +63,9 @@ pub struct StreamArgs {
         help_heading = heading::PROBES
     )]
     pub no_fentry: Option<Vec<String>>,
+    /// Options for records of other hosts.
+    #[command(flatten)]
+    pub from: FromArgs,
     /// Network namespaces to watch, each as an instance: self, all, a name of `ip netns`, a process
     /// id, or a path; several separated by commas
     #[arg(
@@ -102,6 +105,9 @@ pub struct StreamArgs {
     pub latency: bool,
     #[command(flatten)]
     pub privileges: PrivilegeArgs,
+    /// End as by SIGTERM when standard input ends: for who starts it from elsewhere
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
     /// Load these eBPF programs instead of those embedded: to test that a wrong one is refused
     #[arg(long, value_name = "FILE", hide = true)]
     pub object: Option<PathBuf>,
@@ -121,6 +127,7 @@ impl Default for StreamArgs {
             per_cpu: false,
             probes: ProbesArg::Auto,
             no_fentry: None,
+            from: FromArgs::default(),
             netns: vec![NamespaceChoice::Own],
             source: SourceArg::Auto,
             alerts: AlertArgs::default(),
@@ -131,6 +138,7 @@ impl Default for StreamArgs {
             lifetimes: false,
             latency: false,
             privileges: PrivilegeArgs::default(),
+            until_stdin_ends: false,
             object: None,
             without_function: Vec::new(),
         }

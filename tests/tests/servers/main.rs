@@ -10,6 +10,7 @@ mod netdata_plugin;
 #[expect(dead_code, reason = "the tests of the command line use more of it")]
 #[path = "../cli/program.rs"]
 mod program;
+mod remote;
 mod server;
 #[expect(dead_code, reason = "the tests of the command line use more of it")]
 #[path = "../cli/serving.rs"]
