@@ -10,6 +10,7 @@ mod privileges;
 pub mod recordings;
 mod serve;
 mod stream;
+mod top;
 mod values;
 mod view;
 
@@ -36,7 +37,8 @@ pub use self::{
     from::{FromArgs, OptionConflict},
     netdata::{IdsArg, NetdataArgs},
     serve::{CompatArg, ServeArgs},
-    stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs, TopArgs},
+    stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs},
+    top::TopArgs,
     view::{ThemeArg, ViewArgs},
 };
 use crate::{model::event::filter::Filter, probes::plan::EVENT_RATE};

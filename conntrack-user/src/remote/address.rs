@@ -62,7 +62,9 @@ pub enum AddressError {
     Ssh,
     #[error("expected http://host:port/stream or https://host:port/stream")]
     Http,
-    #[error("a password or token does not belong into an address: CTPULSE_TOKEN or --from-token-file")]
+    #[error(
+        "a password or token does not belong into an address: CTPULSE_TOKEN or --from-token-file"
+    )]
     Password,
     #[error("no such scheme; there are ssh://, http:// and https://")]
     Scheme,

@@ -219,11 +219,15 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
         &["remote", "server"],
         "requests are made and answered in one place each",
     ),
-    ("rustls", &["server"], "requests are answered in one place"),
+    (
+        "rustls",
+        &["remote", "server"],
+        "requests are made and answered in one place each",
+    ),
     (
         "tokio_rustls",
-        &["server"],
-        "requests are answered in one place",
+        &["remote", "server"],
+        "requests are made and answered in one place each",
     ),
     (
         "sd_notify",
@@ -239,11 +243,6 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
         "std::net::TcpListener",
         &["server"],
         "what listens has limits",
-    ),
-    (
-        "tokio_rustls",
-        &["remote"],
-        "encryption is set up in one place",
     ),
     (
         "http_body_util",
