@@ -68,11 +68,6 @@ impl Architecture {
         }
     }
 
-    /// A C compiler for it: the machine's own, or clang, which compiles for all processors.
-    pub(crate) fn c_compiler(self) -> &'static str {
-        if self.is_host() { "cc" } else { "clang" }
-    }
-
     /// The directory in packages where libraries are.
     pub(crate) fn multiarch(self) -> &'static str {
         match self {
