@@ -14,11 +14,17 @@ tell() {
     if [ -z "$root" ] && [ -d /run/systemd/system ]; then systemctl "$@"; fi
 }
 
+# man1 of ctpulse.1.gz
+section() {
+    page=${1%.gz}
+    echo "man${page##*.}"
+}
+
 uninstall() {
     tell disable --now ctpulse.service || :
     rm -f "$root$prefix/bin/ctpulse" "$units/ctpulse.service" "$root/etc/sysusers.d/ctpulse.conf"
     for page in "$from"/man/*; do
-        rm -f "$root$prefix/share/man/man${page##*.}/${page##*/}"
+        rm -f "$root$prefix/share/man/$(section "$page")/${page##*/}"
     done
     rm -f "$root$prefix/share/bash-completion/completions/ctpulse" \
         "$root$prefix/share/zsh/site-functions/_ctpulse" \
@@ -30,7 +36,7 @@ uninstall() {
 install_new() {
     install -D -m 755 "$from/ctpulse" "$root$prefix/bin/ctpulse"
     for page in "$from"/man/*; do
-        install -D -m 644 "$page" "$root$prefix/share/man/man${page##*.}/${page##*/}"
+        install -D -m 644 "$page" "$root$prefix/share/man/$(section "$page")/${page##*/}"
     done
     install -D -m 644 "$from/completions/ctpulse.bash" "$root$prefix/share/bash-completion/completions/ctpulse"
     install -D -m 644 "$from/completions/_ctpulse" "$root$prefix/share/zsh/site-functions/_ctpulse"

@@ -2,6 +2,7 @@
 
 pub mod check;
 mod format;
+mod from;
 pub mod generate;
 mod heading;
 mod netdata;
@@ -9,6 +10,7 @@ mod privileges;
 pub mod recordings;
 mod serve;
 mod stream;
+mod top;
 mod values;
 mod view;
 
@@ -32,9 +34,11 @@ use self::{
 };
 pub use self::{
     format::Format,
+    from::{FromArgs, OptionConflict},
     netdata::{IdsArg, NetdataArgs},
     serve::{CompatArg, ServeArgs},
-    stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs, TopArgs},
+    stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs},
+    top::TopArgs,
     view::{ThemeArg, ViewArgs},
 };
 use crate::{model::event::filter::Filter, probes::plan::EVENT_RATE};
@@ -74,8 +78,19 @@ impl Cli {
     /// # Errors
     ///
     /// A message that says what is wrong, and what to do instead.
-    pub fn check(&self) -> Result<(), &'static str> {
-        match &self.command {
+    pub fn check(&self) -> Result<(), OptionConflict> {
+        let of_others = match &self.command {
+            Some(Command::Stream(args)) => args.from.check(args),
+            Some(Command::Record(args)) => args.stream.from.check(&args.stream),
+            Some(Command::Live(args)) => args.stream.from.check(&args.stream),
+            Some(Command::Check(args)) => args.from.check(&StreamArgs {
+                probes: ProbesArg::Auto,
+                ..args.measured()
+            }),
+            _ => Ok(()),
+        };
+        of_others?;
+        let of_formats = match &self.command {
             Some(Command::Stream(args)) => args.check(),
             Some(Command::Record(args)) if args.show => args.stream.check(),
             Some(Command::Replay(args)) => args.shown().check(),
@@ -85,7 +100,8 @@ impl Cli {
                 Err("--columns, --chart, --numbers and --color are for `ctpulse stream`")
             }
             _ => Ok(()),
-        }
+        };
+        of_formats.map_err(OptionConflict::Format)
     }
 }
 
@@ -212,6 +228,8 @@ pub enum Command {
     OnAlertHelper,
     /// Print files for other programs that are made from the program itself, such as their alerts
     #[command(after_help = "Examples:\n  \
+        ctpulse generate prometheus-rules > /etc/prometheus/ctpulse-rules.yml\n  \
+        ctpulse generate grafana-dashboard > ctpulse-dashboard.json\n  \
         ctpulse generate netdata-health > /etc/netdata/health.d/ctpulse.conf")]
     Generate(GenerateArgs),
 }

@@ -28,6 +28,7 @@ mod privileges;
 mod probes;
 mod reading;
 pub mod recording;
+mod remote;
 mod server;
 mod source;
 mod text;

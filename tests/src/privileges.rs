@@ -80,6 +80,20 @@ impl Thread {
         Ok(())
     }
 
+    /// Requires that it holds nothing, and that no program that it starts does.
+    pub fn can_gain_nothing(&self) -> Result<()> {
+        self.holds_nothing()?;
+        let handed_on = self.inheritable | self.ambient;
+        ensure!(handed_on == 0 && self.no_new_privileges, "{self:x?}");
+        Ok(())
+    }
+
+    /// Whether its system calls are filtered.
+    #[must_use]
+    pub fn is_filtered(&self) -> bool {
+        self.filtered
+    }
+
     /// Whether it has given anything up for good.
     #[must_use]
     pub fn is_restricted(&self) -> bool {

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::apt::{self, Needed};
 use crate::architecture::Architecture;
 use crate::paths;
 use crate::process::{self, say};
@@ -41,6 +42,11 @@ const CARGO_SBOM: Tool = Tool {
     version: "0.10.0",
 };
 
+const CLANG: Needed = Needed {
+    program: "clang",
+    package: "clang",
+};
+
 /// Components, as `rustup component list` shows them.
 const COMPONENTS: [&str; 3] = ["rust-src", "clippy", "rustfmt"];
 
@@ -58,7 +64,7 @@ impl Toolchain {
     /// Makes sure that the pinned toolchain is installed, with rust-src, clippy and rustfmt, and the musl target of a processor.
     ///
     /// # Errors
-    /// When rustup, a C compiler, or clang for another processor is missing, or the toolchain cannot be installed.
+    /// When rustup or a C compiler is missing, or clang for another processor or the toolchain cannot be installed.
     pub(crate) fn ensure(architecture: Architecture) -> Result<Self> {
         if process::find("rustup").is_none() {
             bail!(
@@ -68,10 +74,9 @@ impl Toolchain {
         if process::find("cc").is_none() {
             bail!("a C compiler is missing (rustc links with it): apt-get install gcc libc6-dev");
         }
-        if !architecture.is_host() && process::find("clang").is_none() {
-            bail!(
-                "clang is missing (it compiles what a crate has in C for another processor): apt-get install clang"
-            );
+        if !architecture.is_host() {
+            // It compiles what a crate has in C for another processor.
+            apt::ensure(&[CLANG])?;
         }
         let mut list = Command::new("rustup");
         list.args(["component", "list", "--installed", "--toolchain", RUST]);

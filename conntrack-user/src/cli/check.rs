@@ -5,11 +5,12 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::SourceArg;
+use super::{FromArgs, ProbesArg, SourceArg, StreamArgs};
 use crate::{
     cli::values::{ValueError, positive},
     clock::parse_duration,
     model::alert::check::{CheckLimits, CheckRules, CheckThresholds},
+    remote::Source,
 };
 
 const FULL: &str = "Thresholds: how full";
@@ -74,7 +75,7 @@ pub struct CheckArgs {
     #[arg(long)]
     pub require_tracking: bool,
     /// OK if nf_conntrack is not loaded: for hosts of which some have no firewall
-    #[arg(long)]
+    #[arg(long, conflicts_with = "from")]
     pub not_loaded_ok: bool,
     /// The network namespace to check: self, a name of `ip netns`, a process id, or a path
     #[arg(
@@ -85,6 +86,9 @@ pub struct CheckArgs {
         help_heading = WHERE
     )]
     pub netns: NamespaceChoice,
+    /// Options for other hosts.
+    #[command(flatten)]
+    pub from: FromArgs,
     /// Read a directory laid out like /proc: copies of its files, or a process's directory in procfs
     #[arg(long, value_name = "DIR", conflicts_with = "netns", help_heading = WHERE)]
     pub proc_root: Option<PathBuf>,
@@ -119,6 +123,22 @@ impl CheckArgs {
                 ],
             },
             requires_tracking: self.require_tracking,
+        }
+    }
+
+    /// The options of a stream whose samples are judged: of other hosts.
+    #[must_use]
+    pub fn measured(&self) -> StreamArgs {
+        StreamArgs {
+            netns: vec![self.netns.clone()],
+            proc_root: self.proc_root.clone(),
+            source: self.source,
+            probes: match self.from.from.iter().any(Source::is_started) {
+                true => ProbesArg::Off,
+                false => ProbesArg::Auto,
+            },
+            from: self.from.clone(),
+            ..StreamArgs::default()
         }
     }
 

@@ -36,6 +36,12 @@ pub enum Generated {
     /// The manual's table of Netdata's charts, as Markdown
     #[command(hide = true)]
     NetdataCharts,
+    /// Recording and alerting rules for Prometheus, over the metrics of `ctpulse serve`
+    PrometheusRules,
+    /// A dashboard for Grafana, over the same metrics
+    GrafanaDashboard,
+    /// A template for Zabbix 6.0 or later, which reads the same metrics
+    ZabbixTemplate,
     /// Netdata's alert on the number of entries, as a file of its health engine
     NetdataHealth {
         /// Ids of the charts that it is about, as of `ctpulse netdata`

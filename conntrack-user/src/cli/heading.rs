@@ -1,6 +1,7 @@
 //! The headings under which `--help` has options that several commands share.
 
 pub(super) const SERVING: &str = "Serving";
+pub(super) const FROM: &str = "Other hosts";
 pub(super) const SOURCES: &str = "Where counters come from";
 pub(super) const PROBES: &str = "Probes";
 pub(super) const MORE: &str = "What is reported besides";

@@ -32,6 +32,15 @@ pub struct RecordArgs {
 }
 
 impl RecordArgs {
+    /// The options of the stream that is recorded.
+    #[must_use]
+    pub fn measured(&self) -> StreamArgs {
+        StreamArgs {
+            buckets: true,
+            ..self.stream.clone()
+        }
+    }
+
     /// The settings of the run, with every bucket recorded.
     #[must_use]
     pub fn settings(&self, config: Config) -> RunSettings {

@@ -87,6 +87,9 @@ impl ServeArgs {
                 "--format, --columns, --chart, --numbers and --color are for `ctpulse stream`",
             );
         }
+        if stream.from.is_given() {
+            return Err("--from is for live, stream, record and check: serve on each host itself");
+        }
         if self.tls().is_some() || self.insecure {
             return Ok(());
         }
@@ -106,6 +109,9 @@ impl ServeArgs {
 fn fit_for_serve(arg: clap::Arg) -> clap::Arg {
     match arg.get_id().as_str() {
         "format" | "buckets" | "columns" | "chart" | "numbers" | "color" => arg.hide(true),
+        "from" | "from_token_file" | "ca" | "copy" | "sudo" | "remote_path" | "ssh_option" => {
+            arg.hide(true)
+        }
         "interval" => arg.default_value("500ms"),
         "privileges" => arg.default_value("drop"),
         _ => arg,

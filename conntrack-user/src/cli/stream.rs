@@ -1,30 +1,26 @@
 //! Options of `stream`, which `live` and `record` share.
 
-use crate::{
-    config::Config,
-    engine::settings::{
-        HookSettings, NamespaceChoice, PrivilegeSettings, ProbeSettings, RunSettings, Target,
-    },
-    model::top::talkers::TopSettings,
-    probes::plan::{ProbeGroup, ProbeRequest},
-    source::kernel::KernelSource,
-};
-use conntrack_ebpf::heavy_hitters::Prefixes;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
 use crate::{
     cli::{
-        AlertArgs,
+        AlertArgs, FromArgs,
         format::{Format, FormatPart},
         heading,
         privileges::PrivilegeArgs,
+        top::TopArgs,
         values::{interval, longest_burst, multiple, positive, probed_function},
         view::{ThemeArg, ViewArgs},
     },
+    config::Config,
+    engine::settings::{
+        HookSettings, NamespaceChoice, PrivilegeSettings, ProbeSettings, RunSettings, Target,
+    },
     model::burst::BurstSettings,
-    probes::plan::EVENT_RATE,
+    probes::plan::{EVENT_RATE, ProbeGroup, ProbeRequest},
+    source::kernel::KernelSource,
 };
 
 /// Options of `stream`.
@@ -63,6 +59,9 @@ pub struct StreamArgs {
         help_heading = heading::PROBES
     )]
     pub no_fentry: Option<Vec<String>>,
+    /// Options for records of other hosts.
+    #[command(flatten)]
+    pub from: FromArgs,
     /// Network namespaces to watch, each as an instance: self, all, a name of `ip netns`, a process
     /// id, or a path; several separated by commas
     #[arg(
@@ -102,6 +101,9 @@ pub struct StreamArgs {
     pub latency: bool,
     #[command(flatten)]
     pub privileges: PrivilegeArgs,
+    /// End as by SIGTERM when standard input ends: for who starts it from elsewhere
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
     /// Load these eBPF programs instead of those embedded: to test that a wrong one is refused
     #[arg(long, value_name = "FILE", hide = true)]
     pub object: Option<PathBuf>,
@@ -121,6 +123,7 @@ impl Default for StreamArgs {
             per_cpu: false,
             probes: ProbesArg::Auto,
             no_fentry: None,
+            from: FromArgs::default(),
             netns: vec![NamespaceChoice::Own],
             source: SourceArg::Auto,
             alerts: AlertArgs::default(),
@@ -131,6 +134,7 @@ impl Default for StreamArgs {
             lifetimes: false,
             latency: false,
             privileges: PrivilegeArgs::default(),
+            until_stdin_ends: false,
             object: None,
             without_function: Vec::new(),
         }
@@ -310,54 +314,6 @@ fn hide_for_live(arg: clap::Arg) -> clap::Arg {
     ]
     .contains(&arg.get_id().as_str());
     if hide { arg.hide(true) } else { arg }
-}
-
-/// Options for top talkers.
-#[derive(Args, Clone, Debug, PartialEq, Eq)]
-pub struct TopArgs {
-    /// Report top talkers: the top N sources, destinations and ports by new flows, drops, evictions and
-    /// entries held [default N: 10]
-    #[arg(
-        long = "top",
-        value_name = "N",
-        num_args = 0..=1,
-        default_missing_value = "10",
-        value_parser = clap::value_parser!(u16).range(1..=100),
-        help_heading = heading::TOP
-    )]
-    pub top: Option<u16>,
-    /// Prefix length by which --top groups IPv4 addresses
-    #[arg(long, value_name = "BITS", default_value_t = 32, requires = "top",
-        value_parser = clap::value_parser!(u8).range(0..=32), help_heading = heading::TOP)]
-    pub top_prefix: u8,
-    /// Prefix length by which --top groups IPv6 addresses
-    #[arg(long, value_name = "BITS", default_value_t = 64, requires = "top",
-        value_parser = clap::value_parser!(u8).range(0..=128), help_heading = heading::TOP)]
-    pub top_prefix6: u8,
-}
-
-impl TopArgs {
-    /// The settings of top talkers; `None` when they are not asked for.
-    #[must_use]
-    pub fn settings(&self) -> Option<TopSettings> {
-        self.top.map(|rows| TopSettings {
-            rows: rows.into(),
-            prefixes: Prefixes {
-                ipv4: self.top_prefix.into(),
-                ipv6: self.top_prefix6.into(),
-            },
-        })
-    }
-}
-
-impl Default for TopArgs {
-    fn default() -> Self {
-        Self {
-            top: None,
-            top_prefix: 32,
-            top_prefix6: 64,
-        }
-    }
 }
 
 /// Groups of probes.

@@ -21,11 +21,14 @@ use crate::{
         worker::{self, Holds},
     },
     model::{
-        alert::check::{CheckReading, CheckThresholds, JUDGED_COUNTERS, NoVerdict, Status, judge},
+        alert::check::{
+            CheckReading, CheckRules, CheckThresholds, JUDGED_COUNTERS, NoVerdict, Status, judge,
+        },
         rates::delta::delta,
     },
     output::check::{line, status_line, unknown},
     reading::kernel::KernelReading,
+    remote::RemoteError,
     source::{
         foreign_proc::{self, ForeignProc, ProcKind},
         hooks,
@@ -49,7 +52,7 @@ pub(super) fn report_usage_error(error: &clap::Error) -> ExitCode {
 
 /// Why a check is UNKNOWN.
 #[derive(Debug, Error)]
-enum CheckError {
+pub(super) enum CheckError {
     #[error("--warn{subject} {warn} is above --crit{subject} {crit}: CRITICAL would come first")]
     Limits {
         /// What the options are called after `--warn` and `--crit`.
@@ -73,6 +76,12 @@ enum CheckError {
     },
     #[error(transparent)]
     Thread(#[from] EngineError),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    #[error("{0}")]
+    Token(String),
+    #[error("interrupted before there was an answer")]
+    Interrupted,
     #[error("no answer within {}", format_duration(*.0))]
     Timeout(Duration),
     #[error("the check ended without a result")]
@@ -94,17 +103,22 @@ fn details(errors: &[SourceError]) -> String {
 }
 
 /// What a check prints.
-struct CheckAnswer {
-    status: Status,
-    line: String,
+pub(super) struct CheckAnswer {
+    pub(super) status: Status,
+    pub(super) line: String,
     /// How it was measured.
-    details: Vec<String>,
+    pub(super) details: Vec<String>,
 }
 
 /// Takes the readings, prints the line, and returns the exit status.
 #[must_use]
 pub(super) fn run(args: &CheckArgs, verbose: bool, clock: impl Clock + Send + 'static) -> ExitCode {
-    let answer = in_time(args.clone(), clock).unwrap_or_else(|reason| CheckAnswer {
+    print(in_time(args.clone(), clock), verbose)
+}
+
+/// Prints the answer, or why there is none; returns the exit status.
+pub(super) fn print(answer: Result<CheckAnswer, CheckError>, verbose: bool) -> ExitCode {
+    let answer = answer.unwrap_or_else(|reason| CheckAnswer {
         status: Status::Unknown,
         line: unknown(&reason.to_string()),
         details: Vec::new(),
@@ -137,20 +151,7 @@ fn in_time(args: CheckArgs, clock: impl Clock + Send + 'static) -> Result<CheckA
 }
 
 fn evaluate(args: &CheckArgs, clock: &impl Clock) -> Result<CheckAnswer, CheckError> {
-    let rules = args.rules();
-    let limits = &rules.limits;
-    in_order("", limits.utilization)?;
-    in_order("-entries", limits.entries)?;
-    in_order("-expect", limits.expectations)?;
-    for (thresholds, subject) in
-        limits
-            .rates
-            .into_iter()
-            .zip(["-drop", "-early-drop", "-insert-failed"])
-    {
-        in_order(subject, thresholds)?;
-    }
-
+    let rules = rules(args)?;
     let mut place = CheckedPlace::of(args)?;
     let measured = place.measure(args.measured_for(), clock)?;
     if measured.reading.readings.iter().all(is_nothing) && place.lacks_conntrack(&measured.errors) {
@@ -179,6 +180,24 @@ fn evaluate(args: &CheckArgs, clock: &impl Clock) -> Result<CheckAnswer, CheckEr
         line: line(&verdict, &errors),
         details: measured.details,
     })
+}
+
+/// The thresholds, if they make sense.
+pub(super) fn rules(args: &CheckArgs) -> Result<CheckRules, CheckError> {
+    let rules = args.rules();
+    let limits = &rules.limits;
+    in_order("", limits.utilization)?;
+    in_order("-entries", limits.entries)?;
+    in_order("-expect", limits.expectations)?;
+    for (thresholds, subject) in
+        limits
+            .rates
+            .into_iter()
+            .zip(["-drop", "-early-drop", "-insert-failed"])
+    {
+        in_order(subject, thresholds)?;
+    }
+    Ok(rules)
 }
 
 fn in_order(subject: &'static str, thresholds: CheckThresholds) -> Result<(), CheckError> {

@@ -110,6 +110,7 @@ impl Sink for Selected {
             | Record::Crosscheck(_)
             | Record::Alert(_)
             | Record::Burst(_)
+            | Record::Host(_)
             | Record::Verdict(_) => false,
         };
         if selected {

@@ -13,6 +13,7 @@ use crate::{
     engine::{drive::DriveError, error::EngineError},
     files::Remedied,
     recording::{RecordingError, file::OpenError, writer::RecordError},
+    remote::RemoteError,
     server::ServerError,
     text::{PlainPath, Text},
 };
@@ -69,6 +70,12 @@ pub(super) enum Failure {
         /// Whether only a part of the recording was requested.
         part: bool,
     },
+    /// The records of other hosts cannot be read.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The secret for a server cannot be used.
+    #[error("{origin}: no token; expected a line of letters, digits and signs")]
+    NoToken { origin: String },
     /// Records could not be written to a recording.
     #[error("{}: {source}; {kept}", PlainPath(file))]
     NotKept {
@@ -80,7 +87,7 @@ pub(super) enum Failure {
     /// The run that was being recorded failed.
     #[error("{source}; {}: {kept}", PlainPath(file))]
     Stopped {
-        source: Box<DriveError>,
+        source: Box<Failure>,
         file: PathBuf,
         /// What the recording contains.
         kept: String,

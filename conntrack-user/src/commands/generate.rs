@@ -26,7 +26,7 @@ use crate::{
     commands::Failure,
     model::verdict::Completion,
     output::{
-        counters,
+        counters, fleet,
         live::{
             App, Input, Theme, picture,
             theme::{Glyphs, Palette},
@@ -47,6 +47,9 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), Failure> {
         Generated::Metrics => metrics::table(),
         Generated::CountersSchema => counters::schema(),
         Generated::NetdataCharts => netdata::table(),
+        Generated::PrometheusRules => fleet::rules(),
+        Generated::GrafanaDashboard => fleet::dashboard(),
+        Generated::ZabbixTemplate => fleet::zabbix(),
         Generated::NetdataHealth { ids } => netdata::health((*ids).into()),
         Generated::Picture(args) => draw(args)?,
     };

@@ -37,8 +37,8 @@ use crate::{
 
 /// The source of a live view: a run, or a recording.
 pub(super) trait Feed {
-    /// Time until there is something to read; `None`: nothing before a key is pressed.
-    fn wait(&self) -> Option<Duration>;
+    /// Waits until there is something to read; for ever, if there is nothing before a key is pressed.
+    async fn ready(&mut self);
 
     /// Whether there is nothing more to read, so that the view ends.
     fn is_over(&self) -> bool {
@@ -72,11 +72,9 @@ struct Kernel {
 }
 
 impl Feed for Kernel {
-    fn wait(&self) -> Option<Duration> {
+    async fn ready(&mut self) {
         if self.start.is_empty() {
-            self.run.wait()
-        } else {
-            Some(Duration::ZERO)
+            sleep_for(self.run.wait()).await;
         }
     }
 
@@ -106,6 +104,14 @@ impl Feed for Kernel {
             "{:?} was pressed, as --panic-on-key asks",
             key.code
         );
+    }
+}
+
+/// Sleeps; without a time, for ever.
+pub(super) async fn sleep_for(time: Option<Duration>) {
+    match time {
+        Some(time) => sleep(time).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -161,10 +167,10 @@ pub(super) fn run(args: &LiveArgs, diagnostics: &Diagnostics) -> Result<(), Fail
 }
 
 /// The timeout of the summary.
-const LAST_WRITE: Duration = Duration::from_secs(5);
+pub(super) const LAST_WRITE: Duration = Duration::from_secs(5);
 
 /// Writes the summary and the top talkers of the run, which stay on the terminal after the view has ended.
-fn summarise(last: &[Record], text: &mut dyn Sink) -> io::Result<()> {
+pub(super) fn summarise(last: &[Record], text: &mut dyn Sink) -> io::Result<()> {
     for record in last {
         match record {
             Record::Summary(_) => text.write(record)?,
@@ -218,7 +224,6 @@ async fn watch(
             dirty = !screen.draw(app).map_err(on_terminal)?;
             frame = now() + app.frame();
         }
-        let wait = feed.wait();
         tokio::select! {
             () = shutdown.requested() => return Ok(()),
             ready = keyboard.readable() => {
@@ -237,7 +242,7 @@ async fn watch(
                 app.update(Input::Resized);
                 frame = now();
             }
-            () = sleep(wait.unwrap_or_default()), if wait.is_some() => {
+            () = feed.ready() => {
                 let inputs = feed.read()?;
                 keeper.keep(&inputs);
                 app.update_all(inputs);

@@ -1,14 +1,17 @@
 //! The commands, one file each: they pass settings to the engine and its records to a sink. None knows how counting works.
 
 mod check;
+mod check_from;
 mod config;
 mod doctor;
 mod events;
 mod failure;
+mod from;
 mod generate;
 mod input;
 mod keeper;
 mod live;
+mod live_from;
 mod look;
 mod netdata;
 mod record;
@@ -55,6 +58,9 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         None if screen::is_interactive() => live::run(&LiveArgs::default(), &diagnostics),
         None => stream::run(&StreamArgs::default(), &diagnostics),
+        Some(Command::Live(args)) if args.stream.from.is_given() => {
+            live_from::run(&args, &diagnostics)
+        }
         Some(Command::Live(args)) => live::run(&args, &diagnostics),
         Some(Command::Stream(args)) => stream::run(&args, &diagnostics),
         Some(Command::Netdata(args)) => netdata::run(&args, &diagnostics),
@@ -66,6 +72,9 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(args)) => serve::run(&args, &diagnostics),
         Some(Command::Completions(args)) => generate::completions(&args),
         Some(Command::Generate(args)) => generate::run(&args),
+        Some(Command::Check(args)) if args.from.is_given() => {
+            return check_from::run(&args, &diagnostics);
+        }
         Some(Command::Check(args)) => return check::run(&args, cli.verbose > 0, SystemClock),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Config(args)) => config::run(&args),

@@ -13,11 +13,12 @@ use crate::{
     clock::{Clock, SystemClock},
     commands::{
         Failure, configuration,
+        from::{self, Followed},
         stream::{self, ProbesOff},
     },
     engine::{
         diagnostics::Diagnostics,
-        drive::{DriveError, to_end, until_signalled, written},
+        drive::{to_end, until_signalled, written},
         outlet::Outlet,
         run::Run,
         worker,
@@ -50,10 +51,14 @@ const PROGRESS: Duration = Duration::from_secs(1);
 pub(super) fn run(args: &RecordArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     let config = configuration(args.stream.alerts.config.as_deref())?;
     let settings = args.settings(config);
+    let others = match args.stream.from.is_given() {
+        true => Some(from::settings(&args.measured())?),
+        false => None,
+    };
     // Before signals are received: a file that does not open is given up by any of them.
     let file = open(args)?;
     let is_shown = args.show && args.stream.format.reports_probes();
-    let probes_off = ProbesOff::new(!is_shown && settings.wants_probes());
+    let probes_off = ProbesOff::new(!is_shown && others.is_none() && settings.wants_probes());
     until_signalled(
         SystemClock,
         diagnostics,
@@ -75,12 +80,19 @@ pub(super) fn run(args: &RecordArgs, diagnostics: &Diagnostics) -> Result<(), Fa
             };
             shutdown.waits_for("the recording to be written");
             let mut ending = shutdown.clone();
-            let recorded = match Run::start(settings, SystemClock, diagnostics.clone()) {
-                Ok((run, start)) => {
-                    let deliver = |records: Vec<Record>| recording.take(&records);
-                    to_end(run, start, None, shutdown, deliver).await
-                }
-                Err(error) => Err(error.into()),
+            let deliver = |records: Vec<Record>| recording.take(&records);
+            let recorded = match others {
+                Some(others) => match Followed::start(others, settings.hook, diagnostics) {
+                    Ok(followed) => from::to_end(followed, None, shutdown, deliver).await,
+                    Err(failure) => Err(failure),
+                },
+                None => match Run::start(settings, SystemClock, diagnostics.clone()) {
+                    Ok((run, start)) => {
+                        let ended = to_end(run, start, None, shutdown, deliver).await;
+                        ended.map_err(Failure::from)
+                    }
+                    Err(error) => Err(error.into()),
+                },
             };
             let patience = match ending.is_requested() {
                 true => PATIENCE_INTERRUPTED,
@@ -173,7 +185,7 @@ impl<C: Clock + Clone + Send + 'static> RecordSink<C> {
     fn finish(
         self,
         file: &Path,
-        recorded: Result<(), DriveError>,
+        recorded: Result<(), Failure>,
         patience: Duration,
     ) -> Result<(), Failure> {
         self.progress.end();

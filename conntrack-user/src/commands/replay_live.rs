@@ -7,7 +7,7 @@ use crate::{
     clock::{Clock, SystemClock},
     commands::{
         Failure, configuration,
-        live::{Feed, show},
+        live::{Feed, show, sleep_for},
         look::Look,
         replay::{Opened, RecordedRecord},
         screen::{Screen, is_interactive, restore},
@@ -105,12 +105,12 @@ impl Playing {
 }
 
 impl Feed for Playing {
-    fn wait(&self) -> Option<Duration> {
-        if self.ended || (self.paused && self.steps == 0) {
-            return None;
-        }
-        let due = self.next.as_ref().map(|(_, due)| *due);
-        Some(due.map_or(Duration::ZERO, |due| due.saturating_sub(self.now())))
+    async fn ready(&mut self) {
+        let wait = (!self.ended && (!self.paused || self.steps > 0)).then(|| {
+            let due = self.next.as_ref().map(|(_, due)| *due);
+            due.map_or(Duration::ZERO, |due| due.saturating_sub(self.now()))
+        });
+        sleep_for(wait).await;
     }
 
     fn read(&mut self) -> Result<Vec<Input>, Failure> {

@@ -2,15 +2,22 @@
 
 use std::io::{self, Write};
 
+use rustix::process::{Signal, getpid, kill_process};
+
 use crate::{
     cli::{Format, StreamArgs},
     clock::SystemClock,
-    commands::{Failure, configuration},
+    commands::{
+        Failure, configuration,
+        from::{self, Followed},
+    },
+    config::Config,
     engine::{
         diagnostics::Diagnostics,
         drive::{to_end, until_signalled},
         outlet::Outlet,
         run::Run,
+        worker,
     },
     model::record::{Hello, Record},
     output::{Sink, csv::Csv, json::Json, terminal, text::TextSink},
@@ -20,6 +27,9 @@ use crate::{
 /// Streams until the duration is over or a signal comes, then writes the summary.
 pub(super) fn run(args: &StreamArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     let config = configuration(args.alerts.config.as_deref())?;
+    if args.from.is_given() {
+        return from_others(args, config, diagnostics);
+    }
     let settings = args.settings(config);
     let mut probes_off = ProbesOff::new(!args.format.reports_probes() && settings.wants_probes());
     until_signalled(
@@ -27,6 +37,9 @@ pub(super) fn run(args: &StreamArgs, diagnostics: &Diagnostics) -> Result<(), Fa
         diagnostics,
         || {},
         async |shutdown| {
+            if args.until_stdin_ends {
+                end_with_stdin()?;
+            }
             let outlet = Outlet::stdout()?;
             let mut sink = sink(args, outlet.clone());
             let (run, start) = Run::start(settings, SystemClock, diagnostics.clone())?;
@@ -36,6 +49,41 @@ pub(super) fn run(args: &StreamArgs, diagnostics: &Diagnostics) -> Result<(), Fa
             })
             .await?;
             Ok(())
+        },
+    )?
+}
+
+/// Ends the run as a signal does when standard input ends.
+fn end_with_stdin() -> Result<(), Failure> {
+    worker::start("stdin", "waits for the end of standard input", || {
+        // Nobody writes to it. What cannot be read has ended, too.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        // It cannot fail: the signal is ours.
+        let _ = kill_process(getpid(), Signal::TERM);
+    })?;
+    Ok(())
+}
+
+/// The same with the records of other hosts.
+fn from_others(
+    args: &StreamArgs,
+    config: Config,
+    diagnostics: &Diagnostics,
+) -> Result<(), Failure> {
+    let settings = from::settings(args)?;
+    let hook = args.settings(config).hook;
+    until_signalled(
+        SystemClock,
+        diagnostics,
+        || {},
+        async |shutdown| {
+            let outlet = Outlet::stdout()?;
+            let mut sink = sink(args, outlet.clone());
+            let followed = Followed::start(settings, hook, diagnostics)?;
+            from::to_end(followed, Some(&outlet), shutdown, |records| {
+                write(&mut *sink, &records)
+            })
+            .await
         },
     )?
 }

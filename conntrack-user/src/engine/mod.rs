@@ -19,6 +19,7 @@ mod pace;
 mod persisting;
 mod privileges;
 mod probes;
+pub mod process_group;
 mod rings;
 pub mod run;
 mod scanner;

@@ -94,6 +94,18 @@ pub struct ProbeSettings {
     pub event_rate: u32,
 }
 
+impl NamespaceChoice {
+    /// As it is chosen.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Own => "self",
+            Self::All => "all",
+            Self::Named(name) => name,
+        }
+    }
+}
+
 impl RunSettings {
     /// Whether any probes were requested.
     #[must_use]

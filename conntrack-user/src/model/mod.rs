@@ -5,6 +5,7 @@ pub mod burst;
 pub mod durations;
 pub mod event;
 pub mod exposition;
+pub mod fleet;
 pub mod forecast;
 pub mod history;
 pub mod kernel;

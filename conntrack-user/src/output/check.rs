@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::{
     model::alert::check::{CheckThresholds, Finding, JudgedCounter, Status, TableVerdict},
     output::format::number::{decimal, percent_in_text},
-    text::Plain,
+    text::{Plain, Text},
 };
 
 /// The line of a verdict. `errors` say why what could not be read could not.
@@ -17,6 +17,91 @@ pub fn line(verdict: &TableVerdict, errors: &[String]) -> String {
         one_line(&text(verdict, errors)),
         performance(verdict)
     )
+}
+
+/// An instance on another host, and its verdict or why there is none.
+pub struct JudgedInstance {
+    pub name: Text,
+    pub verdict: Result<TableVerdict, NotJudged>,
+}
+
+/// Why an instance or a host is not judged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotJudged(pub Text);
+
+impl JudgedInstance {
+    fn status(&self) -> Status {
+        self.verdict
+            .as_ref()
+            .map_or(Status::Unknown, |verdict| verdict.status)
+    }
+
+    fn text(&self) -> String {
+        match &self.verdict {
+            Ok(verdict) => text(verdict, &[]),
+            Err(why) => why.to_string(),
+        }
+    }
+}
+
+/// The instances of a line that are named although they are OK.
+const NAMED: usize = 5;
+
+/// The most instances of a line that have performance data.
+const WITH_DATA: usize = 100;
+
+/// The status and the line of several instances, the worst first.
+#[must_use]
+pub fn several(mut all: Vec<JudgedInstance>) -> (Status, String) {
+    let worst = all.iter().map(JudgedInstance::status);
+    let Some(status) = worst.reduce(Status::worse) else {
+        return (Status::Unknown, unknown("there is no instance to judge"));
+    };
+    if let [JudgedInstance { name, verdict }] = &all[..] {
+        let line = match verdict {
+            Ok(verdict) => line(verdict, &[]),
+            Err(why) => unknown(&format!("{name}: {why}")),
+        };
+        return (status, line);
+    }
+    // A sort keeps the order of equals.
+    all.sort_by_key(|one| std::cmp::Reverse(one.status().rank()));
+    let fine = all.iter().filter(|one| one.status() == Status::Ok).count();
+    let named = (all.len() - fine) + fine.min(NAMED);
+    let mut parts: Vec<String> = all[..named]
+        .iter()
+        .map(|one| format!("{} {}: {}", one.name, one.status().name(), one.text()))
+        .collect();
+    if all.len() > named {
+        parts.push(format!("{} more OK", all.len() - named));
+    }
+    let judged = all
+        .iter()
+        .filter_map(|one| Some((one, one.verdict.as_ref().ok()?)));
+    let data = judged.take(WITH_DATA).map(|(one, verdict)| {
+        let label = label(&one.name);
+        let all = performance(verdict);
+        let all = all.split(' ').map(|datum| match datum.split_once('=') {
+            Some((name, value)) => format!("'{label} {name}'={value}"),
+            None => String::new(),
+        });
+        all.collect::<Vec<_>>().join(" ")
+    });
+    let data: Vec<String> = data.collect();
+    let line = format!(
+        "CONNTRACK {} - {} | {}",
+        status.name(),
+        one_line(&parts.join("; ")),
+        data.join(" ")
+    );
+    (status, line)
+}
+
+/// A name in the label of performance data, which is in quotes.
+fn label(name: &Text) -> String {
+    let name = one_line(&name.to_string());
+    name.replace(['\'', '=', ' '], "_")
 }
 
 /// The line without a verdict.

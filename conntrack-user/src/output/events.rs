@@ -93,6 +93,7 @@ impl<W: Write> Sink for EventLines<W> {
             | Record::Crosscheck(_)
             | Record::Alert(_)
             | Record::Burst(_)
+            | Record::Host(_)
             | Record::Verdict(_) => Ok(()),
         }
     }

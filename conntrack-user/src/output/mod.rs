@@ -8,6 +8,7 @@ pub mod csv;
 pub mod doctor;
 pub mod durations;
 pub mod events;
+pub mod fleet;
 pub mod format;
 pub mod json;
 pub mod live;

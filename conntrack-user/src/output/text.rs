@@ -318,8 +318,8 @@ impl<W: Write> Sink for TextSink<W> {
             Record::Sample(sample) => self.sample(sample),
             Record::Crosscheck(crosscheck) => self.crosscheck(crosscheck),
             Record::Alert(alert) => self.alert(alert),
-            // `ctpulse events` shows them; here they would hide the rates.
-            Record::Event(_) => Ok(()),
+            // `ctpulse events` shows them; here they would hide the rates. The state of hosts is on stderr.
+            Record::Event(_) | Record::Host(_) => Ok(()),
             Record::Burst(burst) => self.burst(burst),
             Record::Top(top) => self.top(top),
             Record::Verdict(verdict) => self.verdict(verdict),

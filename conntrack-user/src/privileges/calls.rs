@@ -52,6 +52,7 @@ const ALWAYS: &[c_long] = &[
     libc::SYS_dup,
     libc::SYS_dup3,
     libc::SYS_pipe2,
+    libc::SYS_ftruncate,
     libc::SYS_fsync,
     libc::SYS_fdatasync,
     // Memory.
@@ -138,7 +139,6 @@ const ALWAYS_OLD: &[c_long] = &[];
 
 /// What changes files by their names.
 const FILES: &[c_long] = &[
-    libc::SYS_ftruncate,
     libc::SYS_flock,
     libc::SYS_unlinkat,
     libc::SYS_linkat,

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::{
     calls::{Argument, LeftCall, allowed},
-    install,
+    install::{self, Refusals},
     needs::Uses,
 };
 
@@ -38,8 +38,8 @@ pub fn leave_only(uses: &Uses) -> Result<(), SeccompError> {
     let left = left(&allowed(uses, std::process::id()))?;
     let no_clone3 = no_clone3()?;
     // In this order: the other allows clone3, and no further filter.
-    for filter in [no_clone3, left] {
-        install::for_all_threads(&filter).map_err(SeccompError::Install)?;
+    for (filter, refusals) in [(no_clone3, Refusals::Silent), (left, Refusals::Logged)] {
+        install::for_all_threads(&filter, refusals).map_err(SeccompError::Install)?;
     }
     Ok(())
 }

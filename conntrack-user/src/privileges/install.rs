@@ -13,19 +13,30 @@ struct FilterProgram {
     instructions: *const seccompiler::sock_filter,
 }
 
-/// Installs it for all threads, those that start later too; the kernel logs what it refuses, as far as kernel.seccomp.actions_logged
-/// says.
+/// What the kernel does when a filter refuses a call, besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusals {
+    /// It logs that, as far as kernel.seccomp.actions_logged says.
+    Logged,
+    Silent,
+}
+
+/// Installs it for all threads, those that start later too.
 ///
 /// # Errors
 ///
 /// When the kernel refuses, or another thread has a filter of its own.
-pub(super) fn for_all_threads(filter: &BpfProgram) -> io::Result<()> {
+pub(super) fn for_all_threads(filter: &BpfProgram, refusals: Refusals) -> io::Result<()> {
     gain_nothing()?;
     let program = FilterProgram {
         length: filter.len().try_into().map_err(io::Error::other)?,
         instructions: filter.as_ptr(),
     };
-    let flags = libc::SECCOMP_FILTER_FLAG_TSYNC | libc::SECCOMP_FILTER_FLAG_LOG;
+    let log = match refusals {
+        Refusals::Logged => libc::SECCOMP_FILTER_FLAG_LOG,
+        Refusals::Silent => 0,
+    };
+    let flags = libc::SECCOMP_FILTER_FLAG_TSYNC | log;
     // SAFETY: the kernel copies the program, whose instructions are as many as it says, and outlive the call.
     let result = unsafe {
         libc::syscall(

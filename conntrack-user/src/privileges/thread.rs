@@ -25,10 +25,8 @@ pub fn held() -> CapabilitySet {
 ///
 /// When the kernel refuses, which it does not by itself: a security module may.
 pub fn keep_only(keep: CapabilitySet) -> io::Result<()> {
+    limit_gains(keep)?;
     let sets = capabilities(None)?;
-    if sets.effective.contains(CapabilitySet::SETPCAP) {
-        shrink_bounding_set(keep)?;
-    }
     match clear_ambient_capability_set() {
         // Before 4.3 there was no such set.
         Ok(()) | Err(Errno::INVAL) => {}
@@ -46,7 +44,16 @@ pub fn keep_only(keep: CapabilitySet) -> io::Result<()> {
     Ok(())
 }
 
-fn shrink_bounding_set(keep: CapabilitySet) -> io::Result<()> {
+/// Lets the calling thread, and what it starts, gain no capability but these (the bounding set), where it may decide that: with
+/// `CAP_SETPCAP`.
+///
+/// # Errors
+///
+/// Like [`keep_only`].
+pub fn limit_gains(keep: CapabilitySet) -> io::Result<()> {
+    if !held().contains(CapabilitySet::SETPCAP) {
+        return Ok(());
+    }
     for bit in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
         match capability_is_in_bounding_set(capability) {

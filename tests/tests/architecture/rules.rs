@@ -92,6 +92,18 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
+    (
+        "model::fleet",
+        &[
+            "clock",
+            "model::alert",
+            "model::kernel",
+            "model::record",
+            "model::verdict",
+            "reading",
+            "text",
+        ],
+    ),
     ("model::monitor", &["model", "reading", "clock", "text"]),
     // The way out.
     ("output", &["model", "keyboard", "text"]),
@@ -122,8 +134,13 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         &["engine", "model", "output", "clock", "files", "text"],
     ),
     (
+        "remote",
+        &["engine", "model", "recording", "clock", "files", "text"],
+    ),
+    (
         "cli",
         &[
+            "remote",
             "engine",
             "source",
             "probes",
@@ -133,12 +150,14 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "recording",
             "config",
             "clock",
+            "text",
         ],
     ),
     (
         "commands",
         &[
             "cli",
+            "remote",
             "engine",
             "server",
             "source",
@@ -186,21 +205,29 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "tokio",
-        &["engine", "commands", "server"],
+        &["engine", "commands", "remote", "server"],
         "nothing else waits",
     ),
     ("axum", &["server"], "requests are answered in one place"),
-    ("hyper", &["server"], "requests are answered in one place"),
+    (
+        "hyper",
+        &["remote", "server"],
+        "requests are made and answered in one place each",
+    ),
     (
         "hyper_util",
-        &["server"],
-        "requests are answered in one place",
+        &["remote", "server"],
+        "requests are made and answered in one place each",
     ),
-    ("rustls", &["server"], "requests are answered in one place"),
+    (
+        "rustls",
+        &["remote", "server"],
+        "requests are made and answered in one place each",
+    ),
     (
         "tokio_rustls",
-        &["server"],
-        "requests are answered in one place",
+        &["remote", "server"],
+        "requests are made and answered in one place each",
     ),
     (
         "sd_notify",
@@ -216,6 +243,11 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
         "std::net::TcpListener",
         &["server"],
         "what listens has limits",
+    ),
+    (
+        "http_body_util",
+        &["remote"],
+        "other hosts are reached in one place",
     ),
     (
         "std::thread::sleep",
@@ -275,6 +307,7 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
             "probes",
             "recording",
             "engine::probes",
+            "remote::file",
             "commands",
         ],
         "the model and the formats do no IO",
@@ -291,8 +324,8 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "tokio::process",
-        &["engine::hook"],
-        "programs are started by the hook alone",
+        &["engine::hook", "engine::process_group", "remote::ssh"],
+        "programs are started by the hook, and ssh for other hosts",
     ),
     (
         "seccompiler",
@@ -301,7 +334,7 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "nix",
-        &["engine::hook"],
+        &["engine::account", "engine::hook"],
         "whom commands run as is for the hook to know",
     ),
     (

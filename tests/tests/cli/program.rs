@@ -80,8 +80,12 @@ impl Running {
 
     /// Starts it with something else in the place of standard error: that is then not read.
     pub(crate) fn start_with(args: &[&str], stderr: Stdio) -> Result<Self> {
-        let mut child = Command::new(path()?)
-            .args(args)
+        Self::start_command(Command::new(path()?).args(args), stderr)
+    }
+
+    /// Starts a command that runs it.
+    pub(crate) fn start_command(command: &mut Command, stderr: Stdio) -> Result<Self> {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)

@@ -67,6 +67,11 @@ fn demanding(mut schema: Value, is_demanded: impl Fn(&str) -> bool) -> Result<Va
     validator(&schema)
 }
 
+/// That lines are as it says.
+pub(crate) fn require<'a>(lines: impl Iterator<Item = &'a str>) -> Result<()> {
+    check_all(&described()?, lines).map(drop)
+}
+
 fn definitions(schema: &mut Value) -> Result<impl Iterator<Item = &mut Value>> {
     let definitions = schema["$defs"].as_object_mut().context("no $defs")?;
     Ok(definitions.values_mut())
@@ -204,6 +209,10 @@ fn recordings_are_as_it_says_and_have_records_of_every_type() -> Result<()> {
         };
         seen.extend(check_all(validator, lines.lines()).with_context(|| path.to_owned())?);
     }
+    // The state of hosts is in what comes from others.
+    let others = run(&["stream", "--format", "json", "--from", todays])?.success();
+    let lines = String::from_utf8(others.get_output().stdout.clone())?;
+    seen.extend(check_all(&recorded, lines.lines())?);
     assert_eq!(seen, types(&schema()?)?);
     Ok(())
 }

@@ -4,12 +4,17 @@
 //! `cargo xtask test` fetches the servers and builds the program under test; `CTPULSE_SERVERS` and `CTPULSE_BIN` name them.
 
 mod answers;
+mod fleet;
 mod netdata;
 mod netdata_plugin;
 #[expect(dead_code, reason = "the tests of the command line use more of it")]
 #[path = "../cli/program.rs"]
 mod program;
+mod remote;
 mod server;
+#[expect(dead_code, reason = "the tests of the command line use more of it")]
+#[path = "../cli/serving.rs"]
+mod serving;
 mod sshd;
 #[path = "../cli/tree.rs"]
 mod tree;

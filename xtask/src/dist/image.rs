@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::staging::Staged;
-use super::{VERSION, sums, tarball, write_file};
+use super::{VERSION, pack, sums, write_file};
 use crate::process;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -46,9 +46,9 @@ pub(super) fn make(staged: &Staged, dist: &Path) -> Result<()> {
     let image = Image {
         architecture: staged.architecture.debian(),
         created: created.trim_end(),
-        layer: tarball::archive(&files, staged.time)?,
+        layer: pack::archive(&files, staged.time)?,
     };
-    let archive = tarball::archive(&image.layout()?, staged.time)?;
+    let archive = pack::archive(&image.layout()?, staged.time)?;
     write_file(&dist.join(format!("{}.oci.tar", staged.name())), archive)
 }
 
@@ -65,7 +65,7 @@ impl Image<'_> {
     /// The files of its layout.
     fn layout(&self) -> Result<BTreeMap<String, (Vec<u8>, u32)>> {
         let mut blobs = Blobs::default();
-        let layer = blobs.add(LAYER, tarball::compressed(&self.layer)?);
+        let layer = blobs.add(LAYER, pack::compressed(&self.layer)?);
         let config = blobs.add(
             CONFIG,
             serde_json::to_vec(&json!({

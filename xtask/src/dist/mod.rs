@@ -4,6 +4,7 @@
 //! this machine: who builds the same sources gets the same bytes.
 
 mod image;
+mod pack;
 mod sbom;
 mod staging;
 mod sums;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::{VERSION, copy_file, empty, write_file};
+use super::{VERSION, copy_file, empty, pack, write_file};
 use crate::architecture::Architecture;
 use crate::{paths, process};
 
@@ -29,11 +29,14 @@ impl Staged {
         let release = paths::target().join(architecture.musl()).join("release");
         let dir = release.join("package");
         empty(&dir)?;
-        for made in ["man", "completions"] {
-            empty(&dir.join(made))?;
-            for file in entries(&dist.join(made))? {
-                copy_file(&file, &dir.join(made).join(file_name(&file)?))?;
-            }
+        empty(&dir.join("completions"))?;
+        for file in entries(&dist.join("completions"))? {
+            copy_file(&file, &dir.join("completions").join(file_name(&file)?))?;
+        }
+        empty(&dir.join("man"))?;
+        for file in entries(&dist.join("man"))? {
+            let packed = dir.join("man").join(format!("{}.gz", file_name(&file)?));
+            write_file(&packed, pack::compressed(&read(&file)?)?)?;
         }
         copy_file(&dist.join("ctpulse"), &dir.join("ctpulse"))?;
         for file in entries(&paths::workspace().join("conntrack-user/packaging"))? {

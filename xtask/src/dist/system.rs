@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::staging::Staged;
-use super::{VERSION, tarball, write_file};
+use super::{VERSION, pack, write_file};
 use crate::paths;
 use crate::process;
 use crate::toolchain::Toolchain;
@@ -21,7 +21,7 @@ pub(super) fn make(toolchain: &Toolchain, staged: &Staged, dist: &Path) -> Resul
         .with_context(|| format!("cannot read {}", changelog.display()))?;
     write_file(
         &changelog.with_added_extension("gz"),
-        tarball::compressed(&text)?,
+        pack::compressed(&text)?,
     )?;
     let debian = format!("ctpulse_{VERSION}-1_{}.deb", staged.architecture.debian());
     let mut deb = toolchain.cargo_deb()?;

@@ -44,6 +44,8 @@ const LOGGED_BYTES: usize = 8 * 1024;
 /// When it was not started by ctpulse.
 pub fn run() -> Result<(), EngineError> {
     let failed = EngineError::Helper;
+    // Else it would have the name of the link that it was started by.
+    let _ = rustix::thread::set_name(c"ctpulse");
     let own = rustix::stdio::stdin();
     let socket = UnixStream::from(own.as_fd().try_clone_to_owned().map_err(failed)?);
     let setup: Setup = protocol::first(&socket).map_err(failed)?;
@@ -63,11 +65,16 @@ pub fn run() -> Result<(), EngineError> {
 }
 
 fn give_up(setup: &Setup) -> io::Result<()> {
+    let nothing = CapabilitySet::empty();
+    let unprivileged = setup.unprivileged || setup.account.is_some();
+    if unprivileged {
+        thread::limit_gains(nothing)?;
+    }
     if let Some(account) = &setup.account {
         account.become_it()?;
     }
-    if setup.unprivileged || setup.account.is_some() {
-        thread::keep_only(CapabilitySet::empty())?;
+    if unprivileged {
+        thread::keep_only(nothing)?;
         thread::gain_nothing()?;
     }
     Ok(())

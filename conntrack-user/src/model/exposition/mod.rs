@@ -50,8 +50,12 @@ impl Exposition {
             Record::Verdict(verdict) => {
                 self.with(&verdict.instance, |i| i.take_severity(verdict.severity));
             }
-            // The state of the alerts is part of each sample.
-            Record::Top(_) | Record::Alert(_) | Record::Event(_) | Record::Summary(_) => {}
+            // The state of the alerts is part of each sample; what is served is of this host.
+            Record::Top(_)
+            | Record::Alert(_)
+            | Record::Event(_)
+            | Record::Host(_)
+            | Record::Summary(_) => {}
         }
     }
 

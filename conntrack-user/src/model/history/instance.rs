@@ -252,6 +252,9 @@ impl InstanceHistory {
         for (counter, reason) in sample.wrong.iter() {
             self.disproofs.set(counter, Some(reason.clone()));
         }
+        if sample.verdict.is_none() {
+            self.crosscheck = None;
+        }
         self.samples.push(point);
         self.latest = Some(Sample {
             buckets: None,

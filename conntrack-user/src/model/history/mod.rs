@@ -22,7 +22,7 @@ use self::{
     time::{Nanos, nanos},
 };
 use crate::{
-    model::record::{Burst, Hello, Record, Sample, Summary},
+    model::record::{Burst, Hello, HostStatus, Record, Sample, Summary},
     text::Text,
 };
 
@@ -68,6 +68,8 @@ pub enum Happening {
 #[derive(Default)]
 pub struct History {
     hello: Option<Hello>,
+    /// The hosts that instances are on, by name; empty if that is this one.
+    hosts: BTreeMap<Text, HostStatus>,
     instances: BTreeMap<Text, InstanceHistory>,
     notable: VecDeque<Notable>,
     summary: Option<Summary>,
@@ -114,6 +116,7 @@ impl History {
                     instance.add_verdict(*verdict, limit);
                 }
             }
+            Record::Host(host) => self.add_host(*host),
             Record::Summary(summary) => self.summary = Some(*summary),
         }
     }
@@ -128,6 +131,26 @@ impl History {
     #[must_use]
     pub fn hello(&self) -> Option<&Hello> {
         self.hello.as_ref()
+    }
+
+    /// The host of an instance; `None` of those on this one.
+    #[must_use]
+    pub fn host_of(&self, instance: &Text) -> Option<&HostStatus> {
+        let mut listed = self.hello.as_ref()?.instances.iter();
+        let listed = listed.find(|listed| listed.name == *instance)?;
+        self.hosts.get(listed.host.as_ref()?)
+    }
+
+    /// The hosts, by name; none if everything is on this one.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostStatus> {
+        self.hosts.values()
+    }
+
+    /// The last hello of the host of an instance.
+    #[must_use]
+    pub fn hello_of(&self, instance: &Text) -> Option<&Hello> {
+        let host = self.host_of(instance);
+        host.and_then(|host| host.hello.as_ref()).or(self.hello())
     }
 
     /// The summary, once the run has ended.
@@ -176,7 +199,10 @@ impl History {
 
     fn add_sample(&mut self, sample: &Sample) {
         let end = nanos(sample.time);
-        if self.last.is_some_and(|last| end + STEP_BACK < last) {
+        // Of the same instance: another may be on a host with another clock.
+        let before = self.instance(sample.instance.raw());
+        let before = before.and_then(InstanceHistory::extent);
+        if before.is_some_and(|(_, last)| end + STEP_BACK < last) {
             self.notable.retain(|notable| notable.time <= end);
             self.last = None;
         }
@@ -188,6 +214,12 @@ impl History {
         let share = self.instances.len().max(1);
         if let Some(instance) = self.instances.get_mut(&sample.instance) {
             instance.shrink(MEMORY / share, SAMPLES / share);
+        }
+    }
+
+    fn add_host(&mut self, host: HostStatus) {
+        if self.hosts.len() < INSTANCES || self.hosts.contains_key(&host.name) {
+            self.hosts.insert(host.name.clone(), host);
         }
     }
 

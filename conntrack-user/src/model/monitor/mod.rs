@@ -297,6 +297,7 @@ impl Monitor {
                 .map(|watched| Instance {
                     name: watched.info.name.clone(),
                     netns: watched.info.netns,
+                    host: None,
                 })
                 .collect(),
             unavailable: reasons,

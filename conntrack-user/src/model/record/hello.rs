@@ -40,4 +40,7 @@ pub struct Instance {
     pub name: Text,
     /// Its inode number; `None` for a directory of files.
     pub netns: Option<u32>,
+    /// The host it is on, which its name begins with; `None` on this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Text>,
 }

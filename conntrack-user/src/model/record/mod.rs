@@ -7,6 +7,7 @@ mod check;
 pub(crate) mod derived;
 mod happenings;
 mod hello;
+mod host;
 mod sample;
 mod summary;
 mod top;
@@ -19,12 +20,13 @@ pub use self::{
     check::{Check, Crosscheck, Verdict, worst},
     happenings::{Alert, Burst, BurstTotals, Event, EventTotals},
     hello::{Hello, Instance},
+    host::{HostState, HostStatus},
     sample::{AlertState, Buckets, Peak, PerCpu, Percentiles, Sample, Skew, SourceKind},
     summary::{InstanceSummary, Summary, Total},
     top::{Top, TopRow, TopTable},
     verdict::{
-        BurstsSoFar, BusiestBucket, HighestUse, InstanceVerdict, LargestBurst, Loss, LossKind,
-        Proof, Severity, TopShare, VerdictFacts,
+        BurstsSoFar, BusiestBucket, HighestUse, HostLoss, InstanceVerdict, LargestBurst, Loss,
+        LossKind, Proof, Severity, TopShare, VerdictFacts,
     },
     wire::{Ordered, Time},
 };
@@ -52,6 +54,8 @@ pub enum Record {
     Top(Top),
     /// What an operator wants to know first, when it has changed, and at the end of the run.
     Verdict(Box<InstanceVerdict>),
+    /// The state of a host, where records come from other hosts: when it changes.
+    Host(Box<HostStatus>),
     /// The totals of the run. Comes last.
     Summary(Box<Summary>),
 }
@@ -68,6 +72,7 @@ impl Record {
             Self::Burst(burst) => Some(burst.end),
             Self::Top(top) => Some(top.time),
             Self::Verdict(verdict) => Some(verdict.time),
+            Self::Host(host) => Some(host.time),
             Self::Hello(_) | Self::Summary(_) => None,
         }
     }

@@ -86,6 +86,9 @@ pub struct VerdictFacts {
     /// Why the table is empty, when nothing tracks connections here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untracked: Option<Text>,
+    /// Since when nothing is known of it, because its host is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_lost: Option<HostLoss>,
     /// Flows lost since the start, by [`LossKind`]; `null` where that cannot be seen.
     pub losses: Ordered<Option<Loss>>,
     /// The bucket with the most new flows; `None` without probes, and before the first flow.
@@ -97,6 +100,17 @@ pub struct VerdictFacts {
     pub who: Ordered<Vec<TopShare>>,
     /// Whether the counts of probes are proven.
     pub proof: Proof,
+}
+
+/// Since when nothing comes from a host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HostLoss {
+    /// Its name.
+    pub host: Text,
+    /// Since when, by its own clock.
+    pub since: Time,
+    /// Why.
+    pub reason: Text,
 }
 
 /// The fullest that a table was.

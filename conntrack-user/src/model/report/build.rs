@@ -97,6 +97,8 @@ impl Builder {
                     self.instances[at].set_verdict(verdict);
                 }
             }
+            // Where its records do not come, there are samples without values.
+            Record::Host(_) => {}
             Record::Summary(summary) => {
                 for instance in &summary.instances {
                     if let Some(at) = self.at(&instance.name) {

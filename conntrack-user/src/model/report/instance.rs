@@ -65,6 +65,7 @@ impl InstanceReport {
             instance: Instance {
                 name: name.clone(),
                 netns: None,
+                host: None,
             },
             verdict: None,
             charts: CHARTS.iter().map(ChartReport::new).collect(),

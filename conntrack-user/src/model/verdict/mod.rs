@@ -56,7 +56,11 @@ impl Verdicts {
                     tracker.take_burst(burst);
                 }
             }
-            Record::Event(_) | Record::Alert(_) | Record::Verdict(_) | Record::Summary(_) => {}
+            Record::Event(_)
+            | Record::Alert(_)
+            | Record::Verdict(_)
+            | Record::Host(_)
+            | Record::Summary(_) => {}
         }
     }
 

@@ -44,6 +44,19 @@ pub struct Sentence {
 /// The sentences of a verdict, the most important first. `clock` writes a time of day.
 #[must_use]
 pub fn sentences(facts: &VerdictFacts, clock: Clock<'_>) -> Vec<Sentence> {
+    if let Some(lost) = &facts.host_lost {
+        let since = clock(lost.since, 0);
+        let text = format!(
+            "Host {} is lost since {since}: {}.",
+            lost.host.raw(),
+            lost.reason.raw()
+        );
+        let topic = Topic::Table;
+        return vec![Sentence {
+            topic,
+            text: text.into(),
+        }];
+    }
     let who = |by| facts.who.get(by).map_or(&[][..], Vec::as_slice);
     let refused = facts.count(LossKind::Refused) > 0;
     let evicted = facts.count(LossKind::Evicted) > 0;

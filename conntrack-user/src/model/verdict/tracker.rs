@@ -56,6 +56,7 @@ impl Tracker {
                 entries_per_s: None,
                 time_to_full_s: None,
                 untracked: None,
+                host_lost: None,
                 losses: Ordered(LossKind::ALL.map(|kind| (kind.name().into(), None)).into()),
                 busiest: None,
                 bursts: None,

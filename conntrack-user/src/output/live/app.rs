@@ -150,19 +150,6 @@ impl App {
         self.requests.pop_front()
     }
 
-    /// The name of the shown instance: the chosen one, or else the worst.
-    #[must_use]
-    pub fn instance_name(&self) -> Option<&Text> {
-        let names = self.history.names();
-        let known = |name: &Option<Text>| {
-            let name = name.as_ref()?;
-            names.iter().copied().find(|known| *known == name)
-        };
-        known(&self.view.instance)
-            .or_else(|| known(&self.view.worst))
-            .or_else(|| names.first().copied())
-    }
-
     /// The names of the instances, the fullest first; in the order of the list while it is open.
     #[must_use]
     pub fn names(&self) -> Vec<&Text> {
@@ -180,7 +167,7 @@ impl App {
     /// Greater for an instance that is worse, of equals for one that is fuller.
     fn concern_of(&self, name: &Text) -> (Severity, u64) {
         let instance = self.history.instance(name.raw());
-        let said = instance.and_then(|instance| instance.said_at(self.end()));
+        let said = instance.and_then(|instance| instance.said_at(self.end_of(name)));
         said.map_or((Severity::Ok, 0), concern)
     }
 
@@ -202,12 +189,6 @@ impl App {
     #[must_use]
     pub fn instance(&self) -> Option<&InstanceHistory> {
         self.history.instance(self.instance_name()?.raw())
-    }
-
-    /// The end of the window.
-    #[must_use]
-    pub fn end(&self) -> Nanos {
-        self.view.at.or(self.history.last()).unwrap_or_default()
     }
 
     fn press(&mut self, mut key: KeyEvent) {
@@ -278,7 +259,7 @@ impl App {
             Action::Pause => {
                 self.view.at = match self.view.at {
                     Some(_) => None,
-                    None => self.history.last(),
+                    None => self.history.last().map(|_| self.end()),
                 }
             }
             Action::Back => self.scroll(-span / 4),

@@ -14,6 +14,7 @@ pub mod panels;
 pub mod picture;
 pub mod plot;
 pub mod search;
+mod shown;
 pub mod state;
 pub mod talkers;
 pub mod theme;

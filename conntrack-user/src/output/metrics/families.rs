@@ -1,5 +1,6 @@
 //! The one table of metrics. What is exposed, and the table in the manual, are made from it.
 
+use crate::model::alert::AlertStatus;
 use FamilyKind::{Counter, Gauge, Histogram, Info};
 
 /// A metric, or one for each counter: then `<counter>` in its name and help stands for the counter's name and meaning.
@@ -73,10 +74,20 @@ impl MetricFamily {
     }
 }
 
+/// The number that stands for a status.
+#[must_use]
+pub const fn status_number(status: AlertStatus) -> u64 {
+    match status {
+        AlertStatus::Clear => 0,
+        AlertStatus::Warning => 1,
+        AlertStatus::Critical => 2,
+    }
+}
+
 /// Defines the metrics, and [`FAMILIES`], which has all of them in the order of an exposition.
 macro_rules! families {
     ($($id:ident = $row:expr;)*) => {
-        $(pub(super) const $id: MetricFamily = $row;)*
+        $(pub const $id: MetricFamily = $row;)*
 
         /// Every metric, in the order of an exposition.
         pub const FAMILIES: &[MetricFamily] = &[$($id,)*];
@@ -116,6 +127,8 @@ families! {
     CHECK_RESIDUAL = MetricFamily::new(Gauge, "ctpulse_check_residual", "How far the probes' number is outside the range that the kernel's allows; negative if it is too low")
         .labels(&["netns", "check"]);
     ALERT_STATUS = MetricFamily::new(Gauge, "ctpulse_alert_status", "Status of each alert: 0 clear, 1 warning, 2 critical")
+        .labels(&["netns", "alert"]);
+    ALERT_NOTIFIED = MetricFamily::new(Gauge, "ctpulse_alert_notified", "Status of each alert as it was notified last: a recovery counts after its delay, so that a scrape a minute misses nothing")
         .labels(&["netns", "alert"]);
     ALERT_VALUE = MetricFamily::new(Gauge, "ctpulse_alert_value", "The value that each alert judges, in the alert's own unit")
         .labels(&["netns", "alert"]);

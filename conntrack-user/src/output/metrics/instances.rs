@@ -9,6 +9,7 @@ use super::{
 use crate::model::{
     alert::AlertStatus,
     exposition::{Latest, WINDOWS},
+    record::AlertState,
 };
 
 pub(super) fn write_state(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
@@ -97,15 +98,16 @@ fn write_alerts(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
             })
         })
     };
-    let statuses = alerts().map(|(labels, state)| {
-        let status = match state.status {
-            AlertStatus::Clear => 0_u64,
-            AlertStatus::Warning => 1,
-            AlertStatus::Critical => 2,
-        };
-        (labels, status)
-    });
-    out.values(&families::ALERT_STATUS, statuses, gauge)?;
+    for (family, of) in [
+        (
+            families::ALERT_STATUS,
+            (|state| state.status) as fn(&AlertState) -> AlertStatus,
+        ),
+        (families::ALERT_NOTIFIED, |state| state.notified),
+    ] {
+        let statuses = alerts().map(|(labels, state)| (labels, families::status_number(of(state))));
+        out.values(&family, statuses, gauge)?;
+    }
     let values = alerts().filter_map(|(labels, state)| Some((labels, state.value?)));
     out.values(&families::ALERT_VALUE, values, gauge)
 }

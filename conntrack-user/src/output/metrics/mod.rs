@@ -3,7 +3,7 @@
 mod accept;
 mod collector;
 mod counters;
-mod families;
+pub mod families;
 mod instances;
 mod manual;
 mod node_exporter;

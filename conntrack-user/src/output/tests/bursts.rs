@@ -63,6 +63,7 @@ fn hello(names: &[&str]) -> Record {
             .map(|name| Instance {
                 name: (*name).to_owned().into(),
                 netns: Some(4_026_531_840),
+                host: None,
             })
             .collect(),
         unavailable: PerCounter::default(),

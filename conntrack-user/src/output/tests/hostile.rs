@@ -24,8 +24,9 @@ use crate::{
         kernel::{charts::CHARTS, counters::COUNTERS, per_counter::PerCounter},
         record::{
             Alert, AlertState, Buckets, Burst, BurstTotals, Check, Crosscheck, Event, EventTotals,
-            Hello, Instance, InstanceSummary, Ordered, Peak, PerCpu, Percentiles, Record, Sample,
-            Skew, SourceKind, Summary, Time, Top, TopRow, TopTable, Total, Verdict,
+            Hello, HostState, HostStatus, Instance, InstanceSummary, Ordered, Peak, PerCpu,
+            Percentiles, Record, Sample, Skew, SourceKind, Summary, Time, Top, TopRow, TopTable,
+            Total, Verdict,
         },
         report::Builder,
     },
@@ -251,9 +252,52 @@ fn probes() -> impl Strategy<Value = Probes> {
         })
 }
 
+/// Names of hosts, of which an instance and a status may have the same.
+fn host_name() -> impl Strategy<Value = Text> {
+    prop_oneof![select(vec!["a", "b"]).prop_map(Text::from), text()]
+}
+
+fn host() -> impl Strategy<Value = Record> {
+    let state = select(vec![
+        HostState::Connecting,
+        HostState::Connected,
+        HostState::Lost,
+        HostState::Ended,
+        HostState::Refused,
+    ]);
+    let known = (option::of(float()), option::of(hello()));
+    (
+        [time(), time()],
+        (host_name(), text(), text()),
+        state,
+        known,
+    )
+        .prop_map(
+            |([time, since], (name, source, reason), state, (clock_ahead_ms, hello))| {
+                Record::Host(Box::new(HostStatus {
+                    time,
+                    name,
+                    source,
+                    state,
+                    since,
+                    reason: Some(reason),
+                    clock_ahead_ms,
+                    hello: match hello {
+                        Some(Record::Hello(hello)) => Some(*hello),
+                        _ => None,
+                    },
+                }))
+            },
+        )
+}
+
 fn hello() -> impl Strategy<Value = Record> {
-    let instance =
-        (instance(), option::of(any::<u32>())).prop_map(|(name, netns)| Instance { name, netns });
+    let instance = (
+        instance(),
+        option::of(any::<u32>()),
+        option::of(host_name()),
+    )
+        .prop_map(|(name, netns, host)| Instance { name, netns, host });
     (
         [text(), text(), text()],
         float(),
@@ -633,6 +677,7 @@ fn record() -> impl Strategy<Value = Record> {
         1 => alert.boxed(),
         2 => burst().prop_map(Record::Burst).boxed(),
         1 => top().boxed(),
+        2 => host().boxed(),
         1 => summary().boxed(),
     ]
 }

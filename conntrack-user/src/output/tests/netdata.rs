@@ -256,6 +256,7 @@ fn watching(names: &[&str]) -> Record {
         .map(|(name, netns)| Instance {
             name: Text::from((*name).to_owned()),
             netns: Some(netns),
+            host: None,
         });
     Record::Hello(Box::new(Hello {
         instances: instances.collect(),

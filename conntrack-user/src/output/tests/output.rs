@@ -101,6 +101,7 @@ pub(super) fn hello(probes: Probes) -> Record {
         instances: vec![Instance {
             name: "self".into(),
             netns: Some(4_026_531_840),
+            host: None,
         }],
     }))
 }

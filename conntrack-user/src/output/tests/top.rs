@@ -193,6 +193,7 @@ fn hello(instances: &[&str]) -> Record {
             .map(|name| Instance {
                 name: (*name).to_owned().into(),
                 netns: Some(4_026_531_840),
+                host: None,
             })
             .collect(),
     }))

@@ -4,7 +4,7 @@ use crate::{model::record::Hello, output::format::number::UNAVAILABLE, text::Tex
 
 /// The lines, not yet wrapped.
 pub(super) fn lines(hello: &Hello) -> Vec<String> {
-    let instances: Vec<String> = hello
+    let mut instances: Vec<String> = hello
         .instances
         .iter()
         .map(|i| match i.netns {
@@ -12,6 +12,9 @@ pub(super) fn lines(hello: &Hello) -> Vec<String> {
             None => i.name.to_string(),
         })
         .collect();
+    if instances.is_empty() {
+        instances.push(UNAVAILABLE.to_owned());
+    }
     let mut lines = vec![format!(
         "ctpulse {}  host {}  kernel {}  netns {}  every {} ms",
         hello.version,

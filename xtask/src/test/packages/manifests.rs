@@ -23,7 +23,7 @@ const NEEDED: [Needed; 2] = [
 
 /// Packages of npm: the API's types, that of the Prometheus operator, and what reads and checks.
 const PACKAGES: [&str; 4] = [
-    "kubernetes-models@6",
+    "kubernetes-models@5",
     "@kubernetes-models/prometheus-operator@6",
     "js-yaml@5",
     "typescript@7",

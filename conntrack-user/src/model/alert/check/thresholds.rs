@@ -29,18 +29,21 @@ impl Status {
         }
     }
 
+    /// Greater for a worse one.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Unknown => 1,
+            Self::Warning => 2,
+            Self::Critical => 3,
+        }
+    }
+
     /// The worse of two: what is certain comes before what is not known.
     #[must_use]
     pub const fn worse(self, other: Self) -> Self {
-        const fn rank(status: Status) -> u8 {
-            match status {
-                Status::Ok => 0,
-                Status::Unknown => 1,
-                Status::Warning => 2,
-                Status::Critical => 3,
-            }
-        }
-        if rank(self) >= rank(other) {
+        if self.rank() >= other.rank() {
             self
         } else {
             other

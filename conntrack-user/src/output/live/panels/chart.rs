@@ -219,7 +219,7 @@ fn legend_row(
 
 /// Explains in place of the plot why a chart is empty.
 fn reasons(app: &App, dimensions: &[Dimension], plot: Rect, buffer: &mut Buffer) {
-    let Some(hello) = app.history.hello() else {
+    let Some(hello) = app.hello() else {
         return;
     };
     let groups = hello.why_unavailable(dimensions);

@@ -32,7 +32,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         lines.push(row(app, check));
     }
     if checks.is_empty() {
-        let text = why_none(app.history.hello());
+        let text = why_none(app.hello());
         lines.push(Line::styled(text, theme.muted()));
     }
     popup::draw(app, area, buffer, "Probes against the kernel", &lines);

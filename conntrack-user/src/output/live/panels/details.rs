@@ -107,7 +107,7 @@ fn meaning(dimension: &Dimension) -> &'static str {
 }
 
 fn reason(app: &App, dimension: &Dimension) -> String {
-    match app.history.hello() {
+    match app.hello() {
         Some(hello) => hello.reason(dimension.quantity).to_string(),
         None => "unavailable".to_owned(),
     }

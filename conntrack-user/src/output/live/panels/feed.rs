@@ -96,7 +96,7 @@ fn below_title(area: Rect) -> Rect {
 
 /// Explains an empty feed: it is good news only if events can be seen.
 fn nothing(app: &App) -> String {
-    let Some(hello) = app.history.hello() else {
+    let Some(hello) = app.hello() else {
         return "no events yet".to_owned();
     };
     if !hello.probes.is_attached() {

@@ -10,7 +10,11 @@ use crate::{
     model::{history::instance::InstanceHistory, overhead::Overhead, record::Verdict},
     output::{
         format::number::{UNAVAILABLE, compact, percent},
-        live::{app::App, panels::pieces, theme::Theme},
+        live::{
+            app::App,
+            panels::{hosts, pieces},
+            theme::Theme,
+        },
     },
     text::Text,
 };
@@ -27,7 +31,7 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     } else {
         pieces::at_right(buffer, area, &right(app, area.width))
     };
-    let Some(hello) = app.history.hello() else {
+    let Some(hello) = app.hello() else {
         pieces::line(buffer, rest, &Line::styled("ctpulse", theme.title()));
         return;
     };
@@ -48,10 +52,15 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         Span::styled("probes off", theme.warning())
     };
     let several = app.history.names().len() > 1;
-    // Each with its priority: the highest is dropped first.
+    let host = match hosts::shown(app) {
+        Some((true, lost)) => (6, lost),
+        Some((false, host)) => (3, host),
+        None => (3, Span::styled(hello.hostname.to_string(), theme.strong())),
+    };
+    // Each with its priority: the lowest is left out first.
     let parts = [
         (1, Span::styled("ctpulse", theme.title())),
-        (3, Span::styled(hello.hostname.to_string(), theme.strong())),
+        host,
         (0, Span::styled(hello.kernel.to_string(), theme.muted())),
         // Of several, it must be known which one is shown.
         (if several { 6 } else { 2 }, instance(app, &name)),

@@ -15,7 +15,7 @@ use crate::{
         },
         live::{
             app::App,
-            panels::{gauge, pieces, popup},
+            panels::{gauge, hosts, pieces, popup},
         },
     },
     text::Text,
@@ -75,7 +75,7 @@ pub(super) fn choose(app: &App, area: Rect, buffer: &mut Buffer, cursor: usize) 
 fn row(app: &App, name: &Text, chosen: bool) -> Line<'static> {
     let theme = app.theme;
     let instance = app.history.instance(name.raw());
-    let point = instance.and_then(|instance| instance.at(app.end()));
+    let point = instance.and_then(|instance| instance.at(app.end_of(name)));
     let entries = optional(point.and_then(|p| p.entries()).map(|n| decimal(n, 0)));
     let used = optional(point.and_then(|p| p.utilization).map(percent));
     let new = point.and_then(|p| Some((p.rate(Counter::New)?, p.is_rate_wrong(Counter::New))));
@@ -87,6 +87,7 @@ fn row(app: &App, name: &Text, chosen: bool) -> Line<'static> {
     let untracked = instance
         .and_then(InstanceHistory::latest)
         .is_some_and(|sample| sample.untracked.is_some());
+    let absent = hosts::instead_of_check(app, name);
     let name: String = name.to_string().chars().take(20).collect();
     let style = if chosen {
         theme.chosen()
@@ -102,7 +103,9 @@ fn row(app: &App, name: &Text, chosen: bool) -> Line<'static> {
         ),
         Span::styled(format!(" {new:>6}  "), style_of_new),
     ]);
-    line.push_span(if untracked {
+    line.push_span(if let Some(state) = absent {
+        state
+    } else if untracked {
         Span::styled("nothing tracks", theme.warning())
     } else {
         Span::styled(

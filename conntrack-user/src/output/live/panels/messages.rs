@@ -17,7 +17,7 @@ use crate::{
         },
         live::{
             app::App,
-            panels::{pieces, popup},
+            panels::{hosts, pieces, popup},
         },
     },
     text::Text,
@@ -37,6 +37,7 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
             known.or_else(|| Some(disagreement(app, name, &instance.disagreement()?)))
         })
         .collect();
+    lines.extend(hosts::missing(app));
     let theme = app.theme;
     // Of the moment that is shown. The gauge shows the alert on the table's utilization.
     let point = app.instance().and_then(|i| i.at(app.end()));
@@ -53,7 +54,9 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
     let Some(sample) = app.instance().and_then(InstanceHistory::latest) else {
         return lines;
     };
-    if sample.entries.is_none() {
+    let shown = app.instance_name();
+    let absent = shown.and_then(|name| hosts::instead_of_check(app, name));
+    if sample.entries.is_none() && absent.is_none() {
         let text = "! no nf_conntrack here: waiting for it to be loaded";
         lines.push(Line::styled(text, theme.warning()));
     }
@@ -64,7 +67,11 @@ pub(super) fn lines(app: &App) -> Vec<Line<'static>> {
         );
         lines.push(Line::styled(text, theme.warning()));
     }
-    if let Some(why) = &sample.buckets_unavailable {
+    if let Some(why) = sample
+        .buckets_unavailable
+        .as_ref()
+        .filter(|_| absent.is_none())
+    {
         let text = format!("no peaks and bursts: {why}");
         lines.push(Line::styled(text, theme.muted()));
     }
@@ -89,8 +96,8 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 
 /// Alerts that are not evaluated, counters that are not counted and events that are not seen, with reasons.
 fn unavailable(app: &App) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(hello) = app.history.hello() {
+    let mut lines = hosts::all(app);
+    if let Some(hello) = app.hello() {
         for group in hello.unavailable_by_reason() {
             let names = group.names.join(", ");
             lines.push(format!("{UNAVAILABLE} {names}: {}", group.reason));
@@ -103,7 +110,7 @@ fn unavailable(app: &App) -> Vec<String> {
             lines.push(format!("{UNAVAILABLE} {name}: {why}"));
         }
     }
-    if let Some(hello) = app.history.hello().filter(|h| h.probes.is_attached()) {
+    if let Some(hello) = app.hello().filter(|h| h.probes.is_attached()) {
         for unseen in hello.unseen_events() {
             let kinds = unseen.kinds.join(", ");
             lines.push(format!("{UNAVAILABLE} events {kinds}: {}", unseen.reason));

@@ -13,6 +13,7 @@ mod gauge;
 mod header;
 mod help;
 mod hit;
+mod hosts;
 mod instances;
 mod messages;
 mod pieces;

@@ -139,6 +139,7 @@ pub fn several() -> Vec<Record> {
                     .map(|name| Instance {
                         name: name.to_owned().into(),
                         netns: Some(4_026_531_840),
+                        host: None,
                     })
                     .into(),
                 ..*hello

@@ -98,6 +98,7 @@ pub fn sixty() -> Vec<Record> {
                     .map(|name| Instance {
                         name: name.clone().into(),
                         netns: Some(4_026_531_840),
+                        host: None,
                     })
                     .collect();
                 records.push(Record::Hello(hello));

@@ -1,0 +1,724 @@
+//! `--from`: the records of other hosts, from files, standard input and by HTTP. By ssh: `tests/servers`.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    http_server::{Answer, HttpServer},
+    program::{self, Running, json_stream, run},
+    schema, spawned,
+    tmux::Terminal,
+    tree::Tree,
+};
+
+/// Kibibytes of memory that hostile input may take.
+const MEMORY: &str = "1000000";
+
+fn fixture(name: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(name);
+    Ok(path.to_str().context("the path is no UTF-8")?.to_owned())
+}
+
+fn lines_of(name: &str) -> Result<Vec<String>> {
+    let text = fs::read_to_string(fixture(name)?)?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn stdout(args: &[&str]) -> Result<String> {
+    let output = run(args)?.success().get_output().stdout.clone();
+    Ok(String::from_utf8(output)?)
+}
+
+fn records(text: &str) -> Result<Vec<Value>> {
+    let lines = text.lines();
+    lines
+        .map(|line| serde_json::from_str(line).with_context(|| line.to_owned()))
+        .collect()
+}
+
+/// The hello and the first samples of a stream that goes on, with the times of now.
+struct Stream {
+    hello: String,
+    sample: Value,
+}
+
+impl Stream {
+    fn new() -> Result<Self> {
+        let lines = lines_of("records/filling-6.12.jsonl")?;
+        let sample = lines.iter().find(|line| line.contains("\"sample\""));
+        Ok(Self {
+            hello: lines[0].clone(),
+            sample: serde_json::from_str(sample.context("no sample")?)?,
+        })
+    }
+
+    /// A sample of now, by a clock that is ahead.
+    fn sample(&self, entries: u64, ahead: Duration) -> String {
+        let mut sample = self.sample.clone();
+        let now = jiff::Timestamp::now() + ahead;
+        sample["time"] = format!("{now:.6}").into();
+        sample["entries"] = entries.into();
+        sample["charts"]["netfilter.conntrack_sockets"]["connections"] = (entries as f64).into();
+        // A line is `type` first.
+        let line = sample.to_string();
+        let rest = line.replacen(",\"type\":\"sample\"", "", 1);
+        let rest = rest.replacen("\"type\":\"sample\",", "", 1);
+        rest.replacen('{', "{\"type\":\"sample\",", 1)
+    }
+}
+
+#[test]
+fn a_file_gives_the_records_that_are_in_it() -> Result<()> {
+    let file = fixture("records/filling-6.12.jsonl")?;
+    let read = records(&stdout(&["stream", "--format", "json", "--from", &file])?)?;
+    let kinds: Vec<_> = read.iter().map(|record| record["type"].as_str()).collect();
+    ensure!(kinds[..2] == [Some("hello"), Some("host")], "{kinds:?}");
+    ensure!(kinds.last() == Some(&Some("summary")), "{kinds:?}");
+    ensure!(read[0]["instances"][0]["name"] == "guest/self");
+    ensure!(read[0]["instances"][0]["host"] == "guest");
+    ensure!(
+        read[1]["clock_ahead_ms"] == Value::Null,
+        "a file has no clock"
+    );
+    // Besides the names, and verdicts that an old recording lacks, they are the same.
+    let passed: Vec<Value> = read
+        .into_iter()
+        .filter(|record| {
+            !["hello", "host", "verdict", "summary"]
+                .contains(&record["type"].as_str().unwrap_or_default())
+        })
+        .collect();
+    let mut written = records(&lines_of("records/filling-6.12.jsonl")?.join("\n"))?;
+    written.retain(|record| record["type"] != "hello");
+    for record in &mut written {
+        record["instance"] = "guest/self".into();
+    }
+    ensure!(
+        passed.len() == written.len(),
+        "{} {}",
+        passed.len(),
+        written.len()
+    );
+    for (passed, written) in passed.iter().zip(written) {
+        for (field, value) in written.as_object().context("an object")? {
+            if field == "counters" {
+                // Counters that were added since are null.
+                for (name, count) in value.as_object().context("counters")? {
+                    ensure!(passed[field][name] == *count, "{name}");
+                }
+            } else {
+                ensure!(
+                    passed[field] == *value,
+                    "{field}: {} instead of {value}",
+                    passed[field]
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_recording_can_be_read_as_well_and_from_standard_input() -> Result<()> {
+    let file = fixture("recordings/incident-6.12.ctp")?;
+    let text = stdout(&["stream", "--from", &format!("gateway={file}")])?;
+    ensure!(text.contains("netns gateway/self"), "{text}");
+    ensure!(text.contains("31 flows refused, 1927 evicted"), "{text}");
+    ensure!(text.contains("gateway/self, 20.1 s"), "{text}");
+    let mut command = assert_cmd::Command::new(program::path()?);
+    let output = command
+        .args(["stream", "--from", "gateway=-"])
+        .write_stdin(fs::read(&file)?)
+        .timeout(program::PATIENCE)
+        .output()?;
+    ensure!(output.status.success(), "{output:?}");
+    ensure!(String::from_utf8(output.stdout)? == text);
+    Ok(())
+}
+
+#[test]
+fn several_hosts_are_several_instances() -> Result<()> {
+    let json = fixture("records/filling-6.12.jsonl")?;
+    let ctp = fixture("recordings/bursts-6.12.ctp")?;
+    let args = ["stream", "--format", "json", "--from"];
+    let read = records(&stdout(
+        &[&args[..], &[&format!("a={json}"), &ctp]].concat(),
+    )?)?;
+    let hello = read
+        .iter()
+        .rfind(|record| record["type"] == "hello")
+        .context("no hello")?;
+    let names: Vec<_> = hello["instances"]
+        .as_array()
+        .context("instances")?
+        .iter()
+        .map(|i| i["name"].as_str())
+        .collect();
+    ensure!(
+        names.contains(&Some("a/self")) && names.contains(&Some("guest/self")),
+        "{names:?}"
+    );
+    for name in names {
+        ensure!(
+            read.iter()
+                .any(|record| record["type"] == "sample" && record["instance"].as_str() == name)
+        );
+    }
+    let text = stdout(&["stream", "--from", &format!("a={json}"), &ctp])?;
+    ensure!(
+        text.contains("a/self") && text.contains("guest/self, "),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_server_that_is_cut_off_is_lost_and_comes_back() -> Result<()> {
+    let stream = Stream::new()?;
+    let ahead = Duration::from_secs(100);
+    let (hello, one, two) = (
+        stream.hello.clone(),
+        stream.sample(1_111, ahead),
+        stream.sample(1_222, ahead),
+    );
+    let again = stream.sample(1_333, ahead);
+    let server = HttpServer::start(move |request, connection| match connection {
+        0 => Answer::cut(&[&hello, &one, &two]),
+        1 => Answer::nothing(),
+        _ => {
+            assert!(request.starts_with("GET /stream HTTP/1.1\r\n"), "{request}");
+            Answer::open(&[&hello, &again])
+        }
+    })?;
+    let source = format!("gateway=http://127.0.0.1:{}/stream", server.port());
+    let mut running = Running::start(&["stream", "--format", "json", "--from", &source])?;
+    let hello = running.wait_for_hello()?;
+    ensure!(hello["instances"][0]["name"] == "gateway/self", "{hello}");
+    let host = running.wait_for("clock", |record| record["clock_ahead_ms"].is_number())?;
+    let ahead = host["clock_ahead_ms"].as_f64().context("a number")?;
+    ensure!((90_000.0..=100_000.0).contains(&ahead), "{ahead}");
+    running.wait_for_sample("second sample", |sample| sample["entries"] == 1_222)?;
+    let lost = running.wait_for("loss", |record| {
+        record["type"] == "host" && record["state"] == "lost"
+    })?;
+    ensure!(lost["reason"].is_string(), "{lost}");
+    let absent = running.wait_for_sample("sample without values", |sample| {
+        sample["entries"].is_null()
+    })?;
+    ensure!(absent["instance"] == "gateway/self");
+    ensure!(
+        absent["charts"]["netfilter.conntrack_new"]["new"].is_null(),
+        "{absent}"
+    );
+    ensure!(
+        absent["sources"]["netfilter.conntrack_sockets"]["connections"] == "unavailable",
+        "{absent}"
+    );
+    let why = &absent["alerts_unavailable"]["netfilter_conntrack_full"];
+    ensure!(
+        why.as_str()
+            .is_some_and(|why| why.starts_with("the host is lost")),
+        "{absent}"
+    );
+    running.wait_for("return", |record| {
+        record["type"] == "host" && record["state"] == "connected"
+    })?;
+    running.wait_for_sample("sample after the gap", |sample| sample["entries"] == 1_333)?;
+    ensure!(
+        running.stderr().contains("gateway: connected to guest"),
+        "{}",
+        running.stderr()
+    );
+    ensure!(
+        running.stderr().contains("gateway: lost: "),
+        "{}",
+        running.stderr()
+    );
+    let started = Instant::now();
+    running.signal(Signal::INT)?;
+    let ended = running.wait()?.successful()?;
+    ensure!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+    ensure!(ended.of("summary")?.len() == 1);
+    Ok(())
+}
+
+#[test]
+fn a_silent_server_is_lost_too() -> Result<()> {
+    let stream = Stream::new()?;
+    let (hello, sample) = (stream.hello.clone(), stream.sample(1_111, Duration::ZERO));
+    let server = HttpServer::start(move |_, _| Answer::open(&[&hello, &sample]))?;
+    let source = format!("http://localhost:{}", server.port());
+    let mut running = Running::start(&["stream", "--format", "json", "--from", &source])?;
+    let lost = running.wait_for("loss", |record| {
+        record["type"] == "host" && record["state"] == "lost"
+    })?;
+    ensure!(lost["name"] == "localhost", "{lost}");
+    ensure!(
+        lost["reason"]
+            .as_str()
+            .is_some_and(|why| why.starts_with("nothing has come for ")),
+        "{lost}"
+    );
+    running.wait_for_sample("sample without values", |sample| {
+        sample["entries"].is_null()
+    })?;
+    running.stop()?;
+    Ok(())
+}
+
+#[test]
+fn a_summary_ends_it() -> Result<()> {
+    let stream = Stream::new()?;
+    let summary = json!({"type": "summary", "duration_s": 2.5, "events": {"early_drop": {"sent": 1, "suppressed": 2, "lost": 3}}, "instances": []});
+    // `type` comes first.
+    let summary = summary
+        .to_string()
+        .replacen(",\"type\":\"summary\"", "", 1)
+        .replacen('{', "{\"type\":\"summary\",", 1);
+    let (hello, sample) = (stream.hello.clone(), stream.sample(7, Duration::ZERO));
+    let server = HttpServer::start(move |_, _| Answer::cut(&[&hello, &sample, &summary]))?;
+    let source = format!("http://127.0.0.1:{}/stream", server.port());
+    let ended = Running::start(&["stream", "--format", "json", "--from", &source])?
+        .wait()?
+        .successful()?;
+    let summary = ended.of("summary")?.pop_front().context("no summary")?;
+    ensure!(
+        summary["duration_s"] == 2.5 && summary["events"]["early_drop"]["lost"] == 3,
+        "{summary}"
+    );
+    let states: Vec<Value> = ended
+        .of("host")?
+        .into_iter()
+        .map(|host| host["state"].clone())
+        .collect();
+    ensure!(states.last() == Some(&"ended".into()), "{states:?}");
+    Ok(())
+}
+
+#[test]
+fn what_a_server_refuses_is_not_tried_again() -> Result<()> {
+    for (status, says) in [
+        ("401 Unauthorized", "asks for another token"),
+        ("404 Not Found", "ctpulse serve"),
+        ("302 Found", "answered 302"),
+    ] {
+        let server = HttpServer::start(move |_, _| Answer::status(status))?;
+        let source = format!("x=http://127.0.0.1:{}/stream", server.port());
+        let output = run(&["stream", "--from", &source])?
+            .code(1)
+            .get_output()
+            .clone();
+        let stderr = String::from_utf8(output.stderr)?;
+        ensure!(
+            stderr.contains("x: refused: ") && stderr.contains(says),
+            "{stderr}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn the_token_goes_to_the_server_and_nowhere_else() -> Result<()> {
+    let stream = Stream::new()?;
+    let (hello, sample) = (stream.hello.clone(), stream.sample(7, Duration::ZERO));
+    let server = HttpServer::start(move |request, _| {
+        match request.contains("authorization: Bearer s3cret\r\n") {
+            true => Answer::open(&[&hello, &sample]),
+            false => Answer::status("401 Unauthorized"),
+        }
+    })?;
+    let source = format!("http://127.0.0.1:{}/stream", server.port());
+    let dir = TempDir::new()?;
+    let token = dir.path().join("token");
+    fs::write(&token, "s3cret\n")?;
+    let token = token.to_str().context("UTF-8")?;
+    let args = [
+        "stream",
+        "-v",
+        "--format",
+        "json",
+        "--from",
+        &source,
+        "--from-token-file",
+        token,
+    ];
+    let mut running = Running::start(&args)?;
+    running.wait_for_sample("sample", |_| true)?;
+    let ended = running.stop()?;
+    ensure!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
+    fs::write(dir.path().join("token"), "two words\n")?;
+    run(&args)?.code(1);
+    Ok(())
+}
+
+#[test]
+fn a_newer_format_is_refused_with_what_to_do() -> Result<()> {
+    let dir = TempDir::new()?;
+    let file = dir.path().join("newer.jsonl");
+    fs::write(
+        &file,
+        "{\"type\":\"hello\",\"schema\":2,\"version\":\"9.9.9\",\"all\":\"new\"}\n",
+    )?;
+    let file = file.to_str().context("UTF-8")?;
+    let output = run(&["stream", "--from", file])?
+        .code(1)
+        .get_output()
+        .clone();
+    let stderr = String::from_utf8(output.stderr)?;
+    ensure!(
+        stderr.contains("version 2 of the format, by ctpulse 9.9.9"),
+        "{stderr}"
+    );
+    ensure!(stderr.contains("use the newer ctpulse here"), "{stderr}");
+    Ok(())
+}
+
+#[test]
+fn what_is_not_known_is_ignored_and_what_is_wrong_is_counted() -> Result<()> {
+    let stream = Stream::new()?;
+    let sample = stream.sample(7, Duration::ZERO);
+    let more = sample.replacen('{', "{\"added\":[1,{\"deep\":true}],", 1);
+    let far = sample.replacen("\"interval_s\":", "\"interval_s\":1e300,\"x\":", 1);
+    let other = sample.replace("\"instance\":\"self\"", "\"instance\":\"never named\"");
+    let dir = TempDir::new()?;
+    let file = dir.path().join("mixed.jsonl");
+    let mut out = fs::File::create(&file)?;
+    for line in [
+        &stream.hello,
+        "{\"type\":\"future\",\"x\":1}",
+        "no JSON \u{1b}]0;pwn\u{7}",
+        &more,
+        &far,
+        &other,
+        "{\"type\":\"sample\"}",
+        &sample,
+    ] {
+        writeln!(out, "{line}")?;
+    }
+    let file = file.to_str().context("UTF-8")?;
+    let output = run(&["stream", "--format", "json", "--from", &format!("x={file}")])?
+        .success()
+        .get_output()
+        .clone();
+    let read = records(&String::from_utf8(output.stdout)?)?;
+    let samples = read.iter().filter(|record| record["type"] == "sample");
+    ensure!(samples.count() == 2, "{read:?}");
+    let stderr = String::from_utf8(output.stderr)?;
+    for says in [
+        "x: not a record: ",
+        "x: 3 lines were no records",
+        "x: 1 records were of types that this version does not know",
+        "x: records of instances that no hello names are left out",
+    ] {
+        ensure!(stderr.contains(says), "{says}: {stderr}");
+    }
+    ensure!(!stderr.contains(['\u{1b}', '\u{7}']), "{stderr:?}");
+    Ok(())
+}
+
+#[test]
+fn endless_input_takes_bounded_memory() -> Result<()> {
+    let stream = Stream::new()?;
+    let hello = stream.hello.clone();
+    let sample = stream.sample(7, Duration::ZERO);
+    // A line of 3 GB, deep nesting, and a line that is long enough for many numbers.
+    let deep = "[".repeat(500_000);
+    let numbers = format!(
+        "{{\"type\":\"top\",\"tables\":[{}0]}}",
+        "0,".repeat(900_000)
+    );
+    let server = HttpServer::start(move |_, _| {
+        Answer::endless(&[&hello, &deep, &numbers, &sample], 3 << 30)
+    })?;
+    let source = format!("x=http://127.0.0.1:{}/stream", server.port());
+    let output = assert_cmd::Command::new("sh")
+        .args(["-c", "ulimit -v $1 && shift && exec \"$@\"", "sh", MEMORY])
+        .arg(program::path()?)
+        .args([
+            "stream",
+            "--format",
+            "json",
+            "--duration",
+            "4s",
+            "--from",
+            &source,
+        ])
+        .timeout(program::PATIENCE)
+        .output()?;
+    let stderr = String::from_utf8(output.stderr)?;
+    ensure!(output.status.success(), "{} {stderr}", output.status);
+    let read = records(&String::from_utf8(output.stdout)?)?;
+    ensure!(
+        read.iter()
+            .any(|record| record["type"] == "sample" && record["entries"] == 7),
+        "{stderr}"
+    );
+    ensure!(stderr.contains("x: not a record"), "{stderr}");
+    Ok(())
+}
+
+#[test]
+fn what_is_no_stream_is_said_to_be_none() -> Result<()> {
+    for (args, says) in [
+        (&["--from", "/etc/passwd"][..], "there is no hello in it"),
+        (
+            &["--from", "/nonexistent/x.jsonl"],
+            "/nonexistent/x.jsonl: No such file",
+        ),
+        (&["--from", "-", "-"], "standard input can be read once"),
+        (
+            &["--from", "a=-", "a=/etc/passwd"],
+            "two sources are called a",
+        ),
+    ] {
+        let output = run(&[&["stream"], args].concat())?
+            .code(1)
+            .get_output()
+            .clone();
+        let stderr = String::from_utf8(output.stderr)?;
+        ensure!(stderr.contains(says), "{stderr}");
+    }
+    for (args, says) in [
+        (
+            &["--from", "-", "--interval", "1s"][..],
+            "--interval says what to measure, which - does by itself",
+        ),
+        (
+            &["--from", "http://x:1/stream", "--netns", "all"],
+            "only sources by ssh are told",
+        ),
+        (&["--from", "ftp://x/y"], "no such scheme"),
+        (&["--from", "ssh://-oProxyCommand=x"], "expected ssh://"),
+        (
+            &["--from", "http://user:pass@x/stream"],
+            "does not belong into an address",
+        ),
+        (&["--copy"], "--from"),
+    ] {
+        let output = run(&[&["stream"], args].concat())?
+            .code(2)
+            .get_output()
+            .clone();
+        let stderr = String::from_utf8(output.stderr)?;
+        ensure!(stderr.contains(says), "{stderr}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_recording_has_the_hosts_and_the_gap() -> Result<()> {
+    let stream = Stream::new()?;
+    let (hello, sample) = (stream.hello.clone(), stream.sample(1_111, Duration::ZERO));
+    let server = HttpServer::start(move |request, connection| match connection {
+        0 => {
+            assert!(
+                request.starts_with("GET /stream?buckets HTTP/1.1\r\n"),
+                "{request}"
+            );
+            Answer::cut(&[&hello, &sample])
+        }
+        _ => Answer::nothing(),
+    })?;
+    let dir = TempDir::new()?;
+    let file = dir.path().join("hosts.ctp");
+    let file = file.to_str().context("UTF-8")?;
+    let source = format!("gateway=http://127.0.0.1:{}/stream", server.port());
+    let args = [
+        "record", file, "--show", "--format", "json", "--from", &source,
+    ];
+    let mut running = Running::start(&args)?;
+    running.wait_for_sample("sample without values", |sample| {
+        sample["entries"].is_null()
+    })?;
+    running.stop()?;
+    let lines = stdout(&["replay", file, "--format", "json"])?;
+    schema::require(lines.lines())?;
+    let read = records(&lines)?;
+    let entries: Vec<_> = read
+        .iter()
+        .filter(|r| r["type"] == "sample")
+        .map(|r| r["entries"].clone())
+        .collect();
+    ensure!(entries[..2] == [json!(1_111), Value::Null], "{entries:?}");
+    let states: Vec<_> = read
+        .iter()
+        .filter(|r| r["type"] == "host")
+        .map(|r| r["state"].clone())
+        .collect();
+    ensure!(states.contains(&"lost".into()), "{states:?}");
+    let lost = read.iter().rfind(|r| r["type"] == "verdict");
+    ensure!(
+        lost.is_none_or(|verdict| verdict["severity"] == "unknown"),
+        "{lost:?}"
+    );
+    // It is a source like any other.
+    let again = stdout(&["stream", "--from", &format!("copy={file}")])?;
+    ensure!(again.contains("copy/gateway/self"), "{again}");
+    stdout(&["report", file, "-o", "-"])?;
+    Ok(())
+}
+
+#[test]
+fn checks_judge_other_hosts() -> Result<()> {
+    let file = fixture("records/filling-6.12.jsonl")?;
+    let line = |args: &[&str], status: i32| -> Result<String> {
+        let output = run(&[&["check"], args].concat())?
+            .code(status)
+            .get_output()
+            .clone();
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    let critical = line(&["--from", &file], 2)?;
+    ensure!(
+        critical.starts_with("CONNTRACK CRITICAL - 4000 of 4000 entries (100.0 %)"),
+        "{critical}"
+    );
+    let fine = line(&["--from", &file, "--warn", "100%", "--crit", "100%"], 0)?;
+    ensure!(
+        fine.contains("| entries=4000;4000;4000;0;4000 utilization=100.000%;100;100;0;100"),
+        "{fine}"
+    );
+    let rates = line(
+        &[
+            "--from",
+            &file,
+            "--warn",
+            "100",
+            "--crit",
+            "100",
+            "--warn-early-drop",
+            "1",
+        ],
+        1,
+    )?;
+    ensure!(
+        rates.contains("early_drop ") && rates.contains("above 1/s"),
+        "{rates}"
+    );
+    let unknown = line(&["--from", "x=http://127.0.0.1:1/stream"], 3)?;
+    ensure!(
+        unknown.starts_with("CONNTRACK UNKNOWN - x: lost: connecting: Connection refused"),
+        "{unknown}"
+    );
+    let both = line(
+        &[
+            "--from",
+            &format!("a={file}"),
+            "x=http://127.0.0.1:1/stream",
+        ],
+        2,
+    )?;
+    ensure!(
+        both.starts_with("CONNTRACK CRITICAL - a/self CRITICAL: 4000 of 4000"),
+        "{both}"
+    );
+    ensure!(
+        both.contains("; x UNKNOWN: lost: ") && both.contains("| 'a/self entries'=4000;"),
+        "{both}"
+    );
+    Ok(())
+}
+
+#[test]
+fn nothing_keeps_it_from_ending() -> Result<()> {
+    // A server that accepts, and never answers.
+    let server = HttpServer::start(|_, _| Answer::silence())?;
+    let source = format!("http://127.0.0.1:{}/stream", server.port());
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut command = spawned::ctpulse(&["stream", "--from", &source])?;
+        let running = spawned::start(command.stdout(Stdio::null()))?;
+        std::thread::sleep(Duration::from_millis(500));
+        let started = Instant::now();
+        running.signal(signal)?;
+        let end = running.end()?;
+        ensure!(end.status.success(), "{} {}", end.status, end.stderr);
+        ensure!(
+            started.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            started.elapsed()
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_ctpulse_that_is_started_from_elsewhere_ends_with_its_input() -> Result<()> {
+    let tree = Tree::of("6.1/t0")?;
+    let root = tree.root();
+    let root = root.to_str().context("UTF-8")?;
+    let mut child = std::process::Command::new(program::path()?)
+        .args(json_stream(root))
+        .arg("--until-stdin-ends")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("a pipe")?).lines();
+    ensure!(
+        lines
+            .next()
+            .context("no line")??
+            .starts_with("{\"type\":\"hello\"")
+    );
+    drop(child.stdin.take());
+    let last = lines.last().context("no line")??;
+    ensure!(last.starts_with("{\"type\":\"summary\""), "{last}");
+    ensure!(child.wait()?.success());
+    Ok(())
+}
+
+#[test]
+fn the_live_view_shows_each_host_and_which_is_lost() -> Result<()> {
+    let stream = Stream::new()?;
+    let ahead = Duration::from_secs(7);
+    let (hello, one) = (stream.hello.clone(), stream.sample(1_111, ahead));
+    let cut = HttpServer::start(move |_, connection| match connection {
+        0 => Answer::cut(&[&hello, &one]),
+        _ => Answer::nothing(),
+    })?;
+    let file = fixture("records/filling-6.12.jsonl")?;
+    for (columns, rows) in [(80, 24), (120, 40)] {
+        cut.forget();
+        let terminal = Terminal::open(
+            columns,
+            rows,
+            &[("TERM", "screen-256color"), ("LC_ALL", "C.UTF-8")],
+        )?;
+        terminal.type_line(&format!(
+            "{} live --from gateway=http://127.0.0.1:{}/stream old={file}; echo status $?",
+            program::path()?.display(),
+            cut.port()
+        ))?;
+        terminal.wait_for_text("host gateway lost since")?;
+        terminal.press("i")?;
+        terminal.wait_for_text("old/self")?;
+        terminal.wait_for_text("lost")?;
+        terminal.press("Escape")?;
+        while !terminal.screen()?.contains("LOST since") {
+            terminal.press("]")?;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        if let Ok(dir) = std::env::var("CTPULSE_SCREENS") {
+            fs::write(format!("{dir}/from-{columns}.txt"), terminal.screen()?)?;
+        }
+        terminal.press("q")?;
+        terminal.wait_for_text("status 0")?;
+        terminal.wait_until_given_back()?;
+    }
+    Ok(())
+}
