@@ -9,7 +9,7 @@ use std::{
 use axum::body::Bytes;
 use tokio::sync::Notify;
 
-use super::limits;
+use super::{latest::Latest, limits};
 use crate::{
     model::record::{Record, Sample},
     output::json::write_line,
@@ -22,7 +22,12 @@ pub(super) enum StreamForm {
     Plain,
     /// As `stream --format json --buckets` does.
     WithBuckets,
+    /// The same, each record as an event for a browser.
+    Events,
 }
+
+/// After how long a browser asks again that has lost the connection, in milliseconds.
+const RETRY: &str = "retry: 1000\n\n";
 
 /// The stream, in both forms.
 #[derive(Debug, Default)]
@@ -34,7 +39,8 @@ pub(super) struct Broadcast {
 #[derive(Debug, Default)]
 struct BroadcastState {
     hello: Option<Bytes>,
-    forms: [FormState; 2],
+    latest: Latest,
+    forms: [FormState; 3],
     over: bool,
     dropped: u64,
     lost_bytes: u64,
@@ -67,8 +73,8 @@ pub(super) struct StreamReader<'a> {
     broadcast: &'a Broadcast,
     form: StreamForm,
     at: u64,
-    /// The hello, which comes first.
-    hello: Option<Bytes>,
+    /// What comes first: the hello, and in events the last of what is only said when it changes.
+    first: Option<Bytes>,
 }
 
 impl Broadcast {
@@ -80,11 +86,16 @@ impl Broadcast {
     pub(super) fn add(&self, records: &[Record]) -> io::Result<()> {
         let mut state = self.state();
         for record in records {
+            state.latest.take(record);
             if let Record::Hello(_) = record {
                 state.hello = Some(lines(std::slice::from_ref(record), StreamForm::Plain)?);
             }
         }
-        for form in [StreamForm::Plain, StreamForm::WithBuckets] {
+        for form in [
+            StreamForm::Plain,
+            StreamForm::WithBuckets,
+            StreamForm::Events,
+        ] {
             if !records.is_empty() && state.forms[form as usize].readers > 0 {
                 let lines = lines(records, form)?;
                 state.forms[form as usize].push(lines);
@@ -108,14 +119,18 @@ impl Broadcast {
         if state.readers() >= limits::STREAM_CLIENTS {
             return None;
         }
-        let hello = state.hello.clone();
+        let first = match form {
+            // What cannot be written now cannot be later, which is said then.
+            StreamForm::Events => state.latest.first_events().ok(),
+            StreamForm::Plain | StreamForm::WithBuckets => state.hello.clone(),
+        };
         let of_form = &mut state.forms[form as usize];
         of_form.readers += 1;
         Some(StreamReader {
             broadcast: self,
             form,
             at: of_form.end,
-            hello,
+            first,
         })
     }
 
@@ -161,8 +176,8 @@ impl FormState {
 impl StreamReader<'_> {
     /// What comes next.
     pub(super) fn next(&mut self) -> Next {
-        if let Some(hello) = self.hello.take() {
-            return Next::Lines(hello);
+        if let Some(first) = self.first.take() {
+            return Next::Lines(first);
         }
         let state = self.broadcast.state();
         let form = &state.forms[self.form as usize];
@@ -217,10 +232,40 @@ impl Drop for StreamReader<'_> {
     }
 }
 
+impl Latest {
+    fn first_events(&self) -> io::Result<Bytes> {
+        let mut out = RETRY.as_bytes().to_vec();
+        for record in self.records() {
+            write_event(&mut out, record)?;
+        }
+        Ok(out.into())
+    }
+}
+
+impl StreamForm {
+    /// The last line of a reader that is dropped.
+    pub(super) fn dropped(self, lost: u64) -> Bytes {
+        let line = format!("{{\"type\":\"dropped\",\"lost_bytes\":{lost}}}\n");
+        match self {
+            Self::Events => format!("data: {line}\n").into(),
+            Self::Plain | Self::WithBuckets => line.into(),
+        }
+    }
+}
+
+/// A line of JSON has no line breaks within, so it is one line of an event.
+fn write_event(out: &mut Vec<u8>, record: &Record) -> io::Result<()> {
+    out.extend(b"data: ");
+    write_line(out, record)?;
+    out.push(b'\n');
+    Ok(())
+}
+
 fn lines(records: &[Record], form: StreamForm) -> io::Result<Bytes> {
     let mut out = Vec::new();
     for record in records {
         match record {
+            record if form == StreamForm::Events => write_event(&mut out, record)?,
             Record::Sample(sample) if form == StreamForm::Plain && sample.buckets.is_some() => {
                 let plain = Sample {
                     buckets: None,

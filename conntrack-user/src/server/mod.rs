@@ -6,6 +6,7 @@
 mod broadcast;
 mod connections;
 mod credentials;
+mod latest;
 pub mod limits;
 mod listener;
 mod patient;

@@ -83,9 +83,8 @@ async fn send(
             Next::Over => return,
             Next::Lost => {
                 let lost = reader.dropped(0);
-                let last = format!("{{\"type\":\"dropped\",\"lost_bytes\":{lost}}}\n");
                 // If it is gone, there is nobody to tell.
-                let _ = sender.send(last.into()).await;
+                let _ = sender.send(form.dropped(lost)).await;
                 return report(&shared, &client, lost);
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{RawQuery, State},
     http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header},
     routing::get,
@@ -17,7 +17,7 @@ use super::{
     shared::{Health, Shared},
     tokens::Credential,
 };
-use crate::output::metrics::format_for;
+use crate::output::{live_page::live_page, metrics::format_for};
 
 /// What is here, for people.
 const INDEX: &str = include_str!("index.html");
@@ -25,6 +25,7 @@ const INDEX: &str = include_str!("index.html");
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const LINES: &str = "application/x-ndjson";
+const EVENTS: &str = "text/event-stream";
 
 /// Where anybody may ask whether it is alive.
 const HEALTH: &str = "/healthz";
@@ -33,7 +34,11 @@ const HEALTH: &str = "/healthz";
 const NAMES: usize = 10;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
+    let page = live_page();
+    let live = Arc::new((Bytes::from(page.html), page.policy));
     Router::new()
+        .route("/live", get(async move || self::live(&live)))
+        .route("/events", get(events))
         .route("/", get(index))
         .route("/metrics", get(metrics))
         .route(HEALTH, get(healthz))
@@ -124,6 +129,15 @@ async fn index() -> Response<Body> {
     response
 }
 
+fn live((html, policy): &(Bytes, String)) -> Response<Body> {
+    let mut response = answer(StatusCode::OK, HTML, html.clone());
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
 async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response<Body> {
     // Several headers of that name mean the same as one with all values.
     let accept: Vec<&str> = headers
@@ -180,12 +194,30 @@ async fn stream(
         true => StreamForm::WithBuckets,
         false => StreamForm::Plain,
     };
+    send(shared, client, form, LINES, method).await
+}
+
+async fn events(
+    State(shared): State<Arc<Shared>>,
+    Extension(client): Extension<Client>,
+    method: Method,
+) -> Response<Body> {
+    send(shared, client, StreamForm::Events, EVENTS, method).await
+}
+
+async fn send(
+    shared: Arc<Shared>,
+    client: Client,
+    form: StreamForm,
+    kind: &'static str,
+    method: Method,
+) -> Response<Body> {
     if method == Method::HEAD {
-        return answer(StatusCode::OK, LINES, Body::empty());
+        return answer(StatusCode::OK, kind, Body::empty());
     }
     client.connection.becomes_stream();
     match readers::start(shared, form, client).await {
-        Some(body) => answer(StatusCode::OK, LINES, Body::new(body)),
+        Some(body) => answer(StatusCode::OK, kind, Body::new(body)),
         None => {
             let mut response = text(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -11,10 +11,10 @@ use crate::{
 };
 
 /// The width of a phone, a tablet and a desktop.
-const WIDTHS: [u32; 3] = [400, 800, 1400];
+pub(crate) const WIDTHS: [u32; 3] = [400, 800, 1400];
 
 /// Words on more than one line. A word may end at a hyphen, a dash or a slash.
-const BROKEN: &str = r"
+pub(crate) const BROKEN: &str = r"
     const broken = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     for (let node; (node = walker.nextNode());) {
       const parent = node.parentElement;

@@ -1,43 +1,12 @@
-//! How to read the charts, and how the recording was made.
+//! How the recording was made.
 
 use std::fmt::Write;
 
 use crate::{
     model::{record::Hello, report::RecordingReport},
-    output::{
-        format::number::{UNAVAILABLE, WRONG},
-        markup::Escaped,
-    },
+    output::markup::Escaped,
     text::Text,
 };
-
-/// Writes what the marks of the charts mean.
-pub(super) fn legend(page: &mut String) -> std::fmt::Result {
-    page.push_str("<ul class=\"how\" aria-label=\"How to read the charts\">\n");
-    for (sample, meaning) in [
-        ("mean", "average"),
-        (
-            "peak",
-            "busiest bucket of 1.05 ms; where only the kernel counts, busiest interval",
-        ),
-        ("limit", "maximum of entries"),
-        ("burst", "burst"),
-        ("warn", "alert: WARNING"),
-        ("bad", "CRITICAL"),
-        ("fine", "CLEAR again"),
-    ] {
-        writeln!(
-            page,
-            "<li><span class=\"key-of {sample}\"></span> {meaning}</li>"
-        )?;
-    }
-    writeln!(
-        page,
-        "<li>▼ drawn below zero, though its numbers are positive</li>\n\
-         <li>{UNAVAILABLE} unavailable, which is not 0</li>\n\
-         <li>{WRONG} a check proved it wrong</li>\n<li>times are in UTC</li>\n</ul>"
-    )
-}
 
 /// Writes the end of the page.
 pub(super) fn footer(page: &mut String, report: &RecordingReport) -> std::fmt::Result {

@@ -3,15 +3,10 @@
 use serde::Serialize;
 
 use crate::{
-    model::report::{
-        DimensionReport, InstanceReport, RecordingReport,
-        track::{BUCKET_US, SeriesStep},
-    },
+    model::report::{DimensionReport, InstanceReport, RecordingReport, track::SeriesStep},
     output::{
-        format::{
-            axis::{STEPS, TIME_STEPS_US},
-            number::{COMPACT, WRONG},
-        },
+        format::number::WRONG,
+        page::PageFormats,
         report::{alert_class, alert_text},
     },
 };
@@ -23,14 +18,8 @@ struct PageData<'a> {
     /// The first and the last time.
     from: i64,
     to: i64,
-    /// Length of a bucket in microseconds.
-    bucket: f64,
-    /// The compact format: divisor, upper end after the division, decimals and suffix.
-    compact: Vec<(f64, f64, usize, &'static str)>,
-    /// Mantissas of round numbers, for axes.
-    steps: [f64; STEPS.len()],
-    /// Round steps of the time axis in microseconds.
-    time_steps: [i64; TIME_STEPS_US.len()],
+    #[serde(flatten)]
+    formats: PageFormats,
     instances: Vec<InstanceData<'a>>,
 }
 
@@ -71,13 +60,7 @@ pub(super) fn json(report: &RecordingReport) -> String {
         origin: report.origin.as_microsecond(),
         from: report.from,
         to: report.to,
-        bucket: BUCKET_US,
-        compact: COMPACT
-            .iter()
-            .map(|step| (step.unit, step.below, step.decimals, step.suffix))
-            .collect(),
-        steps: STEPS,
-        time_steps: TIME_STEPS_US,
+        formats: PageFormats::new(),
         instances: report
             .instances
             .iter()

@@ -9,7 +9,6 @@ mod bursts;
 mod charts;
 mod data;
 mod facts;
-mod html;
 mod section;
 mod table;
 mod tables;
@@ -17,20 +16,17 @@ mod verdict;
 
 use std::fmt::Write;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use sha2::{Digest, Sha256};
-
-use self::html::script_json;
 use crate::{
     model::{alert::AlertStatus, record::Alert, report::RecordingReport},
     output::{
         format::{clock, duration},
         markup::Escaped,
+        page::{CHARTS, STYLE, policy, script_json},
     },
     text::Plain,
 };
 
-const STYLE: &str = include_str!("page.css");
+/// Shows what of the report, by the charts' script.
 const SCRIPT: &str = include_str!("page.js");
 
 /// Shown until the script has run.
@@ -46,22 +42,17 @@ pub fn page(report: &RecordingReport, title: &str) -> String {
     page
 }
 
-fn hash(text: &str) -> String {
-    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
-}
-
 fn write_page(page: &mut String, report: &RecordingReport, title: &str) -> std::fmt::Result {
     let title = Escaped(Plain(title));
+    let script = format!("{CHARTS}{SCRIPT}");
     write!(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src {}; \
-         script-src {}; img-src data:; base-uri 'none'; form-action 'none'\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n",
-        hash(STYLE),
-        hash(SCRIPT),
+        policy(STYLE, &script, ""),
     )?;
     header(page, report, &title)?;
     toolbar(page)?;
@@ -73,7 +64,7 @@ fn write_page(page: &mut String, report: &RecordingReport, title: &str) -> std::
     about::footer(page, report)?;
     write!(
         page,
-        "<script type=\"application/json\" id=\"data\">{}</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+        "<script type=\"application/json\" id=\"data\">{}</script>\n<script>{script}</script>\n</body>\n</html>\n",
         script_json(&data::json(report))
     )
 }

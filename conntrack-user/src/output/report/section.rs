@@ -6,7 +6,8 @@ use crate::{
     model::report::{InstanceReport, RecordingReport},
     output::{
         markup::Escaped,
-        report::{about, bursts, charts, facts, tables, verdict},
+        page::how_to_read,
+        report::{bursts, charts, facts, tables, verdict},
     },
 };
 
@@ -28,7 +29,7 @@ pub(super) fn write(
     verdict::write(page, instance)?;
     facts::write(page, report, instance)?;
     if i == 0 {
-        about::legend(page)?;
+        how_to_read(page)?;
     }
     charts::write(page, report, instance, i)?;
     bursts::write(page, report, instance)?;

@@ -1,7 +1,7 @@
 //! JSON in a page.
 
 /// JSON for a `script` element.
-pub(super) fn script_json(json: &str) -> String {
+pub(in crate::output) fn script_json(json: &str) -> String {
     json.replace('<', "\\u003c")
         .replace('\u{2028}', "\\u2028")
         .replace('\u{2029}', "\\u2029")
