@@ -655,6 +655,7 @@ fn checks_judge_other_hosts() -> Result<()> {
         critical.starts_with("CONNTRACK CRITICAL - 4000 of 4000 entries (100.0 %)"),
         "{critical}"
     );
+    ensure!(!critical.contains("cannot be read"), "{critical}");
     let fine = line(&["--from", &file, "--warn", "100%", "--crit", "100%"], 0)?;
     ensure!(
         fine.contains("| entries=4000;4000;4000;0;4000 utilization=100.000%;100;100;0;100"),
