@@ -136,6 +136,43 @@ fn who_is_too_far_behind_is_lost_and_what_it_lacks_is_known() {
 }
 
 #[test]
+fn events_start_with_the_last_of_what_is_only_said_when_it_changes() {
+    let verdict = |instance: &str, sentence: &str| -> Record {
+        serde_json::from_value(json!({
+            "type": "verdict", "time": "2026-11-27T12:00:00Z", "instance": instance, "severity": "ok", "sentences": [sentence],
+            "facts": {"since": "2026-11-27T12:00:00Z", "entries": null, "max": null, "utilization": null, "highest": null,
+                "full_since": null, "entries_per_s": null, "time_to_full_s": null, "busiest": null, "bursts": null, "who": {},
+                "losses": {"refused": null, "evicted": null, "failed": null, "dropped": null},
+                "proof": {"probes": "off", "reason": null, "checks": 0, "agree": 0, "disagree": []}},
+        }))
+        .unwrap()
+    };
+    let stream = Broadcast::default();
+    let gone = verdict("gone", "of one that is gone");
+    stream
+        .add(&[hello("h"), gone, verdict("a", "first")])
+        .unwrap();
+    stream
+        .add(&[hello("h"), verdict("a", "second"), sample(1)])
+        .unwrap();
+    let mut reader = stream.reader(StreamForm::Events).unwrap();
+    let first = lines(&mut reader).unwrap();
+    let events: Vec<&str> = first.split_terminator("\n\n").collect();
+    assert!(events[0].starts_with("retry: "), "{first}");
+    assert!(
+        events[1].starts_with("data: {\"type\":\"hello\""),
+        "{first}"
+    );
+    assert!(events[2].contains("second") && events.len() == 3, "{first}");
+    stream.add(&[sample(2)]).unwrap();
+    let sample = lines(&mut reader).unwrap();
+    assert!(sample.starts_with("data: {") && sample.ends_with("}\n\n"));
+    assert!(sample.contains("\"buckets\""), "{sample}");
+    let last = String::from_utf8(StreamForm::Events.dropped(7).to_vec()).unwrap();
+    assert_eq!(last, "data: {\"type\":\"dropped\",\"lost_bytes\":7}\n\n");
+}
+
+#[test]
 fn readers_are_limited() {
     let stream = Broadcast::default();
     let readers: Vec<_> = (0..limits::STREAM_CLIENTS)

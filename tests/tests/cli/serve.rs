@@ -235,6 +235,7 @@ fn pages_that_are_there_and_those_that_are_not() -> Result<()> {
         ("/", 200, "/metrics"),
         ("/healthz", 200, "alive"),
         ("/readyz", 200, "ready"),
+        ("/live", 200, "EventSource"),
         ("/metrics/", 404, "no such page"),
         ("/..%2f..%2fetc/passwd", 404, "no such page"),
         ("/%00", 404, "no such page"),
@@ -359,6 +360,80 @@ fn every_reader_of_the_stream_starts_with_hello_and_ends_with_the_summary() -> R
         let last: Value = serde_json::from_str(last)?;
         assert_eq!(last["type"], "summary");
     }
+    Ok(())
+}
+
+#[test]
+fn the_live_page_may_do_nothing_but_read_events() -> Result<()> {
+    let tree = Tree::of("6.1/t0")?;
+    let serving = Serving::start(&root(&tree), &[])?;
+    let answer = serving.get("/live", "")?;
+    let policy = answer.header("content-security-policy");
+    for part in [
+        "default-src 'none'",
+        "connect-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "script-src 'sha256-",
+        "style-src 'sha256-",
+    ] {
+        ensure!(policy.contains(part), "no {part} in {policy}");
+    }
+    ensure!(
+        !policy.contains("unsafe") && !policy.contains('*'),
+        "{policy}"
+    );
+    let page = answer.text();
+    for outside in [
+        "http://",
+        "https://",
+        "@import",
+        " src=",
+        " onload=",
+        " onclick=",
+    ] {
+        let without = page.replace("http://www.w3.org/2000/svg", "");
+        ensure!(!without.contains(outside), "{outside}");
+    }
+    serving.stop()?;
+    Ok(())
+}
+
+#[test]
+fn events_are_the_records_and_start_with_what_is_said_only_when_it_changes() -> Result<()> {
+    let tree = Tree::of("6.1/t0")?;
+    let serving = Serving::start(&root(&tree), &[])?;
+    let answer = |stream: &mut BufReader<TcpStream>| -> Result<String> {
+        let mut line = String::new();
+        stream.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    };
+    let mut stream = serving.connect()?;
+    write!(stream, "GET /events HTTP/1.0\r\nHost: x\r\n\r\n")?;
+    let mut stream = BufReader::new(stream);
+    let mut head = Vec::new();
+    loop {
+        match answer(&mut stream)? {
+            line if line.is_empty() => break,
+            line => head.push(line),
+        }
+    }
+    ensure!(
+        head.contains(&"content-type: text/event-stream".to_owned()),
+        "{head:?}"
+    );
+    ensure!(answer(&mut stream)?.starts_with("retry: ") && answer(&mut stream)?.is_empty());
+    let mut kinds = Vec::new();
+    while kinds.len() < 3 {
+        let line = answer(&mut stream)?;
+        let record = line.strip_prefix("data: ").with_context(|| line.clone())?;
+        let record: Value = serde_json::from_str(record)?;
+        kinds.push(record["type"].as_str().context("type")?.to_owned());
+        ensure!(answer(&mut stream)?.is_empty());
+    }
+    // Nothing has changed since long before, and the verdict is known all the same.
+    assert_eq!(kinds, ["hello", "verdict", "sample"]);
+    serving.stop()?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Resource, Rlimit};
 
 use crate::{serve::stream, serving::Serving, tree::Tree};
 
@@ -156,6 +157,7 @@ fn a_slow_reader_of_the_stream_is_dropped_with_its_loss() -> Result<()> {
         .map(|_| stream(&serving, "/stream"))
         .collect::<Result<Vec<_>>>()?;
     // There is no room for another.
+    ensure!(serving.get("/events", "")?.status == 503);
     let answer = serving.get("/stream", "")?;
     ensure!(
         answer.status == 503 && !answer.header("retry-after").is_empty(),
@@ -195,5 +197,51 @@ fn a_slow_reader_of_the_stream_is_dropped_with_its_loss() -> Result<()> {
     for reader in readers {
         ensure!(reader.join().is_ok());
     }
+    Ok(())
+}
+
+#[test]
+fn with_little_memory_and_few_descriptors_scrapes_go_on() -> Result<()> {
+    let tree = Tree::of("6.1/t0")?;
+    let serving = start(&tree)?;
+    let pid = Pid::from_raw(serving.program.pid().cast_signed()).context("its id")?;
+    // From here on it can neither take 256 MiB of addresses more nor open more than 100 files.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", serving.program.pid()))?;
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let size = size.context("VmSize")?.trim().trim_end_matches(" kB");
+    let size = (size.parse::<u64>()? << 10) + (256 << 20);
+    for (resource, limit) in [(Resource::As, size), (Resource::Nofile, 100)] {
+        let limit = Rlimit {
+            current: Some(limit),
+            maximum: Some(limit),
+        };
+        rustix::process::prlimit(Some(pid), resource, limit)?;
+    }
+    let mut clients = Vec::new();
+    for i in 0..1000 {
+        let mut client = serving.connect()?;
+        let sent: &[u8] = match i % 4 {
+            0 => b"",
+            1 => b"GET /metrics HTTP/1.1\r\nHost: ",
+            2 => b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n",
+            _ => b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n",
+        };
+        // It may have made room for another already.
+        let _ = client.write_all(sent);
+        clients.push(client);
+        if i % 200 == 199 {
+            scrape(&serving)?;
+        }
+    }
+    let readers = serving.metric("ctpulse_stream_clients")?;
+    ensure!(
+        readers.is_some_and(|readers| readers <= 32.0),
+        "{readers:?}"
+    );
+    drop(clients);
+    serving.wait_until("end of the readers", |serving| {
+        Ok(serving.metric("ctpulse_stream_clients")? == Some(0.0))
+    })?;
+    serving.stop()?;
     Ok(())
 }
