@@ -235,6 +235,8 @@ fn judge_one(
     };
     let verdict = judge(&reading, rules);
     let mut verdict = verdict.map_err(|why| NotJudged(why.to_string().into()))?;
+    // Their totals are of a run, not since boot; where they are judged, their rates are known.
+    verdict.counters.retain(|counter| counter.rate.is_some());
     verdict.untracked = untracked.map(|why| why.raw().to_owned());
     Ok(verdict)
 }

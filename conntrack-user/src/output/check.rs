@@ -140,7 +140,7 @@ fn text(verdict: &TableVerdict, errors: &[String]) -> String {
     let uncounted: Vec<&str> = verdict
         .counters
         .iter()
-        .filter(|counter| counter.total.is_none())
+        .filter(|counter| counter.total.is_none() && counter.rate.is_none())
         .map(|counter| counter.name)
         .collect();
     if !uncounted.is_empty() {

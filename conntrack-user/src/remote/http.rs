@@ -156,7 +156,7 @@ fn check(answer: &Response<Incoming>) -> Result<(), ConnectionError> {
     }
     let (advice, is_final) = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (
-            " : it asks for another token; CTPULSE_TOKEN or --from-token-file has it",
+            ": it asks for another token; CTPULSE_TOKEN or --from-token-file has it",
             true,
         ),
         StatusCode::NOT_FOUND => (": is that the address of `ctpulse serve`, /stream?", true),

@@ -26,7 +26,7 @@ use crate::{
         lines::LineBatch,
         specs::specs,
         ssh::SshSource,
-        task::{Connection, follow},
+        task::{HostConnection, follow},
         tls::Tls,
     },
     text::Text,
@@ -112,14 +112,14 @@ impl<C: Clock + Clone + Send + Sync + 'static> RemoteRun<C> {
                         address: address.clone(),
                         settings: settings.http.clone(),
                     };
-                    (follow(Connection::Http(http)), None)
+                    (follow(HostConnection::Http(http)), None)
                 }
                 SourcePlace::Ssh(host) => {
                     let ssh = SshSource {
                         host: host.clone(),
                         settings: settings.ssh.clone(),
                     };
-                    (follow(Connection::Ssh(ssh)), None)
+                    (follow(HostConnection::Ssh(ssh)), None)
                 }
                 SourcePlace::File(path) => {
                     let file = FileSource::Path(path.clone());

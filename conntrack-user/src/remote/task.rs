@@ -17,12 +17,12 @@ use crate::{
 };
 
 /// What a connection is made to.
-pub(super) enum Connection {
+pub(super) enum HostConnection {
     Http(HttpSource),
     Ssh(SshSource),
 }
 
-impl Connection {
+impl HostConnection {
     /// Whether a run there that has ended may be followed by another: a server that is restarted.
     const fn may_start_again(&self) -> bool {
         matches!(self, Self::Http(_))
@@ -38,7 +38,7 @@ impl Connection {
 }
 
 /// Reads, and connects again when that ends before the run there has.
-pub(super) async fn follow<C: Clock>(connection: Connection, feed: HostFeed<C>) {
+pub(super) async fn follow<C: Clock>(connection: HostConnection, feed: HostFeed<C>) {
     let mut backoff = Backoff::default();
     loop {
         let mut lines = LineFeed::new(&feed);

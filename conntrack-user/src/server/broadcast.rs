@@ -9,7 +9,7 @@ use std::{
 use axum::body::Bytes;
 use tokio::sync::Notify;
 
-use super::{latest::Latest, limits};
+use super::{latecomers::ForLatecomers, limits};
 use crate::{
     model::record::{Record, Sample},
     output::json::write_line,
@@ -39,7 +39,7 @@ pub(super) struct Broadcast {
 #[derive(Debug, Default)]
 struct BroadcastState {
     hello: Option<Bytes>,
-    latest: Latest,
+    latest: ForLatecomers,
     forms: [FormState; 3],
     over: bool,
     dropped: u64,
@@ -232,7 +232,7 @@ impl Drop for StreamReader<'_> {
     }
 }
 
-impl Latest {
+impl ForLatecomers {
     fn first_events(&self) -> io::Result<Bytes> {
         let mut out = RETRY.as_bytes().to_vec();
         for record in self.records() {

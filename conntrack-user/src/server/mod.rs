@@ -6,7 +6,7 @@
 mod broadcast;
 mod connections;
 mod credentials;
-mod latest;
+mod latecomers;
 pub mod limits;
 mod listener;
 mod patient;

@@ -311,6 +311,72 @@ fn a_summary_ends_it() -> Result<()> {
     Ok(())
 }
 
+/// Starts `ctpulse serve` on a tree; returns it with its port.
+fn serve(tree: &Tree, port: u16) -> Result<(Running, u16)> {
+    let root = tree.root();
+    let root = root.to_str().context("the path is no UTF-8")?;
+    let listen = format!("127.0.0.1:{port}");
+    let args = [
+        "serve",
+        "--listen",
+        &listen,
+        "--interval",
+        "50ms",
+        "--proc-root",
+        root,
+    ];
+    let serving = Running::start(&args)?;
+    let deadline = Instant::now() + program::PATIENCE;
+    loop {
+        let stderr = serving.stderr();
+        let address = stderr
+            .lines()
+            .find_map(|line| line.strip_prefix("ctpulse: serving http://"));
+        if let Some((_, port)) =
+            address.and_then(|address| address.trim_end_matches('/').rsplit_once(':'))
+        {
+            return Ok((serving, port.parse()?));
+        }
+        ensure!(Instant::now() < deadline, "not serving: {stderr}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_is_served_can_be_read_and_is_back_when_it_is_started_again() -> Result<()> {
+    let tree = Tree::of("6.1/t0")?;
+    let (serving, port) = serve(&tree, 0)?;
+    let source = format!("web1=http://127.0.0.1:{port}");
+    let mut running = Running::start(&["stream", "--format", "json", "--from", &source])?;
+    let hello = running.wait_for_hello()?;
+    ensure!(
+        hello["interval_ms"] == 50.0 && hello["instances"][0]["host"] == "web1",
+        "{hello}"
+    );
+    tree.write(crate::tree::MAX, "123456\n")?;
+    running.wait_for_sample("what was changed there", |sample| sample["max"] == 123_456)?;
+    serving.signal(Signal::KILL)?;
+    drop(serving);
+    running.wait_for("loss", |record| {
+        record["type"] == "host" && record["state"] == "lost"
+    })?;
+    let (serving, _) = serve(&tree, port)?;
+    running.wait_for("return", |record| {
+        record["type"] == "host" && record["state"] == "connected"
+    })?;
+    running.wait_for_sample("sample after the gap", |sample| sample["entries"].is_u64())?;
+    // Its summary ends it.
+    serving.stop()?;
+    let ended = running.wait()?.successful()?;
+    let states: Vec<Value> = ended
+        .of("host")?
+        .into_iter()
+        .map(|host| host["state"].clone())
+        .collect();
+    ensure!(states.last() == Some(&"ended".into()), "{states:?}");
+    Ok(())
+}
+
 #[test]
 fn what_a_server_refuses_is_not_tried_again() -> Result<()> {
     for (status, says) in [
@@ -589,6 +655,7 @@ fn checks_judge_other_hosts() -> Result<()> {
         critical.starts_with("CONNTRACK CRITICAL - 4000 of 4000 entries (100.0 %)"),
         "{critical}"
     );
+    ensure!(!critical.contains("cannot be read"), "{critical}");
     let fine = line(&["--from", &file, "--warn", "100%", "--crit", "100%"], 0)?;
     ensure!(
         fine.contains("| entries=4000;4000;4000;0;4000 utilization=100.000%;100;100;0;100"),

@@ -6,12 +6,12 @@ use crate::{model::record::Record, text::Text};
 
 /// The last hello, and of each of its instances the last verdict and the last top talkers.
 #[derive(Debug, Default)]
-pub(super) struct Latest {
+pub(super) struct ForLatecomers {
     hello: Option<Record>,
     instances: BTreeMap<Text, [Option<Record>; 3]>,
 }
 
-impl Latest {
+impl ForLatecomers {
     pub(super) fn take(&mut self, record: &Record) {
         let (instance, at) = match record {
             Record::Hello(hello) => {
