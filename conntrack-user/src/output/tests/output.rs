@@ -1041,6 +1041,7 @@ fn report(blocked: Option<&str>) -> DoctorReport {
             finding("kprobes", kprobes, detail),
         ],
         blocked: blocked.map(str::to_owned),
+        privileges: Vec::new(),
         counters: REPORTED
             .iter()
             .map(|counter| counter.spec())
