@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     connections::{Admitted, Client},
-    limits,
+    descriptors, limits,
     patient::Patient,
     routes,
     shared::Shared,
@@ -60,6 +60,11 @@ pub(super) async fn serve(
             _ = ending.wait_for(|end| *end) => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, address)) => {
+                    if descriptors::are_scarce(&stream) {
+                        shared.connections.make_room();
+                        // Until it has: others would be accepted first.
+                        sleep(ACCEPT_AGAIN).await;
+                    }
                     tokio::spawn(connection(stream, address, Arc::clone(&shared), router.clone()));
                 }
                 Err(_) => {

@@ -6,6 +6,7 @@
 mod broadcast;
 mod connections;
 mod credentials;
+mod descriptors;
 mod latecomers;
 pub mod limits;
 mod listener;
