@@ -18,7 +18,7 @@ fn fixture(path: &str) -> String {
 }
 
 /// The records of a recording, as they are sent.
-fn records(name: &str) -> Result<Vec<Value>> {
+pub(crate) fn records(name: &str) -> Result<Vec<Value>> {
     let text = ctpulse(&[
         "replay",
         &fixture(&format!("recordings/{name}")),
@@ -33,7 +33,7 @@ fn records(name: &str) -> Result<Vec<Value>> {
 }
 
 /// Without the end of the run, after which nothing comes.
-fn unending(mut records: Vec<Value>) -> Vec<Value> {
+pub(crate) fn unending(mut records: Vec<Value>) -> Vec<Value> {
     records.retain(|record| record["type"] != "summary");
     records
 }
@@ -44,7 +44,7 @@ fn open(browser: &Browser, url: &str) -> Result<()> {
 }
 
 /// Waits until everything that was sent is shown.
-fn wait_for_last(browser: &Browser, records: &[Value]) -> Result<()> {
+pub(crate) fn wait_for_last(browser: &Browser, records: &[Value]) -> Result<()> {
     let last = records
         .iter()
         .rev()
