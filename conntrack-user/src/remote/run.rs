@@ -10,7 +10,10 @@ use tokio::{
 
 use crate::{
     clock::Clock,
-    engine::{diagnostics::Diagnostics, worker},
+    engine::{
+        diagnostics::Diagnostics,
+        worker::{self, Holds},
+    },
     model::{
         fleet::{Fleet, HostNews},
         record::{HostState, Record},
@@ -374,6 +377,8 @@ fn tls(settings: &RemoteSettings) -> Result<Option<Tls>, RemoteError> {
 
 /// Reads a file in a thread.
 fn read<C: Clock + Send + 'static>(file: FileSource, feed: HostFeed<C>) -> Result<(), RemoteError> {
-    worker::start("reader", "reads records", move || file.read(&feed))?;
+    // It opens the file, which may be another user's.
+    let holds = Holds::AsStarter;
+    worker::start_holding(holds, "reader", "reads records", move || file.read(&feed))?;
     Ok(())
 }
