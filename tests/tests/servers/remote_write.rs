@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -302,11 +302,19 @@ fn every_cell_is_there_once(mut receiver: Receiver) -> Result<()> {
         first.len() > least && second.len() > least,
         "too few samples to compare"
     );
-    check(&receiver, &[first, second])
+    check(&mut receiver, &[first, second])
 }
 
 /// What the receiver has is what the streams had: no more, no less, and nothing twice.
-fn check(receiver: &Receiver, streams: &[Cells]) -> Result<()> {
+fn check(receiver: &mut Receiver, streams: &[Cells]) -> Result<()> {
+    // A receiver may take a while until it shows what it has taken.
+    let (http, points) = (receiver.server.http(), receiver.points);
+    let last = streams.last().and_then(BTreeMap::last_key_value);
+    let last = *last.context("no cells")?.0;
+    receiver.server.wait_for("last cell", || {
+        let entries = points(http, "ctpulse_entries")?;
+        Ok(entries.iter().any(|point| point.0 == last).then_some(()))
+    })?;
     let names: BTreeSet<&String> = streams
         .iter()
         .flat_map(|cells| cells.values())
@@ -315,7 +323,7 @@ fn check(receiver: &Receiver, streams: &[Cells]) -> Result<()> {
     ensure!(names.len() > 10, "{} metrics", names.len());
     let mut compared = 0;
     for name in names {
-        let points = (receiver.points)(receiver.server.http(), name)?;
+        let points = points(http, name)?;
         let ends: Vec<i64> = points.iter().map(|point| point.0).collect();
         ensure!(
             ends.is_sorted_by(|a, b| a < b),
@@ -327,7 +335,7 @@ fn check(receiver: &Receiver, streams: &[Cells]) -> Result<()> {
         );
         let points: BTreeMap<i64, f64> = points.into_iter().collect();
         for cells in streams {
-            let (Some((start, _)), Some((end, _))) =
+            let (Some((start, _)), Some((last, _))) =
                 (cells.first_key_value(), cells.last_key_value())
             else {
                 continue;
@@ -337,14 +345,20 @@ fn check(receiver: &Receiver, streams: &[Cells]) -> Result<()> {
                 .filter_map(|(end, values)| Some((*end, *values.get(name)?)));
             let expected: BTreeMap<i64, f64> = expected.collect();
             let found: BTreeMap<i64, f64> = points
-                .range(start..=end)
+                .range(start..=last)
                 .map(|(end, value)| (*end, *value))
                 .collect();
-            for (end, value) in &expected {
-                ensure!(
-                    found.get(end) == Some(value),
-                    "{name} at {end} is {:?}, not {value}",
-                    found.get(end)
+            let mut wrong = expected
+                .iter()
+                .filter(|(end, value)| found.get(end) != Some(*value));
+            if let Some((end, value)) = wrong.next() {
+                bail!(
+                    "{name} is {:?}, not {value}, {} ms after the first cell that was read and {} before the last; {} more are wrong of {}",
+                    found.get(end),
+                    end - start,
+                    last - end,
+                    wrong.count(),
+                    expected.len()
                 );
             }
             ensure!(
