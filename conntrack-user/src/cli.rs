@@ -8,6 +8,7 @@ mod heading;
 mod netdata;
 mod privileges;
 pub mod recordings;
+mod remote_write;
 mod serve;
 mod stream;
 mod top;
@@ -36,6 +37,7 @@ pub use self::{
     format::Format,
     from::{FromArgs, OptionConflict},
     netdata::{IdsArg, NetdataArgs},
+    remote_write::RemoteWriteArgs,
     serve::{CompatArg, ServeArgs},
     stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs},
     top::TopArgs,

@@ -15,6 +15,7 @@
 )]
 
 mod cli;
+mod client;
 mod clock;
 mod commands;
 mod config;
@@ -29,6 +30,7 @@ mod probes;
 mod reading;
 pub mod recording;
 mod remote;
+mod remote_write;
 mod server;
 mod source;
 mod text;

@@ -8,7 +8,7 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use crate::{
-    cli::{Format, StreamArgs, ViewArgs, heading},
+    cli::{Format, RemoteWriteArgs, StreamArgs, ViewArgs, heading},
     config::Config,
     engine::settings::{PrivilegeSettings, RunSettings},
     privileges::needs::NetworkUse,
@@ -43,6 +43,9 @@ pub struct ServeArgs {
     /// Add metrics under the names of another exporter
     #[arg(long, value_enum, value_name = "EXPORTER", help_heading = heading::SERVING)]
     pub compat: Option<CompatArg>,
+    /// Options of remote write.
+    #[command(flatten)]
+    pub remote_write: RemoteWriteArgs,
     /// Options of the stream that is served.
     #[command(flatten)]
     pub stream: StreamArgs,
@@ -60,13 +63,19 @@ impl ServeArgs {
     #[must_use]
     pub fn settings(&self, config: Config) -> RunSettings {
         let settings = self.stream.settings(config);
+        let sending = self.remote_write.settings();
+        let step = sending.as_ref().map(|sending| sending.step.length());
         RunSettings {
             buckets: true,
+            // What is read at the end of each cell is sent.
+            interval: step.map_or(settings.interval, |step| step.min(settings.interval)),
+            aligned: step.is_some(),
             privileges: PrivilegeSettings {
                 network: NetworkUse {
                     accepts: true,
-                    ..NetworkUse::default()
+                    connects: sending.is_some(),
                 },
+                writes_files: sending.is_some_and(|sending| sending.queue.dir.is_some()),
                 ..settings.privileges
             },
             ..settings
@@ -89,6 +98,18 @@ impl ServeArgs {
         }
         if stream.from.is_given() {
             return Err("--from is for live, stream, record and check: serve on each host itself");
+        }
+        if self.remote_write.remote_write.is_some() {
+            let (step, interval) = (
+                self.remote_write.remote_write_step.length(),
+                stream.interval,
+            );
+            if interval < step && !step.as_nanos().is_multiple_of(interval.as_nanos().max(1)) {
+                return Err(
+                    "--interval must be the time of --remote-write-step, or go into it a whole number of times, so that the counters \
+                     are read at the end of each step",
+                );
+            }
         }
         if self.tls().is_some() || self.insecure {
             return Ok(());

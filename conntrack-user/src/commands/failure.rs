@@ -14,6 +14,7 @@ use crate::{
     files::Remedied,
     recording::{RecordingError, file::OpenError, writer::RecordError},
     remote::RemoteError,
+    remote_write::RemoteWriteError,
     server::ServerError,
     text::{PlainPath, Text},
 };
@@ -27,6 +28,9 @@ pub(super) enum Failure {
     /// Requests cannot be answered.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// Samples cannot be sent.
+    #[error("remote write: {0}")]
+    RemoteWrite(#[from] RemoteWriteError),
     /// Standard output cannot be written. A closed pipe ([`io::ErrorKind::BrokenPipe`]) is not reported as a failure.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),

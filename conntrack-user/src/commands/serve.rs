@@ -13,6 +13,7 @@ use crate::{
         settings::{RunSettings, Target},
     },
     output::metrics::{NODE_STATISTICS, NodeColumns, OwnUse},
+    remote_write::RemoteWriter,
     server::{Besides, Server, ServerSettings, TlsFiles},
     source::{
         own_usage,
@@ -27,6 +28,7 @@ const SLOW_TICK: Duration = Duration::from_secs(15);
 pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     let config = configuration(args.stream.alerts.config.as_deref())?;
     let settings = args.settings(config);
+    let sending = args.remote_write.settings();
     let server_settings = ServerSettings {
         listen: args.listen,
         longest_tick: settings.interval.saturating_add(SLOW_TICK),
@@ -47,27 +49,48 @@ pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Fai
         || {},
         async |shutdown| {
             let server = Server::start(server_settings, SystemClock, diagnostics.clone())?;
+            let mut writer = sending
+                .map(|sending| {
+                    let (hostname, to) = (hostname(), diagnostics.clone());
+                    RemoteWriter::start(&sending, &hostname, SystemClock, to)
+                })
+                .transpose()?;
             diagnostics.notify(format_args!("serving {}", server.url()));
             let (run, start) = Run::start(settings, SystemClock, diagnostics.clone())?;
             server.ready();
             let ended = to_end(run, start, None, shutdown, |records| {
                 probes_off.look_for(&records, diagnostics);
+                if let Some(writer) = &mut writer {
+                    writer.take(&records);
+                }
                 let usage = own_usage::read(&SystemClock);
                 let besides = Besides {
                     own: Some(OwnUse {
                         cpu: usage.cpu,
                         memory: usage.memory,
                     }),
+                    remote_write: writer.as_ref().map(RemoteWriter::metrics),
                     node: node.as_ref().map(node_columns),
                 };
                 server.publish(&records, besides);
                 Ok(())
             })
             .await;
+            if let Some(writer) = writer {
+                writer.end().await;
+            }
             server.end().await;
             Ok(ended?)
         },
     )?
+}
+
+/// This host's name.
+fn hostname() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The files of the network namespace that ctpulse itself runs in, or of the directory.

@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    client::Authorities,
     clock::Clock,
     engine::{
         diagnostics::Diagnostics,
@@ -30,7 +31,6 @@ use crate::{
         specs::specs,
         ssh::SshSource,
         task::{HostConnection, follow},
-        tls::Tls,
     },
     text::Text,
 };
@@ -368,11 +368,12 @@ impl<C: Clock + Clone + Send + Sync + 'static> RemoteRun<C> {
 }
 
 /// For the servers by https, if there are any.
-fn tls(settings: &RemoteSettings) -> Result<Option<Tls>, RemoteError> {
+fn tls(settings: &RemoteSettings) -> Result<Option<Authorities>, RemoteError> {
     let mut sources = settings.sources.iter();
     let any = sources.any(|source| matches!(&source.place, SourcePlace::Http(http) if http.tls));
     let authorities = settings.http.authorities.as_deref();
-    any.then(|| Tls::trusting(authorities)).transpose()
+    let trusted = any.then(|| Authorities::of(authorities));
+    Ok(trusted.transpose()?)
 }
 
 /// Reads a file in a thread.

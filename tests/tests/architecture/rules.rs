@@ -104,6 +104,17 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
+    (
+        "model::cells",
+        &[
+            "model::kernel",
+            "model::rates",
+            "model::record",
+            "reading",
+            "clock",
+            "text",
+        ],
+    ),
     ("model::monitor", &["model", "reading", "clock", "text"]),
     // The way out.
     ("output", &["model", "keyboard", "text"]),
@@ -133,14 +144,31 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         "server",
         &["engine", "model", "output", "clock", "files", "text"],
     ),
+    ("client", &["engine", "files", "text"]),
+    (
+        "remote_write",
+        &[
+            "client", "engine", "model", "output", "clock", "files", "text",
+        ],
+    ),
     (
         "remote",
-        &["engine", "model", "recording", "clock", "files", "text"],
+        &[
+            "client",
+            "engine",
+            "model",
+            "recording",
+            "clock",
+            "files",
+            "text",
+        ],
     ),
     (
         "cli",
         &[
+            "client",
             "remote",
+            "remote_write",
             "engine",
             "source",
             "probes",
@@ -158,6 +186,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         &[
             "cli",
             "remote",
+            "remote_write",
             "engine",
             "server",
             "source",
@@ -205,28 +234,35 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "tokio",
-        &["engine", "commands", "remote", "server"],
+        &[
+            "engine",
+            "commands",
+            "client",
+            "remote",
+            "remote_write",
+            "server",
+        ],
         "nothing else waits",
     ),
     ("axum", &["server"], "requests are answered in one place"),
     (
         "hyper",
-        &["remote", "server"],
+        &["client", "remote", "remote_write", "server"],
         "requests are made and answered in one place each",
     ),
     (
         "hyper_util",
-        &["remote", "server"],
+        &["client", "remote", "server"],
         "requests are made and answered in one place each",
     ),
     (
         "rustls",
-        &["remote", "server"],
+        &["client", "remote", "server"],
         "requests are made and answered in one place each",
     ),
     (
         "tokio_rustls",
-        &["remote", "server"],
+        &["client", "remote", "server"],
         "requests are made and answered in one place each",
     ),
     (
@@ -246,7 +282,7 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "http_body_util",
-        &["remote"],
+        &["client", "remote"],
         "other hosts are reached in one place",
     ),
     (
@@ -305,6 +341,7 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
             "files",
             "source",
             "probes",
+            "remote_write::queue",
             "recording",
             "engine::probes",
             "remote::file",
@@ -314,7 +351,7 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "rustix::fs",
-        &["files", "source", "recording"],
+        &["files", "source", "remote_write::queue", "recording"],
         "the model and the formats do no IO",
     ),
     (
