@@ -20,6 +20,7 @@ mod clock;
 mod commands;
 mod config;
 mod engine;
+mod event_log;
 mod files;
 mod keyboard;
 mod library;

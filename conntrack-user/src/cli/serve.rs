@@ -11,6 +11,7 @@ use crate::{
     cli::{Format, RemoteWriteArgs, StreamArgs, ViewArgs, heading},
     config::Config,
     engine::settings::{PrivilegeSettings, RunSettings},
+    event_log::{EventTarget, JOURNAL},
     privileges::needs::NetworkUse,
 };
 
@@ -43,6 +44,12 @@ pub struct ServeArgs {
     /// Add metrics under the names of another exporter
     #[arg(long, value_enum, value_name = "EXPORTER", help_heading = heading::SERVING)]
     pub compat: Option<CompatArg>,
+    /// Write events, bursts, alerts and changes of the verdict, as JSON lines to a file, or to `journald`
+    #[arg(long, value_name = "FILE", help_heading = heading::SERVING)]
+    pub events_to: Option<PathBuf>,
+    /// The journal's socket: for tests
+    #[arg(long, value_name = "PATH", default_value = JOURNAL, hide = true)]
+    pub journal_socket: PathBuf,
     /// Options of remote write.
     #[command(flatten)]
     pub remote_write: RemoteWriteArgs,
@@ -75,7 +82,10 @@ impl ServeArgs {
                     accepts: true,
                     connects: sending.is_some(),
                 },
-                writes_files: sending.is_some_and(|sending| sending.queue.dir.is_some()),
+                writes_files: sending.is_some_and(|sending| sending.queue.dir.is_some())
+                    || self
+                        .events_to()
+                        .is_some_and(|target| target.file().is_some()),
                 ..settings.privileges
             },
             ..settings
@@ -86,6 +96,16 @@ impl ServeArgs {
     #[must_use]
     pub fn tls(&self) -> Option<(&Path, &Path)> {
         Some((self.tls_cert.as_deref()?, self.tls_key.as_deref()?))
+    }
+
+    /// Where events are written to.
+    #[must_use]
+    pub fn events_to(&self) -> Option<EventTarget> {
+        let to = self.events_to.as_ref()?;
+        Some(match to.to_str() {
+            Some("journald") => EventTarget::Journal(self.journal_socket.clone()),
+            _ => EventTarget::File(to.clone()),
+        })
     }
 
     /// Refuses what has no place here, and what would let strangers read.

@@ -11,6 +11,7 @@ use crate::{
     commands::whole_file::WholeFileError,
     config::ConfigError,
     engine::{drive::DriveError, error::EngineError},
+    event_log::EventLogError,
     files::Remedied,
     recording::{RecordingError, file::OpenError, writer::RecordError},
     remote::RemoteError,
@@ -28,6 +29,9 @@ pub(super) enum Failure {
     /// Requests cannot be answered.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// Events cannot be written.
+    #[error("--events-to: {0}")]
+    EventLog(#[from] EventLogError),
     /// Samples cannot be sent.
     #[error("remote write: {0}")]
     RemoteWrite(#[from] RemoteWriteError),

@@ -1,6 +1,10 @@
 //! `ctpulse serve`.
 
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     cli::{CompatArg, ServeArgs},
@@ -11,7 +15,9 @@ use crate::{
         drive::{to_end, until_signalled},
         run::Run,
         settings::{RunSettings, Target},
+        signals,
     },
+    event_log::{EventLog, EventTarget},
     output::metrics::{NODE_STATISTICS, NodeColumns, OwnUse},
     remote_write::RemoteWriter,
     server::{Besides, Server, ServerSettings, TlsFiles},
@@ -42,6 +48,11 @@ pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Fai
     let node = args
         .compat
         .map(|CompatArg::NodeExporter| own_files(&settings));
+    let events_to = args.events_to();
+    let reopen = match events_to.as_ref().and_then(EventTarget::file) {
+        Some(_) if !has_terminal(diagnostics) => signals::on_hangup()?,
+        _ => Arc::default(),
+    };
     let mut probes_off = ProbesOff::new(settings.wants_probes());
     until_signalled(
         SystemClock,
@@ -49,6 +60,9 @@ pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Fai
         || {},
         async |shutdown| {
             let server = Server::start(server_settings, SystemClock, diagnostics.clone())?;
+            let events = events_to
+                .map(|target| EventLog::start(&target, reopen, diagnostics.clone()))
+                .transpose()?;
             let mut writer = sending
                 .map(|sending| {
                     let (hostname, to) = (hostname(), diagnostics.clone());
@@ -60,6 +74,9 @@ pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Fai
             server.ready();
             let ended = to_end(run, start, None, shutdown, |records| {
                 probes_off.look_for(&records, diagnostics);
+                if let Some(events) = &events {
+                    events.take(&records);
+                }
                 if let Some(writer) = &mut writer {
                     writer.take(&records);
                 }
@@ -79,10 +96,18 @@ pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Fai
             if let Some(writer) = writer {
                 writer.end().await;
             }
+            if let Some(events) = events {
+                events.end();
+            }
             server.end().await;
             Ok(ended?)
         },
     )?
+}
+
+/// Whether a terminal started it, whose end is what SIGHUP means then.
+fn has_terminal(diagnostics: &Diagnostics) -> bool {
+    io::stdin().is_terminal() || diagnostics.is_terminal()
 }
 
 /// This host's name.

@@ -144,6 +144,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         "server",
         &["engine", "model", "output", "clock", "files", "text"],
     ),
+    ("event_log", &["engine", "model", "output", "text"]),
     ("client", &["engine", "files", "text"]),
     (
         "remote_write",
@@ -167,6 +168,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "client",
+            "event_log",
             "remote",
             "remote_write",
             "engine",
@@ -185,6 +187,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         "commands",
         &[
             "cli",
+            "event_log",
             "remote",
             "remote_write",
             "engine",
@@ -342,6 +345,7 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
             "source",
             "probes",
             "remote_write::queue",
+            "event_log",
             "recording",
             "engine::probes",
             "remote::file",
@@ -351,7 +355,13 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "rustix::fs",
-        &["files", "source", "remote_write::queue", "recording"],
+        &[
+            "files",
+            "source",
+            "remote_write::queue",
+            "event_log",
+            "recording",
+        ],
         "the model and the formats do no IO",
     ),
     (
