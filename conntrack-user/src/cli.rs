@@ -8,6 +8,7 @@ mod heading;
 mod netdata;
 mod privileges;
 pub mod recordings;
+mod remote_write;
 mod serve;
 mod stream;
 mod top;
@@ -36,6 +37,7 @@ pub use self::{
     format::Format,
     from::{FromArgs, OptionConflict},
     netdata::{IdsArg, NetdataArgs},
+    remote_write::RemoteWriteArgs,
     serve::{CompatArg, ServeArgs},
     stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs},
     top::TopArgs,
@@ -180,7 +182,7 @@ pub enum Command {
         ctpulse serve --compat node-exporter             in place of node_exporter's conntrack collector\n  \
         curl -sN 127.0.0.1:9466/stream | jq .type        the records as they come"
     )]
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Check once, for scripts and monitoring systems: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     #[command(
         after_help = "One line on stdout: the status, then performance data as Nagios and Icinga \

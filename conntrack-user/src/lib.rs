@@ -15,10 +15,12 @@
 )]
 
 mod cli;
+mod client;
 mod clock;
 mod commands;
 mod config;
 mod engine;
+mod event_log;
 mod files;
 mod keyboard;
 mod library;
@@ -29,6 +31,7 @@ mod probes;
 mod reading;
 pub mod recording;
 mod remote;
+mod remote_write;
 mod server;
 mod source;
 mod text;

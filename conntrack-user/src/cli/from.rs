@@ -165,6 +165,11 @@ impl StreamArgs {
         );
         let root = self.proc_root.as_ref().map(|root| root.to_string_lossy());
         add(root.is_some(), &["--proc-root", &root.unwrap_or_default()]);
+        let privileges = value(&self.privileges.privileges);
+        add(
+            self.privileges != default.privileges,
+            &["--privileges", &privileges],
+        );
         let number = |n: f64| n.to_string();
         add(
             self.event_rate != default.event_rate,

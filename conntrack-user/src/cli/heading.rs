@@ -2,6 +2,7 @@
 
 pub(super) const SERVING: &str = "Serving";
 pub(super) const FROM: &str = "Other hosts";
+pub(super) const REMOTE_WRITE: &str = "Remote write";
 pub(super) const SOURCES: &str = "Where counters come from";
 pub(super) const PROBES: &str = "Probes";
 pub(super) const MORE: &str = "What is reported besides";

@@ -8,9 +8,10 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use crate::{
-    cli::{Format, StreamArgs, ViewArgs, heading},
+    cli::{Format, RemoteWriteArgs, StreamArgs, ViewArgs, heading},
     config::Config,
     engine::settings::{PrivilegeSettings, RunSettings},
+    event_log::{EventTarget, JOURNAL},
     privileges::needs::NetworkUse,
 };
 
@@ -43,6 +44,15 @@ pub struct ServeArgs {
     /// Add metrics under the names of another exporter
     #[arg(long, value_enum, value_name = "EXPORTER", help_heading = heading::SERVING)]
     pub compat: Option<CompatArg>,
+    /// Write events, bursts, alerts and changes of the verdict, as JSON lines to a file, or to `journald`
+    #[arg(long, value_name = "FILE", help_heading = heading::SERVING)]
+    pub events_to: Option<PathBuf>,
+    /// The journal's socket: for tests
+    #[arg(long, value_name = "PATH", default_value = JOURNAL, hide = true)]
+    pub journal_socket: PathBuf,
+    /// Options of remote write.
+    #[command(flatten)]
+    pub remote_write: RemoteWriteArgs,
     /// Options of the stream that is served.
     #[command(flatten)]
     pub stream: StreamArgs,
@@ -60,13 +70,22 @@ impl ServeArgs {
     #[must_use]
     pub fn settings(&self, config: Config) -> RunSettings {
         let settings = self.stream.settings(config);
+        let sending = self.remote_write.settings();
+        let step = sending.as_ref().map(|sending| sending.step.length());
         RunSettings {
             buckets: true,
+            // What is read at the end of each cell is sent.
+            interval: step.map_or(settings.interval, |step| step.min(settings.interval)),
+            aligned: step.is_some(),
             privileges: PrivilegeSettings {
                 network: NetworkUse {
                     accepts: true,
-                    ..NetworkUse::default()
+                    connects: sending.is_some(),
                 },
+                writes_files: sending.is_some_and(|sending| sending.queue.dir.is_some())
+                    || self
+                        .events_to()
+                        .is_some_and(|target| target.file().is_some()),
                 ..settings.privileges
             },
             ..settings
@@ -79,6 +98,16 @@ impl ServeArgs {
         Some((self.tls_cert.as_deref()?, self.tls_key.as_deref()?))
     }
 
+    /// Where events are written to.
+    #[must_use]
+    pub fn events_to(&self) -> Option<EventTarget> {
+        let to = self.events_to.as_ref()?;
+        Some(match to.to_str() {
+            Some("journald") => EventTarget::Journal(self.journal_socket.clone()),
+            _ => EventTarget::File(to.clone()),
+        })
+    }
+
     /// Refuses what has no place here, and what would let strangers read.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let stream = &self.stream;
@@ -89,6 +118,18 @@ impl ServeArgs {
         }
         if stream.from.is_given() {
             return Err("--from is for live, stream, record and check: serve on each host itself");
+        }
+        if self.remote_write.remote_write.is_some() {
+            let (step, interval) = (
+                self.remote_write.remote_write_step.length(),
+                stream.interval,
+            );
+            if interval < step && !step.as_nanos().is_multiple_of(interval.as_nanos().max(1)) {
+                return Err(
+                    "--interval must be the time of --remote-write-step, or go into it a whole number of times, so that the counters \
+                     are read at the end of each step",
+                );
+            }
         }
         if self.tls().is_some() || self.insecure {
             return Ok(());

@@ -11,9 +11,11 @@ use crate::{
     commands::whole_file::WholeFileError,
     config::ConfigError,
     engine::{drive::DriveError, error::EngineError},
+    event_log::EventLogError,
     files::Remedied,
     recording::{RecordingError, file::OpenError, writer::RecordError},
     remote::RemoteError,
+    remote_write::RemoteWriteError,
     server::ServerError,
     text::{PlainPath, Text},
 };
@@ -27,6 +29,12 @@ pub(super) enum Failure {
     /// Requests cannot be answered.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// Events cannot be written.
+    #[error("--events-to: {0}")]
+    EventLog(#[from] EventLogError),
+    /// Samples cannot be sent.
+    #[error("remote write: {0}")]
+    RemoteWrite(#[from] RemoteWriteError),
     /// Standard output cannot be written. A closed pipe ([`io::ErrorKind::BrokenPipe`]) is not reported as a failure.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),

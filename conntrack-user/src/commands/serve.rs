@@ -1,6 +1,10 @@
 //! `ctpulse serve`.
 
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     cli::{CompatArg, ServeArgs},
@@ -11,8 +15,11 @@ use crate::{
         drive::{to_end, until_signalled},
         run::Run,
         settings::{RunSettings, Target},
+        signals,
     },
+    event_log::{EventLog, EventTarget},
     output::metrics::{NODE_STATISTICS, NodeColumns, OwnUse},
+    remote_write::RemoteWriter,
     server::{Besides, Server, ServerSettings, TlsFiles},
     source::{
         own_usage,
@@ -27,6 +34,7 @@ const SLOW_TICK: Duration = Duration::from_secs(15);
 pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Failure> {
     let config = configuration(args.stream.alerts.config.as_deref())?;
     let settings = args.settings(config);
+    let sending = args.remote_write.settings();
     let server_settings = ServerSettings {
         listen: args.listen,
         longest_tick: settings.interval.saturating_add(SLOW_TICK),
@@ -40,6 +48,11 @@ pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Fai
     let node = args
         .compat
         .map(|CompatArg::NodeExporter| own_files(&settings));
+    let events_to = args.events_to();
+    let reopen = match events_to.as_ref().and_then(EventTarget::file) {
+        Some(_) if !has_terminal(diagnostics) => signals::on_hangup()?,
+        _ => Arc::default(),
+    };
     let mut probes_off = ProbesOff::new(settings.wants_probes());
     until_signalled(
         SystemClock,
@@ -47,27 +60,62 @@ pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Fai
         || {},
         async |shutdown| {
             let server = Server::start(server_settings, SystemClock, diagnostics.clone())?;
+            let events = events_to
+                .map(|target| EventLog::start(&target, reopen, diagnostics.clone()))
+                .transpose()?;
+            let mut writer = sending
+                .map(|sending| {
+                    let (hostname, to) = (hostname(), diagnostics.clone());
+                    RemoteWriter::start(&sending, &hostname, SystemClock, to)
+                })
+                .transpose()?;
             diagnostics.notify(format_args!("serving {}", server.url()));
             let (run, start) = Run::start(settings, SystemClock, diagnostics.clone())?;
             server.ready();
             let ended = to_end(run, start, None, shutdown, |records| {
                 probes_off.look_for(&records, diagnostics);
+                if let Some(events) = &events {
+                    events.take(&records);
+                }
+                if let Some(writer) = &mut writer {
+                    writer.take(&records);
+                }
                 let usage = own_usage::read(&SystemClock);
                 let besides = Besides {
                     own: Some(OwnUse {
                         cpu: usage.cpu,
                         memory: usage.memory,
                     }),
+                    remote_write: writer.as_ref().map(RemoteWriter::metrics),
                     node: node.as_ref().map(node_columns),
                 };
                 server.publish(&records, besides);
                 Ok(())
             })
             .await;
+            if let Some(writer) = writer {
+                writer.end().await;
+            }
+            if let Some(events) = events {
+                events.end();
+            }
             server.end().await;
             Ok(ended?)
         },
     )?
+}
+
+/// Whether a terminal started it, whose end is what SIGHUP means then.
+fn has_terminal(diagnostics: &Diagnostics) -> bool {
+    io::stdin().is_terminal() || diagnostics.is_terminal()
+}
+
+/// This host's name.
+fn hostname() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The files of the network namespace that ctpulse itself runs in, or of the directory.

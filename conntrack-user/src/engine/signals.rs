@@ -6,7 +6,7 @@
 use std::{
     io::Read,
     os::{fd::AsFd, unix::net::UnixStream},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -22,7 +22,8 @@ use crate::{
 /// How long a shutdown may take before it counts as stuck.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Signals that end the program. SIGHUP stays ignored if it was ignored at start (`nohup`).
+/// Signals that end the program. SIGHUP stays ignored if it was ignored at start (`nohup`), and is left to [`on_hangup`] if that was
+/// called before.
 const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
 /// Exit status of a forced exit.
@@ -58,7 +59,7 @@ impl Shutdown {
     ) -> Result<Self, EngineError> {
         let (mut receive, send) = UnixStream::pair().map_err(EngineError::Signals)?;
         for signal in ENDING {
-            if signal == libc::SIGHUP && is_ignored(signal) {
+            if signal == libc::SIGHUP && !is_default(signal) {
                 continue;
             }
             let send = send.try_clone().map_err(EngineError::Signals)?;
@@ -167,11 +168,23 @@ fn wait(receive: &UnixStream, timeout: Option<Duration>) -> bool {
     }
 }
 
-fn is_ignored(signal: i32) -> bool {
+/// Lets SIGHUP set a flag, instead of ending the program: for a service whose log is rotated. Call it before signals are installed.
+///
+/// # Errors
+///
+/// When the handler cannot be installed.
+pub fn on_hangup() -> Result<Arc<AtomicBool>, EngineError> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
+    signal_hook::flag::register(libc::SIGHUP, set).map_err(EngineError::Signals)?;
+    Ok(flag)
+}
+
+fn is_default(signal: i32) -> bool {
     // SAFETY: all zeros is a valid sigaction, to be overwritten; nothing is changed.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         libc::sigaction(signal, std::ptr::null(), &mut action) == 0
-            && action.sa_sigaction == libc::SIG_IGN
+            && action.sa_sigaction == libc::SIG_DFL
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod burst;
+pub mod cells;
 pub mod durations;
 pub mod event;
 pub mod exposition;

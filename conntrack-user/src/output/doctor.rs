@@ -153,10 +153,10 @@ struct Page {
 impl Page {
     fn add_privileges(&mut self, privileges: &[PrivilegeLine]) {
         for (stage, title) in [
-            ("attaching", "Held while attaching:"),
+            ("attaching", "Capabilities for attaching:"),
             (
                 "reading",
-                "Held while reading, all that is left with --privileges drop:",
+                "Capabilities for reading, all that --privileges drop keeps:",
             ),
         ] {
             let mut lines = privileges

@@ -112,6 +112,8 @@ const ALWAYS: &[c_long] = &[
     libc::SYS_getsockopt,
     libc::SYS_setsockopt,
     libc::SYS_getsockname,
+    // Messages that are too long for a datagram.
+    libc::SYS_memfd_create,
     // What the host is.
     libc::SYS_uname,
     libc::SYS_sysinfo,

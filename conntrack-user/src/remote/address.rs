@@ -3,10 +3,12 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use hyper::Uri;
 use thiserror::Error;
 
-use crate::text::Text;
+use crate::{
+    client::{HttpAddress, HttpAddressError},
+    text::Text,
+};
 
 /// The path that serves records where none is given.
 const STREAM: &str = "/stream";
@@ -39,18 +41,6 @@ pub(super) struct SshHost {
     pub(super) user: Option<String>,
     pub(super) host: String,
     pub(super) port: Option<u16>,
-}
-
-/// An address for HTTP.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HttpAddress {
-    pub(super) tls: bool,
-    /// Without the brackets of an IPv6 address.
-    pub(super) host: String,
-    pub(super) port: u16,
-    /// Host and port as the request has them.
-    pub(super) authority: String,
-    pub(super) path: String,
 }
 
 /// Why text is no source.
@@ -186,29 +176,10 @@ fn ssh(rest: &str) -> Result<SshHost, AddressError> {
 }
 
 fn http(text: &str) -> Result<HttpAddress, AddressError> {
-    let uri: Uri = text.parse().map_err(|_| AddressError::Http)?;
-    let authority = uri.authority().ok_or(AddressError::Http)?;
-    if authority.as_str().contains('@') {
-        return Err(AddressError::Password);
-    }
-    let tls = uri.scheme_str() == Some("https");
-    let host = authority.host();
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    let host = bare.unwrap_or(host);
-    if host.is_empty() {
-        return Err(AddressError::Http);
-    }
-    let path = match uri.path_and_query().map(|path| path.as_str()) {
-        None | Some("" | "/") => STREAM,
-        Some(path) => path,
-    };
-    Ok(HttpAddress {
-        tls,
-        host: host.to_owned(),
-        port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
-        authority: authority.to_string(),
-        path: path.to_owned(),
-    })
+    let address = text.parse::<HttpAddress>();
+    let address = address.map_err(|error| match error {
+        HttpAddressError::Password => AddressError::Password,
+        HttpAddressError::Form => AddressError::Http,
+    })?;
+    Ok(address.or_path(STREAM))
 }

@@ -5,6 +5,7 @@ use std::{io, path::PathBuf};
 use thiserror::Error;
 
 use crate::{
+    client::{AuthoritiesError, ClientError},
     engine::error::EngineError,
     files::Remedied,
     model::fleet::HOSTS,
@@ -20,15 +21,8 @@ pub enum RemoteError {
     /// A file cannot be opened.
     #[error("{}: {}", PlainPath(path), Remedied(source))]
     Open { path: PathBuf, source: io::Error },
-    /// The authorities that certificates of servers are checked by.
-    #[error("{}: {why}", PlainPath(path))]
-    Authorities { path: PathBuf, why: String },
-    #[error(
-        "this system trusts no authorities, so no https:// can be checked: --ca FILE names some"
-    )]
-    NoAuthorities,
-    #[error("TLS: {0}")]
-    Tls(#[from] tokio_rustls::rustls::Error),
+    #[error("{0}; --ca FILE names authorities")]
+    Authorities(#[from] AuthoritiesError),
     #[error("--from: {0} sources are more than {HOSTS}")]
     TooMany(usize),
     #[error("--from: two sources are called {0}; NAME=SRC names one otherwise")]
@@ -50,16 +44,14 @@ pub(super) enum ConnectionError {
     },
     #[error("{what} took longer than {seconds} s")]
     Timeout { what: &'static str, seconds: u64 },
-    #[error("{0}{cause}", cause = cause(.0))]
-    Http(#[from] hyper::Error),
+    #[error(transparent)]
+    Client(#[from] ClientError),
     #[error("the server answered {status}{advice}")]
     Status {
         status: u16,
         advice: &'static str,
         is_final: bool,
     },
-    #[error("{0} is no name that a certificate can have")]
-    NoName(String),
     /// ssh, or what it started, has ended.
     #[error("{0}")]
     Ssh(String),
@@ -70,8 +62,6 @@ pub(super) enum ConnectionError {
     Closed,
     #[error("nothing has come for {0} s")]
     Silent(u64),
-    #[error("the request cannot be made: {0}")]
-    Request(#[from] hyper::http::Error),
 }
 
 impl ConnectionError {
@@ -82,10 +72,4 @@ impl ConnectionError {
             Self::Status { is_final: true, .. } | Self::NotStarted(_)
         )
     }
-}
-
-/// What is behind an error of HTTP, which says what it did, and not why that failed.
-fn cause(error: &hyper::Error) -> String {
-    let cause = std::error::Error::source(error);
-    cause.map_or_else(String::new, |cause| format!(": {cause}"))
 }

@@ -17,7 +17,6 @@ mod settings;
 mod specs;
 mod ssh;
 mod task;
-mod tls;
 
 pub use self::{
     address::Source,

@@ -9,8 +9,12 @@ use tokio::{
 };
 
 use crate::{
+    client::Authorities,
     clock::Clock,
-    engine::{diagnostics::Diagnostics, worker},
+    engine::{
+        diagnostics::Diagnostics,
+        worker::{self, Holds},
+    },
     model::{
         fleet::{Fleet, HostNews},
         record::{HostState, Record},
@@ -27,7 +31,6 @@ use crate::{
         specs::specs,
         ssh::SshSource,
         task::{HostConnection, follow},
-        tls::Tls,
     },
     text::Text,
 };
@@ -365,15 +368,18 @@ impl<C: Clock + Clone + Send + Sync + 'static> RemoteRun<C> {
 }
 
 /// For the servers by https, if there are any.
-fn tls(settings: &RemoteSettings) -> Result<Option<Tls>, RemoteError> {
+fn tls(settings: &RemoteSettings) -> Result<Option<Authorities>, RemoteError> {
     let mut sources = settings.sources.iter();
     let any = sources.any(|source| matches!(&source.place, SourcePlace::Http(http) if http.tls));
     let authorities = settings.http.authorities.as_deref();
-    any.then(|| Tls::trusting(authorities)).transpose()
+    let trusted = any.then(|| Authorities::of(authorities));
+    Ok(trusted.transpose()?)
 }
 
 /// Reads a file in a thread.
 fn read<C: Clock + Send + 'static>(file: FileSource, feed: HostFeed<C>) -> Result<(), RemoteError> {
-    worker::start("reader", "reads records", move || file.read(&feed))?;
+    // It opens the file, which may be another user's.
+    let holds = Holds::AsStarter;
+    worker::start_holding(holds, "reader", "reads records", move || file.read(&feed))?;
     Ok(())
 }

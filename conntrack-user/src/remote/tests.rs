@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use crate::{
     Instant, KernelMonitor, Snapshot,
+    client::HttpAddress,
     model::{
         alert::AlertStatus,
         forecast::TimeToFull,
@@ -19,7 +20,7 @@ use crate::{
     output::json::write_line,
     remote::{
         SshSettings,
-        address::{AddressError, HttpAddress, Source, SourcePlace, SshHost},
+        address::{AddressError, Source, SourcePlace, SshHost},
         decode::{DecodeError, Decoded, decode},
         ssh::{quoted, remote_command, ssh_arguments},
     },

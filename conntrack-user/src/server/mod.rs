@@ -39,7 +39,7 @@ use crate::{
     clock::Clock,
     engine::{diagnostics::Diagnostics, error::EngineError, event_loop, worker},
     model::record::Record,
-    output::metrics::{NodeColumns, OwnUse},
+    output::metrics::{NodeColumns, OwnUse, RemoteWriteMetrics},
 };
 
 /// How a server serves.
@@ -106,6 +106,8 @@ struct Credentials {
 pub struct Besides {
     /// What it has used.
     pub own: Option<OwnUse>,
+    /// How samples are sent.
+    pub remote_write: Option<RemoteWriteMetrics>,
     /// The kernel's own values under the names of node_exporter.
     pub node: Option<NodeColumns>,
 }

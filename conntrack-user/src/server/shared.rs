@@ -101,6 +101,7 @@ impl Shared {
                 stream_dropped,
                 stream_lost_bytes,
             },
+            remote_write: besides.remote_write,
             node: besides.node,
         };
         let answer = Bytes::from(metrics.encode(format)?);

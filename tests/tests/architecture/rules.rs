@@ -104,6 +104,17 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
+    (
+        "model::cells",
+        &[
+            "model::kernel",
+            "model::rates",
+            "model::record",
+            "reading",
+            "clock",
+            "text",
+        ],
+    ),
     ("model::monitor", &["model", "reading", "clock", "text"]),
     // The way out.
     ("output", &["model", "keyboard", "text"]),
@@ -133,14 +144,33 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         "server",
         &["engine", "model", "output", "clock", "files", "text"],
     ),
+    ("event_log", &["engine", "model", "output", "text"]),
+    ("client", &["engine", "files", "text"]),
+    (
+        "remote_write",
+        &[
+            "client", "engine", "model", "output", "clock", "files", "text",
+        ],
+    ),
     (
         "remote",
-        &["engine", "model", "recording", "clock", "files", "text"],
+        &[
+            "client",
+            "engine",
+            "model",
+            "recording",
+            "clock",
+            "files",
+            "text",
+        ],
     ),
     (
         "cli",
         &[
+            "client",
+            "event_log",
             "remote",
+            "remote_write",
             "engine",
             "source",
             "probes",
@@ -157,7 +187,9 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         "commands",
         &[
             "cli",
+            "event_log",
             "remote",
+            "remote_write",
             "engine",
             "server",
             "source",
@@ -205,28 +237,35 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "tokio",
-        &["engine", "commands", "remote", "server"],
+        &[
+            "engine",
+            "commands",
+            "client",
+            "remote",
+            "remote_write",
+            "server",
+        ],
         "nothing else waits",
     ),
     ("axum", &["server"], "requests are answered in one place"),
     (
         "hyper",
-        &["remote", "server"],
+        &["client", "remote", "remote_write", "server"],
         "requests are made and answered in one place each",
     ),
     (
         "hyper_util",
-        &["remote", "server"],
+        &["client", "remote", "server"],
         "requests are made and answered in one place each",
     ),
     (
         "rustls",
-        &["remote", "server"],
+        &["client", "remote", "server"],
         "requests are made and answered in one place each",
     ),
     (
         "tokio_rustls",
-        &["remote", "server"],
+        &["client", "remote", "server"],
         "requests are made and answered in one place each",
     ),
     (
@@ -246,7 +285,7 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "http_body_util",
-        &["remote"],
+        &["client", "remote"],
         "other hosts are reached in one place",
     ),
     (
@@ -305,6 +344,8 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
             "files",
             "source",
             "probes",
+            "remote_write::queue",
+            "event_log",
             "recording",
             "engine::probes",
             "remote::file",
@@ -314,7 +355,13 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "rustix::fs",
-        &["files", "source", "recording"],
+        &[
+            "files",
+            "source",
+            "remote_write::queue",
+            "event_log",
+            "recording",
+        ],
         "the model and the formats do no IO",
     ),
     (

@@ -11,6 +11,7 @@ mod netdata_plugin;
 #[path = "../cli/program.rs"]
 mod program;
 mod remote;
+mod remote_write;
 mod server;
 #[expect(dead_code, reason = "the tests of the command line use more of it")]
 #[path = "../cli/serving.rs"]

@@ -3,7 +3,7 @@
 use std::{
     env,
     ffi::OsString,
-    fs::{self, File},
+    fs::{self, OpenOptions},
     net::{Ipv4Addr, TcpListener, TcpStream},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -92,18 +92,33 @@ impl Server {
         Err(last.with_context(|| format!("{name} was never started"))?)
     }
 
+    /// Ends it as an operator does. Its directory and its port are kept for [`Self::start_again`].
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        kill_process_group(self.pid(), Signal::TERM)?;
+        let deadline = Instant::now() + PATIENCE;
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > deadline {
+                bail!("{} does not end; {}", self.name, self.log());
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        Ok(())
+    }
+
+    /// Starts it again, and waits until it accepts connections.
+    pub(crate) fn start_again(&mut self, command: Command) -> Result<()> {
+        self.child = run(self.name, command, self.dir.path())?;
+        let port = self.port;
+        self.wait_for("port that accepts connections", || {
+            Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok())
+        })
+        .map(drop)
+    }
+
     fn spawn(name: &'static str, command: &impl Fn(&Path, u16) -> Result<Command>) -> Result<Self> {
         let dir = tempfile::tempdir().context("cannot make a temporary directory")?;
         let port = free_port()?;
-        let log = File::create(dir.path().join(LOG)).context("cannot make the log")?;
-        let child = command(dir.path(), port)?
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            // Its children go with it.
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("cannot run {name}"))?;
+        let child = run(name, command(dir.path(), port)?, dir.path())?;
         Ok(Self {
             name,
             child,
@@ -218,6 +233,23 @@ pub(crate) fn is_alive(group: Pid) -> bool {
         let group_of = fields.nth(1).and_then(|group| group.parse().ok());
         group_of == Some(group.as_raw_nonzero().get()) && !matches!(state, Some("Z" | "X"))
     })
+}
+
+/// Runs a command, with what it prints in a file of the directory.
+fn run(name: &'static str, mut command: Command, dir: &Path) -> Result<Child> {
+    let log = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(dir.join(LOG))
+        .context("cannot make the log")?;
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        // Its children go with it.
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("cannot run {name}"))
 }
 
 /// A port of 127.0.0.1 that nobody uses now.

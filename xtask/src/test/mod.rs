@@ -18,10 +18,11 @@ use crate::vm::Size;
 
 /// Run the tests on this machine and in guests with Debian's Linux 6.1 and 6.12.
 ///
-/// All of them run, whatever fails; a summary comes last, with the time each part took. Other kernels on request: `--kernel 5.10`,
+/// All of them run, whatever fails; a summary comes last, with the time each part took. On 6.1 they are the chosen scenarios, which
+/// drive every counter; `--kernel 6.1` runs all there. Other kernels on request: `--kernel 5.10`,
 /// `--kernel 7`, or `--kernel 6.12-built-in` and `--kernel 6.12-thinlto`, which take some minutes to build. So are guests with
 /// another processor, which is emulated: `--arch aarch64 --chosen`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// Only the tests on this machine
     #[arg(long, conflicts_with_all = ["guest", "kernels"])]

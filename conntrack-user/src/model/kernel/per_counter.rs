@@ -19,6 +19,11 @@ impl<T> PerCounter<T> {
         self.0[counter as usize].as_ref()
     }
 
+    /// The value of a counter, if it has one, mutable.
+    pub fn get_mut(&mut self, counter: Counter) -> Option<&mut T> {
+        self.0[counter as usize].as_mut()
+    }
+
     /// The value of a counter; inserts one if it has none.
     pub fn get_or_insert_with(&mut self, counter: Counter, value: impl FnOnce() -> T) -> &mut T {
         self.0[counter as usize].get_or_insert_with(value)

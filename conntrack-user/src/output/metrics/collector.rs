@@ -5,7 +5,7 @@ use std::fmt;
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 
 use super::{
-    Metrics, counters, families, instances, node_exporter,
+    Metrics, RemoteWriteMetrics, counters, families, instances, node_exporter,
     writer::{Named, Out, counter},
 };
 
@@ -78,6 +78,35 @@ impl Metrics {
         counter(
             &mut out.family(&families::STREAM_LOST)?,
             serving.stream_lost_bytes,
-        )
+        )?;
+        match &self.remote_write {
+            Some(sending) => remote_write(out, sending),
+            None => Ok(()),
+        }
     }
+}
+
+fn remote_write(out: &mut Out<'_>, sending: &RemoteWriteMetrics) -> fmt::Result {
+    let gauges = [
+        (families::RW_QUEUE, sending.queue_bytes),
+        (families::RW_WAITING, sending.waiting),
+    ];
+    for (family, value) in gauges {
+        out.family(&family)?.encode_gauge(&value)?;
+    }
+    if let Some(age) = sending.oldest_seconds {
+        out.family(&families::RW_OLDEST)?.encode_gauge(&age)?;
+    }
+    counter(&mut out.family(&families::RW_SENT)?, sending.sent)?;
+    counter(
+        &mut out.family(&families::RW_FAILED)?,
+        sending.failed_requests,
+    )?;
+    let dropped = [
+        ("queue_full", sending.overflowed),
+        ("refused", sending.refused),
+        ("not_stored", sending.not_stored),
+    ];
+    let dropped = dropped.map(|(reason, samples)| ([("reason", reason)], samples));
+    out.values(&families::RW_DROPPED, dropped, counter)
 }

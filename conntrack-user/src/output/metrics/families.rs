@@ -153,6 +153,20 @@ families! {
     STREAM_LOST = MetricFamily::new(Counter, "ctpulse_stream_lost", "What dropped readers of /stream did not get")
         .unit(BaseUnit::Bytes)
         .labels(&[]);
+    RW_QUEUE = MetricFamily::new(Gauge, "ctpulse_remote_write_queue", "Size of the queue of remote write")
+        .unit(BaseUnit::Bytes)
+        .labels(&[]);
+    RW_WAITING = MetricFamily::new(Gauge, "ctpulse_remote_write_waiting_samples", "Samples that the receiver has not taken yet")
+        .labels(&[]);
+    RW_OLDEST = MetricFamily::new(Gauge, "ctpulse_remote_write_oldest_age", "Age of the oldest sample that the receiver has not taken yet; absent if there is none")
+        .unit(BaseUnit::Seconds)
+        .labels(&[]);
+    RW_SENT = MetricFamily::new(Counter, "ctpulse_remote_write_sent_samples", "Samples that the receiver has taken")
+        .labels(&[]);
+    RW_FAILED = MetricFamily::new(Counter, "ctpulse_remote_write_failed_requests", "Requests that the receiver did not answer, or did not take")
+        .labels(&[]);
+    RW_DROPPED = MetricFamily::new(Counter, "ctpulse_remote_write_dropped_samples", "Samples that were dropped: the queue was full, the receiver refused them, or they could not be stored")
+        .labels(&["reason"]);
 }
 
 #[cfg(test)]

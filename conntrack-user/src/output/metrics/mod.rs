@@ -58,6 +58,8 @@ pub struct Metrics {
     pub own: Option<OwnUse>,
     /// What its server does.
     pub serving: ServingMetrics,
+    /// How samples are sent; `None` if they are not.
+    pub remote_write: Option<RemoteWriteMetrics>,
     /// The kernel's own values under node_exporter's names, if they were asked for.
     pub node: Option<NodeColumns>,
 }
@@ -69,6 +71,27 @@ pub struct OwnUse {
     pub cpu: Duration,
     /// Resident memory in bytes, if it could be read.
     pub memory: Option<u64>,
+}
+
+/// How samples are sent by remote write. Numbers are since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RemoteWriteMetrics {
+    /// What waits, as it is stored.
+    pub queue_bytes: u64,
+    /// Samples that the receiver has not taken.
+    pub waiting: u64,
+    /// The age of the oldest of them, if there are any.
+    pub oldest_seconds: Option<f64>,
+    /// Samples that the receiver has taken.
+    pub sent: u64,
+    /// Also those that were refused.
+    pub failed_requests: u64,
+    /// Samples that were dropped because the queue was full.
+    pub overflowed: u64,
+    /// Samples that were dropped because the receiver refused them.
+    pub refused: u64,
+    /// Samples that were dropped because they could not be stored.
+    pub not_stored: u64,
 }
 
 /// What the server does.

@@ -40,6 +40,16 @@ fn metrics(recording: &str) -> Metrics {
             stream_dropped: 4,
             stream_lost_bytes: 5,
         },
+        remote_write: Some(RemoteWriteMetrics {
+            queue_bytes: 1_000,
+            waiting: 20,
+            oldest_seconds: Some(1.5),
+            sent: 300,
+            failed_requests: 4,
+            overflowed: 5,
+            refused: 6,
+            not_stored: 7,
+        }),
         node: Some(NodeColumns {
             entries: Some(10),
             limit: None,

@@ -23,7 +23,9 @@ use crate::{
     output::{
         Sink,
         csv::Csv,
-        doctor::{CounterLine, DoctorFinding, DoctorReport, RequirementStatus, text},
+        doctor::{
+            CounterLine, DoctorFinding, DoctorReport, PrivilegeLine, RequirementStatus, text,
+        },
         json::Json,
         terminal::Size,
         text::{TextSink, View},
@@ -1041,7 +1043,24 @@ fn report(blocked: Option<&str>) -> DoctorReport {
             finding("kprobes", kprobes, detail),
         ],
         blocked: blocked.map(str::to_owned),
-        privileges: Vec::new(),
+        privileges: vec![
+            PrivilegeLine {
+                capability: "CAP_BPF".to_owned(),
+                stage: "attaching",
+                option: None,
+                purpose: "loading eBPF programs and making their maps",
+                held: Some(true),
+                without: "no probes",
+            },
+            PrivilegeLine {
+                capability: "CAP_DAC_READ_SEARCH".to_owned(),
+                stage: "reading",
+                option: Some("--top"),
+                purpose: "the names of other users' processes",
+                held: Some(false),
+                without: "no names of other users' processes",
+            },
+        ],
         counters: REPORTED
             .iter()
             .map(|counter| counter.spec())

@@ -1,34 +1,59 @@
 //! Encrypted connections to servers, whose certificates are checked.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, RootCertStore,
+        self, ClientConfig, RootCertStore,
         crypto::ring,
         pki_types::{CertificateDer, ServerName, pem::PemObject},
     },
 };
 
+use super::error::ClientError;
 use crate::{
-    files,
-    remote::error::{ConnectionError, RemoteError},
+    files::{self, Remedied},
+    text::PlainPath,
 };
 
-/// The longest file of certificates.
+/// The most bytes of a file of certificates.
 const CERTIFICATES: u64 = 4 << 20;
 
-/// What connections to servers begin with.
+/// Whom to believe who a server is.
 #[derive(Clone)]
-pub(super) struct Tls(TlsConnector);
+pub struct Authorities(TlsConnector);
 
-impl Tls {
-    /// Trusts the authorities in a file, or else those that the system trusts.
-    pub(super) fn trusting(authorities: Option<&Path>) -> Result<Self, RemoteError> {
-        let trusted = match authorities {
+/// Why there is nobody to believe.
+#[derive(Debug, Error)]
+pub enum AuthoritiesError {
+    #[error("{}: {}", PlainPath(path), Remedied(source))]
+    Open { path: PathBuf, source: io::Error },
+    #[error("{}: {why}", PlainPath(path))]
+    File { path: PathBuf, why: String },
+    #[error(
+        "this system trusts no authorities, so no https:// can be checked: name a file of some"
+    )]
+    NoSystem,
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+impl Authorities {
+    /// Those of a file (PEM), or those that the system trusts.
+    ///
+    /// # Errors
+    ///
+    /// When there are none.
+    pub fn of(file: Option<&Path>) -> Result<Self, AuthoritiesError> {
+        let trusted = match file {
             Some(file) => from_file(file)?,
             None => from_system()?,
         };
@@ -40,31 +65,32 @@ impl Tls {
         Ok(Self(Arc::new(config).into()))
     }
 
-    /// Encrypts a connection to the server of that name.
+    /// Encrypts a connection to this host.
     pub(super) async fn connect(
         &self,
         host: &str,
         stream: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, ConnectionError> {
-        let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|_| ConnectionError::NoName(host.to_owned()))?;
+    ) -> Result<TlsStream<TcpStream>, ClientError> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| ClientError::NoName(host.to_owned()))?;
         let connected = self.0.connect(name, stream).await;
-        connected.map_err(|source| ConnectionError::Io {
+        connected.map_err(|source| ClientError::Io {
             what: "TLS",
             source,
         })
     }
 }
 
-fn from_file(file: &Path) -> Result<RootCertStore, RemoteError> {
-    let failed = |why| RemoteError::Authorities {
+fn from_file(file: &Path) -> Result<RootCertStore, AuthoritiesError> {
+    let failed = |why: String| AuthoritiesError::File {
         path: file.to_owned(),
         why,
     };
-    let text = files::read_or_wait(file, CERTIFICATES).map_err(|source| RemoteError::Open {
-        path: file.to_owned(),
-        source,
-    })?;
+    let text =
+        files::read_or_wait(file, CERTIFICATES).map_err(|source| AuthoritiesError::Open {
+            path: file.to_owned(),
+            source,
+        })?;
     let mut trusted = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|error| failed(error.to_string()))?;
@@ -77,13 +103,13 @@ fn from_file(file: &Path) -> Result<RootCertStore, RemoteError> {
     }
 }
 
-fn from_system() -> Result<RootCertStore, RemoteError> {
+fn from_system() -> Result<RootCertStore, AuthoritiesError> {
     let mut trusted = RootCertStore::empty();
     // Some that cannot be read or are out of date are no reason to refuse the rest.
     let found = rustls_native_certs::load_native_certs();
     trusted.add_parsable_certificates(found.certs);
     match trusted.is_empty() {
-        true => Err(RemoteError::NoAuthorities),
+        true => Err(AuthoritiesError::NoSystem),
         false => Ok(trusted),
     }
 }
@@ -131,7 +157,7 @@ mod tests {
         let dir = tempfile::tempdir()?;
         let file = dir.path().join("ca.pem");
         fs::write(&file, trusted)?;
-        let tls = Tls::trusting(Some(&file))?;
+        let tls = Authorities::of(Some(&file))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -187,10 +213,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("ca.pem");
         fs::write(&file, "nothing\n").unwrap();
-        let error = Tls::trusting(Some(&file))
+        let error = Authorities::of(Some(&file))
             .err()
             .map(|error| error.to_string());
         assert!(error.is_some_and(|error| error.ends_with("there is no certificate (PEM) in it")));
-        assert!(Tls::trusting(Some(&dir.path().join("missing"))).is_err());
+        assert!(Authorities::of(Some(&dir.path().join("missing"))).is_err());
     }
 }

@@ -1,0 +1,15 @@
+//! Connections to servers over HTTP, encrypted or not, with requests that carry a body.
+
+mod address;
+mod connect;
+mod error;
+mod post;
+mod tls;
+
+pub use self::{
+    address::{HttpAddress, HttpAddressError},
+    connect::{connect, in_time},
+    error::ClientError,
+    post::{HttpSender, PostAnswer},
+    tls::{Authorities, AuthoritiesError},
+};

@@ -1,0 +1,246 @@
+//! The cells of one instance.
+
+use std::collections::BTreeMap;
+
+use super::{
+    GridCell, GridMetric, InstanceCells,
+    step::GridStep,
+    track::{CellTrack, ClosedCell},
+};
+use crate::{
+    model::{
+        kernel::{
+            counters::{COUNTERS, Counter},
+            per_counter::PerCounter,
+        },
+        record::{Buckets, Crosscheck, Sample, SourceKind, Verdict},
+    },
+    reading::buckets::{BUCKET_MS, WallGrid},
+    text::Text,
+};
+
+/// How far the wall clock may be off what the interval says before it counts as set.
+const CLOCK_SET: i64 = 20_000_000;
+
+/// The most buckets that a sample may have: 137 s. Rings are shorter; what is before that is lost.
+const MOST_BUCKETS: i64 = 1 << 17;
+
+/// How much before the end of a cell a reading may be and still be of it: the two clocks drift apart while the run waits.
+const EARLY: i64 = 1_000_000;
+
+/// One instance: what is not complete yet.
+#[derive(Debug)]
+pub(super) struct CellTracks {
+    name: Text,
+    grid: WallGrid,
+    tracks: PerCounter<CellTrack>,
+    /// Totals by buckets where they stopped being known.
+    totals: PerCounter<u64>,
+    /// Counters that the kernel does not count, as far as checks say so.
+    not_comparable: PerCounter<()>,
+    /// The time of the last sample, in nanoseconds since 1970.
+    last: Option<i64>,
+    /// The end of the last cell of what is read, and of what is made of each counter's buckets.
+    read: i64,
+    closed: PerCounter<i64>,
+    /// There is none up to this end.
+    after: i64,
+}
+
+type CellsByEnd = BTreeMap<i64, Vec<(GridMetric, f64)>>;
+
+impl CellTracks {
+    /// There will be no cell up to this end, in nanoseconds since 1970.
+    pub(super) fn new(name: &Text, after: i64) -> Self {
+        Self {
+            name: name.clone(),
+            grid: WallGrid::default(),
+            tracks: PerCounter::default(),
+            totals: PerCounter::default(),
+            not_comparable: PerCounter::default(),
+            last: None,
+            read: i64::MIN,
+            closed: PerCounter::default(),
+            after,
+        }
+    }
+
+    pub(super) fn name(&self) -> &Text {
+        &self.name
+    }
+
+    /// How far a sample is before the last cell there was.
+    pub(super) fn behind(&self, sample: &Sample, step: GridStep) -> i64 {
+        let floor = self.after.max(self.read);
+        floor
+            .saturating_sub(step.last_over(sample.time.nanos() + EARLY))
+            .max(0)
+    }
+
+    pub(super) fn take_checks(&mut self, found: &Crosscheck) {
+        self.not_comparable = PerCounter::from_fn(|spec| {
+            let mut checks = found.checks.iter();
+            let check = checks.find(|check| check.name == *spec.name)?;
+            (check.verdict == Verdict::NotComparable).then_some(())
+        });
+    }
+
+    pub(super) fn take_sample(&mut self, sample: &Sample, step: GridStep) -> InstanceCells {
+        let time = sample.time.nanos();
+        let length = (sample.interval_s.clamp(0.0, 1e9) * 1e9) as i64;
+        let mut cells = CellsByEnd::new();
+        let is_set = |last: i64| (time - length - last).abs() > CLOCK_SET;
+        let is_first = self.last.is_none();
+        if self.last.replace(time).is_some_and(is_set) {
+            self.end_tracks(step, &mut cells);
+            self.grid = WallGrid::default();
+        }
+        self.take_buckets(sample, (time - length, time), is_first, step, &mut cells);
+        let end = step.last_over(time + EARLY);
+        if end > self.read.max(self.after) {
+            self.read = end;
+            let values = cells.entry(end).or_default();
+            self.read_values(sample, values);
+        }
+        self.named(cells)
+    }
+
+    /// What is known when there will be no more samples.
+    pub(super) fn end(&mut self, step: GridStep) -> InstanceCells {
+        let mut cells = CellsByEnd::new();
+        self.end_tracks(step, &mut cells);
+        self.named(cells)
+    }
+
+    fn named(&self, cells: CellsByEnd) -> InstanceCells {
+        let cells = cells.into_iter().filter(|(_, values)| !values.is_empty());
+        InstanceCells {
+            instance: self.name.clone(),
+            cells: cells
+                .map(|(end, values)| GridCell {
+                    end_ms: end / 1_000_000,
+                    values,
+                })
+                .collect(),
+        }
+    }
+
+    /// What a reading says of the moment it was made at.
+    fn read_values(&self, sample: &Sample, values: &mut Vec<(GridMetric, f64)>) {
+        values.extend(
+            sample
+                .entries
+                .map(|entries| (GridMetric::Entries, entries as f64)),
+        );
+        let limit = sample.max.filter(|&max| max > 0);
+        values.extend(limit.map(|limit| (GridMetric::Limit, limit as f64)));
+        for (counter, &total) in sample.counters.iter() {
+            if self.tracks.get(counter).is_some() || sample.is_rate_wrong(counter) {
+                continue;
+            }
+            let is_probed = || self.not_comparable.get(counter).is_some();
+            let metric = match sample.source(counter) {
+                Some(SourceKind::Unavailable) => continue,
+                Some(SourceKind::Probe) => GridMetric::ProbeTotal(counter),
+                None if is_probed() => GridMetric::ProbeTotal(counter),
+                Some(SourceKind::Proc) | None => GridMetric::KernelTotal(counter),
+            };
+            values.push((metric, total as f64));
+        }
+    }
+
+    fn take_buckets(
+        &mut self,
+        sample: &Sample,
+        (from, to): (i64, i64),
+        is_first: bool,
+        step: GridStep,
+        cells: &mut CellsByEnd,
+    ) {
+        let Some(buckets) = &sample.buckets else {
+            self.end_tracks(step, cells);
+            return;
+        };
+        if let Some((_, any)) = buckets.iter().next() {
+            self.grid.align(any.start.nanos());
+        }
+        let grid = self.grid;
+        let lost = sample.buckets_lost_ms.clamp(0.0, 1e12);
+        let first = grid.first_in(from) + (lost / BUCKET_MS).ceil() as i64;
+        let end = grid.first_in(to);
+        for spec in &COUNTERS {
+            let right = buckets.get(spec.id);
+            let right = right.filter(|_| sample.wrong.get(spec.id).is_none());
+            let Some(series) = right else {
+                self.stop(spec.id);
+                continue;
+            };
+            let total = sample.counters.get(spec.id).copied();
+            let before = total.unwrap_or_default().saturating_sub(sum(series));
+            let known = self.totals.get(spec.id).copied();
+            let track = self.tracks.get_or_insert_with(spec.id, || {
+                let sum = match known {
+                    Some(known) => known.max(before),
+                    None if is_first => 0,
+                    None => before,
+                };
+                CellTrack::from(first, sum, &grid, step)
+            });
+            let mut closed = Vec::new();
+            let at = grid.nearest(series.start.nanos());
+            let after = at.saturating_add(series.counts.len() as i64);
+            if end - track.end() > MOST_BUCKETS || after > end + MOST_BUCKETS {
+                // The times do not fit together.
+                self.stop(spec.id);
+                continue;
+            }
+            if lost > 0.0 && track.end() < first {
+                track.resume_at(first, before, (&grid, step), &mut closed);
+            }
+            track.take((at, &series.counts), end, (&grid, step), &mut closed);
+            self.add(spec.id, &closed, cells);
+        }
+    }
+
+    /// There are no buckets of a counter any more, or wrong ones.
+    fn stop(&mut self, counter: Counter) {
+        if let Some(track) = self.tracks.get(counter) {
+            self.totals.set(counter, Some(track.total()));
+            self.tracks.set(counter, None);
+        }
+    }
+
+    /// Ends all tracks: what they have is all there is of that time.
+    fn end_tracks(&mut self, step: GridStep, cells: &mut CellsByEnd) {
+        let grid = self.grid;
+        for spec in &COUNTERS {
+            let mut closed = Vec::new();
+            if let Some(track) = self.tracks.get_mut(spec.id) {
+                track.flush(&grid, step, &mut closed);
+            }
+            self.add(spec.id, &closed, cells);
+            self.stop(spec.id);
+        }
+    }
+
+    fn add(&mut self, counter: Counter, closed: &[ClosedCell], cells: &mut CellsByEnd) {
+        let after = self.after;
+        let last = self.closed.get_or_insert_with(counter, || after);
+        for cell in closed.iter().filter(|cell| cell.end > after) {
+            if cell.end <= *last {
+                continue;
+            }
+            *last = cell.end;
+            let values = cells.entry(cell.end).or_default();
+            values.push((GridMetric::ProbeTotal(counter), cell.sum as f64));
+            values.extend(cell.peak.map(|peak| (GridMetric::Peak(counter), peak)));
+        }
+    }
+}
+
+fn sum(series: &Buckets) -> u64 {
+    series
+        .counts
+        .iter()
+        .fold(0, |sum, count| sum.saturating_add(*count))
+}
