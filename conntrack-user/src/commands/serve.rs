@@ -93,13 +93,16 @@ pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Fai
                 Ok(())
             })
             .await;
-            if let Some(writer) = writer {
-                writer.end().await;
-            }
+            // All at once: a signal leaves less than a second for it.
             if let Some(events) = events {
                 events.end();
             }
-            server.end().await;
+            let sent = async {
+                if let Some(writer) = writer {
+                    writer.end().await;
+                }
+            };
+            tokio::join!(sent, server.end());
             Ok(ended?)
         },
     )?

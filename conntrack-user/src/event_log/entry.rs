@@ -75,7 +75,7 @@ pub(super) fn entry(record: &Record) -> io::Result<Option<LogEntry>> {
                 AlertStatus::Critical => Priority::Critical,
             };
             let message = format!(
-                "{}: {} is {status} at {} {}",
+                "{}: {} is {status} at {:.2} {}",
                 alert.instance, alert.name, alert.value, alert.unit
             );
             (message, priority, fields)

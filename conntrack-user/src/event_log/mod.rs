@@ -43,7 +43,7 @@ const ON_THE_WAY: usize = 10_000;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long the end may take.
-const END: Duration = Duration::from_millis(400);
+const END: Duration = Duration::from_millis(200);
 
 /// Where events go.
 #[derive(Clone, Debug, PartialEq, Eq)]

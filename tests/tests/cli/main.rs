@@ -10,6 +10,7 @@ mod checks;
 mod elsewhere;
 mod ends;
 mod eras;
+mod events_to;
 mod field;
 mod formats;
 mod from;
