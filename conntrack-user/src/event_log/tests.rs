@@ -61,7 +61,7 @@ fn a_file_that_is_moved_away_is_made_anew() {
     let records = records();
     let record = records
         .iter()
-        .find(|record| matches!(record, Record::Verdict(_)));
+        .find(|record| matches!(record, Record::Burst(_)));
     let record = std::slice::from_ref(record.unwrap());
     let (log, reopen, _) = start(&EventTarget::File(path.clone()));
     log.take(record);
@@ -87,7 +87,7 @@ fn what_could_not_be_written_is_told() {
     let records = records();
     let record = records
         .iter()
-        .find(|record| matches!(record, Record::Verdict(_)));
+        .find(|record| matches!(record, Record::Burst(_)));
     let record = std::slice::from_ref(record.unwrap());
     let (log, _, diagnostics) = start(&EventTarget::Journal(path.clone()));
     drop(listener);
