@@ -139,17 +139,17 @@ mod tests {
         let got = recvmsg(listener, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC).unwrap();
         let length = got.bytes;
         for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(mut files) = message {
-                if let Some(file) = files.next() {
-                    assert_eq!(length, 0);
-                    let seals = rustix::fs::fcntl_get_seals(&file).unwrap();
-                    assert!(seals.contains(SealFlags::WRITE | SealFlags::SEAL));
-                    let mut text = Vec::new();
-                    let mut file = File::from(file);
-                    io::Seek::rewind(&mut file).unwrap();
-                    file.read_to_end(&mut text).unwrap();
-                    return text;
-                }
+            if let RecvAncillaryMessage::ScmRights(mut files) = message
+                && let Some(file) = files.next()
+            {
+                assert_eq!(length, 0);
+                let seals = rustix::fs::fcntl_get_seals(&file).unwrap();
+                assert!(seals.contains(SealFlags::WRITE | SealFlags::SEAL));
+                let mut text = Vec::new();
+                let mut file = File::from(file);
+                io::Seek::rewind(&mut file).unwrap();
+                file.read_to_end(&mut text).unwrap();
+                return text;
             }
         }
         bytes.truncate(length);
