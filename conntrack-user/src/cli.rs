@@ -7,6 +7,7 @@ pub mod generate;
 mod heading;
 mod netdata;
 mod privileges;
+mod probing;
 pub mod recordings;
 mod remote_write;
 mod serve;
@@ -37,9 +38,10 @@ pub use self::{
     format::Format,
     from::{FromArgs, OptionConflict},
     netdata::{IdsArg, NetdataArgs},
+    probing::{ProbeArgs, ProbesArg},
     remote_write::RemoteWriteArgs,
     serve::{CompatArg, ServeArgs},
-    stream::{LiveArgs, ProbesArg, SourceArg, StreamArgs},
+    stream::{LiveArgs, SourceArg, StreamArgs},
     top::TopArgs,
     view::{ThemeArg, ViewArgs},
 };
@@ -86,7 +88,7 @@ impl Cli {
             Some(Command::Record(args)) => args.stream.from.check(&args.stream),
             Some(Command::Live(args)) => args.stream.from.check(&args.stream),
             Some(Command::Check(args)) => args.from.check(&StreamArgs {
-                probes: ProbesArg::Auto,
+                probing: ProbeArgs::default(),
                 ..args.measured()
             }),
             _ => Ok(()),
@@ -317,7 +319,7 @@ impl EventsArgs {
         let stream = StreamArgs {
             interval: Self::INTERVAL,
             duration: self.duration,
-            probes: self.probes.unwrap_or(default),
+            probing: ProbeArgs::of(self.probes.unwrap_or(default)),
             netns: self.netns.clone(),
             event_rate: self.event_rate,
             top: self.top.clone(),

@@ -1,14 +1,14 @@
 //! The command line of `check`: one measurement for scripts and monitoring systems.
 
-use crate::engine::settings::NamespaceChoice;
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{FromArgs, ProbesArg, SourceArg, StreamArgs};
+use super::{FromArgs, ProbeArgs, ProbesArg, SourceArg, StreamArgs};
 use crate::{
     cli::values::{ValueError, positive},
     clock::parse_duration,
+    engine::settings::NamespaceChoice,
     model::alert::check::{CheckLimits, CheckRules, CheckThresholds},
     remote::Source,
 };
@@ -133,10 +133,10 @@ impl CheckArgs {
             netns: vec![self.netns.clone()],
             proc_root: self.proc_root.clone(),
             source: self.source,
-            probes: match self.from.from.iter().any(Source::is_started) {
+            probing: ProbeArgs::of(match self.from.from.iter().any(Source::is_started) {
                 true => ProbesArg::Off,
                 false => ProbesArg::Auto,
-            },
+            }),
             from: self.from.clone(),
             ..StreamArgs::default()
         }

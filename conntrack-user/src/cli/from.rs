@@ -83,7 +83,7 @@ impl FromArgs {
         }
     }
 
-    /// Refuses options that tell what to measure where nothing can be told.
+    /// Refuses options about what to measure for sources that measure by themselves.
     pub(super) fn check(&self, args: &StreamArgs) -> Result<(), OptionConflict> {
         if !self.is_given() {
             return Ok(());
@@ -95,7 +95,7 @@ impl FromArgs {
             .measuring()
             .into_iter()
             .filter_map(|words| words.into_iter().next());
-        let not_told = |option: &String| {
+        let not_passed_on = |option: &String| {
             let mut sources = self.from.iter();
             let source = sources.find(|source| match option.as_str() {
                 "--buckets" => source.is_file(),
@@ -103,9 +103,9 @@ impl FromArgs {
             })?;
             Some((option.clone(), source))
         };
-        let conflict = options.collect::<Vec<_>>().iter().find_map(not_told);
+        let conflict = options.collect::<Vec<_>>().iter().find_map(not_passed_on);
         match conflict {
-            Some((option, source)) => Err(OptionConflict::NotTold {
+            Some((option, source)) => Err(OptionConflict::NotPassedOn {
                 option,
                 source_name: source.to_string(),
             }),
@@ -121,10 +121,10 @@ pub enum OptionConflict {
     Object,
     #[error(
         "{option} says what to measure, which {} does by itself: give it where that is measured; only sources by ssh \
-         are told",
+         accept it",
         Plain(source_name)
     )]
-    NotTold { option: String, source_name: String },
+    NotPassedOn { option: String, source_name: String },
     #[error("{0}")]
     Format(&'static str),
 }
@@ -147,10 +147,10 @@ impl StreamArgs {
         add(self.buckets, &["--buckets"]);
         add(self.per_cpu, &["--per-cpu"]);
         add(
-            self.probes != default.probes,
-            &["--probes", value(&self.probes).as_str()],
+            self.probing.probes != default.probing.probes,
+            &["--probes", value(&self.probing.probes).as_str()],
         );
-        if let Some(functions) = &self.no_fentry {
+        if let Some(functions) = &self.probing.no_fentry {
             let option = match functions.join(",") {
                 all if all.is_empty() => "--no-fentry".to_owned(),
                 some => format!("--no-fentry={some}"),

@@ -8,8 +8,9 @@ use crate::{
     cli::{
         heading,
         privileges::PrivilegeArgs,
-        stream::{BurstArgs, ProbesArg, SourceArg, StreamArgs},
-        values::{positive, probed_function},
+        probing::ProbeArgs,
+        stream::{BurstArgs, SourceArg, StreamArgs},
+        values::positive,
     },
     config::Config,
     engine::settings::{NamespaceChoice, RunSettings},
@@ -29,21 +30,9 @@ pub struct NetdataArgs {
     /// Stop after this time; without it, run until interrupted
     #[arg(long, short, value_name = "TIME", value_parser = positive)]
     pub duration: Option<Duration>,
-    /// Which kernel functions to probe
-    #[arg(long, short, value_enum, default_value_t = ProbesArg::Auto, help_heading = heading::PROBES)]
-    pub probes: ProbesArg,
-    /// Use kprobes even where the kernel offers fentry: for all functions, or for these. Without fentry,
-    /// nf_conntrack can be unloaded while ctpulse runs
-    #[arg(
-        long,
-        value_name = "FUNCTION",
-        num_args = 0..,
-        require_equals = true,
-        value_delimiter = ',',
-        value_parser = probed_function,
-        help_heading = heading::PROBES
-    )]
-    pub no_fentry: Option<Vec<String>>,
+    /// Which functions are probed, and how.
+    #[command(flatten)]
+    pub probing: ProbeArgs,
     /// Network namespaces to watch, each with charts of its own: self, all, a name of `ip netns`, a process
     /// id, or a path; several separated by commas
     #[arg(
@@ -76,8 +65,7 @@ impl NetdataArgs {
         let stream = StreamArgs {
             interval: Duration::from_secs(self.seconds),
             duration: self.duration,
-            probes: self.probes,
-            no_fentry: self.no_fentry.clone(),
+            probing: self.probing.clone(),
             netns: self.netns.clone(),
             source: self.source,
             proc_root: self.proc_root.clone(),

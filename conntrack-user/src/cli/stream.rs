@@ -10,8 +10,9 @@ use crate::{
         format::{Format, FormatPart},
         heading,
         privileges::PrivilegeArgs,
+        probing::{ProbeArgs, ProbesArg},
         top::TopArgs,
-        values::{interval, longest_burst, multiple, positive, probed_function},
+        values::{interval, longest_burst, multiple, positive},
         view::{ThemeArg, ViewArgs},
     },
     config::Config,
@@ -44,21 +45,9 @@ pub struct StreamArgs {
     /// Also show each CPU by itself: uneven loads are a classic cause of drops (text and JSON)
     #[arg(long, help_heading = heading::MORE)]
     pub per_cpu: bool,
-    /// Which kernel functions to probe
-    #[arg(long, short, value_enum, default_value_t = ProbesArg::Auto, help_heading = heading::PROBES)]
-    pub probes: ProbesArg,
-    /// Use kprobes even where the kernel offers fentry: for all functions, or for these. Without fentry,
-    /// nf_conntrack can be unloaded while ctpulse runs
-    #[arg(
-        long,
-        value_name = "FUNCTION",
-        num_args = 0..,
-        require_equals = true,
-        value_delimiter = ',',
-        value_parser = probed_function,
-        help_heading = heading::PROBES
-    )]
-    pub no_fentry: Option<Vec<String>>,
+    /// Which functions are probed, and how.
+    #[command(flatten)]
+    pub probing: ProbeArgs,
     /// Options for records of other hosts.
     #[command(flatten)]
     pub from: FromArgs,
@@ -121,8 +110,7 @@ impl Default for StreamArgs {
             view: ViewArgs::default(),
             buckets: false,
             per_cpu: false,
-            probes: ProbesArg::Auto,
-            no_fentry: None,
+            probing: ProbeArgs::default(),
             from: FromArgs::default(),
             netns: vec![NamespaceChoice::Own],
             source: SourceArg::Auto,
@@ -157,7 +145,7 @@ impl StreamArgs {
                 },
             },
             probes: ProbeSettings {
-                request: match self.probes {
+                request: match self.probing.probes {
                     _ if self.proc_root.is_some() => ProbeRequest::OtherRoot,
                     ProbesArg::Auto | ProbesArg::Flow => ProbeRequest::Group(ProbeGroup::Flow),
                     ProbesArg::All => ProbeRequest::Group(ProbeGroup::All),
@@ -165,7 +153,7 @@ impl StreamArgs {
                 },
                 object: self.object.clone(),
                 without_functions: self.without_function.clone(),
-                no_fentry: self.no_fentry.clone(),
+                no_fentry: self.probing.no_fentry.clone(),
                 event_rate: self.event_rate,
             },
             buckets: self.buckets,
@@ -314,19 +302,6 @@ fn hide_for_live(arg: clap::Arg) -> clap::Arg {
     ]
     .contains(&arg.get_id().as_str());
     if hide { arg.hide(true) } else { arg }
-}
-
-/// Groups of probes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ProbesArg {
-    /// The flow group, where the host allows it
-    Auto,
-    /// No probes: only what the kernel counts by itself
-    Off,
-    /// The flow group: its cost is per connection, not per packet
-    Flow,
-    /// Everything, functions that run for every packet included
-    All,
 }
 
 /// Sources of the kernel's own counters.

@@ -1,6 +1,7 @@
 //! Connections to servers over HTTP, encrypted or not, with requests that carry a body.
 
 mod address;
+mod backoff;
 mod connect;
 mod error;
 mod post;
@@ -8,6 +9,7 @@ mod tls;
 
 pub use self::{
     address::{HttpAddress, HttpAddressError},
+    backoff::{Backoff, random},
     connect::{connect, in_time},
     error::ClientError,
     post::{HttpSender, PostAnswer},

@@ -14,6 +14,9 @@ pub const BUCKET_MS: f64 = BUCKET_NS as f64 / 1e6;
 /// its hypervisor) between reading the clock and counting.
 pub const LATE: u64 = 64;
 
+/// The most buckets that a sample can have: 137 s. Rings are shorter, and what is before that is lost.
+pub const MOST_BUCKETS: i64 = 1 << 17;
+
 /// Number of a bucket: `CLOCK_MONOTONIC` in nanoseconds, shifted by [`conntrack_ebpf::BUCKET_SHIFT`].
 pub type Epoch = u64;
 

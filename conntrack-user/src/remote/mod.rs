@@ -1,11 +1,10 @@
 //! Records of other hosts: from files, standard input, by ssh and by HTTP.
 //!
 //! A task for each source reads lines, bounded in length and number, and connects again when a connection is lost
-//! ([`backoff`]). [`run`] parses them ([`decode`]) and passes the records through [`crate::model::fleet`], so that they are those of one
+//! ([`crate::client::Backoff`]). [`run`] parses them ([`decode`]) and passes the records through [`crate::model::fleet`], so that they are those of one
 //! run, whatever they come from. What comes from other hosts is not trusted.
 
 mod address;
-mod backoff;
 mod decode;
 mod error;
 mod feed;

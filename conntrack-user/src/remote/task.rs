@@ -1,13 +1,13 @@
 //! What follows one source by a connection, and makes it again.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
 use tokio::time::sleep;
 
 use crate::{
+    client::{Backoff, random},
     clock::Clock,
     remote::{
-        backoff::Backoff,
         error::ConnectionError,
         feed::{HostEvent, HostFeed, LineFeed},
         http::HttpSource,
@@ -15,6 +15,12 @@ use crate::{
     },
     text::Text,
 };
+
+/// The first wait before connecting again is up to this,
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+
+/// and the longest.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What a connection is made to.
 pub(super) enum HostConnection {
@@ -39,7 +45,7 @@ impl HostConnection {
 
 /// Reads, and connects again when that ends before the run there has.
 pub(super) async fn follow<C: Clock>(connection: HostConnection, feed: HostFeed<C>) {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
         let mut lines = LineFeed::new(&feed);
         let read = connection.read(&mut lines).await;
@@ -71,11 +77,4 @@ pub(super) async fn follow<C: Clock>(connection: HostConnection, feed: HostFeed<
             }
         }
     }
-}
-
-/// A random number from 0 to 1.
-fn random() -> f64 {
-    // Its keys are random.
-    let hash = RandomState::new().build_hasher().finish();
-    f64::from((hash >> 32) as u32) / f64::from(u32::MAX)
 }

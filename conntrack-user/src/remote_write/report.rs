@@ -1,4 +1,4 @@
-//! What users are told about sending: when it starts to fail, when it works again, and what is dropped. Not each time.
+//! What users learn about sending: when it starts to fail, when it works again, and what is dropped. Not each time.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -27,12 +27,12 @@ pub(super) struct Reports {
     unreadable: Tally,
 }
 
-/// A number that is told from time to time.
+/// A number that is reported from time to time.
 #[derive(Debug, Default)]
 struct Tally {
     total: u64,
-    told: u64,
-    told_at: Option<Duration>,
+    reported: u64,
+    reported_at: Option<Duration>,
 }
 
 impl Tally {
@@ -40,10 +40,10 @@ impl Tally {
     fn is_due(&mut self, total: u64, now: Duration) -> bool {
         self.total = total;
         let is_due = self
-            .told_at
+            .reported_at
             .is_none_or(|at| now.saturating_sub(at) >= PAUSE);
-        if total > self.told && is_due {
-            (self.told, self.told_at) = (total, Some(now));
+        if total > self.reported && is_due {
+            (self.reported, self.reported_at) = (total, Some(now));
             return true;
         }
         false

@@ -2,13 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::{ClientError, PostAnswer};
-
-/// The first wait is up to this; each one after it up to twice as long as the one before.
-const FIRST: Duration = Duration::from_secs(1);
-
-/// The longest.
-const LONGEST: Duration = Duration::from_secs(30);
+use crate::client::{Backoff, ClientError, PostAnswer};
 
 /// The longest that a server may ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
@@ -38,22 +32,14 @@ impl Attempt {
     }
 }
 
-/// Attempts that have failed since one was a success.
-#[derive(Debug, Default)]
-pub(super) struct RetryWaits {
-    pub(super) failed: u32,
+/// Half a second to a second first, 15 s to 30 s in the end.
+pub(super) const fn waits() -> Backoff {
+    Backoff::new(Duration::from_secs(1), Duration::from_secs(30))
 }
 
-impl RetryWaits {
-    /// The wait before the next attempt: half a second to a second first, 15 s to 30 s in the end. `random` is between 0 and 1: many
-    /// that lost the same receiver must not come back all at once.
-    pub(super) fn next(&mut self, asked: Option<Duration>, random: f64) -> Duration {
-        let factor = 1_u32.checked_shl(self.failed).unwrap_or(u32::MAX);
-        let most = FIRST.saturating_mul(factor).min(LONGEST);
-        self.failed = self.failed.saturating_add(1).min(31);
-        let wait = most.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
-        wait.max(asked.unwrap_or_default())
-    }
+/// The wait before the next attempt, at least what the receiver has asked for.
+pub(super) fn wait(waits: &mut Backoff, asked: Option<Duration>, random: f64) -> Duration {
+    waits.next(random).max(asked.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -95,14 +81,14 @@ mod tests {
     proptest! {
         #[test]
         fn waits_grow_and_are_bounded(randoms in proptest::collection::vec(0.0..=1.0, 1..50), asked in 0_u64..100) {
-            let mut patience = RetryWaits::default();
+            let mut waits = waits();
             for (i, random) in randoms.into_iter().enumerate() {
-                let wait = patience.next(None, random).as_secs_f64();
+                let wait = wait(&mut waits, None, random).as_secs_f64();
                 let most = 2.0_f64.powi(i as i32).min(30.0);
                 prop_assert!((most / 2.0..=most).contains(&wait), "{wait} after {i}");
             }
             let asked = Duration::from_secs(asked);
-            prop_assert!(patience.next(Some(asked), 0.0) >= asked);
+            prop_assert!(wait(&mut waits, Some(asked), 0.0) >= asked);
         }
     }
 }

@@ -9,10 +9,10 @@ use super::{
     health::SharedHealth,
     queue::{Batch, BatchLimits, Queue, SegmentStore},
     report::Reports,
-    retry::{Attempt, RetryWaits},
+    retry::{Attempt, wait, waits},
 };
 use crate::{
-    client::{ClientError, HttpSender, PostAnswer},
+    client::{Backoff, ClientError, HttpSender, PostAnswer, random},
     clock::Clock,
     model::cells::InstanceCells,
 };
@@ -65,7 +65,7 @@ impl<S: SegmentStore> SendingTask<S> {
         sender: HttpSender,
         mut cells: mpsc::Receiver<Vec<InstanceCells>>,
     ) {
-        let mut patience = RetryWaits::default();
+        let mut backoff = waits();
         let mut stage = SendStage::Idle(sender, self.now());
         let mut end: Option<Duration> = None;
         loop {
@@ -92,7 +92,7 @@ impl<S: SegmentStore> SendingTask<S> {
                     None => end = Some(self.now() + LAST),
                 },
                 (sender, answer) = sent(&mut stage) => {
-                    stage = self.answered(stage, sender, &answer, &mut patience);
+                    stage = self.answered(stage, sender, &answer, &mut backoff);
                 }
                 () = sleep(wake) => {}
             }
@@ -145,7 +145,7 @@ impl<S: SegmentStore> SendingTask<S> {
         stage: SendStage,
         sender: HttpSender,
         answer: &Result<PostAnswer, ClientError>,
-        patience: &mut RetryWaits,
+        backoff: &mut Backoff,
     ) -> SendStage {
         let SendStage::Sending(sent, _) = stage else {
             return stage;
@@ -156,8 +156,7 @@ impl<S: SegmentStore> SendingTask<S> {
             Attempt::Again(asked) => {
                 self.health.change(|health| health.failed_requests += 1);
                 self.reports.failed(answer, &self.queue.waiting());
-                let random = f64::from(self.clock.now().realtime.subsec_nanosecond() % 1_000) / 1e3;
-                let wait = patience.next(asked, random);
+                let wait = wait(backoff, asked, random());
                 return SendStage::Waiting(sender, sent, now + wait);
             }
             Attempt::Taken => self.health.change(|health| health.sent += samples),
@@ -170,9 +169,9 @@ impl<S: SegmentStore> SendingTask<S> {
             }
         }
         if Attempt::of(answer) == Attempt::Taken {
-            self.reports.taken(patience.failed);
+            self.reports.taken(backoff.failed());
         }
-        *patience = RetryWaits::default();
+        backoff.reset();
         if let Err(error) = self.queue.done(&sent.batch) {
             self.reports.unmarked(&error);
         }

@@ -14,6 +14,7 @@ mod events_to;
 mod field;
 mod formats;
 mod from;
+mod from_server;
 mod host;
 mod hostile;
 mod http_server;

@@ -97,8 +97,9 @@ impl Image<'_> {
             }))?,
         );
         manifest["platform"] = json!({"architecture": self.architecture, "os": "linux"});
-        // What `podman load` names it by.
-        manifest["annotations"] = json!({"org.opencontainers.image.ref.name": VERSION});
+        // `podman load` takes this for the whole name: a version alone would be the image's.
+        let name = format!("ctpulse:{VERSION}");
+        manifest["annotations"] = json!({"org.opencontainers.image.ref.name": name});
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [manifest]});
         let mut files = blobs.files;
         files.insert(
@@ -159,6 +160,10 @@ mod tests {
         };
         let index: Value = serde_json::from_slice(&files["index.json"].0)?;
         assert_eq!(index["manifests"][0]["platform"]["architecture"], "amd64");
+        assert_eq!(
+            index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"],
+            format!("ctpulse:{VERSION}")
+        );
         let manifest: Value = serde_json::from_slice(&blob(&index["manifests"][0])?)?;
         let config: Value = serde_json::from_slice(&blob(&manifest["config"])?)?;
         assert_eq!(config["rootfs"]["diff_ids"], json!([digest(&layer)]));

@@ -17,6 +17,8 @@ pub(super) fn archive(files: &BTreeMap<String, (Vec<u8>, u32)>, time: u64) -> Re
         header.set_size(bytes.len() as u64);
         header.set_mode(*mode);
         header.set_mtime(time);
+        header.set_uid(0);
+        header.set_gid(0);
         header.set_entry_type(tar::EntryType::Regular);
         archive
             .append_data(&mut header, path, bytes.as_slice())

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::UnixStream as AsyncUnixStream,
-    process::{Child, Command},
+    process::Command,
     signal::unix::{SignalKind, signal},
     sync::mpsc::{self, UnboundedSender},
     task::JoinSet,
@@ -24,7 +24,7 @@ use super::{
     protocol::{self, CommandEnd, Order, Report, Setup},
 };
 use crate::{
-    engine::{error::EngineError, event_loop},
+    engine::{error::EngineError, event_loop, process_group::ProcessGroup},
     privileges::{CapabilitySet, thread},
 };
 
@@ -168,7 +168,7 @@ impl CommandRunner {
             .process_group(0)
             .kill_on_drop(true);
         let mut child = process.spawn()?;
-        let group = Group::of(&child);
+        let group = ProcessGroup::of(&child);
         let mut stdin = child.stdin.take();
         let stdout = tokio::spawn(pass_on(child.stdout.take(), self.reports.clone()));
         let stderr = tokio::spawn(pass_on(child.stderr.take(), self.reports.clone()));
@@ -235,33 +235,5 @@ async fn pass_on(output: Option<impl AsyncRead + Unpin>, to: UnboundedSender<Rep
     }
     if dropped {
         print(b"the command printed more, which is left out");
-    }
-}
-
-/// The process group of a command, killed when this is dropped.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        Self(id.and_then(Pid::from_raw))
-    }
-
-    /// Sends a signal to the group, if it still exists.
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.0 {
-            let _ = kill_process_group(group, signal);
-        }
-    }
-
-    /// Leaves the group alone: its command has ended by itself, and may have started daemons.
-    fn release(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
     }
 }

@@ -13,17 +13,11 @@ use crate::{
             counters::{COUNTERS, Counter},
             per_counter::PerCounter,
         },
-        record::{Buckets, Crosscheck, Sample, SourceKind, Verdict},
+        record::{Buckets, Check, Crosscheck, Sample, SourceKind, derived::source_by_checks},
     },
-    reading::buckets::{BUCKET_MS, WallGrid},
+    reading::buckets::{MOST_BUCKETS, WallGrid},
     text::Text,
 };
-
-/// How far the wall clock may be off what the interval says before it counts as set.
-const CLOCK_SET: i64 = 20_000_000;
-
-/// The most buckets that a sample may have: 137 s. Rings are shorter; what is before that is lost.
-const MOST_BUCKETS: i64 = 1 << 17;
 
 /// How much before the end of a cell a reading may be and still be of it: the two clocks drift apart while the run waits.
 const EARLY: i64 = 1_000_000;
@@ -36,8 +30,8 @@ pub(super) struct CellTracks {
     tracks: PerCounter<CellTrack>,
     /// Totals by buckets where they stopped being known.
     totals: PerCounter<u64>,
-    /// Counters that the kernel does not count, as far as checks say so.
-    not_comparable: PerCounter<()>,
+    /// The last checks.
+    checks: Vec<Check>,
     /// The time of the last sample, in nanoseconds since 1970.
     last: Option<i64>,
     /// The end of the last cell of what is read, and of what is made of each counter's buckets.
@@ -57,7 +51,7 @@ impl CellTracks {
             grid: WallGrid::default(),
             tracks: PerCounter::default(),
             totals: PerCounter::default(),
-            not_comparable: PerCounter::default(),
+            checks: Vec::new(),
             last: None,
             read: i64::MIN,
             closed: PerCounter::default(),
@@ -78,24 +72,18 @@ impl CellTracks {
     }
 
     pub(super) fn take_checks(&mut self, found: &Crosscheck) {
-        self.not_comparable = PerCounter::from_fn(|spec| {
-            let mut checks = found.checks.iter();
-            let check = checks.find(|check| check.name == *spec.name)?;
-            (check.verdict == Verdict::NotComparable).then_some(())
-        });
+        self.checks.clone_from(&found.checks);
     }
 
     pub(super) fn take_sample(&mut self, sample: &Sample, step: GridStep) -> InstanceCells {
         let time = sample.time.nanos();
-        let length = (sample.interval_s.clamp(0.0, 1e9) * 1e9) as i64;
         let mut cells = CellsByEnd::new();
-        let is_set = |last: i64| (time - length - last).abs() > CLOCK_SET;
-        let is_first = self.last.is_none();
-        if self.last.replace(time).is_some_and(is_set) {
+        let last = self.last.replace(time);
+        if last.is_some_and(|last| sample.clock_was_set(last)) {
             self.end_tracks(step, &mut cells);
             self.grid = WallGrid::default();
         }
-        self.take_buckets(sample, (time - length, time), is_first, step, &mut cells);
+        self.take_buckets(sample, last.is_none(), step, &mut cells);
         let end = step.last_over(time + EARLY);
         if end > self.read.max(self.after) {
             self.read = end;
@@ -138,12 +126,11 @@ impl CellTracks {
             if self.tracks.get(counter).is_some() || sample.is_rate_wrong(counter) {
                 continue;
             }
-            let is_probed = || self.not_comparable.get(counter).is_some();
-            let metric = match sample.source(counter) {
-                Some(SourceKind::Unavailable) => continue,
-                Some(SourceKind::Probe) => GridMetric::ProbeTotal(counter),
-                None if is_probed() => GridMetric::ProbeTotal(counter),
-                Some(SourceKind::Proc) | None => GridMetric::KernelTotal(counter),
+            let source = sample.source(counter);
+            let metric = match source.unwrap_or_else(|| source_by_checks(counter, &self.checks)) {
+                SourceKind::Unavailable => continue,
+                SourceKind::Probe => GridMetric::ProbeTotal(counter),
+                SourceKind::Proc => GridMetric::KernelTotal(counter),
             };
             values.push((metric, total as f64));
         }
@@ -152,7 +139,6 @@ impl CellTracks {
     fn take_buckets(
         &mut self,
         sample: &Sample,
-        (from, to): (i64, i64),
         is_first: bool,
         step: GridStep,
         cells: &mut CellsByEnd,
@@ -165,9 +151,9 @@ impl CellTracks {
             self.grid.align(any.start.nanos());
         }
         let grid = self.grid;
-        let lost = sample.buckets_lost_ms.clamp(0.0, 1e12);
-        let first = grid.first_in(from) + (lost / BUCKET_MS).ceil() as i64;
-        let end = grid.first_in(to);
+        let (span, lost) = (sample.span(), sample.buckets_lost());
+        let first = grid.first_in(span.start) + lost;
+        let end = grid.first_in(span.end);
         for spec in &COUNTERS {
             let right = buckets.get(spec.id);
             let right = right.filter(|_| sample.wrong.get(spec.id).is_none());
@@ -194,7 +180,7 @@ impl CellTracks {
                 self.stop(spec.id);
                 continue;
             }
-            if lost > 0.0 && track.end() < first {
+            if lost > 0 && track.end() < first {
                 track.resume_at(first, before, (&grid, step), &mut closed);
             }
             track.take((at, &series.counts), end, (&grid, step), &mut closed);

@@ -15,19 +15,13 @@ use crate::{
             per_counter::PerCounter,
         },
         record::{
-            AlertState, Buckets, Burst, Check, Crosscheck, Ordered, Percentiles, Sample, Severity,
-            SourceKind, Time, Top, Verdict,
+            AlertState, Burst, Check, Crosscheck, Ordered, Percentiles, Sample, Severity,
+            SourceKind, Time, Top, derived::source_by_checks,
         },
     },
-    reading::buckets::{BUCKET_MS, WallGrid},
+    reading::buckets::{MOST_BUCKETS, WallGrid},
     text::Text,
 };
-
-/// How far the wall clock may be off what the interval says before it counts as set.
-const CLOCK_SET: i64 = 20_000_000;
-
-/// The most buckets that a sample may have: 137 s. Rings are shorter; what is before that is lost.
-const MOST_BUCKETS: i64 = 1 << 17;
 
 /// What may be read of one instance.
 #[derive(Clone, Debug, Default)]
@@ -124,9 +118,8 @@ impl InstanceTrack {
 
     pub(super) fn take_sample(&mut self, sample: &Sample) {
         let time = sample.time.nanos();
-        let length = (sample.interval_s.clamp(0.0, 1e9) * 1e9) as i64;
-        let is_set = |last: i64| (time - length - last).abs() > CLOCK_SET;
-        if self.last.replace(time).is_some_and(is_set) {
+        let last = self.last.replace(time);
+        if last.is_some_and(|last| sample.clock_was_set(last)) {
             self.entries.restart();
             self.end_tracks();
             self.grid = WallGrid::default();
@@ -135,8 +128,7 @@ impl InstanceTrack {
         let readout = Arc::make_mut(&mut self.readout);
         self.entries
             .take(time, sample.entries, &mut readout.most_entries);
-        let lost = sample.buckets_lost_ms.clamp(0.0, 1e12);
-        self.take_buckets(sample.buckets.as_ref(), time - length, time, lost);
+        self.take_buckets(sample);
         let readout = Arc::make_mut(&mut self.readout);
         for (counter, _) in sample.peaks.iter() {
             readout
@@ -159,26 +151,21 @@ impl InstanceTrack {
         });
     }
 
-    /// Takes the buckets of an interval; `lost` milliseconds of them, at its start, are not known.
-    fn take_buckets(
-        &mut self,
-        buckets: Option<&PerCounter<Buckets>>,
-        start: i64,
-        end: i64,
-        lost: f64,
-    ) {
-        let Some(buckets) = buckets else {
+    /// Takes the buckets of an interval, of which some at its start may be lost.
+    fn take_buckets(&mut self, sample: &Sample) {
+        let Some(buckets) = &sample.buckets else {
             self.end_tracks();
             return;
         };
         let readout = Arc::make_mut(&mut self.readout);
-        *readout.buckets_lost_ms.get_or_insert_default() += lost;
+        *readout.buckets_lost_ms.get_or_insert_default() += sample.buckets_lost_ms.clamp(0.0, 1e12);
         if let Some((_, any)) = buckets.iter().next() {
             self.grid.align(any.start.nanos());
         }
         let grid = self.grid;
-        let first = grid.first_in(start) + (lost / BUCKET_MS).ceil() as i64;
-        let end = grid.first_in(end);
+        let (span, lost) = (sample.span(), sample.buckets_lost());
+        let first = grid.first_in(span.start) + lost;
+        let end = grid.first_in(span.end);
         for spec in &COUNTERS {
             let Some(series) = buckets.get(spec.id) else {
                 self.tracks.set(spec.id, None);
@@ -196,7 +183,7 @@ impl InstanceTrack {
                     .histograms
                     .get_or_insert_with(spec.id, PowerHistogram::default),
             };
-            if lost > 0.0 && track.end() < first {
+            if lost > 0 && track.end() < first {
                 track.resume_at(first, &grid, &mut to);
             }
             let at = grid.nearest(series.start.nanos());
@@ -258,17 +245,11 @@ impl InstanceTrack {
 }
 
 impl InstanceReadout {
-    /// A counter's total since the start of the run, and where it comes from. What is on no chart is the kernel's unless its check
-    /// has no column to compare with.
+    /// A counter's total since the start of the run, and where it comes from.
     #[must_use]
     pub fn total(&self, counter: Counter) -> Option<(SourceKind, u64)> {
         let SampleTotal { source, total } = *self.latest.as_ref()?.totals.get(counter)?;
-        let name = counter.spec().name;
-        let check = || self.checks.iter().find(|check| check.name == *name);
-        let source = source.unwrap_or_else(|| match check() {
-            Some(check) if check.verdict == Verdict::NotComparable => SourceKind::Probe,
-            _ => SourceKind::Proc,
-        });
+        let source = source.unwrap_or_else(|| source_by_checks(counter, &self.checks));
         Some((source, total))
     }
 

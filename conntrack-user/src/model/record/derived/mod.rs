@@ -10,7 +10,10 @@ mod summary;
 mod top;
 
 pub(crate) use self::{
-    burst_group::BurstGroup, events::UnseenEvents, judgement::Judgement, sample::CpuRate,
+    burst_group::BurstGroup,
+    events::UnseenEvents,
+    judgement::Judgement,
+    sample::{CpuRate, source_by_checks},
 };
 
 #[cfg(test)]

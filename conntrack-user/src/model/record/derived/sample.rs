@@ -1,14 +1,23 @@
 //! Values of a sample by chart, and its CPUs by load.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
-use crate::model::{
-    kernel::{
-        charts::{CHARTS, Quantity},
-        counters::Counter,
+use crate::{
+    model::{
+        kernel::{
+            charts::{CHARTS, Quantity},
+            counters::Counter,
+        },
+        record::{
+            Check, Verdict,
+            sample::{PerCpu, Sample, SourceKind},
+        },
     },
-    record::sample::{PerCpu, Sample, SourceKind},
+    reading::buckets::BUCKET_MS,
 };
+
+/// How far the wall clock may be off what the interval says before it counts as set, in nanoseconds.
+const CLOCK_SET: i64 = 20_000_000;
 
 /// The CPU of a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +68,38 @@ impl PerCpu {
     }
 }
 
+/// Where the total of a counter comes from that is on no chart, whose source no sample says: it is the kernel's unless its check has no
+/// column to compare with.
+#[must_use]
+pub(crate) fn source_by_checks(counter: Counter, checks: &[Check]) -> SourceKind {
+    let name = counter.spec().name;
+    match checks.iter().find(|check| check.name == *name) {
+        Some(check) if check.verdict == Verdict::NotComparable => SourceKind::Probe,
+        _ => SourceKind::Proc,
+    }
+}
+
 impl Sample {
+    /// The interval, in nanoseconds since 1970.
+    #[must_use]
+    pub(crate) fn span(&self) -> Range<i64> {
+        let length = (self.interval_s.clamp(0.0, 1e9) * 1e9) as i64;
+        let end = self.time.nanos();
+        end - length..end
+    }
+
+    /// Whether the wall clock was set since the sample before, which ended at `last`, in nanoseconds since 1970.
+    #[must_use]
+    pub(crate) fn clock_was_set(&self, last: i64) -> bool {
+        (self.span().start - last).abs() > CLOCK_SET
+    }
+
+    /// How many buckets at the start of the interval are not known.
+    #[must_use]
+    pub(crate) fn buckets_lost(&self) -> i64 {
+        (self.buckets_lost_ms.clamp(0.0, 1e12) / BUCKET_MS).ceil() as i64
+    }
+
     /// The value of a dimension by its indices in [`CHARTS`]; `None` if it is unavailable or not a number.
     #[must_use]
     pub(crate) fn value(&self, chart: usize, dimension: usize) -> Option<f64> {
