@@ -20,6 +20,7 @@ use crate::{
     engine::{diagnostics::Diagnostics, drive::until_signalled, signals::Shutdown},
     model::{
         alert::check::{CheckReading, CheckRules, JUDGED_COUNTERS, TableVerdict, judge},
+        fleet::StateOfHost,
         record::{HostState, Record, Sample},
     },
     output::check::{JudgedInstance, NotJudged, several},
@@ -69,7 +70,7 @@ async fn evaluate(
             samples.take(record);
         }
         let mut states = run.states();
-        if states.all(|(host, state, _)| samples.suffice(host, state)) {
+        if states.all(|host| samples.suffice(&host)) {
             break true;
         }
     };
@@ -77,6 +78,9 @@ async fn evaluate(
         true => None,
         false => Some(args.gives_up_after()),
     };
+    for host in run.states().filter(is_half_read) {
+        samples.hosts.remove(host.name);
+    }
     let mut judged = samples.judge(&rules);
     judged.extend(not_judged(&run, &samples, without));
     run.finish(END, pending()).await;
@@ -94,23 +98,32 @@ fn not_judged(
     samples: &Samples,
     waited: Option<Duration>,
 ) -> Vec<JudgedInstance> {
-    let missing = run.states().filter(|(host, state, _)| {
-        *state == HostState::Lost || *state == HostState::Refused || !samples.knows(host)
+    let missing = run.states().filter(|host| {
+        matches!(host.state, HostState::Lost | HostState::Refused) || !samples.knows(host.name)
     });
-    let missing = missing.map(|(host, state, reason)| {
-        let reason = reason.map_or_else(String::new, |reason| format!(": {}", reason.raw()));
-        let why = match (state, waited) {
+    let missing = missing.map(|host| {
+        let reason = host.reason.map(|reason| format!(": {}", reason.raw()));
+        let reason = reason.unwrap_or_default();
+        let why = match (host.state, waited) {
             (HostState::Lost, _) => format!("lost{reason}"),
             (HostState::Refused, _) => format!("refused{reason}"),
+            (_, Some(waited)) if is_half_read(&host) => {
+                format!("not read to its end within {}", format_duration(waited))
+            }
             (_, Some(waited)) => format!("no sample within {}", format_duration(waited)),
             (_, None) => "there is no sample in it".to_owned(),
         };
         JudgedInstance {
-            name: host.clone(),
+            name: host.name.clone(),
             verdict: Err(NotJudged(why.into())),
         }
     });
     missing.collect()
+}
+
+/// Whether there are later samples in its file than those that were read.
+fn is_half_read(host: &StateOfHost<'_>) -> bool {
+    host.is_recorded && matches!(host.state, HostState::Connecting | HostState::Connected)
 }
 
 /// The samples that are judged, by host and instance.
@@ -188,18 +201,19 @@ impl Samples {
     }
 
     /// Whether all instances of a host have been seen for long enough, or nothing more comes from it.
-    fn suffice(&self, host: &Text, state: HostState) -> bool {
+    fn suffice(&self, host: &StateOfHost<'_>) -> bool {
         let window = self.window.unwrap_or_default();
         let spans = |samples: &VecDeque<JudgedSample>| match (samples.front(), samples.back()) {
             (Some(first), Some(last)) => between(first.end, last.end) >= window,
             _ => false,
         };
-        match state {
+        match host.state {
             HostState::Lost | HostState::Ended | HostState::Refused => true,
+            _ if is_half_read(host) => false,
             HostState::Connecting => false,
             HostState::Connected => self
                 .hosts
-                .get(host)
+                .get(host.name)
                 .map(|host| &host.instances)
                 .is_some_and(|instances| !instances.is_empty() && instances.values().all(spans)),
         }

@@ -16,7 +16,7 @@ use crate::{
         worker::{self, Holds},
     },
     model::{
-        fleet::{Fleet, HostNews},
+        fleet::{Fleet, HostNews, StateOfHost},
         record::{HostState, Record},
         verdict::Completion,
     },
@@ -32,7 +32,6 @@ use crate::{
         ssh::SshSource,
         task::{HostConnection, follow},
     },
-    text::Text,
 };
 
 /// What may wait to be taken, in pieces of up to 64 KiB or a line.
@@ -245,10 +244,10 @@ impl<C: Clock + Clone + Send + Sync + 'static> RemoteRun<C> {
     /// [`RemoteError::Refused`] with the first that could not.
     pub fn outcome(&self) -> Result<(), RemoteError> {
         let mut states = self.fleet.states();
-        let refused = states.find(|(_, state, _)| *state == HostState::Refused);
+        let refused = states.find(|host| host.state == HostState::Refused);
         match refused {
             None => Ok(()),
-            Some((name, _, reason)) => {
+            Some(StateOfHost { name, reason, .. }) => {
                 let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
                 Err(RemoteError::Refused(format!(
                     "{name} could not be used{reason}"
@@ -258,7 +257,7 @@ impl<C: Clock + Clone + Send + Sync + 'static> RemoteRun<C> {
     }
 
     /// The state of each host, and why it is in it.
-    pub fn states(&self) -> impl Iterator<Item = (&Text, HostState, Option<&Text>)> {
+    pub fn states(&self) -> impl Iterator<Item = StateOfHost<'_>> {
         self.fleet.states()
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     model::{kernel::counters::Counter, record::Percentiles},
-    reading::buckets::BUCKET_MS,
+    reading::buckets::{BUCKET_MS, LATE},
 };
 
 const BUCKET: i64 = conntrack_ebpf::BUCKET_NS as i64;
@@ -281,8 +281,8 @@ proptest! {
             exposition.take(&record(with_buckets(end, (to - from) * BUCKET, at(start), &series)));
             from = to;
             let readout = only(&exposition);
-            // What settles last: 64 buckets before the end.
-            let settled = at(to - 64);
+            // All buckets that start before this have settled: the sample ends within bucket `to`.
+            let settled = at(to + 1 - LATE as i64);
             for (i, window) in WINDOWS.iter().enumerate() {
                 if let Some(found) = readout.windows.get(Counter::New).and_then(|w| w[i]) {
                     seen.entry((i, window.end_of(settled) - window.length)).or_default().push(found);
@@ -297,7 +297,7 @@ proptest! {
             }
         }
         let histogram = only(&exposition).histograms.get(Counter::New).cloned().unwrap();
-        let all: u64 = counts.range(..base + 87_000 - 64).map(|(_, n)| n).sum();
+        let all: u64 = counts.range(..base + 87_001 - LATE as i64).map(|(_, n)| n).sum();
         prop_assert_eq!(histogram.events, all);
     }
 

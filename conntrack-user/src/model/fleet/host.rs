@@ -8,7 +8,7 @@ use crate::{
     clock::Instant,
     model::{
         fleet::{
-            HostSpec,
+            HostSpec, StateOfHost,
             clock_offset::ClockOffset,
             lost,
             naming::{Naming, instance_of},
@@ -122,6 +122,15 @@ impl FleetHost {
 
     pub(super) const fn state(&self) -> HostState {
         self.state
+    }
+
+    pub(super) const fn view(&self) -> StateOfHost<'_> {
+        StateOfHost {
+            name: self.name(),
+            state: self.state,
+            reason: self.reason.as_ref(),
+            is_recorded: !self.spec.waits,
+        }
     }
 
     pub(super) const fn since(&self) -> Time {

@@ -46,6 +46,17 @@ pub struct HostSpec {
     pub is_connection: bool,
 }
 
+/// A host, as it is now.
+#[derive(Clone, Copy, Debug)]
+pub struct StateOfHost<'a> {
+    pub name: &'a Text,
+    pub state: HostState,
+    /// Why it is in this state, where there is a reason.
+    pub reason: Option<&'a Text>,
+    /// Whether all that comes from it is from before: it is a regular file.
+    pub is_recorded: bool,
+}
+
 /// Something that has come from a host.
 #[derive(Debug)]
 pub enum HostNews {
@@ -142,9 +153,8 @@ impl Fleet {
     }
 
     /// The state of each host.
-    pub fn states(&self) -> impl Iterator<Item = (&Text, HostState, Option<&Text>)> {
-        let hosts = self.hosts.iter();
-        hosts.map(|host| (host.name(), host.state(), host.reason()))
+    pub fn states(&self) -> impl Iterator<Item = StateOfHost<'_>> {
+        self.hosts.iter().map(FleetHost::view)
     }
 
     /// What the user should be told since the last call, each once.

@@ -251,7 +251,7 @@ fn a_host_without_any_is_still_a_run() {
     let state = fleet
         .states()
         .next()
-        .map(|(_, state, reason)| (state, reason.cloned()));
+        .map(|host| (host.state, host.reason.cloned()));
     assert_eq!(
         state,
         Some((HostState::Refused, Some("no such host".into())))
