@@ -106,6 +106,20 @@ pub(crate) fn peek<C: Call>(ctx: &C, function: Function) -> Option<*mut EntryCon
         .or_else(|| ENTRY_CONTEXTS.get_ptr_mut(&key(frame + STACK_WINDOW, function)))
 }
 
+/// The context of a function that this stack was in before: its frame was near this one, above or below.
+#[inline(always)]
+pub(crate) fn near<C: Call>(ctx: &C, function: Function) -> Option<EntryContext> {
+    let frame = ctx.frame();
+    // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
+    unsafe {
+        ENTRY_CONTEXTS
+            .get(&key(frame, function))
+            .or_else(|| ENTRY_CONTEXTS.get(&key(frame + STACK_WINDOW, function)))
+            .or_else(|| ENTRY_CONTEXTS.get(&key(frame - STACK_WINDOW, function)))
+            .copied()
+    }
+}
+
 /// Removes and returns the context that the function's entry saved.
 #[inline(always)]
 pub(crate) fn take<C: Call>(ctx: &C, function: Function) -> Option<EntryContext> {

@@ -13,6 +13,8 @@ use crate::{
 
 /// `IPS_CONFIRMED` of `enum ip_conntrack_status`. These constants are uapi, the same in every kernel.
 const IPS_CONFIRMED: u64 = 1 << 3;
+/// `IPS_NAT_MASK`: source or destination are translated.
+const IPS_NAT_MASK: u64 = 1 << 4 | 1 << 5;
 const IPS_DYING: u64 = 1 << 9;
 const IPS_TEMPLATE: u64 = 1 << 11;
 /// Since 5.7. Before, the bit was `IPS_UNTRACKED`, which no conntrack in the table had.
@@ -135,6 +137,12 @@ impl ConnStatus {
         self.0 & IPS_NAT_CLASH != 0
     }
 
+    /// Whether NAT gives it another source or destination.
+    #[inline(always)]
+    pub(crate) fn is_translated(self) -> bool {
+        self.0 & IPS_NAT_MASK != 0
+    }
+
     /// Whether it is a template (from `nft ct zone set` and the like), which is never in the table.
     #[inline(always)]
     pub(crate) fn is_template(self) -> bool {
@@ -153,6 +161,12 @@ impl TupleHash {
         Self(pointer)
     }
 
+    /// The pointer as a number.
+    #[inline(always)]
+    pub(crate) fn address(self) -> u64 {
+        self.0
+    }
+
     /// `nf_ct_tuplehash_to_ctrack`.
     #[inline(always)]
     pub(crate) fn conn<C: EbpfContext>(self, ctx: &C) -> Option<Conn> {
@@ -169,6 +183,12 @@ impl TupleHash {
 #[inline(always)]
 pub(crate) fn conn_tuple_offset() -> u64 {
     NF_CONN_TUPLEHASH.offset() + TUPLEHASH_TUPLE.offset()
+}
+
+/// Offset of the tuple of its replies.
+#[inline(always)]
+pub(crate) fn conn_reply_offset() -> u64 {
+    NF_CONN_TUPLEHASH_REPLY.offset() + TUPLEHASH_TUPLE.offset()
 }
 
 /// A `struct sk_buff *`.

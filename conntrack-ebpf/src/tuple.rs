@@ -7,8 +7,8 @@ use conntrack_ebpf::tuple::{
 
 use crate::{
     fields::{field, read},
-    globals::{SKB_HEAD, SKB_NETWORK_HEADER},
-    kernel::{Conn, Packet, conn_tuple_offset},
+    globals::{SKB_HEAD, SKB_NETWORK_HEADER, TUPLEHASH_TUPLE},
+    kernel::{Conn, Packet, TupleHash, conn_reply_offset, conn_tuple_offset},
 };
 
 /// A `struct nf_conntrack_tuple`.
@@ -53,6 +53,24 @@ impl RawTuple {
     #[inline(always)]
     pub(crate) fn of<C: EbpfContext>(ctx: &C, ct: Conn) -> Option<Self> {
         read(ctx, ct.address(), conn_tuple_offset()).map(Self)
+    }
+
+    /// The tuple of a conntrack's replies.
+    #[inline(always)]
+    pub(crate) fn of_replies<C: EbpfContext>(ctx: &C, ct: Conn) -> Option<Self> {
+        read(ctx, ct.address(), conn_reply_offset()).map(Self)
+    }
+
+    /// The tuple of one direction of a conntrack.
+    #[inline(always)]
+    pub(crate) fn of_direction<C: EbpfContext>(ctx: &C, direction: TupleHash) -> Option<Self> {
+        read(ctx, direction.address(), TUPLEHASH_TUPLE.offset()).map(Self)
+    }
+
+    /// Whether two tuples differ in nothing but their direction (`nf_ct_tuple_equal`).
+    #[inline(always)]
+    pub(crate) fn identifies_same(&self, other: &Self) -> bool {
+        self.0[..=PROTONUM] == other.0[..=PROTONUM]
     }
 }
 

@@ -132,8 +132,8 @@ pub enum Command {
     Stream(StreamArgs),
     /// Report single events: what is dropped, evicted or refused, with its tuple
     #[command(
-        after_help = "Kinds: table_full, early_drop, clash, insert_failed, chain_too_long, \
-        icmp_error, and with --probes all also invalid.\n\
+        after_help = "Kinds: table_full, early_drop, clash, insert_failed, nat_exhausted, \
+        chain_too_long, icmp_error, and with --probes all also invalid.\n\
         Keys of a filter: family, proto, src, sport, dst, dport.\n\n\
         Examples:\n  \
         ctpulse events                                   whatever goes wrong, until interrupted\n  \

@@ -20,11 +20,13 @@ pub enum EventKind {
     Invalid = 5,
     /// A malformed ICMP packet, or one of unknown type.
     IcmpError = 6,
+    /// A flow could not be inserted because NAT had found no free tuple for it.
+    NatExhausted = 7,
 }
 
 impl EventKind {
     /// All kinds, in the order of their discriminants.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::TableFull,
         Self::EarlyDrop,
         Self::Clash,
@@ -32,6 +34,7 @@ impl EventKind {
         Self::ChainTooLong,
         Self::Invalid,
         Self::IcmpError,
+        Self::NatExhausted,
     ];
 }
 
@@ -47,7 +50,8 @@ pub struct RawEvent {
     pub kind: u32,
     /// The flow or packet: a `struct nf_conntrack_tuple` in the original direction.
     pub tuple: [u8; TUPLE_SIZE],
-    /// The flow that took its place ([`EventKind::EarlyDrop`]).
+    /// The flow that took its place ([`EventKind::EarlyDrop`]), or what replies to the flow would look like
+    /// ([`EventKind::NatExhausted`]).
     pub by: [u8; TUPLE_SIZE],
     /// 1 when `tuple` is known.
     pub has_tuple: u32,

@@ -117,9 +117,14 @@ probes! {
             ClashResolved;
             /// `nf_ct_resolve_clash` dropped the packet.
             ClashFailed;
+            /// Cases of [`Self::ClashFailed`] in which NAT had found no free tuple: the one that it gave the flow was another's,
+            /// and known to be.
+            NatExhausted;
         }
         on NfCtResolveClash = "nf_ct_resolve_clash" { entry resolve_clash, exit resolve_clash };
-        reads { SKB_NFCT, NF_CONN_NET, NET_INUM, NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE }
+        reads {
+            SKB_NFCT, NF_CONN_NET, NET_INUM, NF_CONN_STATUS, NF_CONN_TUPLEHASH, NF_CONN_TUPLEHASH_REPLY, TUPLEHASH_TUPLE,
+        }
     }
 
     Flow {
@@ -140,8 +145,17 @@ probes! {
             /// `nf_conntrack_tuple_taken` found that another connection uses the tuple.
             TupleTaken;
         }
+        shares { NatExhausted }
         on NfConntrackTupleTaken = "nf_conntrack_tuple_taken" { entry tuple_taken, exit tuple_taken };
         reads { NF_CONN_NET, NET_INUM }
+    }
+
+    Flow {
+        counts {}
+        // Since 6.4 NAT's last attempts to find a free TCP port call this.
+        shares { NatExhausted }
+        on NfConntrackFindGetByOthers = "nf_conntrack_find_get" { exit find_owner };
+        reads {}
     }
 
     Flow {

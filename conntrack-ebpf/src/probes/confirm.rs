@@ -2,7 +2,10 @@
 
 use conntrack_ebpf::{EventKind, ProbeCounter, table::Function};
 
-use super::counted::{argument, counted};
+use super::{
+    counted::{argument, counted},
+    nat,
+};
 use crate::{
     call::{AtEntry, AtReturn, entry, exit},
     count::{Hit, count},
@@ -13,15 +16,20 @@ use crate::{
     tuple::RawTuple,
 };
 
-/// Entry of `nf_ct_resolve_clash(struct sk_buff *skb, …)`: another packet of the same flow was faster.
+/// Entry of `nf_ct_resolve_clash(struct sk_buff *skb, struct nf_conntrack_tuple_hash *h, …)`: another packet of the same flow was
+/// faster, or another flow has the tuple that NAT gave this one. `note` is set if NAT had found none that is free.
 #[inline(always)]
 fn resolve_clash_entered<C: AtEntry>(ctx: &C) -> Option<()> {
     let packet = Packet::new(ctx.argument(0)?);
     let loser = counted(ctx, packet.nfct(ctx)?.conn()?)?;
+    let exhausted = nat::found_none(ctx, loser, ctx.argument(1)?);
     save(
         ctx,
         Function::NfCtResolveClash,
-        EntryContext::with(loser.slot, packet.address()),
+        EntryContext {
+            note: u64::from(exhausted),
+            ..EntryContext::with(loser.slot, packet.address())
+        },
     );
     Some(())
 }
@@ -43,10 +51,16 @@ fn resolve_clash_returned<C: AtReturn>(ctx: &C) -> Option<()> {
         // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
         unsafe { (*confirm).note = 1 };
     }
-    let tuple = Packet::new(call.pointer)
+    let ct = Packet::new(call.pointer)
         .nfct(ctx)
-        .and_then(|nfct| nfct.conn())
-        .and_then(|ct| RawTuple::of(ctx, ct));
+        .and_then(|nfct| nfct.conn());
+    let tuple = ct.and_then(|ct| RawTuple::of(ctx, ct));
+    if counter == ProbeCounter::ClashFailed && call.note != 0 {
+        count(slot, ProbeCounter::NatExhausted);
+        let replies = ct.and_then(|ct| RawTuple::of_replies(ctx, ct));
+        event::send(slot, EventKind::NatExhausted, tuple, replies);
+        return Some(());
+    }
     event::send(slot, kind, tuple, None);
     Some(())
 }

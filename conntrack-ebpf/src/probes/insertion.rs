@@ -122,29 +122,3 @@ fn confirm_inserts_returned<C: AtReturn>(ctx: &C) -> Option<()> {
 }
 
 exit!(confirm_inserts_return, confirm_inserts_fexit => confirm_inserts_returned);
-
-/// Entry of `nf_conntrack_tuple_taken(tuple, struct nf_conn *ignored_conntrack)`: NAT searches for a free tuple.
-#[inline(always)]
-fn tuple_taken_entered<C: AtEntry>(ctx: &C) -> Option<()> {
-    let ignored = argument(ctx, 1)?;
-    save(
-        ctx,
-        Function::NfConntrackTupleTaken,
-        EntryContext::of(ignored.slot),
-    );
-    Some(())
-}
-
-entry!(tuple_taken, tuple_taken_fentry => tuple_taken_entered);
-
-/// Return of `nf_conntrack_tuple_taken`: not 0 if another connection uses the tuple.
-#[inline(always)]
-fn tuple_taken_returned<C: AtReturn>(ctx: &C) -> Option<()> {
-    let call = take(ctx, Function::NfConntrackTupleTaken)?;
-    if ctx.returned()? as i32 != 0 {
-        count(call.slot(), ProbeCounter::TupleTaken);
-    }
-    Some(())
-}
-
-exit!(tuple_taken_return, tuple_taken_fexit => tuple_taken_returned);

@@ -8,5 +8,6 @@ mod expectation;
 mod icmp;
 mod insertion;
 mod lookup;
+mod nat;
 mod packet;
 mod removal;

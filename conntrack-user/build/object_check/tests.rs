@@ -381,8 +381,10 @@ fn a_row_of_the_table_that_forgets_a_field_would_end_the_build() {
     assert!(check(OBJECT, &PROBES, ARCH).is_ok());
     for forgetful in 0..PROBES.len() {
         let mut rows = PROBES;
-        let forgotten;
-        (forgotten, rows[forgetful].reads) = rows[forgetful].reads.split_first().unwrap();
+        let Some((forgotten, others)) = rows[forgetful].reads.split_first() else {
+            continue;
+        };
+        rows[forgetful].reads = others;
         let breaches = check(OBJECT, &rows, ARCH).unwrap_err();
         let named = |breach: &Breach| matches!(breach, Breach::UnnamedField { field, .. } if field == forgotten);
         assert!(breaches.iter().all(named), "{breaches:?}");

@@ -306,6 +306,7 @@ mod tests {
             count: 31_020,
             share: 64.3,
             process: None,
+            nat: None,
         };
         Record::Top(Top {
             time: Time(Timestamp::UNIX_EPOCH),

@@ -18,6 +18,7 @@ use crate::{
     reading::{
         entries::GroupBy,
         heavy_hitters::SketchBuilder,
+        nat_ports::PortCounter,
         owners::{OwnerVotes, Owners},
         top::EntryListing,
     },
@@ -291,7 +292,9 @@ fn entries(slot: u32, settings: &SurveySettings) -> Result<Option<EntryListing>,
         return Ok(None);
     }
     let mut counted = GroupBy::ALL.map(|by| (by, SketchBuilder::new(SET_BITS, settings.seed)));
+    let mut ports = PortCounter::default();
     let listing = Ctnetlink::default().entries(|entry| {
+        ports.add(&entry);
         for (by, counting) in &mut counted {
             if let Some(key) = entry.key(*by, slot, settings.prefixes) {
                 counting.add(key);
@@ -302,5 +305,9 @@ fn entries(slot: u32, settings: &SurveySettings) -> Result<Option<EntryListing>,
         .iter()
         .map(|(by, counting)| (*by, counting.sketch().heavy_hitters(slot, settings.rows)))
         .collect();
-    Ok(Some(EntryListing { groups, listing }))
+    Ok(Some(EntryListing {
+        groups,
+        nat_ports: ports.most(settings.rows),
+        listing,
+    }))
 }

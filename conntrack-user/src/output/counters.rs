@@ -103,6 +103,10 @@ fn verified_by(spec: &CounterSpec) -> String {
         (Verify::Equality, Some(column)) if counted_by_kernel(spec, PROBED) => {
             format!("equality with column `{column}`")
         }
+        (Verify::PartOf(whole), _) => {
+            let limit = whole.spec().column.unwrap_or_default();
+            format!("guest tests; at most column `{limit}`")
+        }
         (Verify::KernelOnly, _) => "nothing: no probe can count it".to_owned(),
         _ if !spec.laws.is_empty() => format!("`{}`", spec.laws.join("`, `")),
         _ if spec.in_guests => "guest tests".to_owned(),

@@ -49,15 +49,7 @@ impl<W: Write> EventLines<W> {
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let time = clock::millis(event.time);
-        write!(self.out, "{time} {:<14} ", event.kind)?;
-        match &event.tuple {
-            Some(tuple) => write!(self.out, "{tuple}")?,
-            None => write!(self.out, "unknown")?,
-        }
-        match &event.by {
-            Some(by) => writeln!(self.out, ", evicted for {by}"),
-            None => writeln!(self.out),
-        }
+        writeln!(self.out, "{time} {:<14} {}", event.kind, event.described())
     }
 
     fn top(&mut self, top: &Top) -> io::Result<()> {

@@ -151,8 +151,8 @@ fn join(blocks: Vec<Vec<String>>) -> Vec<String> {
 }
 
 fn who(row: &TopRow) -> String {
-    match &row.process {
-        Some(process) => format!("{} {process}", row.key),
+    match row.more() {
+        Some(more) => format!("{} {more}", row.key),
         None => row.key.to_string(),
     }
 }

@@ -11,6 +11,8 @@ pub struct Entry {
     pub src: Option<IpAddr>,
     /// Destination address of the original direction.
     pub dst: Option<IpAddr>,
+    /// Of packets that answer: it differs from the inverse of the other direction where addresses are translated.
+    pub reply: EntryTuple,
     /// IANA number of the protocol.
     pub protocol: u8,
     /// Destination port of the original direction; 0 for protocols without ports.
@@ -23,6 +25,24 @@ pub struct Entry {
     pub zone: u16,
     /// Conntrack mark.
     pub mark: u32,
+}
+
+/// The ends of an entry in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EntryTuple {
+    /// Source address.
+    pub src: Option<IpAddr>,
+    /// Destination address.
+    pub dst: Option<IpAddr>,
+    /// Source port; 0 for protocols without ports, as the other.
+    pub sport: u16,
+    /// Destination port.
+    pub dport: u16,
+}
+
+/// Bits of `enum ip_conntrack_status` (linux/netfilter/nf_conntrack_common.h).
+pub mod status {
+    pub const SRC_NAT: u32 = 1 << 4;
 }
 
 /// What entries are grouped by.

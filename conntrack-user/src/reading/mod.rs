@@ -13,6 +13,7 @@ pub mod expectations;
 pub mod heavy_hitters;
 pub mod hooks;
 pub mod kernel;
+pub mod nat_ports;
 pub mod owners;
 pub mod probes;
 pub mod proc_stat;

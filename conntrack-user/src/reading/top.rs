@@ -7,6 +7,7 @@ use crate::{
     reading::{
         entries::{GroupBy, Listing},
         heavy_hitters::{HeavyHitters, Sketch},
+        nat_ports::PortsInUse,
         owners::Owners,
     },
 };
@@ -38,6 +39,8 @@ pub struct TopWindow {
 pub struct EntryListing {
     /// The largest groups of each grouping.
     pub groups: Vec<(GroupBy, HeavyHitters)>,
+    /// The source ports that NAT has given them.
+    pub nat_ports: PortsInUse,
     /// Whether all entries were listed.
     pub listing: Listing,
 }

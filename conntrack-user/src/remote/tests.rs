@@ -249,6 +249,7 @@ fn other() -> impl Strategy<Value = Record> {
                 count,
                 share,
                 process: Some(key),
+                nat: None,
             };
             Record::Top(Top {
                 time,

@@ -131,13 +131,18 @@ impl Packet {
         Self { to, bytes }
     }
 
-    /// A TCP segment without data or options.
+    /// A TCP segment without data or options, with any sequence number.
     pub fn tcp(to: Addresses, ports: (u16, u16), flags: u8) -> Self {
+        Self::tcp_at(to, ports, flags, 1_000)
+    }
+
+    /// The same with this sequence number.
+    pub fn tcp_at(to: Addresses, ports: (u16, u16), flags: u8, sequence: u32) -> Self {
         let mut segment = [0; 20];
         segment[0..2].copy_from_slice(&ports.0.to_be_bytes());
         segment[2..4].copy_from_slice(&ports.1.to_be_bytes());
-        // Any sequence number, a header of five words, any window.
-        segment[4..8].copy_from_slice(&1_000_u32.to_be_bytes());
+        segment[4..8].copy_from_slice(&sequence.to_be_bytes());
+        // A header of five words, any window.
         segment[12] = 5 << 4;
         segment[13] = flags;
         segment[14..16].copy_from_slice(&8_192_u16.to_be_bytes());

@@ -17,6 +17,7 @@ use crate::{
     drive::{
         chain,
         ctnetlink::{Ctnetlink, Flow, Tuple},
+        nat,
         packet::protocol,
         tcp::Connections,
     },
@@ -35,6 +36,11 @@ critical_hold = 20
 window = \"5s\"
 delay_down = \"2s\"
 [alerts.conntrack_insert_failed]
+critical = 100
+critical_hold = 20
+window = \"5s\"
+delay_down = \"2s\"
+[alerts.conntrack_nat_exhausted]
 critical = 100
 critical_hold = 20
 window = \"5s\"
@@ -190,6 +196,14 @@ pub(super) fn insert_failed() -> Result<()> {
     events(Watch::start("conntrack_insert_failed", &[])?, |failed| {
         // A few chains may still have room.
         flows.offer(failed).map(drop)
+    })
+}
+
+pub(super) fn nat_exhausted() -> Result<()> {
+    nat::rules()?;
+    let crowded = nat::Crowded::new()?;
+    events(Watch::start("conntrack_nat_exhausted", &[])?, |refused| {
+        crowded.refuse(refused)
     })
 }
 

@@ -1,9 +1,13 @@
 //! Source NAT: ports that are taken.
 
 use anyhow::{Result, ensure};
+use serde_json::Value;
 
-use super::proof::{ALL, FLOW, about, prove};
-use crate::drive::nat;
+use super::proof::{ALL, FLOW, Proof, about, prove};
+use crate::{
+    drive::{ipv6, nat},
+    traffic::Offered,
+};
 
 const DESTINATIONS: u8 = 100;
 
@@ -20,21 +24,116 @@ pub(super) fn found() -> Result<()> {
     Ok(())
 }
 
+/// Flows that find no port, for each destination.
+const TOO_MANY: u16 = 4;
+
 /// More flows than ports: NAT gives up, and the flow clashes with the owner of its port.
 pub(super) fn exhausted() -> Result<()> {
-    const TOO_MANY: u16 = 4;
     nat::rules()?;
     let proof = prove(ALL, || nat::crowd(nat::PORTS + TOO_MANY, DESTINATIONS))?;
-    let refused = u64::from(TOO_MANY) * u64::from(DESTINATIONS);
-    ensure!(proof.driven.refused == refused, "{:?}", proof.driven);
+    proof.moves_only(&["found", "insert_failed", "drop"])?;
+    exhausted_and_named(&proof, "udp", "127.3.", "127.0.0.1")?;
     proof
-        .moves_only(&["found", "insert_failed", "drop"])?
         .agrees("found")?
-        .counted("insert_failed", refused)?
-        .counted("drop", refused)?
-        .events("insert_failed", refused, about("udp", "127.3."))?
+        .counted("insert_failed", proof.driven.refused)?
+        .counted("drop", proof.driven.refused)?
+        .events("insert_failed", 0, |_| false)?
         .counted("chaintoolong", 0)?
         .counted("clash_resolve", 0)?
+        .balanced()?;
+    Ok(())
+}
+
+/// The same over IPv6.
+pub(super) fn exhausted_ipv6() -> Result<()> {
+    ipv6::accept()?;
+    nat::rules()?;
+    let proof = prove(FLOW, || {
+        nat::crowd_ipv6(nat::PORTS + TOO_MANY, DESTINATIONS)
+    })?;
+    exhausted_and_named(&proof, "udp", "fd00:c7::3:", "::1")
+}
+
+/// The same by TCP. Since 6.4 the search looks at the owner of a port itself, to evict it if its connection is closed: the kernel
+/// counts none as found.
+pub(super) fn exhausted_tcp() -> Result<()> {
+    nat::rules()?;
+    let proof = prove(FLOW, || {
+        nat::crowd_tcp(30_000, nat::PORTS + TOO_MANY, DESTINATIONS, 1_000)
+    })?;
+    exhausted_and_named(&proof, "tcp", "127.5.", "127.0.0.1")
+}
+
+/// TCP with ports of connections that are closed. What the kernel refuses then depends on its release; all of it is counted.
+pub(super) fn exhausted_by_closed() -> Result<()> {
+    nat::rules()?;
+    nat::crowd_tcp(30_000, nat::PORTS, DESTINATIONS, 1_000)?;
+    nat::reset_tcp(30_000, nat::PORTS, DESTINATIONS, 1_000)?;
+    let proof = prove(FLOW, || {
+        nat::crowd_tcp(31_000, nat::PORTS + TOO_MANY, DESTINATIONS, 2_000)
+    })?;
+    println!("closed connections had the ports: {:?}", proof.driven);
+    proof
+        .probed("nat_exhausted", proof.driven.refused)?
+        .probed("inserted", proof.driven.accepted)?
+        .balanced()?;
+    Ok(())
+}
+
+/// A destination that is translated to one that is taken gets another source port: nothing is refused.
+pub(super) fn other_port() -> Result<()> {
+    let proof = prove(FLOW, || nat::same_service(50))?;
+    ensure!(proof.driven.refused == 0, "{:?}", proof.driven);
+    proof
+        .agrees("found")?
+        .probed("nat_exhausted", 0)?
+        .probed("inserted", proof.driven.accepted)?
+        .balanced()?;
+    Ok(())
+}
+
+/// A gateway with few ports: the client sees nothing, the server gets fewer packets.
+pub(super) fn gateway() -> Result<()> {
+    let gateway = nat::Gateway::new()?;
+    let proof = prove(FLOW, || gateway.crowd(nat::PORTS + TOO_MANY))?;
+    let refused = u64::from(TOO_MANY);
+    ensure!(proof.driven.refused == refused, "{:?}", proof.driven);
+    proof
+        .probed("nat_exhausted", refused)?
+        .events("nat_exhausted", refused, |event| {
+            about("udp", "10.77.2.2")(event)
+                && event["tuple"]["src"] == "10.77.1.2"
+                && event["translated"]["src"] == "10.77.2.1"
+        })?
+        .balanced()?;
+    Ok(())
+}
+
+/// Requires that exactly the flows that found no port were refused, and that each is named with what it was translated to.
+fn exhausted_and_named(
+    proof: &Proof<Offered>,
+    protocol: &str,
+    to: &str,
+    translated: &str,
+) -> Result<()> {
+    let refused = u64::from(TOO_MANY) * u64::from(DESTINATIONS);
+    ensure!(proof.driven.refused == refused, "{:?}", proof.driven);
+    let ports = nat::FIRST..nat::FIRST + nat::PORTS;
+    let is_translated = |event: &Value| {
+        let (tuple, given) = (&event["tuple"], &event["translated"]);
+        let port = given["sport"]
+            .as_u64()
+            .and_then(|port| port.try_into().ok());
+        given["src"] == translated
+            && port.is_some_and(|port: u16| ports.contains(&port))
+            && ["family", "proto", "dst", "dport"].map(|field| &given[field])
+                == ["family", "proto", "dst", "dport"].map(|field| &tuple[field])
+    };
+    proof
+        .probed("nat_exhausted", refused)?
+        .events("nat_exhausted", refused, |event| {
+            about(protocol, to)(event) && is_translated(event)
+        })?
         .probed("inserted", proof.driven.accepted)?
         .balanced()?;
     Ok(())

@@ -48,7 +48,14 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "model::top",
-        &["model::event", "model::record", "reading", "clock", "text"],
+        &[
+            "model::event",
+            "model::forecast",
+            "model::record",
+            "reading",
+            "clock",
+            "text",
+        ],
     ),
     (
         "model::history",

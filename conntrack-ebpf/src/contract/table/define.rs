@@ -3,7 +3,7 @@
 /// Defines [`ProbeCounter`], [`Function`] and [`PROBES`](super::PROBES) from the rows.
 ///
 /// A row is: its group, `timed` where its programs measure time, and
-/// - `counts`: one line a counter, marked `every_flow` when every flow increments it;
+/// - `counts`: one line a counter (none where the programs only serve what other rows count), marked `every_flow` when every flow increments it;
 /// - `shares`: counters of other rows that take this row's programs, too;
 /// - `on`: the function with its programs. `entry stem` are the programs `stem` (kprobe) and
 ///   `stem_fentry`, `exit stem` are `stem_return` (kretprobe) and `stem_fexit`;
@@ -13,13 +13,13 @@
 macro_rules! probes {
     ($(
         $group:ident $($timed:ident)? {
-            counts { $( $(#[$doc:meta])* $counter:ident $(: $often:ident)?; )+ }
+            counts { $( $(#[$doc:meta])* $counter:ident $(: $often:ident)?; )* }
             $(shares { $($shared:ident),+ })?
             on $function:ident = $symbol:literal { $($edge:ident $stem:ident),+ };
             $(or $other:ident = $other_symbol:literal { $($other_edge:ident $other_stem:ident),+ }
                 $(with $more:ident = $more_symbol:literal { $($more_edge:ident $more_stem:ident),+ })?;)*
             $(and $extra:ident = $extra_symbol:literal { $($extra_edge:ident $extra_stem:ident),+ };)*
-            reads { $($field:ident),+ $(,)? }
+            reads { $($field:ident),* $(,)? }
         }
     )+) => {
         /// The counters of the programs. The discriminant is the index into
@@ -29,13 +29,13 @@ macro_rules! probes {
         #[repr(u32)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ProbeCounter {
-            $($( $(#[$doc])* $counter = place(Declared::$counter as usize) as u32, )+)+
+            $($( $(#[$doc])* $counter = place(Declared::$counter as usize) as u32, )*)+
         }
 
         impl ProbeCounter {
             /// All counters, in the order of their discriminants.
             pub const ALL: [Self; COUNTERS] = {
-                let declared = [$($( Self::$counter, )+)+];
+                let declared = [$($( Self::$counter, )*)+];
                 let mut all = declared;
                 let mut i = 0;
                 while i < COUNTERS {
@@ -49,13 +49,13 @@ macro_rules! probes {
         /// The counters in the order of the rows.
         #[derive(Clone, Copy)]
         enum Declared {
-            $($( $counter, )+)+
+            $($( $counter, )*)+
         }
 
         const COUNTERS: usize = EVERY_FLOW.len();
 
         /// Whether every flow increments it, by [`Declared`].
-        const EVERY_FLOW: &[bool] = &[$($( probes!(@often $($often)?), )+)+];
+        const EVERY_FLOW: &[bool] = &[$($( probes!(@often $($often)?), )*)+];
 
         /// The kernel functions that can be probed, in the order of the rows.
         #[repr(u32)]
@@ -78,8 +78,8 @@ macro_rules! probes {
             ProbeRow {
                 group: ProbeGroup::$group,
                 timed: probes!(@timed $($timed)?),
-                counters: &[$(ProbeCounter::$counter,)+ $($(ProbeCounter::$shared),+)?],
-                reads: &[$(fields::$field),+],
+                counters: &[$(ProbeCounter::$counter,)* $($(ProbeCounter::$shared),+)?],
+                reads: &[$(fields::$field),*],
                 alternatives: &[
                     probes!(@function $function $symbol [] $($edge $stem)+),
                     $( probes!(

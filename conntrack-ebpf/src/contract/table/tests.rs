@@ -26,10 +26,10 @@ fn what_every_flow_increments_is_in_the_first_cache_line() {
 fn a_counter_is_lost_with_any_row_that_it_takes() {
     for counter in ProbeCounter::ALL {
         let rows = PROBES.iter().filter(|row| row.counters.contains(&counter));
-        let expected = if counter == ProbeCounter::EarlyDrop {
-            2
-        } else {
-            1
+        let expected = match counter {
+            ProbeCounter::NatExhausted => 3,
+            ProbeCounter::EarlyDrop => 2,
+            _ => 1,
         };
         assert_eq!(rows.count(), expected, "{counter:?}");
     }

@@ -14,6 +14,7 @@ pub enum AlertId {
     Full,
     TableFull,
     InsertFailed,
+    NatExhausted,
     EarlyDrop,
     TimeToFull,
     ProbeMismatch,
@@ -57,7 +58,7 @@ pub struct AlertRule {
 }
 
 /// Number of alerts.
-pub const COUNT: usize = 6;
+pub const COUNT: usize = 7;
 
 const WINDOW: Option<Duration> = Some(ConntrackFull::EVERY);
 
@@ -108,6 +109,14 @@ pub const ALERTS: [AlertSpec; COUNT] = [
         meaning: "flows that could not be put into the table",
         most: 1e9,
         defaults: settings(Worse::Above, level(1.0, 0.5), level(100.0, 50.0), WINDOW),
+    },
+    AlertSpec {
+        id: AlertId::NatExhausted,
+        name: "conntrack_nat_exhausted",
+        unit: "events/s",
+        meaning: "flows refused because NAT found no free port for them",
+        most: 1e9,
+        defaults: settings(Worse::Above, level(0.0, 0.0), level(10.0, 5.0), WINDOW),
     },
     AlertSpec {
         id: AlertId::EarlyDrop,

@@ -26,6 +26,7 @@ pub const fn kind_name(kind: EventKind) -> &'static str {
         EventKind::ChainTooLong => "chain_too_long",
         EventKind::Invalid => "invalid",
         EventKind::IcmpError => "icmp_error",
+        EventKind::NatExhausted => "nat_exhausted",
     }
 }
 
@@ -159,6 +160,22 @@ impl Tuple {
             dport: port(DST_PORT),
             icmp_type: icmp.then_some(bytes[DST_PORT]),
             icmp_code: icmp.then_some(bytes[ICMP_CODE]),
+        }
+    }
+}
+
+impl Tuple {
+    /// What replies to it look like, or what they reply to. ICMP messages have another type there, which is left out.
+    #[must_use]
+    pub const fn inverted(self) -> Self {
+        Self {
+            src: self.dst,
+            sport: self.dport,
+            dst: self.src,
+            dport: self.sport,
+            icmp_type: None,
+            icmp_code: None,
+            ..self
         }
     }
 }

@@ -226,6 +226,7 @@ fn notable_records_are_in_order_of_time() {
             kind: "table_full".into(),
             tuple: None,
             by: None,
+            translated: None,
         }))
     };
     let order = [5, 3, 9, 4];

@@ -25,12 +25,18 @@ fn record(
         .into_iter()
         .find(|kind| *kind as u32 == raw.kind)?;
     let tuple = |has: u32, bytes| (has != 0).then(|| Tuple::parse(bytes));
+    let other = tuple(raw.has_by, &raw.by);
+    let (by, translated) = match kind {
+        EventKind::NatExhausted => (None, other.map(|replies| replies.inverted())),
+        _ => (other, None),
+    };
     Some(Event {
         time: Time(at.wall(Duration::from_nanos(raw.time))),
         instance: name(raw.slot),
         kind: kind_name(kind).into(),
         tuple: tuple(raw.has_tuple, &raw.tuple),
-        by: tuple(raw.has_by, &raw.by),
+        by,
+        translated,
     })
 }
 
@@ -53,7 +59,13 @@ impl Monitor {
                 self.events.leave_out(event.kind);
                 continue;
             }
-            reported.extend(record(event, reading.at, &name));
+            let Some(record) = record(event, reading.at, &name) else {
+                continue;
+            };
+            if let Some((top, watched)) = self.top.as_mut().zip(watched) {
+                top.note(&watched.info, &record);
+            }
+            reported.push(record);
         }
         let events = reported.into_iter();
         observed

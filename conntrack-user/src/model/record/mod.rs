@@ -23,7 +23,7 @@ pub use self::{
     host::{HostState, HostStatus},
     sample::{AlertState, Buckets, Peak, PerCpu, Percentiles, Sample, Skew, SourceKind},
     summary::{InstanceSummary, Summary, Total},
-    top::{Top, TopRow, TopTable},
+    top::{NatPortsLeft, Top, TopRow, TopTable},
     verdict::{
         BurstsSoFar, BusiestBucket, HighestUse, HostLoss, InstanceVerdict, LargestBurst, Loss,
         LossKind, Proof, Severity, TopShare, VerdictFacts,

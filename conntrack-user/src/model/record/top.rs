@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{model::record::wire::Time, text::Text};
+use crate::{
+    model::{forecast::TimeToFull, record::wire::Time},
+    text::Text,
+};
 
 /// Top talkers of an instance by several measures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,9 +29,10 @@ pub struct Top {
 /// The top talkers by one measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TopTable {
-    /// The measure: `new`, `dropped`, `evicted` or `entries`.
+    /// The measure: `new`, `dropped`, `evicted`, `entries`, or `ports` for those that NAT has given to flows.
     pub by: Text,
-    /// The kind of key: `src`, `dst`, `dport`, and for entries also `proto`, `state`, `status`, `zone`, `mark`.
+    /// The kind of key: `src`, `dst`, `dport`, and for entries also `proto`, `state`, `status`, `zone`, `mark`; for
+    /// ports `nat`: the translated source and the destination.
     pub of: Text,
     /// The sum over all keys. With several instances it may lack counts that cannot be attributed to a key.
     pub total: u64,
@@ -54,4 +58,22 @@ pub struct TopRow {
     /// The process or container behind it, if a local socket identifies it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Text>,
+    /// What is left, where ports of NAT are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat: Option<NatPortsLeft>,
+}
+
+/// How many source ports NAT can give flows to one destination, and when they run out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NatPortsLeft {
+    /// The most flows that can have one at a time.
+    pub limit: u64,
+    /// Whether `limit` is what NAT has where its rule names no ports: a rule that does leaves fewer. Else it is how many there were
+    /// when NAT found no free one.
+    pub assumed: bool,
+    /// Whether NAT has found no free one since the listing before.
+    pub refused: bool,
+    /// Seconds until `limit` is reached if their number grows as it does; absent where it does not, or is not known to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exhausted_in_s: Option<TimeToFull>,
 }

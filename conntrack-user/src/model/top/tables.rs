@@ -110,6 +110,7 @@ pub fn table(
                 count: range.low,
                 share: share(range.low),
                 process: process(key).map(Text::from),
+                nat: None,
             })
             .collect(),
     }

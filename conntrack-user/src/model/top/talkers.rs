@@ -10,8 +10,11 @@ use conntrack_ebpf::{
 use crate::{
     clock::Instant,
     model::{
-        record::{Time, Top, TopTable},
-        top::tables::{self, ENTRIES, measure_name},
+        record::{Event, Time, Top, TopTable},
+        top::{
+            nat_ports::NatOutlook,
+            tables::{self, ENTRIES, measure_name},
+        },
     },
     reading::{
         InstanceInfo, Purpose,
@@ -42,6 +45,8 @@ pub struct TopTalkers {
     settings: TopSettings,
     /// The processes behind local sockets, by instance id.
     owners: HashMap<u64, Owners>,
+    /// What is known of NAT's ports, by instance id.
+    nat: HashMap<u64, NatOutlook>,
     /// The last listing of entries, by instance id.
     held: HashMap<u64, Top>,
     /// The windows of the run so far, summed by table, and when the first one started.
@@ -57,6 +62,7 @@ impl TopTalkers {
         Self {
             settings,
             owners: HashMap::new(),
+            nat: HashMap::new(),
             held: HashMap::new(),
             run: None,
             freed: Vec::new(),
@@ -101,11 +107,19 @@ impl TopTalkers {
         reported
     }
 
+    /// Notes events that tell of NAT's ports.
+    pub fn note(&mut self, info: &InstanceInfo, event: &Event) {
+        if let Some(translated) = &event.translated {
+            self.nat.entry(info.id).or_default().refused(translated);
+        }
+    }
+
     /// Ends an instance whose namespace is gone, and frees its slot. Returns its top talkers of the whole run.
     pub fn end(&mut self, at: Instant, info: &InstanceInfo, coverage: &Coverage) -> Vec<Top> {
         let closing = self.closing(at, info, coverage);
         self.held.remove(&info.id);
         self.owners.remove(&info.id);
+        self.nat.remove(&info.id);
         if let Some(slot) = info.slot {
             self.freed.push(slot);
             for sketch in self.run.iter_mut().flat_map(|(run, _)| run) {
@@ -159,12 +173,13 @@ impl TopTalkers {
         }
     }
 
-    fn entries(&self, at: Instant, info: &InstanceInfo, listing: &EntryListing) -> Top {
-        let tables = listing
-            .groups
-            .iter()
+    fn entries(&mut self, at: Instant, info: &InstanceInfo, listing: &EntryListing) -> Top {
+        let groups = listing.groups.iter();
+        let mut tables: Vec<_> = groups
             .map(|(by, groups)| self.table(ENTRIES, *by, groups, info))
             .collect();
+        let nat = self.nat.entry(info.id).or_default();
+        tables.extend(nat.table(at.monotonic, &listing.nat_ports));
         Top {
             remark: remark(listing.listing).map(Text::fixed),
             ..self.top(at, info, tables)

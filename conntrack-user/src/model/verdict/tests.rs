@@ -105,6 +105,7 @@ impl Story {
                 count: 81,
                 share,
                 process: None,
+                nat: None,
             }],
         });
         self.observed.push(Record::Top(Top {

@@ -99,6 +99,7 @@ impl Comparison<'_> {
             Verify::ProbeOnly => Err(Unavailable::from("no kernel counts it")),
             Verify::KernelOnly => Err("counted by the kernel alone".into()),
             Verify::Equality => (self.column)(spec),
+            Verify::PartOf(whole) => return self.part(spec, source, whole.spec()),
         };
         match column {
             Err(reason) => not_comparable(spec.name, Some(self.risen(source)), reason),
@@ -109,6 +110,28 @@ impl Comparison<'_> {
                 }
                 check
             }
+        }
+    }
+
+    /// A counter of which the kernel counts no more than the whole: the probes' count must not exceed that. A call in flight at the
+    /// first reading may have been counted there by the kernel, and later by the probes.
+    fn part(&self, spec: &CounterSpec, source: Selector, whole: &CounterSpec) -> Check {
+        let probe = self.risen(source);
+        let kernel = match (self.column)(whole) {
+            Ok(kernel) => kernel,
+            Err(reason) => return not_comparable(spec.name, Some(probe), reason),
+        };
+        let (_, high) = kernel_range(source, self.numbers.base, self.numbers.now, kernel);
+        let residual = outside(probe, 0, high + signed(self.numbers.in_flight));
+        let (verdict, reason) = judge(probe, 0, high, residual, self.missed);
+        Check {
+            name: spec.name.into(),
+            probe: Some(probe),
+            kernel_low: Some(0),
+            kernel_high: Some(high),
+            residual: Some(residual),
+            verdict,
+            reason: reason.map(Text::from),
         }
     }
 

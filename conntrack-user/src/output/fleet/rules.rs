@@ -18,10 +18,11 @@ const RANGE: &str = "2m";
 const BURSTS_RANGE: &str = "10m";
 
 /// The counters whose events are losses.
-const LOSSES: [Counter; 4] = [
+const LOSSES: [Counter; 5] = [
     Counter::TableFull,
     Counter::EarlyDrop,
     Counter::InsertFailed,
+    Counter::NatExhausted,
     Counter::Drop,
 ];
 

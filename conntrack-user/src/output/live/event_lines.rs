@@ -11,7 +11,7 @@ use crate::{
             burst_group::BurstGroup,
             time::{Nanos, nanos},
         },
-        record::{Burst, Event, Record},
+        record::{Burst, Record},
     },
     output::{
         format::{
@@ -71,7 +71,7 @@ impl<'a> EventLine<'a> {
                 } else {
                     theme.warning()
                 };
-                line.text = within(&event.instance) + &flow(event);
+                line.text = within(&event.instance) + &event.described();
                 line.tuple = event.tuple.as_ref();
             }
             Happening::Bursts(group) => {
@@ -166,15 +166,4 @@ fn bursts(app: &App, group: &BurstGroup) -> String {
         text += &format!("{before} {}{} {}", burst.count, mark(burst), burst.counter);
     }
     text
-}
-
-fn flow(event: &Event) -> String {
-    let tuple = event
-        .tuple
-        .as_ref()
-        .map_or_else(|| "unknown".to_owned(), ToString::to_string);
-    match &event.by {
-        Some(by) => format!("{tuple}, evicted for {by}"),
-        None => tuple,
-    }
 }

@@ -71,6 +71,7 @@ mod tests {
                 count: 1,
                 share: 1.0,
                 process: None,
+                nat: None,
             };
             let table = TopTable {
                 by: "new".into(),

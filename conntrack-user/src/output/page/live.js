@@ -243,6 +243,15 @@
     }));
   }
 
+  // As `TopRow::more` has it.
+  function who(row) {
+    if (row.process) return `${row.key} ${row.process}`;
+    if (!row.nat) return row.key;
+    const { limit, assumed, refused, exhausted_in_s: time } = row.nat;
+    const end = refused ? ", flows refused" : time ? `, none left in ${time.estimate.toFixed(0)} s` : "";
+    return `${row.key} of ${assumed ? "at most " : ""}${limit} ports${end}`;
+  }
+
   function talkers(of) {
     const sections = [];
     for (const kind of ["window", "entries"]) {
@@ -254,7 +263,7 @@
         const unset = ["zone", "mark"].includes(table.of) && table.rows.every((row) => row.key === "0" || row.key === "0x0");
         if (!table.rows.length || unset) continue;
         const rows = table.rows.slice(0, TALKERS).map((row) => el("tr", {},
-          el("td", {}, row.process ? `${row.key} ${row.process}` : row.key), el("td", { class: "number" }, `${row.count} (${row.share.toFixed(0)} %)`)));
+          el("td", {}, who(row)), el("td", { class: "number" }, `${row.count} (${row.share.toFixed(0)} %)`)));
         const doubt = [table.error ? `each may be up to ${table.error} more` : "", table.certain ? "" : "others may lead"].filter(Boolean).join("; ");
         sections.push(el("section", {}, el("h3", {}, `${table.by} by ${table.of}`), el("p", {}, el("small", {}, `of ${table.total} ${when}${doubt ? "; " + doubt : ""}`)),
           el("table", {}, el("tbody", {}, ...rows))));

@@ -133,12 +133,7 @@ fn events(
         table.row("")?;
         table.cell(&time)?;
         table.cell(&event.kind)?;
-        let tuple = event.tuple.as_ref();
-        let tuple = tuple.map_or_else(|| "unknown".to_owned(), ToString::to_string);
-        match &event.by {
-            Some(by) => table.cell(format_args!("{tuple}, evicted for {by}"))?,
-            None => table.cell(tuple)?,
-        }
+        table.cell(event.described())?;
         table.show(
             report.around(event.time, event.time),
             &format!("{} at {time}", event.kind),
@@ -152,7 +147,7 @@ fn top(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
         return Ok(());
     }
     let text = "Who has most of it. Counts are at least that many.";
-    let columns = ["most", "by", "over", "who", "count", "share", "process"];
+    let columns = ["most", "by", "over", "who", "count", "share", "more"];
     let mut table = Table::open(page, "Top talkers", text, &columns)?;
     for talkers in &instance.talkers {
         let over = over(talkers);
@@ -169,11 +164,7 @@ fn top(page: &mut String, instance: &InstanceReport) -> std::fmt::Result {
             table.cell(&row.key)?;
             table.cell(format_args!("{} of {}", row.count, of.total))?;
             table.cell(percent_in_text(row.share))?;
-            table.cell(
-                row.process
-                    .as_ref()
-                    .map_or_else(String::new, Text::to_string),
-            )?;
+            table.cell(row.more().unwrap_or_default())?;
         }
     }
     table.close()

@@ -486,6 +486,7 @@ fn top() -> impl Strategy<Value = Record> {
                 count,
                 share,
                 process,
+                nat: None,
             }
         });
     let table = (
@@ -637,14 +638,16 @@ fn record() -> impl Strategy<Value = Record> {
         (instance(), text()),
         option::of(tuple()),
         option::of(tuple()),
+        option::of(tuple()),
     )
-        .prop_map(|(time, (instance, kind), tuple, by)| {
+        .prop_map(|(time, (instance, kind), tuple, by, translated)| {
             Record::Event(Box::new(Event {
                 time,
                 instance,
                 kind,
                 tuple,
                 by,
+                translated,
             }))
         });
     let alert = (

@@ -373,6 +373,7 @@ fn event() -> Record {
             ..Tuple::default()
         }),
         by: None,
+        translated: None,
     }))
 }
 

@@ -34,12 +34,14 @@ fn row(key: &str, count: u64, total: u64) -> TopRow {
         count,
         share: count as f64 * 100.0 / total as f64,
         process: None,
+        nat: None,
     }
 }
 
 fn run_by(process: &str, row: TopRow) -> TopRow {
     TopRow {
         process: Some(process.to_owned().into()),
+        nat: None,
         ..row
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::{
-    reading::entries::Entry,
+    reading::entries::{Entry, EntryTuple},
     source::nfnetlink::{
         attribute::{Attribute, Malformed, Object},
         message::NetlinkRequest,
@@ -26,6 +26,7 @@ pub const ENTRIES: NetlinkRequest = NetlinkRequest {
 
 // linux/netfilter/nfnetlink_conntrack.h
 const TUPLE_ORIG: u16 = 1;
+const TUPLE_REPLY: u16 = 2;
 const STATUS: u16 = 3;
 const PROTOINFO: u16 = 4;
 const MARK: u16 = 8;
@@ -37,6 +38,7 @@ const IP_V4_DST: u16 = 2;
 const IP_V6_SRC: u16 = 3;
 const IP_V6_DST: u16 = 4;
 const PROTO_NUM: u16 = 1;
+const PROTO_SRC_PORT: u16 = 2;
 const PROTO_DST_PORT: u16 = 3;
 const PROTOINFO_TCP: u16 = 1;
 const PROTOINFO_TCP_STATE: u16 = 1;
@@ -51,7 +53,13 @@ pub fn parse(object: &Object<'_>) -> Result<Entry, Malformed> {
     for attribute in object.attributes() {
         let attribute = attribute?;
         match attribute.kind {
-            TUPLE_ORIG => parse_tuple(&attribute, &mut entry)?,
+            TUPLE_ORIG => {
+                let original = tuple(&attribute, &mut entry.protocol)?;
+                (entry.src, entry.dst) = (original.src, original.dst);
+                entry.port = original.dport;
+            }
+            // The protocol is the same.
+            TUPLE_REPLY => entry.reply = tuple(&attribute, &mut 0)?,
             PROTOINFO => {
                 for info in attribute.nested().filter(|a| kind_is(a, PROTOINFO_TCP)) {
                     for tcp in info?.nested().filter(|a| kind_is(a, PROTOINFO_TCP_STATE)) {
@@ -68,25 +76,24 @@ pub fn parse(object: &Object<'_>) -> Result<Entry, Malformed> {
     Ok(entry)
 }
 
-fn parse_tuple(tuple: &Attribute<'_>, entry: &mut Entry) -> Result<(), Malformed> {
-    for part in tuple.nested() {
+fn tuple(attribute: &Attribute<'_>, protocol: &mut u8) -> Result<EntryTuple, Malformed> {
+    let mut tuple = EntryTuple::default();
+    let port = |attribute: &Attribute<'_>| bytes(attribute).map(u16::from_be_bytes);
+    for part in attribute.nested() {
         let part = part?;
         for attribute in part.nested() {
             let attribute = attribute?;
             match (part.kind, attribute.kind) {
-                (TUPLE_IP, IP_V4_SRC | IP_V6_SRC) => entry.src = Some(address(&attribute)?),
-                (TUPLE_IP, IP_V4_DST | IP_V6_DST) => entry.dst = Some(address(&attribute)?),
-                (TUPLE_PROTO, PROTO_NUM) => {
-                    entry.protocol = u8::from_be_bytes(bytes(&attribute)?);
-                }
-                (TUPLE_PROTO, PROTO_DST_PORT) => {
-                    entry.port = u16::from_be_bytes(bytes(&attribute)?);
-                }
+                (TUPLE_IP, IP_V4_SRC | IP_V6_SRC) => tuple.src = Some(address(&attribute)?),
+                (TUPLE_IP, IP_V4_DST | IP_V6_DST) => tuple.dst = Some(address(&attribute)?),
+                (TUPLE_PROTO, PROTO_NUM) => *protocol = u8::from_be_bytes(bytes(&attribute)?),
+                (TUPLE_PROTO, PROTO_SRC_PORT) => tuple.sport = port(&attribute)?,
+                (TUPLE_PROTO, PROTO_DST_PORT) => tuple.dport = port(&attribute)?,
                 _ => {}
             }
         }
     }
-    Ok(())
+    Ok(tuple)
 }
 
 fn kind_is(attribute: &Result<Attribute<'_>, Malformed>, kind: u16) -> bool {

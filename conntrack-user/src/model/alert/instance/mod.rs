@@ -144,6 +144,7 @@ impl Evaluator {
             AlertId::Full => Self::Full(ConntrackFull::with(settings)),
             AlertId::TableFull => rate(Counter::TableFull, alarm),
             AlertId::InsertFailed => rate(Counter::InsertFailed, alarm),
+            AlertId::NatExhausted => rate(Counter::NatExhausted, alarm),
             AlertId::EarlyDrop => rate(Counter::EarlyDrop, alarm),
             AlertId::TimeToFull => Self::TimeToFull(alarm),
             AlertId::ProbeMismatch => Self::Mismatch(alarm),

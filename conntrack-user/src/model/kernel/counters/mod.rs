@@ -204,6 +204,13 @@ counters! {
         "flow refused because the table is full, ctnetlink's included",
     )
     .tried_in_guests();
+    NatExhausted = probed(
+        "nat_exhausted",
+        Selector::sum(&[P::NatExhausted]),
+        "NAT found no free tuple: the flow's packet is dropped",
+    )
+    .part_of(Counter::InsertFailed)
+    .tried_in_guests();
     Lookups = probed(
         "lookups",
         Selector::sum(&[P::Lookup]),

@@ -8,6 +8,8 @@ use crate::reading::selector::Selector;
 pub enum Verify {
     /// Must equal the proc column wherever that column counts the same thing.
     Equality,
+    /// Counts a part of what another counter's column counts: it must not exceed that.
+    PartOf(Counter),
     /// Counted only by the kernel: there is nothing to verify.
     KernelOnly,
     /// Counted by no kernel: there is nothing to compare with.
@@ -206,6 +208,12 @@ impl CounterSpec {
         self.column = Some(column);
         self.gone = Some(gone);
         self.verify = Verify::Equality;
+        self
+    }
+
+    /// The kernel counts it with others in the column of another counter, which the probes' count must not exceed.
+    pub(super) const fn part_of(mut self, whole: Counter) -> Self {
+        self.verify = Verify::PartOf(whole);
         self
     }
 

@@ -22,6 +22,7 @@ const CAUSES: [Counter; COUNT] = [
     Counter::Insert,
     Counter::TableFull,
     Counter::EarlyDrop,
+    Counter::NatExhausted,
     Counter::Drop,
     Counter::InsertFailed,
     Counter::Chaintoolong,

@@ -1,5 +1,7 @@
 //! Which events the probes could report: the absence of events means nothing where they would not have been seen.
 
+use std::fmt::Write as _;
+
 use conntrack_ebpf::{
     EventKind, ProbeCounter,
     table::{PROBES, ProbeRow},
@@ -36,6 +38,7 @@ const fn counted_as(kind: EventKind) -> &'static [ProbeCounter] {
         ],
         EventKind::Invalid => &[ProbeCounter::InUntracked],
         EventKind::IcmpError => &[ProbeCounter::IcmpError, ProbeCounter::Icmpv6Error],
+        EventKind::NatExhausted => &[ProbeCounter::NatExhausted],
     }
 }
 
@@ -83,9 +86,26 @@ impl Hello {
 }
 
 impl Event {
+    /// Its flow or packet, with what else is known about it, for people.
+    #[must_use]
+    pub(crate) fn described(&self) -> String {
+        let tuple = self.tuple.as_ref();
+        let mut text = tuple.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        if let Some(by) = &self.by {
+            let _ = write!(text, ", evicted for {by}");
+        }
+        if let Some(translated) = &self.translated {
+            let _ = write!(text, ", translated to {translated}");
+        }
+        text
+    }
+
     /// Whether a flow was rejected: its insertion failed or there was no room.
     #[must_use]
     pub(crate) fn is_rejection(&self) -> bool {
-        matches!(self.kind.raw(), "table_full" | "insert_failed")
+        matches!(
+            self.kind.raw(),
+            "table_full" | "insert_failed" | "nat_exhausted"
+        )
     }
 }

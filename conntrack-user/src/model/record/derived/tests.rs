@@ -81,7 +81,7 @@ fn events_that_no_probe_reports_are_named_with_the_reason() {
         &json!({"mode": "off", "group": "off", "reason": "no kprobes", "attached": [], "missing": []}),
     );
     let unseen = off.unseen_events();
-    assert_eq!((unseen.len(), unseen[0].kinds.len()), (1, 7));
+    assert_eq!((unseen.len(), unseen[0].kinds.len()), (1, 8));
     assert_eq!(unseen[0].reason, "no kprobes");
 
     let missing = |function: &str, reason: &str| json!({"function": function, "reason": reason});
@@ -131,7 +131,12 @@ fn evictions_take_the_probe_that_sees_removals_under_any_of_its_names() {
 fn each_kind_of_events_can_be_lost() {
     for (function, kinds) in [
         ("early_drop", &["table_full", "early_drop"][..]),
-        ("nf_ct_resolve_clash", &["insert_failed", "clash"]),
+        (
+            "nf_ct_resolve_clash",
+            &["insert_failed", "clash", "nat_exhausted"],
+        ),
+        ("nf_conntrack_tuple_taken", &["nat_exhausted"]),
+        ("nf_conntrack_find_get", &["nat_exhausted"]),
         (
             "__nf_conntrack_confirm",
             &["insert_failed", "chain_too_long"],

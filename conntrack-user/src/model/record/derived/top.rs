@@ -1,6 +1,6 @@
 //! Which tables of top talkers are informative, and whether their counts are exact.
 
-use crate::model::record::top::{Top, TopRow, TopTable};
+use crate::model::record::top::{NatPortsLeft, Top, TopRow, TopTable};
 
 /// A top row with a smaller share than this, in percent, does not stand out: of thousands of talkers with one flow each, any ten
 /// would be as good.
@@ -28,15 +28,40 @@ impl TopTable {
         self.total > 0 && !only_unset
     }
 
-    /// Whether one talker has far more than the others.
+    /// Whether one talker has far more than the others. Ports of NAT run out for each destination by itself, however many others
+    /// there are.
     #[must_use]
     pub(crate) fn has_heavy_hitter(&self) -> bool {
-        self.rows.first().is_some_and(|row| row.share >= STANDS_OUT)
+        let first = self.rows.first();
+        first.is_some_and(|row| row.share >= STANDS_OUT || row.nat.is_some())
     }
 
     /// Whether every count is exact, and not a lower bound.
     #[must_use]
     pub(crate) fn is_exact(&self) -> bool {
         self.error == 0
+    }
+}
+
+impl TopRow {
+    /// What else is known about the talker: the process behind it, or what is left to it.
+    #[must_use]
+    pub(crate) fn more(&self) -> Option<String> {
+        let process = self.process.as_ref().map(ToString::to_string);
+        process.or_else(|| Some(self.nat.as_ref()?.described()))
+    }
+}
+
+impl NatPortsLeft {
+    /// `of at most 64512 ports, none left in 210 s`.
+    fn described(&self) -> String {
+        let most = if self.assumed { "at most " } else { "" };
+        let mut text = format!("of {most}{} ports", self.limit);
+        if self.refused {
+            text.push_str(", flows refused");
+        } else if let Some(time) = self.exhausted_in_s {
+            text.push_str(&format!(", none left in {:.0} s", time.estimate));
+        }
+        text
     }
 }

@@ -246,3 +246,48 @@ fn a_missed_call_that_evicts_a_chain_is_several_events() {
     // Too many are never explained by what was missed.
     assert_eq!(mismatch(25), Verdict::Mismatch);
 }
+
+#[test]
+fn a_part_is_at_most_the_whole() {
+    let check = |exhausted: u64, failed: i64| {
+        let mut after = totals(0, 0);
+        after[ProbeCounter::NatExhausted.index()] = exhausted;
+        let base = Bracket {
+            before: totals(0, 0),
+            after: totals(0, 0),
+        };
+        let now = Bracket {
+            before: after,
+            after,
+        };
+        let checks = Comparison {
+            numbers: LawInputs {
+                base: &base,
+                now: &now,
+                entries: Some(0),
+                unseen_drops: 0,
+                in_flight: 4,
+                coverage: &Coverage::except(Vec::new()),
+            },
+            entries_before: Some(0),
+            conservation: &Conservation::new(Some(0), 4),
+            column: &|spec| match spec.name {
+                "insert_failed" => Ok(failed),
+                _ => Err("dead".into()),
+            },
+            missed: Some(0),
+            grace: &Grace::default(),
+        }
+        .checks();
+        let of_nat = checks
+            .into_iter()
+            .find(|check| check.name == "nat_exhausted");
+        of_nat.expect("it is checked").verdict
+    };
+    assert_eq!(check(0, 0), Verdict::Exact);
+    assert_eq!(check(100, 100), Verdict::WithinBracket);
+    assert_eq!(check(100, 1_000), Verdict::WithinBracket);
+    // What was in flight at the first reading.
+    assert_eq!(check(104, 100), Verdict::WithinBracket);
+    assert_eq!(check(105, 100), Verdict::Mismatch);
+}

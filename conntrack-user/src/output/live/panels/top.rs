@@ -142,14 +142,14 @@ fn lines(
     let room = usize::from(area.height).saturating_sub(1);
     let first = pieces::first_shown(chosen, rows.len(), room);
     for (i, row) in rows.iter().enumerate().skip(first).take(room) {
-        let process = row.process.as_ref().map(|p| format!(" {p}"));
+        let more = row.more().map(|more| format!(" {more}"));
         let least = if table.is_exact() { "" } else { "≥" };
         let count = format!("{least}{}", amount(row.count));
         let line = Line::from(vec![
             Span::styled(format!("{count:>6}"), theme.strong()),
             Span::styled(format!(" {:>4} ", whole_percent(row.share)), theme.muted()),
             Span::raw(row.key.to_string()),
-            Span::styled(process.unwrap_or_default(), theme.muted()),
+            Span::styled(more.unwrap_or_default(), theme.muted()),
         ]);
         lines.push(match Some(i) == chosen {
             true => pieces::chosen(app, line, area.width),
