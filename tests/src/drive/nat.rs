@@ -154,8 +154,8 @@ pub fn same_service(sources: u16) -> Result<Offered> {
     let sink = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("bind")?;
     let port = sink.local_addr()?.port();
     nft(&format!(
-        "add chain inet t dnat {{ type nat hook output priority -100; }}
-        add rule inet t dnat ip daddr 127.6.0.0/16 meta l4proto udp dnat ip to 127.0.0.1:{port}"
+        "add chain inet t service {{ type nat hook output priority -100; }}
+        add rule inet t service ip daddr 127.6.0.0/16 meta l4proto udp dnat ip to 127.0.0.1:{port}"
     ))?;
     let mut offered = Offered::default();
     let sockets: Vec<UdpSocket> = (0..sources)

@@ -172,6 +172,7 @@ pub const ALL: &[Scenario] = &[
     ),
     ("nat_finds_another_port_for_a_service", nat::other_port),
     ("nat_runs_out_of_ports_of_a_gateway", nat::gateway),
+    ("ports_of_nat_are_listed", nat::listed),
     ("alert_on_nat_without_ports", alerts::nat_exhausted),
     ("racing_packets_share_a_flow", clash::joined),
     (

@@ -1,10 +1,11 @@
 //! Source NAT: ports that are taken.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::proof::{ALL, FLOW, Proof, about, prove};
 use crate::{
+    ctpulse::Stream,
     drive::{ipv6, nat},
     traffic::Offered,
 };
@@ -106,6 +107,45 @@ pub(super) fn gateway() -> Result<()> {
                 && event["translated"]["src"] == "10.77.2.1"
         })?
         .balanced()?;
+    Ok(())
+}
+
+/// The listing of entries has the ports that each destination's flows use, and that there are no more.
+pub(super) fn listed() -> Result<()> {
+    nat::rules()?;
+    let stream = Stream::start(&["--top", "100"])?;
+    let offered = nat::crowd(nat::PORTS + TOO_MANY, DESTINATIONS)?;
+    let ended = stream.stop()?;
+    let closing = ended.of("top").filter(|top| top["closing"] == true);
+    let tables = closing.filter_map(|top| top["tables"].as_array()).flatten();
+    let ports: Vec<&Value> = tables.filter(|table| table["by"] == "ports").collect();
+    let [ports] = ports[..] else {
+        bail!("{} tables of ports", ports.len());
+    };
+    ensure!(
+        ports["of"] == "nat" && ports["total"] == offered.accepted && ports["error"] == 0,
+        "{ports}"
+    );
+    let rows = ports["rows"].as_array().context("rows")?;
+    ensure!(rows.len() == usize::from(DESTINATIONS), "{}", rows.len());
+    for row in rows {
+        let key = row["key"].as_str().context("a key")?;
+        let left = &row["nat"];
+        ensure!(
+            key.starts_with("udp 127.0.0.1 → 127.3.0.")
+                && row["count"] == nat::PORTS
+                && left["limit"] == nat::PORTS
+                && left["assumed"] == false
+                && left["refused"] == true
+                && left["exhausted_in_s"]["estimate"] == 0.0,
+            "{row}"
+        );
+    }
+    println!(
+        "{} destinations, each with {} ports in use",
+        rows.len(),
+        nat::PORTS
+    );
     Ok(())
 }
 
