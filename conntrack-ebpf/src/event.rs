@@ -29,10 +29,15 @@ pub(crate) fn send(
     tuple: impl Into<MaybeTuple>,
     by: Option<RawTuple>,
 ) {
+    send_both(slot, kind, tuple.into(), by.into());
+}
+
+/// The same with tuples that may be known or not.
+#[inline(always)]
+pub(crate) fn send_both(slot: Slot, kind: EventKind, tuple: MaybeTuple, by: MaybeTuple) {
     if EVENT_RATE.load() == 0 {
         return;
     }
-    let (tuple, by): (MaybeTuple, MaybeTuple) = (tuple.into(), by.into());
     let Some(stats) = EVENT_STATS.get_ptr_mut(kind as u32) else {
         return;
     };

@@ -75,6 +75,25 @@ impl RawTuple {
 }
 
 impl MaybeTuple {
+    /// The tuple of a conntrack in its original direction, and that of its replies, as far as they can be read.
+    #[inline(always)]
+    pub(crate) fn both_of<C: EbpfContext>(ctx: &C, ct: Option<Conn>) -> [Self; 2] {
+        let mut both = [Self::UNKNOWN; 2];
+        if let Some(ct) = ct {
+            both[0].take(ctx, ct, conn_tuple_offset());
+            both[1].take(ctx, ct, conn_reply_offset());
+        }
+        both
+    }
+
+    #[inline(always)]
+    fn take<C: EbpfContext>(&mut self, ctx: &C, ct: Conn, offset: u64) {
+        if let Some(bytes) = read(ctx, ct.address(), offset) {
+            self.bytes = bytes;
+            self.known = true;
+        }
+    }
+
     /// The tuple of a packet without a conntrack, from its headers. Ports are read behind an IPv4 header, or behind an IPv6
     /// header without extensions.
     #[inline(always)]

@@ -13,7 +13,7 @@ use crate::{
     event,
     kernel::{Conn, NF_ACCEPT, NF_DROP, Packet},
     latency,
-    tuple::RawTuple,
+    tuple::{MaybeTuple, RawTuple},
 };
 
 /// Entry of `nf_ct_resolve_clash(struct sk_buff *skb, struct nf_conntrack_tuple_hash *h, …)`: another packet of the same flow was
@@ -54,14 +54,13 @@ fn resolve_clash_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let ct = Packet::new(call.pointer)
         .nfct(ctx)
         .and_then(|nfct| nfct.conn());
-    let tuple = ct.and_then(|ct| RawTuple::of(ctx, ct));
+    let [tuple, replies] = MaybeTuple::both_of(ctx, ct);
     if counter == ProbeCounter::ClashFailed && call.note != 0 {
         count(slot, ProbeCounter::NatExhausted);
-        let replies = ct.and_then(|ct| RawTuple::of_replies(ctx, ct));
-        event::send(slot, EventKind::NatExhausted, tuple, replies);
-        return Some(());
+        event::send_both(slot, EventKind::NatExhausted, tuple, replies);
+    } else {
+        event::send_both(slot, kind, tuple, MaybeTuple::UNKNOWN);
     }
-    event::send(slot, kind, tuple, None);
     Some(())
 }
 

@@ -1,6 +1,6 @@
 //! Source NAT: ports that are taken.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::proof::{ALL, FLOW, Proof, about, prove};
@@ -113,19 +113,20 @@ pub(super) fn gateway() -> Result<()> {
 /// The listing of entries has the ports that each destination's flows use, and that there are no more.
 pub(super) fn listed() -> Result<()> {
     nat::rules()?;
-    let stream = Stream::start(&["--top", "100"])?;
+    let mut stream = Stream::start(&["--top", "100"])?;
     let offered = nat::crowd(nat::PORTS + TOO_MANY, DESTINATIONS)?;
-    let ended = stream.stop()?;
-    let closing = ended.of("top").filter(|top| top["closing"] == true);
-    let tables = closing.filter_map(|top| top["tables"].as_array()).flatten();
-    let ports: Vec<&Value> = tables.filter(|table| table["by"] == "ports").collect();
-    let [ports] = ports[..] else {
-        bail!("{} tables of ports", ports.len());
+    let of_ports = |record: &Value| {
+        let tables = record["tables"].as_array()?;
+        let ports = tables.iter().find(|table| table["by"] == "ports")?;
+        Some(ports.clone())
     };
-    ensure!(
-        ports["of"] == "nat" && ports["total"] == offered.accepted && ports["error"] == 0,
-        "{ports}"
-    );
+    // The first listing may be from before that.
+    let top = stream.wait_for("all flows in a listing", |record| {
+        of_ports(record).is_some_and(|ports| ports["total"] == offered.accepted)
+    })?;
+    stream.stop()?;
+    let ports = of_ports(&top).context("a table of ports")?;
+    ensure!(ports["of"] == "nat" && ports["error"] == 0, "{ports}");
     let rows = ports["rows"].as_array().context("rows")?;
     ensure!(rows.len() == usize::from(DESTINATIONS), "{}", rows.len());
     for row in rows {
