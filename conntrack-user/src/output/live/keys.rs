@@ -91,7 +91,7 @@ pub struct HelpLine {
 type HelpRow = (&'static [Action], &'static str, &'static str);
 
 /// The help, with the most important keys first. It fits a terminal of 24 rows.
-const HELP: [HelpRow; 18] = [
+const HELP: [HelpRow; 19] = [
     (&[Action::CloseOrQuit], "Ctrl-C", "quit"),
     (&[Action::Pause], "", "pause; resume"),
     (
@@ -163,6 +163,11 @@ const HELP: [HelpRow; 18] = [
         &[Action::Write],
         "",
         "write what is held: a recording and its page",
+    ),
+    (
+        &[Action::Contents],
+        "",
+        "what the table is made of, and its limits",
     ),
     (
         &[Action::Checks, Action::Messages],

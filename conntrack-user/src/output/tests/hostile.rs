@@ -500,6 +500,7 @@ fn top() -> impl Strategy<Value = Record> {
             total,
             error,
             certain,
+            sampled: false,
             rows,
         });
     (
