@@ -29,6 +29,7 @@ const CREATE: u16 = EXCLUSIVE | 0x400;
 const EXCLUSIVE: u16 = 0x200;
 
 const IPPROTO_TCP: u8 = 6;
+const ESTABLISHED: u8 = 3;
 
 /// Status bits of a flow.
 pub mod status {
@@ -84,6 +85,8 @@ pub struct Flow {
     pub status: u32,
     /// Its helper.
     pub helper: Option<&'static str>,
+    /// The state of a TCP connection (`enum tcp_conntrack`).
+    pub tcp_state: u8,
 }
 
 impl Flow {
@@ -94,6 +97,7 @@ impl Flow {
             reply: original.reply(),
             status: 0,
             helper: None,
+            tcp_state: ESTABLISHED,
         }
     }
 }
@@ -133,8 +137,8 @@ impl Ctnetlink {
             attributes.push(nested(5, &[attribute(1, &zero_terminated(helper))]));
         }
         if flow.original.protocol == IPPROTO_TCP {
-            const ESTABLISHED: u8 = 3;
-            attributes.push(nested(4, &[nested(1, &[attribute(1, &[ESTABLISHED])])]));
+            let state = attribute(1, &[flow.tcp_state]);
+            attributes.push(nested(4, &[nested(1, &[state])]));
         }
         self.request(CT_NEW, CREATE, &attributes)
     }
