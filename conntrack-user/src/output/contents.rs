@@ -2,7 +2,7 @@
 
 use crate::{
     model::record::{
-        ChainLoad, EntryGroup, Estimate, HashUse, TableContents, TableLimits, TableMemory,
+        ChainLoad, EntryGroup, Estimate, HashUse, Spread, TableContents, TableLimits, TableMemory,
     },
     output::format::{
         duration,
@@ -21,6 +21,9 @@ pub const COLUMNS: [&str; 8] = [
     "time left: half, 99 %, all",
     "age: half, 99 %, all",
 ];
+
+/// The most groups that are shown, and the most of other things: ctpulse writes fewer, a recording may have more.
+const MOST: usize = 60;
 
 /// The groups of a line while streaming.
 const SHORT: usize = 4;
@@ -43,11 +46,16 @@ pub fn headline(contents: &TableContents) -> String {
     }
 }
 
+/// The groups that are shown.
+pub fn shown_groups(contents: &TableContents) -> impl Iterator<Item = &EntryGroup> {
+    contents.groups.iter().take(MOST)
+}
+
 /// A group's cells.
 #[must_use]
 pub fn group_cells(group: &EntryGroup) -> [String; COLUMNS.len()] {
-    let timeout = group.timeout_s.map(|seconds| time(seconds));
-    let spread = |spread: &Option<crate::model::record::Spread>| match spread {
+    let timeout = group.timeout_s.map(time);
+    let spread = |spread: &Option<Spread>| match spread {
         Some(spread) => [spread.p50_s, spread.p99_s, spread.max_s]
             .map(time)
             .join(" "),
@@ -117,7 +125,7 @@ pub fn facts(contents: &TableContents) -> Vec<Fact> {
         facts.push(("directions", text));
     }
     if !contents.helpers.is_empty() {
-        let helpers = contents.helpers.iter();
+        let helpers = contents.helpers.iter().take(MOST);
         let helpers: Vec<String> = helpers
             .map(|helper| format!("{} {}", helper.name, amount(helper.held.count)))
             .collect();
@@ -155,15 +163,15 @@ pub fn limit_facts(limits: &TableLimits) -> Vec<Fact> {
     if let Some(memory) = &limits.memory {
         facts.push(("memory", memory_text(memory)));
     }
-    let named = limits.timeouts.iter();
+    let named = limits.timeouts.iter().take(MOST);
     let named: Vec<String> = named
         .map(|setting| format!("{} {}", setting.name, time(setting.seconds)))
         .collect();
     if !named.is_empty() {
         facts.push(("timeouts", named.join(", ")));
     }
-    for policy in limits.policies.iter().flatten() {
-        let timeouts = policy.timeouts.iter();
+    for policy in limits.policies.iter().flatten().take(MOST) {
+        let timeouts = policy.timeouts.iter().take(MOST);
         let timeouts: Vec<String> = timeouts
             .map(|setting| format!("{} {}", setting.name, time(setting.seconds)))
             .collect();
@@ -230,7 +238,7 @@ pub fn short_lines(contents: &TableContents, named: bool) -> Vec<String> {
 pub fn lines(contents: &TableContents) -> Vec<String> {
     let mut lines = vec![headline(contents)];
     let mut rows = vec![COLUMNS.map(str::to_owned)];
-    rows.extend(contents.groups.iter().map(group_cells));
+    rows.extend(shown_groups(contents).map(group_cells));
     let widths: [usize; COLUMNS.len()] = std::array::from_fn(|column| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or(0)

@@ -51,6 +51,10 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         &["model::event", "model::record", "reading", "clock", "text"],
     ),
     (
+        "model::contents",
+        &["model::event", "model::record", "reading", "clock", "text"],
+    ),
+    (
         "model::history",
         &[
             "model::alert",

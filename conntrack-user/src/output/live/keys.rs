@@ -91,7 +91,7 @@ pub struct HelpLine {
 type HelpRow = (&'static [Action], &'static str, &'static str);
 
 /// The help, with the most important keys first. It fits a terminal of 24 rows.
-const HELP: [HelpRow; 19] = [
+const HELP: [HelpRow; 18] = [
     (&[Action::CloseOrQuit], "Ctrl-C", "quit"),
     (&[Action::Pause], "", "pause; resume"),
     (
@@ -165,14 +165,9 @@ const HELP: [HelpRow; 19] = [
         "write what is held: a recording and its page",
     ),
     (
-        &[Action::Contents],
+        &[Action::Contents, Action::Checks, Action::Messages],
         "",
-        "what the table is made of, and its limits",
-    ),
-    (
-        &[Action::Checks, Action::Messages],
-        "",
-        "the cross-check, the messages in full",
+        "what the table is made of; the cross-check, the messages in full",
     ),
     (&[Action::Zone], "", "times in UTC; in local time"),
     (&[Action::Help], "Esc", "this help; close what is on top"),

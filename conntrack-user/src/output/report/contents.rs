@@ -3,7 +3,7 @@
 use crate::{
     model::report::InstanceReport,
     output::{
-        contents::{COLUMNS, facts, group_cells, headline, limit_facts},
+        contents::{COLUMNS, Fact, facts, group_cells, headline, limit_facts, shown_groups},
         format::clock,
         report::table::Table,
     },
@@ -13,7 +13,7 @@ pub(super) fn write(page: &mut String, instance: &InstanceReport) -> std::fmt::R
     if let Some(contents) = &instance.table_contents {
         let text = format!("{}: {}.", clock::millis(contents.time), headline(contents));
         let mut table = Table::open(page, "What the table is made of", &text, &COLUMNS)?;
-        for group in &contents.groups {
+        for group in shown_groups(contents) {
             table.row("")?;
             for cell in group_cells(group) {
                 table.cell(cell)?;
@@ -28,11 +28,7 @@ pub(super) fn write(page: &mut String, instance: &InstanceReport) -> std::fmt::R
     }
 }
 
-fn table_of_facts(
-    page: &mut String,
-    title: &str,
-    facts: Vec<crate::output::contents::Fact>,
-) -> std::fmt::Result {
+fn table_of_facts(page: &mut String, title: &str, facts: Vec<Fact>) -> std::fmt::Result {
     if facts.is_empty() {
         return Ok(());
     }
