@@ -112,8 +112,9 @@ pub fn facts(contents: &TableContents) -> Vec<Fact> {
         ),
     ];
     if let Some(found) = contents.evictable.found_percent {
-        let text = format!("by {} of new flows when the table is full", share(found));
-        facts.push(("finds one to evict", text));
+        // Not rounded to all of them: of a million flows, one in a thousand is many.
+        let text = format!("{} % of new flows, when it is full", decimal(found, 2));
+        facts.push(("find one to evict", text));
     }
     if let Some(directions) = &contents.directions {
         let text = list(&[

@@ -1,7 +1,7 @@
 //! Counts the entries of a listing by what they are.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     hash::Hash,
     net::IpAddr,
 };
@@ -9,7 +9,10 @@ use std::{
 use conntrack_ebpf::heavy_hitters::Prefixes;
 use ipnet::IpNet;
 
-use crate::reading::entries::{Entry, HELPER_NAME, Replied, status};
+use crate::reading::{
+    entries::{Entry, HELPER_NAME, Replied, status},
+    time_classes::TimeClasses,
+};
 
 /// What entries are grouped by so that each is in one group: what the kernel's timeouts distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,48 +68,6 @@ pub struct DirectionCounts {
     pub outbound: u64,
     pub forwarded: u64,
     pub local: u64,
-}
-
-/// Numbers of seconds in classes: exact below 32, then 16 for each power of two.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TimeClasses {
-    counts: BTreeMap<u16, u64>,
-    most: u64,
-}
-
-impl TimeClasses {
-    const STEPS: u32 = 4;
-
-    pub fn add(&mut self, seconds: u64) {
-        let class = if seconds >> Self::STEPS == 0 {
-            seconds as u16
-        } else {
-            let shift = 63 - seconds.leading_zeros() - Self::STEPS;
-            (((shift + 1) << Self::STEPS) | ((seconds >> shift) as u32 & 15)) as u16
-        };
-        *self.counts.entry(class).or_insert(0) += 1;
-        self.most = self.most.max(seconds);
-    }
-
-    /// The greatest that was added; `None` if nothing was.
-    #[must_use]
-    pub fn most(&self) -> Option<u64> {
-        (!self.counts.is_empty()).then_some(self.most)
-    }
-
-    /// The least and the greatest number of each class, and how many are in it; the least first.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
-        self.counts.iter().map(|(class, count)| {
-            let (power, step) = (class >> Self::STEPS, u64::from(class & 15));
-            match power {
-                0 => (step, step, *count),
-                _ => {
-                    let least = (step | 16) << (power - 1);
-                    (least, least + (1 << (power - 1)) - 1, *count)
-                }
-            }
-        })
-    }
 }
 
 /// Kinds of addresses and ports that entries are counted by, besides those of [`super::entries::GroupBy`].

@@ -20,6 +20,7 @@ pub mod proc_stat;
 pub mod selector;
 pub mod sockets;
 pub mod table_limits;
+pub mod time_classes;
 pub mod top;
 pub mod unavailable;
 pub mod usage;

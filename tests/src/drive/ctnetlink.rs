@@ -37,6 +37,8 @@ pub mod status {
     pub const SEEN_REPLY: u32 = 1 << 1;
     /// It is not evicted from a full table.
     pub const ASSURED: u32 = 1 << 2;
+    /// It is in the table.
+    pub(super) const CONFIRMED: u32 = 1 << 3;
 }
 
 /// One direction of a flow.
@@ -131,7 +133,9 @@ impl Ctnetlink {
             attribute(7, &86_400_u32.to_be_bytes()),
         ];
         if flow.status != 0 {
-            attributes.push(attribute(3, &flow.status.to_be_bytes()));
+            // It is confirmed by now, which cannot be changed.
+            let status = flow.status | status::CONFIRMED;
+            attributes.push(attribute(3, &status.to_be_bytes()));
         }
         if let Some(helper) = flow.helper {
             attributes.push(nested(5, &[attribute(1, &zero_terminated(helper))]));

@@ -258,7 +258,7 @@ pub(super) fn limits() -> Result<()> {
     }
     sysctl("net/netfilter/nf_conntrack_tcp_timeout_time_wait", 77)?;
     nft(
-        "add ct timeout inet t short { protocol tcp; l3proto ip; policy = { established : 100s, close : 4s } ; }",
+        "add ct timeout inet t short { protocol tcp; l3proto ip; policy = { established : 100, close : 4 } ; }",
     )?;
     let (contents, limits) = listed()?;
     let expectations = &limits["expectations"];

@@ -1,12 +1,14 @@
 //! The listing of the entries: all of them, or a random sample of a large table, so that it takes less than a second of CPU time.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use super::{SurveyError, SurveySettings, is_loaded};
 use crate::{
     clock::Clock,
     reading::{
-        census::Census, entries::GroupBy, entries::Listing, heavy_hitters::SketchBuilder,
+        census::Census,
+        entries::{GroupBy, Listing},
+        heavy_hitters::SketchBuilder,
         top::EntryListing,
     },
     source::{
@@ -20,7 +22,8 @@ use crate::{
 /// The entries that are listed of a larger table. Any share is then known within 0.4 percentage points.
 const SAMPLE: u64 = 131_072;
 
-/// CPU time after which a listing ends with what it has: a slow processor gets a smaller sample, with a larger error.
+/// CPU time after which the listing of a larger table ends with what it has: a slow processor gets a smaller sample, with a larger
+/// error.
 const LISTING_TIME: Duration = Duration::from_millis(700);
 
 /// log2 of the number of sets of a sketch: 7,168 keys of each kind.
@@ -39,13 +42,14 @@ pub(super) fn entries(
     let taken = || clock.thread_cpu_time().saturating_sub(started);
     let proc = ProcRoot::new(PROC);
     let before = proc.count().ok();
+    let is_large = before.is_none_or(|entries| entries > SAMPLE);
     let now = clock.now().realtime.as_nanosecond();
     let census = Census::new(
         u64::try_from(now).unwrap_or_default(),
         settings.prefixes,
         own_addresses::read(),
     );
-    let census = std::cell::RefCell::new(census);
+    let census = RefCell::new(census);
     let mut grouped = GroupBy::ALL.map(|by| (by, SketchBuilder::new(SET_BITS, settings.seed)));
     let listing = Ctnetlink::default().entries(
         |entry| {
@@ -56,7 +60,7 @@ pub(super) fn entries(
             }
             census.borrow_mut().add(&entry);
         },
-        || census.borrow().listed() >= SAMPLE || taken() >= LISTING_TIME,
+        || census.borrow().listed() >= SAMPLE || (is_large && taken() >= LISTING_TIME),
     )?;
     let after = proc.count().ok();
     let groups = grouped

@@ -1,6 +1,6 @@
 //! How times are spread over entries.
 
-use crate::{model::record::Spread, reading::census::TimeClasses};
+use crate::{model::record::Spread, reading::time_classes::TimeClasses};
 
 /// `None` if there are no times.
 pub(super) fn spread(times: &TimeClasses) -> Option<Spread> {

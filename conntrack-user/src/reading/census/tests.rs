@@ -170,33 +170,3 @@ fn of_many_ends_the_first_are_kept() {
     let first: Vec<_> = top.rows.iter().take(2).map(|(e, n)| (e.port, *n)).collect();
     assert_eq!(first, [(Some(7), 3), (Some(9), 2)]);
 }
-
-mod times {
-    use proptest::prelude::*;
-
-    use super::super::TimeClasses;
-
-    proptest! {
-        /// Each number is in the class that has it, and classes are as narrow as they are said to be.
-        #[test]
-        fn classes_hold_their_numbers(numbers in prop::collection::vec(0_u64..1 << 40, 1..200)) {
-            let mut classes = TimeClasses::default();
-            for number in &numbers {
-                classes.add(*number);
-            }
-            prop_assert_eq!(classes.most(), numbers.iter().copied().max());
-            let mut all = 0;
-            let mut last = None;
-            for (least, greatest, count) in classes.iter() {
-                prop_assert!(last.is_none_or(|last| least > last));
-                last = Some(greatest);
-                let held = numbers.iter().filter(|n| (least..=greatest).contains(*n)).count();
-                prop_assert_eq!(count, held as u64);
-                all += count;
-                let width = greatest - least + 1;
-                prop_assert!(width == 1 || width * 16 <= least);
-            }
-            prop_assert_eq!(all, numbers.len() as u64);
-        }
-    }
-}
