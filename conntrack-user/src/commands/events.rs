@@ -107,6 +107,8 @@ impl Sink for Selected {
                     && self.filter.matches(event.tuple.as_ref())
             }
             Record::Sample(_)
+            | Record::Contents(_)
+            | Record::Limits(_)
             | Record::Crosscheck(_)
             | Record::Alert(_)
             | Record::Burst(_)

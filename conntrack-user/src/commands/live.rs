@@ -319,6 +319,7 @@ mod tests {
                 total: 48_213,
                 error: 0,
                 certain: true,
+                sampled: false,
                 rows: vec![row],
             }],
             remark: None,

@@ -10,25 +10,25 @@ use std::{
 use conntrack_ebpf::heavy_hitters::Prefixes;
 use thiserror::Error;
 
+mod listing;
+
 use super::worker::{self, Holds};
 use crate::{
     clock::Clock,
     engine::{error::EngineError, pace::period},
     privileges::CapabilitySet,
     reading::{
-        entries::GroupBy,
-        heavy_hitters::SketchBuilder,
-        nat_ports::PortCounter,
         owners::{OwnerVotes, Owners},
+        table_limits::LimitsReading,
         top::EntryListing,
     },
     source::{
-        ctnetlink::Ctnetlink,
         namespaces::{Namespace, NamespaceError},
         nfnetlink::socket::NetlinkError,
         proc_fs::{PROC, ProcRoot},
         processes,
         sockets::{self, SocketsError},
+        table_limits,
     },
 };
 
@@ -40,9 +40,6 @@ const SOCKETS_EVERY: Duration = Duration::from_secs(5);
 
 /// The most sockets read per namespace. The processes behind further sockets stay unknown.
 const SOCKETS: usize = 100_000;
-
-/// log2 of the number of sets of a sketch: 7,168 keys of each kind.
-const SET_BITS: u32 = 10;
 
 /// A namespace to survey.
 #[derive(Debug)]
@@ -74,7 +71,9 @@ pub(super) struct SurveyResult {
 #[derive(Debug)]
 pub(super) enum Surveyed {
     /// The entries of its table.
-    Entries(EntryListing),
+    Entries(Box<EntryListing>),
+    /// What limits its table.
+    Limits(Box<LimitsReading>),
     /// The processes behind its local sockets.
     Owners(Owners),
     /// The survey failed.
@@ -230,8 +229,13 @@ impl<C: Clock> SurveyThread<C> {
     fn survey_entries(&self) -> Result<(), Disconnected> {
         for target in &self.targets {
             let what = within(target, || {
-                let listing = entries(target.slot, &self.settings)?;
-                Ok(listing.map(Surveyed::Entries))
+                let listing = listing::entries(target.slot, &self.settings, &self.clock)?;
+                Ok(listing.map(|listing| Surveyed::Entries(Box::new(listing))))
+            });
+            self.send(target, what)?;
+            let what = within(target, || {
+                let limits = is_loaded().then(table_limits::read);
+                Ok(limits.map(|limits| Surveyed::Limits(Box::new(limits))))
             });
             self.send(target, what)?;
         }
@@ -286,28 +290,7 @@ fn within(
     }
 }
 
-/// Lists the entries of the calling thread's namespace. Returns `None` when nf_conntrack is not loaded: a request would load it.
-fn entries(slot: u32, settings: &SurveySettings) -> Result<Option<EntryListing>, SurveyError> {
-    if ProcRoot::new(PROC).max().is_err() {
-        return Ok(None);
-    }
-    let mut counted = GroupBy::ALL.map(|by| (by, SketchBuilder::new(SET_BITS, settings.seed)));
-    let mut ports = PortCounter::default();
-    let listing = Ctnetlink::default().entries(|entry| {
-        ports.add(&entry);
-        for (by, counting) in &mut counted {
-            if let Some(key) = entry.key(*by, slot, settings.prefixes) {
-                counting.add(key);
-            }
-        }
-    })?;
-    let groups = counted
-        .iter()
-        .map(|(by, counting)| (*by, counting.sketch().heavy_hitters(slot, settings.rows)))
-        .collect();
-    Ok(Some(EntryListing {
-        groups,
-        nat_ports: ports.most(settings.rows),
-        listing,
-    }))
+/// Whether the calling thread's namespace has nf_conntrack: where it is not loaded, a request would load it.
+fn is_loaded() -> bool {
+    ProcRoot::new(PROC).max().is_ok()
 }

@@ -166,7 +166,8 @@ impl TopWatch {
         let found: Vec<SurveyResult> = self.surveyor.found().collect();
         for SurveyResult { id, what } in found {
             match what {
-                Surveyed::Entries(listing) => reading.listings.push((id, listing)),
+                Surveyed::Entries(listing) => reading.listings.push((id, *listing)),
+                Surveyed::Limits(limits) => reading.limits.push((id, *limits)),
                 Surveyed::Owners(owners) => reading.owners.push((id, owners)),
                 Surveyed::Failed(reason) => {
                     if let Some(instance) = watched.iter().find(|i| i.info.id == id) {

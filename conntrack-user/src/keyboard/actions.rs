@@ -41,6 +41,8 @@ pub enum Action {
     Instances,
     /// Show the cross-check in full.
     Checks,
+    /// Show what the table is made of.
+    Contents,
     /// Move the cursor into the tables of top talkers.
     Talkers,
     /// Move the cursor among the events.
@@ -88,7 +90,7 @@ const fn spec(
 }
 
 /// All actions, in the order in which a configuration has them.
-pub const ACTIONS: [ActionSpec; 32] = [
+pub const ACTIONS: [ActionSpec; 33] = [
     spec(
         Action::CloseOrQuit,
         "quit",
@@ -188,6 +190,12 @@ pub const ACTIONS: [ActionSpec; 32] = [
     ),
     spec(Action::Filter, "filter", "/", "enter a filter of events"),
     spec(Action::Checks, "checks", "c", "the cross-check in full"),
+    spec(
+        Action::Contents,
+        "contents",
+        "o",
+        "what the table is made of, and its limits",
+    ),
     spec(Action::Messages, "messages", "n", "the messages in full"),
     spec(
         Action::Write,

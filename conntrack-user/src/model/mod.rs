@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod burst;
 pub mod cells;
+pub mod contents;
 pub mod durations;
 pub mod event;
 pub mod exposition;

@@ -82,6 +82,8 @@ impl<W: Write> Sink for EventLines<W> {
             Record::Summary(summary) => self.summary(summary),
             Record::Top(top) => self.top(top),
             Record::Sample(_)
+            | Record::Contents(_)
+            | Record::Limits(_)
             | Record::Crosscheck(_)
             | Record::Alert(_)
             | Record::Burst(_)

@@ -3,6 +3,7 @@
 pub mod bursts;
 pub mod check;
 pub mod checks;
+pub mod contents;
 pub mod counters;
 pub mod csv;
 pub mod doctor;

@@ -23,14 +23,15 @@ use crate::{
         forecast::TimeToFull,
         kernel::counters::{Counter, named},
         record::{
-            Alert, Burst, Crosscheck, Hello, InstanceVerdict, PerCpu, Record, Sample, Summary, Top,
-            Verdict,
+            Alert, Burst, Crosscheck, Hello, InstanceVerdict, PerCpu, Record, Sample, Summary,
+            TableContents, TableLimits, Top, Verdict,
         },
     },
     output::{
         Sink, bursts,
         checks::explanation,
-        format::{duration, number::decimal, wrap::wrapped},
+        contents,
+        format::{clock, duration, number::decimal, wrap::wrapped},
         per_cpu,
         terminal::{Size, Terminal},
         top::lines,
@@ -282,6 +283,35 @@ impl<W: Write> TextSink<W> {
         Ok(())
     }
 
+    /// A line of each listing, and the whole of the last one.
+    fn contents(&mut self, contents: &TableContents) -> io::Result<()> {
+        if !contents.closing {
+            return self.lines(contents::short_lines(contents, self.instances));
+        }
+        let time = clock::seconds(contents.time);
+        writeln!(
+            self.out,
+            "\n{}, what the table is made of at {time}",
+            contents.instance
+        )?;
+        self.lines(contents::lines(contents))
+    }
+
+    /// Only at the end: they change seldom.
+    fn limits(&mut self, limits: &TableLimits) -> io::Result<()> {
+        match limits.closing {
+            true => self.lines(contents::limit_lines(limits)),
+            false => Ok(()),
+        }
+    }
+
+    fn lines(&mut self, lines: Vec<String>) -> io::Result<()> {
+        for line in lines {
+            writeln!(self.out, "{line}")?;
+        }
+        Ok(())
+    }
+
     /// Only that of the whole run: before, the columns show the same.
     fn verdict(&mut self, verdict: &InstanceVerdict) -> io::Result<()> {
         if !verdict.closing {
@@ -322,6 +352,8 @@ impl<W: Write> Sink for TextSink<W> {
             Record::Event(_) | Record::Host(_) => Ok(()),
             Record::Burst(burst) => self.burst(burst),
             Record::Top(top) => self.top(top),
+            Record::Contents(contents) => self.contents(contents),
+            Record::Limits(limits) => self.limits(limits),
             Record::Verdict(verdict) => self.verdict(verdict),
             Record::Summary(summary) => self.summary(summary),
         }

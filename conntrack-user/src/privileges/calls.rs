@@ -279,6 +279,11 @@ impl Calls {
             let netfilter = is(2, libc::NETLINK_NETFILTER as u32);
             sockets.push(vec![domain(libc::AF_NETLINK), netfilter]);
         }
+        if uses.top {
+            // The addresses of a namespace; what changes them takes CAP_NET_ADMIN besides, which only the surveyor has.
+            let route = is(2, libc::NETLINK_ROUTE as u32);
+            sockets.push(vec![domain(libc::AF_NETLINK), route]);
+        }
         if uses.network.accepts {
             // Datagrams go to the service manager. A stream would reach other services, which trust root.
             let datagram = masked(1, TYPE, libc::SOCK_DGRAM as u32);

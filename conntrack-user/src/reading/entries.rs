@@ -7,25 +7,32 @@ use conntrack_ebpf::heavy_hitters::{By, FlowKey, Prefixes};
 /// One entry of the table, with the attributes it can be grouped by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// Source address of the original direction.
-    pub src: Option<IpAddr>,
-    /// Destination address of the original direction.
-    pub dst: Option<IpAddr>,
-    /// Of packets that answer: it differs from the inverse of the other direction where addresses are translated.
+    /// Of packets in the direction of the first one.
+    pub original: EntryTuple,
+    /// Of packets that answer: it differs from the inverse of the other where addresses are translated.
     pub reply: EntryTuple,
     /// IANA number of the protocol.
     pub protocol: u8,
-    /// Destination port of the original direction; 0 for protocols without ports.
-    pub port: u16,
-    /// State of a TCP connection (`enum tcp_conntrack`); `None` for other protocols.
+    /// State of a TCP connection (`enum tcp_conntrack`); `None` for other protocols, and where a flow table forwards.
     pub state: Option<u8>,
+    /// The same of an SCTP association (`enum sctp_conntrack`).
+    pub sctp_state: Option<u8>,
     /// Bits of `enum ip_conntrack_status`.
     pub status: u32,
     /// Conntrack zone.
     pub zone: u16,
     /// Conntrack mark.
     pub mark: u32,
+    /// Seconds until it is removed if no packet comes.
+    pub remaining: Option<u32>,
+    /// When it was made, in nanoseconds since 1970; only with net.netfilter.nf_conntrack_timestamp.
+    pub started: Option<u64>,
+    /// The helper that follows it: its name as the kernel has it, padded with zeros.
+    pub helper: Option<[u8; HELPER_NAME]>,
 }
+
+/// `NF_CT_HELPER_NAME_LEN`.
+pub const HELPER_NAME: usize = 16;
 
 /// The ends of an entry in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +49,13 @@ pub struct EntryTuple {
 
 /// Bits of `enum ip_conntrack_status` (linux/netfilter/nf_conntrack_common.h).
 pub mod status {
+    pub const EXPECTED: u32 = 1;
+    pub const SEEN_REPLY: u32 = 1 << 1;
+    pub const ASSURED: u32 = 1 << 2;
     pub const SRC_NAT: u32 = 1 << 4;
+    pub const DST_NAT: u32 = 1 << 5;
+    pub const OFFLOAD: u32 = 1 << 14;
+    pub const HW_OFFLOAD: u32 = 1 << 15;
 }
 
 /// What entries are grouped by.
@@ -60,7 +73,7 @@ pub enum GroupBy {
 }
 
 /// How far a flow has come, by its status. A full table evicts those that are not assured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Replied {
     /// No packet has come back.
     No,
@@ -71,17 +84,15 @@ pub enum Replied {
 }
 
 impl Replied {
-    /// `IPS_SEEN_REPLY` and `IPS_ASSURED` of linux/netfilter/nf_conntrack_common.h.
-    const SEEN_REPLY: u32 = 1 << 1;
-    const ASSURED: u32 = 1 << 2;
-
     /// All of them, by the number in their keys.
     pub const ALL: [Self; 3] = [Self::No, Self::Yes, Self::Assured];
 
-    const fn of(status: u32) -> Self {
-        if status & Self::ASSURED != 0 {
+    /// Of an entry with these bits.
+    #[must_use]
+    pub const fn of(bits: u32) -> Self {
+        if bits & status::ASSURED != 0 {
             Self::Assured
-        } else if status & Self::SEEN_REPLY != 0 {
+        } else if bits & status::SEEN_REPLY != 0 {
             Self::Yes
         } else {
             Self::No
@@ -129,13 +140,21 @@ impl GroupBy {
 }
 
 impl Entry {
+    /// Whether the collector of garbage takes it from a table that is nearly full although it is assured, as its connection is
+    /// closing (`tcp_can_early_drop()`, `sctp_can_early_drop()`).
+    #[must_use]
+    pub const fn is_closing(&self) -> bool {
+        // FIN_WAIT, CLOSE_WAIT, LAST_ACK, TIME_WAIT, CLOSE; SHUTDOWN_SENT, SHUTDOWN_RECD, SHUTDOWN_ACK_SENT.
+        matches!(self.state, Some(4..=8)) || matches!(self.sctp_state, Some(5..=7))
+    }
+
     /// The key of the group it belongs to; `None` where it belongs to none (a UDP flow has no TCP state).
     #[must_use]
     pub fn key(&self, by: GroupBy, slot: u32, prefixes: Prefixes) -> Option<FlowKey> {
         Some(match by {
-            GroupBy::Tuple(By::Source) => address_key(self.src, slot, prefixes),
-            GroupBy::Tuple(By::Destination) => address_key(self.dst, slot, prefixes),
-            GroupBy::Tuple(By::Port) => FlowKey::port(slot, self.protocol, self.port),
+            GroupBy::Tuple(By::Source) => address_key(self.original.src, slot, prefixes),
+            GroupBy::Tuple(By::Destination) => address_key(self.original.dst, slot, prefixes),
+            GroupBy::Tuple(By::Port) => FlowKey::port(slot, self.protocol, self.original.dport),
             GroupBy::Protocol => FlowKey::number(slot, self.protocol.into()),
             GroupBy::State => FlowKey::number(slot, self.state?.into()),
             GroupBy::Status => FlowKey::number(slot, Replied::of(self.status) as u64),
@@ -167,4 +186,7 @@ pub enum Listing {
     Changed,
     /// The kernel lost a part of the listing (`ENOBUFS`).
     Partial,
+    /// It was ended after a part of them. Entries are listed in the order of their buckets, in which a secret hash has put them,
+    /// so these are a random sample.
+    Sampled,
 }

@@ -3,6 +3,7 @@
 //! Everything that is measured in a tick is one [`Reading`].
 
 pub mod buckets;
+pub mod census;
 pub mod coverage;
 pub mod cpus;
 pub mod duration_histogram;
@@ -19,6 +20,8 @@ pub mod probes;
 pub mod proc_stat;
 pub mod selector;
 pub mod sockets;
+pub mod table_limits;
+pub mod time_classes;
 pub mod top;
 pub mod unavailable;
 pub mod usage;

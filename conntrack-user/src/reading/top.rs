@@ -5,10 +5,12 @@ use std::time::Duration;
 use crate::{
     clock::Instant,
     reading::{
+        census::EntryCounts,
         entries::{GroupBy, Listing},
         heavy_hitters::{HeavyHitters, Sketch},
         nat_ports::PortsInUse,
         owners::Owners,
+        table_limits::LimitsReading,
     },
 };
 
@@ -19,6 +21,8 @@ pub struct TopReading {
     pub window: Option<TopWindow>,
     /// Listings of the entries in the table, by the instance's number.
     pub listings: Vec<(u64, EntryListing)>,
+    /// What limits the tables, by the instance's number.
+    pub limits: Vec<(u64, LimitsReading)>,
     /// The owners of local sockets, by the instance's number.
     pub owners: Vec<(u64, Owners)>,
 }
@@ -39,8 +43,18 @@ pub struct TopWindow {
 pub struct EntryListing {
     /// The largest groups of each grouping.
     pub groups: Vec<(GroupBy, HeavyHitters)>,
+    /// The entries by what they are.
+    pub counts: EntryCounts,
     /// The source ports that NAT has given them.
     pub nat_ports: PortsInUse,
     /// Whether all entries were listed.
     pub listing: Listing,
+    /// `nf_conntrack_count` meanwhile.
+    pub entries: Option<u64>,
+    /// Entries that are removed and wait until listeners of events have been told.
+    pub dying: Option<u64>,
+    /// `nf_conntrack_buckets`.
+    pub buckets: Option<u64>,
+    /// CPU time that it took.
+    pub cpu: Duration,
 }

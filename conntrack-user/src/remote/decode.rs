@@ -83,8 +83,8 @@ fn otherwise(line: &[u8], reason: &str) -> Result<Decoded, DecodeError> {
             Some(schema) if schema > SCHEMA.into() => Err(newer(schema, start.version.as_ref())),
             _ => Err(malformed(line, reason)),
         },
-        "sample" | "crosscheck" | "event" | "alert" | "burst" | "top" | "verdict" | "host"
-        | "summary" => Err(malformed(line, reason)),
+        "sample" | "crosscheck" | "event" | "alert" | "burst" | "top" | "contents" | "limits"
+        | "verdict" | "host" | "summary" => Err(malformed(line, reason)),
         _ => Ok(Decoded::UnknownType),
     }
 }
@@ -127,6 +127,16 @@ fn not_sane(record: &Record) -> Option<&'static str> {
         }
         Record::Alert(alert) => large(alert.value).then_some(NUMBER),
         Record::Top(top) => large(top.window_s).then_some(NUMBER),
+        Record::Contents(contents) => {
+            let held = contents.groups.iter().map(|group| group.held);
+            let shares = held.flat_map(|held| [held.share, held.error]);
+            let others = [contents.error, contents.cpu_ms];
+            (shares.chain(others).any(large)).then_some(NUMBER)
+        }
+        Record::Limits(limits) => {
+            let bytes = limits.memory.as_ref().map(|memory| memory.entry_bytes);
+            bytes.is_some_and(large).then_some(NUMBER)
+        }
         Record::Verdict(verdict) => {
             let facts = &verdict.facts;
             let rates = [facts.utilization, facts.entries_per_s];

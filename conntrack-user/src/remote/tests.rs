@@ -262,6 +262,7 @@ fn other() -> impl Strategy<Value = Record> {
                     total: count,
                     error: 0,
                     certain: true,
+                    sampled: false,
                     rows: vec![row],
                 }],
                 remark: None,

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::{model::record::Record, text::Text};
 
-/// The last hello, and of each of its instances the last verdict and the last top talkers.
+/// The last hello, and of each of its instances the last verdict, the last top talkers, and what its table is made
+/// of and limited by.
 #[derive(Debug, Default)]
 pub(super) struct ForLatecomers {
     hello: Option<Record>,
-    instances: BTreeMap<Text, [Option<Record>; 3]>,
+    instances: BTreeMap<Text, [Option<Record>; 5]>,
 }
 
 impl ForLatecomers {
@@ -23,6 +24,8 @@ impl ForLatecomers {
             Record::Verdict(verdict) => (&verdict.instance, 0),
             Record::Top(top) if top.is_of_a_window() => (&top.instance, 1),
             Record::Top(top) => (&top.instance, 2),
+            Record::Contents(contents) => (&contents.instance, 3),
+            Record::Limits(limits) => (&limits.instance, 4),
             _ => return,
         };
         let of_instance = self.instances.entry(instance.clone()).or_default();

@@ -29,6 +29,7 @@ const CREATE: u16 = EXCLUSIVE | 0x400;
 const EXCLUSIVE: u16 = 0x200;
 
 const IPPROTO_TCP: u8 = 6;
+const ESTABLISHED: u8 = 3;
 
 /// Status bits of a flow.
 pub mod status {
@@ -36,6 +37,8 @@ pub mod status {
     pub const SEEN_REPLY: u32 = 1 << 1;
     /// It is not evicted from a full table.
     pub const ASSURED: u32 = 1 << 2;
+    /// It is in the table.
+    pub(super) const CONFIRMED: u32 = 1 << 3;
 }
 
 /// One direction of a flow.
@@ -84,6 +87,8 @@ pub struct Flow {
     pub status: u32,
     /// Its helper.
     pub helper: Option<&'static str>,
+    /// The state of a TCP connection (`enum tcp_conntrack`).
+    pub tcp_state: u8,
 }
 
 impl Flow {
@@ -94,6 +99,7 @@ impl Flow {
             reply: original.reply(),
             status: 0,
             helper: None,
+            tcp_state: ESTABLISHED,
         }
     }
 }
@@ -127,14 +133,16 @@ impl Ctnetlink {
             attribute(7, &86_400_u32.to_be_bytes()),
         ];
         if flow.status != 0 {
-            attributes.push(attribute(3, &flow.status.to_be_bytes()));
+            // It is confirmed by now, which cannot be changed.
+            let status = flow.status | status::CONFIRMED;
+            attributes.push(attribute(3, &status.to_be_bytes()));
         }
         if let Some(helper) = flow.helper {
             attributes.push(nested(5, &[attribute(1, &zero_terminated(helper))]));
         }
         if flow.original.protocol == IPPROTO_TCP {
-            const ESTABLISHED: u8 = 3;
-            attributes.push(nested(4, &[nested(1, &[attribute(1, &[ESTABLISHED])])]));
+            let state = attribute(1, &[flow.tcp_state]);
+            attributes.push(nested(4, &[nested(1, &[state])]));
         }
         self.request(CT_NEW, CREATE, &attributes)
     }

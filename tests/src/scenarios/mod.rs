@@ -12,6 +12,7 @@ mod alerts;
 mod bursts;
 mod chain;
 mod clash;
+mod contents;
 mod cpus;
 mod ctnetlink;
 mod expect;
@@ -68,8 +69,9 @@ pub const EXACT: &[&str] = &[
     "a_steady_load_is_no_burst",
 ];
 
-/// Only on request: they take minutes.
+/// Only on request: they take minutes, or more memory than guests have by default.
 pub const ON_REQUEST: &[&str] = &[
+    "a_sample_of_a_million_is_within_its_error",
     "five_hundred_and_twelve_namespaces_at_once",
     "a_hundred_namespaces_a_second_for_a_minute",
 ];
@@ -240,6 +242,15 @@ pub const ALL: &[Scenario] = &[
     ("top_talkers_among_the_refused", top::dropped),
     ("top_talkers_among_the_evicted", top::evicted_ipv6),
     ("top_talkers_of_each_namespace", top::namespaces),
+    ("contents_are_those_that_conntrack_lists", contents::whole),
+    (
+        "a_sample_of_a_million_is_within_its_error",
+        contents::sample,
+    ),
+    (
+        "limits_of_the_table_are_those_that_were_made",
+        contents::limits,
+    ),
     ("the_listening_process_is_named", top::process_named),
     ("nf_conntrack_may_come_late_and_go", module::comes_and_goes),
     ("fentry_keeps_nf_conntrack_loaded", module::kept_by_fentry),

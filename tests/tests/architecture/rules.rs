@@ -58,6 +58,10 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "model::contents",
+        &["model::event", "model::record", "reading", "clock", "text"],
+    ),
+    (
         "model::history",
         &[
             "model::alert",

@@ -89,6 +89,20 @@ const PROTOCOLS: [(u8, &str); 10] = [
     (136, "udplite"),
 ];
 
+/// States of TCP connections by the kernel's number (`enum tcp_conntrack`).
+pub(crate) const TCP_STATES: [&str; 10] = [
+    "NONE",
+    "SYN_SENT",
+    "SYN_RECV",
+    "ESTABLISHED",
+    "FIN_WAIT",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "TIME_WAIT",
+    "CLOSE",
+    "SYN_SENT2",
+];
+
 impl Protocol {
     /// The protocol with this name or number.
     #[must_use]

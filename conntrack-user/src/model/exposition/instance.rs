@@ -16,7 +16,7 @@ use crate::{
         },
         record::{
             AlertState, Burst, Check, Crosscheck, Ordered, Percentiles, Sample, Severity,
-            SourceKind, Time, Top, derived::source_by_checks,
+            SourceKind, TableContents, TableLimits, Time, Top, derived::source_by_checks,
         },
     },
     reading::buckets::{MOST_BUCKETS, WallGrid},
@@ -38,6 +38,10 @@ pub struct InstanceReadout {
     pub severity: Option<Severity>,
     /// The top talkers of the last window, and the last listing of entries.
     pub tops: Vec<Top>,
+    /// What the table is made of, by the last listing.
+    pub contents: Option<Arc<TableContents>>,
+    /// What limits the table.
+    pub limits: Option<Arc<TableLimits>>,
     /// The distribution of the per-bucket rate in the last complete windows, of counters that have buckets.
     pub windows: PerCounter<PerWindow<Option<Percentiles>>>,
     /// The most entries in the last complete windows.
@@ -237,6 +241,14 @@ impl InstanceTrack {
         let is_listing = |top: &Top| top.window_s == 0.0;
         tops.retain(|other| is_listing(other) != is_listing(top));
         tops.push(top.clone());
+    }
+
+    pub(super) fn take_contents(&mut self, contents: &TableContents) {
+        Arc::make_mut(&mut self.readout).contents = Some(Arc::new(contents.clone()));
+    }
+
+    pub(super) fn take_limits(&mut self, limits: &TableLimits) {
+        Arc::make_mut(&mut self.readout).limits = Some(Arc::new(limits.clone()));
     }
 
     pub(super) fn take_severity(&mut self, severity: Severity) {

@@ -51,7 +51,15 @@ impl Exposition {
                 self.with(&verdict.instance, |i| i.take_severity(verdict.severity));
             }
             // The state of the alerts is part of each sample; what is served is of this host.
+            Record::Contents(contents) if !contents.closing => {
+                self.with(&contents.instance, |i| i.take_contents(contents));
+            }
+            Record::Limits(limits) if !limits.closing => {
+                self.with(&limits.instance, |i| i.take_limits(limits));
+            }
             Record::Top(_)
+            | Record::Contents(_)
+            | Record::Limits(_)
             | Record::Alert(_)
             | Record::Event(_)
             | Record::Host(_)

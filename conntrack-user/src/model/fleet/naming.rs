@@ -67,6 +67,8 @@ impl Naming {
             Record::Alert(alert) => &mut alert.instance,
             Record::Burst(burst) => &mut burst.instance,
             Record::Top(top) => &mut top.instance,
+            Record::Contents(contents) => &mut contents.instance,
+            Record::Limits(limits) => &mut limits.instance,
             Record::Verdict(verdict) => &mut verdict.instance,
         };
         *name = self.instance(name);
@@ -101,6 +103,8 @@ pub(super) fn instance_of(record: &Record) -> Option<&Text> {
         Record::Alert(alert) => Some(&alert.instance),
         Record::Burst(burst) => Some(&burst.instance),
         Record::Top(top) => Some(&top.instance),
+        Record::Contents(contents) => Some(&contents.instance),
+        Record::Limits(limits) => Some(&limits.instance),
         Record::Verdict(verdict) => Some(&verdict.instance),
         // Events may be of namespaces that are not watched.
         Record::Event(_) | Record::Hello(_) | Record::Host(_) | Record::Summary(_) => None,

@@ -8,6 +8,7 @@ use crate::{
             activity::{Activity, ActivitySummary, are_flows_counted, busiest},
             buckets::BucketStore,
             burst_group::{BurstGroup, RECENT, group_span, span},
+            contents::ContentsStore,
             samples::{SamplePoint, SampleStore, first_dimension},
             time::{Nanos, nanos},
             tops::{TopStore, TopsAt},
@@ -19,7 +20,10 @@ use crate::{
             counters::{Counter, named},
             per_counter::PerCounter,
         },
-        record::{Burst, Check, Crosscheck, InstanceVerdict, Sample, Top, Verdict},
+        record::{
+            Burst, Check, Crosscheck, InstanceVerdict, Sample, TableContents, TableLimits, Top,
+            Verdict,
+        },
     },
     text::Text,
 };
@@ -42,6 +46,7 @@ pub struct InstanceHistory {
     /// What a check last said of each counter that it proved wrong.
     disproofs: PerCounter<Text>,
     tops: TopStore,
+    contents: ContentsStore,
     /// The verdicts, in order of time.
     said: VecDeque<InstanceVerdict>,
 }
@@ -123,6 +128,16 @@ impl InstanceHistory {
     #[must_use]
     pub fn tops(&self, time: Nanos) -> TopsAt<'_> {
         self.tops.at(time)
+    }
+
+    /// What its table was made of, and what limited it, as it was known at a time.
+    #[must_use]
+    pub fn contents(&self, time: Nanos) -> (Option<&TableContents>, Option<&TableLimits>) {
+        self.contents.at(time)
+    }
+
+    pub(super) fn contents_mut(&mut self) -> &mut ContentsStore {
+        &mut self.contents
     }
 
     /// What was to know first at a time.
@@ -297,6 +312,7 @@ impl InstanceHistory {
         self.samples.truncate(time);
         self.buckets.truncate(time);
         self.tops.truncate(time);
+        self.contents.truncate(time);
         self.said.retain(|said| nanos(said.time) <= time);
         self.bursts.retain(|group| nanos(group.start) < time);
     }

@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod buckets;
 pub mod burst_group;
+mod contents;
 pub mod instance;
 pub mod samples;
 pub mod time;
@@ -37,6 +38,9 @@ pub const NOTABLE: usize = 2_000;
 
 /// The most windows of top talkers, and as many listings, of all instances together.
 pub const TOPS: usize = 1_200;
+
+/// The most listings of what tables are made of, of all instances together: an hour of one instance.
+pub const LISTINGS: usize = 360;
 
 /// The most verdicts, of all instances together.
 pub const VERDICTS: usize = 4_000;
@@ -95,6 +99,18 @@ impl History {
                 let limit = TOPS / self.instances.len().max(1);
                 if let Some(instance) = self.instance_mut(&top.instance) {
                     instance.add_top(top, limit);
+                }
+            }
+            Record::Contents(contents) => {
+                let limit = LISTINGS / self.instances.len().max(1);
+                if let Some(instance) = self.instance_mut(&contents.instance) {
+                    instance.contents_mut().add_contents(*contents, limit);
+                }
+            }
+            Record::Limits(limits) => {
+                let limit = LISTINGS / self.instances.len().max(1);
+                if let Some(instance) = self.instance_mut(&limits.instance) {
+                    instance.contents_mut().add_limits(*limits, limit);
                 }
             }
             Record::Burst(burst) => {

@@ -2,7 +2,7 @@
 
 use crate::model::{
     kernel::counters::Counter,
-    record::{InstanceSummary, Top},
+    record::{InstanceSummary, Record},
 };
 
 /// The most namespaces that are remembered. Of more, those with the most flows are kept.
@@ -11,14 +11,14 @@ const REMEMBERED: usize = 256;
 /// Namespaces that have ended.
 #[derive(Debug, Default)]
 pub(super) struct Ended {
-    /// In the order in which they ended, with their top talkers of the whole run.
-    kept: Vec<(InstanceSummary, Vec<Top>)>,
+    /// In the order in which they ended, with what is reported besides of the whole run.
+    kept: Vec<(InstanceSummary, Vec<Record>)>,
     /// The number of namespaces that were dropped.
     left_out: u64,
 }
 
 impl Ended {
-    pub(super) fn add(&mut self, summary: InstanceSummary, closing: Vec<Top>) {
+    pub(super) fn add(&mut self, summary: InstanceSummary, closing: Vec<Record>) {
         self.kept.push((summary, closing));
         if self.kept.len() > REMEMBERED {
             let least = (0..self.kept.len()).min_by_key(|i| flows(&self.kept[*i].0));
@@ -27,10 +27,10 @@ impl Ended {
         }
     }
 
-    /// The summaries, the top talkers, and the number of namespaces without either.
-    pub(super) fn into_parts(self) -> (Vec<InstanceSummary>, Vec<Top>, u64) {
-        let (summaries, tops): (_, Vec<Vec<Top>>) = self.kept.into_iter().unzip();
-        (summaries, tops.concat(), self.left_out)
+    /// The summaries, the records besides, and the number of namespaces without either.
+    pub(super) fn into_parts(self) -> (Vec<InstanceSummary>, Vec<Record>, u64) {
+        let (summaries, closing): (_, Vec<Vec<Record>>) = self.kept.into_iter().unzip();
+        (summaries, closing.concat(), self.left_out)
     }
 }
 

@@ -26,6 +26,7 @@ use crate::{
     model::{
         alert::AlertSettings,
         burst,
+        contents::ContentsTracker,
         kernel::{origin::unavailable, per_counter::PerCounter},
         overhead::{Meter, Overhead},
         record::{Hello, Instance, InstanceVerdict, Record, SCHEMA, Summary},
@@ -87,6 +88,7 @@ pub struct Monitor {
     probes: Rc<ProbeStatus>,
     watched: Vec<Watched>,
     top: Option<TopTalkers>,
+    contents: ContentsTracker,
     verdicts: Verdicts,
     events: EventCounter,
     ended: Ended,
@@ -108,6 +110,7 @@ impl Monitor {
     pub fn new(settings: MonitorSettings, probes: Rc<ProbeStatus>) -> Self {
         Self {
             top: settings.top.map(TopTalkers::new),
+            contents: ContentsTracker::default(),
             settings,
             kernel_release: None,
             probes,
@@ -260,6 +263,8 @@ impl Monitor {
             Some(top) => top.end(at, info, &self.probes.coverage),
             None => Vec::new(),
         };
+        let mut closing: Vec<Record> = closing.into_iter().map(Record::Top).collect();
+        closing.extend(self.contents.end(info));
         self.ended.add(watched.monitor.summary(), closing);
     }
 
@@ -271,6 +276,10 @@ impl Monitor {
         let coverage = &self.probes.coverage;
         let tops = top.observe(reading.at, reading.purpose, found, &watched, coverage);
         observed.records.extend(tops.into_iter().map(Record::Top));
+        let contents = self
+            .contents
+            .observe(reading.at, reading.purpose, found, &watched);
+        observed.records.extend(contents);
     }
 
     /// The hello, if it has changed.
@@ -332,13 +341,13 @@ impl Monitor {
                 observed
                     .records
                     .extend(closing.into_iter().map(Record::Top));
+                let contents = self.contents.closing(&watched.info);
+                observed.records.extend(contents);
             }
         }
         self.close_verdicts(observed, new);
         let (ended, closing, left_out) = std::mem::take(&mut self.ended).into_parts();
-        observed
-            .records
-            .extend(closing.into_iter().map(Record::Top));
+        observed.records.extend(closing);
         let duration = self.span.map_or(Duration::ZERO, |(started, last)| {
             last.monotonic.saturating_sub(started.monotonic)
         });

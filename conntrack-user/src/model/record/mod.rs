@@ -4,12 +4,14 @@
 //! rendered the same then.
 
 mod check;
+mod contents;
 pub(crate) mod derived;
 mod happenings;
 mod hello;
 mod host;
 mod sample;
 mod summary;
+mod table_limits;
 mod top;
 mod verdict;
 mod wire;
@@ -18,11 +20,18 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     check::{Check, Crosscheck, Verdict, worst},
+    contents::{
+        Directions, EntryGroup, EntryMarks, Estimate, Evictable, HelperEntries, Spread,
+        TableContents,
+    },
     happenings::{Alert, Burst, BurstTotals, Event, EventTotals},
     hello::{Hello, Instance},
     host::{HostState, HostStatus},
     sample::{AlertState, Buckets, Peak, PerCpu, Percentiles, Sample, Skew, SourceKind},
     summary::{InstanceSummary, Summary, Total},
+    table_limits::{
+        ChainLoad, ExpectationUse, HashUse, TableLimits, TableMemory, TimeoutPolicy, TimeoutSetting,
+    },
     top::{NatPortsLeft, Top, TopRow, TopTable},
     verdict::{
         BurstsSoFar, BusiestBucket, HighestUse, HostLoss, InstanceVerdict, LargestBurst, Loss,
@@ -52,6 +61,10 @@ pub enum Record {
     Burst(Burst),
     /// Top talkers, by several measures.
     Top(Top),
+    /// What the table is made of.
+    Contents(Box<TableContents>),
+    /// What limits it besides `nf_conntrack_max`.
+    Limits(Box<TableLimits>),
     /// What an operator wants to know first, when it has changed, and at the end of the run.
     Verdict(Box<InstanceVerdict>),
     /// The state of a host, where records come from other hosts: when it changes.
@@ -71,6 +84,8 @@ impl Record {
             Self::Alert(alert) => Some(alert.time),
             Self::Burst(burst) => Some(burst.end),
             Self::Top(top) => Some(top.time),
+            Self::Contents(contents) => Some(contents.time),
+            Self::Limits(limits) => Some(limits.time),
             Self::Verdict(verdict) => Some(verdict.time),
             Self::Host(host) => Some(host.time),
             Self::Hello(_) | Self::Summary(_) => None,

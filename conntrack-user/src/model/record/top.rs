@@ -1,5 +1,7 @@
 //! Top talkers.
 
+use std::ops::Not;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -41,6 +43,9 @@ pub struct TopTable {
     /// Whether no key that is not listed can have more than the last row.
     #[serde(default)]
     pub certain: bool,
+    /// Whether it is of a random sample of the entries: shares are those of all, counts are not.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub sampled: bool,
     /// The top talkers, most first.
     pub rows: Vec<TopRow>,
 }

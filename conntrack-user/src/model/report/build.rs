@@ -92,6 +92,16 @@ impl Builder {
                     self.instances[at].add_talkers(top);
                 }
             }
+            Record::Contents(contents) => {
+                if let Some(at) = self.at(&contents.instance) {
+                    self.instances[at].table_contents = Some(contents.clone());
+                }
+            }
+            Record::Limits(limits) => {
+                if let Some(at) = self.at(&limits.instance) {
+                    self.instances[at].table_limits = Some(limits.clone());
+                }
+            }
             Record::Verdict(verdict) => {
                 if let Some(at) = self.at(&verdict.instance) {
                     self.instances[at].set_verdict(verdict);

@@ -8,7 +8,8 @@ use crate::{
         kernel::{charts::Chart, counters::Counter, per_counter::PerCounter},
         record::{
             Alert, Burst, Check, Event, Hello, HighestUse, Instance, InstanceSummary,
-            InstanceVerdict, Peak, Severity, SourceKind, Time, TopTable, Verdict,
+            InstanceVerdict, Peak, Severity, SourceKind, TableContents, TableLimits, Time,
+            TopTable, Verdict,
             derived::{BurstGroup, UnseenEvents},
         },
         report::{
@@ -80,6 +81,10 @@ pub struct InstanceReport {
     pub worst_alert: Option<Alert>,
     /// The last top talkers by each measure and kind of key.
     pub talkers: Vec<TopReport>,
+    /// What the table was made of, by the last listing.
+    pub table_contents: Option<Box<TableContents>>,
+    /// What limited the table last.
+    pub table_limits: Option<Box<TableLimits>>,
     /// The checks of the last cross-check.
     pub checks: Vec<Check>,
     /// The worst verdict, and when it was first given.

@@ -82,6 +82,8 @@ impl InstanceReport {
             alert_count: 0,
             worst_alert: None,
             talkers: Vec::new(),
+            table_contents: None,
+            table_limits: None,
             checks: Vec::new(),
             worst: None,
             wrong: PerCounter::default(),

@@ -64,8 +64,14 @@ impl NatOutlook {
         }
     }
 
-    /// The table of a listing at `now`; `None` if no flow has a port of NAT's.
-    pub(super) fn table(&mut self, now: Duration, ports: &PortsInUse) -> Option<TopTable> {
+    /// The table of a listing at `now`; `None` if no flow has a port of NAT's. A random sample of the entries says nothing about how
+    /// many are left.
+    pub(super) fn table(
+        &mut self,
+        now: Duration,
+        ports: &PortsInUse,
+        sampled: bool,
+    ) -> Option<TopTable> {
         let refused = std::mem::take(&mut self.refused);
         let mut before = std::mem::take(&mut self.tracked);
         if ports.total == 0 {
@@ -73,15 +79,18 @@ impl NatOutlook {
         }
         let mut rows = Vec::new();
         for (used, count) in &ports.most {
-            let mut tracked = before.remove(used).unwrap_or_default();
-            let nat = tracked.take(now, *count, refused.contains(used), most(used.protocol));
-            self.tracked.insert(*used, tracked);
+            let nat = (!sampled).then(|| {
+                let mut tracked = before.remove(used).unwrap_or_default();
+                let left = tracked.take(now, *count, refused.contains(used), most(used.protocol));
+                self.tracked.insert(*used, tracked);
+                left
+            });
             rows.push(TopRow {
                 key: key(used).into(),
                 count: *count,
                 share: *count as f64 * 100.0 / ports.total as f64,
                 process: None,
-                nat: Some(nat),
+                nat,
             });
         }
         Some(TopTable {
@@ -90,6 +99,7 @@ impl NatOutlook {
             total: ports.total,
             error: ports.uncounted,
             certain: ports.uncounted == 0,
+            sampled: false,
             rows,
         })
     }
@@ -181,7 +191,7 @@ mod tests {
                     ..Tuple::default()
                 });
             }
-            let table = outlook.table(Duration::from_secs(10 * n as u64), &in_use(*count));
+            let table = outlook.table(Duration::from_secs(10 * n as u64), &in_use(*count), false);
             let table = table.expect("flows are translated");
             assert_eq!(table.rows[0].key, "udp 192.0.2.7 → 10.0.9.2:53");
             last = table.rows[0].nat;
@@ -231,10 +241,10 @@ mod tests {
     #[test]
     fn nothing_is_remembered_of_destinations_that_are_gone() {
         let mut outlook = NatOutlook::default();
-        outlook.table(Duration::ZERO, &in_use(5));
+        outlook.table(Duration::ZERO, &in_use(5), false);
         assert_eq!(outlook.tracked.len(), 1);
         assert_eq!(
-            outlook.table(Duration::from_secs(10), &PortsInUse::default()),
+            outlook.table(Duration::from_secs(10), &PortsInUse::default(), false),
             None
         );
         assert!(outlook.tracked.is_empty());

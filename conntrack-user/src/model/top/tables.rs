@@ -1,7 +1,10 @@
 //! Heavy hitters as tables of the report.
 
 use crate::{
-    reading::entries::{GroupBy, Replied},
+    reading::{
+        census::{End, EndBy, TopEnds},
+        entries::{GroupBy, Replied},
+    },
     text::Text,
 };
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -10,7 +13,7 @@ use conntrack_ebpf::heavy_hitters::{FlowKey, FlowMeasure, KeyKind, Prefixes};
 
 use crate::{
     model::{
-        event::Protocol,
+        event::{Protocol, TCP_STATES},
         record::{TopRow, TopTable},
     },
     reading::heavy_hitters::HeavyHitters,
@@ -28,20 +31,6 @@ pub const fn measure_name(measure: FlowMeasure) -> &'static str {
         FlowMeasure::Evicted => "evicted",
     }
 }
-
-/// States of TCP connections by the kernel's number (`enum tcp_conntrack`).
-const TCP_STATES: [&str; 10] = [
-    "NONE",
-    "SYN_SENT",
-    "SYN_RECV",
-    "ESTABLISHED",
-    "FIN_WAIT",
-    "CLOSE_WAIT",
-    "LAST_ACK",
-    "TIME_WAIT",
-    "CLOSE",
-    "SYN_SENT2",
-];
 
 /// The text of a key: `10.0.0.1`, `10.0.0.0/24`, `2001:db8::/64`, `tcp/443`, `icmp`, …
 #[must_use]
@@ -83,6 +72,53 @@ pub fn key_text(of: GroupBy, key: &FlowKey, prefixes: Prefixes) -> String {
     }
 }
 
+/// The text of an end: `tcp/10.0.0.1:443`, `tcp/443`, `icmp/10.0.0.1`, `10.0.0.0/24`.
+#[must_use]
+pub fn end_text(end: &End) -> String {
+    let address = end
+        .address
+        .map(|net| match net.prefix_len() == net.max_prefix_len() {
+            true => net.addr().to_string(),
+            false => net.to_string(),
+        });
+    let proto = end.protocol.map(|number| Protocol(number).to_string());
+    let address = match (address, end.port) {
+        (Some(address), Some(port)) if address.contains(':') => Some(format!("[{address}]:{port}")),
+        (Some(address), Some(port)) => Some(format!("{address}:{port}")),
+        (None, Some(port)) => Some(port.to_string()),
+        (address, None) => address,
+    };
+    let parts: Vec<String> = proto.into_iter().chain(address).collect();
+    match parts.is_empty() {
+        true => "unknown".to_owned(),
+        false => parts.join("/"),
+    }
+}
+
+/// Builds a table of entries by an end of theirs.
+#[must_use]
+pub fn table_of_ends(by: EndBy, ends: &TopEnds) -> TopTable {
+    TopTable {
+        by: ENTRIES.into(),
+        of: by.name().into(),
+        total: ends.total,
+        error: 0,
+        certain: ends.certain,
+        sampled: false,
+        rows: ends
+            .rows
+            .iter()
+            .map(|(end, count)| TopRow {
+                key: end_text(end).into(),
+                count: *count,
+                share: *count as f64 * 100.0 / ends.total.max(1) as f64,
+                process: None,
+                nat: None,
+            })
+            .collect(),
+    }
+}
+
 /// Builds a table. `process` names the process behind a key, if it is known.
 #[must_use]
 pub fn table(
@@ -102,6 +138,7 @@ pub fn table(
         total: hitters.total,
         error: hitters.error,
         certain: hitters.certain,
+        sampled: false,
         rows: hitters
             .rows
             .iter()

@@ -174,12 +174,26 @@ impl TopTalkers {
     }
 
     fn entries(&mut self, at: Instant, info: &InstanceInfo, listing: &EntryListing) -> Top {
-        let groups = listing.groups.iter();
-        let mut tables: Vec<_> = groups
+        let sampled = listing.listing == Listing::Sampled;
+        let unlisted = listing.entries.unwrap_or_default();
+        let unlisted = unlisted.saturating_sub(listing.counts.listed);
+        let ends = listing.counts.ends.iter();
+        let mut tables: Vec<_> = listing
+            .groups
+            .iter()
             .map(|(by, groups)| self.table(ENTRIES, *by, groups, info))
+            .chain(ends.map(|(by, ends)| tables::table_of_ends(*by, ends)))
+            .map(|table| match sampled {
+                true => of_a_sample(table, unlisted),
+                false => table,
+            })
             .collect();
         let nat = self.nat.entry(info.id).or_default();
-        tables.extend(nat.table(at.monotonic, &listing.nat_ports));
+        let ports = nat.table(at.monotonic, &listing.nat_ports, sampled);
+        tables.extend(ports.map(|table| match sampled {
+            true => of_a_sample(table, unlisted),
+            false => table,
+        }));
         Top {
             remark: remark(listing.listing).map(Text::fixed),
             ..self.top(at, info, tables)
@@ -234,10 +248,23 @@ fn counted_with(measure: FlowMeasure) -> Selector {
     })
 }
 
+/// A table of a sample: any number of the entries that were not listed may belong to each row.
+fn of_a_sample(table: TopTable, unlisted: u64) -> TopTable {
+    TopTable {
+        error: table.error.saturating_add(unlisted),
+        certain: false,
+        sampled: true,
+        ..table
+    }
+}
+
 fn remark(listing: Listing) -> Option<&'static str> {
     match listing {
         Listing::Whole => None,
         Listing::Changed => Some("the table changed while it was listed: entries may be missing"),
+        Listing::Sampled => Some(
+            "of a random sample of the table: shares hold for all of it, counts are those of the sample",
+        ),
         Listing::Partial => Some("the kernel lost a part of the listing: entries are missing"),
     }
 }

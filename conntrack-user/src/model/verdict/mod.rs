@@ -57,6 +57,8 @@ impl Verdicts {
                 }
             }
             Record::Event(_)
+            | Record::Contents(_)
+            | Record::Limits(_)
             | Record::Alert(_)
             | Record::Verdict(_)
             | Record::Host(_)

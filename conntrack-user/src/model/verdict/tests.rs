@@ -100,6 +100,7 @@ impl Story {
             total: 100,
             error: 0,
             certain: true,
+            sampled: false,
             rows: vec![TopRow {
                 key: key.into(),
                 count: 81,

@@ -304,6 +304,7 @@ impl App {
                 self.view.popup_line = 0;
             }
             Action::Checks => self.toggle(Overlay::Checks),
+            Action::Contents => self.toggle(Overlay::Contents),
             Action::Filter => {
                 self.view.prompt = Some(Prompt {
                     text: self.view.search_text.clone(),

@@ -165,9 +165,9 @@ const HELP: [HelpRow; 18] = [
         "write what is held: a recording and its page",
     ),
     (
-        &[Action::Checks, Action::Messages],
+        &[Action::Contents, Action::Checks, Action::Messages],
         "",
-        "the cross-check, the messages in full",
+        "what the table is made of; the cross-check, the messages in full",
     ),
     (&[Action::Zone], "", "times in UTC; in local time"),
     (&[Action::Help], "Esc", "this help; close what is on top"),

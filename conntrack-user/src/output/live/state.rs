@@ -105,6 +105,8 @@ pub enum Overlay {
     Help,
     /// The cross-check in full.
     Checks,
+    /// What the table is made of, and what limits it.
+    Contents,
     /// The messages, in full.
     Messages,
     /// The list of instances, with the index under the cursor.

@@ -79,6 +79,7 @@ mod tests {
                 total: 1,
                 error: 0,
                 certain: true,
+                sampled: false,
                 rows: Vec::new(),
             };
             let text = talker_filter(&table, &row)?;

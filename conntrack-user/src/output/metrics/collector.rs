@@ -5,7 +5,7 @@ use std::fmt;
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 
 use super::{
-    Metrics, RemoteWriteMetrics, counters, families, instances, node_exporter,
+    Metrics, RemoteWriteMetrics, contents, counters, families, instances, node_exporter,
     writer::{Named, Out, counter},
 };
 
@@ -22,6 +22,7 @@ impl Collector for Metrics {
         instances::write_state(&mut out, &instances)?;
         counters::write(&mut out, &instances)?;
         instances::write_judgement(&mut out, &instances)?;
+        contents::write(&mut out, &instances)?;
         self.own(&mut out)?;
         match &self.node {
             Some(node) => node_exporter::write(&mut out, node),

@@ -136,6 +136,23 @@ families! {
         .labels(&["netns", "severity"]);
     TOP = MetricFamily::new(Gauge, "ctpulse_top", "Top talkers, with --top: events in the last window, or entries held, by what is counted and by kind of key")
         .labels(&["netns", "by", "of", "key"]);
+    HELD = MetricFamily::new(Gauge, "ctpulse_held_entries", "With --top: entries by protocol and state, by the last listing; estimates where it is a sample")
+        .labels(&["netns", "proto", "state"]);
+    MARKED = MetricFamily::new(Gauge, "ctpulse_marked_entries", "With --top: entries by mark: assured, unreplied, neither, offload, hw_offload, helper, expected, snat or dnat; an entry may have several")
+        .labels(&["netns", "mark"]);
+    EVICTABLE = MetricFamily::new(Gauge, "ctpulse_evictable_entries", "With --top: entries that the kernel could remove for new flows, when the table is full (early_drop) or nearly full (nearly_full)")
+        .labels(&["netns", "when"]);
+    LISTED = MetricFamily::new(Gauge, "ctpulse_listed_entries", "With --top: entries that were listed, of a large table a random sample");
+    LISTING_ERROR = MetricFamily::new(Gauge, "ctpulse_listing_error_ratio", "With --top: the most that any share of the entries can be wrong because only a sample was listed, with a confidence of 99.7 %");
+    EXPECTATIONS = MetricFamily::new(Gauge, "ctpulse_expectations", "With --top: expectations of helpers that are held");
+    EXPECTATIONS_LIMIT = MetricFamily::new(Gauge, "ctpulse_expectations_limit", "With --top: nf_conntrack_expect_max");
+    BUCKETS = MetricFamily::new(Gauge, "ctpulse_hash_buckets", "With --top: nf_conntrack_buckets");
+    TABLE_MEMORY = MetricFamily::new(Gauge, "ctpulse_table_memory", "With --top: memory of the entries (entries), of the buckets (buckets), and of both when the table is full (full)")
+        .unit(BaseUnit::Bytes)
+        .labels(&["netns", "of"]);
+    TIMEOUT = MetricFamily::new(Gauge, "ctpulse_timeout", "With --top: the timeouts in force, by setting")
+        .unit(BaseUnit::Seconds)
+        .labels(&["netns", "setting"]);
     CPU = MetricFamily::new(Counter, "process_cpu", "CPU time that ctpulse itself has taken, in the kernel too")
         .unit(BaseUnit::Seconds)
         .labels(&[]);

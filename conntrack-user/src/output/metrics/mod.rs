@@ -2,6 +2,7 @@
 
 mod accept;
 mod collector;
+mod contents;
 mod counters;
 pub mod families;
 mod instances;

@@ -7,6 +7,7 @@
 mod about;
 mod bursts;
 mod charts;
+mod contents;
 mod data;
 mod facts;
 mod section;

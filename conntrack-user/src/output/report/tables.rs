@@ -12,6 +12,7 @@ use crate::{
             number::{compact, decimal, optional, percent_in_text},
         },
         report::{
+            contents,
             facts::in_words,
             table::{CHART, Table, mark},
         },
@@ -28,6 +29,7 @@ pub(super) fn write(
     durations(page, instance)?;
     alerts(page, instance)?;
     top(page, instance)?;
+    contents::write(page, instance)?;
     events(page, report, instance)?;
     crosscheck(page, instance)
 }

@@ -11,7 +11,7 @@ use ratatui::{
     crossterm::event::{KeyCode, KeyEvent},
 };
 
-use super::netdata;
+use super::{hostile_contents, netdata};
 use crate::{
     model::{
         alert::AlertStatus,
@@ -49,7 +49,7 @@ use crate::{
 };
 
 /// Names: empty, known, and hostile.
-fn text() -> impl Strategy<Value = Text> {
+pub(super) fn text() -> impl Strategy<Value = Text> {
     prop_oneof![
         select(vec![
             "",
@@ -76,11 +76,11 @@ fn text() -> impl Strategy<Value = Text> {
 }
 
 /// Names of instances: mostly the same one, so that it has many records.
-fn instance() -> impl Strategy<Value = Text> {
+pub(super) fn instance() -> impl Strategy<Value = Text> {
     prop_oneof![3 => Just(Text::from("self")), 1 => text()]
 }
 
-fn float() -> impl Strategy<Value = f64> {
+pub(super) fn float() -> impl Strategy<Value = f64> {
     prop_oneof![
         select(vec![
             0.0,
@@ -104,7 +104,7 @@ fn float() -> impl Strategy<Value = f64> {
     ]
 }
 
-fn count() -> impl Strategy<Value = u64> {
+pub(super) fn count() -> impl Strategy<Value = u64> {
     prop_oneof![
         select(vec![0, 1, u64::MAX, u64::MAX - 1, 1 << 53]),
         0..10_000_u64,
@@ -117,7 +117,7 @@ fn signed() -> impl Strategy<Value = i64> {
 }
 
 /// Times: mostly within one minute, so that records overlap; else any.
-fn time() -> impl Strategy<Value = Time> {
+pub(super) fn time() -> impl Strategy<Value = Time> {
     let at = |us| Time(Timestamp::from_microsecond(us).unwrap_or_default());
     prop_oneof![
         4 => (0..60_000_000_i64).prop_map(move |us| at(1_767_323_045_000_000 + us)),
@@ -501,6 +501,7 @@ fn top() -> impl Strategy<Value = Record> {
             total,
             error,
             certain,
+            sampled: false,
             rows,
         });
     (
@@ -680,6 +681,8 @@ fn record() -> impl Strategy<Value = Record> {
         1 => alert.boxed(),
         2 => burst().prop_map(Record::Burst).boxed(),
         1 => top().boxed(),
+        1 => hostile_contents::contents().boxed(),
+        1 => hostile_contents::limits().boxed(),
         2 => host().boxed(),
         1 => summary().boxed(),
     ]

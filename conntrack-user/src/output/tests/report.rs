@@ -209,6 +209,17 @@ fn fact(page: &str, name: &str) -> [String; 3] {
     ]
 }
 
+/// The page of a hello, a sample, and these.
+pub(super) fn page_with(records: &[Record]) -> String {
+    let mut builder = Builder::default();
+    builder.add(&hello("self"));
+    builder.add(&sample("self", 1, &json!({})));
+    for record in records {
+        builder.add(record);
+    }
+    page(&builder.finish().expect("there is a sample"), "t")
+}
+
 /// The page of a hello and one sample.
 fn page_of(probes: &Value, change: impl FnOnce(&mut crate::model::record::Sample)) -> String {
     let (Record::Hello(mut hello), Record::Sample(mut sample)) =

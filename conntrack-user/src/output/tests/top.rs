@@ -59,6 +59,7 @@ fn table(
         total,
         error,
         certain: true,
+        sampled: false,
         rows: rows
             .iter()
             .map(|(key, count)| row(key, *count, total))

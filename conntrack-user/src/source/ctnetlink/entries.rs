@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::{
-    reading::entries::{Entry, EntryTuple},
+    reading::entries::{Entry, EntryTuple, HELPER_NAME},
     source::nfnetlink::{
         attribute::{Attribute, Malformed, Object},
         message::NetlinkRequest,
@@ -24,13 +24,25 @@ pub const ENTRIES: NetlinkRequest = NetlinkRequest {
     attributes: &[],
 };
 
+/// The request for the entries that are removed, and wait until listeners of events have been told.
+pub const DYING: NetlinkRequest = NetlinkRequest {
+    name: "IPCTNL_MSG_CT_GET_DYING",
+    message: 6,
+    ..ENTRIES
+};
+
 // linux/netfilter/nfnetlink_conntrack.h
 const TUPLE_ORIG: u16 = 1;
 const TUPLE_REPLY: u16 = 2;
 const STATUS: u16 = 3;
 const PROTOINFO: u16 = 4;
+const HELP: u16 = 5;
+const TIMEOUT: u16 = 7;
 const MARK: u16 = 8;
 const ZONE: u16 = 18;
+const TIMESTAMP: u16 = 20;
+const HELP_NAME: u16 = 1;
+const TIMESTAMP_START: u16 = 1;
 const TUPLE_IP: u16 = 1;
 const TUPLE_PROTO: u16 = 2;
 const IP_V4_SRC: u16 = 1;
@@ -41,7 +53,9 @@ const PROTO_NUM: u16 = 1;
 const PROTO_SRC_PORT: u16 = 2;
 const PROTO_DST_PORT: u16 = 3;
 const PROTOINFO_TCP: u16 = 1;
-const PROTOINFO_TCP_STATE: u16 = 1;
+const PROTOINFO_SCTP: u16 = 3;
+/// Of TCP and of SCTP.
+const PROTOINFO_STATE: u16 = 1;
 
 /// Parses an entry (`ctnetlink_fill_info()` of net/netfilter/nf_conntrack_netlink.c writes it).
 ///
@@ -53,27 +67,43 @@ pub fn parse(object: &Object<'_>) -> Result<Entry, Malformed> {
     for attribute in object.attributes() {
         let attribute = attribute?;
         match attribute.kind {
-            TUPLE_ORIG => {
-                let original = tuple(&attribute, &mut entry.protocol)?;
-                (entry.src, entry.dst) = (original.src, original.dst);
-                entry.port = original.dport;
-            }
+            TUPLE_ORIG => entry.original = tuple(&attribute, &mut entry.protocol)?,
             // The protocol is the same.
             TUPLE_REPLY => entry.reply = tuple(&attribute, &mut 0)?,
-            PROTOINFO => {
-                for info in attribute.nested().filter(|a| kind_is(a, PROTOINFO_TCP)) {
-                    for tcp in info?.nested().filter(|a| kind_is(a, PROTOINFO_TCP_STATE)) {
-                        entry.state = Some(u8::from_be_bytes(bytes(&tcp?)?));
-                    }
-                }
-            }
+            PROTOINFO => parse_state(&attribute, &mut entry)?,
             STATUS => entry.status = attribute.be32()?,
+            TIMEOUT => entry.remaining = Some(attribute.be32()?),
             MARK => entry.mark = attribute.be32()?,
             ZONE => entry.zone = u16::from_be_bytes(bytes(&attribute)?),
+            HELP => {
+                for name in attribute.nested().filter(|a| kind_is(a, HELP_NAME)) {
+                    entry.helper = Some(padded(name?.bytes_of_string()));
+                }
+            }
+            TIMESTAMP => {
+                for start in attribute.nested().filter(|a| kind_is(a, TIMESTAMP_START)) {
+                    entry.started = Some(u64::from_be_bytes(bytes(&start?)?));
+                }
+            }
             _ => {}
         }
     }
     Ok(entry)
+}
+
+fn parse_state(info: &Attribute<'_>, entry: &mut Entry) -> Result<(), Malformed> {
+    for of_protocol in info.nested() {
+        let of_protocol = of_protocol?;
+        let state = match of_protocol.kind {
+            PROTOINFO_TCP => &mut entry.state,
+            PROTOINFO_SCTP => &mut entry.sctp_state,
+            _ => continue,
+        };
+        for number in of_protocol.nested().filter(|a| kind_is(a, PROTOINFO_STATE)) {
+            *state = Some(u8::from_be_bytes(bytes(&number?)?));
+        }
+    }
+    Ok(())
 }
 
 fn tuple(attribute: &Attribute<'_>, protocol: &mut u8) -> Result<EntryTuple, Malformed> {
@@ -94,6 +124,15 @@ fn tuple(attribute: &Attribute<'_>, protocol: &mut u8) -> Result<EntryTuple, Mal
         }
     }
     Ok(tuple)
+}
+
+/// The start of a name, and zeros.
+fn padded(name: &[u8]) -> [u8; HELPER_NAME] {
+    let mut padded = [0; HELPER_NAME];
+    for (to, from) in padded.iter_mut().zip(name) {
+        *to = *from;
+    }
+    padded
 }
 
 fn kind_is(attribute: &Result<Attribute<'_>, Malformed>, kind: u16) -> bool {
@@ -159,18 +198,42 @@ mod tests {
         // As the kernel marks them.
         let flag = libc::NLA_F_NESTED as u16;
         let orig = nested(&[(TUPLE_IP | flag, &ip), (TUPLE_PROTO | flag, &proto)]);
-        let tcp = nested(&[(PROTOINFO_TCP_STATE, &[7]), (2, &[0])]);
+        let tcp = nested(&[(PROTOINFO_STATE, &[7]), (2, &[0])]);
         let info = nested(&[(PROTOINFO_TCP | flag, &tcp)]);
+        let back = nested(&[(IP_V4_SRC, &[10, 0, 9, 2]), (IP_V4_DST, &[192, 0, 2, 7])]);
+        let ports = nested(&[
+            (PROTO_NUM, &[6]),
+            (2, &[31, 144]),
+            (PROTO_DST_PORT, &[9, 9]),
+        ]);
+        let reply = nested(&[(TUPLE_IP, &back), (TUPLE_PROTO, &ports)]);
+        let help = nested(&[(HELP_NAME | flag, b"ftp\0")]);
+        let started = nested(&[(TIMESTAMP_START, &1_700_000_000_u64.to_be_bytes())]);
         let entries = read(&[
             (TUPLE_ORIG | flag, &orig),
-            (2 | flag, &orig),
+            (TUPLE_REPLY | flag, &reply),
+            (HELP | flag, &help),
+            (TIMEOUT, &[0, 0, 1, 44]),
+            (TIMESTAMP | flag, &started),
             // IPS_SEEN_REPLY, IPS_ASSURED and IPS_CONFIRMED.
             (STATUS, &[0, 0, 0, 14]),
             (PROTOINFO | flag, &info),
             (MARK, &[0, 0, 1, 0]),
             (ZONE, &[0, 5]),
         ]);
-        let keys = keys(&entries.unwrap()[0]);
+        let entry = entries.unwrap()[0];
+        let address = |a, b, c, d| Some(Ipv4Addr::new(a, b, c, d).into());
+        let reply = EntryTuple {
+            src: address(10, 0, 9, 2),
+            dst: address(192, 0, 2, 7),
+            sport: 8080,
+            dport: 0x909,
+        };
+        assert_eq!((entry.reply, entry.original.sport), (reply, 0x102));
+        assert_eq!(entry.remaining, Some(300));
+        assert_eq!(entry.started, Some(1_700_000_000));
+        assert_eq!(entry.helper, Some(padded(b"ftp")));
+        let keys = keys(&entry);
         let expected = [
             "10.0.0.1",
             "10.0.0.2",

@@ -7,22 +7,25 @@
 
 pub mod entries;
 mod stats;
+pub mod timeouts;
 
 use std::cell::RefCell;
 
 use self::{
-    entries::ENTRIES,
+    entries::{DYING, ENTRIES},
     stats::{CPU, EXPECT_CPU, EXPECTATIONS, GLOBAL, cpu_counters, global, table},
+    timeouts::PolicyKind,
 };
 use crate::{
     reading::{
         entries::{Entry, Listing},
         proc_stat::ProcStat,
+        table_limits::PolicyReading,
     },
     source::nfnetlink::{
         attribute::{Malformed, Object},
         message::NetlinkRequest,
-        socket::{NetlinkError, NetlinkSocket},
+        socket::{Asked, NetlinkError, NetlinkSocket},
     },
 };
 
@@ -78,23 +81,27 @@ impl Ctnetlink {
             .map(|held| held.len() as u64)
     }
 
-    /// Gives all entries of the namespace to `each`. Entries that come and go meanwhile may be given or not.
+    /// Gives the entries of the namespace to `each`, until `enough` says so. Entries that come and go meanwhile may be given or not.
     ///
     /// # Errors
     ///
     /// [`NetlinkError`]; without CAP_NET_ADMIN, [`NetlinkError::NotPermitted`]. `each` may have been given a part.
-    pub fn entries(&mut self, each: impl FnMut(Entry)) -> Result<Listing, NetlinkError> {
+    pub fn entries(
+        &mut self,
+        each: impl FnMut(Entry),
+        enough: impl Fn() -> bool,
+    ) -> Result<Listing, NetlinkError> {
         let mut socket = match self.socket.take() {
             Some(socket) => socket,
             None => NetlinkSocket::open()?,
         };
         let each = RefCell::new(each);
-        let answer = socket.ask(&ENTRIES, |object| {
+        let decode = |object: &Object<'_>| {
             each.borrow_mut()(entries::parse(object)?);
             Ok(())
-        })?;
-        Ok(match answer {
-            Some((_, changed)) => {
+        };
+        Ok(match socket.ask_until(&ENTRIES, decode, enough)? {
+            Asked::Whole(_, changed) => {
                 self.socket = Some(socket);
                 if changed {
                     Listing::Changed
@@ -102,8 +109,28 @@ impl Ctnetlink {
                     Listing::Whole
                 }
             }
-            None => Listing::Partial,
+            // The kernel drops the rest with the socket.
+            Asked::Enough => Listing::Sampled,
+            Asked::Lost => Listing::Partial,
         })
+    }
+
+    /// The number of entries that are removed from the table, and wait until listeners of events have been told.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError`]; without CAP_NET_ADMIN, [`NetlinkError::NotPermitted`].
+    pub fn dying(&mut self) -> Result<u64, NetlinkError> {
+        self.ask(&DYING, |_| Ok(())).map(|dying| dying.len() as u64)
+    }
+
+    /// The timeouts that rules give to chosen flows, of one of the two kinds that there are.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError`]; without CAP_NET_ADMIN, [`NetlinkError::NotPermitted`].
+    pub fn policies(&mut self, kind: PolicyKind) -> Result<Vec<PolicyReading>, NetlinkError> {
+        self.ask(kind.request(), |object| kind.parse(object))
     }
 
     fn ask<T>(

@@ -59,6 +59,17 @@ pub enum NetlinkError {
     Malformed(NetlinkRequest, #[source] Malformed),
 }
 
+/// How an answer ended.
+#[derive(Debug)]
+pub enum Asked<T> {
+    /// With its objects, and whether they changed while the kernel listed them.
+    Whole(Vec<T>, bool),
+    /// Before its end: there was enough.
+    Enough,
+    /// The kernel lost a part of it.
+    Lost,
+}
+
 /// A netlink socket in a network namespace: that of the thread that opened it, whatever thread uses
 /// it later.
 #[derive(Debug)]
@@ -104,6 +115,23 @@ impl NetlinkSocket {
         request: &NetlinkRequest,
         decode: impl Fn(&Object<'_>) -> Result<T, Malformed>,
     ) -> Result<Option<(Vec<T>, bool)>, NetlinkError> {
+        Ok(match self.ask_until(request, decode, || false)? {
+            Asked::Whole(items, changed) => Some((items, changed)),
+            Asked::Enough | Asked::Lost => None,
+        })
+    }
+
+    /// The same, until `enough` says so after a datagram. Unless the answer is whole, the socket must not be used again.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError`].
+    pub fn ask_until<T>(
+        &mut self,
+        request: &NetlinkRequest,
+        decode: impl Fn(&Object<'_>) -> Result<T, Malformed>,
+        enough: impl Fn() -> bool,
+    ) -> Result<Asked<T>, NetlinkError> {
         self.sequence = self.sequence.wrapping_add(1);
         let encoded = request.encode(self.sequence);
         retry_on_intr(|| sendto(&self.fd, &encoded, SendFlags::empty(), &KERNEL))
@@ -112,13 +140,17 @@ impl NetlinkSocket {
         loop {
             let datagram = match self.receive() {
                 Ok(datagram) => datagram.map_err(|e| NetlinkError::Malformed(*request, e))?,
-                Err(Errno::NOBUFS) => return Ok(None),
+                Err(Errno::NOBUFS) => return Ok(Asked::Lost),
                 Err(errno) => return Err(refused(request, errno)),
             };
             match answer.take(datagram, &decode) {
-                Ok(true) => return Ok(Some(answer.finish())),
+                Ok(true) => {
+                    let (items, changed) = answer.finish();
+                    return Ok(Asked::Whole(items, changed));
+                }
+                Ok(false) if enough() => return Ok(Asked::Enough),
                 Ok(false) => (),
-                Err(AnswerError::Overrun) => return Ok(None),
+                Err(AnswerError::Overrun) => return Ok(Asked::Lost),
                 Err(AnswerError::Refused(errno)) => {
                     return Err(refused(request, Errno::from_raw_os_error(errno)));
                 }

@@ -5,6 +5,7 @@ mod chart;
 mod chart_shape;
 mod chart_views;
 mod checks;
+mod contents;
 mod details;
 mod feed;
 mod folded;
@@ -63,6 +64,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     match app.view.overlay {
         Some(Overlay::Help) => help::draw(app, under, buffer),
         Some(Overlay::Checks) => checks::draw(app, under, buffer),
+        Some(Overlay::Contents) => contents::draw(app, under, buffer),
         Some(Overlay::Messages) => messages::draw(app, under, buffer),
         Some(Overlay::Instances(cursor)) => instances::choose(app, under, buffer, cursor),
         None => {}
