@@ -61,16 +61,21 @@ pub struct Ended {
 static WITHOUT_FENTRY: AtomicBool = AtomicBool::new(false);
 
 /// The option for that.
-const NO_FENTRY: &str = "--no-fentry";
+pub const NO_FENTRY: &str = "--no-fentry";
 
 /// Has ctpulse attach its probes by kprobe, in every run from now on.
 pub fn without_fentry() {
     WITHOUT_FENTRY.store(true, Ordering::Relaxed);
 }
 
+/// Whether every run is to attach its probes by kprobe.
+pub fn is_without_fentry() -> bool {
+    WITHOUT_FENTRY.load(Ordering::Relaxed)
+}
+
 /// How probes are attached on this kernel, if nothing else is asked for: the mode in the hello.
 pub fn best_mode() -> Result<&'static str> {
-    let fentry = !WITHOUT_FENTRY.load(Ordering::Relaxed) && has_types()? && serves_fentry()?;
+    let fentry = !is_without_fentry() && has_types()? && serves_fentry()?;
     Ok(if fentry { "fentry" } else { "kprobe" })
 }
 
@@ -106,7 +111,7 @@ impl Stream {
         let whole = [prefix, &["ctpulse"]].concat();
         let mut command = Command::new(whole[0]);
         command.args(&whole[1..]).args(args);
-        if WITHOUT_FENTRY.load(Ordering::Relaxed) && !args.contains(&NO_FENTRY) {
+        if is_without_fentry() && !args.contains(&NO_FENTRY) {
             command.arg(NO_FENTRY);
         }
         let mut child = command

@@ -5,6 +5,8 @@ pub mod ctpulse;
 pub mod drive;
 pub mod hosts;
 pub mod kernel;
+pub mod markdown;
 pub mod privileges;
 pub mod scenarios;
+pub mod serving;
 pub mod traffic;

@@ -17,6 +17,9 @@ use crate::paths;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
+/// node_exporter, by its path in the packages.
+pub(crate) const NODE_EXPORTER: &str = "usr/bin/prometheus-node-exporter";
+
 /// The servers and their tools, by their paths in the packages.
 const SERVERS: [Needed; 8] = [
     Needed {
@@ -28,7 +31,7 @@ const SERVERS: [Needed; 8] = [
         package: "prometheus",
     },
     Needed {
-        program: "usr/bin/prometheus-node-exporter",
+        program: NODE_EXPORTER,
         package: "prometheus-node-exporter",
     },
     Needed {

@@ -6,6 +6,7 @@
 use std::{
     cmp::Reverse,
     env,
+    path::Path,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -16,7 +17,9 @@ use clap::{Parser, ValueEnum};
 use ctpulse_tests::{
     ctpulse,
     kernel::{chains_are_limited, conntrack_is_a_module, reset},
-    scenarios::{ALL, CHOSEN, EXACT, OF_LIMITED_CHAINS, OF_MODULES, ON_REQUEST, Scenario},
+    scenarios::{
+        ALL, CHOSEN, EXACT, OF_LIMITED_CHAINS, OF_MODULES, ON_REQUEST, Scenario, WITH_PROGRAMS,
+    },
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -26,6 +29,9 @@ struct Options {
     /// Only name them
     #[arg(long)]
     list: bool,
+    /// Only name the programs of servers' packages that they take
+    #[arg(long)]
+    list_programs: bool,
     /// Only scenarios of exact timing, or only the others
     #[arg(long, value_name = "WHICH")]
     timing: Option<Timing>,
@@ -80,6 +86,14 @@ const SLOWEST: usize = 10;
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if options.list_programs {
+        for (name, _) in options.scenarios() {
+            for (_, program) in WITH_PROGRAMS.iter().filter(|(of, _)| *of == name) {
+                println!("{program}");
+            }
+        }
+        return ExitCode::SUCCESS;
+    }
     if options.no_fentry {
         ctpulse::without_fentry();
     }
@@ -92,8 +106,15 @@ fn main() -> ExitCode {
     // If it cannot be determined, try them.
     let module = conntrack_is_a_module().unwrap_or(true);
     let chains = chains_are_limited().unwrap_or(true);
+    // A guest with another processor has none of them.
+    let has_programs = |name| {
+        let mut programs = WITH_PROGRAMS.iter().filter(|(of, _)| *of == name);
+        programs.all(|(_, program)| Path::new("/bin").join(program).exists())
+    };
     let ignored = |name| {
-        (!module && OF_MODULES.contains(&name)) || (!chains && OF_LIMITED_CHAINS.contains(&name))
+        !has_programs(name)
+            || (!module && OF_MODULES.contains(&name))
+            || (!chains && OF_LIMITED_CHAINS.contains(&name))
     };
     let durations = Arc::new(Mutex::new(Vec::new()));
     let trials = options

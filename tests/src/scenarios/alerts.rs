@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The defaults take minutes. These windows still tolerate a sender that is delayed for seconds.
-const SHORT: &str = "
+pub(super) const SHORT: &str = "
 [alerts.netfilter_conntrack_full]
 window = \"1s\"
 delay_down = \"500ms\"

@@ -33,6 +33,7 @@ mod pulses;
 mod recording;
 mod refused;
 mod restart;
+mod scraped;
 mod selector;
 mod storm;
 mod top;
@@ -74,6 +75,12 @@ pub const ON_REQUEST: &[&str] = &[
     "a_sample_of_a_million_is_within_its_error",
     "five_hundred_and_twelve_namespaces_at_once",
     "a_hundred_namespaces_a_second_for_a_minute",
+];
+
+/// Those that take a program of a server's package, and its name in `/bin`.
+pub const WITH_PROGRAMS: &[(&str, &str)] = &[
+    ("node_exporter_says_the_same", "prometheus-node-exporter"),
+    ("prometheus_reads_the_table_and_alerts", "prometheus"),
 ];
 
 /// Together these drive every counter, all that is measured besides, and every way to attach: enough to show that ctpulse works on a
@@ -252,6 +259,11 @@ pub const ALL: &[Scenario] = &[
         contents::limits,
     ),
     ("the_listening_process_is_named", top::process_named),
+    ("node_exporter_says_the_same", scraped::beside_node_exporter),
+    (
+        "prometheus_reads_the_table_and_alerts",
+        scraped::by_prometheus,
+    ),
     ("nf_conntrack_may_come_late_and_go", module::comes_and_goes),
     ("fentry_keeps_nf_conntrack_loaded", module::kept_by_fentry),
     ("reading_takes_no_privileges", privileges::plain),
@@ -275,7 +287,16 @@ mod tests {
 
     #[test]
     fn every_list_names_scenarios() {
-        for name in [OF_MODULES, OF_LIMITED_CHAINS, EXACT, CHOSEN, ON_REQUEST].concat() {
+        let with_programs: Vec<&str> = WITH_PROGRAMS.iter().map(|(name, _)| *name).collect();
+        let lists = [
+            OF_MODULES,
+            OF_LIMITED_CHAINS,
+            EXACT,
+            CHOSEN,
+            ON_REQUEST,
+            &with_programs,
+        ];
+        for name in lists.concat() {
             assert!(
                 ALL.iter().any(|(scenario, _)| *scenario == name),
                 "there is no scenario {name}"

@@ -40,7 +40,7 @@ pub(super) fn counted_by_the_kernel() -> Result<()> {
 /// this rarely happens by chance. But a lookup that comes across an expired entry deletes it, and waits for a resize to end first
 /// (`nf_ct_gc_expired`): by then the entry has been moved. So entries expire at once here, and every lookup of the senders finds
 /// some.
-fn resized_until_restarted() -> Result<u32> {
+pub(super) fn resized_until_restarted() -> Result<u32> {
     sysctl("net/netfilter/nf_conntrack_udp_timeout", 0)?;
     let done = AtomicBool::new(false);
     let send = |cpu: usize| -> Result<()> {

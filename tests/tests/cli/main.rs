@@ -6,6 +6,8 @@
 
 mod alert_config;
 mod alerts;
+mod authority;
+mod brief_namespaces;
 mod checks;
 mod elsewhere;
 mod ends;

@@ -1,13 +1,17 @@
 //! `--on-alert`: a command for each change of an alert.
 
-use std::fs;
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::{
     alert_config::{AT_ONCE, File, start, wait_for_change},
-    program::count_lines,
+    program::{PATIENCE, Running, count_lines},
+    serving::Serving,
     tree::Tree,
 };
 
@@ -179,5 +183,45 @@ fn what_still_runs_at_the_end_is_killed_and_reported() -> Result<()> {
     assert!(gone(&pid)?, "it still runs");
     let last = ended.records()?.pop().context("no record")?;
     assert_eq!(last["type"], "summary");
+    Ok(())
+}
+
+#[test]
+fn alerts_of_another_host_run_it_here() -> Result<()> {
+    let tree = quiet()?;
+    let root = tree.root().display().to_string();
+    let there = Serving::start(&root, &[])?;
+    let seen = tempfile::tempdir()?;
+    let seen = seen.path().join("seen");
+    let command = format!(
+        "cat >> {0} && echo \"$CTPULSE_ALERT_INSTANCE $CTPULSE_ALERT_STATUS\" >> {0}",
+        seen.display()
+    );
+    let source = format!("gateway=http://{}", there.address);
+    let args = ["--from", &source, "--on-alert", &command];
+    let mut here = Running::start(&[&["stream", "--format", "json"][..], &args].concat())?;
+    here.wait_for_sample("sample of that host", |sample| sample["entries"] == 1_000)?;
+    tree.set_entries(250_000)?;
+    let alert = here.wait_for("alert of that host", |record| {
+        record["type"] == "alert" && record["status"] == "CRITICAL"
+    })?;
+    assert_eq!(alert["instance"], "gateway/self");
+    let deadline = Instant::now() + PATIENCE;
+    while count_lines(
+        &fs::read_to_string(&seen).unwrap_or_default(),
+        "gateway/self CRITICAL",
+    ) == 0
+    {
+        assert!(Instant::now() < deadline, "stderr: {}", here.stderr());
+        thread::sleep(Duration::from_millis(10));
+    }
+    here.stop()?;
+    let seen = fs::read_to_string(&seen)?;
+    let given = seen.lines().find(|line| line.contains("\"CRITICAL\""));
+    let given: Value = serde_json::from_str(given.context(seen.clone())?)?;
+    assert_eq!(given, alert);
+    // Each host judges for itself; nothing else ran.
+    assert_eq!(count_lines(&seen, "gateway/self CRITICAL"), 1, "{seen}");
+    there.stop()?;
     Ok(())
 }

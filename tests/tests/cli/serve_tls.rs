@@ -4,89 +4,22 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-};
-use tempfile::TempDir;
+use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 
 use crate::{
+    authority::Authority,
     program::run,
     serving::{Answer, Serving, allow_many_clients},
     tree::Tree,
 };
 
 const TOKEN: &str = "correct-horse-battery-staple";
-
-/// An authority, and the files of what it certified.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    dir: TempDir,
-}
-
-impl Authority {
-    fn new() -> Result<Self> {
-        let mut params = CertificateParams::new(Vec::new())?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = Self {
-            issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)?,
-            dir: tempfile::tempdir()?,
-        };
-        fs::write(authority.file("ca.pem"), authority.issuer.pem())?;
-        Ok(authority)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// Writes `name.pem` and `name.key`.
-    fn certify(&self, name: &str) -> Result<()> {
-        let key = KeyPair::generate()?;
-        let params = CertificateParams::new(vec!["localhost".to_owned(), name.to_owned()])?;
-        let certificate = params.signed_by(&key, &self.issuer)?;
-        fs::write(self.file(&format!("{name}.key")), key.serialize_pem())?;
-        fs::write(self.file(&format!("{name}.pem")), certificate.pem())?;
-        Ok(())
-    }
-
-    /// The arguments that have a server use a certificate.
-    fn arguments(&self, name: &str) -> [String; 4] {
-        let path = |name: String| self.file(&name).display().to_string();
-        [
-            "--tls-cert".to_owned(),
-            path(format!("{name}.pem")),
-            "--tls-key".to_owned(),
-            path(format!("{name}.key")),
-        ]
-    }
-
-    /// A client that trusts this authority, with a certificate or without.
-    fn client(&self, certificate: Option<(&Self, &str)>) -> Result<Arc<ClientConfig>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.issuer.der().clone())?;
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots);
-        Ok(Arc::new(match certificate {
-            None => builder.with_no_client_auth(),
-            Some((of, name)) => builder.with_client_auth_cert(
-                vec![CertificateDer::from_pem_file(
-                    of.file(&format!("{name}.pem")),
-                )?],
-                PrivateKeyDer::from_pem_file(of.file(&format!("{name}.key")))?,
-            )?,
-        }))
-    }
-}
 
 fn connect(
     serving: &Serving,

@@ -4,6 +4,9 @@
 //! `cargo xtask test` fetches the servers and builds the program under test; `CTPULSE_SERVERS` and `CTPULSE_BIN` name them.
 
 mod answers;
+#[expect(dead_code, reason = "the tests of the command line use more of it")]
+#[path = "../cli/authority.rs"]
+mod authority;
 mod fleet;
 mod netdata;
 mod netdata_plugin;

@@ -23,6 +23,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
+    authority::Authority,
     server::{self, Http, Server},
     serving::Serving,
     tree::Tree,
@@ -67,15 +68,16 @@ impl Receiver {
     }
 }
 
-fn victoria_metrics() -> Result<Receiver> {
-    let command = |dir: &Path, port: u16| {
-        let mut command = server::command("usr/bin/victoria-metrics")?;
-        command
-            .arg(format!("-storageDataPath={}", dir.join("data").display()))
-            .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
-            .arg("-dedup.minScrapeInterval=1ms");
-        Ok(command)
-    };
+fn victoria_metrics_command(dir: &Path, port: u16) -> Result<Command> {
+    let mut command = server::command("usr/bin/victoria-metrics")?;
+    command
+        .arg(format!("-storageDataPath={}", dir.join("data").display()))
+        .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
+        .arg("-dedup.minScrapeInterval=1ms");
+    Ok(command)
+}
+
+fn victoria_metrics(command: impl Fn(&Path, u16) -> Result<Command>) -> Result<Receiver> {
     let points = |http: Http, name: &str| {
         http.get("/internal/force_flush")?;
         let text = http.get(&format!("/api/v1/export?match%5B%5D={name}"))?;
@@ -94,7 +96,7 @@ fn victoria_metrics() -> Result<Receiver> {
     };
     Ok(Receiver {
         server: Server::start("VictoriaMetrics", command)?,
-        command,
+        command: victoria_metrics_command,
         path: "/api/v1/write",
         points,
     })
@@ -302,11 +304,13 @@ fn every_cell_is_there_once(mut receiver: Receiver) -> Result<()> {
         first.len() > least && second.len() > least,
         "too few samples to compare"
     );
-    check(&mut receiver, &[first, second])
+    let compared = check(&mut receiver, &[first, second])?;
+    ensure!(compared > 1_000, "{compared} values compared");
+    Ok(())
 }
 
-/// What the receiver has is what the streams had: no more, no less, and nothing twice.
-fn check(receiver: &mut Receiver, streams: &[Cells]) -> Result<()> {
+/// What the receiver has is what the streams had: no more, no less, and nothing twice. Returns how many values that are.
+fn check(receiver: &mut Receiver, streams: &[Cells]) -> Result<usize> {
     // A receiver may take a while until it shows what it has taken.
     let (http, points) = (receiver.server.http(), receiver.points);
     let last = streams.last().and_then(BTreeMap::last_key_value);
@@ -368,13 +372,88 @@ fn check(receiver: &mut Receiver, streams: &[Cells]) -> Result<()> {
             compared += expected.len();
         }
     }
-    ensure!(compared > 1_000, "{compared} values compared");
-    Ok(())
+    Ok(compared)
 }
 
 #[test]
 fn victoria_metrics_has_every_cell_once() -> Result<()> {
-    every_cell_is_there_once(victoria_metrics()?)
+    every_cell_is_there_once(victoria_metrics(victoria_metrics_command)?)
+}
+
+const USER: &str = "gateway";
+const PASSWORD: &str = "correct-horse-battery-staple";
+
+#[test]
+fn over_https_it_is_sent_to_the_server_that_is_meant_and_nowhere_else() -> Result<()> {
+    let (authority, other) = (Authority::new()?, Authority::new()?);
+    authority.certify("server")?;
+    let mut receiver = victoria_metrics(|dir, port| {
+        let mut command = victoria_metrics_command(dir, port)?;
+        command
+            .arg("-tls")
+            .arg(format!(
+                "-tlsCertFile={}",
+                authority.file("server.pem").display()
+            ))
+            .arg(format!(
+                "-tlsKeyFile={}",
+                authority.file("server.key").display()
+            ))
+            .arg(format!("-httpAuth.username={USER}"))
+            .arg(format!("-httpAuth.password={PASSWORD}"));
+        Ok(command)
+    })?;
+    let (password, wrong) = (authority.file("password"), authority.file("wrong"));
+    fs::write(&password, format!("{PASSWORD}\n"))?;
+    fs::write(&wrong, "another\n")?;
+    let tree = Tree::of("6.1/t0")?;
+    let root = tree.root();
+    let root = root.to_str().context("the path is no UTF-8")?;
+    let url = format!(
+        "https://localhost:{}{}",
+        receiver.server.port(),
+        receiver.path
+    );
+    let serve = |ca: &Path, password: &Path| {
+        let (ca, password) = (ca.display().to_string(), password.display().to_string());
+        Serving::start(
+            root,
+            &[
+                "--remote-write",
+                &url,
+                "--remote-write-ca-file",
+                &ca,
+                "--remote-write-user",
+                USER,
+                "--remote-write-password-file",
+                &password,
+            ],
+        )
+    };
+    let sent = |serving: &Serving| serving.metric("ctpulse_remote_write_sent_samples_total");
+    let (ca, other) = (authority.file("ca.pem"), other.file("ca.pem"));
+    for (ca, password, said) in [(&other, &password, "certificate"), (&ca, &wrong, "401")] {
+        let serving = serve(ca, password)?;
+        serving.wait_until(said, |serving| Ok(serving.program.stderr().contains(said)))?;
+        ensure!(sent(&serving)? == Some(0.0), "{}", serving.program.stderr());
+        let ended = serving.program.stop()?;
+        ensure!(!ended.stderr.contains("another"), "{}", ended.stderr);
+    }
+
+    let load = Load::on(tree);
+    let serving = serve(&ca, &password)?;
+    let stream = cells_of_stream(&serving);
+    thread::sleep(WHILE);
+    serving.wait_until("samples", |serving| Ok(sent(serving)? > Some(0.0)))?;
+    let ended = serving.program.stop()?;
+    ensure!(!ended.stderr.contains("remote write"), "{}", ended.stderr);
+    load.end()?;
+    // What it has is read without encryption.
+    receiver.stop()?;
+    receiver.start_again()?;
+    let compared = check(&mut receiver, &[join(stream)?])?;
+    ensure!(compared > 100, "{compared} values compared");
+    Ok(())
 }
 
 #[test]

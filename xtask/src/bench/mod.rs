@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what ctpulse costs, measured.
 
 mod kernel_path;
+mod scrape;
 
 use std::process::ExitCode;
 
@@ -16,10 +17,12 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     KernelPath(kernel_path::Args),
+    Scrape(scrape::Args),
 }
 
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
     match args.what {
         What::KernelPath(args) => kernel_path::main(args),
+        What::Scrape(args) => scrape::main(&args),
     }
 }

@@ -12,6 +12,7 @@ use crate::architecture::Architecture;
 use crate::build::{self, Artifacts};
 use crate::process::{self, say};
 use crate::report::{Parts, Report};
+use crate::servers;
 use crate::toolchain::Toolchain;
 use crate::vm::{self, Guest, Size};
 
@@ -110,6 +111,25 @@ impl Programs {
             architecture,
         )?));
         Ok(Self { guest_tests, files })
+    }
+
+    /// The servers' programs that the selected scenarios take, for the guest's /bin. Packages are those for this machine's processor.
+    fn of_servers(
+        &self,
+        timing: Timing,
+        args: &Args,
+        filters: &[String],
+    ) -> Result<Vec<(PathBuf, PathBuf)>> {
+        let mut list = Command::new(&self.guest_tests);
+        list.arg("--list-programs")
+            .args(selection(timing, args, filters));
+        let names = process::capture(&mut list)?;
+        if names.is_empty() || !args.choice.architecture.is_host() {
+            return Ok(Vec::new());
+        }
+        let tree = servers::tree()?.join("usr/bin");
+        let programs: Vec<_> = names.lines().map(|name| tree.join(name)).collect();
+        Ok(vm::in_bin(&programs).collect())
     }
 
     /// Whether any scenario is selected; if not, the guest need not be booted.
@@ -214,6 +234,8 @@ fn attempt(
 ) -> Result<Vec<Failed>> {
     let mut command = vec![GUEST_TESTS.to_owned()];
     command.extend(selection(timing, args, filters));
+    let mut files = programs.files.clone();
+    files.extend(programs.of_servers(timing, args, filters)?);
     let guest = Guest {
         architecture: args.choice.architecture,
         kernel: kernel.to_owned(),
@@ -227,7 +249,7 @@ fn attempt(
         },
         timeout: Some(Duration::from_secs(args.timeout)),
         append: String::new(),
-        files: programs.files.clone(),
+        files,
         out: Vec::new(),
         no_modules: false,
         instructions: timing == Timing::Exact,

@@ -1,6 +1,6 @@
 //! The metrics of each counter, and the bursts of all.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 use prometheus_client::encoding::{
     MetricEncoder, NativeHistogram, NativeHistogramBuckets, NoLabelSet,
@@ -8,7 +8,7 @@ use prometheus_client::encoding::{
 
 use super::{
     families,
-    writer::{Named, Out, counter, gauge},
+    writer::{CounterFamily, Named, Out, counter, gauge},
 };
 use crate::model::{
     exposition::{CLASSIC_BOUNDS, NATIVE_SCHEMA, PowerHistogram, WINDOWS},
@@ -18,6 +18,12 @@ use crate::model::{
 
 /// The width of the native histogram's bucket for no event. Counts are whole numbers, so it has no other.
 const ZERO_THRESHOLD: f64 = 0.5;
+
+static TOTAL: LazyLock<CounterFamily> = LazyLock::new(|| CounterFamily::new(families::TOTAL));
+static PEAK: LazyLock<CounterFamily> = LazyLock::new(|| CounterFamily::new(families::PEAK));
+static P99: LazyLock<CounterFamily> = LazyLock::new(|| CounterFamily::new(families::P99));
+static PER_BUCKET: LazyLock<CounterFamily> =
+    LazyLock::new(|| CounterFamily::new(families::PER_BUCKET));
 
 pub(super) fn write(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
     for spec in &COUNTERS {
@@ -30,19 +36,19 @@ pub(super) fn write(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
             };
             Some(([("netns", &**name), ("source", source)], total))
         });
-        out.values_of(&families::TOTAL, spec, totals, counter)?;
+        out.values_of(&TOTAL, spec, totals, counter)?;
     }
     for spec in &COUNTERS {
         let peaks = windows(spec, instances, |percentiles| percentiles.max);
-        out.values_of(&families::PEAK, spec, peaks, gauge)?;
+        out.values_of(&PEAK, spec, peaks, gauge)?;
         let p99 = windows(spec, instances, |percentiles| percentiles.p99);
-        out.values_of(&families::P99, spec, p99, gauge)?;
+        out.values_of(&P99, spec, p99, gauge)?;
         let histograms = instances.iter().filter_map(|(name, instance)| {
             let histogram = instance.histograms.get(spec.id);
             let histogram = histogram.filter(|_| !instance.is_wrong(spec.id))?;
             Some(([("netns", &**name)], histogram))
         });
-        out.values_of(&families::PER_BUCKET, spec, histograms, write_histogram)?;
+        out.values_of(&PER_BUCKET, spec, histograms, write_histogram)?;
     }
     write_bursts(out, instances)
 }
@@ -65,11 +71,10 @@ fn windows<'a>(
 }
 
 fn write_histogram(encoder: &mut MetricEncoder<'_>, histogram: &PowerHistogram) -> fmt::Result {
-    let bounds = CLASSIC_BOUNDS.iter().map(|&bound| bound as f64);
-    let classic: Vec<(f64, u64)> = bounds
-        .chain([f64::INFINITY])
-        .zip(histogram.classic())
-        .collect();
+    let mut bounds = CLASSIC_BOUNDS.iter().map(|&bound| bound as f64);
+    let classic = histogram
+        .classic()
+        .map(|count| (bounds.next().unwrap_or(f64::INFINITY), count));
     let (spans, deltas) = histogram.native();
     encoder.encode_histogram_with_native::<NoLabelSet>(
         histogram.events as f64,

@@ -9,7 +9,7 @@ use super::{
 use crate::model::{
     alert::AlertStatus,
     exposition::{Latest, WINDOWS},
-    record::AlertState,
+    record::{AlertState, Check},
 };
 
 pub(super) fn write_state(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
@@ -63,40 +63,41 @@ pub(super) fn write_judgement(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt
 }
 
 fn write_checks(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
-    let checks = || {
-        instances.iter().flat_map(|(name, instance)| {
+    let checks: Vec<(&str, String, &Check)> = instances
+        .iter()
+        .flat_map(|(netns, instance)| {
             let checks = instance.checks.iter();
-            checks.map(move |check| (name, check.name.to_string(), check))
+            checks.map(move |check| (&**netns, check.name.to_string(), check))
         })
-    };
-    let verdicts = checks().map(|(netns, name, check)| {
-        let verdict = check.verdict.name().to_owned();
+        .collect();
+    let verdicts = checks.iter().map(|(netns, name, check)| {
         let labels = [
-            ("netns", netns.clone()),
+            ("netns", *netns),
             ("check", name),
-            ("verdict", verdict),
+            ("verdict", check.verdict.name()),
         ];
         (labels, 1_u64)
     });
     out.values(&families::CHECK_VERDICT, verdicts, gauge)?;
-    let residuals = checks().filter_map(|(netns, name, check)| {
-        let labels = [("netns", netns.clone()), ("check", name)];
+    let residuals = checks.iter().filter_map(|(netns, name, check)| {
+        let labels = [("netns", *netns), ("check", name)];
         Some((labels, check.residual?))
     });
     out.values(&families::CHECK_RESIDUAL, residuals, gauge)
 }
 
 fn write_alerts(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
-    let alerts = || {
-        instances.iter().flat_map(|(name, instance)| {
+    let alerts: Vec<(&str, String, &AlertState)> = instances
+        .iter()
+        .flat_map(|(netns, instance)| {
             let alerts = instance.latest.iter().flat_map(|latest| &latest.alerts.0);
-            alerts.map(move |(alert, state)| {
-                (
-                    [("netns", name.clone()), ("alert", alert.to_string())],
-                    state,
-                )
-            })
+            alerts.map(move |(alert, state)| (&**netns, alert.to_string(), state))
         })
+        .collect();
+    let labelled = || {
+        alerts
+            .iter()
+            .map(|(netns, alert, state)| ([("netns", *netns), ("alert", &**alert)], *state))
     };
     for (family, of) in [
         (
@@ -105,10 +106,11 @@ fn write_alerts(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
         ),
         (families::ALERT_NOTIFIED, |state| state.notified),
     ] {
-        let statuses = alerts().map(|(labels, state)| (labels, families::status_number(of(state))));
+        let statuses =
+            labelled().map(|(labels, state)| (labels, families::status_number(of(state))));
         out.values(&family, statuses, gauge)?;
     }
-    let values = alerts().filter_map(|(labels, state)| Some((labels, state.value?)));
+    let values = labelled().filter_map(|(labels, state)| Some((labels, state.value?)));
     out.values(&families::ALERT_VALUE, values, gauge)
 }
 

@@ -12,7 +12,10 @@ use prometheus_client::{
 };
 
 use super::families::{BaseUnit, COUNTER, FamilyKind, MetricFamily};
-use crate::model::{exposition::InstanceReadout, kernel::counters::CounterSpec};
+use crate::model::{
+    exposition::InstanceReadout,
+    kernel::{counters::CounterSpec, per_counter::PerCounter},
+};
 
 /// An instance, with its name as it becomes a label: neutralised.
 pub(super) type Named<'a> = (String, &'a InstanceReadout);
@@ -20,6 +23,24 @@ pub(super) type Named<'a> = (String, &'a InstanceReadout);
 /// Where metrics are written to.
 pub(super) struct Out<'a> {
     pub(super) encoder: DescriptorEncoder<'a>,
+}
+
+/// A metric of which there is one for each counter.
+pub(super) struct CounterFamily {
+    family: MetricFamily,
+    /// Name and help of each. They are made once: that takes longer than writing a value.
+    described: PerCounter<(String, String)>,
+}
+
+impl CounterFamily {
+    pub(super) fn new(family: MetricFamily) -> Self {
+        let described = PerCounter::from_fn(|spec| {
+            let name = family.name.replace(COUNTER, spec.name);
+            let help = capitalised(&family.help.replace(COUNTER, spec.meaning));
+            Some((name, help))
+        });
+        Self { family, described }
+    }
 }
 
 impl Out<'_> {
@@ -46,14 +67,15 @@ impl Out<'_> {
     /// The same of a metric of which there is one for each counter.
     pub(super) fn values_of<L: EncodeLabelSet, V>(
         &mut self,
-        family: &MetricFamily,
+        of: &CounterFamily,
         spec: &CounterSpec,
         values: impl IntoIterator<Item = (L, V)>,
         write: impl Fn(&mut MetricEncoder<'_>, V) -> fmt::Result,
     ) -> fmt::Result {
-        let name = family.name.replace(COUNTER, spec.name);
-        let help = capitalised(&family.help.replace(COUNTER, spec.meaning));
-        self.write_values(family, (&name, &help), values, write)
+        let Some((name, help)) = of.described.get(spec.id) else {
+            return Ok(());
+        };
+        self.write_values(&of.family, (name, help), values, write)
     }
 
     fn write_values<L: EncodeLabelSet, V>(

@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use crate::{
     lab::{Counted, Lab, Timed},
-    markdown,
     programs::ByTag,
     report,
     sample::{Spread, added, ratio, ratios},
@@ -181,7 +180,7 @@ fn table(series: &[Series], flows: u32) -> String {
         ]
     };
     let rows: Vec<_> = series.iter().map(row).collect();
-    markdown::table(head, 1, &rows) + "\n"
+    ctpulse_tests::markdown::table(head, 1, &rows) + "\n"
 }
 
 fn show(spread: Option<Spread>, form: impl FnOnce(Spread) -> String) -> String {

@@ -9,7 +9,6 @@
 
 mod bench;
 mod lab;
-mod markdown;
 mod probes;
 mod process;
 mod profile;

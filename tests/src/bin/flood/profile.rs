@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use crate::{
     lab::{Counted, Lab},
-    markdown,
     programs::{ByTag, Runs},
     report,
     sample::Spread,
@@ -83,7 +82,7 @@ fn table(profiles: &[Profile], flows: u32) -> String {
         .iter()
         .flat_map(|profile| profile.rows(flows))
         .collect();
-    markdown::table(head, 2, &rows) + "\n"
+    ctpulse_tests::markdown::table(head, 2, &rows) + "\n"
 }
 
 /// Compares the conditions' times per hit.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// A table whose first `left` columns are left-aligned, and the others right-aligned.
-pub(crate) fn table<const N: usize>(head: [&str; N], left: usize, rows: &[[String; N]]) -> String {
+pub fn table<const N: usize>(head: [&str; N], left: usize, rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         let widest = cells.chain([head[column].chars().count()]).max();
