@@ -39,7 +39,7 @@ pub struct AdviseArgs {
     #[arg(long, value_name = "PERCENT", default_value_t = 25.0, value_parser = headroom)]
     pub headroom: f64,
     /// For how long the table has to suffice: longer times have higher peaks
-    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = positive)]
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = positive)]
     pub horizon: Duration,
     /// Predict the entries under other circumstances: rate=1.5 (times as many new flows), or a timeout in
     /// seconds by its sysctl, as in tcp_timeout_time_wait=30; several separated by commas

@@ -4,7 +4,7 @@
 //! that was left to it, a refused flow for as long as others: W = (N + E · m) / λ and N' = (λ + R) · W, with E evictions, R refusals and
 //! λ insertions per second, and the mean time left m of entries that can be evicted.
 
-use super::{observed::Observed, wishes::AdviceWishes};
+use super::{garbage, observed::Observed, wishes::AdviceWishes};
 use crate::model::kernel::counters::Counter;
 
 /// What the table has to hold.
@@ -38,9 +38,15 @@ pub(super) fn demand(observed: &Observed, wishes: &AdviceWishes) -> Option<Deman
     let refused_per_s = observed.rate(Counter::Drop).unwrap_or(0.0);
     let evicted_per_s = observed.rate(Counter::EarlyDrop).unwrap_or(0.0);
     let flows = inserted.filter(|rate| *rate > 0.0);
-    let hold_s = flows.map(|rate| (held + evicted_per_s * time_left(observed)) / rate);
-    let offered_per_s = inserted.map(|rate| rate + refused_per_s);
     let limited = refused_per_s > 0.0 || evicted_per_s > 0.0;
+    // A full table has no entries that have expired: whoever looks for room removes them. One that suffices has.
+    let lag = if limited {
+        garbage::lag(garbage::interval_with_room(observed))
+    } else {
+        0.0
+    };
+    let hold_s = flows.map(|rate| (held + evicted_per_s * time_left(observed)) / rate + lag);
+    let offered_per_s = inserted.map(|rate| rate + refused_per_s);
     let mean = match (offered_per_s, hold_s) {
         (Some(offered), Some(hold)) if limited => offered * hold,
         _ => held,

@@ -5,6 +5,7 @@
 
 mod causes;
 mod demand;
+mod garbage;
 mod hold;
 mod maximum;
 mod observed;

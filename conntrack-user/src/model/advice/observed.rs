@@ -227,6 +227,11 @@ impl GroupSeen {
         self.held / self.listings
     }
 
+    /// The timeout, in seconds.
+    pub(super) fn timeout(&self) -> Option<f64> {
+        self.idle.as_ref().map(IdleTimes::timeout)
+    }
+
     /// Its name for people: `tcp TIME_WAIT`.
     pub(super) fn name(&self) -> Text {
         format!("{} {}", self.last.proto.raw(), self.last.state.raw()).into()
