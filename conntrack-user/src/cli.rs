@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod advise;
 pub mod check;
 mod format;
 mod from;
@@ -29,6 +30,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use conntrack_ebpf::EventKind;
 
 use self::{
+    advise::AdviseArgs,
     check::CheckArgs,
     generate::{CompletionsArgs, GenerateArgs},
     recordings::{RecordArgs, ReplayArgs, ReportArgs},
@@ -174,6 +176,16 @@ pub enum Command {
         ctpulse report incident.ctp -o part.html --from 22:46:48 --to 22:46:50 --title 'Ticket 4711'"
     )]
     Report(ReportArgs),
+    /// Say what fills the table, and what to set: with the measurements that speak for it
+    #[command(
+        after_help = "It sets nothing by itself. From a recording: `ctpulse record FILE --top` keeps what it needs.\n\n\
+        Examples:\n  \
+        ctpulse advise                                   after a minute of this host\n  \
+        ctpulse advise --duration 10m --headroom 40      with more room to spare\n  \
+        ctpulse advise --what-if tcp_timeout_time_wait=30,rate=2\n  \
+        ctpulse advise incident.ctp --format json"
+    )]
+    Advise(AdviseArgs),
     /// Serve metrics for Prometheus, and the stream, over HTTP
     #[command(
         after_help = "Pages: /metrics (OpenMetrics, classic text or protobuf, as the scraper asks), /stream (JSON lines), /healthz, \

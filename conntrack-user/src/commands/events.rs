@@ -109,6 +109,7 @@ impl Sink for Selected {
             Record::Sample(_)
             | Record::Contents(_)
             | Record::Limits(_)
+            | Record::Advice(_)
             | Record::Crosscheck(_)
             | Record::Alert(_)
             | Record::Burst(_)

@@ -1,5 +1,6 @@
 //! The commands, one file each: they pass settings to the engine and its records to a sink. None knows how counting works.
 
+mod advise;
 mod check;
 mod check_from;
 mod config;
@@ -69,6 +70,7 @@ pub fn main() -> ExitCode {
         Some(Command::Replay(args)) if args.live => replay_live::run(&args, &diagnostics),
         Some(Command::Replay(args)) => replay::run(&args, &diagnostics),
         Some(Command::Report(args)) => report::run(&args, &diagnostics),
+        Some(Command::Advise(args)) => advise::run(&args, &diagnostics),
         Some(Command::Serve(args)) => serve::run(&args, &diagnostics),
         Some(Command::Completions(args)) => generate::completions(&args),
         Some(Command::Generate(args)) => generate::run(&args),

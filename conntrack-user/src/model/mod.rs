@@ -1,5 +1,6 @@
 //! From readings to records: pure functions and state machines, no IO and no clock.
 
+pub mod advice;
 pub mod alert;
 pub mod burst;
 pub mod cells;

@@ -84,6 +84,7 @@ impl<W: Write> Sink for EventLines<W> {
             Record::Sample(_)
             | Record::Contents(_)
             | Record::Limits(_)
+            | Record::Advice(_)
             | Record::Crosscheck(_)
             | Record::Alert(_)
             | Record::Burst(_)

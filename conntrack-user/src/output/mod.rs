@@ -1,5 +1,6 @@
 //! Output: records in the formats for people and programs. No arithmetic and no thresholds here.
 
+pub mod advice;
 pub mod bursts;
 pub mod check;
 pub mod checks;

@@ -23,8 +23,8 @@ use crate::{
         forecast::TimeToFull,
         kernel::counters::{Counter, named},
         record::{
-            Alert, Burst, Crosscheck, Hello, InstanceVerdict, PerCpu, Record, Sample, Summary,
-            TableContents, TableLimits, Top, Verdict,
+            Advice, Alert, Burst, Crosscheck, Hello, InstanceVerdict, PerCpu, Record, Sample,
+            Summary, TableContents, TableLimits, Top, Verdict,
         },
     },
     output::{
@@ -341,6 +341,14 @@ impl<W: Write> TextSink<W> {
     }
 }
 
+impl<W: Write> TextSink<W> {
+    fn advice(&mut self, advice: &Advice) -> io::Result<()> {
+        let width = self.size.map_or(usize::MAX, |size| size.columns.into());
+        let text = super::advice::text(advice, width);
+        self.out.write_all(text.as_bytes())
+    }
+}
+
 impl<W: Write> Sink for TextSink<W> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
         match record {
@@ -350,6 +358,7 @@ impl<W: Write> Sink for TextSink<W> {
             Record::Alert(alert) => self.alert(alert),
             // `ctpulse events` shows them; here they would hide the rates. The state of hosts is on stderr.
             Record::Event(_) | Record::Host(_) => Ok(()),
+            Record::Advice(advice) => self.advice(advice),
             Record::Burst(burst) => self.burst(burst),
             Record::Top(top) => self.top(top),
             Record::Contents(contents) => self.contents(contents),

@@ -137,6 +137,7 @@ fn not_sane(record: &Record) -> Option<&'static str> {
             let bytes = limits.memory.as_ref().map(|memory| memory.entry_bytes);
             bytes.is_some_and(large).then_some(NUMBER)
         }
+        Record::Advice(_) => None,
         Record::Verdict(verdict) => {
             let facts = &verdict.facts;
             let rates = [facts.utilization, facts.entries_per_s];

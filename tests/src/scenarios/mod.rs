@@ -8,6 +8,7 @@
 //! busy machine, where anything can be delayed by some tenths of a second. So experiments that need exact timing are measured,
 //! and repeated until they went as planned (`pulses`).
 
+mod advise;
 mod alerts;
 mod bursts;
 mod chain;
@@ -72,6 +73,9 @@ pub const EXACT: &[&str] = &[
 
 /// Only on request: they take minutes, or more memory than guests have by default.
 pub const ON_REQUEST: &[&str] = &[
+    "a_shorter_udp_timeout_holds_what_was_predicted",
+    "a_shorter_time_wait_holds_what_was_predicted",
+    "the_advised_maximum_holds_the_load",
     "a_sample_of_a_million_is_within_its_error",
     "five_hundred_and_twelve_namespaces_at_once",
     "a_hundred_namespaces_a_second_for_a_minute",
@@ -227,6 +231,15 @@ pub const ALL: &[Scenario] = &[
         many::more_than_rings,
     ),
     ("namespaces_come_and_go", many::come_and_go),
+    (
+        "a_shorter_udp_timeout_holds_what_was_predicted",
+        advise::udp_timeout,
+    ),
+    (
+        "a_shorter_time_wait_holds_what_was_predicted",
+        advise::time_wait,
+    ),
+    ("the_advised_maximum_holds_the_load", advise::maximum),
     (
         "five_hundred_and_twelve_namespaces_at_once",
         many::five_hundred_and_twelve,

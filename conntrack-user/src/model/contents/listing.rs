@@ -92,6 +92,7 @@ fn group(
             .filter(|(name, _)| Some(name) == setting.as_ref())
             .map(|(_, seconds)| *seconds)
             .next(),
+        setting: setting.map(Text::from),
         remaining: spread(&counts.remaining),
         age: spread(&counts.age),
     }

@@ -60,6 +60,7 @@ impl Exposition {
             Record::Top(_)
             | Record::Contents(_)
             | Record::Limits(_)
+            | Record::Advice(_)
             | Record::Alert(_)
             | Record::Event(_)
             | Record::Host(_)

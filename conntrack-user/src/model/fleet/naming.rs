@@ -70,6 +70,7 @@ impl Naming {
             Record::Contents(contents) => &mut contents.instance,
             Record::Limits(limits) => &mut limits.instance,
             Record::Verdict(verdict) => &mut verdict.instance,
+            Record::Advice(advice) => &mut advice.instance,
         };
         *name = self.instance(name);
     }
@@ -106,6 +107,7 @@ pub(super) fn instance_of(record: &Record) -> Option<&Text> {
         Record::Contents(contents) => Some(&contents.instance),
         Record::Limits(limits) => Some(&limits.instance),
         Record::Verdict(verdict) => Some(&verdict.instance),
+        Record::Advice(advice) => Some(&advice.instance),
         // Events may be of namespaces that are not watched.
         Record::Event(_) | Record::Hello(_) | Record::Host(_) | Record::Summary(_) => None,
     }

@@ -113,6 +113,8 @@ impl History {
                     instance.contents_mut().add_limits(*limits, limit);
                 }
             }
+            // It is about a whole run, and not about a moment.
+            Record::Advice(_) => {}
             Record::Burst(burst) => {
                 let limit = NOTABLE / self.instances.len().max(1);
                 if let Some(instance) = self.instance_mut(&burst.instance) {

@@ -71,6 +71,9 @@ pub struct EntryGroup {
     pub unreplied: u64,
     /// The timeout that is in force for them; `None` where it is not known.
     pub timeout_s: Option<u64>,
+    /// The setting of that, as in [`TableLimits::timeouts`](super::TableLimits::timeouts).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setting: Option<Text>,
     /// The time until they are removed if no packet comes; `None` where the kernel does not say (of offloaded flows).
     pub remaining: Option<Spread>,
     /// The time since they were made; `None` unless net.netfilter.nf_conntrack_timestamp was on then.

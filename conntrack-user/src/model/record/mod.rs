@@ -3,6 +3,7 @@
 //! They contain everything that a renderer needs: renderers do no arithmetic. Records can be read back from JSON, and are
 //! rendered the same then.
 
+mod advice;
 mod check;
 mod contents;
 pub(crate) mod derived;
@@ -19,6 +20,7 @@ mod wire;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    advice::{Advice, AdviceTopic, Confidence, PredictedEntries, SettingChange},
     check::{Check, Crosscheck, Verdict, worst},
     contents::{
         Directions, EntryGroup, EntryMarks, Estimate, Evictable, HelperEntries, Spread,
@@ -67,6 +69,8 @@ pub enum Record {
     Limits(Box<TableLimits>),
     /// What an operator wants to know first, when it has changed, and at the end of the run.
     Verdict(Box<InstanceVerdict>),
+    /// What to set, and what speaks for it.
+    Advice(Box<Advice>),
     /// The state of a host, where records come from other hosts: when it changes.
     Host(Box<HostStatus>),
     /// The totals of the run. Comes last.
@@ -87,6 +91,7 @@ impl Record {
             Self::Contents(contents) => Some(contents.time),
             Self::Limits(limits) => Some(limits.time),
             Self::Verdict(verdict) => Some(verdict.time),
+            Self::Advice(advice) => Some(advice.time),
             Self::Host(host) => Some(host.time),
             Self::Hello(_) | Self::Summary(_) => None,
         }

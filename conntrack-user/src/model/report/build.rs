@@ -107,6 +107,8 @@ impl Builder {
                     self.instances[at].set_verdict(verdict);
                 }
             }
+            // It is made of the same records.
+            Record::Advice(_) => {}
             // Where its records do not come, there are samples without values.
             Record::Host(_) => {}
             Record::Summary(summary) => {

@@ -59,6 +59,7 @@ impl Verdicts {
             Record::Event(_)
             | Record::Contents(_)
             | Record::Limits(_)
+            | Record::Advice(_)
             | Record::Alert(_)
             | Record::Verdict(_)
             | Record::Host(_)

@@ -1,0 +1,298 @@
+//! What was lost or raced, by cause.
+
+use super::{
+    demand::Demand,
+    maximum::{MAXIMUM, Proposal, buckets, sufficient},
+    observed::Observed,
+    phrases::{amount, duration, per_second, percent, sysctl, undo_sysctl},
+    wishes::AdviceWishes,
+};
+use crate::{
+    model::{
+        kernel::counters::Counter,
+        record::{AdviceTopic, SettingChange},
+    },
+    text::Text,
+};
+
+/// The table of expectations is nearly full from this percentage on.
+const NEARLY: f64 = 80.0;
+
+/// The part of all entries, in percent, from which half-open connections are suspicious.
+const HALF_OPEN: f64 = 30.0;
+
+/// A finding with what speaks for it, and what to set if anything.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Cause {
+    pub(super) topic: AdviceTopic,
+    pub(super) finding: Text,
+    pub(super) evidence: Vec<Text>,
+    pub(super) change: Option<SettingChange>,
+}
+
+impl From<Proposal> for Cause {
+    fn from((topic, finding, evidence, change): Proposal) -> Self {
+        Self {
+            topic,
+            finding,
+            evidence,
+            change: Some(change),
+        }
+    }
+}
+
+pub(super) fn causes(observed: &Observed, demand: &Demand, wishes: &AdviceWishes) -> Vec<Cause> {
+    let found = [
+        table_full(observed, demand, wishes),
+        half_open(observed),
+        clashes(observed),
+        chain_too_long(observed),
+        expectations(observed),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+/// What a full table refused or gave up.
+fn table_full(observed: &Observed, demand: &Demand, wishes: &AdviceWishes) -> Option<Cause> {
+    let (refused, evicted) = (
+        observed.count(Counter::Drop).unwrap_or(0),
+        observed.count(Counter::EarlyDrop).unwrap_or(0),
+    );
+    if refused + evicted == 0 {
+        return None;
+    }
+    let max = observed.max?;
+    let is_full = observed.entries.most as f64 >= 0.95 * max as f64;
+    let mut evidence: Vec<Text> = vec![
+        format!(
+            "{} packets were dropped, {} entries evicted",
+            amount(refused),
+            amount(evicted)
+        )
+        .into(),
+        format!(
+            "in {} of {}",
+            duration(observed.refusing_s),
+            duration(observed.seconds)
+        )
+        .into(),
+        format!(
+            "{} of {} entries at the highest",
+            amount(observed.entries.most),
+            amount(max)
+        )
+        .into(),
+    ];
+    if !is_full {
+        // Packets are also dropped for other reasons, such as memory.
+        return Some(Cause {
+            topic: AdviceTopic::TableFull,
+            finding: "packets were dropped although the table was not full: see the events for the reasons".into(),
+            evidence,
+            change: None,
+        });
+    }
+    if refused > 0 {
+        evidence.push("a sender that repeats a refused packet is counted each time".into());
+    }
+    let to = sufficient(demand, wishes);
+    let change = (to > max).then(|| SettingChange {
+        setting: MAXIMUM.into(),
+        from: Some(max),
+        to: Some(to),
+        effect: format!(
+            "holds what was refused and evicted: {} flows in a second, each for {}",
+            demand
+                .offered_per_s
+                .map_or_else(|| "the".to_owned(), per_second),
+            demand
+                .hold_s
+                .map_or_else(|| "its time".to_owned(), duration)
+        )
+        .into(),
+        risk: None,
+        commands: vec![sysctl(MAXIMUM, to)],
+        or: Vec::new(),
+        undo: vec![undo_sysctl(MAXIMUM, max)],
+    });
+    Some(Cause {
+        topic: AdviceTopic::TableFull,
+        finding: format!(
+            "the table was full: {} flows were refused and {} evicted",
+            amount(refused),
+            amount(evicted)
+        )
+        .into(),
+        evidence,
+        change,
+    })
+}
+
+/// Connections that are begun and never answered.
+fn half_open(observed: &Observed) -> Option<Cause> {
+    let listed = observed.listed();
+    let groups = observed.groups();
+    let half_open = groups.iter().filter(|group| {
+        group.last.proto.raw() == "tcp"
+            && matches!(
+                group.last.state.raw(),
+                "SYN_SENT" | "SYN_RECV" | "SYN_SENT2"
+            )
+    });
+    let held: f64 = half_open.clone().map(|group| group.held()).sum();
+    let share = held / listed.max(1.0) * 100.0;
+    if share < HALF_OPEN {
+        return None;
+    }
+    let largest = half_open.max_by(|a, b| a.held().total_cmp(&b.held()))?;
+    let setting = largest.last.setting.as_ref()?.raw();
+    let now = observed.setting(setting)?;
+    let to = 20.min(now);
+    let name = format!("net.netfilter.nf_conntrack_{setting}");
+    let mut evidence: Vec<Text> = vec![
+        format!(
+            "{} of {} entries are {}",
+            amount(held as u64),
+            amount(listed as u64),
+            largest.name().raw()
+        )
+        .into(),
+    ];
+    if let Some(row) = observed.table("src").and_then(|table| table.rows.first()) {
+        let text = format!(
+            "{} of all entries are from {}",
+            percent(row.share),
+            row.key.raw()
+        );
+        evidence.push(text.into());
+    }
+    let change = (to < now).then(|| {
+        let held = largest.idle.as_ref().map(|idle| idle.held_with(to as f64));
+        let effect = held.map_or_else(
+            || "frees most of them".to_owned(),
+            |held| {
+                let freed = (largest.held() - held.entries).max(0.0) / listed * 100.0;
+                format!("frees {} of the table", percent(freed))
+            },
+        );
+        SettingChange {
+            setting: name.clone().into(),
+            from: Some(now),
+            to: Some(to),
+            effect: effect.into(),
+            risk: Some("clients that answer later than that have to start again".into()),
+            commands: vec![sysctl(&name, to)],
+            or: vec![
+                "nft: a synproxy rule, so that no entry is made before the handshake is complete"
+                    .into(),
+                "nft: `ct count` or `limit rate` per source on the port".into(),
+            ],
+            undo: vec![undo_sysctl(&name, now)],
+        }
+    });
+    Some(Cause {
+        topic: AdviceTopic::HalfOpen,
+        finding: format!(
+            "{} of the entries are connections that were begun and not answered: a flood of SYN packets, a scan, or a server that is down",
+            percent(share)
+        )
+        .into(),
+        evidence,
+        change,
+    })
+}
+
+/// Packets of the same flow that raced each other into the table.
+fn clashes(observed: &Observed) -> Option<Cause> {
+    let failed = observed.count(Counter::InsertFailed).unwrap_or(0);
+    if failed == 0 {
+        return None;
+    }
+    let resolved = observed.count(Counter::ClashResolve);
+    let mut evidence: Vec<Text> = vec![
+        format!(
+            "{} packets lost such a race and were dropped",
+            amount(failed)
+        )
+        .into(),
+    ];
+    if let Some(resolved) = resolved {
+        evidence.push(format!("{} more were resolved by the kernel", amount(resolved)).into());
+    }
+    let dns = |of: &str| {
+        let table = observed.table(of)?;
+        table
+            .rows
+            .iter()
+            .find(|row| row.key.raw() == "udp/53")
+            .map(|row| row.share)
+    };
+    let share = dns("outbound").or_else(|| dns("dport"));
+    if let Some(share) = share {
+        evidence.push(format!("{} of the entries are DNS (udp/53)", percent(share)).into());
+    }
+    let change = share.map(|_| SettingChange {
+        setting: "options of the resolver".into(),
+        from: None,
+        to: None,
+        effect: "a resolver that sends its two questions (A and AAAA) from the same port no longer races itself".into(),
+        risk: None,
+        commands: vec!["echo 'options single-request-reopen' >> /etc/resolv.conf".into()],
+        or: vec!["do not track DNS: see the advice on traffic that need not be tracked".into()],
+        undo: vec!["sed -i '/single-request-reopen/d' /etc/resolv.conf".into()],
+    });
+    Some(Cause {
+        topic: AdviceTopic::Clashes,
+        finding: format!(
+            "{} packets were dropped because another packet of the same flow, or one that NAT gave the same ports, was first",
+            amount(failed)
+        )
+        .into(),
+        evidence,
+        change,
+    })
+}
+
+fn chain_too_long(observed: &Observed) -> Option<Cause> {
+    let too_long = observed.count(Counter::Chaintoolong).unwrap_or(0);
+    let max = observed.max?;
+    let mut cause: Cause = buckets(observed, max, too_long)?.into();
+    if too_long > 0 {
+        cause.topic = AdviceTopic::ChainTooLong;
+        cause.finding = format!(
+            "{} flows were refused because the chain of their bucket was too long",
+            amount(too_long)
+        )
+        .into();
+    }
+    Some(cause)
+}
+
+fn expectations(observed: &Observed) -> Option<Cause> {
+    const SETTING: &str = "net.netfilter.nf_conntrack_expect_max";
+    let expected = observed.limits.as_ref()?.expectations?;
+    if expected.utilization < NEARLY {
+        return None;
+    }
+    let to = expected.max.max(expected.held).saturating_mul(2);
+    Some(Cause {
+        topic: AdviceTopic::Expectations,
+        finding: format!(
+            "{} of {} expectations are held: helpers (FTP, SIP, …) announce flows that a full table of them refuses",
+            amount(expected.held),
+            amount(expected.max)
+        )
+        .into(),
+        evidence: vec![format!("{} of nf_conntrack_expect_max", percent(expected.utilization)).into()],
+        change: Some(SettingChange {
+            setting: SETTING.into(),
+            from: Some(expected.max),
+            to: Some(to),
+            effect: "room for twice as many".into(),
+            risk: None,
+            commands: vec![sysctl(SETTING, to)],
+            or: Vec::new(),
+            undo: vec![undo_sysctl(SETTING, expected.max)],
+        }),
+    })
+}
