@@ -58,6 +58,10 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "model::advice",
+        &["model::kernel", "model::record", "model::top", "text"],
+    ),
+    (
         "model::contents",
         &["model::event", "model::record", "reading", "clock", "text"],
     ),

@@ -4,6 +4,7 @@
 //! No test needs a kernel with probes: those are the guests' scenarios. `CTPULSE_BIN` names the
 //! program under test; `cargo xtask test` builds it and sets that.
 
+mod advise;
 mod alert_config;
 mod alerts;
 mod authority;

@@ -213,6 +213,9 @@ fn recordings_are_as_it_says_and_have_records_of_every_type() -> Result<()> {
     let others = run(&["stream", "--format", "json", "--from", todays])?.success();
     let lines = String::from_utf8(others.get_output().stdout.clone())?;
     seen.extend(check_all(&recorded, lines.lines())?);
+    let advice = run(&["advise", todays, "--format", "json"])?.success();
+    let lines = String::from_utf8(advice.get_output().stdout.clone())?;
+    seen.extend(check_all(&recorded, lines.lines())?);
     assert_eq!(seen, types(&schema()?)?);
     Ok(())
 }
