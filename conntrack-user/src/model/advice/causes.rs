@@ -4,7 +4,7 @@ use super::{
     demand::Demand,
     maximum::{MAXIMUM, Proposal, buckets, sufficient},
     observed::Observed,
-    phrases::{amount, duration, per_second, percent, sysctl, undo_sysctl},
+    phrases::{amount, duration, percent, sysctl, undo_sysctl},
     wishes::AdviceWishes,
 };
 use crate::{
@@ -101,10 +101,10 @@ fn table_full(observed: &Observed, demand: &Demand, wishes: &AdviceWishes) -> Op
         from: Some(max),
         to: Some(to),
         effect: format!(
-            "holds what was refused and evicted: {} flows in a second, each for {}",
+            "holds what was refused and evicted: {} flows a second, each for {}",
             demand
                 .offered_per_s
-                .map_or_else(|| "the".to_owned(), per_second),
+                .map_or_else(|| "the".to_owned(), |rate| amount(rate.round() as u64)),
             demand
                 .hold_s
                 .map_or_else(|| "its time".to_owned(), duration)

@@ -40,7 +40,7 @@ pub(super) fn demand(observed: &Observed, wishes: &AdviceWishes) -> Option<Deman
     let flows = inserted.filter(|rate| *rate > 0.0);
     let limited = refused_per_s > 0.0 || evicted_per_s > 0.0;
     // A full table has no entries that have expired: whoever looks for room removes them. One that suffices has.
-    let lag = if limited {
+    let lag = if limited && observed.listed() > 0.0 {
         garbage::lag(garbage::interval_with_room(observed))
     } else {
         0.0
