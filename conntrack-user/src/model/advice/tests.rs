@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     model::record::{SettingChange, Spread},
-    reading::census::TimeClasses,
+    reading::time_classes::TimeClasses,
 };
 
 /// A multiple of a minute.

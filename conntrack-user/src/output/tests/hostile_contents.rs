@@ -49,6 +49,7 @@ fn group() -> impl Strategy<Value = EntryGroup> {
                     assured,
                     unreplied,
                     timeout_s,
+                    setting: None,
                     remaining,
                     age,
                 }
