@@ -1,4 +1,4 @@
-//! Strips programs, with their symbols in a separate file next to them.
+//! Strips programs, with their symbols in a separate file next to them, and the eBPF object.
 //!
 //! Cargo cannot do both: `strip` discards the symbols, and `split-debuginfo` leaves those of functions in the program. So the
 //! linker's output is split afterwards, with the objcopy of the pinned compiler.
@@ -17,6 +17,27 @@ const EXTENSION: &str = "debug";
 /// The file with the symbols of a program.
 pub(crate) fn of(program: &Path) -> PathBuf {
     program.with_added_extension(EXTENSION)
+}
+
+/// Writes an object without DWARF, which is five sixths of it, beside it, and returns the path. BTF, which the kernel and the
+/// verifier's log use, stays.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub(crate) fn without_dwarf(toolchain: &Toolchain, object: &Path) -> Result<PathBuf> {
+    let stripped = object.with_added_extension("o");
+    let made = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
+    // Cargo would take a newer file for another one, and build ctpulse again.
+    if made(&stripped).ok() <= made(object).ok() {
+        process::run(
+            toolchain
+                .objcopy()?
+                .arg("--strip-debug")
+                .arg(object)
+                .arg(&stripped),
+        )?;
+    }
+    Ok(stripped)
 }
 
 /// Writes a linked program to a directory without its symbols, which go to a separate file where a debugger finds them

@@ -6,6 +6,7 @@
 
 mod alert_config;
 mod alerts;
+mod brief_namespaces;
 mod checks;
 mod elsewhere;
 mod ends;
