@@ -51,7 +51,7 @@ pub fn shown_groups(contents: &TableContents) -> impl Iterator<Item = &EntryGrou
     contents.groups.iter().take(MOST)
 }
 
-/// A group's cells.
+/// A group, by [`COLUMNS`].
 #[must_use]
 pub fn group_cells(group: &EntryGroup) -> [String; COLUMNS.len()] {
     let timeout = group.timeout_s.map(time);
@@ -234,10 +234,13 @@ pub fn short_lines(contents: &TableContents, named: bool) -> Vec<String> {
     )]
 }
 
-/// The whole of it, as lines.
+/// The groups, as lines of a table below the headline.
 #[must_use]
-pub fn lines(contents: &TableContents) -> Vec<String> {
+pub fn table_lines(contents: &TableContents) -> Vec<String> {
     let mut lines = vec![headline(contents)];
+    if contents.groups.is_empty() {
+        return lines;
+    }
     let mut rows = vec![COLUMNS.map(str::to_owned)];
     rows.extend(shown_groups(contents).map(group_cells));
     let widths: [usize; COLUMNS.len()] = std::array::from_fn(|column| {
@@ -254,11 +257,19 @@ pub fn lines(contents: &TableContents) -> Vec<String> {
             .collect();
         lines.push(cells.join("  ").trim_end().to_owned());
     }
-    lines.extend(fact_lines(facts(contents)));
     lines
 }
 
-/// Limits, as lines.
+/// The facts besides, as lines; none of an empty table.
+#[must_use]
+pub fn other_lines(contents: &TableContents) -> Vec<String> {
+    match contents.groups.is_empty() {
+        true => Vec::new(),
+        false => fact_lines(facts(contents)).collect(),
+    }
+}
+
+/// What limits the table, in sentences of one line.
 #[must_use]
 pub fn limit_lines(limits: &TableLimits) -> Vec<String> {
     fact_lines(limit_facts(limits)).collect()

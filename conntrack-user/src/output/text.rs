@@ -294,15 +294,22 @@ impl<W: Write> TextSink<W> {
             "\n{}, what the table is made of at {time}",
             contents.instance
         )?;
-        self.lines(contents::lines(contents))
+        self.lines(contents::table_lines(contents))?;
+        self.prose_lines(contents::other_lines(contents))
     }
 
     /// Only at the end: they change seldom.
     fn limits(&mut self, limits: &TableLimits) -> io::Result<()> {
         match limits.closing {
-            true => self.lines(contents::limit_lines(limits)),
+            true => self.prose_lines(contents::limit_lines(limits)),
             false => Ok(()),
         }
+    }
+
+    fn prose_lines(&mut self, lines: Vec<String>) -> io::Result<()> {
+        lines
+            .iter()
+            .try_for_each(|line| self.prose(line, Tone::Plain))
     }
 
     fn lines(&mut self, lines: Vec<String>) -> io::Result<()> {

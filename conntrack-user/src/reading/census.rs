@@ -19,12 +19,12 @@ use crate::reading::{
 pub struct EntryClass {
     /// IANA number of the protocol.
     pub protocol: u8,
-    pub phase: Phase,
+    pub phase: EntryPhase,
 }
 
 /// How far an entry has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
+pub enum EntryPhase {
     /// `enum tcp_conntrack`.
     Tcp(u8),
     /// `enum sctp_conntrack`.
@@ -321,10 +321,10 @@ impl EntryClass {
     #[must_use]
     pub fn of(entry: &Entry) -> Self {
         let phase = match (entry.state, entry.sctp_state) {
-            _ if entry.status & status::OFFLOAD != 0 => Phase::Offloaded,
-            (Some(state), _) => Phase::Tcp(state),
-            (None, Some(state)) => Phase::Sctp(state),
-            (None, None) => Phase::Replied(Replied::of(entry.status)),
+            _ if entry.status & status::OFFLOAD != 0 => EntryPhase::Offloaded,
+            (Some(state), _) => EntryPhase::Tcp(state),
+            (None, Some(state)) => EntryPhase::Sctp(state),
+            (None, None) => EntryPhase::Replied(Replied::of(entry.status)),
         };
         Self {
             protocol: entry.protocol,

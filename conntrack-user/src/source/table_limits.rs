@@ -73,7 +73,8 @@ fn timeouts() -> Vec<(String, u64)> {
     };
     let mut timeouts: Vec<_> = files
         .filter_map(|file| file.ok()?.file_name().into_string().ok())
-        .filter(|name| name.contains("timeout"))
+        // That of fragments of IPv6 is no timeout of entries.
+        .filter(|name| name.contains("timeout") && !name.contains("frag6"))
         .take(TIMEOUTS)
         .filter_map(|name| {
             let seconds = setting(&name)?;

@@ -395,9 +395,14 @@ pub const OWNERS: &[(&str, &[&str], &str)] = &[
         "what is given up is decided in one place",
     ),
     (
-        "nix",
+        "nix::unistd",
         &["engine::account", "engine::hook"],
         "whom commands run as is for the hook to know",
+    ),
+    (
+        "nix::ifaddrs",
+        &["source::own_addresses"],
+        "what the kernel says is read in one place",
     ),
     (
         "std::io::stdout",

@@ -3,7 +3,7 @@
 use crate::{
     model::event::Protocol,
     reading::{
-        census::{EntryClass, Phase},
+        census::{EntryClass, EntryPhase},
         entries::Replied,
     },
 };
@@ -47,16 +47,16 @@ const SCTP: u8 = 132;
 const UDPLITE: u8 = 136;
 
 /// The name of a state.
-pub(super) fn state(phase: Phase) -> String {
+pub(super) fn state(phase: EntryPhase) -> String {
     let named = |names: &[&str], number: u8| {
         let name = names.get(usize::from(number));
         name.map_or_else(|| number.to_string(), |name| (*name).to_owned())
     };
     match phase {
-        Phase::Tcp(state) => named(&crate::model::event::TCP_STATES, state),
-        Phase::Sctp(state) => named(&SCTP_STATES, state),
-        Phase::Replied(replied) => replied.name().to_owned(),
-        Phase::Offloaded => "OFFLOADED".to_owned(),
+        EntryPhase::Tcp(state) => named(&crate::model::event::TCP_STATES, state),
+        EntryPhase::Sctp(state) => named(&SCTP_STATES, state),
+        EntryPhase::Replied(replied) => replied.name().to_owned(),
+        EntryPhase::Offloaded => "OFFLOADED".to_owned(),
     }
 }
 
@@ -68,23 +68,23 @@ pub(super) fn timeout(class: EntryClass) -> Option<String> {
             false => Some(name.to_owned()),
         };
     match (class.protocol, class.phase) {
-        (TCP, Phase::Tcp(number @ 1..=8)) => {
+        (TCP, EntryPhase::Tcp(number @ 1..=8)) => {
             let name = TCP_TIMEOUTS[usize::from(number)];
             Some(format!("tcp_timeout_{name}"))
         }
-        (SCTP, Phase::Sctp(number @ 1..=8)) => {
+        (SCTP, EntryPhase::Sctp(number @ 1..=8)) => {
             let name = SCTP_STATES[usize::from(number)].to_lowercase();
             Some(format!("sctp_timeout_{name}"))
         }
-        (UDP | UDPLITE, Phase::Replied(replied)) => {
+        (UDP | UDPLITE, EntryPhase::Replied(replied)) => {
             stream("udp_timeout", replied, &[Replied::Assured])
         }
-        (GRE, Phase::Replied(replied)) => {
+        (GRE, EntryPhase::Replied(replied)) => {
             stream("gre_timeout", replied, &[Replied::Yes, Replied::Assured])
         }
-        (ICMP, Phase::Replied(_)) => Some("icmp_timeout".to_owned()),
-        (ICMPV6, Phase::Replied(_)) => Some("icmpv6_timeout".to_owned()),
-        (protocol, Phase::Replied(_)) if !matches!(protocol, TCP | SCTP) => {
+        (ICMP, EntryPhase::Replied(_)) => Some("icmp_timeout".to_owned()),
+        (ICMPV6, EntryPhase::Replied(_)) => Some("icmpv6_timeout".to_owned()),
+        (protocol, EntryPhase::Replied(_)) if !matches!(protocol, TCP | SCTP) => {
             Some("generic_timeout".to_owned())
         }
         _ => None,

@@ -7,7 +7,7 @@ use super::{chains, estimate::Sampling, listing, *};
 use crate::{
     model::record::TableContents,
     reading::{
-        census::{ClassCounts, EntryClass, EntryCounts, Phase},
+        census::{ClassCounts, EntryClass, EntryCounts, EntryPhase},
         entries::{Listing, Replied},
         expectations::Expectations,
         nat_ports::PortsInUse,
@@ -32,7 +32,7 @@ fn info(id: u64) -> InstanceInfo {
     }
 }
 
-fn class(protocol: u8, phase: Phase) -> EntryClass {
+fn class(protocol: u8, phase: EntryPhase) -> EntryClass {
     EntryClass { protocol, phase }
 }
 
@@ -57,8 +57,8 @@ fn found(listed: u64, waiting: u64, entries: Option<u64>, listing: Listing) -> E
         counts: EntryCounts {
             listed,
             classes: vec![
-                (class(6, Phase::Tcp(7)), counts),
-                (class(17, Phase::Replied(Replied::No)), rest),
+                (class(6, EntryPhase::Tcp(7)), counts),
+                (class(17, EntryPhase::Replied(Replied::No)), rest),
             ],
             early_drop: listed - waiting,
             nearly_full: listed,
@@ -127,7 +127,12 @@ fn no_more_groups_than_are_kept() {
         ..ClassCounts::default()
     };
     many.counts.classes = (0..=255)
-        .map(|protocol| (class(protocol, Phase::Replied(Replied::No)), one.clone()))
+        .map(|protocol| {
+            (
+                class(protocol, EntryPhase::Replied(Replied::No)),
+                one.clone(),
+            )
+        })
         .collect();
     let record = record(&many);
     assert_eq!(record.groups.len(), 40);
@@ -253,21 +258,30 @@ proptest! {
 fn timeouts_are_those_of_the_state() {
     let of = |protocol, phase| names::timeout(class(protocol, phase));
     let expected = HashMap::from([
-        ((6, Phase::Tcp(3)), Some("tcp_timeout_established")),
-        ((6, Phase::Tcp(9)), None),
-        ((6, Phase::Offloaded), None),
-        ((17, Phase::Replied(Replied::Yes)), Some("udp_timeout")),
+        ((6, EntryPhase::Tcp(3)), Some("tcp_timeout_established")),
+        ((6, EntryPhase::Tcp(9)), None),
+        ((6, EntryPhase::Offloaded), None),
+        ((17, EntryPhase::Replied(Replied::Yes)), Some("udp_timeout")),
         (
-            (17, Phase::Replied(Replied::Assured)),
+            (17, EntryPhase::Replied(Replied::Assured)),
             Some("udp_timeout_stream"),
         ),
         (
-            (47, Phase::Replied(Replied::Yes)),
+            (47, EntryPhase::Replied(Replied::Yes)),
             Some("gre_timeout_stream"),
         ),
-        ((132, Phase::Sctp(5)), Some("sctp_timeout_shutdown_sent")),
-        ((58, Phase::Replied(Replied::No)), Some("icmpv6_timeout")),
-        ((89, Phase::Replied(Replied::No)), Some("generic_timeout")),
+        (
+            (132, EntryPhase::Sctp(5)),
+            Some("sctp_timeout_shutdown_sent"),
+        ),
+        (
+            (58, EntryPhase::Replied(Replied::No)),
+            Some("icmpv6_timeout"),
+        ),
+        (
+            (89, EntryPhase::Replied(Replied::No)),
+            Some("generic_timeout"),
+        ),
     ]);
     for ((protocol, phase), name) in expected {
         assert_eq!(of(protocol, phase).as_deref(), name, "{protocol} {phase:?}");

@@ -81,7 +81,7 @@ pub struct TableMemory {
     pub slab_bytes: Option<u64>,
     /// Bytes of this namespace's entries with extensions.
     pub entries_bytes: Option<u64>,
-    /// Bytes of the buckets.
+    /// Bytes of the heads of all chains, for all namespaces.
     pub buckets_bytes: Option<u64>,
     /// Bytes that a full table takes, with the buckets; `None` without a limit.
     pub full_bytes: Option<u64>,
@@ -99,7 +99,7 @@ pub struct TimeoutSetting {
 /// Timeouts that rules give to chosen flows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimeoutPolicy {
-    /// Its name.
+    /// As the rules that use it call it.
     pub name: Text,
     /// The protocol that it is for.
     pub proto: Text,

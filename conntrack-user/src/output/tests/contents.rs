@@ -7,7 +7,7 @@ use crate::{
     model::record::{Record, TableContents, TableLimits},
     output::{
         Sink,
-        contents::{lines, short_lines},
+        contents::{other_lines, short_lines, table_lines},
         text::{TextSink, View},
     },
 };
@@ -93,6 +93,7 @@ fn as_text() -> TestResult {
 #[test]
 fn exact_counts_are_not_marked_as_estimates() {
     let whole = contents(false, false);
+    let lines = |contents| [table_lines(contents), other_lines(contents)].concat();
     assert!(lines(&whole).iter().all(|line| !line.contains('~')));
     assert!(short_lines(&whole, false)[0].ends_with("destination translated 3.0%"));
     assert!(

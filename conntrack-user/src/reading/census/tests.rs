@@ -71,11 +71,11 @@ fn entries_are_in_one_class_and_one_of_three_marks() {
     assert_eq!(
         classes,
         [
-            (class(6, Phase::Tcp(3)), 2),
-            (class(6, Phase::Tcp(1)), 1),
-            (class(6, Phase::Tcp(7)), 1),
-            (class(17, Phase::Replied(Replied::Yes)), 1),
-            (class(17, Phase::Offloaded), 1),
+            (class(6, EntryPhase::Tcp(3)), 2),
+            (class(6, EntryPhase::Tcp(1)), 1),
+            (class(6, EntryPhase::Tcp(7)), 1),
+            (class(17, EntryPhase::Replied(Replied::Yes)), 1),
+            (class(17, EntryPhase::Offloaded), 1),
         ]
     );
     let marks = counts.marks;

@@ -3,7 +3,8 @@
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
 use crate::output::{
-    contents::{limit_lines, lines},
+    contents::{limit_lines, other_lines, table_lines},
+    format::wrap::wrapped,
     live::{app::App, panels::popup},
 };
 
@@ -15,25 +16,21 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     // As they were at the moment that is shown.
     let known = app.instance().map(|instance| instance.contents(app.end()));
     let (contents, limits) = known.unwrap_or_default();
-    let mut text = contents.map(lines).unwrap_or_default();
-    text.extend(limits.map(limit_lines).unwrap_or_default());
-    if text.is_empty() {
-        text.push(NONE.to_owned());
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    // The headline, and that of the table.
+    for (at, text) in contents.map(table_lines).into_iter().flatten().enumerate() {
+        lines.push(match at {
+            0 | 1 => Line::styled(text, theme.muted()),
+            _ => Line::raw(text),
+        });
     }
-    // Long lines of timeouts are for a box that is narrower than the terminal.
     let width = usize::from(area.width.saturating_sub(4)).max(1);
-    let text = text.iter().flat_map(|line| match line.chars().count() {
-        count if count > width && line.contains(", ") => {
-            crate::output::format::wrap::wrapped(line, width)
-        }
-        _ => vec![line.clone()],
-    });
-    let lines: Vec<Line<'_>> = text
-        .enumerate()
-        .map(|(at, line)| match at {
-            0 | 1 => Line::styled(line, theme.muted()),
-            _ => Line::raw(line),
-        })
-        .collect();
+    let mut facts = contents.map(other_lines).unwrap_or_default();
+    facts.extend(limits.map(limit_lines).unwrap_or_default());
+    if lines.is_empty() && facts.is_empty() {
+        facts.push(NONE.to_owned());
+    }
+    let facts = facts.iter().flat_map(|text| wrapped(text, width));
+    lines.extend(facts.map(Line::raw));
     popup::draw(app, area, buffer, "What the table is made of", &lines);
 }
