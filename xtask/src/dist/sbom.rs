@@ -34,7 +34,13 @@ fn without_chance(text: &str) -> Result<String> {
     if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("timestamp");
     }
-    // An order that does not depend on where the sources are.
+    // An order that does not depend on where the sources are: first within each crate's, or that would decide.
+    let dependencies = fields.get_mut("dependencies").and_then(Value::as_array_mut);
+    for crates in dependencies.into_iter().flatten() {
+        if let Some(names) = crates.get_mut("dependsOn").and_then(Value::as_array_mut) {
+            names.sort_by_key(ToString::to_string);
+        }
+    }
     for member in ["components", "dependencies"] {
         if let Some(members) = fields.get_mut(member).and_then(Value::as_array_mut) {
             members.sort_by_key(ToString::to_string);
@@ -42,4 +48,29 @@ fn without_chance(text: &str) -> Result<String> {
     }
     let workspace = paths::workspace().to_string_lossy();
     Ok(serde_json::to_string_pretty(&list)?.replace(&*workspace, "ctpulse"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn chance_and_order_make_no_difference() -> Result<()> {
+        let a = json!({"ref": "a", "dependsOn": ["y", "x"]});
+        let b = json!({"ref": "b", "dependsOn": ["z"]});
+        let one =
+            json!({"serialNumber": "1", "metadata": {"timestamp": "1"}, "dependencies": [a, b]});
+        let a = json!({"ref": "a", "dependsOn": ["x", "y"]});
+        let other =
+            json!({"serialNumber": "2", "metadata": {"timestamp": "2"}, "dependencies": [b, a]});
+        let one = without_chance(&one.to_string())?;
+        assert_eq!(one, without_chance(&other.to_string())?);
+        assert!(
+            one.contains("\"z\"") && !one.contains("serialNumber"),
+            "{one}"
+        );
+        Ok(())
+    }
 }
