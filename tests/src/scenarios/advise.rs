@@ -25,6 +25,8 @@ const TOLERANCE: f64 = 0.1;
 
 const MAX: &str = "net.netfilter.nf_conntrack_max";
 
+const SYSCTLS: &str = "net/netfilter/nf_conntrack_";
+
 /// Traffic that goes on until this is dropped.
 struct Load {
     ends: Arc<AtomicBool>,
@@ -132,7 +134,7 @@ fn predicted(
     setting: &str,
     [long, short]: [u64; 2],
 ) -> Result<()> {
-    let name = format!("net.netfilter.nf_conntrack_{setting}");
+    let name = format!("{SYSCTLS}{setting}");
     sysctl(&name, long)?;
     let running = load(per_s)?;
     // Until it is steady, and the collector of garbage has come.
@@ -180,7 +182,7 @@ pub(super) fn time_wait() -> Result<()> {
 
 /// The maximum that is recommended for a table that is too small holds the same traffic, and leaves free what was said.
 pub(super) fn maximum() -> Result<()> {
-    sysctl("net.netfilter.nf_conntrack_udp_timeout", 20)?;
+    sysctl(&format!("{SYSCTLS}udp_timeout"), 20)?;
     table_max(1_500)?;
     let running = udp(150.0)?;
     thread::sleep(Duration::from_secs(30));
@@ -188,7 +190,7 @@ pub(super) fn maximum() -> Result<()> {
     let change = &of(&advice, "table_full")?["change"];
     let to = change["to"].as_u64().context("no maximum")?;
     ensure!(change["setting"] == MAX, "{change}");
-    sysctl(MAX, to)?;
+    sysctl(&format!("{SYSCTLS}max"), to)?;
     thread::sleep(Duration::from_secs(40));
     let before = proc_columns()?;
     let (mean, most) = watched(Duration::from_secs(40))?;
