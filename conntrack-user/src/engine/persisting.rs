@@ -26,7 +26,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::source::{denied::Advice, proc_fs::SourceError};
+    use crate::source::{denied::DeniedRemedy, proc_fs::SourceError};
 
     #[test]
     fn each_error_is_reported_once_until_it_changes() {
@@ -34,7 +34,7 @@ mod tests {
         let gone = || SourceError::NotFound(PathBuf::from("/proc/x"));
         assert_eq!(errors.update(&[gone()]), ["/proc/x does not exist"]);
         assert!(errors.update(&[gone()]).is_empty());
-        let denied = SourceError::PermissionDenied(PathBuf::from("/proc/x"), Advice::BeRoot);
+        let denied = SourceError::PermissionDenied(PathBuf::from("/proc/x"), DeniedRemedy::BeRoot);
         assert_eq!(
             errors.update(&[denied]),
             ["/proc/x: permission denied; run as root"]

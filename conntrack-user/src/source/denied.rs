@@ -43,7 +43,7 @@ pub const NETLINK: Needed = Needed {
 
 /// What would help a process that was denied something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Advice {
+pub enum DeniedRemedy {
     /// It is not root.
     BeRoot,
     /// It is root in a user namespace only.
@@ -54,7 +54,7 @@ pub enum Advice {
     SecurityModule,
 }
 
-impl Advice {
+impl DeniedRemedy {
     /// For this process, which was denied what takes these capabilities.
     #[must_use]
     pub fn after_denial(needed: Needed) -> Self {
@@ -83,7 +83,7 @@ impl Advice {
     }
 }
 
-impl fmt::Display for Advice {
+impl fmt::Display for DeniedRemedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BeRoot => f.write_str("run as root"),
@@ -99,8 +99,8 @@ impl fmt::Display for Advice {
     }
 }
 
-/// Advice at the end of a message, if there is any.
-pub(super) struct Advised(pub(super) Option<Advice>);
+/// A remedy at the end of a message, if there is any.
+pub(super) struct Advised(pub(super) Option<DeniedRemedy>);
 
 impl fmt::Display for Advised {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,16 +117,16 @@ mod tests {
 
     const ALL: &str = "000001ffffffffff";
 
-    fn advice(needed: Needed, uid: u32, capabilities: &str, initial: bool) -> Advice {
+    fn advice(needed: Needed, uid: u32, capabilities: &str, initial: bool) -> DeniedRemedy {
         let status = format!(
             "Name:\tctpulse\nUid:\t1000\t{uid}\t{uid}\t{uid}\nCapPrm:\t{ALL}\nCapEff:\t{capabilities}\n"
         );
-        Advice::of(needed, &status, initial)
+        DeniedRemedy::of(needed, &status, initial)
     }
 
     #[test]
     fn the_advice_names_what_is_missing() {
-        assert_eq!(advice(NETLINK, 1000, "0", true), Advice::BeRoot);
+        assert_eq!(advice(NETLINK, 1000, "0", true), DeniedRemedy::BeRoot);
         // As in a container of Docker: root, without CAP_SYS_PTRACE and CAP_SYS_ADMIN.
         let container = advice(OTHER_NAMESPACE, 0, "00000000a80425fb", true);
         let text = container.to_string();
@@ -135,23 +135,32 @@ mod tests {
         }
         assert_eq!(
             advice(OTHER_NAMESPACE, 0, ALL, false),
-            Advice::LeaveUserNamespace
+            DeniedRemedy::LeaveUserNamespace
         );
         assert_eq!(
             advice(OTHER_NAMESPACE, 0, ALL, true),
-            Advice::SecurityModule
+            DeniedRemedy::SecurityModule
         );
         // One of two capabilities is not enough, and an ordinary user may have been given both.
         assert_eq!(
             advice(OTHER_NAMESPACE, 0, "0000000000080000", true),
-            Advice::Grant(OTHER_NAMESPACE.names)
+            DeniedRemedy::Grant(OTHER_NAMESPACE.names)
         );
-        assert_eq!(advice(ANY_FILE, 1000, ALL, true), Advice::SecurityModule);
+        assert_eq!(
+            advice(ANY_FILE, 1000, ALL, true),
+            DeniedRemedy::SecurityModule
+        );
     }
 
     #[test]
     fn what_is_not_known_is_taken_for_root_with_everything() {
-        assert_eq!(Advice::of(NETLINK, "", true), Advice::SecurityModule);
-        assert_eq!(Advice::of(NETLINK, "", false), Advice::LeaveUserNamespace);
+        assert_eq!(
+            DeniedRemedy::of(NETLINK, "", true),
+            DeniedRemedy::SecurityModule
+        );
+        assert_eq!(
+            DeniedRemedy::of(NETLINK, "", false),
+            DeniedRemedy::LeaveUserNamespace
+        );
     }
 }

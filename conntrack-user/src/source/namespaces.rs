@@ -20,7 +20,7 @@ pub use scan::KnownNamespaces;
 
 use crate::{
     files::{self, Remedied},
-    source::denied::{Advice, Advised, OTHER_NAMESPACE},
+    source::denied::{Advised, DeniedRemedy, OTHER_NAMESPACE},
     text::{PlainPath, Text},
 };
 
@@ -62,7 +62,7 @@ pub enum NamespaceError {
         /// Where it is.
         path: PathBuf,
         /// What would help.
-        advice: Advice,
+        advice: DeniedRemedy,
     },
     /// There is something else at the path.
     #[error(
@@ -97,7 +97,7 @@ pub enum NamespaceError {
         /// Why not.
         source: io::Error,
         /// What would help, where it is denied.
-        advice: Option<Advice>,
+        advice: Option<DeniedRemedy>,
     },
     /// The calling thread cannot move back: everything it read from now on would be another namespace's.
     #[error("cannot return to our own network namespace: {0}")]
@@ -186,7 +186,7 @@ impl Namespace {
                 io::ErrorKind::PermissionDenied => NamespaceError::PermissionDenied {
                     name: name(),
                     path,
-                    advice: Advice::after_denial(OTHER_NAMESPACE),
+                    advice: DeniedRemedy::after_denial(OTHER_NAMESPACE),
                 },
                 _ => NamespaceError::Open {
                     name: name(),
@@ -286,7 +286,7 @@ impl Namespace {
         NamespaceError::Enter {
             name: self.name.clone(),
             source,
-            advice: denied.then(|| Advice::after_denial(OTHER_NAMESPACE)),
+            advice: denied.then(|| DeniedRemedy::after_denial(OTHER_NAMESPACE)),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         proc_stat::{ParseError, ProcStat},
     },
     source::{
-        denied::{ANY_FILE, Advice},
+        denied::{ANY_FILE, DeniedRemedy},
         nfnetlink::socket::NetlinkError,
     },
     text::{PlainPath, Text},
@@ -57,7 +57,7 @@ pub enum SourceError {
     Hidden(PathBuf),
     /// The file may not be read.
     #[error("{}: permission denied; {}", PlainPath(.0), .1)]
-    PermissionDenied(PathBuf, Advice),
+    PermissionDenied(PathBuf, DeniedRemedy),
     /// Reading the file failed otherwise.
     #[error("{path}: {source}", path = PlainPath(.0), source = .1)]
     Io(PathBuf, #[source] io::Error),
@@ -278,7 +278,7 @@ fn read(path: &Path) -> Result<String, SourceError> {
                 SourceError::NotFound(path.to_owned())
             }
             io::ErrorKind::PermissionDenied => {
-                SourceError::PermissionDenied(path.to_owned(), Advice::after_denial(ANY_FILE))
+                SourceError::PermissionDenied(path.to_owned(), DeniedRemedy::after_denial(ANY_FILE))
             }
             _ => SourceError::Io(path.to_owned(), error),
         })

@@ -3,7 +3,7 @@
 use super::{
     demand::Demand,
     maximum::{MAXIMUM, Proposal, buckets, sufficient},
-    observed::Observed,
+    observed::SeenInstance,
     phrases::{amount, duration, percent, sysctl, undo_sysctl},
     wishes::AdviceWishes,
 };
@@ -41,7 +41,11 @@ impl From<Proposal> for Cause {
     }
 }
 
-pub(super) fn causes(observed: &Observed, demand: &Demand, wishes: &AdviceWishes) -> Vec<Cause> {
+pub(super) fn causes(
+    observed: &SeenInstance,
+    demand: &Demand,
+    wishes: &AdviceWishes,
+) -> Vec<Cause> {
     let found = [
         table_full(observed, demand, wishes),
         half_open(observed),
@@ -53,7 +57,7 @@ pub(super) fn causes(observed: &Observed, demand: &Demand, wishes: &AdviceWishes
 }
 
 /// What a full table refused or gave up.
-fn table_full(observed: &Observed, demand: &Demand, wishes: &AdviceWishes) -> Option<Cause> {
+fn table_full(observed: &SeenInstance, demand: &Demand, wishes: &AdviceWishes) -> Option<Cause> {
     let (refused, evicted) = (
         observed.count(Counter::Drop).unwrap_or(0),
         observed.count(Counter::EarlyDrop).unwrap_or(0),
@@ -129,7 +133,7 @@ fn table_full(observed: &Observed, demand: &Demand, wishes: &AdviceWishes) -> Op
 }
 
 /// Connections that are begun and never answered.
-fn half_open(observed: &Observed) -> Option<Cause> {
+fn half_open(observed: &SeenInstance) -> Option<Cause> {
     let listed = observed.listed();
     let groups = observed.groups();
     let half_open = groups.iter().filter(|group| {
@@ -203,7 +207,7 @@ fn half_open(observed: &Observed) -> Option<Cause> {
 }
 
 /// Packets of the same flow that raced each other into the table.
-fn clashes(observed: &Observed) -> Option<Cause> {
+fn clashes(observed: &SeenInstance) -> Option<Cause> {
     let failed = observed.count(Counter::InsertFailed).unwrap_or(0);
     if failed == 0 {
         return None;
@@ -253,7 +257,7 @@ fn clashes(observed: &Observed) -> Option<Cause> {
     })
 }
 
-fn chain_too_long(observed: &Observed) -> Option<Cause> {
+fn chain_too_long(observed: &SeenInstance) -> Option<Cause> {
     let too_long = observed.count(Counter::Chaintoolong).unwrap_or(0);
     let max = observed.max?;
     let mut cause: Cause = buckets(observed, max, too_long)?.into();
@@ -268,7 +272,7 @@ fn chain_too_long(observed: &Observed) -> Option<Cause> {
     Some(cause)
 }
 
-fn expectations(observed: &Observed) -> Option<Cause> {
+fn expectations(observed: &SeenInstance) -> Option<Cause> {
     const SETTING: &str = "net.netfilter.nf_conntrack_expect_max";
     let expected = observed.limits.as_ref()?.expectations?;
     if expected.utilization < NEARLY {

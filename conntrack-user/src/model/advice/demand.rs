@@ -4,7 +4,7 @@
 //! that was left to it, a refused flow for as long as others: W = (N + E · m) / λ and N' = (λ + R) · W, with E evictions, R refusals and
 //! λ insertions per second, and the mean time left m of entries that can be evicted.
 
-use super::{garbage, observed::Observed, wishes::AdviceWishes};
+use super::{garbage, observed::SeenInstance, wishes::AdviceWishes};
 use crate::model::kernel::counters::Counter;
 
 /// What the table has to hold.
@@ -31,7 +31,7 @@ pub(super) struct Demand {
 const INDEPENDENT: f64 = 3.0;
 
 /// `None` before there are samples with entries.
-pub(super) fn demand(observed: &Observed, wishes: &AdviceWishes) -> Option<Demand> {
+pub(super) fn demand(observed: &SeenInstance, wishes: &AdviceWishes) -> Option<Demand> {
     let held = observed.entries.mean()?;
     let inserted = observed.rate(Counter::Inserted);
     let inserted = inserted.or_else(|| observed.rate(Counter::New));
@@ -92,7 +92,7 @@ impl Demand {
 }
 
 /// The mean time that is left to entries that can be evicted, in seconds.
-fn time_left(observed: &Observed) -> f64 {
+fn time_left(observed: &SeenInstance) -> f64 {
     let (mut entries, mut seconds) = (0.0, 0.0);
     for group in observed.groups() {
         let Some(idle) = &group.idle else { continue };

@@ -4,10 +4,10 @@
 //! which each counts for 1 to 300 s, with a hundred of 60 s added, and after 1 to 60 s. No listing has what has expired, but
 //! `nf_conntrack_count` does.
 
-use super::observed::{GroupSeen, Observed};
+use super::observed::{GroupSeen, SeenInstance};
 
 /// `GC_SCAN_INTERVAL_CLAMP`, in seconds.
-pub(super) const LONGEST_LEFT: f64 = 300.0;
+const LONGEST_LEFT: f64 = 300.0;
 
 /// `GC_SCAN_INITIAL_COUNT`.
 const BIAS: f64 = 100.0;
@@ -16,12 +16,12 @@ const BIAS: f64 = 100.0;
 const INTERVAL: (f64, f64) = (1.0, 60.0);
 
 /// The seconds between two runs, with these timeouts instead of the present ones.
-pub(super) fn interval(observed: &Observed, timeout_of: impl Fn(&str) -> Option<f64>) -> f64 {
+pub(super) fn interval(observed: &SeenInstance, timeout_of: impl Fn(&str) -> Option<f64>) -> f64 {
     of_groups(observed, timeout_of, |_, left| left)
 }
 
 /// The same once there is room: what is evicted now would wait for the end of its timeout, and has half of it left on average.
-pub(super) fn interval_with_room(observed: &Observed) -> f64 {
+pub(super) fn interval_with_room(observed: &SeenInstance) -> f64 {
     of_groups(
         observed,
         |_| None,
@@ -33,7 +33,7 @@ pub(super) fn interval_with_room(observed: &Observed) -> f64 {
 }
 
 fn of_groups(
-    observed: &Observed,
+    observed: &SeenInstance,
     timeout_of: impl Fn(&str) -> Option<f64>,
     left_to: impl Fn(&GroupSeen, f64) -> f64,
 ) -> f64 {
@@ -48,7 +48,7 @@ fn of_groups(
         let timeout = setting.and_then(|name| timeout_of(name.raw()));
         let timeout = timeout.unwrap_or_else(|| idle.timeout());
         entries += idle.held_with(timeout).entries;
-        seconds += left_to(group, idle.left_with(timeout));
+        seconds += left_to(group, idle.left_with(timeout, LONGEST_LEFT));
     }
     (seconds / entries).clamp(INTERVAL.0, INTERVAL.1)
 }

@@ -5,7 +5,6 @@
 //! true of any traffic and needs no model. Beyond what is observed (a longer timeout) entries are supposed to go on expiring as
 //! they do.
 
-use super::garbage::LONGEST_LEFT;
 use crate::model::record::Spread;
 
 /// Idle times of entries in one state, with its timeout, added up over listings.
@@ -63,11 +62,11 @@ impl IdleTimes {
         self.classes.iter().map(seconds).sum::<f64>() / self.listings
     }
 
-    /// The seconds that would be left to all of them with another timeout, none with more than the collector of garbage heeds.
-    pub(super) fn left_with(&self, timeout_s: f64) -> f64 {
+    /// The seconds that would be left to all of them with another timeout, each with `longest` at most.
+    pub(super) fn left_with(&self, timeout_s: f64, longest: f64) -> f64 {
         let less = self.timeout - timeout_s;
         let seconds = |(from, to, count): &(f64, f64, f64)| {
-            let left = ((from + to) / 2.0 - less).clamp(0.0, LONGEST_LEFT);
+            let left = ((from + to) / 2.0 - less).clamp(0.0, longest);
             if *to > less { count * left } else { 0.0 }
         };
         self.classes.iter().map(seconds).sum::<f64>() / self.listings

@@ -2,7 +2,7 @@
 
 use super::{
     demand::Demand,
-    observed::Observed,
+    observed::SeenInstance,
     phrases::{amount, bytes, duration, percent, sysctl, undo_sysctl},
     wishes::AdviceWishes,
 };
@@ -35,7 +35,7 @@ fn rounded_up(number: u64) -> u64 {
 
 /// A larger maximum, where the present one leaves too little free.
 pub(super) fn maximum(
-    observed: &Observed,
+    observed: &SeenInstance,
     demand: &Demand,
     wishes: &AdviceWishes,
 ) -> Option<Proposal> {
@@ -84,7 +84,7 @@ pub(super) fn maximum(
 }
 
 /// How long the free part would last if the table grew as in its worst minute.
-pub(super) fn minutes_left(observed: &Observed, demand: &Demand, max: u64) -> Option<Text> {
+pub(super) fn minutes_left(observed: &SeenInstance, demand: &Demand, max: u64) -> Option<Text> {
     let growth = observed.entries.worst_minute;
     let free = max as f64 - demand.highest;
     let minutes = free / growth as f64;
@@ -98,7 +98,7 @@ pub(super) fn minutes_left(observed: &Observed, demand: &Demand, max: u64) -> Op
     })
 }
 
-fn memory(observed: &Observed, from: u64, to: u64) -> Option<String> {
+fn memory(observed: &SeenInstance, from: u64, to: u64) -> Option<String> {
     let memory = observed.limits.as_ref()?.memory.as_ref()?;
     let each = memory.entry_bytes + memory.extension_bytes as f64;
     let of = |entries: u64| bytes(entries as f64 * each);
@@ -110,7 +110,7 @@ fn memory(observed: &Observed, from: u64, to: u64) -> Option<String> {
 }
 
 /// More buckets, where the chains of a full table would be long, or flows were refused for that.
-pub(super) fn buckets(observed: &Observed, max: u64, too_long: u64) -> Option<Proposal> {
+pub(super) fn buckets(observed: &SeenInstance, max: u64, too_long: u64) -> Option<Proposal> {
     let hash = observed.limits.as_ref()?.hash.as_ref()?;
     let mean = |buckets: u64| 2.0 * max as f64 / buckets as f64;
     if mean(hash.buckets) <= LONGEST_MEAN && too_long == 0 {

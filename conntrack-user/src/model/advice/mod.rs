@@ -23,7 +23,7 @@ pub use self::wishes::{AdviceWishes, WhatIf};
 use self::{
     causes::Cause,
     demand::{Demand, demand},
-    observed::Observed,
+    observed::SeenInstance,
     phrases::{amount, duration, per_second, percent},
 };
 use crate::{
@@ -43,7 +43,7 @@ const STEADY: f64 = 0.2;
 /// Collects what was seen, and advises on it.
 #[derive(Clone, Debug, Default)]
 pub struct Advisor {
-    instances: BTreeMap<Text, Observed>,
+    instances: BTreeMap<Text, SeenInstance>,
 }
 
 impl Advisor {
@@ -80,7 +80,7 @@ impl Advisor {
     }
 }
 
-fn of_instance(name: &Text, observed: &Observed, wishes: &AdviceWishes) -> Vec<Advice> {
+fn of_instance(name: &Text, observed: &SeenInstance, wishes: &AdviceWishes) -> Vec<Advice> {
     let Some(time) = observed.last else {
         return Vec::new();
     };
@@ -158,12 +158,12 @@ fn of_instance(name: &Text, observed: &Observed, wishes: &AdviceWishes) -> Vec<A
 }
 
 /// Whether nothing needs to be set: nothing was lost, and the table is half empty at the highest.
-fn is_comfortable(observed: &Observed, demand: &Demand) -> bool {
+fn is_comfortable(observed: &SeenInstance, demand: &Demand) -> bool {
     let used = observed.max.map(|max| demand.highest / max as f64 * 100.0);
     !demand.is_limited() && used.is_none_or(|used| used < COMFORTABLE)
 }
 
-fn confidence(observed: &Observed, demand: &Demand) -> Confidence {
+fn confidence(observed: &SeenInstance, demand: &Demand) -> Confidence {
     let is_steady = observed.entries.drift().abs() <= STEADY;
     match observed.seconds / demand.needed_s() {
         1.0.. if is_steady => Confidence::High,
@@ -173,7 +173,7 @@ fn confidence(observed: &Observed, demand: &Demand) -> Confidence {
 }
 
 /// What would make it more certain.
-fn needs(observed: &Observed, demand: &Demand) -> Option<Text> {
+fn needs(observed: &SeenInstance, demand: &Demand) -> Option<Text> {
     let drift = observed.entries.drift();
     let needed = demand.needed_s();
     if observed.seconds < needed {
@@ -194,7 +194,7 @@ fn needs(observed: &Observed, demand: &Demand) -> Option<Text> {
     })
 }
 
-fn finding(observed: &Observed, demand: &Demand) -> Text {
+fn finding(observed: &SeenInstance, demand: &Demand) -> Text {
     let use_of_max = observed.max.map(|max| {
         let share = percent(demand.highest / max as f64 * 100.0);
         format!(", {share} of nf_conntrack_max ({})", amount(max))
@@ -208,7 +208,7 @@ fn finding(observed: &Observed, demand: &Demand) -> Text {
     .into()
 }
 
-fn evidence(observed: &Observed, demand: &Demand) -> Vec<Text> {
+fn evidence(observed: &SeenInstance, demand: &Demand) -> Vec<Text> {
     let mut evidence = Vec::new();
     match (demand.offered_per_s, demand.hold_s) {
         (Some(rate), Some(hold)) => evidence.push(format!(
@@ -248,7 +248,7 @@ fn evidence(observed: &Observed, demand: &Demand) -> Vec<Text> {
     evidence.into_iter().map(Text::from).collect()
 }
 
-fn as_it_goes(observed: &Observed, demand: &Demand) -> PredictedEntries {
+fn as_it_goes(observed: &SeenInstance, demand: &Demand) -> PredictedEntries {
     let around = |errors: f64| (demand.mean + errors * demand.error).max(0.0).round() as u64;
     PredictedEntries {
         now: observed.entries.last,
@@ -259,7 +259,7 @@ fn as_it_goes(observed: &Observed, demand: &Demand) -> PredictedEntries {
 }
 
 fn of_what_if(
-    observed: &Observed,
+    observed: &SeenInstance,
     demand: &Demand,
     what_if: &WhatIf,
 ) -> Option<(Text, Option<PredictedEntries>)> {

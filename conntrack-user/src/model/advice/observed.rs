@@ -36,7 +36,7 @@ pub(super) const COUNTED: [Counter; 9] = [
 
 /// What was seen of an instance.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Observed {
+pub(super) struct SeenInstance {
     first: Option<Time>,
     pub(super) last: Option<Time>,
     /// The seconds that its samples cover.
@@ -87,7 +87,7 @@ pub(super) struct GroupSeen {
     listings: f64,
 }
 
-impl Observed {
+impl SeenInstance {
     pub(super) fn take_sample(&mut self, sample: &Sample) {
         self.first.get_or_insert(sample.time);
         self.last = Some(sample.time);

@@ -1,6 +1,6 @@
 //! How many entries there would be with other timeouts or rates.
 
-use super::{demand::Demand, garbage, observed::Observed, wishes::WhatIf};
+use super::{demand::Demand, garbage, observed::SeenInstance, wishes::WhatIf};
 use crate::model::record::PredictedEntries;
 
 /// The standard errors within which a prediction is said to be: of 95 %.
@@ -8,7 +8,7 @@ const Z: f64 = 2.0;
 
 /// A prediction: `None` where no entry was listed.
 pub(super) fn predict(
-    observed: &Observed,
+    observed: &SeenInstance,
     demand: &Demand,
     what_if: &WhatIf,
 ) -> Option<PredictedEntries> {

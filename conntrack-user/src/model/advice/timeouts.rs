@@ -2,7 +2,7 @@
 
 use super::{
     maximum::Proposal,
-    observed::{GroupSeen, Observed},
+    observed::{GroupSeen, SeenInstance},
     phrases::{amount, percent, sysctl, undo_sysctl},
 };
 use crate::{
@@ -80,7 +80,7 @@ const SHORTEST: &[(&str, u64, &str)] = &[
 ];
 
 /// Shorter timeouts, those that free most first.
-pub(super) fn shorter(observed: &Observed) -> Vec<Proposal> {
+pub(super) fn shorter(observed: &SeenInstance) -> Vec<Proposal> {
     let listed = observed.listed();
     let groups = observed.groups().into_iter();
     let worth = groups.filter(|group| group.held() >= WORTH * listed);

@@ -2,7 +2,7 @@
 
 use super::{
     maximum::Proposal,
-    observed::Observed,
+    observed::SeenInstance,
     phrases::{amount, percent},
 };
 use crate::{
@@ -27,7 +27,7 @@ const BRIEF: &[(&str, u16, &str)] = &[
 ];
 
 /// Rules for the services of this host, or those it uses, that hold much of the table.
-pub(super) fn untracked(observed: &Observed) -> Vec<Proposal> {
+pub(super) fn untracked(observed: &SeenInstance) -> Vec<Proposal> {
     let translated = observed
         .contents
         .as_ref()

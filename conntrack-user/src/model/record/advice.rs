@@ -40,7 +40,7 @@ pub enum AdviceTopic {
     Maximum,
     /// The number of buckets.
     Buckets,
-    /// A timeout.
+    /// How long entries are held after their last packet.
     Timeout,
     /// Traffic that need not be tracked.
     Untracked,

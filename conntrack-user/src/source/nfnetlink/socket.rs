@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use crate::source::{
-    denied::{Advice, NETLINK},
+    denied::{DeniedRemedy, NETLINK},
     nfnetlink::{
         attribute::{Malformed, Object},
         message::{Answer, AnswerError, NetlinkRequest},
@@ -38,7 +38,7 @@ pub enum NetlinkError {
     Open(#[source] io::Error),
     /// It needs a capability that we do not have.
     #[error("{}: needs CAP_NET_ADMIN in this network namespace; {}", .0.name, .1)]
-    NotPermitted(NetlinkRequest, Advice),
+    NotPermitted(NetlinkRequest, DeniedRemedy),
     /// No module of this kernel answers it.
     #[error(
         "{}: this kernel cannot answer ({}); load {} (`modprobe {}`) where it has that module",
@@ -182,7 +182,7 @@ impl NetlinkSocket {
 fn refused(request: &NetlinkRequest, errno: Errno) -> NetlinkError {
     match errno {
         Errno::PERM | Errno::ACCESS => {
-            NetlinkError::NotPermitted(*request, Advice::after_denial(NETLINK))
+            NetlinkError::NotPermitted(*request, DeniedRemedy::after_denial(NETLINK))
         }
         Errno::AGAIN => NetlinkError::Timeout(*request),
         // nfnetlink_rcv_msg() returns EINVAL when no module answers, even after modprobe, or when the module is older than the
@@ -215,7 +215,7 @@ mod tests {
             assert_eq!(refused(&request, errno).to_string(), expected);
         };
         assert_eq!(
-            NetlinkError::NotPermitted(request, Advice::BeRoot).to_string(),
+            NetlinkError::NotPermitted(request, DeniedRemedy::BeRoot).to_string(),
             "IPCTNL_MSG_CT_GET_STATS: needs CAP_NET_ADMIN in this network namespace; run as root",
         );
         assert!(matches!(
