@@ -143,7 +143,9 @@ fn what_was_written_is_named_on_the_terminal_afterwards() -> Result<()> {
             written.remove("entries_per_s");
         }
         // And than this counter, which is null then.
-        if let Some(counters) = written["counters"].as_object_mut()
+        if let Some(counters) = written
+            .get_mut("counters")
+            .and_then(|counters| counters.as_object_mut())
             && read["counters"].get("nat_exhausted").is_none()
             && counters["nat_exhausted"].is_null()
         {
