@@ -66,15 +66,16 @@ fn connections(number: u32) -> Result<()> {
 /// The contents of the first listing.
 fn listed() -> Result<(Value, Value)> {
     let mut stream = Stream::start(&["--top", "--probes", "off"])?;
-    let contents = stream.wait_for("what the table is made of", |record| {
-        record["type"] == "contents"
-    })?;
-    let limits = stream
-        .records()
-        .iter()
-        .find(|record| record["type"] == "limits")
-        .cloned()
-        .context("no limits")?;
+    // They are read beside each other: the first listing of a small table may come before the limits.
+    let (contents, limits) = loop {
+        let contents = stream.wait_for("what the table is made of", |record| {
+            record["type"] == "contents"
+        })?;
+        let mut records = stream.records().iter();
+        if let Some(limits) = records.find(|record| record["type"] == "limits") {
+            break (contents, limits.clone());
+        }
+    };
     stream.stop()?;
     Ok((contents, limits))
 }
