@@ -65,7 +65,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Starts another program, which is told to listen on a port of 127.0.0.1 that was free, and waits until it accepts connections.
+    /// Starts another program, which listens on a port of 127.0.0.1 that was free, and waits until it accepts connections.
     pub fn start(name: &'static str, command: impl FnOnce(u16) -> Command) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
         let address = listener.local_addr()?;

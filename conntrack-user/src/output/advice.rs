@@ -40,10 +40,11 @@ pub fn text(advice: &Advice, width: usize) -> String {
         push(&mut text, &format!("- {evidence}"), INDENT, width);
     }
     // What is measured by itself needs no such remark.
-    let rests_on_time = matches!(
-        advice.topic,
-        AdviceTopic::Demand | AdviceTopic::WhatIf | AdviceTopic::Maximum | AdviceTopic::TableFull
-    );
+    let rests_on_time = match advice.topic {
+        AdviceTopic::Demand | AdviceTopic::Maximum | AdviceTopic::TableFull => true,
+        AdviceTopic::WhatIf => advice.predicted.is_some(),
+        _ => false,
+    };
     if rests_on_time {
         let confidence = match advice.confidence {
             Confidence::Low => "confidence: low",

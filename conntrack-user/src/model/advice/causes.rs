@@ -4,7 +4,7 @@ use super::{
     demand::Demand,
     maximum::{MAXIMUM, Proposal, buckets, sufficient},
     observed::SeenInstance,
-    phrases::{amount, duration, percent, sysctl, undo_sysctl},
+    phrases::{amount, duration, percent, sysctl},
     wishes::AdviceWishes,
 };
 use crate::{
@@ -59,7 +59,7 @@ pub(super) fn causes(
 /// What a full table refused or gave up.
 fn table_full(observed: &SeenInstance, demand: &Demand, wishes: &AdviceWishes) -> Option<Cause> {
     let (refused, evicted) = (
-        observed.count(Counter::Drop).unwrap_or(0),
+        observed.refused(),
         observed.count(Counter::EarlyDrop).unwrap_or(0),
     );
     if refused + evicted == 0 {
@@ -69,7 +69,7 @@ fn table_full(observed: &SeenInstance, demand: &Demand, wishes: &AdviceWishes) -
     let is_full = observed.entries.most as f64 >= 0.95 * max as f64;
     let mut evidence: Vec<Text> = vec![
         format!(
-            "{} packets were dropped, {} entries evicted",
+            "{} flows were refused, {} entries evicted",
             amount(refused),
             amount(evicted)
         )
@@ -117,7 +117,7 @@ fn table_full(observed: &SeenInstance, demand: &Demand, wishes: &AdviceWishes) -
         risk: None,
         commands: vec![sysctl(MAXIMUM, to)],
         or: Vec::new(),
-        undo: vec![undo_sysctl(MAXIMUM, max)],
+        undo: vec![sysctl(MAXIMUM, max)],
     });
     Some(Cause {
         topic: AdviceTopic::TableFull,
@@ -149,7 +149,11 @@ fn half_open(observed: &SeenInstance) -> Option<Cause> {
         return None;
     }
     let largest = half_open.max_by(|a, b| a.held().total_cmp(&b.held()))?;
-    let setting = largest.last.setting.as_ref()?.raw();
+    // A recording may have any name, and this one gets into a command line.
+    let setting = match largest.last.state.raw() {
+        "SYN_RECV" => "tcp_timeout_syn_recv",
+        _ => "tcp_timeout_syn_sent",
+    };
     let now = observed.setting(setting)?;
     let to = 20.min(now);
     let name = format!("net.netfilter.nf_conntrack_{setting}");
@@ -191,7 +195,7 @@ fn half_open(observed: &SeenInstance) -> Option<Cause> {
                     .into(),
                 "nft: `ct count` or `limit rate` per source on the port".into(),
             ],
-            undo: vec![undo_sysctl(&name, now)],
+            undo: vec![sysctl(&name, now)],
         }
     });
     Some(Cause {
@@ -240,7 +244,7 @@ fn clashes(observed: &SeenInstance) -> Option<Cause> {
         from: None,
         to: None,
         effect: "a resolver that sends its two questions (A and AAAA) from the same port no longer races itself".into(),
-        risk: None,
+        risk: Some("where a program writes /etc/resolv.conf, the option belongs in its configuration".into()),
         commands: vec!["echo 'options single-request-reopen' >> /etc/resolv.conf".into()],
         or: vec!["do not track DNS: see the advice on traffic that need not be tracked".into()],
         undo: vec!["sed -i '/single-request-reopen/d' /etc/resolv.conf".into()],
@@ -296,7 +300,7 @@ fn expectations(observed: &SeenInstance) -> Option<Cause> {
             risk: None,
             commands: vec![sysctl(SETTING, to)],
             or: Vec::new(),
-            undo: vec![undo_sysctl(SETTING, expected.max)],
+            undo: vec![sysctl(SETTING, expected.max)],
         }),
     })
 }

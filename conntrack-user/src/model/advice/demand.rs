@@ -35,7 +35,7 @@ pub(super) fn demand(observed: &SeenInstance, wishes: &AdviceWishes) -> Option<D
     let held = observed.entries.mean()?;
     let inserted = observed.rate(Counter::Inserted);
     let inserted = inserted.or_else(|| observed.rate(Counter::New));
-    let refused_per_s = observed.rate(Counter::Drop).unwrap_or(0.0);
+    let refused_per_s = observed.per_second(observed.refused()).unwrap_or(0.0);
     let evicted_per_s = observed.rate(Counter::EarlyDrop).unwrap_or(0.0);
     let flows = inserted.filter(|rate| *rate > 0.0);
     let limited = refused_per_s > 0.0 || evicted_per_s > 0.0;

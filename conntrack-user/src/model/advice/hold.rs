@@ -72,6 +72,13 @@ impl IdleTimes {
         self.classes.iter().map(seconds).sum::<f64>() / self.listings
     }
 
+    /// The seconds that would be left to entries with another timeout, and how many have so many, on average of the listings.
+    pub(super) fn classes_with(&self, timeout_s: f64) -> impl Iterator<Item = (f64, f64)> {
+        let less = self.timeout - timeout_s;
+        let left = self.classes.iter().filter(move |(_, to, _)| *to > less);
+        left.map(move |(from, to, count)| ((from + to) / 2.0 - less, count / self.listings))
+    }
+
     /// Entries that another timeout would hold.
     pub(super) fn held_with(&self, timeout_s: f64) -> Held {
         let now = self.now();

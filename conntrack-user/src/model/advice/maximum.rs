@@ -3,7 +3,7 @@
 use super::{
     demand::Demand,
     observed::SeenInstance,
-    phrases::{amount, bytes, duration, percent, sysctl, undo_sysctl},
+    phrases::{amount, bytes, duration, percent, sysctl},
     wishes::AdviceWishes,
 };
 use crate::{
@@ -72,7 +72,7 @@ pub(super) fn maximum(
         risk: Some("a flood fills a larger table too, only later: see what fills it first".into()),
         commands: vec![sysctl(MAXIMUM, to)],
         or: Vec::new(),
-        undo: vec![undo_sysctl(MAXIMUM, max)],
+        undo: vec![sysctl(MAXIMUM, max)],
     };
     let finding = format!(
         "{} entries are too few: the table has to hold {} on average and up to {}",
@@ -151,7 +151,7 @@ pub(super) fn buckets(observed: &SeenInstance, max: u64, too_long: u64) -> Optio
         ),
         commands: vec![sysctl(BUCKETS, to)],
         or: vec![format!("echo {to} > /sys/module/nf_conntrack/parameters/hashsize").into()],
-        undo: vec![undo_sysctl(BUCKETS, hash.buckets)],
+        undo: vec![sysctl(BUCKETS, hash.buckets)],
     };
     Some((AdviceTopic::Buckets, finding.into(), evidence, change))
 }

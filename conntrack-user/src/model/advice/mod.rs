@@ -166,6 +166,8 @@ fn is_comfortable(observed: &SeenInstance, demand: &Demand) -> bool {
 fn confidence(observed: &SeenInstance, demand: &Demand) -> Confidence {
     let is_steady = observed.entries.drift().abs() <= STEADY;
     match observed.seconds / demand.needed_s() {
+        // How long what was lost would have been held is not known then.
+        _ if demand.is_limited() && observed.contents.is_none() => Confidence::Low,
         1.0.. if is_steady => Confidence::High,
         0.3.. => Confidence::Medium,
         _ => Confidence::Low,
@@ -176,6 +178,10 @@ fn confidence(observed: &SeenInstance, demand: &Demand) -> Confidence {
 fn needs(observed: &SeenInstance, demand: &Demand) -> Option<Text> {
     let drift = observed.entries.drift();
     let needed = demand.needed_s();
+    if observed.contents.is_none() {
+        let text = "no entry was listed, so nothing is known of timeouts: a recording needs --top, and this host CAP_NET_ADMIN";
+        return Some(Text::fixed(text));
+    }
     if observed.seconds < needed {
         let text = format!(
             "{} were seen; watch for {} (three times what an entry is held for)",
@@ -270,6 +276,10 @@ fn of_what_if(
     let timeouts = timeouts.map(|(name, seconds)| format!("{name} of {seconds} s"));
     let all: Vec<String> = circumstances.into_iter().chain(timeouts).collect();
     let all = all.join(" and ");
+    let mut names = what_if.timeouts.iter().map(|(name, _)| name);
+    if let Some(name) = names.find(|name| observed.has_no_setting(name)) {
+        return Some((format!("there is no timeout {name} here").into(), None));
+    }
     let finding = match predict::predict(observed, demand, what_if) {
         Some(predicted) => {
             let text = format!(

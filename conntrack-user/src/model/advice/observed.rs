@@ -22,22 +22,20 @@ const STEP: i64 = MINUTE / 240;
 const MOST_GROUPS: usize = 200;
 
 /// The counters that speak for a change.
-pub(super) const COUNTED: [Counter; 9] = [
+pub(super) const COUNTED: [Counter; 8] = [
     Counter::Inserted,
     Counter::New,
+    Counter::TableFull,
     Counter::Drop,
     Counter::EarlyDrop,
     Counter::InsertFailed,
     Counter::ClashResolve,
     Counter::Chaintoolong,
-    Counter::ExpectNew,
-    Counter::ExpectCreate,
 ];
 
 /// What was seen of an instance.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SeenInstance {
-    first: Option<Time>,
     pub(super) last: Option<Time>,
     /// The seconds that its samples cover.
     pub(super) seconds: f64,
@@ -71,7 +69,7 @@ pub(super) struct EntriesSeen {
     first: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct CountSeen {
     last: u64,
     sum: u64,
@@ -89,10 +87,11 @@ pub(super) struct GroupSeen {
 
 impl SeenInstance {
     pub(super) fn take_sample(&mut self, sample: &Sample) {
-        self.first.get_or_insert(sample.time);
-        self.last = Some(sample.time);
         let seconds = sample.interval_s.clamp(0.0, 1e9);
-        self.seconds += seconds;
+        // What is before the first sample is not known: it may be in the middle of a run.
+        if self.last.replace(sample.time).is_some() {
+            self.seconds += seconds;
+        }
         self.max = sample.max.filter(|max| *max > 0).or(self.max);
         if let Some(entries) = sample.entries {
             self.entries.take(sample.time.nanos(), entries, seconds);
@@ -103,10 +102,18 @@ impl SeenInstance {
                 continue;
             };
             let known = self.counts.get(counter).copied();
-            let CountSeen { last, sum } = known.unwrap_or_default();
+            let CountSeen { last, sum } = known.unwrap_or(CountSeen {
+                last: total,
+                sum: 0,
+            });
             // A total below the last one is of another run.
             let more = total.checked_sub(last).unwrap_or(total);
-            refusing |= more > 0 && matches!(counter, Counter::Drop | Counter::EarlyDrop);
+            refusing |= more > 0
+                && match counter {
+                    Counter::TableFull | Counter::EarlyDrop => true,
+                    Counter::Drop => sample.counters.get(Counter::TableFull).is_none(),
+                    _ => false,
+                };
             let sum = sum.saturating_add(more);
             self.counts
                 .set(counter, Some(CountSeen { last: total, sum }));
@@ -196,9 +203,22 @@ impl SeenInstance {
         self.counts.get(counter).map(|seen| seen.sum)
     }
 
+    /// Flows that a full table refused. Where no probe counts them: what was dropped, less what lost a race, which the kernel counts as
+    /// both (`nf_ct_resolve_clash()`).
+    pub(super) fn refused(&self) -> u64 {
+        self.count(Counter::TableFull).unwrap_or_else(|| {
+            let dropped = self.count(Counter::Drop).unwrap_or(0);
+            dropped.saturating_sub(self.count(Counter::InsertFailed).unwrap_or(0))
+        })
+    }
+
     /// Events per second.
     pub(super) fn rate(&self, counter: Counter) -> Option<f64> {
-        let count = self.count(counter)?;
+        self.per_second(self.count(counter)?)
+    }
+
+    /// So many events, per second; `None` before there are two samples.
+    pub(super) fn per_second(&self, count: u64) -> Option<f64> {
         (self.seconds > 0.0).then(|| count as f64 / self.seconds)
     }
 
@@ -212,6 +232,15 @@ impl SeenInstance {
     /// Entries in all groups, on average of the listings.
     pub(super) fn listed(&self) -> f64 {
         self.groups.values().map(GroupSeen::held).sum()
+    }
+
+    /// Whether the settings of timeouts are known, and this is none of them.
+    pub(super) fn has_no_setting(&self, name: &str) -> bool {
+        let known = self
+            .limits
+            .as_ref()
+            .is_some_and(|limits| !limits.timeouts.is_empty());
+        known && self.setting(name).is_none()
     }
 
     pub(super) fn setting(&self, name: &str) -> Option<u64> {

@@ -57,12 +57,7 @@ pub(super) fn duration(seconds: f64) -> String {
     format!("{number:.0} {unit}")
 }
 
-/// The command line that sets a sysctl.
+/// The command line that sets a sysctl, or sets it back.
 pub(super) fn sysctl(name: &str, value: u64) -> Text {
     format!("sysctl -w {name}={value}").into()
-}
-
-/// The command line that sets it back.
-pub(super) fn undo_sysctl(name: &str, value: u64) -> Text {
-    sysctl(name, value)
 }

@@ -36,10 +36,21 @@ pub(super) fn predict(
         }
     }
     let held = observed.entries.mean().unwrap_or(listed);
-    // The kernel also counts those that have expired: as many do, for as long as the collector lets them.
-    let interval = garbage::interval(observed, timeout_of);
-    let expired = (held - listed).max(0.0) * interval / garbage::interval(observed, |_| None);
-    expected += expired;
+    // The kernel also counts those that have expired, for as long as the collector lets them.
+    let groups = observed.groups().into_iter();
+    let expire_per_s: f64 = groups
+        .filter_map(|group| Some(group.idle.as_ref()?.expire_per_s()))
+        .sum();
+    let counted = (held - listed).max(0.0);
+    let [before, after] = [
+        garbage::interval(observed, |_| None),
+        garbage::interval(observed, timeout_of),
+    ];
+    // A lookup removes those it meets before that. Where the collector comes more often, it finds no more than are due.
+    expected += match after > before {
+        true => counted * after / before,
+        false => counted.min(expire_per_s * garbage::lag(after)),
+    };
     // A table that refuses flows has fewer than it has to hold.
     let scale = what_if.rate.unwrap_or(1.0) * demand.mean / held.max(1.0);
     let error = (variance.sqrt() * scale).hypot(demand.error * scale * expected / held.max(1.0));

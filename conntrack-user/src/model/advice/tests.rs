@@ -419,7 +419,8 @@ fn little_is_said_after_a_moment() {
 fn races_and_long_chains_are_named() {
     let mut advisor = Advisor::default();
     let counters = BTreeMap::from([("inserted", 100), ("insert_failed", 7), ("chaintoolong", 3)]);
-    advisor.take(&sample(0, 900, 65_536, &BTreeMap::new()));
+    let none = BTreeMap::from([("inserted", 0), ("insert_failed", 0), ("chaintoolong", 0)]);
+    advisor.take(&sample(0, 900, 65_536, &none));
     advisor.take(&sample(1, 900, 65_536, &counters));
     advisor.take(&record(json!({
         "type": "limits", "time": time(1), "instance": "a", "entries": 900, "max": 65_536, "expectations":
@@ -437,4 +438,47 @@ fn races_and_long_chains_are_named() {
     assert_eq!((set.from, set.to), (Some(1_024), Some(65_536)));
     let set = change(&advice, AdviceTopic::Expectations).unwrap();
     assert_eq!((set.from, set.to), (Some(100), Some(200)));
+}
+
+#[test]
+fn a_lost_race_is_no_refusal() {
+    let mut advisor = Advisor::default();
+    for (second, lost) in [(0, 0), (1, 50)] {
+        let counters =
+            BTreeMap::from([("inserted", lost), ("drop", lost), ("insert_failed", lost)]);
+        advisor.take(&sample(second, 900, 65_536, &counters));
+    }
+    let advice = advisor.advise(&AdviceWishes::default());
+    assert!(of(&advice, AdviceTopic::TableFull).is_empty(), "{advice:?}");
+    assert_eq!(of(&advice, AdviceTopic::Clashes).len(), 1);
+}
+
+/// What a recording says is data: no command line has it.
+#[test]
+fn a_hostile_name_gets_into_no_command_line() {
+    const HOSTILE: &str = "tcp_timeout_time_wait=1; rm -rf /";
+    let mut advisor = Advisor::default();
+    for second in 0..100 {
+        advisor.take(&sample(second, 2_000, 2_000, &BTreeMap::new()));
+    }
+    for state in ["SYN_SENT", "SYN_RECV", "TIME_WAIT", HOSTILE] {
+        let left = (0..1_000).map(|n| f64::from(n) / 10.0).collect();
+        advisor.take(&contents(50, &[("tcp", state, HOSTILE, 100, left, 0.0)]));
+        advisor.take(&record(json!({
+            "type": "limits", "time": time(50), "instance": "a", "entries": 900, "max": 65_536, "expectations": null,
+            "hash": null, "memory": null, "timeouts": [{"name": HOSTILE, "seconds": 100}], "policies": null,
+        })));
+        advisor.take(&record(json!({
+            "type": "top", "time": time(50), "instance": "a", "window_s": 0.0, "tables": [{"by": "entries", "of": "inbound",
+            "total": 100, "error": 0, "rows": [{"key": format!("tcp/1; {HOSTILE}"), "count": 90, "share": 90.0}]}],
+        })));
+        for advice in advisor.advise(&AdviceWishes::default()) {
+            let Some(change) = advice.change else {
+                continue;
+            };
+            for line in change.commands.iter().chain(&change.or).chain(&change.undo) {
+                assert!(!line.raw().contains("rm -rf"), "{}", line.raw());
+            }
+        }
+    }
 }

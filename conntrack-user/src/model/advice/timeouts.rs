@@ -3,7 +3,7 @@
 use super::{
     maximum::Proposal,
     observed::{GroupSeen, SeenInstance},
-    phrases::{amount, percent, sysctl, undo_sysctl},
+    phrases::{amount, percent, sysctl},
 };
 use crate::{
     model::record::{AdviceTopic, SettingChange},
@@ -146,7 +146,7 @@ fn of_group(group: &GroupSeen, listed: f64) -> Option<(f64, Proposal)> {
         risk: Some(risk.into()),
         commands: vec![sysctl(&setting, to)],
         or: Vec::new(),
-        undo: vec![undo_sysctl(&setting, now)],
+        undo: vec![sysctl(&setting, now)],
         setting: setting.into(),
         from: Some(now),
         to: Some(to),

@@ -149,7 +149,7 @@ impl Tracker {
 
     pub(super) fn take_top(&mut self, top: &Top) {
         let mut shares: Vec<(Text, Vec<TopShare>)> = Vec::new();
-        // Ports of NAT are no flows that somebody starts, loses or holds.
+        // Ports of NAT are not flows that were started, lost or held.
         for table in top.tables.iter().filter(|table| table.of != "nat") {
             let at = shares.iter().position(|(by, _)| *by == table.by);
             let at = at.unwrap_or_else(|| {
