@@ -424,4 +424,23 @@ mod tests {
         };
         assert_eq!(format!("{args:?}"), format!("{:?}", LiveArgs::default()));
     }
+
+    #[test]
+    fn another_host_is_asked_for_the_same() {
+        let options = "--interval 50ms --buckets --per-cpu --probes all --no-fentry=early_drop --netns self,a --source proc \
+                       --privileges keep --event-rate 7 --burst-threshold 3 --burst-min 9 --burst-longest 2s --top 4 --top-prefix 24 \
+                       --top-prefix6 48 --lifetimes --latency --without-function early_drop";
+        let parse = |words: Vec<String>| {
+            let all = ["ctpulse", "stream"].map(str::to_owned);
+            match Cli::try_parse_from(all.into_iter().chain(words)).map(|cli| cli.command) {
+                Ok(Some(Command::Stream(args))) => args,
+                other => panic!("not parsed as a stream: {other:?}"),
+            }
+        };
+        let asked = parse(options.split_whitespace().map(str::to_owned).collect());
+        let passed_on = asked.from.ssh_settings(&asked).arguments;
+        let (fixed, rest) = passed_on.split_at(4);
+        assert_eq!(fixed, ["stream", "--format", "json", "--until-stdin-ends"]);
+        assert_eq!(format!("{:?}", parse(rest.to_vec())), format!("{asked:?}"));
+    }
 }

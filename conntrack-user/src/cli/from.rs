@@ -199,10 +199,6 @@ impl StreamArgs {
                 &["--top-prefix6", &self.top.top_prefix6.to_string()],
             );
         }
-        add(
-            self.privileges != default.privileges,
-            &["--privileges", value(&self.privileges.privileges).as_str()],
-        );
         add(self.lifetimes, &["--lifetimes"]);
         add(self.latency, &["--latency"]);
         for function in &self.without_function {

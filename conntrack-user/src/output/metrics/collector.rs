@@ -1,32 +1,80 @@
 //! All metrics, in the order of their table.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Registry};
 
 use super::{
     Metrics, RemoteWriteMetrics, contents, counters, families, instances, node_exporter,
     writer::{Named, Out, counter},
 };
+use crate::model::kernel::counters::{COUNTERS, CounterSpec};
 
-impl Collector for Metrics {
+/// Metrics that are written together. Those of many instances are large: what is made of them on the way is only ever that of a part.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Host,
+    State,
+    Total(&'static CounterSpec),
+    Spread(&'static CounterSpec),
+    Bursts,
+    Judgement,
+    Contents,
+    Own,
+}
+
+/// What a part is written from.
+#[derive(Debug)]
+struct Source {
+    metrics: Metrics,
+    instances: Vec<Named>,
+}
+
+#[derive(Debug)]
+struct PartOf {
+    part: Part,
+    of: Arc<Source>,
+}
+
+/// A registry for each part, in the order of the table.
+pub(super) fn parts(metrics: Metrics) -> impl Iterator<Item = Registry> {
+    let instances = metrics.readout.instances.iter();
+    let instances = instances.map(|instance| (instance.name.to_string(), Arc::clone(instance)));
+    let source = Arc::new(Source {
+        instances: instances.collect(),
+        metrics,
+    });
+    let parts = [Part::Host, Part::State].into_iter();
+    let parts = parts.chain(COUNTERS.iter().map(Part::Total));
+    let parts = parts.chain(COUNTERS.iter().map(Part::Spread));
+    let parts = parts.chain([Part::Bursts, Part::Judgement, Part::Contents, Part::Own]);
+    parts.map(move |part| {
+        let mut registry = Registry::default();
+        let of = Arc::clone(&source);
+        registry.register_collector(Box::new(PartOf { part, of }));
+        registry
+    })
+}
+
+impl Collector for PartOf {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut out = Out { encoder };
-        let instances: Vec<Named<'_>> = self
-            .readout
-            .instances
-            .iter()
-            .map(|instance| (instance.name.to_string(), &**instance))
-            .collect();
-        self.host(&mut out)?;
-        instances::write_state(&mut out, &instances)?;
-        counters::write(&mut out, &instances)?;
-        instances::write_judgement(&mut out, &instances)?;
-        contents::write(&mut out, &instances)?;
-        self.own(&mut out)?;
-        match &self.node {
-            Some(node) => node_exporter::write(&mut out, node),
-            None => Ok(()),
+        let Source { metrics, instances } = &*self.of;
+        match self.part {
+            Part::Host => metrics.host(&mut out),
+            Part::State => instances::write_state(&mut out, instances),
+            Part::Total(spec) => counters::write_total(&mut out, instances, spec),
+            Part::Spread(spec) => counters::write_spread(&mut out, instances, spec),
+            Part::Bursts => counters::write_bursts(&mut out, instances),
+            Part::Judgement => instances::write_judgement(&mut out, instances),
+            Part::Contents => contents::write(&mut out, instances),
+            Part::Own => {
+                metrics.own(&mut out)?;
+                match &metrics.node {
+                    Some(node) => node_exporter::write(&mut out, node),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::model::record::{Estimate, TableContents, TableLimits};
 
-pub(super) fn write(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
+pub(super) fn write(out: &mut Out<'_>, instances: &[Named]) -> fmt::Result {
     let listed = instances.iter().filter_map(|(name, instance)| {
         let contents = instance.contents.as_deref()?;
         Some((&**name, contents))

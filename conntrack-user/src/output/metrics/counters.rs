@@ -12,7 +12,7 @@ use super::{
 };
 use crate::model::{
     exposition::{CLASSIC_BOUNDS, NATIVE_SCHEMA, PowerHistogram, WINDOWS},
-    kernel::counters::{COUNTERS, CounterSpec},
+    kernel::counters::CounterSpec,
     record::{Percentiles, SourceKind},
 };
 
@@ -25,38 +25,46 @@ static P99: LazyLock<CounterFamily> = LazyLock::new(|| CounterFamily::new(famili
 static PER_BUCKET: LazyLock<CounterFamily> =
     LazyLock::new(|| CounterFamily::new(families::PER_BUCKET));
 
-pub(super) fn write(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
-    for spec in &COUNTERS {
-        let totals = instances.iter().filter_map(|(name, instance)| {
-            let (source, total) = instance.total(spec.id)?;
-            let source = match source {
-                SourceKind::Proc => "proc",
-                SourceKind::Probe => "probe",
-                SourceKind::Unavailable => return None,
-            };
-            Some(([("netns", &**name), ("source", source)], total))
-        });
-        out.values_of(&TOTAL, spec, totals, counter)?;
-    }
-    for spec in &COUNTERS {
-        let peaks = windows(spec, instances, |percentiles| percentiles.max);
-        out.values_of(&PEAK, spec, peaks, gauge)?;
-        let p99 = windows(spec, instances, |percentiles| percentiles.p99);
-        out.values_of(&P99, spec, p99, gauge)?;
-        let histograms = instances.iter().filter_map(|(name, instance)| {
-            let histogram = instance.histograms.get(spec.id);
-            let histogram = histogram.filter(|_| !instance.is_wrong(spec.id))?;
-            Some(([("netns", &**name)], histogram))
-        });
-        out.values_of(&PER_BUCKET, spec, histograms, write_histogram)?;
-    }
-    write_bursts(out, instances)
+/// How often it has happened since the start.
+pub(super) fn write_total(
+    out: &mut Out<'_>,
+    instances: &[Named],
+    spec: &CounterSpec,
+) -> fmt::Result {
+    let totals = instances.iter().filter_map(|(name, instance)| {
+        let (source, total) = instance.total(spec.id)?;
+        let source = match source {
+            SourceKind::Proc => "proc",
+            SourceKind::Probe => "probe",
+            SourceKind::Unavailable => return None,
+        };
+        Some(([("netns", &**name), ("source", source)], total))
+    });
+    out.values_of(&TOTAL, spec, totals, counter)
+}
+
+/// How it was spread over the buckets.
+pub(super) fn write_spread(
+    out: &mut Out<'_>,
+    instances: &[Named],
+    spec: &CounterSpec,
+) -> fmt::Result {
+    let peaks = windows(spec, instances, |percentiles| percentiles.max);
+    out.values_of(&PEAK, spec, peaks, gauge)?;
+    let p99 = windows(spec, instances, |percentiles| percentiles.p99);
+    out.values_of(&P99, spec, p99, gauge)?;
+    let histograms = instances.iter().filter_map(|(name, instance)| {
+        let histogram = instance.histograms.get(spec.id);
+        let histogram = histogram.filter(|_| !instance.is_wrong(spec.id))?;
+        Some(([("netns", &**name)], histogram))
+    });
+    out.values_of(&PER_BUCKET, spec, histograms, write_histogram)
 }
 
 /// A value of the last complete windows.
 fn windows<'a>(
     spec: &'a CounterSpec,
-    instances: &'a [Named<'_>],
+    instances: &'a [Named],
     value: impl Fn(&Percentiles) -> f64 + Copy + 'a,
 ) -> impl Iterator<Item = ([(&'static str, &'a str); 2], f64)> {
     instances.iter().flat_map(move |(name, instance)| {
@@ -98,7 +106,7 @@ fn write_histogram(encoder: &mut MetricEncoder<'_>, histogram: &PowerHistogram) 
     )
 }
 
-fn write_bursts(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
+pub(super) fn write_bursts(out: &mut Out<'_>, instances: &[Named]) -> fmt::Result {
     let bursts = || {
         instances.iter().flat_map(|(name, instance)| {
             let known = instance.bursts.iter();

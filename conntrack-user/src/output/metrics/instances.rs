@@ -12,7 +12,7 @@ use crate::model::{
     record::{AlertState, Check},
 };
 
-pub(super) fn write_state(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
+pub(super) fn write_state(out: &mut Out<'_>, instances: &[Named]) -> fmt::Result {
     each(out, &families::LAST_SAMPLE, instances, |latest| {
         Some(latest.time.0.as_microsecond() as f64 / 1e6)
     })?;
@@ -36,7 +36,7 @@ pub(super) fn write_state(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Re
 fn each<V: prometheus_client::encoding::EncodeGaugeValue>(
     out: &mut Out<'_>,
     family: &MetricFamily,
-    instances: &[Named<'_>],
+    instances: &[Named],
     value: impl Fn(&Latest) -> Option<V>,
 ) -> fmt::Result {
     let values = instances.iter().filter_map(|(name, instance)| {
@@ -46,7 +46,7 @@ fn each<V: prometheus_client::encoding::EncodeGaugeValue>(
     out.values(family, values, gauge)
 }
 
-pub(super) fn write_judgement(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
+pub(super) fn write_judgement(out: &mut Out<'_>, instances: &[Named]) -> fmt::Result {
     let lost = instances.iter().filter_map(|(name, instance)| {
         Some(([("netns", &**name)], instance.buckets_lost_ms? / 1e3))
     });
@@ -62,7 +62,7 @@ pub(super) fn write_judgement(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt
     out.values(&families::TOP, tops, gauge)
 }
 
-fn write_checks(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
+fn write_checks(out: &mut Out<'_>, instances: &[Named]) -> fmt::Result {
     let checks: Vec<(&str, String, &Check)> = instances
         .iter()
         .flat_map(|(netns, instance)| {
@@ -86,7 +86,7 @@ fn write_checks(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
     out.values(&families::CHECK_RESIDUAL, residuals, gauge)
 }
 
-fn write_alerts(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
+fn write_alerts(out: &mut Out<'_>, instances: &[Named]) -> fmt::Result {
     let alerts: Vec<(&str, String, &AlertState)> = instances
         .iter()
         .flat_map(|(netns, instance)| {
@@ -115,7 +115,7 @@ fn write_alerts(out: &mut Out<'_>, instances: &[Named<'_>]) -> fmt::Result {
 }
 
 fn top_rows<'a>(
-    (name, instance): &'a Named<'_>,
+    (name, instance): &'a Named,
 ) -> impl Iterator<Item = ([(&'static str, String); 4], u64)> + use<'a> {
     let tables = instance.tops.iter().flat_map(|top| &top.tables);
     tables.flat_map(move |table| {

@@ -12,10 +12,7 @@ mod writer;
 
 use std::{fmt, time::Duration};
 
-use prometheus_client::{
-    encoding::{prometheus_protobuf, prometheus_text, text},
-    registry::Registry,
-};
+use prometheus_client::encoding::{prometheus_protobuf, prometheus_text, text};
 use thiserror::Error;
 
 pub use self::{
@@ -128,13 +125,23 @@ impl Metrics {
     ///
     /// When something cannot be written in this format.
     pub fn encode(self, format: MetricsFormat) -> Result<Vec<u8>, MetricsError> {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(self));
+        let parts = collector::parts(self);
+        if format == MetricsFormat::Protobuf {
+            let mut out = Vec::new();
+            for part in parts {
+                out.extend(prometheus_protobuf::encode_to_vec(&part)?);
+            }
+            return Ok(out);
+        }
         let mut out = String::new();
-        match format {
-            MetricsFormat::OpenMetrics => text::encode(&mut out, &registry)?,
-            MetricsFormat::Text => prometheus_text::encode(&mut out, &registry)?,
-            MetricsFormat::Protobuf => return Ok(prometheus_protobuf::encode_to_vec(&registry)?),
+        for part in parts {
+            match format {
+                MetricsFormat::OpenMetrics => text::encode_registry(&mut out, &part)?,
+                _ => prometheus_text::encode(&mut out, &part)?,
+            }
+        }
+        if format == MetricsFormat::OpenMetrics {
+            text::encode_eof(&mut out)?;
         }
         Ok(out.into_bytes())
     }

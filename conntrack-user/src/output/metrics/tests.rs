@@ -1,8 +1,7 @@
 use std::path::Path;
 
-use prometheus_client::{
-    encoding::prometheus_protobuf::{encode, prometheus_data_model::MetricFamily as Proto},
-    registry::Registry,
+use prometheus_client::encoding::prometheus_protobuf::{
+    encode, prometheus_data_model::MetricFamily as Proto,
 };
 
 use super::{
@@ -74,9 +73,9 @@ fn classic_text_of_a_recording() {
 
 #[test]
 fn protobuf_has_native_histograms_and_what_the_text_has() {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(metrics("incident-6.12.ctp")));
-    let families = encode(&registry).unwrap();
+    let families: Vec<Proto> = collector::parts(metrics("incident-6.12.ctp"))
+        .flat_map(|part| encode(&part).unwrap())
+        .collect();
     let named = |name: &str| -> &Proto { families.iter().find(|f| f.name == name).unwrap() };
     let histogram = named("ctpulse_new_per_bucket").metric[0].histogram.clone();
     insta::assert_debug_snapshot!(histogram);

@@ -1,6 +1,6 @@
 //! How a metric is written: its description, then its values.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use prometheus_client::{
     encoding::{
@@ -18,7 +18,7 @@ use crate::model::{
 };
 
 /// An instance, with its name as it becomes a label: neutralised.
-pub(super) type Named<'a> = (String, &'a InstanceReadout);
+pub(super) type Named = (String, Arc<InstanceReadout>);
 
 /// Where metrics are written to.
 pub(super) struct Out<'a> {
