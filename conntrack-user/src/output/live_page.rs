@@ -5,7 +5,10 @@
 use serde::Serialize;
 
 use crate::{
-    model::kernel::charts::{CHARTS, Dimension, Quantity},
+    model::{
+        kernel::charts::{CHARTS, Dimension, Quantity},
+        record::derived::{CAUSES, NEAR},
+    },
     output::{
         format::number::WRONG,
         page::{self, PageFormats, policy, script_json},
@@ -14,6 +17,7 @@ use crate::{
 
 const STYLE: &str = include_str!("page/live.css");
 const PAST: &str = include_str!("page/past.js");
+const BURSTS: &str = include_str!("page/burst_groups.js");
 const SCRIPT: &str = include_str!("page/live.js");
 /// What is before and after the explanation of the charts.
 const START: &str = include_str!("page/live.html");
@@ -41,6 +45,16 @@ struct LiveData {
     charts: Vec<LiveChart>,
     /// The mark of numbers that a check proved wrong.
     wrong: &'static str,
+    /// The counters, causes before effects.
+    causes: Vec<LiveCause>,
+    /// Bursts closer than this, in microseconds, belong together.
+    near: i128,
+}
+
+#[derive(Serialize)]
+struct LiveCause {
+    counter: &'static str,
+    charted: bool,
 }
 
 #[derive(Serialize)]
@@ -81,6 +95,10 @@ pub fn live_page() -> LivePage {
         unit: chart.unit,
         dimensions: chart.dimensions.iter().map(LiveDimension::from).collect(),
     });
+    let causes = CAUSES.iter().map(|cause| LiveCause {
+        counter: cause.spec().name,
+        charted: cause.is_charted(),
+    });
     let data = LiveData {
         formats: PageFormats::new(),
         origin: 0,
@@ -89,11 +107,13 @@ pub fn live_page() -> LivePage {
         instances: [],
         charts: charts.collect(),
         wrong: WRONG,
+        causes: causes.collect(),
+        near: NEAR.as_micros(),
     };
     // Numbers and strings can always be serialized.
     let data = script_json(&serde_json::to_string(&data).unwrap_or_default());
     let style = format!("{}{STYLE}", page::STYLE);
-    let script = format!("{}{PAST}{SCRIPT}", page::CHARTS);
+    let script = format!("{}{PAST}{BURSTS}{SCRIPT}", page::CHARTS);
     let mut how = String::new();
     // Writing to a String cannot fail.
     let _ = page::how_to_read(&mut how);

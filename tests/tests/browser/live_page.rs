@@ -193,11 +193,32 @@ fn a_recording_that_is_sent_is_shown() -> Result<()> {
     )?;
     let (bursts, talkers, paths, gauge, host): (usize, usize, usize, String, String) =
         serde_json::from_value(shown)?;
-    let all = sent
-        .iter()
-        .filter(|record| record["type"] == "burst")
-        .count();
-    assert_eq!(bursts, all.min(50));
+    // Each burst is in one row, together with those of other counters at the same time.
+    let rows = browser.script(
+        "return [...document.querySelectorAll('#burst-rows tr')].map((row) => {
+           const text = (column) => row.querySelector(`[data-column='${column}']`);
+           return [text('of').innerText, ...[...text('rose with it').children].map((line) => line.innerText.split(' ')[0])];
+         })",
+    )?;
+    let mut rows: Vec<Vec<String>> = serde_json::from_value(rows)?;
+    let all = sent.iter().filter(|record| record["type"] == "burst");
+    let all: Vec<&str> = all.filter_map(|burst| burst["counter"].as_str()).collect();
+    ensure!(
+        bursts == rows.len() && bursts < all.len().min(50),
+        "{bursts} rows of {} bursts",
+        all.len()
+    );
+    let mut listed: Vec<String> = rows.concat();
+    listed.sort_unstable();
+    let mut expected = all.clone();
+    expected.sort_unstable();
+    assert_eq!(listed, expected);
+    for row in &mut rows {
+        let number = row.len();
+        row.sort_unstable();
+        row.dedup();
+        assert_eq!(row.len(), number, "a counter is twice in {row:?}");
+    }
     ensure!(talkers > 3 && paths > 3, "{talkers} {paths}");
     let used = last["utilization"].as_f64().context("utilization")?;
     assert_eq!(gauge, format!("{used:.1}"));

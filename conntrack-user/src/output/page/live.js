@@ -8,6 +8,7 @@
   const ERRORS = "netfilter.conntrack_errors";
   const { view, draw, clock, compact, percent } = charts(data);
   const { micros, remember } = pasts(data);
+  const groups = burstGroups(data, micros);
   const $ = (id) => document.getElementById(id);
   // Without what could mislead people even as text: controls, and what changes the direction of writing.
   const plain = (text) => text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\u{e0000}-\u{e007f}]/gu, "\ufffd");
@@ -55,7 +56,8 @@
     top(record) { instance(record.instance).talkers[record.window_s > 0 ? "window" : "entries"] = record; },
     burst(record) {
       const of = instance(record.instance);
-      of.rows = [record, ...of.rows].slice(0, BURSTS);
+      groups.add(of.rows, record);
+      of.rows.splice(BURSTS);
       if (of.past) of.past.bursts.push([micros(record.start), micros(record.end)]);
     },
     alert(record) {
@@ -236,10 +238,13 @@
   function bursts(of) {
     $("bursts").hidden = !of.rows.length;
     $("bursts-count").textContent = `Bursts (${of.rows.length}${of.rows.length === BURSTS ? " last ones" : ""} since this page was opened)`;
-    $("burst-rows").replaceChildren(...of.rows.map((burst) => {
-      const mark = of.sample && of.sample.wrong && Object.hasOwn(of.sample.wrong, burst.counter) ? data.wrong : "";
-      return el("tr", {}, cell("start", clock(micros(burst.start))), cell("lasted", `${burst.duration_ms.toFixed(1)} ms`), cell("of", burst.counter),
-        cell("events", `${burst.count}${mark}`), cell("peak", `${compact(burst.peak_rate)}${mark}/s`), cell("usual before", `${compact(burst.usual_rate)}/s`));
+    const mark = ({ counter }) => (of.sample && of.sample.wrong && Object.hasOwn(of.sample.wrong, counter) ? data.wrong : "");
+    $("burst-rows").replaceChildren(...of.rows.map((group) => {
+      const [cause, ...effects] = groups.ordered(group), wrong = mark(cause);
+      const rose = effects.map((burst) => el("div", {}, `${burst.counter} ${burst.count}${mark(burst)}, peak ${compact(burst.peak_rate)}${mark(burst)}/s`));
+      const more = el("td", { "data-column": "rose with it" }, ...rose);
+      return el("tr", {}, cell("start", clock(group.start)), cell("lasted", `${((group.end - group.start) / 1e3).toFixed(1)} ms`), cell("of", `${cause.counter}${wrong}`),
+        cell("events", `${cause.count}${wrong}`), cell("peak", `${compact(cause.peak_rate)}${wrong}/s`), cell("usual before", `${compact(cause.usual_rate)}${wrong}/s`), more);
     }));
   }
 

@@ -11,10 +11,10 @@ use crate::{
 };
 
 /// Bursts closer than this belong together; two bursts of one counter are farther apart.
-const NEAR: SignedDuration = SignedDuration::from_millis(17);
+pub const NEAR: SignedDuration = SignedDuration::from_millis(17);
 
 /// The counters, causes before effects: flows arrive, the table has no room for them, flows go.
-const CAUSES: [Counter; COUNT] = [
+pub const CAUSES: [Counter; COUNT] = [
     Counter::New,
     Counter::ExpectNew,
     Counter::Alloc,

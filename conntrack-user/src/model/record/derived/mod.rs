@@ -10,7 +10,7 @@ mod summary;
 mod top;
 
 pub(crate) use self::{
-    burst_group::BurstGroup,
+    burst_group::{BurstGroup, CAUSES, NEAR},
     events::UnseenEvents,
     judgement::Judgement,
     sample::{CpuRate, source_by_checks},
