@@ -28,6 +28,7 @@ mod many;
 mod module;
 mod nat;
 mod netns;
+mod plugin;
 mod privileges;
 mod proof;
 mod pulses;
@@ -272,6 +273,7 @@ pub const ALL: &[Scenario] = &[
         contents::limits,
     ),
     ("the_listening_process_is_named", top::process_named),
+    ("netdata_gets_all_dimensions", plugin::has_all_dimensions),
     ("node_exporter_says_the_same", scraped::beside_node_exporter),
     (
         "prometheus_reads_the_table_and_alerts",
