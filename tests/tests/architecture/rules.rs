@@ -79,6 +79,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     (
         "model::report",
         &[
+            "model::advice",
             "model::alert",
             "model::kernel",
             "model::record",
@@ -90,6 +91,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         "model::verdict",
         &[
             "clock",
+            "model::advice",
             "model::kernel",
             "model::alert",
             "model::record",

@@ -62,7 +62,7 @@ fn table_full(observed: &SeenInstance, demand: &Demand, wishes: &AdviceWishes) -
         observed.refused(),
         observed.count(Counter::EarlyDrop).unwrap_or(0),
     );
-    if refused + evicted == 0 {
+    if refused.max(evicted) == 0 {
         return None;
     }
     let max = observed.max?;

@@ -116,7 +116,9 @@ pub(super) fn buckets(observed: &SeenInstance, max: u64, too_long: u64) -> Optio
     if mean(hash.buckets) <= LONGEST_MEAN && too_long == 0 {
         return None;
     }
-    let to = max.max(hash.buckets + 1).checked_next_power_of_two()?;
+    let to = max
+        .max(hash.buckets.saturating_add(1))
+        .checked_next_power_of_two()?;
     let bytes_more = (to - hash.buckets).saturating_mul(8);
     let finding = format!(
         "{} buckets are few for {} entries: a lookup goes through {:.1} entries on average when the table is full",

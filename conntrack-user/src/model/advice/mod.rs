@@ -27,7 +27,7 @@ use self::{
     phrases::{amount, duration, per_second, percent},
 };
 use crate::{
-    model::record::{Advice, AdviceTopic, Confidence, PredictedEntries, Record},
+    model::record::{Advice, AdviceTopic, AdvisedChange, Confidence, PredictedEntries, Record},
     text::Text,
 };
 
@@ -69,6 +69,25 @@ impl Advisor {
             Record::Top(top) => observed.take_top(top),
             _ => {}
         }
+    }
+
+    /// Drops what was seen of other instances.
+    pub fn retain(&mut self, is_watched: impl Fn(&Text) -> bool) {
+        self.instances.retain(|name, _| is_watched(name));
+    }
+
+    /// What to set first in an instance; `None` where nothing needs to be, or where too little was seen to say it unasked.
+    #[must_use]
+    pub fn first_change(&self, instance: &Text) -> Option<AdvisedChange> {
+        let observed = self.instances.get(instance)?;
+        let all = of_instance(instance, observed, &AdviceWishes::default());
+        let supported = all.into_iter().filter(|a| a.confidence > Confidence::Low);
+        let change = supported.filter_map(|advice| advice.change).next()?;
+        Some(AdvisedChange {
+            setting: change.setting,
+            from: change.from,
+            to: change.to,
+        })
     }
 
     /// What is to be said of each instance, by topic: what it has to hold first, then what was lost, then what to set.

@@ -482,3 +482,28 @@ fn a_hostile_name_gets_into_no_command_line() {
         }
     }
 }
+
+#[test]
+fn what_to_set_first_takes_support() {
+    let udp = |entries: usize| -> Vec<Group<'static>> {
+        let left = (0..entries).map(|at| at as f64 * 30.0 / entries as f64);
+        vec![("udp", "UNREPLIED", "udp_timeout", 30, left.collect(), 0.0)]
+    };
+    let instance = Text::from("a");
+    let first = |advisor: &Advisor| advisor.first_change(&instance);
+    // 100 flows a second, each held for 30 s.
+    let crowded = steady(3_000, 3_200, 100, &udp(3_000));
+    let change = first(&crowded).unwrap();
+    assert_eq!(change.setting.raw(), "net.netfilter.nf_conntrack_max");
+    assert_eq!(change.from, Some(3_200));
+    assert!(change.to.unwrap() > 3_800, "{change:?}");
+    assert_eq!(first(&steady(3_000, 65_536, 100, &udp(3_000))), None);
+    let mut short = Advisor::default();
+    for second in 0..3 {
+        let counters = BTreeMap::from([("inserted", 100 * second as u64)]);
+        short.take(&sample(second, 3_000, 3_200, &counters));
+    }
+    assert!(short.advise(&AdviceWishes::default()).len() > 1);
+    assert_eq!(first(&short), None);
+    assert_eq!(crowded.first_change(&"another".into()), None);
+}

@@ -31,7 +31,7 @@ pub(super) fn untracked(observed: &SeenInstance) -> Vec<Proposal> {
     let translated = observed
         .contents
         .as_ref()
-        .is_some_and(|contents| contents.marks.snat.count + contents.marks.dnat.count > 0);
+        .is_some_and(|contents| contents.marks.snat.count.max(contents.marks.dnat.count) > 0);
     let mut proposals = Vec::new();
     for (of, here) in [("inbound", true), ("outbound", false)] {
         let Some(table) = observed.table(of) else {

@@ -70,6 +70,7 @@ pub(super) fn verdict(last: &InstanceVerdict, loss: HostLoss) -> InstanceVerdict
         entries_per_s: None,
         time_to_full_s: None,
         untracked: None,
+        advice: None,
         // What was lost before remains true. That nothing was does not.
         losses: Ordered(
             known

@@ -36,8 +36,8 @@ pub use self::{
     },
     top::{NatPortsLeft, Top, TopRow, TopTable},
     verdict::{
-        BurstsSoFar, BusiestBucket, HighestUse, HostLoss, InstanceVerdict, LargestBurst, Loss,
-        LossKind, Proof, Severity, TopShare, VerdictFacts,
+        AdvisedChange, BurstsSoFar, BusiestBucket, HighestUse, HostLoss, InstanceVerdict,
+        LargestBurst, Loss, LossKind, Proof, Severity, TopShare, VerdictFacts,
     },
     wire::{Ordered, Time},
 };

@@ -98,8 +98,22 @@ pub struct VerdictFacts {
     pub bursts: Option<BurstsSoFar>,
     /// The top talkers by measure, as in [`crate::model::record::TopTable::by`]: `new`, `dropped`, `evicted`, `entries`.
     pub who: Ordered<Vec<TopShare>>,
+    /// What to set first, by [`crate::model::record::Advice`]; `None` where nothing needs to be, or too little was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<AdvisedChange>,
     /// Whether the counts of probes are proven.
     pub proof: Proof,
+}
+
+/// A change of a setting, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdvisedChange {
+    /// The sysctl, or what kind of rule it is.
+    pub setting: Text,
+    /// Its value; `None` of a rule, or where it could not be read.
+    pub from: Option<u64>,
+    /// The value to set; `None` of a rule.
+    pub to: Option<u64>,
 }
 
 /// Since when nothing comes from a host.

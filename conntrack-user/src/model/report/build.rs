@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     model::{
+        advice::{AdviceWishes, Advisor},
         record::{Hello, Record, Sample},
         report::{
             contents::{DimensionReport, InstanceReport, RecordingReport},
@@ -50,12 +51,14 @@ pub struct Builder {
     added: usize,
     notes: Vec<Text>,
     more_notes: u64,
+    advisor: Advisor,
 }
 
 impl Builder {
     /// Adds the next record.
     pub fn add(&mut self, record: &Record) {
         self.records += 1;
+        self.advisor.take(record);
         match record {
             Record::Hello(hello) => {
                 for instance in &hello.instances {
@@ -136,6 +139,12 @@ impl Builder {
         let origin = self.origin?;
         self.fit();
         self.note_omissions();
+        for advice in self.advisor.advise(&AdviceWishes::default()) {
+            let mut known = self.instances.iter_mut();
+            if let Some(of) = known.find(|of| of.instance.name == advice.instance) {
+                of.advice.push(advice);
+            }
+        }
         let reasons = self.hello.as_ref().map(|hello| &hello.unavailable);
         for instance in &mut self.instances {
             instance.finish();

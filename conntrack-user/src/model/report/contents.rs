@@ -7,7 +7,7 @@ use crate::{
         alert::AlertStatus,
         kernel::{charts::Chart, counters::Counter, per_counter::PerCounter},
         record::{
-            Alert, Burst, Check, Event, Hello, HighestUse, Instance, InstanceSummary,
+            Advice, Alert, Burst, Check, Event, Hello, HighestUse, Instance, InstanceSummary,
             InstanceVerdict, Peak, Severity, SourceKind, TableContents, TableLimits, Time,
             TopTable, Verdict,
             derived::{BurstGroup, UnseenEvents},
@@ -85,6 +85,8 @@ pub struct InstanceReport {
     pub table_contents: Option<Box<TableContents>>,
     /// What limited the table last.
     pub table_limits: Option<Box<TableLimits>>,
+    /// What fills the table, and what to set.
+    pub advice: Vec<Advice>,
     /// The checks of the last cross-check.
     pub checks: Vec<Check>,
     /// The worst verdict, and when it was first given.

@@ -84,6 +84,7 @@ impl InstanceReport {
             talkers: Vec::new(),
             table_contents: None,
             table_limits: None,
+            advice: Vec::new(),
             checks: Vec::new(),
             worst: None,
             wrong: PerCounter::default(),

@@ -2,6 +2,7 @@
 //!
 //! It is made of records alone, so that it is the same live and from a recording.
 
+mod amounts;
 mod completion;
 mod sentences;
 mod tracker;
@@ -14,7 +15,10 @@ pub use self::{
     sentences::{Sentence, Topic, sentences},
 };
 use crate::{
-    model::record::{Hello, InstanceVerdict, Record},
+    model::{
+        advice::Advisor,
+        record::{Hello, InstanceVerdict, Record},
+    },
     reading::probes::Probes,
     text::Text,
 };
@@ -24,6 +28,7 @@ use crate::{
 pub struct Verdicts {
     probes: Option<Probes>,
     trackers: HashMap<Text, Tracker>,
+    advisor: Advisor,
     /// The instances whose samples were taken since the last verdicts, in order.
     sampled: Vec<Text>,
 }
@@ -31,6 +36,7 @@ pub struct Verdicts {
 impl Verdicts {
     /// Takes a record.
     pub fn take(&mut self, record: &Record) {
+        self.advisor.take(record);
         match record {
             Record::Hello(hello) => self.follow(hello),
             Record::Sample(sample) => {
@@ -56,8 +62,13 @@ impl Verdicts {
                     tracker.take_burst(burst);
                 }
             }
+            // A listing is what most advice rests on; it takes longer to find than the other facts.
+            Record::Contents(contents) => {
+                if let Some(tracker) = self.trackers.get_mut(&contents.instance) {
+                    tracker.take_advice(self.advisor.first_change(&contents.instance));
+                }
+            }
             Record::Event(_)
-            | Record::Contents(_)
             | Record::Limits(_)
             | Record::Advice(_)
             | Record::Alert(_)
@@ -95,8 +106,9 @@ impl Verdicts {
     }
 
     fn follow(&mut self, hello: &Hello) {
-        self.trackers
-            .retain(|name, _| hello.instances.iter().any(|i| i.name == *name));
+        let is_watched = |name: &Text| hello.instances.iter().any(|i| i.name == *name);
+        self.trackers.retain(|name, _| is_watched(name));
+        self.advisor.retain(is_watched);
         self.probes = Some(hello.probes.clone());
     }
 }

@@ -1,12 +1,10 @@
 //! The facts in plain words. What cannot be seen is not claimed.
 
-use std::time::Duration;
-
+use super::amounts::{lasting, percent, two_digits};
 use crate::{
-    clock::format_duration,
     model::record::{
-        BusiestBucket, HighestUse, LargestBurst, Loss, LossKind, Proof, Time, TopShare,
-        VerdictFacts,
+        AdvisedChange, BusiestBucket, HighestUse, LargestBurst, Loss, LossKind, Proof, Time,
+        TopShare, VerdictFacts,
     },
     text::Text,
 };
@@ -26,6 +24,8 @@ pub enum Topic {
     Losses,
     /// Top talkers.
     Who,
+    /// What to set.
+    Advice,
     /// The busiest bucket.
     Busiest,
     /// Whether the counts are proven.
@@ -74,6 +74,7 @@ pub fn sentences(facts: &VerdictFacts, clock: Clock<'_>) -> Vec<Sentence> {
         (Topic::Who, talkers("New flows", who("new"))),
         (Topic::Who, talkers("Held", who("entries"))),
         (Topic::Who, unknown_who(facts)),
+        (Topic::Advice, facts.advice.as_ref().map(advised)),
         (Topic::Busiest, bursts(facts, clock)),
         (Topic::Proof, Some(proof(&facts.proof))),
     ];
@@ -300,6 +301,18 @@ fn unknown_who(facts: &VerdictFacts) -> Option<String> {
     })
 }
 
+/// What to set first. The evidence takes more words.
+fn advised(change: &AdvisedChange) -> String {
+    let AdvisedChange { setting, from, to } = change;
+    let setting = setting.raw();
+    let what = match (from, to) {
+        (Some(from), Some(to)) => format!("{setting} from {from} to {to}"),
+        (None, Some(to)) => format!("{setting} to {to}"),
+        (_, None) => setting.to_owned(),
+    };
+    format!("To set: {what} (`ctpulse advise`).")
+}
+
 /// The bursts of new flows, and the busiest bucket.
 fn bursts(facts: &VerdictFacts, clock: Clock<'_>) -> Option<String> {
     let bursts = facts.bursts?;
@@ -351,48 +364,5 @@ fn proof(proof: &Proof) -> String {
             names.len(),
             names.join(", ")
         ),
-    }
-}
-
-/// Whole percent, or one decimal where that says more.
-fn percent(value: f64) -> String {
-    // What is not full is not 100 %.
-    let value = if (99.9..100.0).contains(&value) {
-        99.9
-    } else {
-        value
-    };
-    if value < 9.95 || (95.0..99.95).contains(&value) {
-        let text = format!("{value:.1}");
-        return text.trim_end_matches(".0").to_owned();
-    }
-    format!("{value:.0}")
-}
-
-/// Two significant digits, so that a verdict changes only when something does: `420`, `1.2k`, `12k`, `1.2M`.
-fn two_digits(value: f64) -> String {
-    if !value.is_finite() {
-        return "?".to_owned();
-    }
-    if value < 10.0 {
-        return format!("{}", (value * 10.0).round() / 10.0);
-    }
-    let step = 10_f64.powf(value.log10().floor() - 1.0);
-    let rounded = (value / step).round() * step;
-    match rounded {
-        v if v >= 1e6 => format!("{}M", (v / 1e5).round() / 10.0),
-        v if v >= 1e3 => format!("{}k", (v / 1e2).round() / 10.0),
-        v => format!("{v:.0}"),
-    }
-}
-
-/// A time from now, to the second, or to the minute where it is long.
-fn lasting(seconds: f64) -> String {
-    let step = if seconds < 600.0 { 1.0 } else { 60.0 };
-    let rounded = (seconds.max(0.0) / step).round() * step;
-    match Duration::try_from_secs_f64(rounded) {
-        Ok(Duration::ZERO) => "less than a second".to_owned(),
-        Ok(rounded) => format_duration(rounded),
-        Err(_) => "more than a day".to_owned(),
     }
 }

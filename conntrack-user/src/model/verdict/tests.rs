@@ -9,7 +9,10 @@ use crate::model::{
     alert::AlertStatus,
     forecast::TimeToFull,
     kernel::counters::Counter,
-    record::{LossKind, Peak, Sample, Severity, Summary, Time, Top, TopRow, TopTable, Verdict},
+    record::{
+        AdvisedChange, LossKind, Peak, Sample, Severity, Summary, Time, Top, TopRow, TopTable,
+        Verdict,
+    },
 };
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -404,5 +407,41 @@ fn a_recording_is_closed_once() -> TestResult {
         made.push(completion.before(next).len());
     }
     assert_eq!(made, [0, 0, 1, 0]);
+    Ok(())
+}
+
+#[test]
+fn what_to_set_is_a_sentence() -> TestResult {
+    let mut story = Story::new()?;
+    story.step(|_| {});
+    let said = |story: &Story, change: Option<AdvisedChange>| {
+        let mut facts = story
+            .verdicts
+            .current(&story.sample.instance)?
+            .facts
+            .clone();
+        facts.advice = change;
+        let said = sentences(&facts, &|_, _| String::new()).into_iter();
+        said.filter(|sentence| sentence.topic == Topic::Advice)
+            .map(|sentence| sentence.text.to_string())
+            .next()
+    };
+    let change = |from, to| AdvisedChange {
+        setting: "net.netfilter.nf_conntrack_max".into(),
+        from,
+        to,
+    };
+    let texts = [(Some(1), Some(2)), (None, Some(2)), (None, None)]
+        .map(|(from, to)| said(&story, Some(change(from, to))));
+    assert_eq!(
+        texts,
+        [
+            "To set: net.netfilter.nf_conntrack_max from 1 to 2 (`ctpulse advise`).",
+            "To set: net.netfilter.nf_conntrack_max to 2 (`ctpulse advise`).",
+            "To set: net.netfilter.nf_conntrack_max (`ctpulse advise`).",
+        ]
+        .map(|text| Some(text.to_owned()))
+    );
+    assert_eq!(said(&story, None), None);
     Ok(())
 }

@@ -9,8 +9,9 @@ use crate::{
         alert::AlertStatus,
         kernel::counters::Counter,
         record::{
-            Burst, BusiestBucket, Check, HighestUse, InstanceVerdict, LargestBurst, Loss, LossKind,
-            Ordered, Proof, Sample, Severity, Time, Top, TopShare, TopTable, Verdict, VerdictFacts,
+            AdvisedChange, Burst, BusiestBucket, Check, HighestUse, InstanceVerdict, LargestBurst,
+            Loss, LossKind, Ordered, Proof, Sample, Severity, Time, Top, TopShare, TopTable,
+            Verdict, VerdictFacts,
         },
         verdict::sentences,
     },
@@ -61,6 +62,7 @@ impl Tracker {
                 busiest: None,
                 bursts: None,
                 who: Ordered::default(),
+                advice: None,
                 proof: Proof {
                     probes: "off".into(),
                     reason: None,
@@ -165,6 +167,11 @@ impl Tracker {
                 None => who.push((by, shares)),
             }
         }
+    }
+
+    /// Takes what is to be set first.
+    pub(super) fn take_advice(&mut self, advice: Option<AdvisedChange>) {
+        self.facts.advice = advice;
     }
 
     /// The verdict, if it reads differently from the one before.

@@ -25,7 +25,7 @@ enum Part {
 
 /// What a part is written from.
 #[derive(Debug)]
-struct Source {
+struct Exposed {
     metrics: Metrics,
     instances: Vec<Named>,
 }
@@ -33,14 +33,14 @@ struct Source {
 #[derive(Debug)]
 struct PartOf {
     part: Part,
-    of: Arc<Source>,
+    of: Arc<Exposed>,
 }
 
 /// A registry for each part, in the order of the table.
 pub(super) fn parts(metrics: Metrics) -> impl Iterator<Item = Registry> {
     let instances = metrics.readout.instances.iter();
     let instances = instances.map(|instance| (instance.name.to_string(), Arc::clone(instance)));
-    let source = Arc::new(Source {
+    let exposed = Arc::new(Exposed {
         instances: instances.collect(),
         metrics,
     });
@@ -50,7 +50,7 @@ pub(super) fn parts(metrics: Metrics) -> impl Iterator<Item = Registry> {
     let parts = parts.chain([Part::Bursts, Part::Judgement, Part::Contents, Part::Own]);
     parts.map(move |part| {
         let mut registry = Registry::default();
-        let of = Arc::clone(&source);
+        let of = Arc::clone(&exposed);
         registry.register_collector(Box::new(PartOf { part, of }));
         registry
     })
@@ -59,7 +59,7 @@ pub(super) fn parts(metrics: Metrics) -> impl Iterator<Item = Registry> {
 impl Collector for PartOf {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut out = Out { encoder };
-        let Source { metrics, instances } = &*self.of;
+        let Exposed { metrics, instances } = &*self.of;
         match self.part {
             Part::Host => metrics.host(&mut out),
             Part::State => instances::write_state(&mut out, instances),

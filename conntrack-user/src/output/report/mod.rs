@@ -5,6 +5,7 @@
 //! not escaped.
 
 mod about;
+mod advice;
 mod bursts;
 mod charts;
 mod contents;

@@ -7,7 +7,7 @@ use crate::{
     output::{
         markup::Escaped,
         page::how_to_read,
-        report::{bursts, charts, facts, tables, verdict},
+        report::{advice, bursts, charts, facts, tables, verdict},
     },
 };
 
@@ -32,6 +32,7 @@ pub(super) fn write(
         how_to_read(page)?;
     }
     charts::write(page, report, instance, i)?;
+    advice::write(page, instance)?;
     bursts::write(page, report, instance)?;
     tables::write(page, report, instance)?;
     page.push_str("</section>\n");

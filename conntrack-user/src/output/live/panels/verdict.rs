@@ -15,7 +15,13 @@ use crate::{
 };
 
 /// The topics in the order in which they are left out where there are not enough rows.
-const FIRST_LEFT_OUT: [Topic; 4] = [Topic::Busiest, Topic::Who, Topic::Proof, Topic::Losses];
+const FIRST_LEFT_OUT: [Topic; 5] = [
+    Topic::Busiest,
+    Topic::Who,
+    Topic::Proof,
+    Topic::Advice,
+    Topic::Losses,
+];
 
 /// The sentences about the shown instance at the end of the window, wrapped to this width, as many as there are rows for; then one
 /// about the worst of the others, if it is worse.
@@ -78,7 +84,7 @@ fn style(theme: Theme, said: &InstanceVerdict, sentence: &Sentence) -> Style {
     match sentence.topic {
         Topic::Table => severe(theme, said.severity),
         Topic::Losses if facts.losses.0.iter().any(lost) => theme.critical(),
-        Topic::Who => theme.strong(),
+        Topic::Who | Topic::Advice => theme.strong(),
         Topic::Proof if !facts.proof.disagree.is_empty() => theme.alarm(),
         Topic::Losses | Topic::Busiest | Topic::Proof => Style::new(),
     }
