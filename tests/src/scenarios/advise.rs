@@ -28,7 +28,7 @@ const MAX: &str = "net.netfilter.nf_conntrack_max";
 const SYSCTLS: &str = "net/netfilter/nf_conntrack_";
 
 /// Traffic that goes on until this is dropped.
-struct Load {
+pub(super) struct Load {
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<()>>>,
 }
@@ -56,7 +56,7 @@ impl Load {
         }
     }
 
-    fn stop(mut self) -> Result<()> {
+    pub(super) fn stop(mut self) -> Result<()> {
         self.ends.store(true, Ordering::Relaxed);
         let thread = self.thread.take().context("it runs")?;
         thread.join().map_err(|_| anyhow!("the load panicked"))?
@@ -70,13 +70,13 @@ impl Drop for Load {
 }
 
 /// UDP flows of one packet each.
-fn udp(per_s: f64) -> Result<Load> {
+pub(super) fn udp(per_s: f64) -> Result<Load> {
     let mut flows = UdpFlows::new()?;
     Ok(Load::start(per_s, move || flows.offer(1).map(drop)))
 }
 
 /// TCP connections that are closed at once, and go to TIME_WAIT.
-fn tcp(per_s: f64) -> Result<Load> {
+pub(super) fn tcp(per_s: f64) -> Result<Load> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     Ok(Load::start(per_s, move || {

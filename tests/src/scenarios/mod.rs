@@ -35,6 +35,7 @@ mod pulses;
 mod recording;
 mod refused;
 mod restart;
+mod runbook;
 mod scraped;
 mod selector;
 mod storm;
@@ -63,6 +64,9 @@ pub const OF_LIMITED_CHAINS: &[&str] = &[
 /// counts instructions, so that other work on the machine does not delay it.
 pub const EXACT: &[&str] = &[
     "alert_on_the_time_to_full",
+    "a_shorter_udp_timeout_holds_what_was_predicted",
+    "a_shorter_time_wait_holds_what_was_predicted",
+    "the_advised_maximum_holds_the_load",
     "a_burst_is_placed_and_counted",
     "a_burst_is_seen_by_a_monitor_that_was_stopped",
     "a_square_pulse_is_a_burst",
@@ -77,6 +81,14 @@ pub const ON_REQUEST: &[&str] = &[
     "a_shorter_udp_timeout_holds_what_was_predicted",
     "a_shorter_time_wait_holds_what_was_predicted",
     "the_advised_maximum_holds_the_load",
+    "incident_leak",
+    "incident_full",
+    "incident_syn_flood",
+    "incident_time_wait",
+    "incident_bursts",
+    "incident_twins",
+    "incident_nat_ports",
+    "incident_chains",
     "a_sample_of_a_million_is_within_its_error",
     "five_hundred_and_twelve_namespaces_at_once",
     "a_hundred_namespaces_a_second_for_a_minute",
@@ -272,6 +284,14 @@ pub const ALL: &[Scenario] = &[
         "limits_of_the_table_are_those_that_were_made",
         contents::limits,
     ),
+    ("incident_leak", runbook::leak),
+    ("incident_full", runbook::full),
+    ("incident_syn_flood", runbook::syn_flood),
+    ("incident_time_wait", runbook::time_wait),
+    ("incident_bursts", runbook::bursts),
+    ("incident_twins", runbook::twins),
+    ("incident_nat_ports", runbook::nat_ports),
+    ("incident_chains", runbook::chains),
     ("the_listening_process_is_named", top::process_named),
     ("netdata_gets_all_dimensions", plugin::has_all_dimensions),
     ("node_exporter_says_the_same", scraped::beside_node_exporter),

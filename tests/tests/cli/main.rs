@@ -31,6 +31,7 @@ mod privileges;
 mod program;
 mod recordings;
 mod report;
+mod runbook;
 mod same_numbers;
 mod schema;
 mod serve;

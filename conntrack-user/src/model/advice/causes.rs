@@ -2,7 +2,9 @@
 
 use super::{
     demand::Demand,
+    growth,
     maximum::{MAXIMUM, Proposal, buckets, sufficient},
+    nat_ports,
     observed::SeenInstance,
     phrases::{amount, duration, percent, sysctl},
     wishes::AdviceWishes,
@@ -47,11 +49,13 @@ pub(super) fn causes(
     wishes: &AdviceWishes,
 ) -> Vec<Cause> {
     let found = [
+        growth::growth(observed, wishes).filter(|_| !demand.is_limited()),
         table_full(observed, demand, wishes),
         half_open(observed),
         clashes(observed),
         chain_too_long(observed),
         expectations(observed),
+        nat_ports::nat_ports(observed),
     ];
     found.into_iter().flatten().collect()
 }
@@ -212,11 +216,19 @@ fn half_open(observed: &SeenInstance) -> Option<Cause> {
 
 /// Packets of the same flow that raced each other into the table.
 fn clashes(observed: &SeenInstance) -> Option<Cause> {
+    // The kernel counts these there, too: flows for which a chain is too long (`__nf_conntrack_confirm()`), and those that NAT could
+    // give no port of their own, which are found to be there already when they are put into the table.
+    let others = [Counter::Chaintoolong, Counter::NatExhausted].map(|of| observed.count(of));
+    let others = others
+        .into_iter()
+        .flatten()
+        .fold(0_u64, u64::saturating_add);
     let failed = observed.count(Counter::InsertFailed).unwrap_or(0);
+    let failed = failed.saturating_sub(others);
     if failed == 0 {
         return None;
     }
-    let resolved = observed.count(Counter::ClashResolve);
+    let resolved = observed.count(Counter::ClashResolve).filter(|n| *n > 0);
     let mut evidence: Vec<Text> = vec![
         format!(
             "{} packets lost such a race and were dropped",

@@ -6,8 +6,10 @@
 mod causes;
 mod demand;
 mod garbage;
+mod growth;
 mod hold;
 mod maximum;
+mod nat_ports;
 mod observed;
 mod phrases;
 mod predict;
@@ -39,6 +41,9 @@ const COMFORTABLE: f64 = 50.0;
 
 /// A drift of the entries beyond this part of their mean is no steady state.
 const STEADY: f64 = 0.2;
+
+/// Beyond this one the mean says nothing of what comes.
+const DRIFTING: f64 = 1.0;
 
 /// Collects what was seen, and advises on it.
 #[derive(Clone, Debug, Default)]
@@ -81,8 +86,14 @@ impl Advisor {
     pub fn first_change(&self, instance: &Text) -> Option<AdvisedChange> {
         let observed = self.instances.get(instance)?;
         let all = of_instance(instance, observed, &AdviceWishes::default());
-        let supported = all.into_iter().filter(|a| a.confidence > Confidence::Low);
-        let change = supported.filter_map(|advice| advice.change).next()?;
+        // What is left untracked also escapes rules by state: that takes somebody who has read why.
+        let mut unasked = all
+            .into_iter()
+            .filter(|a| a.topic != AdviceTopic::Untracked);
+        let first = unasked.find(|advice| advice.change.is_some())?;
+        let change = first
+            .change
+            .filter(|_| first.confidence > Confidence::Low)?;
         Some(AdvisedChange {
             setting: change.setting,
             from: change.from,
@@ -147,7 +158,8 @@ fn of_instance(name: &Text, observed: &SeenInstance, wishes: &AdviceWishes) -> V
         let is_full = causes
             .iter()
             .any(|cause| cause.topic == AdviceTopic::TableFull && cause.change.is_some());
-        if !is_full {
+        let grows = causes.iter().any(|c| c.topic == AdviceTopic::Growth);
+        if !is_full && !grows {
             causes.extend(maximum::maximum(observed, &demand, wishes).map(Cause::from));
         }
         let of_half_open = causes
@@ -163,9 +175,11 @@ fn of_instance(name: &Text, observed: &SeenInstance, wishes: &AdviceWishes) -> V
     all.extend(causes.into_iter().map(|cause| {
         let certain = match cause.topic {
             // These rest on counts and on the idle times of all entries, and not on how long was looked.
-            AdviceTopic::Timeout | AdviceTopic::Untracked | AdviceTopic::ChainTooLong => {
-                Confidence::High
-            }
+            AdviceTopic::Timeout
+            | AdviceTopic::Untracked
+            | AdviceTopic::ChainTooLong
+            | AdviceTopic::Growth
+            | AdviceTopic::NatPorts => Confidence::High,
             _ => confidence,
         };
         Advice {
@@ -188,7 +202,7 @@ fn confidence(observed: &SeenInstance, demand: &Demand) -> Confidence {
         // How long what was lost would have been held is not known then.
         _ if demand.is_limited() && observed.contents.is_none() => Confidence::Low,
         1.0.. if is_steady => Confidence::High,
-        0.3.. => Confidence::Medium,
+        0.3.. if observed.entries.drift().abs() <= DRIFTING => Confidence::Medium,
         _ => Confidence::Low,
     }
 }

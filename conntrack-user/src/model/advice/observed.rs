@@ -7,7 +7,7 @@ use crate::{
     model::{
         kernel::{counters::Counter, per_counter::PerCounter},
         record::{Burst, EntryGroup, Sample, TableContents, TableLimits, Time, Top, TopTable},
-        top::tables::ENTRIES,
+        top::{nat_ports, tables::ENTRIES},
     },
     text::Text,
 };
@@ -22,7 +22,7 @@ const STEP: i64 = MINUTE / 240;
 const MOST_GROUPS: usize = 200;
 
 /// The counters that speak for a change.
-pub(super) const COUNTED: [Counter; 8] = [
+pub(super) const COUNTED: [Counter; 9] = [
     Counter::Inserted,
     Counter::New,
     Counter::TableFull,
@@ -31,6 +31,7 @@ pub(super) const COUNTED: [Counter; 8] = [
     Counter::InsertFailed,
     Counter::ClashResolve,
     Counter::Chaintoolong,
+    Counter::NatExhausted,
 ];
 
 /// What was seen of an instance.
@@ -51,6 +52,7 @@ pub(super) struct SeenInstance {
     pub(super) limits: Option<TableLimits>,
     groups: BTreeMap<(String, String), GroupSeen>,
     tables: Vec<TopTable>,
+    nat_ports: Option<TopTable>,
 }
 
 /// Entries, as they were over time.
@@ -189,9 +191,18 @@ impl SeenInstance {
 
     pub(super) fn take_top(&mut self, top: &Top) {
         if top.window_s == 0.0 && !top.closing {
-            let of_entries = top.tables.iter().filter(|table| table.by.raw() == ENTRIES);
-            self.tables = of_entries.cloned().collect();
+            let by = |name: &'static str| {
+                let tables = top.tables.iter();
+                tables.filter(move |table| table.by.raw() == name).cloned()
+            };
+            self.tables = by(ENTRIES).collect();
+            self.nat_ports = by(nat_ports::BY).next();
         }
+    }
+
+    /// The ports that NAT has given to flows, by translated source and destination.
+    pub(super) fn nat_ports(&self) -> Option<&TopTable> {
+        self.nat_ports.as_ref()
     }
 
     /// The current entries by a kind of key.
@@ -300,6 +311,11 @@ impl EntriesSeen {
     pub(super) fn deviation(&self) -> f64 {
         let Some(mean) = self.mean() else { return 0.0 };
         (self.squares / self.weight - mean * mean).max(0.0).sqrt()
+    }
+
+    /// How many more there are than at the first sample; `None` if there are fewer.
+    pub(super) fn grown(&self) -> Option<u64> {
+        self.last.checked_sub(self.first?)
     }
 
     /// How much it changed from the first sample to the last, as a part of the mean.

@@ -418,7 +418,11 @@ fn little_is_said_after_a_moment() {
 #[test]
 fn races_and_long_chains_are_named() {
     let mut advisor = Advisor::default();
-    let counters = BTreeMap::from([("inserted", 100), ("insert_failed", 7), ("chaintoolong", 3)]);
+    let counters = BTreeMap::from([
+        ("inserted", 100),
+        ("insert_failed", 10),
+        ("chaintoolong", 3),
+    ]);
     let none = BTreeMap::from([("inserted", 0), ("insert_failed", 0), ("chaintoolong", 0)]);
     advisor.take(&sample(0, 900, 65_536, &none));
     advisor.take(&sample(1, 900, 65_536, &counters));
@@ -506,4 +510,80 @@ fn what_to_set_first_takes_support() {
     assert!(short.advise(&AdviceWishes::default()).len() > 1);
     assert_eq!(first(&short), None);
     assert_eq!(crowded.first_change(&"another".into()), None);
+}
+
+#[test]
+fn nat_without_ports_is_a_cause() {
+    let top = |count: u64, nat: Value| {
+        record(json!({
+            "type": "top", "time": time(1), "instance": "a", "window_s": 0.0, "closing": false, "tables": [{
+                "by": "ports", "of": "nat", "total": count, "error": 0, "rows": [
+                    {"key": "192.0.2.1 198.51.100.7", "count": count, "share": 100.0, "nat": nat},
+                ],
+            }],
+        }))
+    };
+    let advised = |exhausted: u64, top: Record| {
+        let mut advisor = Advisor::default();
+        for second in 0..2 {
+            let counters = BTreeMap::from([("nat_exhausted", exhausted * second as u64)]);
+            advisor.take(&sample(second, 100, 65_536, &counters));
+        }
+        advisor.take(&top);
+        let all = advisor.advise(&AdviceWishes::default());
+        let cause = all.iter().find(|a| a.topic == AdviceTopic::NatPorts);
+        cause.map(|cause| {
+            let evidence = cause.evidence.iter().map(ToString::to_string);
+            (cause.finding.to_string(), evidence.collect::<Vec<_>>())
+        })
+    };
+    let left = |refused: bool| json!({"limit": 16, "assumed": false, "refused": refused});
+    let (finding, evidence) = advised(7, top(16, left(true))).unwrap();
+    assert_eq!(
+        finding,
+        "NAT found no free source port for 7 flows, which were dropped"
+    );
+    assert_eq!(
+        evidence,
+        ["16 of 16 ports are in use for 192.0.2.1 198.51.100.7 (100 %)"]
+    );
+    assert_eq!(
+        advised(0, top(13, left(false))).unwrap().0,
+        "NAT runs short of source ports for some destinations"
+    );
+    assert_eq!(advised(0, top(12, left(false))), None);
+    let soon = json!({"limit": 64, "assumed": true, "refused": false,
+        "exhausted_in_s": {"estimate": 120.0, "low": 60.0, "high": 240.0}});
+    let (_, evidence) = advised(0, top(12, soon)).unwrap();
+    assert!(
+        evidence[0].ends_with("(19 %), none left in 2 min"),
+        "{evidence:?}"
+    );
+}
+
+#[test]
+fn a_table_that_only_grows_is_no_demand() {
+    let grown = |per_s: u64, gone: u64, max: u64| {
+        let mut advisor = Advisor::default();
+        for second in 0..60 {
+            let made = per_s * second as u64;
+            let counters = BTreeMap::from([("inserted", made)]);
+            advisor.take(&sample(
+                second,
+                10 + made * (100 - gone) / 100,
+                max,
+                &counters,
+            ));
+        }
+        advisor.advise(&AdviceWishes::default())
+    };
+    let advice = grown(20, 0, 2_000);
+    let growth = of(&advice, AdviceTopic::Growth);
+    assert!(growth[0].evidence[0].raw().contains("and 0 went"));
+    assert!(of(&advice, AdviceTopic::Maximum).is_empty(), "{advice:?}");
+    assert_eq!(advice[0].confidence, Confidence::Low);
+    // More than half of them go: that may be any load.
+    assert!(of(&grown(20, 60, 2_000), AdviceTopic::Growth).is_empty());
+    // It is not full for days.
+    assert!(of(&grown(1, 0, 1_000_000), AdviceTopic::Growth).is_empty());
 }

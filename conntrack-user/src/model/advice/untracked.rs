@@ -26,6 +26,9 @@ const BRIEF: &[(&str, u16, &str)] = &[
     ("udp", 8125, "StatsD"),
 ];
 
+/// Ports from here on are those of clients, by default (`net.ipv4.ip_local_port_range`): no rule is made for them.
+const EPHEMERAL: u16 = 32_768;
+
 /// Rules for the services of this host, or those it uses, that hold much of the table.
 pub(super) fn untracked(observed: &SeenInstance) -> Vec<Proposal> {
     let translated = observed
@@ -38,7 +41,8 @@ pub(super) fn untracked(observed: &SeenInstance) -> Vec<Proposal> {
             continue;
         };
         for row in table.rows.iter().filter(|row| row.share >= WORTH) {
-            let Some((proto, port)) = service(row.key.raw()) else {
+            let service = service(row.key.raw());
+            let Some((proto, port)) = service.filter(|(_, port)| *port < EPHEMERAL) else {
                 continue;
             };
             let known = BRIEF.iter().find(|(p, n, _)| *p == proto && *n == port);

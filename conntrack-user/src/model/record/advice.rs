@@ -36,6 +36,8 @@ pub struct Advice {
 pub enum AdviceTopic {
     /// What the table has to hold.
     Demand,
+    /// A table that only grows.
+    Growth,
     /// `nf_conntrack_max`.
     Maximum,
     /// The number of buckets.
@@ -54,6 +56,8 @@ pub enum AdviceTopic {
     ChainTooLong,
     /// The table of expectations.
     Expectations,
+    /// Flows that NAT found no free port for, or soon will not.
+    NatPorts,
     /// What would be if settings or rates were changed as asked.
     WhatIf,
     /// Too little was seen.

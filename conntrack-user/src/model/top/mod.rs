@@ -1,5 +1,5 @@
 //! Top talkers: which keys start, lose and hold the most flows.
 
-mod nat_ports;
+pub mod nat_ports;
 pub mod tables;
 pub mod talkers;

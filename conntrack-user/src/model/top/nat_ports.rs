@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The measure, and the kind of key.
-const BY: &str = "ports";
+pub const BY: &str = "ports";
 const OF: &str = "nat";
 
 /// Ports from 1024 on, which flows from such ports get (`nf_nat_l4proto_unique_tuple`).
