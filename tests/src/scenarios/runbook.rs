@@ -22,7 +22,7 @@ use crate::{
         tcp::Connections,
     },
     kernel::{flush, sysctl, table_max},
-    traffic::UdpFlows,
+    traffic::{Offered, UdpFlows},
 };
 
 /// Where the recordings are made.
@@ -50,7 +50,7 @@ struct Incident {
 }
 
 /// Records while `happens` does.
-fn record(name: &str, happens: impl FnOnce() -> Result<()>) -> Result<Incident> {
+fn record(name: &str, interval: &str, happens: impl FnOnce() -> Result<()>) -> Result<Incident> {
     fs::create_dir_all(DIRECTORY)?;
     for (setting, seconds) in TIMEOUTS {
         sysctl(&format!("{TIMEOUT}{setting}"), seconds)?;
@@ -58,9 +58,9 @@ fn record(name: &str, happens: impl FnOnce() -> Result<()>) -> Result<Incident> 
     let file = PathBuf::from(DIRECTORY).join(format!("{name}.ctp"));
     let file = file.to_string_lossy();
     flush()?;
-    let interval = ["--interval", "1s", "--top", "5", "--event-rate", "10"];
+    let measured = ["--interval", interval, "--top", "5", "--event-rate", "10"];
     let args = ["record", &file, "--force", "--show", "--format", "json"];
-    let mut recorder = Stream::command(&[&args[..], &interval[..]].concat())?;
+    let mut recorder = Stream::command(&[&args[..], &measured[..]].concat())?;
     recorder.samples(2)?;
     happens()?;
     recorder.samples(2)?;
@@ -130,7 +130,7 @@ pub(super) fn leak() -> Result<()> {
     table_max(600)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let to = listener.local_addr()?;
-    let incident = record("leak", || {
+    let incident = record("leak", "1s", || {
         let mut kept = Vec::new();
         paced(20, 22, |_| {
             kept.push((TcpStream::connect(to)?, listener.accept()?));
@@ -144,7 +144,7 @@ pub(super) fn leak() -> Result<()> {
 /// One source makes more flows than the table has room for.
 pub(super) fn full() -> Result<()> {
     table_max(1_000)?;
-    let incident = record("full", || {
+    let incident = record("full", "1s", || {
         // Assured: they are not evicted for others.
         let kept = Connections::establish(100)?;
         let load = udp(250.0)?;
@@ -163,11 +163,13 @@ pub(super) fn syn_flood() -> Result<()> {
     table_max(2_000)?;
     faulty::silence()?;
     let sockets = RawSockets::open()?;
-    let incident = record("syn-flood", || {
+    let mut offered = Offered::default();
+    let incident = record("syn-flood", "1s", || {
         paced(150, 22, |n| {
             let from = Ipv4Addr::from(0x7f0a_0000 + n);
             let to = Addresses::V4(from, Ipv4Addr::LOCALHOST);
-            sockets.send(&Packet::tcp(to, (40_000, SILENT), flag::SYN))?;
+            // A full table refuses what it can evict nothing for.
+            offered.count(sockets.send(&Packet::tcp(to, (40_000, SILENT), flag::SYN)))?;
             Ok(())
         })
     })?;
@@ -177,10 +179,10 @@ pub(super) fn syn_flood() -> Result<()> {
 
 /// Short connections, whose entries wait in TIME_WAIT.
 pub(super) fn time_wait() -> Result<()> {
-    table_max(2_000)?;
-    let incident = record("time-wait", || {
-        let load = tcp(25.0)?;
-        thread::sleep(Duration::from_secs(100));
+    table_max(1_200)?;
+    let incident = record("time-wait", "5s", || {
+        let load = tcp(15.0)?;
+        thread::sleep(Duration::from_secs(150));
         load.stop()
     })?;
     incident.changes(
@@ -192,7 +194,7 @@ pub(super) fn time_wait() -> Result<()> {
 /// Bursts of some milliseconds that an average over a second does not show.
 pub(super) fn bursts() -> Result<()> {
     table_max(700)?;
-    let incident = record("bursts", || {
+    let incident = record("bursts", "1s", || {
         let mut flows = UdpFlows::new()?;
         for _ in 0..6 {
             flows.offer(900)?;
@@ -208,7 +210,7 @@ pub(super) fn bursts() -> Result<()> {
 /// Two packets of the same flow at the same time: one of them is lost.
 pub(super) fn twins() -> Result<()> {
     faulty::silence()?;
-    let incident = record("twins", || {
+    let incident = record("twins", "1s", || {
         for network in 0..20 {
             let offered = race::tcp([127, 20 + network], 1_000)?;
             if offered.refused > 0 {
@@ -224,7 +226,7 @@ pub(super) fn twins() -> Result<()> {
 /// NAT to few ports.
 pub(super) fn nat_ports() -> Result<()> {
     nat::rules()?;
-    let incident = record("nat-ports", || {
+    let incident = record("nat-ports", "1s", || {
         nat::crowd(nat::PORTS + 30, 4)?;
         thread::sleep(Duration::from_secs(11));
         nat::crowd(nat::PORTS + 30, 4).map(drop)
@@ -234,6 +236,6 @@ pub(super) fn nat_ports() -> Result<()> {
 
 /// Far fewer buckets than entries.
 pub(super) fn chains() -> Result<()> {
-    let incident = record("chains", || chain::overfill().map(drop))?;
+    let incident = record("chains", "1s", || chain::overfill().map(drop))?;
     incident.changes("chain_too_long", "net.netfilter.nf_conntrack_buckets")
 }

@@ -17,16 +17,19 @@ const GONE: f64 = 0.5;
 /// Growth by less than this part of the mean says nothing.
 const LEAST: f64 = 0.5;
 
+/// A shorter look says nothing either: each table grows for some seconds.
+const SECONDS: f64 = 20.0;
+
 /// New entries that stay, if the table would be full of them within the horizon.
 pub(super) fn growth(observed: &SeenInstance, wishes: &AdviceWishes) -> Option<Cause> {
-    let made = observed.count(Counter::Inserted)?;
-    let grown = observed.entries.grown()?;
-    let gone = made.saturating_sub(grown);
-    let stays = gone as f64 <= made as f64 * GONE && observed.entries.drift() >= LEAST;
-    if grown == 0 || !stays {
+    let (grown, seconds) = observed.entries.grown()?;
+    let made = observed.rate(Counter::Inserted)? * seconds;
+    let gone = (made - grown as f64).max(0.0);
+    let stays = gone <= made * GONE && observed.entries.drift() >= LEAST;
+    if grown == 0 || !stays || seconds < SECONDS {
         return None;
     }
-    let per_s = grown as f64 / observed.seconds.max(1e-3);
+    let per_s = grown as f64 / seconds.max(1.0);
     let room = observed.max?.saturating_sub(observed.entries.last);
     let full_in_s = room as f64 / per_s;
     if full_in_s > wishes.horizon_s {
@@ -34,10 +37,10 @@ pub(super) fn growth(observed: &SeenInstance, wishes: &AdviceWishes) -> Option<C
     }
     let mut evidence: Vec<Text> = vec![
         format!(
-            "{} entries were made and {} went in {}",
-            amount(made),
-            amount(gone),
-            duration(observed.seconds)
+            "{} entries were made and {} went in the last {}",
+            amount(made.round() as u64),
+            amount(gone.round() as u64),
+            duration(seconds)
         )
         .into(),
         format!(

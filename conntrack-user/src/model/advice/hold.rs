@@ -5,15 +5,25 @@
 //! true of any traffic and needs no model. Beyond what is observed (a longer timeout) entries are supposed to go on expiring as
 //! they do.
 
+use std::collections::BTreeMap;
+
 use crate::model::record::Spread;
 
-/// Idle times of entries in one state, with its timeout, added up over listings.
+/// Idle times of entries in one state, with its timeout, added up over about the last half of the listings or more: a table that had
+/// to fill first had none of its oldest entries at the start.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct IdleTimes {
     timeout: f64,
-    /// Least and end of each class of times left, in seconds, and the entries in it over all listings.
-    classes: Vec<(f64, f64, f64)>,
-    listings: f64,
+    earlier: Listings,
+    later: Listings,
+}
+
+/// Some listings, added up.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Listings {
+    number: f64,
+    /// By the least of each class of times left, in seconds: its end, and the entries in it.
+    classes: BTreeMap<u64, (u64, f64)>,
 }
 
 /// Entries, and the standard error of that number.
@@ -32,8 +42,8 @@ impl IdleTimes {
         let timeout = timeout_s as f64;
         (timeout_s > 0).then(|| Self {
             timeout,
-            classes: classes(remaining, scale),
-            listings: 1.0,
+            earlier: Listings::one(remaining, scale),
+            later: Listings::default(),
         })
     }
 
@@ -43,8 +53,18 @@ impl IdleTimes {
             *self = other;
             return;
         }
-        self.classes.extend(other.classes);
-        self.listings += other.listings;
+        self.later.add(other.earlier);
+        self.later.add(other.later);
+        if self.later.number > self.earlier.number {
+            self.earlier = std::mem::take(&mut self.later);
+        }
+    }
+
+    /// Least and end of each class of times left, in seconds, and the entries in it, on average of the listings.
+    fn classes(&self) -> impl Iterator<Item = (f64, f64, f64)> {
+        let number = self.earlier.number + self.later.number;
+        let classes = self.earlier.classes.iter().chain(&self.later.classes);
+        classes.map(move |(least, (end, count))| (*least as f64, *end as f64, count / number))
     }
 
     pub(super) const fn timeout(&self) -> f64 {
@@ -58,25 +78,25 @@ impl IdleTimes {
 
     /// The seconds that are left to all of them together.
     pub(super) fn left_in_all(&self) -> f64 {
-        let seconds = |(from, to, count): &(f64, f64, f64)| count * (from + to) / 2.0;
-        self.classes.iter().map(seconds).sum::<f64>() / self.listings
+        let seconds = |(from, to, count): (f64, f64, f64)| count * (from + to) / 2.0;
+        self.classes().map(seconds).sum()
     }
 
     /// The seconds that would be left to all of them with another timeout, each with `longest` at most.
     pub(super) fn left_with(&self, timeout_s: f64, longest: f64) -> f64 {
         let less = self.timeout - timeout_s;
-        let seconds = |(from, to, count): &(f64, f64, f64)| {
+        let seconds = |(from, to, count): (f64, f64, f64)| {
             let left = ((from + to) / 2.0 - less).clamp(0.0, longest);
-            if *to > less { count * left } else { 0.0 }
+            if to > less { count * left } else { 0.0 }
         };
-        self.classes.iter().map(seconds).sum::<f64>() / self.listings
+        self.classes().map(seconds).sum()
     }
 
     /// The seconds that would be left to entries with another timeout, and how many have so many, on average of the listings.
     pub(super) fn classes_with(&self, timeout_s: f64) -> impl Iterator<Item = (f64, f64)> {
         let less = self.timeout - timeout_s;
-        let left = self.classes.iter().filter(move |(_, to, _)| *to > less);
-        left.map(move |(from, to, count)| ((from + to) / 2.0 - less, count / self.listings))
+        let left = self.classes().filter(move |(_, to, _)| *to > less);
+        left.map(move |(from, to, count)| ((from + to) / 2.0 - less, count))
     }
 
     /// Entries that another timeout would hold.
@@ -124,23 +144,34 @@ impl IdleTimes {
 
     /// Entries whose time left is within a range, in seconds, on average of the listings.
     fn left_between(&self, least: f64, end: f64) -> f64 {
-        let within = |&(from, to, count): &(f64, f64, f64)| {
+        let within = |(from, to, count): (f64, f64, f64)| {
             let overlap = to.min(end) - from.max(least);
             count * (overlap / (to - from)).clamp(0.0, 1.0)
         };
-        self.classes.iter().map(within).sum::<f64>() / self.listings
+        self.classes().map(within).sum()
     }
 }
 
-/// The classes of a record: whole seconds below 32, then 16 for each power of two. Seconds are rounded down.
-fn classes(spread: &Spread, scale: f64) -> Vec<(f64, f64, f64)> {
-    let class = |&(least, count): &(u64, u64)| {
-        let width = match least {
-            0..32 => 1,
-            _ => 1_u64 << (least.ilog2() - 4),
+impl Listings {
+    /// The classes of a record: whole seconds below 32, then 16 for each power of two. Seconds are rounded down.
+    fn one(spread: &Spread, scale: f64) -> Self {
+        let class = |&(least, count): &(u64, u64)| {
+            let width = match least {
+                0..32 => 1,
+                _ => 1_u64 << (least.ilog2() - 4),
+            };
+            (least, (least.saturating_add(width), count as f64 * scale))
         };
-        let from = least as f64;
-        (from, from + width as f64, count as f64 * scale)
-    };
-    spread.classes.iter().map(class).collect()
+        Self {
+            number: 1.0,
+            classes: spread.classes.iter().map(class).collect(),
+        }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.number += more.number;
+        for (least, (end, count)) in more.classes {
+            self.classes.entry(least).or_insert((end, 0.0)).1 += count;
+        }
+    }
 }

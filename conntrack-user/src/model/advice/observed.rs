@@ -13,7 +13,10 @@ use crate::{
 };
 
 /// The length of the window in which the table's growth is looked at, in nanoseconds.
-const MINUTE: i64 = 60 * 1_000_000_000;
+const MINUTE: i64 = 60 * SECOND;
+
+/// A second, in nanoseconds.
+const SECOND: i64 = 1_000_000_000;
 
 /// Between two entries of that window, at least.
 const STEP: i64 = MINUTE / 240;
@@ -313,9 +316,11 @@ impl EntriesSeen {
         (self.squares / self.weight - mean * mean).max(0.0).sqrt()
     }
 
-    /// How many more there are than at the first sample; `None` if there are fewer.
-    pub(super) fn grown(&self) -> Option<u64> {
-        self.last.checked_sub(self.first?)
+    /// How many more there are than a minute ago, or at the first sample, and how many seconds ago that was; `None` if there are fewer.
+    pub(super) fn grown(&self) -> Option<(u64, f64)> {
+        let ((then, before), (now, _)) = (self.recent.front()?, self.recent.back()?);
+        let seconds = (now.saturating_sub(*then)) as f64 / SECOND as f64;
+        Some((self.last.checked_sub(*before)?, seconds))
     }
 
     /// How much it changed from the first sample to the last, as a part of the mean.

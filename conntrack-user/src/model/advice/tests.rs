@@ -579,11 +579,43 @@ fn a_table_that_only_grows_is_no_demand() {
     };
     let advice = grown(20, 0, 2_000);
     let growth = of(&advice, AdviceTopic::Growth);
-    assert!(growth[0].evidence[0].raw().contains("and 0 went"));
+    let evidence = growth[0].evidence[0].raw();
+    assert!(evidence.contains(" and 0 went in the last "), "{evidence}");
     assert!(of(&advice, AdviceTopic::Maximum).is_empty(), "{advice:?}");
     assert_eq!(advice[0].confidence, Confidence::Low);
     // More than half of them go: that may be any load.
     assert!(of(&grown(20, 60, 2_000), AdviceTopic::Growth).is_empty());
     // It is not full for days.
     assert!(of(&grown(1, 0, 1_000_000), AdviceTopic::Growth).is_empty());
+}
+
+#[test]
+fn listings_of_a_table_that_was_filling_are_forgotten() {
+    // 10 a second, each held for 60 s, from an empty table on.
+    let listed = |second: i64| {
+        let left = (0..10 * second.min(60)).map(|at| 60.0 - at as f64 / 10.0);
+        contents(
+            second,
+            &[(
+                "tcp",
+                "TIME_WAIT",
+                "tcp_timeout_time_wait",
+                60,
+                left.collect(),
+                0.0,
+            )],
+        )
+    };
+    let mut advisor = Advisor::default();
+    for second in 0..=150 {
+        let counters = BTreeMap::from([("inserted", 10 * second as u64)]);
+        advisor.take(&sample(second, 10 * second.min(60) as u64, 700, &counters));
+        if second % 10 == 0 {
+            advisor.take(&listed(second));
+        }
+    }
+    let all = advisor.advise(&AdviceWishes::default());
+    let change = change(&all, AdviceTopic::Timeout).unwrap();
+    assert_eq!((change.from, change.to), (Some(60), Some(30)));
+    assert!(of(&all, AdviceTopic::Growth).is_empty(), "{all:?}");
 }
