@@ -33,7 +33,7 @@ use crate::{
     cli::{Cli, Command, LiveArgs, StreamArgs},
     clock::SystemClock,
     config::Config,
-    engine::{diagnostics::Diagnostics, hook},
+    engine::{diagnostics::Diagnostics, hook, signals},
     text::is_harmful,
 };
 
@@ -56,6 +56,8 @@ pub fn main() -> ExitCode {
     };
     let diagnostics = Diagnostics::new();
     diagnostics.log(cli.verbose > 0);
+    // Without it the signal kills, as it does most programs.
+    let _ = signals::survive_limit_of_files();
     let done = match cli.command {
         None if screen::is_interactive() => live::run(&LiveArgs::default(), &diagnostics),
         None => stream::run(&StreamArgs::default(), &diagnostics),

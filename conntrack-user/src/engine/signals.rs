@@ -180,6 +180,18 @@ pub fn on_hangup() -> Result<Arc<AtomicBool>, EngineError> {
     Ok(flag)
 }
 
+/// Lets a file that has reached the limit of its size (`RLIMIT_FSIZE`) be an error of the write, like a full disk, where SIGXFSZ would
+/// kill. A handler is not inherited by the programs that are started; ignoring it would be.
+///
+/// # Errors
+///
+/// When the handler cannot be installed.
+pub fn survive_limit_of_files() -> Result<(), EngineError> {
+    let unused = Arc::new(AtomicBool::new(false));
+    let registered = signal_hook::flag::register(libc::SIGXFSZ, unused);
+    registered.map(drop).map_err(EngineError::Signals)
+}
+
 fn is_default(signal: i32) -> bool {
     // SAFETY: all zeros is a valid sigaction, to be overwritten; nothing is changed.
     unsafe {

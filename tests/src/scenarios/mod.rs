@@ -17,6 +17,7 @@ mod contents;
 mod cpus;
 mod ctnetlink;
 mod expect;
+mod faults;
 mod fentry;
 mod flows;
 mod full;
@@ -230,6 +231,8 @@ pub const ALL: &[Scenario] = &[
     ("two_pulses_30_ms_apart_are_two_bursts", pulses::two),
     ("a_pulse_in_background_noise_is_a_burst", pulses::in_noise),
     ("a_steady_load_is_no_burst", pulses::steady),
+    ("a_killed_monitor_leaves_nothing_attached", faults::killed),
+    ("the_clock_is_set", faults::clock_set),
     ("a_replay_shows_what_was_recorded", recording::exact),
     ("a_killed_recorder_leaves_a_recording", recording::killed),
     ("a_full_disk_leaves_a_recording", recording::full_disk),

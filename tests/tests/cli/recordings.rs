@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     program::{self, FORMATS, Running, run},
+    spawned::limited,
     tree::Tree,
 };
 
@@ -184,6 +185,30 @@ fn a_full_disk_ends_it_and_what_is_kept_is_reported() -> Result<()> {
         "ctpulse: /dev/full: No space left on device (os error 28); 0 records kept (0 bytes), and nothing \
          after that\n"
     );
+    Ok(())
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_like_a_full_disk() -> Result<()> {
+    let place = Place::new()?;
+    let file = place.path("a.ctp")?;
+    let root = place.tree.root().display().to_string();
+    let args = ["record", &file, "--proc-root", &root, "--interval", "10ms"];
+    let output = limited("--fsize=16384", &args)?.output()?;
+    let stderr = String::from_utf8(output.stderr)?;
+    assert_eq!(output.status.code(), Some(1), "{}: {stderr}", output.status);
+    assert!(
+        stderr.contains("File too large (os error 27); "),
+        "{stderr}"
+    );
+    // What was kept can be read.
+    let replayed = run(&["replay", &file, "--format", "json"])?;
+    let lines = String::from_utf8(replayed.get_output().stdout.clone())?;
+    let kept = stderr
+        .split("; ")
+        .find_map(|part| part.split_once(" records kept"));
+    let (kept, _) = kept.context("how many were kept is not said")?;
+    assert_eq!(lines.lines().count(), kept.parse::<usize>()?);
     Ok(())
 }
 
