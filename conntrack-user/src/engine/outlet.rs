@@ -201,7 +201,7 @@ impl OutletState {
     fn write_at_once(&mut self) {
         /// After what was written before.
         const POSITION: u64 = u64::MAX;
-        if !self.at_once || self.pending > 0 {
+        if !self.at_once || self.pending > 0 || self.collected.is_empty() {
             return;
         }
         let bytes = [IoSlice::new(&self.collected)];

@@ -135,7 +135,7 @@ impl TickFile {
             }
             read => read?,
         };
-        self.open = Some(file).filter(|_| keep_open);
+        self.open = keep_open.then_some(file);
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 //! The file that all of them read: this kernel's, or a copy with more rows.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 
@@ -11,11 +14,12 @@ pub(crate) struct Statistics {
     pub(crate) rows: usize,
 }
 
+const PROC: &str = "/proc";
 const STAT: &str = "net/stat/nf_conntrack";
 
 impl Statistics {
     pub(crate) fn of_this_kernel() -> Result<Self> {
-        let root = PathBuf::from("/proc");
+        let root = PathBuf::from(PROC);
         let path = root.join(STAT);
         let text = fs::read_to_string(&path)
             .with_context(|| format!("{}: nf_conntrack has to be loaded", path.display()))?;
@@ -27,7 +31,7 @@ impl Statistics {
 
     /// With so many rows, each like the first one of this kernel. They are removed when this process's directory for files is.
     pub(crate) fn copied(rows: usize) -> Result<Self> {
-        let proc = Self::of_this_kernel()?.root;
+        let proc = Path::new(PROC);
         let root = std::env::temp_dir().join(format!("ctpulse-tick-{}", std::process::id()));
         let copy = |file: &str, change: &dyn Fn(String) -> String| -> Result<()> {
             let text = fs::read_to_string(proc.join(file)).with_context(|| file.to_owned())?;
@@ -54,7 +58,7 @@ impl Statistics {
     }
 
     pub(crate) fn is_of_this_kernel(&self) -> bool {
-        self.root == PathBuf::from("/proc")
+        self.root == Path::new(PROC)
     }
 
     pub(crate) fn file(&self) -> PathBuf {
