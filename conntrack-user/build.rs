@@ -14,11 +14,13 @@ use std::{
     env,
     error::Error,
     fs,
+    io::Write,
     path::{Path, PathBuf},
     process,
 };
 
 use conntrack_ebpf::table::PROBES;
+use flate2::{Compression, write::DeflateEncoder};
 
 #[path = "build/object_check/mod.rs"]
 mod object_check;
@@ -27,12 +29,16 @@ const VARIABLE: &str = "CTPULSE_EBPF_OBJECT";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed={VARIABLE}");
-    let embedded = PathBuf::from(env::var("OUT_DIR")?).join("ctpulse.bpf.o");
-    let object = match env::var_os(VARIABLE) {
-        Some(object) => read(Path::new(&object))?,
+    let embedded = PathBuf::from(env::var("OUT_DIR")?).join("ctpulse.bpf.o.deflated");
+    let compressed = match env::var_os(VARIABLE) {
+        Some(object) => {
+            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(&read(Path::new(&object))?)?;
+            encoder.finish()?
+        }
         None => Vec::new(),
     };
-    fs::write(&embedded, object).map_err(|e| format!("{}: {e}", embedded.display()))?;
+    fs::write(&embedded, compressed).map_err(|e| format!("{}: {e}", embedded.display()))?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::{
     fmt,
     fs::{self, File, FileType, OpenOptions},
     io::{self, Read},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -103,10 +103,61 @@ fn within_limit(file: File, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Bytes of a file that are read at once where its length is not known.
+const SHORT: u64 = 1024;
+
 fn first_bytes(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    // Files of procfs do not say how long they are: most are short.
+    let length = file.metadata()?.len().saturating_add(1).max(SHORT);
     let mut bytes = Vec::new();
+    bytes.try_reserve(usize::try_from(length.min(limit)).unwrap_or_default())?;
     file.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Memory that files are read into, one after another: it grows to the longest of them, and is then used again.
+#[derive(Debug, Default)]
+pub struct ReadBuffer {
+    memory: Vec<u8>,
+    length: usize,
+}
+
+impl ReadBuffer {
+    /// The least memory: a page, of which the files of procfs give one at a time.
+    const LEAST: usize = 4096;
+
+    /// Reads a file from its start to its end, wherever it was read to before.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading; [`Refused::TooLong`] for a longer file than `limit`.
+    pub fn fill(&mut self, file: &File, limit: usize) -> io::Result<()> {
+        self.length = 0;
+        loop {
+            if self.length > limit {
+                *self = Self::default();
+                return Err(Refused::TooLong(limit as u64).into());
+            }
+            if self.length == self.memory.len() {
+                let more = (2 * self.length).max(Self::LEAST).min(limit + 1);
+                self.memory.try_reserve_exact(more - self.length)?;
+                self.memory.resize(more, 0);
+            }
+            let end = self.memory.len().min(limit + 1);
+            match file.read_at(&mut self.memory[self.length..end], self.length as u64) {
+                Ok(0) => return Ok(()),
+                Ok(read) => self.length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What the last file had.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
 }
 
 /// What the kernel said; where that is a limit, with how to raise it.
@@ -147,6 +198,29 @@ mod tests {
         );
         assert_eq!(read_start(&path, 3).unwrap(), "123");
         assert_eq!(read_start(&path, 9).unwrap(), "12345\u{fffd}");
+    }
+
+    #[test]
+    fn memory_for_files_is_used_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let mut buffer = ReadBuffer::default();
+        for length in [0, 1, 4095, 4096, 4097, 70_000, 3] {
+            let text: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+            fs::write(&path, &text).unwrap();
+            let file = open(&path).unwrap();
+            for _ in 0..2 {
+                buffer.fill(&file, 70_000).unwrap();
+                assert_eq!(buffer.bytes(), text);
+            }
+            if length > 3 {
+                assert!(
+                    message(buffer.fill(&file, length - 1).map(|()| Vec::new()))
+                        .contains("more than")
+                );
+                assert_eq!((buffer.bytes().len(), buffer.memory.capacity()), (0, 0));
+            }
+        }
     }
 
     #[test]

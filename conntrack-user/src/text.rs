@@ -6,8 +6,11 @@
 
 use std::{
     borrow::{Borrow, Cow},
+    cmp::Ordering,
     fmt,
+    hash::{Hash, Hasher},
     path::Path,
+    sync::Arc,
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,28 +18,74 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The most characters of one text that are shown; `…` stands for the rest.
 pub const SHOWN_CHARS: usize = 1000;
 
-/// Text that may come from outside. JSON has it as it is; [`fmt::Display`] neutralises it.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(Cow<'static, str>);
+/// Text that may come from outside. JSON has it as it is; [`fmt::Display`] neutralises it. A clone shares its memory.
+#[derive(Clone)]
+pub struct Text(TextMemory);
+
+#[derive(Clone)]
+enum TextMemory {
+    Fixed(&'static str),
+    Shared(Arc<str>),
+}
 
 impl Text {
     /// Text of this program itself.
     #[must_use]
     pub const fn fixed(text: &'static str) -> Self {
-        Self(Cow::Borrowed(text))
+        Self(TextMemory::Fixed(text))
     }
 
     /// The start of a text, for an error to quote: hardly longer than what is shown of it.
     #[must_use]
     pub fn excerpt(text: &str) -> Self {
         // One more, so that it is seen to be cut.
-        Self(Cow::Owned(text.chars().take(SHOWN_CHARS + 1).collect()))
+        text.chars()
+            .take(SHOWN_CHARS + 1)
+            .collect::<String>()
+            .into()
     }
 
     /// The text as it is: to compare it and to look things up by it, never to show it.
     #[must_use]
     pub fn raw(&self) -> &str {
-        &self.0
+        match &self.0 {
+            TextMemory::Fixed(text) => text,
+            TextMemory::Shared(text) => text,
+        }
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self::fixed("")
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        // Mostly one is a clone of the other.
+        std::ptr::eq(self.raw(), other.raw()) || self.raw() == other.raw()
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.raw().cmp(other.raw())
+    }
+}
+
+/// As the text alone has it, by which it is looked up.
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.raw().hash(state);
     }
 }
 
@@ -48,7 +97,7 @@ impl From<&'static str> for Text {
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(Cow::Owned(text))
+        Self(TextMemory::Shared(text.into()))
     }
 }
 
@@ -61,31 +110,31 @@ impl Borrow<str> for Text {
 
 impl PartialEq<str> for Text {
     fn eq(&self, other: &str) -> bool {
-        self.0 == other
+        self.raw() == other
     }
 }
 
 impl PartialEq<&str> for Text {
     fn eq(&self, other: &&str) -> bool {
-        self.0 == *other
+        self.raw() == *other
     }
 }
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Plain(&self.0).fmt(f)
+        Plain(self.raw()).fmt(f)
     }
 }
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(self.raw(), f)
     }
 }
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        self.raw().serialize(serializer)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Shared code of the guest scenarios and the traffic generators.
 
+pub mod cpu_time;
 pub mod cpus;
 pub mod ctpulse;
 pub mod drive;

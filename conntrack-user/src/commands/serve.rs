@@ -23,6 +23,7 @@ use crate::{
     server::{Besides, Server, ServerSettings, TlsFiles},
     source::{
         own_usage,
+        proc_files::ProcFiles,
         proc_fs::{PROC, ProcRoot},
     },
 };
@@ -45,7 +46,7 @@ pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Fai
         }),
         token_file: args.token_file.clone(),
     };
-    let node = args
+    let mut node = args
         .compat
         .map(|CompatArg::NodeExporter| own_files(&settings));
     let events_to = args.events_to();
@@ -87,7 +88,7 @@ pub(super) fn run(args: &ServeArgs, diagnostics: &Diagnostics) -> Result<(), Fai
                         memory: usage.memory,
                     }),
                     remote_write: writer.as_ref().map(RemoteWriter::metrics),
-                    node: node.as_ref().map(node_columns),
+                    node: node.as_mut().map(node_columns),
                 };
                 server.publish(&records, besides);
                 Ok(())
@@ -122,15 +123,18 @@ fn hostname() -> String {
 }
 
 /// The files of the network namespace that ctpulse itself runs in, or of the directory.
-fn own_files(settings: &RunSettings) -> ProcRoot {
-    match &settings.target {
+fn own_files(settings: &RunSettings) -> ProcFiles {
+    let root = match &settings.target {
         Target::Namespaces { .. } => ProcRoot::new(PROC),
         Target::ProcRoot(root) => ProcRoot::new(root),
-    }
+    };
+    let mut files = ProcFiles::new(root);
+    files.keep_open();
+    files
 }
 
 /// The kernel's own values. What cannot be read is absent; why is said of the instance.
-fn node_columns(files: &ProcRoot) -> NodeColumns {
+fn node_columns(files: &mut ProcFiles) -> NodeColumns {
     let kernel = files.read().kernel;
     NodeColumns {
         entries: kernel.entries(),

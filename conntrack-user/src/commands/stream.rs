@@ -141,3 +141,83 @@ impl ProbesOff {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU64, Ordering},
+        },
+        time::Duration,
+    };
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        cli::{ProbeArgs, ProbesArg},
+        clock::{Clock, Instant},
+    };
+
+    const INTERVAL: Duration = Duration::from_millis(100);
+
+    /// A clock that only tests move.
+    #[derive(Clone, Default)]
+    struct MovedClock(Arc<AtomicU64>);
+
+    impl MovedClock {
+        fn pass(&self, time: Duration) {
+            let millis = u64::try_from(time.as_millis()).expect("a short time");
+            self.0.fetch_add(millis, Ordering::Relaxed);
+        }
+    }
+
+    impl Clock for MovedClock {
+        fn now(&self) -> Instant {
+            let since = Duration::from_millis(self.0.load(Ordering::Relaxed));
+            Instant {
+                monotonic: since,
+                realtime: Timestamp::UNIX_EPOCH + since,
+            }
+        }
+
+        fn thread_cpu_time(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn process_cpu_time(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    /// From reading to a line of JSON, without probes. What is left are the parts of records, which are made anew.
+    #[test]
+    fn a_tick_takes_little_memory_and_gives_it_back() {
+        const TICKS: u64 = 200;
+        let args = StreamArgs {
+            interval: INTERVAL,
+            probing: ProbeArgs::of(ProbesArg::Off),
+            ..StreamArgs::default()
+        };
+        let clock = MovedClock::default();
+        let settings = args.settings(Config::default());
+        let started = Run::start(settings, clock.clone(), Diagnostics::new());
+        let (mut run, _) = started.unwrap_or_else(|error| panic!("{error}"));
+        let mut json = Json::new(io::sink());
+        let mut ticks = |n| {
+            for _ in 0..n {
+                clock.pass(INTERVAL);
+                let records = run.tick().unwrap_or_else(|error| panic!("{error}"));
+                write(&mut json, &records).expect("written");
+            }
+        };
+        // The forecast looks back 32 seconds.
+        ticks(400);
+        let taken = allocation_counter::measure(|| ticks(TICKS));
+        let each = (taken.count_total / TICKS, taken.bytes_total / TICKS);
+        assert!(each.0 <= 40 && each.1 <= 16 << 10, "{each:?} a tick");
+        assert!(taken.bytes_max <= 32 << 10, "{taken:?}");
+        assert!(taken.bytes_current <= 4 << 10, "{taken:?}");
+    }
+}

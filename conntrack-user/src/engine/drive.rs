@@ -67,15 +67,18 @@ pub async fn to_end<C: Clock + Clone + Send + 'static>(
 ) -> Result<(), DriveError> {
     deliver(start)?;
     while let Some(wait) = run.wait() {
-        let drained = async {
+        let waited = async {
             match outlet {
-                Some(outlet) => outlet.drained().await,
-                None => Ok(()),
+                Some(outlet) => outlet.drained_after(wait).await,
+                None => {
+                    sleep(wait).await;
+                    Ok(())
+                }
             }
         };
         tokio::select! {
             () = shutdown.requested() => break,
-            read = async { drained.await?; sleep(wait).await; Ok::<_, io::Error>(()) } => read?,
+            waited = waited => waited?,
         }
         if run.is_due() {
             deliver(tick(&mut run, &shutdown)?)?;

@@ -4,6 +4,7 @@
 //! no reading is delayed, and passes on what it answers. The process stays in the network namespace in which ctpulse was started,
 //! whichever namespaces the readings enter.
 
+mod escaped;
 pub mod helper;
 mod protocol;
 

@@ -42,8 +42,11 @@ impl WatchedInstance {
     pub(super) fn new(
         info: InstanceInfo,
         namespace: Option<Namespace>,
-        source: InstanceSource,
+        mut source: InstanceSource,
     ) -> Self {
+        if namespace.as_ref().is_some_and(Namespace::is_to_stay) {
+            source.keep_files_open();
+        }
         Self {
             info: Rc::new(info),
             namespace,

@@ -1,39 +1,57 @@
-//! Standard output, written by a thread of its own, so that a stuck reader blocks only that thread.
+//! Standard output. What would have to wait for a reader is written by a thread of its own, so that a stuck reader blocks only that
+//! thread.
 
 use std::{
-    io::{self, Write},
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, Sender, channel},
-    },
+    io::{self, IoSlice, Write},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::timeout};
+use rustix::{
+    io::{Errno, ReadWriteFlags, pwritev2},
+    stdio::stdout,
+};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 use crate::engine::{error::EngineError, worker};
 
 /// Standard output. Clones share their state.
 ///
-/// [`Write::write`] buffers; [`Write::flush`] hands the buffer to the thread and does not block; [`Self::drained`] waits until it
-/// is written.
+/// [`Write::write`] buffers; [`Write::flush`] writes as much as can be written at once, hands the rest to the thread, and does not
+/// block; [`Self::drained`] waits until it is written.
 #[derive(Clone)]
 pub struct Outlet(Arc<OutletInner>);
 
 struct OutletInner {
     state: Mutex<OutletState>,
-    changed: Notify,
+    /// Wakes the thread: there is something to write.
+    handed_over: Condvar,
+    /// Wakes those who wait until everything is written.
+    written: Notify,
+    /// Wakes those who wait for an error.
+    failed: Notify,
 }
 
+/// Three buffers take turns: one collects, one waits for the thread, and the thread writes one. So each tick uses the memory of an
+/// earlier one.
+#[derive(Default)]
 struct OutletState {
     collected: Vec<u8>,
-    /// `None` after an error: nothing more is written.
-    to_thread: Option<Sender<Vec<u8>>>,
+    handed_over: Vec<u8>,
+    /// Whether it is standard output, and can be written to without waiting.
+    at_once: bool,
     /// Bytes handed to the thread and not yet written.
     pending: usize,
+    /// After it, nothing more is written.
     error: Option<io::ErrorKind>,
     message: String,
 }
+
+/// A larger buffer is given back once it is written.
+const LARGE: usize = 1 << 20;
 
 impl Outlet {
     /// Opens standard output.
@@ -46,29 +64,29 @@ impl Outlet {
         reason = "this is the one place that writes to stdout"
     )]
     pub fn stdout() -> Result<Self, EngineError> {
-        Self::to(io::stdout())
+        Self::start(io::stdout(), true)
     }
 
     /// The same with another writer in place of stdout.
-    ///
-    /// # Errors
-    ///
-    /// When its thread cannot be started.
-    pub(super) fn to(out: impl Write + Send + 'static) -> Result<Self, EngineError> {
-        let (to_thread, chunks) = channel();
+    #[cfg(test)]
+    fn to(out: impl Write + Send + 'static) -> Result<Self, EngineError> {
+        Self::start(out, false)
+    }
+
+    fn start(out: impl Write + Send + 'static, at_once: bool) -> Result<Self, EngineError> {
+        let state = OutletState {
+            at_once,
+            ..OutletState::default()
+        };
         let outlet = Self(Arc::new(OutletInner {
-            state: Mutex::new(OutletState {
-                collected: Vec::new(),
-                to_thread: Some(to_thread),
-                pending: 0,
-                error: None,
-                message: String::new(),
-            }),
-            changed: Notify::new(),
+            state: Mutex::new(state),
+            handed_over: Condvar::new(),
+            written: Notify::new(),
+            failed: Notify::new(),
         }));
         let writer = outlet.clone();
         worker::start("stdout", "writes standard output", move || {
-            writer.write_chunks(out, &chunks);
+            writer.write_all_handed_over(out);
         })?;
         Ok(outlet)
     }
@@ -80,10 +98,10 @@ impl Outlet {
     /// When a write failed; [`io::ErrorKind::BrokenPipe`] when the reader has closed the pipe.
     pub async fn drained(&self) -> io::Result<()> {
         loop {
-            let changed = self.0.changed.notified();
-            tokio::pin!(changed);
+            let written = self.0.written.notified();
+            tokio::pin!(written);
             // Registered before the check, so that no change between the two is missed.
-            changed.as_mut().enable();
+            written.as_mut().enable();
             {
                 let state = self.state();
                 state.check()?;
@@ -91,8 +109,26 @@ impl Outlet {
                     return Ok(());
                 }
             }
-            changed.await;
+            written.await;
         }
+    }
+
+    /// Waits for some time, and then until everything is written. Nobody is woken when it is written in time; an error ends the
+    /// wait at once.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Self::drained`].
+    pub async fn drained_after(&self, wait: Duration) -> io::Result<()> {
+        let failed = self.0.failed.notified();
+        tokio::pin!(failed);
+        failed.as_mut().enable();
+        self.state().check()?;
+        tokio::select! {
+            () = failed => {}
+            () = sleep(wait) => {}
+        }
+        self.drained().await
     }
 
     /// Whether everything is written.
@@ -122,32 +158,62 @@ impl Outlet {
         }
     }
 
-    fn write_chunks(&self, mut out: impl Write, chunks: &Receiver<Vec<u8>>) {
-        while let Ok(chunk) = chunks.recv() {
+    /// Writes what is handed over, until an error.
+    fn write_all_handed_over(&self, mut out: impl Write) {
+        let mut chunk = Vec::new();
+        loop {
+            let mut state = self.state();
+            while state.handed_over.is_empty() {
+                let woken = self.0.handed_over.wait(state);
+                state = woken.unwrap_or_else(PoisonError::into_inner);
+            }
+            std::mem::swap(&mut chunk, &mut state.handed_over);
+            drop(state);
             let written = out.write_all(&chunk).and_then(|()| out.flush());
             let mut state = self.state();
             state.pending -= chunk.len();
+            let failed = written.is_err();
             if let Err(error) = written {
-                state.error = Some(error.kind());
-                state.message = error.to_string();
-                state.to_thread = None;
-                state.pending = 0;
+                *state = OutletState {
+                    error: Some(error.kind()),
+                    message: error.to_string(),
+                    ..OutletState::default()
+                };
             }
-            let over = state.to_thread.is_none();
             drop(state);
-            self.0.changed.notify_waiters();
-            if over {
+            self.0.written.notify_waiters();
+            if failed {
+                self.0.failed.notify_waiters();
                 return;
             }
+            chunk.clear();
+            chunk.shrink_to(LARGE);
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, OutletState> {
+    fn state(&self) -> MutexGuard<'_, OutletState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl OutletState {
+    /// Writes what can be written without waiting: to most pipes and files everything, which saves waking the thread.
+    fn write_at_once(&mut self) {
+        /// After what was written before.
+        const POSITION: u64 = u64::MAX;
+        if !self.at_once || self.pending > 0 || self.collected.is_empty() {
+            return;
+        }
+        let bytes = [IoSlice::new(&self.collected)];
+        match pwritev2(stdout(), &bytes, POSITION, ReadWriteFlags::NOWAIT) {
+            Ok(written) => drop(self.collected.drain(..written)),
+            // It is full; or its reader is gone, of which the thread says so.
+            Err(Errno::AGAIN | Errno::PIPE | Errno::INTR) => {}
+            // It cannot be written to in this way: a terminal, for example, or any file on an older kernel.
+            Err(_) => self.at_once = false,
+        }
+    }
+
     fn check(&self) -> io::Result<()> {
         match self.error {
             Some(kind) => Err(io::Error::new(kind, self.message.clone())),
@@ -167,19 +233,25 @@ impl Write for Outlet {
     fn flush(&mut self) -> io::Result<()> {
         let mut state = self.state();
         state.check()?;
-        if state.collected.is_empty() {
+        state.write_at_once();
+        let OutletState {
+            collected,
+            handed_over,
+            pending,
+            ..
+        } = &mut *state;
+        if collected.is_empty() {
             return Ok(());
         }
-        let chunk = std::mem::take(&mut state.collected);
-        let length = chunk.len();
-        // The thread ends only after an error, which was checked above.
-        if state
-            .to_thread
-            .as_ref()
-            .is_some_and(|to| to.send(chunk).is_ok())
-        {
-            state.pending += length;
+        *pending += collected.len();
+        if handed_over.is_empty() {
+            std::mem::swap(collected, handed_over);
+        } else {
+            handed_over.append(collected);
         }
+        // The thread needs the lock as soon as it wakes.
+        drop(state);
+        self.0.handed_over.notify_one();
         Ok(())
     }
 }

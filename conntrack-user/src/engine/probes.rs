@@ -11,7 +11,7 @@ use crate::{
         attach::{Attached, Outcome, attach},
         facts::{Disproved, HostFacts, NoFentry, Support},
         heavy_hitters::KernelSketches,
-        object::OBJECT,
+        object,
         plan::{
             MissingReason, Plan, ProbeGroup, ProbeRequest, Replacement, SketchSettings,
             all_missing, coverage, remembered_connections, replacement, report,
@@ -84,7 +84,7 @@ impl ProbeLifecycle {
     /// # Errors
     ///
     /// When the given file with eBPF programs cannot be read.
-    pub(super) fn start(requested: RequestedProbes, facts: HostFacts) -> Result<Self, EngineError> {
+    pub(super) fn start(requested: RequestedProbes) -> Result<Self, EngineError> {
         let object = match &requested.settings.object {
             Some(path) => {
                 let object =
@@ -110,7 +110,14 @@ impl ProbeLifecycle {
             disproved: Vec::new(),
             irreplaceable: Vec::new(),
         };
-        probes.attach(facts);
+        match probes.requested.settings.request.refusal() {
+            // Finding out about the host takes long, and memory.
+            Some(reason) => probes.switch(NextProbes {
+                outcome: Outcome::none(&reason),
+                waiting: false,
+            }),
+            None => probes.attach(HostFacts::probe()),
+        }
         Ok(probes)
     }
 
@@ -198,9 +205,16 @@ impl ProbeLifecycle {
         plan.top = requested.top;
         plan.lifetimes = requested
             .lifetimes
-            .then(|| remembered_connections(ProcRoot::new(PROC).read().kernel.max));
-        let object = self.object.as_deref();
-        attach(&plan, &facts.kernel, object.unwrap_or(OBJECT))
+            .then(|| remembered_connections(ProcRoot::new(PROC).max().ok()));
+        if let Some(object) = &self.object {
+            return attach(&plan, &facts.kernel, object);
+        }
+        match object::embedded() {
+            Ok(object) => attach(&plan, &facts.kernel, &object),
+            Err(error) => Outcome::none(&MissingReason::Host(format!(
+                "this binary is damaged: its eBPF programs cannot be decompressed: {error}"
+            ))),
+        }
     }
 
     /// Reads the probes no more: nf_conntrack was unloaded, or others are read instead. They are detached when what this returns

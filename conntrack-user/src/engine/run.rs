@@ -31,7 +31,7 @@ use crate::{
         record::Record,
     },
     privileges::needs::Reader,
-    probes::facts::HostFacts,
+    probes::facts::running_release,
     reading::{InstanceInfo, InstanceReading, Purpose, Reading, durations::Durations},
     source::{foreign_proc, namespaces::NamespaceError, own_usage, proc_fs::ProcRoot},
     text::Text,
@@ -98,8 +98,8 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             .clone()
             .map(|hook| AlertHook::start(hook, unprivileged, diagnostics.clone()))
             .transpose()?;
-        let facts = HostFacts::probe();
-        let privileges = RunPrivileges::new(&settings, &facts.kernel, diagnostics.clone());
+        let kernel = running_release();
+        let privileges = RunPrivileges::new(&settings, &kernel, diagnostics.clone());
         let proc_root = match &settings.target {
             Target::ProcRoot(root) => {
                 foreign_proc::kind(root)?;
@@ -109,7 +109,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         };
         let kernel_release = match &proc_root {
             Some(root) => root.kernel_release().ok(),
-            None => Some(facts.kernel.clone()),
+            None => Some(kernel),
         };
         others::notify(&settings.target, &diagnostics);
         let (found, known) = watch::find(&settings.target)?;
@@ -125,7 +125,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         if wants_probes && diagnostics.is_terminal() {
             diagnostics.progress("attaching probes: some seconds");
         }
-        let probes = ProbeLifecycle::start(requested, facts);
+        let probes = ProbeLifecycle::start(requested);
         diagnostics.end_progress();
         let probes = probes?;
         let now = clock.now();

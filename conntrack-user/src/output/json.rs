@@ -10,18 +10,25 @@ use crate::{model::record::Record, output::Sink, text::is_harmful};
 /// Writes JSON lines.
 pub struct Json<W> {
     out: W,
+    /// Memory for one line, which is written at once.
+    line: Vec<u8>,
 }
 
 impl<W: Write> Json<W> {
     /// Writes to `out`.
     pub fn new(out: W) -> Self {
-        Self { out }
+        Self {
+            out,
+            line: Vec::new(),
+        }
     }
 }
 
 impl<W: Write> Sink for Json<W> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
-        write_line(&mut self.out, record)
+        self.line.clear();
+        write_line(&mut self.line, record)?;
+        self.out.write_all(&self.line)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -51,6 +58,10 @@ impl Formatter for Harmless {
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        let is_plain = |byte| matches!(byte, b' '..=b'~');
+        if fragment.bytes().all(is_plain) {
+            return self.0.write_string_fragment(out, fragment);
+        }
         let mut rest = fragment;
         while let Some((at, harmful)) = rest.char_indices().find(|(_, c)| is_harmful(*c)) {
             self.0.write_string_fragment(out, &rest[..at])?;

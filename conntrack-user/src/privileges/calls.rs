@@ -36,6 +36,7 @@ const ALWAYS: &[c_long] = &[
     libc::SYS_pread64,
     libc::SYS_preadv,
     libc::SYS_pwrite64,
+    libc::SYS_pwritev2,
     libc::SYS_close,
     libc::SYS_lseek,
     libc::SYS_fstat,

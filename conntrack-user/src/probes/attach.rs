@@ -55,6 +55,16 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// No probes, for this reason.
+    #[must_use]
+    pub fn none(reason: &MissingReason) -> Self {
+        Self {
+            group: ProbeGroup::Flow,
+            attached: None,
+            missing: plan::none_attached(plan::all_missing(reason)),
+        }
+    }
+
     /// Which probe counters are available.
     #[must_use]
     pub fn coverage(&self) -> Coverage {

@@ -7,23 +7,30 @@ pub(crate) mod simulated;
 mod trampolines;
 mod types;
 
-use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, BufReader, Read},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use conntrack_ebpf::table;
 use thiserror::Error;
 
-pub use self::{
-    host::{Host, KernelAnswers},
-    trampolines::{FentryTargets, NoFentry},
-};
 use self::{
+    host::LARGEST_FILE,
     privileges::{Privileges, paranoid_level},
     types::{cast, types},
+};
+pub use self::{
+    host::{Host, KernelAnswers, running_release},
+    trampolines::{FentryTargets, NoFentry},
 };
 
 use super::{
     kallsyms::Symbols,
-    object::OBJECT,
+    object::is_embedded,
     offsets::{FentryTarget, FieldOffsets, TypesError},
 };
 use crate::{privileges::CapabilitySet, reading::cpus::cpu_list};
@@ -161,13 +168,12 @@ pub struct Disproved {
 
 /// Whether this binary carries its eBPF programs.
 #[must_use]
-pub fn object(bytes: &[u8]) -> Support {
-    if bytes.is_empty() {
-        Support::no(
+pub fn object(is_embedded: bool) -> Support {
+    match is_embedded {
+        true => Support::Yes,
+        false => Support::no(
             "this binary was built without its eBPF programs; build it with `cargo xtask build`",
-        )
-    } else {
-        Support::Yes
+        ),
     }
 }
 
@@ -199,7 +205,7 @@ impl HostFacts {
             .and_then(|offsets| cast(host, offsets, &privileges));
         Self {
             kernel: host.release(),
-            object: object(OBJECT),
+            object: object(is_embedded()),
             lockdown: lockdown(host.read("sys/kernel/security/lockdown")),
             kprobes,
             symbols,
@@ -254,10 +260,17 @@ impl HostFacts {
     }
 }
 
+/// How much of /proc/kallsyms is in memory at a time.
+const PIECE: usize = 64 << 10;
+
 /// Which of the functions the kernel has. Their addresses, which are 0 for those who may not see them, are not needed.
 fn symbols(host: &Host<'_>, functions: &[&str], conntrack: &Support) -> Result<Symbols, FactError> {
     let file = "proc/kallsyms";
-    let text = host.read(file).map_err(|error| match error {
+    let read = |file: File| {
+        let lines = BufReader::with_capacity(PIECE, file.take(LARGEST_FILE));
+        Symbols::read(lines, functions)
+    };
+    let symbols = host.read_by(file, read).map_err(|error| match error {
         FactError::Read { path, cause }
             if cause.kind() == io::ErrorKind::NotFound && host.proc().has_processes_only() =>
         {
@@ -266,7 +279,6 @@ fn symbols(host: &Host<'_>, functions: &[&str], conntrack: &Support) -> Result<S
         }
         error => error,
     })?;
-    let symbols = Symbols::parse(&text, functions);
     // Those of a module come with it.
     if symbols.is_empty() && !matches!(conntrack, Support::No(_)) {
         return Err(FactError::NoFunctions(host.path(file)));

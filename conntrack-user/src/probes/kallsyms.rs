@@ -1,6 +1,9 @@
 //! Which functions the kernel has, from /proc/kallsyms.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{self, BufRead},
+};
 
 /// The functions that were looked for, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,13 +35,21 @@ pub enum SymbolMatch<'a> {
 }
 
 impl Symbols {
-    /// Parses lines like `ffffffffc0a01230 t __nf_conntrack_alloc [nf_conntrack]`, of which only functions in `wanted` are kept.
+    /// Reads lines like `ffffffffc0a01230 t __nf_conntrack_alloc [nf_conntrack]`, of which only functions in `wanted` are kept.
     /// Lines of any other form are skipped: the kernel's format is old and stable, and a name that is not found is reported
     /// where it is needed.
-    #[must_use]
-    pub fn parse(text: &str, wanted: &[&str]) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Those of reading; [`io::ErrorKind::InvalidData`] for what is not text.
+    pub fn read(mut text: impl BufRead, wanted: &[&str]) -> io::Result<Self> {
         let mut symbols: BTreeMap<String, Occurrences> = BTreeMap::new();
-        for line in text.lines() {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if text.read_line(&mut line)? == 0 {
+                return Ok(Self(symbols));
+            }
             let mut fields = line.split_ascii_whitespace();
             let (Some(_address), Some(kind), Some(symbol)) =
                 (fields.next(), fields.next(), fields.next())
@@ -57,7 +68,11 @@ impl Symbols {
                 _ => occurrences.versions.push(symbol.to_owned()),
             }
         }
-        Self(symbols)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn parse(text: &str, wanted: &[&str]) -> Self {
+        Self::read(text.as_bytes(), wanted).expect("text")
     }
 
     /// Whether none of the functions was found.

@@ -1,5 +1,7 @@
 //! Which probe counters are available.
 
+use std::rc::Rc;
+
 use conntrack_ebpf::ProbeCounter;
 
 use crate::reading::{selector::Selector, unavailable::Unavailable};
@@ -7,7 +9,7 @@ use crate::reading::{selector::Selector, unavailable::Unavailable};
 /// Which probe counters are available, and why the others are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coverage {
-    missing: Vec<(ProbeCounter, Unavailable)>,
+    missing: Rc<[(ProbeCounter, Unavailable)]>,
 }
 
 impl Coverage {
@@ -26,7 +28,9 @@ impl Coverage {
     /// All counters are available except these.
     #[must_use]
     pub fn except(missing: Vec<(ProbeCounter, Unavailable)>) -> Self {
-        Self { missing }
+        Self {
+            missing: missing.into(),
+        }
     }
 
     /// Why a count is unavailable: the reason of the first part that is missing. `None` when all parts are counted.

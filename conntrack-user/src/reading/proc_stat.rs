@@ -13,11 +13,14 @@
 //! addressed by the name in the header. Rows carry no CPU id, and ids may have gaps: a row index is
 //! not a CPU number.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, rc::Rc};
 
 use thiserror::Error;
 
+pub use self::repeated::RepeatedParser;
 use crate::text::Text;
+
+mod repeated;
 
 /// The column that is not a per-CPU counter but the number of entries in the table, repeated on every row.
 pub const ENTRIES: &str = "entries";
@@ -26,11 +29,13 @@ pub const ENTRIES: &str = "entries";
 ///
 /// Every cell is the kernel's `unsigned int` as printed; counters wrap at 2^32, each row for itself.
 /// Columns that this program does not know are kept, under their header name.
+///
+/// A clone shares its memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcStat {
-    columns: Vec<String>,
+    columns: Rc<[String]>,
     /// Row-major; its length is a non-zero multiple of `columns.len()`.
-    cells: Vec<u32>,
+    cells: Rc<Vec<u32>>,
     entries: u32,
 }
 
@@ -61,8 +66,8 @@ impl ProcStat {
             .and_then(|index| cells.get(index).copied())
             .ok_or(ParseError::NoEntriesColumn)?;
         Ok(Self {
-            columns,
-            cells,
+            columns: columns.into(),
+            cells: cells.into(),
             entries,
         })
     }
@@ -84,9 +89,9 @@ impl ProcStat {
             .all(|name| name != ENTRIES && names.insert(&**name));
         let whole = rows.iter().all(|row| row.as_ref().len() == columns.len());
         let cells: Vec<u32> = rows.iter().flat_map(|row| row.as_ref()).copied().collect();
-        (unique && whole && !cells.is_empty()).then_some(Self {
-            columns,
-            cells,
+        (unique && whole && !cells.is_empty()).then(|| Self {
+            columns: columns.into(),
+            cells: cells.into(),
             entries,
         })
     }
@@ -95,6 +100,18 @@ impl ProcStat {
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// The same, to keep and to compare with [`Self::has_columns`].
+    #[must_use]
+    pub fn shared_columns(&self) -> &Rc<[String]> {
+        &self.columns
+    }
+
+    /// Whether these are its columns, in this order.
+    #[must_use]
+    pub fn has_columns(&self, columns: &Rc<[String]>) -> bool {
+        Rc::ptr_eq(&self.columns, columns) || self.columns == *columns
     }
 
     /// Position of the column `name` in this file.

@@ -53,6 +53,11 @@ impl InstanceSource {
         }
     }
 
+    /// Keeps files open between readings: for an instance that is to stay.
+    pub fn keep_files_open(&mut self) {
+        self.kernel.keep_files_open();
+    }
+
     /// Sets the probes' counters, or removes them.
     pub fn set_feed(&mut self, feed: Option<ProbeFeed>) {
         self.feed = feed;

@@ -6,6 +6,7 @@ use crate::{
     reading::{expectations::Expectations, kernel::KernelReading},
     source::{
         ctnetlink::{Counters, Ctnetlink},
+        proc_files::ProcFiles,
         proc_fs::{ProcRoot, ReadOutcome, SourceError, limit_of_sysctl},
     },
 };
@@ -24,7 +25,7 @@ pub enum KernelSource {
 /// Reads the kernel's own counters.
 #[derive(Debug)]
 pub struct KernelCounters {
-    proc: ProcRoot,
+    files: ProcFiles,
     source: KernelSource,
     ctnetlink: Ctnetlink,
 }
@@ -35,32 +36,37 @@ impl KernelCounters {
     #[must_use]
     pub fn new(proc: ProcRoot, source: KernelSource) -> Self {
         Self {
-            proc,
+            files: ProcFiles::new(proc),
             source,
             ctnetlink: Ctnetlink::default(),
         }
     }
 
+    /// Keeps files open between readings, where [`ProcFiles::keep_open`] can.
+    pub fn keep_files_open(&mut self) {
+        self.files.keep_open();
+    }
+
     /// The directory laid out like procfs.
     #[must_use]
     pub fn proc(&self) -> &ProcRoot {
-        &self.proc
+        self.files.root()
     }
 
     /// Reads all counters. What cannot be read is absent, and the outcome has an error for it.
     pub fn read(&mut self) -> ReadOutcome {
         match self.source {
-            KernelSource::Procfs => self.proc.read(),
+            KernelSource::Procfs => self.files.read(),
             KernelSource::Ctnetlink => self.through_ctnetlink(),
             KernelSource::Auto => {
-                let reading = self.proc.read();
+                let reading = self.files.read();
                 // Where nf_conntrack is not loaded other files are missing too.
                 match &reading.errors[..] {
-                    [SourceError::NotFound(path)] if *path == self.proc.stat_path() => {
+                    [SourceError::NotFound(path)] if *path == self.proc().stat_path() => {
                         self.instead_of_procfs(reading)
                     }
                     [SourceError::Hidden(_)]
-                        if self.proc.is_this_kernel() && self.conntrack_is_loaded() =>
+                        if self.proc().is_this_kernel() && self.conntrack_is_loaded() =>
                     {
                         self.instead_of_procfs(reading)
                     }
@@ -74,11 +80,12 @@ impl KernelCounters {
     /// is not.
     #[must_use]
     pub fn lacks_conntrack(&self) -> bool {
-        if self.proc.kernel_release().is_err() {
+        if self.proc().kernel_release().is_err() {
             return false;
         }
         let modules = Path::new("/sys/module");
-        !self.proc.is_this_kernel() || (modules.exists() && !modules.join("nf_conntrack").exists())
+        !self.proc().is_this_kernel()
+            || (modules.exists() && !modules.join("nf_conntrack").exists())
     }
 
     /// The expectations of the network namespace. Where nf_conntrack is not loaded, ctnetlink is not asked.
@@ -87,8 +94,8 @@ impl KernelCounters {
     ///
     /// When they, or their limit, cannot be read.
     pub fn expectations(&mut self) -> Result<Expectations, SourceError> {
-        let max = self.proc.expect_max()?;
-        let held = match self.proc.expectations() {
+        let max = self.proc().expect_max()?;
+        let held = match self.proc().expectations() {
             Err(SourceError::NotFound(_)) if self.source != KernelSource::Procfs => self
                 .ctnetlink
                 .expectations()
@@ -124,7 +131,7 @@ impl KernelCounters {
                 kernel: KernelReading {
                     stat: Some(stat),
                     count: None,
-                    max: max.map(limit).or_else(|| self.proc.max().ok()),
+                    max: max.map(limit).or_else(|| self.proc().max().ok()),
                 },
                 errors: Vec::new(),
                 via_ctnetlink: true,
@@ -133,8 +140,8 @@ impl KernelCounters {
                 // The number of entries is useful even without the counters.
                 let kernel = KernelReading {
                     stat: None,
-                    count: self.proc.count().ok(),
-                    max: self.proc.max().ok(),
+                    count: self.proc().count().ok(),
+                    max: self.proc().max().ok(),
                 };
                 ReadOutcome {
                     kernel,
@@ -147,7 +154,7 @@ impl KernelCounters {
 
     /// Whether ctnetlink may be asked: where nf_conntrack is not loaded, asking would load it.
     fn conntrack_is_loaded(&self) -> bool {
-        self.proc.count().is_ok() || Path::new("/sys/module/nf_conntrack").exists()
+        self.proc().count().is_ok() || Path::new("/sys/module/nf_conntrack").exists()
     }
 }
 

@@ -16,6 +16,7 @@ pub mod nfnetlink;
 pub mod other_tables;
 pub mod own_addresses;
 pub mod own_usage;
+pub mod proc_files;
 pub mod proc_fs;
 pub mod processes;
 pub mod sockets;

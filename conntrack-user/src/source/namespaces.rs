@@ -208,6 +208,12 @@ impl Namespace {
         }
     }
 
+    /// Whether it exists as long as it is watched.
+    #[must_use]
+    pub fn is_to_stay(&self) -> bool {
+        matches!(self.place, Location::Here | Location::Held(_))
+    }
+
     /// Visits it where `other` is from now on: the same namespace, with another name or process.
     pub fn move_to(&mut self, mut other: Self) {
         other.let_go();

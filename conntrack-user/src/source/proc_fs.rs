@@ -7,10 +7,7 @@ use std::{
 
 use crate::{
     files,
-    reading::{
-        kernel::KernelReading,
-        proc_stat::{ParseError, ProcStat},
-    },
+    reading::{kernel::KernelReading, proc_stat::ParseError},
     source::{
         denied::{ANY_FILE, DeniedRemedy},
         nfnetlink::socket::NetlinkError,
@@ -23,14 +20,14 @@ pub const PROC: &str = "/proc";
 
 /// A file of the kernel's counters: its name, and that of the time of ip_conntrack (up to 2.6.19 without the other, RHEL 5
 /// for one), whose contents are the same.
-type CounterFile = [&'static str; 2];
+pub(super) type CounterFile = [&'static str; 2];
 
-const STAT: CounterFile = ["net/stat/nf_conntrack", "net/stat/ip_conntrack"];
+pub(super) const STAT: CounterFile = ["net/stat/nf_conntrack", "net/stat/ip_conntrack"];
 const COUNT: CounterFile = [
     "sys/net/netfilter/nf_conntrack_count",
     "sys/net/ipv4/netfilter/ip_conntrack_count",
 ];
-const MAX: CounterFile = [
+pub(super) const MAX: CounterFile = [
     "sys/net/netfilter/nf_conntrack_max",
     "sys/net/ipv4/netfilter/ip_conntrack_max",
 ];
@@ -44,6 +41,9 @@ const OSRELEASE: &str = "sys/kernel/osrelease";
 
 /// The most bytes of a file. The longest is that of the statistics: some 160 bytes for each possible CPU, of which no kernel has
 /// more than 8192 (`NR_CPUS_RANGE_END` of arch/x86/Kconfig). A longer file is something else, and may be endless.
+pub(super) const COUNTER_FILE_BYTES: usize = 4 << 20;
+
+/// The most bytes of the other files, such as the list of expectations.
 const MAX_BYTES: u64 = 16 << 20;
 
 /// Why the kernel's own counters could not be read, in part or at all.
@@ -79,6 +79,19 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// What opening or reading a file ended with.
+    pub(super) fn of(path: &Path, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                Self::NotFound(path.to_owned())
+            }
+            io::ErrorKind::PermissionDenied => {
+                Self::PermissionDenied(path.to_owned(), DeniedRemedy::after_denial(ANY_FILE))
+            }
+            _ => Self::Io(path.to_owned(), error),
+        }
+    }
+
     /// Whether the file does not exist, or not yet: nf_conntrack may be loaded later.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
@@ -110,35 +123,15 @@ impl ProcRoot {
         Self { root: root.into() }
     }
 
+    /// The directory.
+    pub(super) fn path(&self) -> &Path {
+        &self.root
+    }
+
     /// Whether this is procfs, and not a directory that is laid out like it.
     #[must_use]
     pub fn is_this_kernel(&self) -> bool {
         self.root == Path::new(PROC)
-    }
-
-    /// Reads all counters. What cannot be read is absent, and the outcome has an error for it.
-    #[must_use]
-    pub fn read(&self) -> ReadOutcome {
-        let mut errors = Vec::new();
-        let mut keep = |error| errors.push(error);
-        let stat = self.stat().map_err(&mut keep).ok();
-        // The statistics have this number too; reading it is needed only without them.
-        let count = match stat {
-            Some(_) => None,
-            None => self.count().map_err(&mut keep).ok(),
-        };
-        let max = self.max().map_err(&mut keep).ok();
-        let all_absent = errors
-            .iter()
-            .all(|error| matches!(error, SourceError::NotFound(_)));
-        if !errors.is_empty() && all_absent && self.has_processes_only() {
-            errors = vec![SourceError::Hidden(self.root.clone())];
-        }
-        ReadOutcome {
-            kernel: KernelReading { stat, count, max },
-            errors,
-            via_ctnetlink: false,
-        }
     }
 
     /// Whether it is procfs with the option subset=pid, which has the files of processes and no others.
@@ -173,11 +166,6 @@ impl ProcRoot {
         Ok(text.lines().count() as u64)
     }
 
-    fn stat(&self) -> Result<ProcStat, SourceError> {
-        let (path, text) = self.read_either(&self.net(), STAT)?;
-        ProcStat::parse(&text).map_err(|error| SourceError::Stat(path, error))
-    }
-
     /// The file by its name, or else by its old one. The error is about the former.
     fn read_either(
         &self,
@@ -209,7 +197,7 @@ impl ProcRoot {
     }
 
     /// The directory that has `net`.
-    fn net(&self) -> PathBuf {
+    pub(super) fn net(&self) -> PathBuf {
         if self.is_this_kernel() {
             self.root.join("thread-self")
         } else {
@@ -224,7 +212,10 @@ impl ProcRoot {
 
     /// Where `sys` is: beside the processes, where this is the directory of one. The limit that is read there is one of all
     /// network namespaces.
-    fn sys(&self) -> PathBuf {
+    pub(super) fn sys(&self) -> PathBuf {
+        if self.is_this_kernel() {
+            return self.root.clone();
+        }
         let beside = self.root.join("..");
         match self.is_of_a_process() {
             true if beside.join("sys").exists() => beside,
@@ -233,15 +224,25 @@ impl ProcRoot {
         }
     }
 
-    /// An unsigned number as sysctl prints it: older kernels print it as a signed one.
     fn number(&self, file: CounterFile) -> Result<u32, SourceError> {
         let (path, text) = self.read_either(&self.sys(), file)?;
-        let text = text.trim();
-        let signed = || text.parse().map(i32::cast_unsigned);
-        text.parse()
-            .or_else(|_| signed())
-            .map_err(|_| SourceError::Number(path, Text::excerpt(text)))
+        parse_number(text.as_bytes(), &path)
     }
+}
+
+/// An unsigned number as sysctl prints it: older kernels print it as a signed one.
+pub(super) fn parse_number(text: &[u8], path: &Path) -> Result<u32, SourceError> {
+    let number = |text: &str| {
+        let signed = || text.parse().map(i32::cast_unsigned);
+        text.parse().or_else(|_| signed()).ok()
+    };
+    let parsed = str::from_utf8(text)
+        .ok()
+        .and_then(|text| number(text.trim()));
+    parsed.ok_or_else(|| {
+        let text = String::from_utf8_lossy(text);
+        SourceError::Number(path.to_owned(), Text::excerpt(text.trim()))
+    })
 }
 
 /// The limit that a value of nf_conntrack_max is. The greatest, which older kernels take and print as -1, is none, as 0 is: the
@@ -273,15 +274,7 @@ fn read(path: &Path) -> Result<String, SourceError> {
     // Lossy: the parser refuses what is malformed, and quotes it.
     files::read(path, MAX_BYTES)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                SourceError::NotFound(path.to_owned())
-            }
-            io::ErrorKind::PermissionDenied => {
-                SourceError::PermissionDenied(path.to_owned(), DeniedRemedy::after_denial(ANY_FILE))
-            }
-            _ => SourceError::Io(path.to_owned(), error),
-        })
+        .map_err(|error| SourceError::of(path, error))
 }
 
 impl fmt::Display for ProcRoot {
@@ -295,6 +288,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::source::proc_files::ProcFiles;
 
     /// A directory laid out like procfs in which the statistics are what `make` makes at the path it is given.
     fn with_statistics(make: impl FnOnce(&Path)) -> tempfile::TempDir {
@@ -323,7 +317,7 @@ mod tests {
     }
 
     fn stat_error(dir: &tempfile::TempDir) -> String {
-        let outcome = ProcRoot::new(dir.path()).read();
+        let outcome = ProcFiles::new(ProcRoot::new(dir.path())).read();
         assert!(outcome.kernel.stat.is_none());
         let at = |error: &&SourceError| error.to_string().contains("net/stat/nf_conntrack");
         outcome.errors.iter().find(at).unwrap().to_string()
@@ -343,7 +337,7 @@ mod tests {
             // Sparse: it takes no room.
             fs::File::create(stat).unwrap().set_len(1 << 40).unwrap();
         });
-        assert!(stat_error(&dir).contains("has more than 16777216 bytes"));
+        assert!(stat_error(&dir).contains("has more than 4194304 bytes"));
         let dir = with_statistics(|stat| {
             std::os::unix::fs::symlink("/dev/zero", stat).unwrap();
         });

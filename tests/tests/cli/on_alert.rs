@@ -104,10 +104,11 @@ fn one_that_hangs_is_killed_with_all_it_started() -> Result<()> {
     let tree = quiet()?;
     let config = File::new(&format!("{AT_ONCE}[on_alert]\ntimeout = \"500ms\"\n"))?;
     let seen = tempfile::tempdir()?;
-    let pid = seen.path().join("pid");
-    // It does not go when asked to, either.
+    let (pid, escaped) = (seen.path().join("pid"), seen.path().join("escaped"));
+    // It does not go when asked to, either, and one of its children leaves it altogether.
     let command = format!(
-        "trap '' TERM; sleep 1000 & echo $! > {}; while :; do wait; done",
+        "trap '' TERM; (setsid sh -c 'echo $$ > {}; sleep 1000' &); sleep 1000 & echo $! > {}; while :; do wait; done",
+        escaped.display(),
         pid.display()
     );
     let mut program = start(&tree, &config, &["--on-alert", &command])?;
@@ -118,7 +119,7 @@ fn one_that_hangs_is_killed_with_all_it_started() -> Result<()> {
     })?;
     // Killed, and soon gone; samples continue meanwhile.
     program.wait_for_sample("the end of what it started", |_| {
-        gone(&pid).unwrap_or(false)
+        gone(&pid).unwrap_or(false) && gone(&escaped).unwrap_or(false)
     })?;
     program.stop()?;
     Ok(())

@@ -2,6 +2,7 @@
 
 mod kernel_path;
 mod scrape;
+mod user_space;
 
 use std::process::ExitCode;
 
@@ -18,11 +19,13 @@ pub(crate) struct Args {
 enum What {
     KernelPath(kernel_path::Args),
     Scrape(scrape::Args),
+    UserSpace(user_space::Args),
 }
 
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
     match args.what {
         What::KernelPath(args) => kernel_path::main(args),
         What::Scrape(args) => scrape::main(&args),
+        What::UserSpace(args) => user_space::main(&args),
     }
 }

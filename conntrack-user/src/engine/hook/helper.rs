@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     LAST_WAIT,
+    escaped::Mark,
     protocol::{self, CommandEnd, Order, Report, Setup},
 };
 use crate::{
@@ -134,7 +135,7 @@ struct CommandRunner {
 
 impl CommandRunner {
     async fn run(self, id: u64, environment: Vec<(String, String)>, input: String) {
-        let end = match self.supervise(environment, input).await {
+        let end = match self.supervise(Mark::new(id), environment, input).await {
             Ok(Some(status)) if status.success() => CommandEnd::Success,
             Ok(Some(status)) => CommandEnd::Failure(status.to_string()),
             Ok(None) => CommandEnd::Killed,
@@ -148,6 +149,7 @@ impl CommandRunner {
     /// Runs the command; returns its exit status, or `None` if it had to be killed.
     async fn supervise(
         &self,
+        mark: Mark,
         environment: Vec<(String, String)>,
         input: String,
     ) -> io::Result<Option<ExitStatus>> {
@@ -161,6 +163,7 @@ impl CommandRunner {
         }
         process
             .envs(environment)
+            .envs([mark.variable()])
             .stdin(Stdio::piped())
             // ctpulse's stdout is for data, and its stderr may be hidden by the live view.
             .stdout(Stdio::piped())
@@ -183,12 +186,14 @@ impl CommandRunner {
         let ended = match timeout(self.setup.timeout, whole).await {
             Ok(status) => {
                 group.release();
+                mark.release();
                 status.map(Some)
             }
             Err(_) => {
                 group.signal(Signal::TERM);
                 let _ = timeout(KILL_AFTER, child.wait()).await;
                 drop(group);
+                drop(mark);
                 // It was killed and ends soon.
                 child.wait().await.map(|_| None)
             }

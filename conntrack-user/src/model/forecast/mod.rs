@@ -30,6 +30,9 @@ const SLOT: Duration = Duration::from_millis(125);
 /// Slots of a scale, besides the current one.
 const SLOTS: u128 = 16;
 
+/// The most points of a scale: those of the slots, and of the current one.
+const MOST_POINTS: usize = SLOTS as usize + 1;
+
 /// The number of scales.
 const SCALES: usize = 5;
 
@@ -175,10 +178,10 @@ impl Forecast {
         let mut agreed = self.scales[0].slope(0.0)?;
         for scale in &self.scales[1..] {
             // A scale that hardly looks back farther than the one before adds no information.
-            let further = scale
-                .slope(agreed.diffusion)
-                .filter(|slope| slope.span_s > FARTHER * agreed.span_s);
-            let Some(slope) = further else {
+            if scale.span_s() <= FARTHER * agreed.span_s {
+                continue;
+            }
+            let Some(slope) = scale.slope(agreed.diffusion) else {
                 continue;
             };
             let Some((narrow, wide)) = agreed
@@ -304,22 +307,24 @@ impl Scale {
 
     /// The slope of the points. `diffusion` is a lower bound from a shorter scale, which has more points.
     fn slope(&self, diffusion: f64) -> Option<Slope> {
-        let (first, last) = self.points.front().zip(self.points.back())?;
-        let span_s = last.time_s() - first.time_s();
+        let span_s = self.span_s();
         if self.points.len() < LEAST_POINTS || span_s < LEAST_SPAN_S {
             return None;
         }
-        let mut slopes: Vec<f64> = self
-            .points
-            .iter()
-            .enumerate()
-            .flat_map(|(i, from)| self.points.range(i + 1..).map(|to| from.slope_to(to)))
-            .collect();
-        let estimate = median(&mut slopes);
+        let mut memory = [0.0; MOST_POINTS * (MOST_POINTS - 1) / 2];
+        let from_each = self.points.iter().enumerate();
+        let slopes = fill(
+            &mut memory,
+            from_each.flat_map(|(i, from)| {
+                let later = self.points.range(i + 1..);
+                later.map(|to| from.slope_to(to))
+            }),
+        );
+        let estimate = median(slopes);
         let diffusion = self.diffusion(span_s).max(diffusion);
         let deviation = (6.0 / 5.0 * diffusion / span_s).sqrt();
         let interval = |reach: Reach| {
-            let sens = sens_interval(&slopes, self.points.len(), reach.rank);
+            let sens = sens_interval(slopes, self.points.len(), reach.rank);
             // Entries are whole numbers: no slope is more certain than one of them.
             let walk = reach.walk * deviation + 1.0 / span_s;
             SlopeRange {
@@ -336,21 +341,34 @@ impl Scale {
         })
     }
 
+    /// Seconds from the first point to the last.
+    fn span_s(&self) -> f64 {
+        let ends = self.points.front().zip(self.points.back());
+        ends.map_or(0.0, |(first, last)| last.time_s() - first.time_s())
+    }
+
     fn diffusion(&self, span_s: f64) -> f64 {
-        let mut steps: Vec<f64> = self
-            .points
-            .iter()
-            .zip(self.points.iter().skip(1))
-            .map(|(from, to)| from.slope_to(to))
-            .collect();
-        let centre = median(&mut steps);
-        for step in &mut steps {
+        let mut memory = [0.0; MOST_POINTS - 1];
+        let steps = self.points.iter().zip(self.points.iter().skip(1));
+        let steps = fill(&mut memory, steps.map(|(from, to)| from.slope_to(to)));
+        let centre = median(steps);
+        for step in &mut *steps {
             *step = (*step - centre).abs();
         }
         // The variance of one step, as a slope; means of slots scatter less than samples.
-        let variance = (PER_MAD * median(&mut steps)).powi(2) * 3.0 / 2.0;
+        let variance = (PER_MAD * median(steps)).powi(2) * 3.0 / 2.0;
         variance * span_s / steps.len() as f64
     }
+}
+
+/// Puts values into memory that is as large as they can be many.
+fn fill(memory: &mut [f64], values: impl Iterator<Item = f64>) -> &mut [f64] {
+    let mut length = 0;
+    for (place, value) in memory.iter_mut().zip(values) {
+        *place = value;
+        length += 1;
+    }
+    &mut memory[..length]
 }
 
 /// Sorts the values, and returns the median. They must not be empty.

@@ -2,13 +2,22 @@
 
 use crate::model::kernel::counters::{COUNT, COUNTERS, Counter, CounterSpec};
 
-/// A value for some of the counters, indexed by counter.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PerCounter<T>([Option<T>; COUNT]);
+/// A value for some of the counters, indexed by counter. Without any it takes no memory: many of a sample's are empty.
+#[derive(Clone, Debug)]
+pub struct PerCounter<T>(Option<Box<Values<T>>>);
+
+type Values<T> = [Option<T>; COUNT];
 
 impl<T> Default for PerCounter<T> {
     fn default() -> Self {
-        Self([const { None }; COUNT])
+        Self(None)
+    }
+}
+
+impl<T: PartialEq> PartialEq for PerCounter<T> {
+    fn eq(&self, other: &Self) -> bool {
+        let mut counters = COUNTERS.iter().map(|spec| spec.id);
+        counters.all(|counter| self.get(counter) == other.get(counter))
     }
 }
 
@@ -16,40 +25,46 @@ impl<T> PerCounter<T> {
     /// The value of a counter, if it has one.
     #[must_use]
     pub fn get(&self, counter: Counter) -> Option<&T> {
-        self.0[counter as usize].as_ref()
+        self.0.as_ref()?[counter as usize].as_ref()
     }
 
     /// The value of a counter, if it has one, mutable.
     pub fn get_mut(&mut self, counter: Counter) -> Option<&mut T> {
-        self.0[counter as usize].as_mut()
+        self.0.as_mut()?[counter as usize].as_mut()
     }
 
     /// The value of a counter; inserts one if it has none.
     pub fn get_or_insert_with(&mut self, counter: Counter, value: impl FnOnce() -> T) -> &mut T {
-        self.0[counter as usize].get_or_insert_with(value)
+        self.values()[counter as usize].get_or_insert_with(value)
     }
 
     /// Sets or clears the value of a counter.
     pub fn set(&mut self, counter: Counter, value: Option<T>) {
-        self.0[counter as usize] = value;
+        if value.is_some() || self.0.is_some() {
+            self.values()[counter as usize] = value;
+        }
     }
 
     /// Whether no counter has a value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
+        let values = self.0.iter().flat_map(|values| &**values);
+        values.flatten().next().is_none()
     }
 
     /// Computes the values from the table's rows.
     pub fn from_fn(mut value: impl FnMut(&'static CounterSpec) -> Option<T>) -> Self {
-        Self(std::array::from_fn(|i| value(&COUNTERS[i])))
+        let values: Values<T> = std::array::from_fn(|i| value(&COUNTERS[i]));
+        let any = values.iter().any(Option::is_some);
+        Self(any.then(|| Box::new(values)))
     }
 
     /// The counters with values, in table order, mutable.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Counter, &mut T)> {
+        let values = self.0.iter_mut().flat_map(|values| &mut **values);
         COUNTERS
             .iter()
-            .zip(&mut self.0)
+            .zip(values)
             .filter_map(|(spec, value)| value.as_mut().map(|value| (spec.id, value)))
     }
 
@@ -58,5 +73,10 @@ impl<T> PerCounter<T> {
         COUNTERS
             .iter()
             .filter_map(|spec| self.get(spec.id).map(|value| (spec.id, value)))
+    }
+
+    fn values(&mut self) -> &mut Values<T> {
+        self.0
+            .get_or_insert_with(|| Box::new([const { None }; COUNT]))
     }
 }

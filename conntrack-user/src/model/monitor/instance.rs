@@ -1,10 +1,11 @@
 //! Monitors one instance: from successive readings to samples, checks, bursts, alerts and the summary.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use super::{
     durations::DurationTotals,
     interval::{Interval, Previous},
+    origins_basis::OriginsBasis,
     totals::Totals,
     worse::add_worse,
 };
@@ -77,7 +78,8 @@ type SeriesAndBursts = (PerCounter<Series>, Vec<Burst>);
 pub struct InstanceMonitor {
     pub(super) settings: InstanceSettings,
     pub(super) coverage: Coverage,
-    pub(super) origins: Origins,
+    pub(super) origins: Rc<Origins>,
+    origins_basis: OriginsBasis,
     pub(super) totals: Totals,
     series: SeriesMaker,
     cpus: Cpus,
@@ -105,7 +107,8 @@ impl InstanceMonitor {
     #[must_use]
     pub fn new(settings: InstanceSettings, coverage: Coverage) -> Self {
         Self {
-            origins: origins(None, &coverage),
+            origins: Rc::new(origins(None, &coverage)),
+            origins_basis: OriginsBasis::default(),
             totals: Totals::new(&coverage),
             buckets: BucketPipeline::new(settings.bursts),
             bursts: PerCounter::default(),
@@ -143,6 +146,7 @@ impl InstanceMonitor {
         self.totals.set_coverage(&coverage);
         self.grace = Grace::default();
         self.coverage = coverage;
+        self.origins_basis = OriginsBasis::default();
         self.counts_from = baseline.at.monotonic;
         self.cpus.detach();
         if baseline.probes.is_none() {
@@ -171,7 +175,7 @@ impl InstanceMonitor {
 
     /// The origin of each counter.
     #[must_use]
-    pub fn origins(&self) -> &Origins {
+    pub fn origins(&self) -> &Rc<Origins> {
         &self.origins
     }
 
@@ -196,7 +200,10 @@ impl InstanceMonitor {
         if let Some(stat) = stat {
             self.totals.add_kernel(stat);
         }
-        self.origins = origins(stat.zip(self.era(reading)), &self.coverage);
+        let columns = stat.zip(self.era(reading));
+        if self.origins_basis.follow(columns) {
+            self.origins = Rc::new(origins(columns, &self.coverage));
+        }
         if self.started.is_none() {
             self.counts_from = reading.at.monotonic;
         }
@@ -227,7 +234,7 @@ impl InstanceMonitor {
         let previous = self.previous.replace(Previous {
             at: reading.at,
             counters: counters.clone(),
-            origins: self.origins.clone(),
+            origins: Rc::clone(&self.origins),
             entries,
         })?;
         let interval = Interval {

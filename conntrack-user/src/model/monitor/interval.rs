@@ -1,5 +1,7 @@
 //! An interval of one instance, between two readings.
 
+use std::rc::Rc;
+
 use crate::{
     clock::Instant,
     model::{
@@ -13,7 +15,7 @@ use crate::{
 pub(super) struct Previous {
     pub(super) at: Instant,
     pub(super) counters: PerCounter<u64>,
-    pub(super) origins: Origins,
+    pub(super) origins: Rc<Origins>,
     pub(super) entries: Option<u64>,
 }
 

@@ -7,8 +7,10 @@ mod alerts;
 mod durations;
 mod ended;
 mod events;
+mod hello;
 pub mod instance;
 mod interval;
+mod origins_basis;
 mod sample;
 mod summary;
 mod totals;
@@ -19,6 +21,7 @@ use std::{rc::Rc, time::Duration};
 use self::{
     ended::Ended,
     events::EventCounter,
+    hello::ReportedHello,
     instance::{InstanceMonitor, InstanceSettings, Observation},
 };
 use crate::{
@@ -27,9 +30,8 @@ use crate::{
         alert::AlertSettings,
         burst,
         contents::ContentsTracker,
-        kernel::{origin::unavailable, per_counter::PerCounter},
         overhead::{Meter, Overhead},
-        record::{Hello, Instance, InstanceVerdict, Record, SCHEMA, Summary},
+        record::{InstanceVerdict, Record, Summary},
         top::talkers::{TopSettings, TopTalkers},
         verdict::Verdicts,
     },
@@ -96,7 +98,7 @@ pub struct Monitor {
     overhead: Option<Overhead>,
     /// The times of the first and the last reading.
     span: Option<(Instant, Instant)>,
-    reported: Option<Hello>,
+    reported: Option<ReportedHello>,
 }
 
 struct Watched {
@@ -280,42 +282,6 @@ impl Monitor {
             .contents
             .observe(reading.at, reading.purpose, found, &watched);
         observed.records.extend(contents);
-    }
-
-    /// The hello, if it has changed.
-    fn hello(&mut self) -> Option<Record> {
-        let mut reasons = PerCounter::default();
-        if let Some(watched) = self.watched.first() {
-            for (counter, reason) in unavailable(watched.monitor.origins()) {
-                reasons.set(counter, Some(reason.reason().clone()));
-            }
-        }
-        let hello = Hello {
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION").into(),
-            kernel: self
-                .kernel_release
-                .clone()
-                .unwrap_or_else(|| "unknown".into()),
-            hostname: self.settings.hostname.clone(),
-            interval_ms: self.settings.interval.as_secs_f64() * 1e3,
-            probes: self.probes.report.clone(),
-            instances: self
-                .watched
-                .iter()
-                .map(|watched| Instance {
-                    name: watched.info.name.clone(),
-                    netns: watched.info.netns,
-                    host: None,
-                })
-                .collect(),
-            unavailable: reasons,
-        };
-        if self.reported.as_ref() == Some(&hello) {
-            return None;
-        }
-        self.reported = Some(hello.clone());
-        Some(Record::Hello(Box::new(hello)))
     }
 
     /// Reports the verdicts of the whole run, which bursts and top talkers that are only known at its end are part of: the records

@@ -192,6 +192,9 @@ impl Totals {
         coverage: &Coverage,
         grace: &Grace,
     ) -> Vec<Check> {
+        if self.attachment.is_none() {
+            return Vec::new();
+        }
         let mut kernel = self.kernel.clone();
         if let Some(stat) = &reading.kernel.stat {
             kernel.add(stat);

@@ -4,7 +4,7 @@
 //! of the rows in 64 bits. The other way round the total would drop by 2^32 whenever one CPU wraps, and the interval would be
 //! lost.
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::reading::proc_stat::{ENTRIES, ProcStat};
 
@@ -81,9 +81,8 @@ impl<'a> RowDelta<'a> {
         // All counters of a CPU are in one struct: if one of them was reset, so were the others, even those that have since
         // passed their old values.
         let backwards = |(before, after): (&[u32], &[u32])| {
-            shared.iter().any(|column| {
-                cell(after, column.cur).wrapping_sub(cell(before, column.prev)) >= BACKWARDS
-            })
+            let mut places = shared.iter().map(|column| &column.place);
+            places.any(|place| place.is_backwards(before, after))
         };
         let reset = prev.rows().zip(cur.rows()).map(backwards).collect();
         Self {
@@ -103,23 +102,40 @@ impl<'a> RowDelta<'a> {
 
     fn of(&self, column: &SharedColumn<'_>) -> impl Iterator<Item = u64> {
         let rows = self.prev.rows().zip(self.cur.rows()).zip(&self.reset);
-        let (prev, cur) = (column.prev, column.cur);
-        rows.map(move |((before, after), &reset)| {
-            let (before, after) = (cell(before, prev), cell(after, cur));
-            u64::from(if reset {
-                after
-            } else {
-                after.wrapping_sub(before)
-            })
-        })
+        let place = column.place.clone();
+        rows.map(move |((before, after), &reset)| place.events(before, after, reset))
     }
 }
 
-/// The positions of a counter in two snapshots.
+/// A counter of two snapshots.
 struct SharedColumn<'a> {
     name: &'a str,
+    place: ColumnPlace,
+}
+
+/// The positions of a counter in two snapshots.
+#[derive(Debug, Clone)]
+struct ColumnPlace {
     prev: usize,
     cur: usize,
+}
+
+impl ColumnPlace {
+    fn is_backwards(&self, before: &[u32], after: &[u32]) -> bool {
+        self.moved(before, after) >= BACKWARDS
+    }
+
+    /// Events between two states of a row, which was reset or was not.
+    fn events(&self, before: &[u32], after: &[u32], reset: bool) -> u64 {
+        u64::from(match reset {
+            true => cell(after, self.cur),
+            false => self.moved(before, after),
+        })
+    }
+
+    fn moved(&self, before: &[u32], after: &[u32]) -> u32 {
+        cell(after, self.cur).wrapping_sub(cell(before, self.prev))
+    }
 }
 
 fn shared_counters<'a>(prev: &ProcStat, cur: &'a ProcStat) -> Vec<SharedColumn<'a>> {
@@ -127,8 +143,10 @@ fn shared_counters<'a>(prev: &ProcStat, cur: &'a ProcStat) -> Vec<SharedColumn<'
         .filter_map(|(index, name)| {
             Some(SharedColumn {
                 name,
-                prev: prev.column_index(name)?,
-                cur: index,
+                place: ColumnPlace {
+                    prev: prev.column_index(name)?,
+                    cur: index,
+                },
             })
         })
         .collect()
@@ -155,38 +173,74 @@ fn cell(row: &[u32], index: usize) -> u32 {
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
     last: Option<ProcStat>,
-    totals: BTreeMap<String, u64>,
+    totals: Vec<(Rc<str>, u64)>,
+    /// The counters of the last two snapshots.
+    matched: Vec<MatchedColumn>,
+    /// Whether those two have the same columns: then `matched` holds for the next one that has them too.
+    same_columns: bool,
     resets: usize,
 }
 
+/// The positions of a counter in two snapshots, and that of its total.
+#[derive(Debug, Clone)]
+struct MatchedColumn {
+    place: ColumnPlace,
+    total: usize,
+}
+
 impl Accumulator {
-    /// Adds the next snapshot; returns the difference from the previous one, `None` for the first.
+    /// Adds the next snapshot.
     ///
     /// Only successive snapshots are compared: a column that disappears keeps its total, and one that comes back continues from
     /// it with its next difference.
-    pub fn add(&mut self, stat: &ProcStat) -> Option<StatDelta> {
-        for (_, name) in counters(stat) {
-            if !self.totals.contains_key(name) {
-                self.totals.insert(name.to_owned(), 0);
+    pub fn add(&mut self, stat: &ProcStat) {
+        let last = self.last.replace(stat.clone());
+        let same_columns = last
+            .as_ref()
+            .is_some_and(|last| last.has_columns(stat.shared_columns()));
+        if !(same_columns && self.same_columns) {
+            self.match_columns(last.as_ref(), stat);
+            self.same_columns = same_columns;
+        }
+        let Some(last) = last else {
+            return;
+        };
+        let Self {
+            totals, matched, ..
+        } = self;
+        for (before, after) in last.rows().zip(stat.rows()) {
+            let reset = matched
+                .iter()
+                .any(|column| column.place.is_backwards(before, after));
+            for column in &*matched {
+                let total = &mut totals[column.total].1;
+                *total = total.saturating_add(column.place.events(before, after, reset));
+            }
+            self.resets += usize::from(reset);
+        }
+    }
+
+    /// Finds the counters of two snapshots, and starts totals for those that are new in the later one.
+    fn match_columns(&mut self, last: Option<&ProcStat>, stat: &ProcStat) {
+        self.matched.clear();
+        for (cur, name) in counters(stat) {
+            let known = self.totals.iter().position(|(known, _)| **known == *name);
+            let total = known.unwrap_or_else(|| {
+                self.totals.push((name.into(), 0));
+                self.totals.len() - 1
+            });
+            if let Some(prev) = last.and_then(|last| last.column_index(name)) {
+                let place = ColumnPlace { prev, cur };
+                self.matched.push(MatchedColumn { place, total });
             }
         }
-        let difference = self.last.as_ref().map(|last| delta(last, stat));
-        if let Some(difference) = &difference {
-            for (name, events) in difference.iter() {
-                if let Some(total) = self.totals.get_mut(name) {
-                    *total = total.saturating_add(events);
-                }
-            }
-            self.resets += difference.resets;
-        }
-        self.last = Some(stat.clone());
-        difference
     }
 
     /// Events that `column` counted since the first snapshot; `None` if no snapshot had it.
     #[must_use]
     pub fn total(&self, column: &str) -> Option<u64> {
-        self.totals.get(column).copied()
+        let total = self.totals.iter().find(|(name, _)| **name == *column);
+        total.map(|(_, total)| *total)
     }
 }
 
@@ -280,7 +334,7 @@ mod tests {
     fn totals_survive_resets_and_missing_columns() -> Result<(), ParseError> {
         let mut sum = Accumulator::default();
         assert_eq!(sum.total("found"), None);
-        assert_eq!(sum.add(&stat(&["found"], &[[u32::MAX]])?), None);
+        sum.add(&stat(&["found"], &[[u32::MAX]])?);
         assert_eq!(sum.total("found"), Some(0));
         assert_eq!(sum.total("entries"), None);
 

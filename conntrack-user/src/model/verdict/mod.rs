@@ -80,10 +80,12 @@ impl Verdicts {
 
     /// The verdicts that have changed by the samples taken since the last call, with all that belongs to them.
     pub fn changed(&mut self) -> Vec<Record> {
-        let sampled = std::mem::take(&mut self.sampled);
+        let Self {
+            sampled, trackers, ..
+        } = self;
         let changed = sampled
-            .iter()
-            .filter_map(|name| self.trackers.get_mut(name)?.changed());
+            .drain(..)
+            .filter_map(|name| trackers.get_mut(&name)?.changed());
         changed.map(verdict_record).collect()
     }
 

@@ -1,7 +1,8 @@
 //! The host that facts are about: this one, or a directory laid out like one with a kernel that answers as tests want.
 
 use std::{
-    io,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,8 +20,8 @@ use crate::{
     source::proc_fs::ProcRoot,
 };
 
-/// The most bytes that are read of a file. The longest, /proc/kallsyms, has some 10 MB.
-const LARGEST_FILE: u64 = 256 << 20;
+/// The most bytes that are read of a file. They are short, but for /proc/kallsyms, which has some 10 MB.
+pub(super) const LARGEST_FILE: u64 = 256 << 20;
 
 /// Where files are looked for, and the kernel that is asked.
 pub struct Host<'a> {
@@ -66,13 +67,19 @@ pub trait KernelAnswers {
     fn cast(&self, function: u32, field: FieldOffset) -> io::Result<()>;
 }
 
+/// The release of the kernel that runs, as `uname -r` prints it.
+#[must_use]
+pub fn running_release() -> String {
+    let uname = rustix::system::uname();
+    uname.release().to_string_lossy().into_owned()
+}
+
 /// The kernel that runs.
 struct ThisKernel;
 
 impl KernelAnswers for ThisKernel {
     fn release(&self) -> String {
-        let uname = rustix::system::uname();
-        uname.release().to_string_lossy().into_owned()
+        running_release()
     }
 
     fn map(&self) -> io::Result<()> {
@@ -138,13 +145,29 @@ impl<'a> Host<'a> {
     }
 
     pub(super) fn read(&self, file: &str) -> Result<String, FactError> {
+        self.read_by(file, |file| {
+            let mut text = String::new();
+            file.take(LARGEST_FILE).read_to_string(&mut text)?;
+            Ok(text)
+        })
+    }
+
+    /// Reads a file that is too long to be kept.
+    pub(super) fn read_by<T>(
+        &self,
+        file: &str,
+        read: impl FnOnce(File) -> io::Result<T>,
+    ) -> Result<T, FactError> {
         let path = self.path(file);
-        let unreadable = |cause| FactError::Read {
-            path: path.clone(),
-            cause: Arc::new(cause),
-        };
-        let bytes = files::read(&path, LARGEST_FILE).map_err(unreadable)?;
-        String::from_utf8(bytes)
-            .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "is not text")))
+        files::open(&path).and_then(read).map_err(|cause| {
+            let cause = match cause.kind() {
+                io::ErrorKind::InvalidData => io::Error::new(cause.kind(), "is not text"),
+                _ => cause,
+            };
+            FactError::Read {
+                path,
+                cause: Arc::new(cause),
+            }
+        })
     }
 }

@@ -22,6 +22,18 @@ pub enum ProbeRequest {
     Group(ProbeGroup),
 }
 
+impl ProbeRequest {
+    /// Why no probes are attached, whatever the host; `None` if they are as far as they can.
+    #[must_use]
+    pub const fn refusal(self) -> Option<MissingReason> {
+        match self {
+            Self::Off => Some(MissingReason::TurnedOff),
+            Self::OtherRoot => Some(MissingReason::OtherRoot),
+            Self::Group(_) => None,
+        }
+    }
+}
+
 /// How a program is attached to a function.
 #[derive(Clone, Debug)]
 pub enum Mechanism {

@@ -21,10 +21,8 @@ pub(super) struct Ready<'a> {
 
 /// Checks everything that every probe needs; fails with the first thing that is missing.
 pub(super) fn ready(request: ProbeRequest, facts: &HostFacts) -> Result<Ready<'_>, MissingReason> {
-    match request {
-        ProbeRequest::Off => return Err(MissingReason::TurnedOff),
-        ProbeRequest::OtherRoot => return Err(MissingReason::OtherRoot),
-        ProbeRequest::Group(_) => {}
+    if let Some(reason) = request.refusal() {
+        return Err(reason);
     }
     let support = [
         &facts.object,

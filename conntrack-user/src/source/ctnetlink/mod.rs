@@ -161,16 +161,20 @@ fn nothing(request: &NetlinkRequest) -> NetlinkError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::proc_fs::{PROC, ProcRoot};
+    use crate::source::{
+        proc_files::ProcFiles,
+        proc_fs::{PROC, ProcRoot},
+    };
 
     /// Compares both on this machine, if it has both and lets us read them.
     #[test]
     fn ctnetlink_and_procfs_agree_on_this_kernel() {
         let proc = ProcRoot::new(PROC);
+        let mut files = ProcFiles::new(proc.clone());
         let mut ctnetlink = Ctnetlink::default();
         // It counts on while we read: compare with two equal readings of procfs around it.
         for _ in 0..100 {
-            let Some(before) = proc.read().kernel.stat else {
+            let Some(before) = files.read().kernel.stat else {
                 eprintln!("skipped: {} cannot be read", proc.stat_path().display());
                 return;
             };
@@ -181,7 +185,7 @@ mod tests {
                     return;
                 }
             };
-            let after = proc.read().kernel;
+            let after = files.read().kernel;
             if after.stat.as_ref() != Some(&before) {
                 continue;
             }

@@ -1,12 +1,15 @@
 //! What answering a request takes: time, and CPU time of the process that answers.
 
 use std::{
-    fs, thread,
+    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
-use ctpulse_tests::serving::{Answer, Server};
+use anyhow::Result;
+use ctpulse_tests::{
+    cpu_time::{cpu_time, median},
+    serving::{Answer, Server},
+};
 
 /// How long a process may go on working once the answer is there: what it does then belongs to the request.
 const AFTER: Duration = Duration::from_millis(20);
@@ -51,29 +54,4 @@ pub(crate) fn measure(server: &Server, page: &str, accept: &str, rounds: usize) 
         *cpu = cpu.saturating_sub(idle);
     }
     Ok(cost)
-}
-
-/// The middle one.
-pub(crate) fn median(durations: &mut [Duration]) -> Duration {
-    durations.sort_unstable();
-    durations
-        .get(durations.len() / 2)
-        .copied()
-        .unwrap_or_default()
-}
-
-/// The CPU time of all threads that a process has.
-fn cpu_time(pid: u32) -> Result<Duration> {
-    let mut nanoseconds = 0;
-    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let path = thread?.path().join("schedstat");
-        // A thread that has ended since took hardly any.
-        let Ok(text) = fs::read_to_string(&path) else {
-            continue;
-        };
-        let first = text.split_whitespace().next();
-        let first = first.with_context(|| format!("{} is empty", path.display()))?;
-        nanoseconds += first.parse::<u64>()?;
-    }
-    Ok(Duration::from_nanos(nanoseconds))
 }

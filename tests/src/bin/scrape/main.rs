@@ -9,6 +9,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::Result;
 use clap::Parser;
 use ctpulse_tests::{
+    cpu_time::median,
     kernel::{
         self,
         namespaces::{Namespaces, within},
@@ -18,7 +19,7 @@ use ctpulse_tests::{
     traffic::UdpFlows,
 };
 
-use cost::{Cost, measure, median};
+use cost::{Cost, measure};
 
 /// Measures what a scrape costs.
 #[derive(Parser)]

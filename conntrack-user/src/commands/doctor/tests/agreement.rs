@@ -7,7 +7,7 @@ use crate::{
     probes::{
         attach::attach,
         facts::simulated::{SimulatedHost, kallsyms},
-        object::OBJECT,
+        object::embedded,
         plan,
     },
     reading::probes::Probes,
@@ -128,7 +128,7 @@ fn both((_, change): &Case, group: ProbeGroup) -> (DoctorReport, Probes) {
     let doctor = report(&facts, &ProcRoot::new(host.path("proc")), &"self".into());
     let planned = Plan::new(ProbeRequest::Group(group), false, &facts);
     let stream = if planned.probes.is_empty() {
-        attach(&planned, &facts.kernel, OBJECT).report()
+        attach(&planned, &facts.kernel, &embedded().unwrap()).report()
     } else {
         let points: Vec<AttachPoint> = planned.attachments().cloned().collect();
         plan::report(group, &points, &planned.missing)

@@ -11,7 +11,7 @@ use object::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::probes::object::OBJECT;
+use crate::probes::object::{embedded, is_embedded};
 
 /// `BPF_LD | BPF_IMM | BPF_DW`: loads 64 bits, in two instructions.
 const LOAD: u8 = 0x18;
@@ -180,11 +180,12 @@ fn what_is_no_object_is_refused() {
 
 #[test]
 fn the_embedded_object_has_all_programs() {
-    if OBJECT.is_empty() {
+    if !is_embedded() {
         eprintln!("skipped: built without the eBPF programs; `cargo xtask test` builds them");
         return;
     }
-    let programs = linked(OBJECT, &Globals::default(), |_| Some(COUNTS)).unwrap();
+    let object = embedded().unwrap();
+    let programs = linked(&object, &Globals::default(), |_| Some(COUNTS)).unwrap();
     for row in &PROBES {
         for function in row.functions() {
             for program in function.programs {
