@@ -199,10 +199,8 @@ impl StreamArgs {
                 &["--top-prefix6", &self.top.top_prefix6.to_string()],
             );
         }
-        add(
-            self.privileges != default.privileges,
-            &["--privileges", value(&self.privileges.privileges).as_str()],
-        );
+        let root = self.host_root.as_ref().map(|root| root.to_string_lossy());
+        add(root.is_some(), &["--host-root", &root.unwrap_or_default()]);
         add(self.lifetimes, &["--lifetimes"]);
         add(self.latency, &["--latency"]);
         for function in &self.without_function {

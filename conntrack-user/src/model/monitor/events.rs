@@ -11,7 +11,11 @@ use crate::{
         event::{Tuple, kind_name},
         record::{Event, EventTotals, Ordered, Record, Time},
     },
-    reading::{Reading, events::EventCounts},
+    reading::{
+        Reading,
+        events::EventCounts,
+        workload::{Workload, Workloads},
+    },
     text::Text,
 };
 
@@ -37,7 +41,27 @@ fn record(
         tuple: tuple(raw.has_tuple, &raw.tuple),
         by,
         translated,
+        workloads: Ordered::default(),
     })
+}
+
+/// What has the addresses of an event, each once.
+fn of_addresses(event: &Event, workloads: &Workloads, here: Option<u32>) -> Ordered<Workload> {
+    let tuples = [&event.tuple, &event.by, &event.translated];
+    let addresses = tuples
+        .into_iter()
+        .flatten()
+        .flat_map(|tuple| [tuple.src, tuple.dst]);
+    let mut found: Vec<(Text, Workload)> = Vec::new();
+    for address in addresses.flatten() {
+        let name = address.to_string();
+        if let Some(workload) = workloads.of_address(address, here)
+            && found.iter().all(|(known, _)| *known != *name)
+        {
+            found.push((name.into(), Workload::clone(workload)));
+        }
+    }
+    Ordered(found)
 }
 
 impl Monitor {
@@ -59,9 +83,11 @@ impl Monitor {
                 self.events.leave_out(event.kind);
                 continue;
             }
-            let Some(record) = record(event, reading.at, &name) else {
+            let Some(mut record) = record(event, reading.at, &name) else {
                 continue;
             };
+            let here = watched.and_then(|watched| watched.info.netns);
+            record.workloads = of_addresses(&record, &self.workloads, here);
             if let Some((top, watched)) = self.top.as_mut().zip(watched) {
                 top.note(&watched.info, &record);
             }

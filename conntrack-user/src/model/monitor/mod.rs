@@ -34,8 +34,10 @@ use crate::{
         verdict::Verdicts,
     },
     reading::{
-        EndedReading, InstanceInfo, InstanceReading, Purpose, Reading, coverage::Coverage,
+        EndedReading, InstanceInfo, InstanceReading, Purpose, Reading,
+        coverage::Coverage,
         probes::ProbeStatus,
+        workload::{Workload, Workloads},
     },
     text::Text,
 };
@@ -88,6 +90,7 @@ pub struct Monitor {
     probes: Rc<ProbeStatus>,
     watched: Vec<Watched>,
     top: Option<TopTalkers>,
+    workloads: Rc<Workloads>,
     contents: ContentsTracker,
     verdicts: Verdicts,
     events: EventCounter,
@@ -110,6 +113,7 @@ impl Monitor {
     pub fn new(settings: MonitorSettings, probes: Rc<ProbeStatus>) -> Self {
         Self {
             top: settings.top.map(TopTalkers::new),
+            workloads: Rc::default(),
             contents: ContentsTracker::default(),
             settings,
             kernel_release: None,
@@ -135,6 +139,12 @@ impl Monitor {
             self.events.detach();
         }
         self.probes = Rc::clone(&reading.probes);
+        if let Some(workloads) = &reading.workloads {
+            self.workloads = Rc::clone(workloads);
+            if let Some(top) = &mut self.top {
+                top.set_workloads(Rc::clone(workloads));
+            }
+        }
 
         let mut observed = Observed::default();
         for (info, instance) in &reading.instances {
@@ -282,6 +292,12 @@ impl Monitor {
         observed.records.extend(contents);
     }
 
+    /// What an instance belongs to.
+    fn workload(&self, info: &InstanceInfo) -> Option<Workload> {
+        let workload = self.workloads.of_namespace(info.netns?)?;
+        Some(Workload::clone(workload))
+    }
+
     /// The hello, if it has changed.
     fn hello(&mut self) -> Option<Record> {
         let mut reasons = PerCounter::default();
@@ -307,6 +323,7 @@ impl Monitor {
                     name: watched.info.name.clone(),
                     netns: watched.info.netns,
                     host: None,
+                    workload: self.workload(&watched.info),
                 })
                 .collect(),
             unavailable: reasons,

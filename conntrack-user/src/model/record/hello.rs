@@ -7,7 +7,7 @@ use crate::{
         kernel::per_counter::PerCounter,
         record::wire::{by_name, from_names},
     },
-    reading::probes::Probes,
+    reading::{probes::Probes, workload::Workload},
     text::Text,
 };
 
@@ -43,4 +43,7 @@ pub struct Instance {
     /// The host it is on, which its name begins with; `None` on this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Text>,
+    /// The pod, container or unit that it belongs to, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Workload>,
 }
