@@ -23,6 +23,7 @@ pub struct Workload {
     /// The pod's namespace, which is none of the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_namespace: Option<Text>,
+    /// The pod's name, as its manifest has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<Text>,
     /// As the API server has it.

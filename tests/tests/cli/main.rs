@@ -45,3 +45,4 @@ mod tmux;
 mod tree;
 mod trouble;
 mod usage;
+mod workloads;
