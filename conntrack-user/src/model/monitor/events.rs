@@ -4,18 +4,14 @@ use std::time::Duration;
 
 use conntrack_ebpf::EventKind;
 
-use super::{Monitor, Observed, Watched};
+use super::{Monitor, Observed, Watched, workloads::of_addresses};
 use crate::{
     clock::Instant,
     model::{
         event::{Tuple, kind_name},
         record::{Event, EventTotals, Ordered, Record, Time},
     },
-    reading::{
-        Reading,
-        events::EventCounts,
-        workload::{Workload, Workloads},
-    },
+    reading::{Reading, events::EventCounts},
     text::Text,
 };
 
@@ -43,25 +39,6 @@ fn record(
         translated,
         workloads: Ordered::default(),
     })
-}
-
-/// What has the addresses of an event, each once.
-fn of_addresses(event: &Event, workloads: &Workloads, here: Option<u32>) -> Ordered<Workload> {
-    let tuples = [&event.tuple, &event.by, &event.translated];
-    let addresses = tuples
-        .into_iter()
-        .flatten()
-        .flat_map(|tuple| [tuple.src, tuple.dst]);
-    let mut found: Vec<(Text, Workload)> = Vec::new();
-    for address in addresses.flatten() {
-        let name = address.to_string();
-        if let Some(workload) = workloads.of_address(address, here)
-            && found.iter().all(|(known, _)| *known != *name)
-        {
-            found.push((name.into(), Workload::clone(workload)));
-        }
-    }
-    Ordered(found)
 }
 
 impl Monitor {

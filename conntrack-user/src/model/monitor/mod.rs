@@ -12,6 +12,7 @@ mod interval;
 mod sample;
 mod summary;
 mod totals;
+mod workloads;
 mod worse;
 
 use std::{rc::Rc, time::Duration};
@@ -34,10 +35,8 @@ use crate::{
         verdict::Verdicts,
     },
     reading::{
-        EndedReading, InstanceInfo, InstanceReading, Purpose, Reading,
-        coverage::Coverage,
-        probes::ProbeStatus,
-        workload::{Workload, Workloads},
+        EndedReading, InstanceInfo, InstanceReading, Purpose, Reading, coverage::Coverage,
+        probes::ProbeStatus, workload::Workloads,
     },
     text::Text,
 };
@@ -139,12 +138,7 @@ impl Monitor {
             self.events.detach();
         }
         self.probes = Rc::clone(&reading.probes);
-        if let Some(workloads) = &reading.workloads {
-            self.workloads = Rc::clone(workloads);
-            if let Some(top) = &mut self.top {
-                top.set_workloads(Rc::clone(workloads));
-            }
-        }
+        self.follow_workloads(reading);
 
         let mut observed = Observed::default();
         for (info, instance) in &reading.instances {
@@ -290,12 +284,6 @@ impl Monitor {
             .contents
             .observe(reading.at, reading.purpose, found, &watched);
         observed.records.extend(contents);
-    }
-
-    /// What an instance belongs to.
-    fn workload(&self, info: &InstanceInfo) -> Option<Workload> {
-        let workload = self.workloads.of_namespace(info.netns?)?;
-        Some(Workload::clone(workload))
     }
 
     /// The hello, if it has changed.

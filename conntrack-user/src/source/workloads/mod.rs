@@ -39,7 +39,7 @@ const HOST_ROOT: &str = "/proc/1/root";
 pub struct WorkloadReader {
     /// The host's root directory.
     root: PathBuf,
-    known: HashMap<NameKey, Known>,
+    known: HashMap<NameKey, NamedWorkload>,
     /// Files of all containers, once they are needed in a round.
     lists: Option<Lists>,
     now: Duration,
@@ -50,7 +50,7 @@ pub struct WorkloadReader {
 type NameKey = (Option<Text>, Option<Text>);
 
 #[derive(Debug)]
-struct Known {
+struct NamedWorkload {
     workload: Arc<Workload>,
     /// When to look for its names again; `None`: they are known, and never change.
     again: Option<Duration>,
@@ -131,7 +131,7 @@ impl WorkloadReader {
             runtime: workload.runtime.or(found.runtime),
             unit: workload.unit,
         });
-        let known = Known {
+        let known = NamedWorkload {
             workload: Arc::clone(&workload),
             again: (!is_complete).then(|| self.now + AGAIN),
             used: true,

@@ -22,7 +22,7 @@ const PROCESSES: usize = 64;
 
 /// What is told of a namespace while processes are gone through.
 struct Group {
-    /// A process in it.
+    /// The first of its processes, whose files have its addresses.
     process: PathBuf,
     /// Its inode number, where we may see it.
     inode: Option<u32>,

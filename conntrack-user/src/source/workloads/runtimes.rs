@@ -1,9 +1,6 @@
 //! Names of containers from the files of their runtimes, which only root may write.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, path::Path};
 
 use serde::Deserialize;
 
@@ -107,11 +104,11 @@ pub(super) fn names(root: &Path, id: &str) -> Option<Workload> {
         .or_else(|| of_docker(&root.join(DOCKER).join(id).join("config.v2.json")))
 }
 
-fn read<T: for<'de> Deserialize<'de>>(path: &PathBuf) -> Option<T> {
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
     serde_json::from_slice(&files::read(path, MAX_BYTES).ok()?).ok()
 }
 
-fn of_oci(path: &PathBuf, runtime: &'static str) -> Option<Workload> {
+fn of_oci(path: &Path, runtime: &'static str) -> Option<Workload> {
     let config: OciConfig = read(path)?;
     let get = |key: &str| name(config.annotations.get(key)?.as_str()?);
     let any = |keys: [&str; 2]| keys.iter().find_map(|key| get(key));
@@ -140,7 +137,7 @@ fn of_oci(path: &PathBuf, runtime: &'static str) -> Option<Workload> {
     with_runtime(named, runtime)
 }
 
-fn of_docker(path: &PathBuf) -> Option<Workload> {
+fn of_docker(path: &Path) -> Option<Workload> {
     let config: DockerConfig = read(path)?;
     let labels = config.config.labels.unwrap_or_default();
     let get = |key: &str| name(labels.get(key)?.as_str()?);

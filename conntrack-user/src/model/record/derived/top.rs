@@ -51,7 +51,7 @@ impl TopRow {
     #[must_use]
     pub(crate) fn more(&self) -> Option<String> {
         // A process of the pod with that address says so itself.
-        let says_so = |workload: &Box<Workload>| {
+        let says_so = |workload: &Workload| {
             let of_process = self.process_workload.as_ref();
             of_process.is_some_and(|of_process| workload.covers(of_process))
         };
@@ -77,5 +77,45 @@ impl NatPortsLeft {
             text.push_str(&format!(", none left in {:.0} s", time.estimate));
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Text;
+
+    #[test]
+    fn whatever_has_the_address_is_named_before_the_process() {
+        let workload = |pod: &'static str, container: Option<&'static str>| {
+            Some(Box::new(Workload {
+                pod: Some(pod.into()),
+                container: container.map(Text::from),
+                ..Workload::default()
+            }))
+        };
+        let more = |workload, process: Option<&'static str>, process_workload| {
+            let row = TopRow {
+                workload,
+                process: process.map(Text::from),
+                process_workload,
+                ..TopRow::default()
+            };
+            row.more().unwrap_or_default()
+        };
+        let app = workload("cart", Some("app"));
+        assert_eq!(more(None, None, None), "");
+        assert_eq!(more(workload("cart", None), None, None), "cart");
+        assert_eq!(
+            more(workload("cart", None), Some("curl[7]"), None),
+            "cart curl[7]"
+        );
+        // Its own process says so itself.
+        let text = "app[7] in cart/app";
+        assert_eq!(more(workload("cart", None), Some(text), app.clone()), text);
+        assert_eq!(
+            more(workload("db", None), Some(text), app),
+            "db app[7] in cart/app"
+        );
     }
 }
