@@ -8,7 +8,7 @@ use crate::{
     },
     text::Text,
 };
-use std::{collections::HashMap, fmt, hash::Hash, net::IpAddr, rc::Rc};
+use std::{collections::HashMap, fmt, hash::Hash, net::IpAddr, rc::Rc, sync::Arc};
 
 use conntrack_ebpf::heavy_hitters::{By, FlowKey, Prefixes};
 
@@ -58,7 +58,7 @@ pub struct NamedOwner {
     /// Process or program, with what it belongs to.
     pub process: Text,
     /// What it belongs to, as far as that is known.
-    pub workload: Option<Workload>,
+    pub workload: Option<Arc<Workload>>,
 }
 
 /// The owners of keys, as far as they have one.
@@ -72,7 +72,7 @@ impl Owners {
         let owner = self.0.get(&(by, *key))?;
         Some(NamedOwner {
             process: owner.to_string().into(),
-            workload: owner.program().workload.as_deref().cloned(),
+            workload: owner.program().workload.clone(),
         })
     }
 }
@@ -161,8 +161,6 @@ fn majority<T: Eq + Hash>(votes: impl Iterator<Item = (T, u32)>) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     const PREFIXES: Prefixes = Prefixes { ipv4: 32, ipv6: 64 };
@@ -240,7 +238,9 @@ mod tests {
         let owner = votes.owners().get(By::Port, &FlowKey::port(2, 6, 80));
         let owner = owner.expect("an owner");
         assert_eq!(owner.process, "java[3 processes] in 0123456789ab");
-        let id = owner.workload.and_then(|workload| workload.container_id);
+        let id = owner
+            .workload
+            .and_then(|workload| workload.container_id.clone());
         assert_eq!(id.expect("an id"), "0123456789abcdef");
     }
 }

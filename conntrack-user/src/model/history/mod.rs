@@ -189,7 +189,7 @@ impl History {
     #[must_use]
     pub fn workload(&self, name: &Text) -> Option<&Workload> {
         let mut instances = self.hello.as_ref()?.instances.iter();
-        instances.find(|i| i.name == *name)?.workload.as_ref()
+        instances.find(|i| i.name == *name)?.workload.as_deref()
     }
 
     /// The history of an instance, if it has one.

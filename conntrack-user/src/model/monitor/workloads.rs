@@ -1,6 +1,6 @@
 //! What instances and the addresses of events belong to.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use super::Monitor;
 use crate::{
@@ -24,9 +24,8 @@ impl Monitor {
     }
 
     /// What an instance belongs to.
-    pub(super) fn workload(&self, info: &InstanceInfo) -> Option<Workload> {
-        let workload = self.workloads.of_namespace(info.netns?)?;
-        Some(Workload::clone(workload))
+    pub(super) fn workload(&self, info: &InstanceInfo) -> Option<Arc<Workload>> {
+        self.workloads.of_namespace(info.netns?).cloned()
     }
 }
 
@@ -35,19 +34,19 @@ pub(super) fn of_addresses(
     event: &Event,
     workloads: &Workloads,
     here: Option<u32>,
-) -> Ordered<Workload> {
+) -> Ordered<Arc<Workload>> {
     let tuples = [&event.tuple, &event.by, &event.translated];
     let addresses = tuples
         .into_iter()
         .flatten()
         .flat_map(|tuple| [tuple.src, tuple.dst]);
-    let mut found: Vec<(Text, Workload)> = Vec::new();
+    let mut found: Vec<(Text, Arc<Workload>)> = Vec::new();
     for address in addresses.flatten() {
         let name = address.to_string();
         if let Some(workload) = workloads.of_address(address, here)
             && found.iter().all(|(known, _)| *known != *name)
         {
-            found.push((name.into(), Workload::clone(workload)));
+            found.push((name.into(), Arc::clone(workload)));
         }
     }
     Ordered(found)
@@ -55,7 +54,7 @@ pub(super) fn of_addresses(
 
 #[cfg(test)]
 mod tests {
-    use std::{net::IpAddr, sync::Arc};
+    use std::net::IpAddr;
 
     use jiff::Timestamp;
 

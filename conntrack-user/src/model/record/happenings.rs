@@ -1,5 +1,7 @@
 //! Single events, alert notifications and bursts.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -31,7 +33,7 @@ pub struct Event {
     pub translated: Option<Tuple>,
     /// The pods, containers and units that have addresses of these, by the address.
     #[serde(default, skip_serializing_if = "Ordered::is_empty")]
-    pub workloads: Ordered<Workload>,
+    pub workloads: Ordered<Arc<Workload>>,
 }
 
 /// The number of events of one kind, by what became of them.

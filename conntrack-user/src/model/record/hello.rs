@@ -1,5 +1,7 @@
 //! The configuration of a run, and what is available.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -45,5 +47,5 @@ pub struct Instance {
     pub host: Option<Text>,
     /// The pod, container or unit that it belongs to, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workload: Option<Workload>,
+    pub workload: Option<Arc<Workload>>,
 }

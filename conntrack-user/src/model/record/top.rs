@@ -1,6 +1,6 @@
 //! Top talkers.
 
-use std::ops::Not;
+use std::{ops::Not, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -66,10 +66,10 @@ pub struct TopRow {
     pub process: Option<Text>,
     /// What that process belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub process_workload: Option<Box<Workload>>,
+    pub process_workload: Option<Arc<Workload>>,
     /// The pod, container or unit that has the address in `key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workload: Option<Box<Workload>>,
+    pub workload: Option<Arc<Workload>>,
     /// What is left, where ports of NAT are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nat: Option<NatPortsLeft>,

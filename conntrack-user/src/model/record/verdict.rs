@@ -1,5 +1,7 @@
 //! The verdict: what an operator wants to know first, in sentences, and the facts behind them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -233,7 +235,7 @@ pub struct TopShare {
     pub process: Option<Text>,
     /// What has the address in `key`, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workload: Option<Box<Workload>>,
+    pub workload: Option<Arc<Workload>>,
 }
 
 /// Whether the counts of probes are proven.

@@ -6,7 +6,10 @@ use crate::reading::{
     owners::NamedOwner,
     workload::Workload,
 };
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use conntrack_ebpf::heavy_hitters::{FlowKey, FlowMeasure, KeyKind, Prefixes};
 
@@ -99,7 +102,7 @@ pub fn end_text(end: &End) -> String {
 pub fn table_of_ends(
     by: EndBy,
     ends: &TopEnds,
-    workload: impl Fn(IpAddr) -> Option<Box<Workload>>,
+    workload: impl Fn(IpAddr) -> Option<Arc<Workload>>,
 ) -> TopTable {
     TopTable {
         by: ENTRIES.into(),
@@ -154,7 +157,7 @@ pub fn table(
     hitters: &HeavyHitters,
     prefixes: Prefixes,
     owner: impl Fn(&FlowKey) -> Option<NamedOwner>,
-    workload: impl Fn(IpAddr) -> Option<Box<Workload>>,
+    workload: impl Fn(IpAddr) -> Option<Arc<Workload>>,
 ) -> TopTable {
     let share = |count: u64| match hitters.total {
         0 => 0.0,
@@ -179,7 +182,7 @@ pub fn table(
                     count: range.low,
                     share: share(range.low),
                     process,
-                    process_workload: of_process.flatten().map(Box::new),
+                    process_workload: of_process.flatten(),
                     workload: key_address(key, prefixes).and_then(&workload),
                     nat: None,
                 }

@@ -1,6 +1,6 @@
 //! Top talkers over time: which keys start flows, have them rejected or evicted, and hold entries.
 
-use std::{collections::HashMap, net::IpAddr, rc::Rc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 
 use conntrack_ebpf::{
     ProbeCounter,
@@ -250,9 +250,8 @@ impl TopTalkers {
         tables::table(name, by, hitters, self.settings.prefixes, owner, workload)
     }
 
-    fn workload(&self, address: IpAddr, info: &InstanceInfo) -> Option<Box<Workload>> {
-        let workload = self.workloads.of_address(address, info.netns)?;
-        Some(Box::new(Workload::clone(workload)))
+    fn workload(&self, address: IpAddr, info: &InstanceInfo) -> Option<Arc<Workload>> {
+        self.workloads.of_address(address, info.netns).cloned()
     }
 }
 

@@ -139,12 +139,12 @@ fn what_is_known_of_pods_is_a_label() {
         ..Workload::default()
     };
     let mut hello = Hello::clone(recorded.readout.hello.as_ref().unwrap());
-    hello.instances[0].workload = Some(workload(None));
+    hello.instances[0].workload = Some(workload(None).into());
     recorded.readout.hello = Some(hello.into());
     let row = |key: &'static str| TopRow {
         key: key.into(),
         count: 1,
-        process_workload: Some(Box::new(workload(Some("app")))),
+        process_workload: Some(workload(Some("app")).into()),
         ..TopRow::default()
     };
     let table = |of: &'static str, row| TopTable {
@@ -157,7 +157,7 @@ fn what_is_known_of_pods_is_a_label() {
         rows: vec![row],
     };
     let of_address = TopRow {
-        workload: Some(Box::new(workload(None))),
+        workload: Some(workload(None).into()),
         ..row("10.0.0.1")
     };
     let instance = std::sync::Arc::make_mut(&mut recorded.readout.instances[0]);

@@ -328,7 +328,7 @@ fn hello() -> impl Strategy<Value = Record> {
             name,
             netns,
             host,
-            workload,
+            workload: workload.map(Into::into),
         });
     (
         [text(), text(), text()],
@@ -524,8 +524,8 @@ fn top() -> impl Strategy<Value = Record> {
                 count,
                 share,
                 process,
-                process_workload: of_process.map(Box::new),
-                workload: workload.map(Box::new),
+                process_workload: of_process.map(Into::into),
+                workload: workload.map(Into::into),
                 nat: None,
             },
         );
@@ -680,7 +680,7 @@ fn record() -> impl Strategy<Value = Record> {
         option::of(tuple()),
         option::of(tuple()),
         option::of(tuple()),
-        vec((text(), workload()), 0..3),
+        vec((text(), workload().prop_map(Into::into)), 0..3),
     )
         .prop_map(
             |(time, (instance, kind), tuple, by, translated, workloads)| {

@@ -82,13 +82,15 @@ impl NatPortsLeft {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::text::Text;
 
     #[test]
     fn whatever_has_the_address_is_named_before_the_process() {
         let workload = |pod: &'static str, container: Option<&'static str>| {
-            Some(Box::new(Workload {
+            Some(Arc::new(Workload {
                 pod: Some(pod.into()),
                 container: container.map(Text::from),
                 ..Workload::default()
