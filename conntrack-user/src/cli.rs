@@ -313,6 +313,10 @@ pub struct EventsArgs {
     /// Options for top talkers.
     #[command(flatten)]
     pub top: TopArgs,
+    /// Root of the host's file system, with the files that name pods and containers, where ctpulse itself has
+    /// another one [default: that of process 1]
+    #[arg(long, value_name = "DIR")]
+    pub host_root: Option<PathBuf>,
 }
 
 impl EventsArgs {
@@ -335,6 +339,7 @@ impl EventsArgs {
             netns: self.netns.clone(),
             event_rate: self.event_rate,
             top: self.top.clone(),
+            host_root: self.host_root.clone(),
             ..StreamArgs::default()
         };
         stream.settings(Config::default())

@@ -161,6 +161,7 @@ impl KernelMonitor {
             events: Vec::new(),
             event_counts: None,
             top: None,
+            workloads: None,
             own: None,
         };
         Ok(self.monitor.observe(&reading).records)

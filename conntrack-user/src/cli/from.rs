@@ -199,6 +199,8 @@ impl StreamArgs {
                 &["--top-prefix6", &self.top.top_prefix6.to_string()],
             );
         }
+        let root = self.host_root.as_ref().map(|root| root.to_string_lossy());
+        add(root.is_some(), &["--host-root", &root.unwrap_or_default()]);
         add(self.lifetimes, &["--lifetimes"]);
         add(self.latency, &["--latency"]);
         for function in &self.without_function {

@@ -80,6 +80,10 @@ pub struct StreamArgs {
     /// Options for top talkers.
     #[command(flatten)]
     pub top: TopArgs,
+    /// Root of the host's file system, with the files that name pods and containers, where ctpulse itself has
+    /// another one [default: that of process 1]
+    #[arg(long, value_name = "DIR", conflicts_with = "proc_root", help_heading = heading::TOP)]
+    pub host_root: Option<PathBuf>,
     /// Measure how long connections live, and report it in the summary
     #[arg(long, conflicts_with = "proc_root", help_heading = heading::MORE)]
     pub lifetimes: bool,
@@ -119,6 +123,7 @@ impl Default for StreamArgs {
             bursts: BurstArgs::default(),
             proc_root: None,
             top: TopArgs::default(),
+            host_root: None,
             lifetimes: false,
             latency: false,
             privileges: PrivilegeArgs::default(),
@@ -166,6 +171,7 @@ impl StreamArgs {
                 limits: config.on_alert,
             }),
             top: self.top.settings(),
+            host_root: self.host_root.clone(),
             lifetimes: self.lifetimes,
             latency: self.latency,
             own_cost: false,

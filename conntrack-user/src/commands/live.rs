@@ -305,8 +305,7 @@ mod tests {
             key: leader.into(),
             count: 31_020,
             share: 64.3,
-            process: None,
-            nat: None,
+            ..TopRow::default()
         };
         Record::Top(Top {
             time: Time(Timestamp::UNIX_EPOCH),

@@ -1,6 +1,6 @@
 //! Runs: their start, ticks and end ([`run`]), the namespaces they watch ([`watch`]) and which of
 //! them have buckets ([`rings`]), attaching and reattaching the probes
-//! ([`probes`]), worker threads ([`scanner`], [`surveyor`],
+//! ([`probes`]), worker threads ([`scanner`], [`surveyor`], [`workloads`],
 //! [`hook`]), signals ([`signals`]) and standard output ([`outlet`]).
 //!
 //! Everything here is configured by plain [`settings`]. No other room starts threads.
@@ -30,3 +30,4 @@ mod surveyor;
 mod top;
 mod watch;
 pub mod worker;
+mod workloads;

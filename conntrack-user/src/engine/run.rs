@@ -24,6 +24,7 @@ use crate::{
         settings::{RunSettings, Target},
         top::{self, TopWatch},
         watch::{self, WatchList},
+        workloads::{self, WorkloadWatch},
     },
     model::{
         monitor::{Monitor, MonitorSettings, Observed},
@@ -51,6 +52,7 @@ pub struct Run<C> {
     rings: Option<RingPool>,
     reported_few_rings: bool,
     top: Option<TopWatch>,
+    workloads: Option<WorkloadWatch>,
     monitor: Monitor,
     hook: Option<AlertHook>,
     diagnostics: Diagnostics,
@@ -92,6 +94,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
         diagnostics: Diagnostics,
     ) -> Result<(Self, Vec<Record>), EngineError> {
         let wants_probes = settings.wants_probes();
+        let names = workloads::are_reported(&settings);
         let unprivileged = settings.privileges.drop;
         let hook = settings
             .hook
@@ -139,12 +142,18 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             diagnostics.clone(),
         );
         watch.set_slots(slots(&probes, single.is_some()));
+        let workloads = names.then(|| {
+            let root = settings.host_root.clone();
+            WorkloadWatch::start(root, privileges.of(Reader::Workloads), clock.clone())
+        });
+        let workloads = workloads.transpose()?;
         let top = match settings.top.zip(counting) {
             Some((top, counting)) => {
                 let holds = privileges.of(Reader::Surveyor);
                 Some(TopWatch::start(
                     top,
                     counting,
+                    settings.host_root,
                     holds,
                     &clock,
                     diagnostics.clone(),
@@ -178,6 +187,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             probes,
             watch,
             top,
+            workloads,
             monitor,
             hook,
             messages: Gathered::new(diagnostics.clone()),
@@ -327,7 +337,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
 
     /// A reading of these instances, without events, top talkers and own usage.
     fn reading(
-        &self,
+        &mut self,
         purpose: Purpose,
         instances: Vec<(Rc<InstanceInfo>, InstanceReading)>,
     ) -> Reading {
@@ -345,6 +355,7 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
             events: Vec::new(),
             event_counts: None,
             top: None,
+            workloads: self.workloads.as_mut().and_then(WorkloadWatch::found),
             own: None,
         }
     }

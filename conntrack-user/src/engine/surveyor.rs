@@ -2,7 +2,7 @@
 //! to limit their cost, and never delay a reading.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     time::Duration,
 };
@@ -29,6 +29,7 @@ use crate::{
         processes,
         sockets::{self, SocketsError},
         table_limits,
+        workloads::WorkloadReader,
     },
 };
 
@@ -51,7 +52,7 @@ pub(super) struct SurveyTarget {
 }
 
 /// How to survey.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SurveySettings {
     /// Rows of a top table.
     pub(super) rows: usize,
@@ -59,6 +60,8 @@ pub(super) struct SurveySettings {
     pub(super) prefixes: Prefixes,
     /// The hash seed of the sketches.
     pub(super) seed: u32,
+    /// Where the host's files are, if a user has said so.
+    pub(super) host_root: Option<PathBuf>,
 }
 
 /// The result of surveying an instance.
@@ -158,6 +161,7 @@ struct SurveyThread<C> {
     clock: C,
     found: Sender<SurveyResult>,
     targets: Vec<SurveyTarget>,
+    workloads: WorkloadReader,
     entries_due: Duration,
     sockets_due: Duration,
 }
@@ -169,6 +173,7 @@ impl<C: Clock> SurveyThread<C> {
     fn new(settings: SurveySettings, clock: C, found: Sender<SurveyResult>) -> Self {
         let now = clock.now().monotonic;
         Self {
+            workloads: WorkloadReader::new(settings.host_root.as_deref()),
             settings,
             clock,
             found,
@@ -218,15 +223,15 @@ impl<C: Clock> SurveyThread<C> {
 
     /// Runs `work` and returns the CPU time that it took.
     fn cpu_time(
-        &self,
-        work: fn(&Self) -> Result<(), Disconnected>,
+        &mut self,
+        work: fn(&mut Self) -> Result<(), Disconnected>,
     ) -> Result<Duration, Disconnected> {
         let before = self.clock.thread_cpu_time();
         work(self)?;
         Ok(self.clock.thread_cpu_time().saturating_sub(before))
     }
 
-    fn survey_entries(&self) -> Result<(), Disconnected> {
+    fn survey_entries(&mut self) -> Result<(), Disconnected> {
         for target in &self.targets {
             let what = within(target, || {
                 let listing = listing::entries(target.slot, &self.settings, &self.clock)?;
@@ -242,11 +247,12 @@ impl<C: Clock> SurveyThread<C> {
         Ok(())
     }
 
-    fn survey_sockets(&self) -> Result<(), Disconnected> {
+    fn survey_sockets(&mut self) -> Result<(), Disconnected> {
         if self.targets.is_empty() {
             return Ok(());
         }
-        let processes = processes::by_socket(Path::new(PROC));
+        self.workloads.start_round(self.clock.now().monotonic);
+        let processes = processes::by_socket(Path::new(PROC), &mut self.workloads);
         for target in &self.targets {
             let what = within(target, || {
                 let mut votes = OwnerVotes::new(target.slot, self.settings.prefixes);

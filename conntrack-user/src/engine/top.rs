@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     hash::{BuildHasher, Hasher, RandomState},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -55,6 +56,7 @@ impl TopWatch {
     pub(super) fn start(
         settings: TopSettings,
         counting: SketchSettings,
+        host_root: Option<PathBuf>,
         holds: CapabilitySet,
         clock: &(impl Clock + Clone + Send + 'static),
         diagnostics: Diagnostics,
@@ -63,6 +65,7 @@ impl TopWatch {
             rows: settings.rows,
             prefixes: settings.prefixes,
             seed: counting.seed,
+            host_root,
         };
         Ok(Self {
             surveyor: Surveyor::start(survey, holds, clock.clone())?,

@@ -47,7 +47,11 @@ pub(super) fn entry(record: &Record) -> io::Result<Option<LogEntry>> {
                 ("KIND", event.kind.to_string()),
             ];
             fields.extend(tuple.map(|tuple| ("FLOW", tuple)));
-            (format!("{}: {flow}", event.kind), Priority::Notice, fields)
+            let owners = event.owners();
+            let of = owners.as_ref().map(|owners| format!(" ({owners})"));
+            fields.extend(owners.map(|owners| ("WORKLOADS", owners)));
+            let message = format!("{}: {flow}{}", event.kind, of.unwrap_or_default());
+            (message, Priority::Notice, fields)
         }
         Record::Burst(burst) => {
             let fields = vec![

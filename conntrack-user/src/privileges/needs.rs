@@ -73,6 +73,8 @@ pub enum Reader {
     Scanner,
     /// The one that lists entries and looks processes up.
     Surveyor,
+    /// The one that finds out what addresses belong to.
+    Workloads,
 }
 
 /// A capability, and what for.
@@ -209,7 +211,12 @@ impl Uses {
             needs.push(need(CapabilitySet::NET_ADMIN, RUN, netns, purpose, without));
         }
         if self.namespaces == NamespaceUse::All {
-            let readers: &[Reader] = &[Reader::Run, Reader::Scanner, Reader::Surveyor];
+            let readers: &[Reader] = &[
+                Reader::Run,
+                Reader::Scanner,
+                Reader::Surveyor,
+                Reader::Workloads,
+            ];
             let purpose = "finding and opening the network namespaces of other users' processes";
             let without = "only namespaces with a name, and those of ctpulse's own user";
             let all = Some("--netns all");
@@ -244,10 +251,11 @@ impl Uses {
                 purpose,
                 without,
             ));
-            let purpose = "the names of other users' processes";
-            let without = "no names of other users' processes";
+            let purpose = "the names of other users' processes, and of their containers";
+            let without = "no names of other users' processes, and of few containers";
+            let both: &[Reader] = &[Reader::Surveyor, Reader::Workloads];
             for capability in [CapabilitySet::SYS_PTRACE, CapabilitySet::DAC_READ_SEARCH] {
-                needs.push(need(capability, SURVEYOR, top, purpose, without));
+                needs.push(need(capability, both, top, purpose, without));
             }
         }
         needs

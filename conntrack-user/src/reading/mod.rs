@@ -25,6 +25,7 @@ pub mod time_classes;
 pub mod top;
 pub mod unavailable;
 pub mod usage;
+pub mod workload;
 
 use std::rc::Rc;
 
@@ -39,6 +40,7 @@ use self::{
     probes::{ProbeReading, ProbeStatus},
     top::TopReading,
     usage::Usage,
+    workload::Workloads,
 };
 use crate::{clock::Instant, text::Text};
 
@@ -62,6 +64,8 @@ pub struct Reading {
     pub event_counts: Option<EventCounts>,
     /// What was measured of top talkers since the reading before; `None` when they are not asked for.
     pub top: Option<TopReading>,
+    /// What network namespaces and their addresses belong to, where that was looked up since the reading before.
+    pub workloads: Option<Rc<Workloads>>,
     /// What this process has used, in ticks in which it is measured.
     pub own: Option<Usage>,
 }

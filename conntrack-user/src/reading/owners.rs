@@ -1,8 +1,14 @@
 //! The owner of a key (an address or port of the top tables): the process that holds most of the local sockets that match it,
 //! or the program whose processes do. Sockets are counted where they are read, because there may be too many to keep.
 
-use crate::reading::sockets::{Process, Program};
-use std::{collections::HashMap, fmt, hash::Hash, net::IpAddr, rc::Rc};
+use crate::{
+    reading::{
+        sockets::{Process, Program},
+        workload::Workload,
+    },
+    text::Text,
+};
+use std::{collections::HashMap, fmt, hash::Hash, net::IpAddr, rc::Rc, sync::Arc};
 
 use conntrack_ebpf::heavy_hitters::{By, FlowKey, Prefixes};
 
@@ -17,7 +23,7 @@ enum Owner {
 }
 
 impl fmt::Display for Owner {
-    /// `nginx[123]`, `nginx[8 processes]`, `nginx[123] in 0123456789ab`.
+    /// `nginx[123]`, `nginx[8 processes]`, `nginx[123] in shop/cart-7d9f/app`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let program = match self {
             Self::Process(Process { pid, program }) => {
@@ -29,11 +35,30 @@ impl fmt::Display for Owner {
                 program
             }
         };
-        match &program.container {
-            Some(container) => write!(f, " in {container}"),
-            None => Ok(()),
+        match &program.workload {
+            Some(workload) if !workload.is_service_of(program.name.raw()) => {
+                write!(f, " in {workload}")
+            }
+            _ => Ok(()),
         }
     }
+}
+
+impl Owner {
+    fn program(&self) -> &Program {
+        match self {
+            Self::Process(Process { program, .. }) | Self::Program(program, _) => program,
+        }
+    }
+}
+
+/// The owner of a key, as it is reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedOwner {
+    /// Process or program, with what it belongs to.
+    pub process: Text,
+    /// What it belongs to, as far as that is known.
+    pub workload: Option<Arc<Workload>>,
 }
 
 /// The owners of keys, as far as they have one.
@@ -41,10 +66,14 @@ impl fmt::Display for Owner {
 pub struct Owners(HashMap<(By, FlowKey), Owner>);
 
 impl Owners {
-    /// The owner of a key, as text.
+    /// The owner of a key.
     #[must_use]
-    pub fn get(&self, by: By, key: &FlowKey) -> Option<String> {
-        self.0.get(&(by, *key)).map(ToString::to_string)
+    pub fn get(&self, by: By, key: &FlowKey) -> Option<NamedOwner> {
+        let owner = self.0.get(&(by, *key))?;
+        Some(NamedOwner {
+            process: owner.to_string().into(),
+            workload: owner.program().workload.clone(),
+        })
     }
 }
 
@@ -150,12 +179,25 @@ mod tests {
         FlowKey::ipv4(2, u32::from_be_bytes(octets), PREFIXES)
     }
 
+    fn workload(
+        field: fn(&mut Workload) -> &mut Option<Text>,
+        name: &str,
+    ) -> Option<Arc<Workload>> {
+        let mut workload = Workload::default();
+        *field(&mut workload) = Some(name.to_owned().into());
+        Some(workload.into())
+    }
+
     fn process(name: &str, pid: u32) -> Rc<Process> {
         Rc::new(Process {
             pid,
             program: Program {
                 name: name.to_owned().into(),
-                container: (name == "java").then(|| "0123456789ab".to_owned()),
+                workload: match name {
+                    "java" => workload(|w| &mut w.container_id, "0123456789abcdef"),
+                    "nginx" => workload(|w| &mut w.unit, "nginx.service"),
+                    _ => None,
+                },
             },
         })
     }
@@ -171,7 +213,7 @@ mod tests {
         votes.add(&socket([10, 0, 0, 2], 5001, [10, 0, 0, 7]), &curl);
         votes.add(&socket([10, 0, 0, 2], 5002, [10, 0, 0, 7]), &wget);
         let owners = votes.owners();
-        let get = |by, key| owners.get(by, &key);
+        let get = |by, key| Some(owners.get(by, &key)?.process.to_string());
         let nginx = Some("nginx[1]".to_owned());
         let curl = Some("curl[2]".to_owned());
         assert_eq!(get(By::Port, FlowKey::port(2, 6, 80)), nginx.clone());
@@ -193,9 +235,12 @@ mod tests {
             votes.add(&socket([0; 4], 80, [0; 4]), &process("java", pid));
         }
         votes.add(&socket([0; 4], 80, [0; 4]), &process("other", 9));
-        assert_eq!(
-            votes.owners().get(By::Port, &FlowKey::port(2, 6, 80)),
-            Some("java[3 processes] in 0123456789ab".to_owned())
-        );
+        let owner = votes.owners().get(By::Port, &FlowKey::port(2, 6, 80));
+        let owner = owner.expect("an owner");
+        assert_eq!(owner.process, "java[3 processes] in 0123456789ab");
+        let id = owner
+            .workload
+            .and_then(|workload| workload.container_id.clone());
+        assert_eq!(id.expect("an id"), "0123456789abcdef");
     }
 }

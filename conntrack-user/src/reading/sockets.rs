@@ -1,8 +1,8 @@
 //! Local sockets, and the processes that hold them.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
-use crate::text::Text;
+use crate::{reading::workload::Workload, text::Text};
 
 /// A socket that belongs to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub struct Socket {
 pub struct Program {
     /// The process's name (`comm`).
     pub name: Text,
-    /// Id of the container it runs in, shortened; `None` outside of containers.
-    pub container: Option<String>,
+    /// What it belongs to, as far as that is known.
+    pub workload: Option<Arc<Workload>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -249,7 +249,7 @@ fn other() -> impl Strategy<Value = Record> {
                 count,
                 share,
                 process: Some(key),
-                nat: None,
+                ..TopRow::default()
             };
             Record::Top(Top {
                 time,

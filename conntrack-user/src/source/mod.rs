@@ -21,3 +21,4 @@ pub mod proc_fs;
 pub mod processes;
 pub mod sockets;
 pub mod table_limits;
+pub mod workloads;

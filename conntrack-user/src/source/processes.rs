@@ -1,23 +1,23 @@
-//! Finds the processes that hold sockets, and the containers they run in.
+//! Finds the processes that hold sockets, and what they belong to.
 
 use std::{collections::HashMap, fs, path::Path, rc::Rc};
 
 use crate::{
     files,
     reading::sockets::{Process, Program},
+    source::workloads::WorkloadReader,
 };
 
 /// The most sockets to keep, of all processes together, in some 50 MB; of further sockets no process is known.
 const SOCKETS: usize = 1 << 20;
 
-/// The most bytes of `comm` and of `cgroup` that are read. The kernel's `comm` has 16 (`TASK_COMM_LEN`), and `cgroup` is longer
-/// only with dozens of cgroup hierarchies.
-const MAX_BYTES: u64 = 64 << 10;
+/// The most bytes of `comm` that are read. The kernel's has 16 (`TASK_COMM_LEN`).
+const COMM_BYTES: u64 = 4 << 10;
 
 /// The process that holds each socket, by the socket's inode number. Processes that cannot be read (they have ended, or belong
 /// to another user) are left out.
 #[must_use]
-pub fn by_socket(proc: &Path) -> HashMap<u64, Rc<Process>> {
+pub fn by_socket(proc: &Path, workloads: &mut WorkloadReader) -> HashMap<u64, Rc<Process>> {
     let mut found = HashMap::new();
     for entry in fs::read_dir(proc).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -40,7 +40,7 @@ pub fn by_socket(proc: &Path) -> HashMap<u64, Rc<Process>> {
             if found.len() >= SOCKETS {
                 return found;
             }
-            let process = process.get_or_insert_with(|| describe(&path, pid).into());
+            let process = process.get_or_insert_with(|| describe(&path, pid, workloads).into());
             // Of processes that share a socket, the first is taken.
             found.entry(inode).or_insert_with(|| Rc::clone(process));
         }
@@ -56,30 +56,15 @@ fn inode(link: &str) -> Option<u64> {
         .ok()
 }
 
-fn describe(path: &Path, pid: u32) -> Process {
-    let read = |name| files::read_start(&path.join(name), MAX_BYTES).unwrap_or_default();
+fn describe(path: &Path, pid: u32, workloads: &mut WorkloadReader) -> Process {
+    let comm = files::read_start(&path.join("comm"), COMM_BYTES).unwrap_or_default();
     Process {
         pid,
         program: Program {
-            name: read("comm").trim().to_owned().into(),
-            container: container(&read("cgroup")).map(str::to_owned),
+            name: comm.trim().to_owned().into(),
+            workload: workloads.of_process(path),
         },
     }
-}
-
-/// The container whose name (64 hexadecimal digits, as Docker, containerd, CRI-O and Podman choose it)
-/// is part of a cgroup's path: its first 12 digits, as their tools show it.
-///
-/// ```text
-/// 0::/system.slice/docker-<id>.scope
-/// 0::/kubepods.slice/…/cri-containerd-<id>.scope
-/// ```
-#[must_use]
-pub fn container(cgroup: &str) -> Option<&str> {
-    cgroup
-        .split(|c: char| !c.is_ascii_hexdigit())
-        .find(|part| part.len() == 64)
-        .and_then(|id| id.get(..12))
 }
 
 #[cfg(test)]
@@ -89,29 +74,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn containers() {
-        let id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-        for path in [
-            format!("0::/system.slice/docker-{id}.scope\n"),
-            format!("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope\n"),
-            format!("12:cpu:/docker/{id}\n"),
-            format!("0::/machine.slice/libpod-{id}.scope/container\n"),
-        ] {
-            assert_eq!(container(&path), Some("0123456789ab"), "{path}");
-        }
-        assert_eq!(
-            container("0::/user.slice/user-1000.slice/session-1.scope\n"),
-            None
-        );
-        assert_eq!(container(""), None);
-    }
-
-    #[test]
     fn our_own_socket_is_ours() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let link = fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd())).unwrap();
         let inode = inode(link.to_str().unwrap()).unwrap();
-        let found = by_socket(Path::new("/proc"));
+        let found = by_socket(Path::new("/proc"), &mut WorkloadReader::new(None));
         assert_eq!(found[&inode].pid, std::process::id());
     }
 
@@ -120,7 +87,7 @@ mod tests {
     fn a_name_of_any_bytes_is_shown_neutralised() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("comm"), b"\x1b[2J\xff\n").unwrap();
-        let process = describe(dir.path(), 7);
+        let process = describe(dir.path(), 7, &mut WorkloadReader::new(None));
         assert_eq!(process.program.name, "\u{1b}[2J\u{fffd}");
         assert_eq!(process.program.name.to_string(), "\\u{1b}[2J\u{fffd}");
     }

@@ -25,11 +25,19 @@ const LENIENT: i32 = 2;
 fn hold(stream: &Stream, run: &[&str], survey: &[&str], all: bool) -> Result<()> {
     let threads = threads(stream.pid())?;
     ensure!(threads.len() >= 3, "{threads:?}");
+    // What names of processes take, names of their containers take as well.
+    let names = ["CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"];
+    let names: Vec<&str> = survey
+        .iter()
+        .copied()
+        .filter(|c| names.contains(c))
+        .collect();
     for thread in &threads {
         let kept = match thread.name.as_str() {
             "ctpulse" => run,
             "scan" => &["CAP_SYS_PTRACE"],
             "survey" => survey,
+            "workloads" => &names,
             _ => &[],
         };
         thread.has_given_up_all_but(kept, all)?;

@@ -46,3 +46,4 @@ mod tmux;
 mod tree;
 mod trouble;
 mod usage;
+mod workloads;

@@ -92,6 +92,7 @@ fn each_thread_keeps_what_its_reading_takes() -> Result<()> {
                 "CAP_SYS_PTRACE",
                 "CAP_SYS_ADMIN",
             ],
+            "workloads" => &["CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"],
             _ => &[],
         };
         thread.has_given_up_all_but(kept, true)?;

@@ -23,7 +23,7 @@ use self::{
     time::{Nanos, nanos},
 };
 use crate::{
-    model::record::{Burst, Hello, HostStatus, Record, Sample, Summary},
+    model::record::{Burst, Hello, HostStatus, Record, Sample, Summary, Workload},
     text::Text,
 };
 
@@ -183,6 +183,13 @@ impl History {
             Some(hello) => hello.instances.iter().map(|i| &i.name).collect(),
             None => self.instances.keys().collect(),
         }
+    }
+
+    /// What an instance belongs to, if that is known.
+    #[must_use]
+    pub fn workload(&self, name: &Text) -> Option<&Workload> {
+        let mut instances = self.hello.as_ref()?.instances.iter();
+        instances.find(|i| i.name == *name)?.workload.as_deref()
     }
 
     /// The history of an instance, if it has one.

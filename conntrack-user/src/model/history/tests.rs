@@ -227,6 +227,7 @@ fn notable_records_are_in_order_of_time() {
             tuple: None,
             by: None,
             translated: None,
+            workloads: Ordered::default(),
         }))
     };
     let order = [5, 3, 9, 4];

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use conntrack_ebpf::EventKind;
 
-use super::{Monitor, Observed, Watched};
+use super::{Monitor, Observed, Watched, workloads::of_addresses};
 use crate::{
     clock::Instant,
     model::{
@@ -37,6 +37,7 @@ fn record(
         tuple: tuple(raw.has_tuple, &raw.tuple),
         by,
         translated,
+        workloads: Ordered::default(),
     })
 }
 
@@ -59,9 +60,11 @@ impl Monitor {
                 self.events.leave_out(event.kind);
                 continue;
             }
-            let Some(record) = record(event, reading.at, &name) else {
+            let Some(mut record) = record(event, reading.at, &name) else {
                 continue;
             };
+            let here = watched.and_then(|watched| watched.info.netns);
+            record.workloads = of_addresses(&record, &self.workloads, here);
             if let Some((top, watched)) = self.top.as_mut().zip(watched) {
                 top.note(&watched.info, &record);
             }

@@ -11,7 +11,7 @@ use crate::{
         },
         record::{Hello, Instance, Record, SCHEMA},
     },
-    reading::InstanceInfo,
+    reading::{InstanceInfo, workload::Workloads},
     text::Text,
 };
 
@@ -21,6 +21,7 @@ pub(super) struct ReportedHello {
     kernel_release: Option<Text>,
     probes: u32,
     instances: Vec<Rc<InstanceInfo>>,
+    workloads: Rc<Workloads>,
     /// Of the first instance.
     origins: Option<Rc<Origins>>,
 }
@@ -55,6 +56,7 @@ impl Monitor {
                     name: watched.info.name.clone(),
                     netns: watched.info.netns,
                     host: None,
+                    workload: self.workload(&watched.info),
                 })
                 .collect(),
             unavailable: reasons,
@@ -65,6 +67,7 @@ impl Monitor {
             kernel_release: self.kernel_release.clone(),
             probes: self.probes.number,
             instances: self.watched.iter().map(|w| Rc::clone(&w.info)).collect(),
+            workloads: Rc::clone(&self.workloads),
             origins: origins.cloned(),
         });
         let same = before.is_some_and(|before| before.hello == hello);
@@ -77,6 +80,7 @@ impl Monitor {
         let origins = self.watched.first().map(|w| w.monitor.origins());
         reported.probes == self.probes.number
             && reported.kernel_release == self.kernel_release
+            && Rc::ptr_eq(&reported.workloads, &self.workloads)
             && reported.instances.iter().eq(infos)
             && match (&reported.origins, origins) {
                 (Some(before), Some(now)) => Rc::ptr_eq(before, now),

@@ -14,6 +14,7 @@ mod origins_basis;
 mod sample;
 mod summary;
 mod totals;
+mod workloads;
 mod worse;
 
 use std::{rc::Rc, time::Duration};
@@ -37,7 +38,7 @@ use crate::{
     },
     reading::{
         EndedReading, InstanceInfo, InstanceReading, Purpose, Reading, coverage::Coverage,
-        probes::ProbeStatus,
+        probes::ProbeStatus, workload::Workloads,
     },
     text::Text,
 };
@@ -90,6 +91,7 @@ pub struct Monitor {
     probes: Rc<ProbeStatus>,
     watched: Vec<Watched>,
     top: Option<TopTalkers>,
+    workloads: Rc<Workloads>,
     contents: ContentsTracker,
     verdicts: Verdicts,
     events: EventCounter,
@@ -112,6 +114,7 @@ impl Monitor {
     pub fn new(settings: MonitorSettings, probes: Rc<ProbeStatus>) -> Self {
         Self {
             top: settings.top.map(TopTalkers::new),
+            workloads: Rc::default(),
             contents: ContentsTracker::default(),
             settings,
             kernel_release: None,
@@ -137,6 +140,7 @@ impl Monitor {
             self.events.detach();
         }
         self.probes = Rc::clone(&reading.probes);
+        self.follow_workloads(reading);
 
         let mut observed = Observed::default();
         for (info, instance) in &reading.instances {

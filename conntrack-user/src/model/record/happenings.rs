@@ -1,9 +1,16 @@
 //! Single events, alert notifications and bursts.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{alert::AlertStatus, event::Tuple, record::wire::Time},
+    model::{
+        alert::AlertStatus,
+        event::Tuple,
+        record::wire::{Ordered, Time},
+    },
+    reading::workload::Workload,
     text::Text,
 };
 
@@ -24,6 +31,9 @@ pub struct Event {
     /// The flow as NAT would have had it, for `nat_exhausted`: the source is the last address and port that was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub translated: Option<Tuple>,
+    /// The pods, containers and units that have addresses of these, by the address.
+    #[serde(default, skip_serializing_if = "Ordered::is_empty")]
+    pub workloads: Ordered<Arc<Workload>>,
 }
 
 /// The number of events of one kind, by what became of them.

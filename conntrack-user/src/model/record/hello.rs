@@ -1,5 +1,7 @@
 //! The configuration of a run, and what is available.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -7,7 +9,7 @@ use crate::{
         kernel::per_counter::PerCounter,
         record::wire::{by_name, from_names},
     },
-    reading::probes::Probes,
+    reading::{probes::Probes, workload::Workload},
     text::Text,
 };
 
@@ -43,4 +45,7 @@ pub struct Instance {
     /// The host it is on, which its name begins with; `None` on this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Text>,
+    /// The pod, container or unit that it belongs to, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Arc<Workload>>,
 }

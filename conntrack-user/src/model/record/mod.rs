@@ -41,6 +41,7 @@ pub use self::{
     },
     wire::{Ordered, Time},
 };
+pub use crate::reading::workload::Workload;
 
 /// Version of the contract.
 pub const SCHEMA: u32 = 1;

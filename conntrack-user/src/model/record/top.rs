@@ -1,11 +1,12 @@
 //! Top talkers.
 
-use std::ops::Not;
+use std::{ops::Not, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{forecast::TimeToFull, record::wire::Time},
+    reading::workload::Workload,
     text::Text,
 };
 
@@ -51,7 +52,7 @@ pub struct TopTable {
 }
 
 /// One talker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TopRow {
     /// An address or prefix, a port, …
     pub key: Text,
@@ -60,9 +61,15 @@ pub struct TopRow {
     /// `count` in percent of the table's `total`.
     #[serde(default)]
     pub share: f64,
-    /// The process or container behind it, if a local socket identifies it.
+    /// The process behind it, with what it belongs to, if a local socket identifies it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Text>,
+    /// What that process belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_workload: Option<Arc<Workload>>,
+    /// The pod, container or unit that has the address in `key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Arc<Workload>>,
     /// What is left, where ports of NAT are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nat: Option<NatPortsLeft>,

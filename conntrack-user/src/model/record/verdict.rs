@@ -1,5 +1,7 @@
 //! The verdict: what an operator wants to know first, in sentences, and the facts behind them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -7,6 +9,7 @@ use crate::{
         forecast::TimeToFull,
         record::wire::{Ordered, Time},
     },
+    reading::workload::Workload,
     text::Text,
 };
 
@@ -241,9 +244,12 @@ pub struct TopShare {
     pub key: Text,
     /// In percent.
     pub share: f64,
-    /// The process or container behind it, if it is known.
+    /// The process behind it, with what it belongs to, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Text>,
+    /// What has the address in `key`, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Arc<Workload>>,
 }
 
 /// Whether the counts of probes are proven.

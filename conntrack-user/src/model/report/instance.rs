@@ -66,6 +66,7 @@ impl InstanceReport {
                 name: name.clone(),
                 netns: None,
                 host: None,
+                workload: None,
             },
             verdict: None,
             charts: CHARTS.iter().map(ChartReport::new).collect(),

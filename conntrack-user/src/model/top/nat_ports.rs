@@ -89,8 +89,8 @@ impl NatOutlook {
                 key: key(used).into(),
                 count: *count,
                 share: *count as f64 * 100.0 / ports.total as f64,
-                process: None,
                 nat,
+                ..TopRow::default()
             });
         }
         Some(TopTable {

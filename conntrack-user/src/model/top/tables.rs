@@ -1,13 +1,15 @@
 //! Heavy hitters as tables of the report.
 
-use crate::{
-    reading::{
-        census::{End, EndBy, TopEnds},
-        entries::{GroupBy, Replied},
-    },
-    text::Text,
+use crate::reading::{
+    census::{End, EndBy, TopEnds},
+    entries::{GroupBy, Replied},
+    owners::NamedOwner,
+    workload::Workload,
 };
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use conntrack_ebpf::heavy_hitters::{FlowKey, FlowMeasure, KeyKind, Prefixes};
 
@@ -38,14 +40,14 @@ pub fn key_text(of: GroupBy, key: &FlowKey, prefixes: Prefixes) -> String {
     match key.kind() {
         KeyKind::Unknown => "unknown".to_owned(),
         KeyKind::Ipv4 => {
-            let address = Ipv4Addr::from(key.low as u32);
+            let address = ipv4(key);
             match prefixes.ipv4 {
                 32 => address.to_string(),
                 bits => format!("{address}/{bits}"),
             }
         }
         KeyKind::Ipv6 => {
-            let address = Ipv6Addr::from(u128::from(key.high) << 64 | u128::from(key.low));
+            let address = ipv6(key);
             match prefixes.ipv6 {
                 128 => address.to_string(),
                 bits => format!("{address}/{bits}"),
@@ -95,9 +97,13 @@ pub fn end_text(end: &End) -> String {
     }
 }
 
-/// Builds a table of entries by an end of theirs.
+/// Builds a table of entries by an end of theirs. `workload` tells what has an address, if that is known.
 #[must_use]
-pub fn table_of_ends(by: EndBy, ends: &TopEnds) -> TopTable {
+pub fn table_of_ends(
+    by: EndBy,
+    ends: &TopEnds,
+    workload: impl Fn(IpAddr) -> Option<Arc<Workload>>,
+) -> TopTable {
     TopTable {
         by: ENTRIES.into(),
         of: by.name().into(),
@@ -112,21 +118,46 @@ pub fn table_of_ends(by: EndBy, ends: &TopEnds) -> TopTable {
                 key: end_text(end).into(),
                 count: *count,
                 share: *count as f64 * 100.0 / ends.total.max(1) as f64,
-                process: None,
-                nat: None,
+                workload: whole_address(end).and_then(&workload),
+                ..TopRow::default()
             })
             .collect(),
     }
 }
 
-/// Builds a table. `process` names the process behind a key, if it is known.
+/// The address of an end, if it is one and no network of several.
+fn whole_address(end: &End) -> Option<IpAddr> {
+    let net = end.address?;
+    (net.prefix_len() == net.max_prefix_len()).then(|| net.addr())
+}
+
+/// The same of a key.
+#[must_use]
+pub fn key_address(key: &FlowKey, prefixes: Prefixes) -> Option<IpAddr> {
+    match key.kind() {
+        KeyKind::Ipv4 if prefixes.ipv4 == 32 => Some(ipv4(key).into()),
+        KeyKind::Ipv6 if prefixes.ipv6 == 128 => Some(ipv6(key).into()),
+        _ => None,
+    }
+}
+
+fn ipv4(key: &FlowKey) -> Ipv4Addr {
+    Ipv4Addr::from(key.low as u32)
+}
+
+fn ipv6(key: &FlowKey) -> Ipv6Addr {
+    Ipv6Addr::from(u128::from(key.high) << 64 | u128::from(key.low))
+}
+
+/// Builds a table. `owner` tells whose processes are behind a key, `workload` what has an address, if that is known.
 #[must_use]
 pub fn table(
     by: &'static str,
     of: GroupBy,
     hitters: &HeavyHitters,
     prefixes: Prefixes,
-    process: impl Fn(&FlowKey) -> Option<String>,
+    owner: impl Fn(&FlowKey) -> Option<NamedOwner>,
+    workload: impl Fn(IpAddr) -> Option<Arc<Workload>>,
 ) -> TopTable {
     let share = |count: u64| match hitters.total {
         0 => 0.0,
@@ -142,12 +173,19 @@ pub fn table(
         rows: hitters
             .rows
             .iter()
-            .map(|(key, range)| TopRow {
-                key: key_text(of, key, prefixes).into(),
-                count: range.low,
-                share: share(range.low),
-                process: process(key).map(Text::from),
-                nat: None,
+            .map(|(key, range)| {
+                let owner = owner(key);
+                let (process, of_process) =
+                    owner.map(|owner| (owner.process, owner.workload)).unzip();
+                TopRow {
+                    key: key_text(of, key, prefixes).into(),
+                    count: range.low,
+                    share: share(range.low),
+                    process,
+                    process_workload: of_process.flatten(),
+                    workload: key_address(key, prefixes).and_then(&workload),
+                    nat: None,
+                }
             })
             .collect(),
     }

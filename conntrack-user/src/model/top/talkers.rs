@@ -1,6 +1,6 @@
 //! Top talkers over time: which keys start flows, have them rejected or evicted, and hold entries.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 
 use conntrack_ebpf::{
     ProbeCounter,
@@ -24,6 +24,7 @@ use crate::{
         owners::Owners,
         selector::Selector,
         top::{EntryListing, TopReading, TopWindow},
+        workload::{Workload, Workloads},
     },
     text::Text,
 };
@@ -45,6 +46,8 @@ pub struct TopTalkers {
     settings: TopSettings,
     /// The processes behind local sockets, by instance id.
     owners: HashMap<u64, Owners>,
+    /// What has which address.
+    workloads: Rc<Workloads>,
     /// What is known of NAT's ports, by instance id.
     nat: HashMap<u64, NatOutlook>,
     /// The last listing of entries, by instance id.
@@ -62,11 +65,17 @@ impl TopTalkers {
         Self {
             settings,
             owners: HashMap::new(),
+            workloads: Rc::default(),
             nat: HashMap::new(),
             held: HashMap::new(),
             run: None,
             freed: Vec::new(),
         }
+    }
+
+    /// Names the owners of addresses from now on.
+    pub fn set_workloads(&mut self, workloads: Rc<Workloads>) {
+        self.workloads = workloads;
     }
 
     /// Takes the measurements of a reading; returns the tables to report.
@@ -182,7 +191,9 @@ impl TopTalkers {
             .groups
             .iter()
             .map(|(by, groups)| self.table(ENTRIES, *by, groups, info))
-            .chain(ends.map(|(by, ends)| tables::table_of_ends(*by, ends)))
+            .chain(ends.map(|(by, ends)| {
+                tables::table_of_ends(*by, ends, |address| self.workload(address, info))
+            }))
             .map(|table| match sampled {
                 true => of_a_sample(table, unlisted),
                 false => table,
@@ -231,11 +242,16 @@ impl TopTalkers {
         info: &InstanceInfo,
     ) -> TopTable {
         let owners = self.owners.get(&info.id);
-        let process = |key: &FlowKey| match by {
+        let owner = |key: &FlowKey| match by {
             GroupBy::Tuple(by) => owners?.get(by, key),
             _ => None,
         };
-        tables::table(name, by, hitters, self.settings.prefixes, process)
+        let workload = |address| self.workload(address, info);
+        tables::table(name, by, hitters, self.settings.prefixes, owner, workload)
+    }
+
+    fn workload(&self, address: IpAddr, info: &InstanceInfo) -> Option<Arc<Workload>> {
+        self.workloads.of_address(address, info.netns).cloned()
     }
 }
 

@@ -270,18 +270,16 @@ fn talkers(what: &str, shares: &[TopShare]) -> Option<String> {
 }
 
 fn share(top: &TopShare) -> String {
-    let process = top.process.as_ref();
-    let process = process.map_or_else(String::new, |name| format!(" ({})", name.raw()));
+    // Who has the address is the one that is asked for; a process here may only talk to it.
+    let workload = top.workload.as_ref().map(ToString::to_string);
+    let who = workload.or_else(|| Some(top.process.as_ref()?.raw().to_owned()));
+    let who = who.map_or_else(String::new, |who| format!(" ({who})"));
     let towards = match top.of.raw() {
         "src" => "from ",
         "dst" | "dport" => "to ",
         _ => "",
     };
-    format!(
-        "{} % {towards}{}{process}",
-        percent(top.share),
-        top.key.raw()
-    )
+    format!("{} % {towards}{}{who}", percent(top.share), top.key.raw())
 }
 
 /// Who does it is asked first where flows are lost, or the table fills: that it is not known must be said.

@@ -108,8 +108,7 @@ impl Story {
                 key: key.into(),
                 count: 81,
                 share,
-                process: None,
-                nat: None,
+                ..TopRow::default()
             }],
         });
         self.observed.push(Record::Top(Top {

@@ -246,6 +246,7 @@ fn first(table: &TopTable) -> Option<TopShare> {
         key: row.key.clone(),
         share: row.share,
         process: row.process.clone(),
+        workload: row.workload.clone(),
     })
 }
 

@@ -70,8 +70,7 @@ mod tests {
                 key: key.into(),
                 count: 1,
                 share: 1.0,
-                process: None,
-                nat: None,
+                ..TopRow::default()
             };
             let table = TopTable {
                 by: "new".into(),

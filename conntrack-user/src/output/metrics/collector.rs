@@ -96,6 +96,7 @@ impl Metrics {
             ("group", &*group),
         ];
         out.family(&families::BUILD)?.encode_info(&labels)?;
+        instances::write_workloads(out, &hello.instances)?;
         let functions = [
             (families::PROBED, hello.probes.attached.len()),
             (families::UNPROBED, hello.probes.missing.len()),

@@ -97,6 +97,8 @@ macro_rules! families {
 families! {
     BUILD = MetricFamily::new(Info, "ctpulse_build", "Version of ctpulse, release of the kernel, and how the probes are attached")
         .labels(&["version", "kernel", "probes", "group"]);
+    NETNS = MetricFamily::new(Info, "ctpulse_netns", "What each network namespace belongs to, where that is known")
+        .labels(&["netns", "pod_namespace", "pod", "container", "unit"]);
     PROBED = MetricFamily::new(Gauge, "ctpulse_probed_functions", "Kernel functions with a probe on them")
         .labels(&[]);
     UNPROBED = MetricFamily::new(Gauge, "ctpulse_missing_functions", "Kernel functions that should have a probe and have none")
@@ -134,8 +136,8 @@ families! {
         .labels(&["netns", "alert"]);
     SEVERITY = MetricFamily::new(Gauge, "ctpulse_verdict_severity", "1 for the severity of the verdict: ok, unknown, warning or critical")
         .labels(&["netns", "severity"]);
-    TOP = MetricFamily::new(Gauge, "ctpulse_top", "Top talkers, with --top: events in the last window, or entries held, by what is counted and by kind of key")
-        .labels(&["netns", "by", "of", "key"]);
+    TOP = MetricFamily::new(Gauge, "ctpulse_top", "Top talkers, with --top: events in the last window, or entries held, by what is counted and by kind of key; what the key belongs to, where that is known")
+        .labels(&["netns", "by", "of", "key", "pod_namespace", "pod", "container", "unit"]);
     HELD = MetricFamily::new(Gauge, "ctpulse_held_entries", "With --top: entries by protocol and state, by the last listing; estimates where it is a sample")
         .labels(&["netns", "proto", "state"]);
     MARKED = MetricFamily::new(Gauge, "ctpulse_marked_entries", "With --top: entries by mark: assured, unreplied, neither, offload, hw_offload, helper, expected, snat or dnat; an entry may have several")

@@ -6,10 +6,13 @@ use super::{
     families::{self, MetricFamily},
     writer::{Named, Out, counter, gauge},
 };
-use crate::model::{
-    alert::AlertStatus,
-    exposition::{Latest, WINDOWS},
-    record::{AlertState, Check},
+use crate::{
+    model::{
+        alert::AlertStatus,
+        exposition::{Latest, WINDOWS},
+        record::{AlertState, Check, Instance, Workload},
+    },
+    text::Text,
 };
 
 pub(super) fn write_state(out: &mut Out<'_>, instances: &[Named]) -> fmt::Result {
@@ -116,17 +119,48 @@ fn write_alerts(out: &mut Out<'_>, instances: &[Named]) -> fmt::Result {
 
 fn top_rows<'a>(
     (name, instance): &'a Named,
-) -> impl Iterator<Item = ([(&'static str, String); 4], u64)> + use<'a> {
+) -> impl Iterator<Item = (Vec<(&'static str, String)>, u64)> + use<'a> {
     let tables = instance.tops.iter().flat_map(|top| &top.tables);
     tables.flat_map(move |table| {
         table.rows.iter().map(move |row| {
-            let labels = [
+            let mut labels = vec![
                 ("netns", name.clone()),
                 ("by", table.by.to_string()),
                 ("of", table.of.to_string()),
                 ("key", row.key.to_string()),
             ];
+            // A port belongs to the process that has it; an address need not belong to one that talks to it.
+            let of_process = row.process_workload.as_deref();
+            let of_process = of_process.filter(|_| table.of == "dport");
+            if let Some(workload) = row.workload.as_deref().or(of_process) {
+                labels.extend(workload_labels(workload));
+            }
             (labels, row.count)
         })
     })
+}
+
+/// What network namespaces belong to.
+pub(super) fn write_workloads(out: &mut Out<'_>, instances: &[Instance]) -> fmt::Result {
+    let known = instances.iter().filter_map(|instance| {
+        let mut labels = vec![("netns", instance.name.to_string())];
+        labels.extend(workload_labels(instance.workload.as_ref()?));
+        Some((labels, ()))
+    });
+    let no_more: [(&str, &str); 0] = [];
+    out.values(&families::NETNS, known, |encoder, ()| {
+        encoder.encode_info(&no_more)
+    })
+}
+
+/// What is known of a workload.
+fn workload_labels(workload: &Workload) -> impl Iterator<Item = (&'static str, String)> {
+    let parts = [
+        ("pod_namespace", &workload.pod_namespace),
+        ("pod", &workload.pod),
+        ("container", &workload.container),
+        ("unit", &workload.unit),
+    ];
+    let known = |(label, value): (_, &Option<Text>)| Some((label, value.as_ref()?.to_string()));
+    parts.into_iter().filter_map(known)
 }

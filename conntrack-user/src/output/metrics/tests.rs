@@ -9,8 +9,13 @@ use super::{
     *,
 };
 use crate::{
-    model::{exposition::Exposition, kernel::counters::COUNTERS, record::Record},
+    model::{
+        exposition::Exposition,
+        kernel::counters::COUNTERS,
+        record::{Hello, Record, Time, Top, TopRow, TopTable, Workload},
+    },
     recording::{Recording, open},
+    text::Text,
 };
 
 /// What a recording of a guest left to be read at its end, without what differs from run to run.
@@ -121,4 +126,64 @@ fn before_the_run_there_is_only_the_server() {
         text.starts_with("# HELP ctpulse_http_connections "),
         "{text}"
     );
+}
+
+#[test]
+fn what_is_known_of_pods_is_a_label() {
+    let mut recorded = metrics("incident-6.12.ctp");
+    let workload = |container: Option<&'static str>| Workload {
+        pod_namespace: Some("shop".into()),
+        pod: Some("cart\u{1b}".into()),
+        container: container.map(Text::from),
+        ..Workload::default()
+    };
+    let mut hello = Hello::clone(recorded.readout.hello.as_ref().unwrap());
+    hello.instances[0].workload = Some(workload(None).into());
+    recorded.readout.hello = Some(hello.into());
+    let row = |key: &'static str| TopRow {
+        key: key.into(),
+        count: 1,
+        process_workload: Some(workload(Some("app")).into()),
+        ..TopRow::default()
+    };
+    let table = |of: &'static str, row| TopTable {
+        by: "new".into(),
+        of: of.into(),
+        total: 1,
+        error: 0,
+        certain: true,
+        sampled: false,
+        rows: vec![row],
+    };
+    let of_address = TopRow {
+        workload: Some(workload(None).into()),
+        ..row("10.0.0.1")
+    };
+    let instance = std::sync::Arc::make_mut(&mut recorded.readout.instances[0]);
+    instance.tops = vec![Top {
+        time: Time(jiff::Timestamp::UNIX_EPOCH),
+        instance: "self".into(),
+        window_s: 1.0,
+        closing: false,
+        tables: vec![
+            table("src", of_address),
+            table("dst", row("10.0.0.9")),
+            table("dport", row("tcp/80")),
+        ],
+        remark: None,
+    }];
+    let text = recorded.encode(MetricsFormat::OpenMetrics).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let pod = r#"pod_namespace="shop",pod="cart\\u{1b}""#;
+    for line in [
+        format!(r#"ctpulse_netns_info{{netns="self",{pod}}} 1"#),
+        format!(r#"ctpulse_top{{netns="self",by="new",of="src",key="10.0.0.1",{pod}}} 1"#),
+        // A process here that talks to an address has not got it.
+        r#"ctpulse_top{netns="self",by="new",of="dst",key="10.0.0.9"} 1"#.to_owned(),
+        format!(
+            r#"ctpulse_top{{netns="self",by="new",of="dport",key="tcp/80",{pod},container="app"}} 1"#
+        ),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
 }

@@ -248,13 +248,33 @@
     }));
   }
 
+  // As `Workload` is shown: each name up to 63 characters, without slashes of its own.
+  function workload(of) {
+    const name = (text) => {
+      const all = [...text];
+      return all.slice(0, 63).join("").replaceAll("/", "\u2215") + (all.length > 63 ? "…" : "");
+    };
+    const parts = [of.pod_namespace, of.pod, of.container].filter(Boolean).map(name);
+    if (of.pod) return parts.join("/");
+    if (of.pod_uid) return [`pod ${name(of.pod_uid)}`, ...(of.container ? [name(of.container)] : [])].join("/");
+    const container = of.container ? name(of.container) : of.container_id ? of.container_id.slice(0, 12) : "";
+    return [container, of.unit ? name(of.unit) : ""].filter(Boolean).join(" of ");
+  }
+
   // As `TopRow::more` has it.
   function who(row) {
-    if (row.process) return `${row.key} ${row.process}`;
-    if (!row.nat) return row.key;
-    const { limit, assumed, refused, exhausted_in_s: time } = row.nat;
-    const end = refused ? ", flows refused" : time ? `, none left in ${time.estimate.toFixed(0)} s` : "";
-    return `${row.key} of ${assumed ? "at most " : ""}${limit} ports${end}`;
+    const { workload: holder, process_workload: runs } = row;
+    const parts = [row.key];
+    const pod = (of) => [of.pod_uid, of.pod_namespace, of.pod].join("\n");
+    const says = holder && runs && (pod(holder) === pod(runs) && !holder.container && !holder.container_id ? Boolean(holder.pod || holder.pod_uid) : JSON.stringify(holder) === JSON.stringify(runs));
+    if (holder && !says) parts.push(workload(holder));
+    if (row.process) parts.push(row.process);
+    if (row.nat) {
+      const { limit, assumed, refused, exhausted_in_s: time } = row.nat;
+      const end = refused ? ", flows refused" : time ? `, none left in ${time.estimate.toFixed(0)} s` : "";
+      parts.push(`of ${assumed ? "at most " : ""}${limit} ports${end}`);
+    }
+    return parts.join(" ");
   }
 
   function talkers(of) {

@@ -64,6 +64,7 @@ fn hello(names: &[&str]) -> Record {
                 name: (*name).to_owned().into(),
                 netns: Some(4_026_531_840),
                 host: None,
+                workload: None,
             })
             .collect(),
         unavailable: PerCounter::default(),

@@ -44,7 +44,10 @@ use crate::{
         terminal::Size,
         text::{Numbers, Selection, TextSink, View},
     },
-    reading::probes::{Missing, Probes},
+    reading::{
+        probes::{Missing, Probes},
+        workload::Workload,
+    },
     text::{Text, is_harmful},
 };
 
@@ -73,6 +76,29 @@ pub(super) fn text() -> impl Strategy<Value = Text> {
         any::<String>().prop_map(Text::from),
         Just(Text::from("\u{1b}x".repeat(5000))),
     ]
+}
+
+fn workload() -> impl Strategy<Value = Workload> {
+    let some = || option::of(text());
+    [some(), some(), some(), some(), some(), some(), some()].prop_map(
+        |[
+            pod_namespace,
+            pod,
+            pod_uid,
+            container,
+            container_id,
+            runtime,
+            unit,
+        ]| Workload {
+            pod_namespace,
+            pod,
+            pod_uid,
+            container,
+            container_id,
+            runtime,
+            unit,
+        },
+    )
 }
 
 /// Names of instances: mostly the same one, so that it has many records.
@@ -296,8 +322,14 @@ fn hello() -> impl Strategy<Value = Record> {
         instance(),
         option::of(any::<u32>()),
         option::of(host_name()),
+        option::of(workload()),
     )
-        .prop_map(|(name, netns, host)| Instance { name, netns, host });
+        .prop_map(|(name, netns, host, workload)| Instance {
+            name,
+            netns,
+            host,
+            workload: workload.map(Into::into),
+        });
     (
         [text(), text(), text()],
         float(),
@@ -479,16 +511,24 @@ fn burst() -> impl Strategy<Value = Burst> {
 }
 
 fn top() -> impl Strategy<Value = Record> {
-    let row =
-        (text(), count(), float(), option::of(text())).prop_map(|(key, count, share, process)| {
-            TopRow {
+    let row = (
+        text(),
+        count(),
+        float(),
+        option::of(text()),
+        [option::of(workload()), option::of(workload())],
+    )
+        .prop_map(
+            |(key, count, share, process, [of_process, workload])| TopRow {
                 key,
                 count,
                 share,
                 process,
+                process_workload: of_process.map(Into::into),
+                workload: workload.map(Into::into),
                 nat: None,
-            }
-        });
+            },
+        );
     let table = (
         [text(), text()],
         [count(), count()],
@@ -640,17 +680,21 @@ fn record() -> impl Strategy<Value = Record> {
         option::of(tuple()),
         option::of(tuple()),
         option::of(tuple()),
+        vec((text(), workload().prop_map(Into::into)), 0..3),
     )
-        .prop_map(|(time, (instance, kind), tuple, by, translated)| {
-            Record::Event(Box::new(Event {
-                time,
-                instance,
-                kind,
-                tuple,
-                by,
-                translated,
-            }))
-        });
+        .prop_map(
+            |(time, (instance, kind), tuple, by, translated, workloads)| {
+                Record::Event(Box::new(Event {
+                    time,
+                    instance,
+                    kind,
+                    tuple,
+                    by,
+                    translated,
+                    workloads: Ordered(workloads),
+                }))
+            },
+        );
     let alert = (
         time(),
         (instance(), text(), text()),

@@ -257,6 +257,7 @@ fn watching(names: &[&str]) -> Record {
             name: Text::from((*name).to_owned()),
             netns: Some(netns),
             host: None,
+            workload: None,
         });
     Record::Hello(Box::new(Hello {
         instances: instances.collect(),

@@ -104,6 +104,7 @@ pub(super) fn hello(probes: Probes) -> Record {
             name: "self".into(),
             netns: Some(4_026_531_840),
             host: None,
+            workload: None,
         }],
     }))
 }
@@ -374,6 +375,7 @@ fn event() -> Record {
         }),
         by: None,
         translated: None,
+        workloads: Ordered::default(),
     }))
 }
 

@@ -33,15 +33,13 @@ fn row(key: &str, count: u64, total: u64) -> TopRow {
         key: key.to_owned().into(),
         count,
         share: count as f64 * 100.0 / total as f64,
-        process: None,
-        nat: None,
+        ..TopRow::default()
     }
 }
 
 fn run_by(process: &str, row: TopRow) -> TopRow {
     TopRow {
         process: Some(process.to_owned().into()),
-        nat: None,
         ..row
     }
 }
@@ -197,6 +195,7 @@ fn hello(instances: &[&str]) -> Record {
                 name: (*name).to_owned().into(),
                 netns: Some(4_026_531_840),
                 host: None,
+                workload: None,
             })
             .collect(),
     }))

@@ -7,9 +7,10 @@ pub(super) fn lines(hello: &Hello) -> Vec<String> {
     let mut instances: Vec<String> = hello
         .instances
         .iter()
-        .map(|i| match i.netns {
-            Some(inode) => format!("{} ({inode})", i.name),
-            None => i.name.to_string(),
+        .map(|i| match (i.netns, &i.workload) {
+            (Some(inode), Some(workload)) => format!("{} ({inode}, {workload})", i.name),
+            (Some(inode), None) => format!("{} ({inode})", i.name),
+            (None, _) => i.name.to_string(),
         })
         .collect();
     if instances.is_empty() {

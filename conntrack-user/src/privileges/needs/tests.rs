@@ -151,6 +151,10 @@ fn each_thread_keeps_its_own_part() {
         part(Reader::Surveyor),
         "CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_SYS_PTRACE, CAP_SYS_ADMIN"
     );
+    assert_eq!(
+        part(Reader::Workloads),
+        "CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE"
+    );
 }
 
 #[test]

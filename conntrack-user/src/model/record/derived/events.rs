@@ -97,7 +97,20 @@ impl Event {
         if let Some(translated) = &self.translated {
             let _ = write!(text, ", translated to {translated}");
         }
+        if let Some(owners) = self.owners() {
+            let _ = write!(text, " ({owners})");
+        }
         text
+    }
+
+    /// What its addresses belong to, for people: `10.244.1.7 is shop/cart-7d9f`.
+    #[must_use]
+    pub(crate) fn owners(&self) -> Option<String> {
+        let owners = self.workloads.0.iter();
+        let owners: Vec<String> = owners
+            .map(|(address, workload)| format!("{address} is {workload}"))
+            .collect();
+        (!owners.is_empty()).then(|| owners.join(", "))
     }
 
     /// Whether a flow was rejected: its insertion failed or there was no room.

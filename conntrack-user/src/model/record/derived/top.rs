@@ -1,6 +1,9 @@
 //! Which tables of top talkers are informative, and whether their counts are exact.
 
-use crate::model::record::top::{NatPortsLeft, Top, TopRow, TopTable};
+use crate::{
+    model::record::top::{NatPortsLeft, Top, TopRow, TopTable},
+    reading::workload::Workload,
+};
 
 /// A top row with a smaller share than this, in percent, does not stand out: of thousands of talkers with one flow each, any ten
 /// would be as good.
@@ -44,11 +47,22 @@ impl TopTable {
 }
 
 impl TopRow {
-    /// What else is known about the talker: the process behind it, or what is left to it.
+    /// What else is known about the talker: what has its address, the process behind it, what is left to it.
     #[must_use]
     pub(crate) fn more(&self) -> Option<String> {
-        let process = self.process.as_ref().map(ToString::to_string);
-        process.or_else(|| Some(self.nat.as_ref()?.described()))
+        // A process of the pod with that address says so itself.
+        let says_so = |workload: &Workload| {
+            let of_process = self.process_workload.as_ref();
+            of_process.is_some_and(|of_process| workload.covers(of_process))
+        };
+        let workload = self.workload.as_ref().filter(|workload| !says_so(workload));
+        let parts = [
+            workload.map(ToString::to_string),
+            self.process.as_ref().map(ToString::to_string),
+            self.nat.as_ref().map(NatPortsLeft::described),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(" "))
     }
 }
 
@@ -63,5 +77,47 @@ impl NatPortsLeft {
             text.push_str(&format!(", none left in {:.0} s", time.estimate));
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::text::Text;
+
+    #[test]
+    fn whatever_has_the_address_is_named_before_the_process() {
+        let workload = |pod: &'static str, container: Option<&'static str>| {
+            Some(Arc::new(Workload {
+                pod: Some(pod.into()),
+                container: container.map(Text::from),
+                ..Workload::default()
+            }))
+        };
+        let more = |workload, process: Option<&'static str>, process_workload| {
+            let row = TopRow {
+                workload,
+                process: process.map(Text::from),
+                process_workload,
+                ..TopRow::default()
+            };
+            row.more().unwrap_or_default()
+        };
+        let app = workload("cart", Some("app"));
+        assert_eq!(more(None, None, None), "");
+        assert_eq!(more(workload("cart", None), None, None), "cart");
+        assert_eq!(
+            more(workload("cart", None), Some("curl[7]"), None),
+            "cart curl[7]"
+        );
+        // Its own process says so itself.
+        let text = "app[7] in cart/app";
+        assert_eq!(more(workload("cart", None), Some(text), app.clone()), text);
+        assert_eq!(
+            more(workload("db", None), Some(text), app),
+            "db app[7] in cart/app"
+        );
     }
 }

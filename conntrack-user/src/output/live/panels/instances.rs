@@ -72,8 +72,9 @@ pub(super) fn choose(app: &App, area: Rect, buffer: &mut Buffer, cursor: usize) 
     popup::draw(app, area, buffer, "Choose: up, down, Enter", &lines);
 }
 
-fn row(app: &App, name: &Text, chosen: bool) -> Line<'static> {
+fn row(app: &App, of: &Text, chosen: bool) -> Line<'static> {
     let theme = app.theme;
+    let name = of;
     let instance = app.history.instance(name.raw());
     let point = instance.and_then(|instance| instance.at(app.end_of(name)));
     let entries = optional(point.and_then(|p| p.entries()).map(|n| decimal(n, 0)));
@@ -113,5 +114,8 @@ fn row(app: &App, name: &Text, chosen: bool) -> Line<'static> {
             theme.verdict(verdict),
         )
     });
+    if let Some(workload) = app.history.workload(of) {
+        line.push_span(Span::styled(format!("  {workload}"), theme.muted()));
+    }
     line
 }

@@ -140,6 +140,7 @@ pub fn several() -> Vec<Record> {
                         name: name.to_owned().into(),
                         netns: Some(4_026_531_840),
                         host: None,
+                        workload: None,
                     })
                     .into(),
                 ..*hello

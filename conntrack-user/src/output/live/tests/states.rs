@@ -99,6 +99,7 @@ pub fn sixty() -> Vec<Record> {
                         name: name.clone().into(),
                         netns: Some(4_026_531_840),
                         host: None,
+                        workload: None,
                     })
                     .collect();
                 records.push(Record::Hello(hello));
