@@ -1,9 +1,10 @@
 //! What was lost or raced, by cause.
 
 use super::{
+    cause::Cause,
     demand::Demand,
     growth,
-    maximum::{MAXIMUM, Proposal, buckets, sufficient},
+    maximum::{MAXIMUM, buckets, sufficient},
     nat_ports,
     observed::SeenInstance,
     phrases::{amount, duration, percent, sysctl},
@@ -22,26 +23,6 @@ const NEARLY: f64 = 80.0;
 
 /// The part of all entries, in percent, from which half-open connections are suspicious.
 const HALF_OPEN: f64 = 30.0;
-
-/// A finding with what speaks for it, and what to set if anything.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Cause {
-    pub(super) topic: AdviceTopic,
-    pub(super) finding: Text,
-    pub(super) evidence: Vec<Text>,
-    pub(super) change: Option<SettingChange>,
-}
-
-impl From<Proposal> for Cause {
-    fn from((topic, finding, evidence, change): Proposal) -> Self {
-        Self {
-            topic,
-            finding,
-            evidence,
-            change: Some(change),
-        }
-    }
-}
 
 pub(super) fn causes(
     observed: &SeenInstance,

@@ -1,7 +1,7 @@
 //! A table that only grows: what it has to hold is not known before it levels off.
 
 use super::{
-    causes::Cause,
+    cause::Cause,
     observed::SeenInstance,
     phrases::{amount, duration, per_second, percent},
     wishes::AdviceWishes,

@@ -3,6 +3,7 @@
 //! Nothing here is folklore: a statement rests on rates, holding times and idle times that were measured, says how certain they make it,
 //! and is left out where they do not suffice.
 
+mod cause;
 mod causes;
 mod demand;
 mod garbage;
@@ -23,7 +24,7 @@ use std::collections::BTreeMap;
 
 pub use self::wishes::{AdviceWishes, WhatIf};
 use self::{
-    causes::Cause,
+    cause::Cause,
     demand::{Demand, demand},
     observed::SeenInstance,
     phrases::{amount, duration, per_second, percent},

@@ -1,7 +1,7 @@
 //! Flows that NAT found no free source port for, or soon will not.
 
 use super::{
-    causes::Cause,
+    cause::Cause,
     observed::SeenInstance,
     phrases::{amount, duration, percent},
 };
