@@ -342,7 +342,10 @@ impl EventsArgs {
             host_root: self.host_root.clone(),
             ..StreamArgs::default()
         };
-        stream.settings(Config::default())
+        RunSettings {
+            events_named: true,
+            ..stream.settings(Config::default())
+        }
     }
 }
 

@@ -171,6 +171,7 @@ impl StreamArgs {
                 limits: config.on_alert,
             }),
             top: self.top.settings(),
+            events_named: false,
             host_root: self.host_root.clone(),
             lifetimes: self.lifetimes,
             latency: self.latency,

@@ -35,6 +35,8 @@ pub struct RunSettings {
     pub hook: Option<HookSettings>,
     /// What is reported of top talkers; `None`: nothing.
     pub top: Option<TopSettings>,
+    /// Whether it is looked up what addresses of events belong to; with top talkers it always is.
+    pub events_named: bool,
     /// Where the host's files are, which name containers; `None`: where they usually are.
     pub host_root: Option<PathBuf>,
     /// Whether lifetimes are counted.

@@ -37,13 +37,12 @@ pub(super) struct WorkloadWatch {
     _stop: Sender<()>,
 }
 
-/// Whether a run reports anything that may belong to a pod, container or unit: addresses, or other namespaces.
+/// Whether a run is about addresses or other namespaces, which may belong to a pod, container or unit.
 pub(super) fn are_reported(settings: &RunSettings) -> bool {
     let Target::Namespaces { choices, .. } = &settings.target else {
         return false;
     };
-    let events = settings.wants_probes() && settings.probes.event_rate > 0;
-    settings.top.is_some() || events || *choices != [NamespaceChoice::Own]
+    settings.top.is_some() || settings.events_named || *choices != [NamespaceChoice::Own]
 }
 
 impl WorkloadWatch {

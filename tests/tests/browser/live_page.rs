@@ -291,6 +291,8 @@ fn text_from_outside_stays_text() -> Result<()> {
                     }
                     table["rows"][0]["key"] = json!(hostile);
                     table["rows"][0]["process"] = json!(hostile);
+                    let pod = json!({"pod": hostile, "pod_namespace": hostile});
+                    table["rows"][0]["workload"] = pod;
                 }
             }
             Some("sample") => record["alerts_unavailable"] = json!({ hostile: hostile }),

@@ -261,12 +261,14 @@
     return [container, of.unit ? name(of.unit) : ""].filter(Boolean).join(" of ");
   }
 
-  // As `TopRow::more` has it.
+  // As `TopRow::more` has it: a process of the pod that has the address says so itself.
   function who(row) {
     const { workload: holder, process_workload: runs } = row;
     const parts = [row.key];
     const pod = (of) => [of.pod_uid, of.pod_namespace, of.pod].join("\n");
-    const says = holder && runs && (pod(holder) === pod(runs) && !holder.container && !holder.container_id ? Boolean(holder.pod || holder.pod_uid) : JSON.stringify(holder) === JSON.stringify(runs));
+    const isPod = (of) => Boolean((of.pod || of.pod_uid) && !of.container && !of.container_id);
+    const same = () => JSON.stringify(holder) === JSON.stringify(runs) || (isPod(holder) && pod(holder) === pod(runs));
+    const says = holder && runs && same();
     if (holder && !says) parts.push(workload(holder));
     if (row.process) parts.push(row.process);
     if (row.nat) {
@@ -274,7 +276,7 @@
       const end = refused ? ", flows refused" : time ? `, none left in ${time.estimate.toFixed(0)} s` : "";
       parts.push(`of ${assumed ? "at most " : ""}${limit} ports${end}`);
     }
-    return parts.join(" ");
+    return parts.filter(Boolean).join(" ");
   }
 
   function talkers(of) {
