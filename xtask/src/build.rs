@@ -69,12 +69,15 @@ pub(crate) fn all(toolchain: &Toolchain, architecture: Architecture) -> Result<A
             " (the first time with all crates that it uses, optimized together: minutes)"
         )
     ));
-    let mut cargo = static_cargo(toolchain, architecture);
+    let mut cargo = static_cargo(toolchain, architecture, PROGRAM);
     cargo.args(["-p", "conntrack-user", "--bin", "ctpulse"]);
     cargo.env(EBPF_OBJECT, &ebpf_object);
     process::run(&mut cargo).context("cannot build ctpulse")?;
     let target = paths::target();
-    let linked = target.join(architecture.musl()).join("release/ctpulse");
+    let linked = target
+        .join(architecture.musl())
+        .join(PROGRAM)
+        .join("ctpulse");
     let binary = symbols::split(
         toolchain,
         &linked,
@@ -131,7 +134,7 @@ pub(crate) fn test_programs(
     toolchain: &Toolchain,
     architecture: Architecture,
 ) -> Result<Vec<PathBuf>> {
-    let mut cargo = static_cargo(toolchain, architecture);
+    let mut cargo = static_cargo(toolchain, architecture, "release");
     cargo.args(["-p", "ctpulse-tests", "--bins"]);
     // Cargo lists the programs; its messages to the user still go to standard error.
     cargo
@@ -165,11 +168,14 @@ fn same_paths_anywhere() -> String {
     flags.collect::<Vec<_>>().join("\u{1f}")
 }
 
-/// A cargo command that builds static release binaries for a processor.
-fn static_cargo(toolchain: &Toolchain, architecture: Architecture) -> Command {
+/// The profile of ctpulse itself, in Cargo.toml.
+const PROGRAM: &str = "program";
+
+/// A cargo command that builds static binaries for a processor, by a profile.
+fn static_cargo(toolchain: &Toolchain, architecture: Architecture, profile: &str) -> Command {
     let target = architecture.musl();
     let mut cargo = toolchain.cargo();
-    cargo.args(["build", "--release", "--target", target]);
+    cargo.args(["build", "--profile", profile, "--target", target]);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", same_paths_anywhere());
     // What some crates have in C and assembly needs no C library. The machine's own compiler knows its own processor alone.
     let of_target = target.replace('-', "_");

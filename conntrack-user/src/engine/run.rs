@@ -294,11 +294,14 @@ impl<C: Clock + Clone + Send + 'static> Run<C> {
 
     /// Reads everything that is measured.
     fn read(&mut self, purpose: Purpose) -> Result<Measurement, EngineError> {
-        let mut instances = Vec::new();
         let mut gone = Vec::new();
         let mut conntrack = false;
         let missed = self.probes.missed();
-        for mut instance in std::mem::take(&mut self.watch.instances) {
+        let watched = std::mem::take(&mut self.watch.instances);
+        // No more than they take: both are large.
+        self.watch.instances.reserve_exact(watched.len());
+        let mut instances = Vec::with_capacity(watched.len());
+        for mut instance in watched {
             let read = self.read_instance(&mut instance, purpose, missed);
             self.take_messages(&mut instance);
             match read {
