@@ -48,6 +48,26 @@ pub fn by_socket(proc: &Path, workloads: &mut WorkloadReader) -> HashMap<u64, Rc
     found
 }
 
+/// The most bytes of a process's environment that are searched.
+const MAX_ENVIRONMENT: u64 = 1 << 20;
+
+/// The processes that were started with this variable, given as `NAME=VALUE`. Those that cannot be read are left out.
+#[must_use]
+pub fn started_with(proc: &Path, variable: &str) -> Vec<u32> {
+    let has_it = |process: &Path| {
+        let variables = files::read(&process.join("environ"), MAX_ENVIRONMENT).unwrap_or_default();
+        let mut variables = variables.split(|&byte| byte == 0);
+        variables.any(|found| found == variable.as_bytes())
+    };
+    let entries = fs::read_dir(proc).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            has_it(&entry.path()).then_some(pid)
+        })
+        .collect()
+}
+
 /// The inode number in a link such as `socket:[12345]`.
 fn inode(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?

@@ -573,7 +573,7 @@ fn entries_are_told_apart_by_what_a_full_table_spares() -> Result<()> {
         "--format",
         "json",
         "--duration",
-        "300ms",
+        "3s",
         "--netns",
         &netns,
     ];

@@ -17,7 +17,7 @@ use crate::{build, docs, servers};
 /// one after another in each round. The report replaces the one in the manual.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Rounds
+    /// How often all of them are measured
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 

@@ -1,17 +1,14 @@
 //! Processes that a command of `--on-alert` has started and that left its process group, as `setsid` does: they are found by a
 //! variable that the command was started with, which they have inherited.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
-use crate::files;
+use crate::source::{proc_fs::PROC, processes::started_with};
 
 /// The variable that has the command's number.
 const VARIABLE: &str = "CTPULSE_COMMAND";
-
-/// The most bytes of a process's variables that are searched.
-const MOST: u64 = 1 << 20;
 
 /// How often they are looked for: one may start another before it is killed.
 const PASSES: u32 = 10;
@@ -42,25 +39,11 @@ impl Mark {
         self.kills = false;
     }
 
-    /// The processes that have it.
+    /// The processes that have it. Of other users' this cannot be known.
     fn processes(&self) -> Vec<Pid> {
-        let marked = format!("{VARIABLE}={}", self.value);
-        let has_it = |directory: &Path| {
-            // Of other users' processes it cannot be read; and some have just ended.
-            let variables = files::read(&directory.join("environ"), MOST).unwrap_or_default();
-            let mut variables = variables.split(|&byte| byte == 0);
-            variables.any(|variable| variable == marked.as_bytes())
-        };
-        let Ok(entries) = fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        entries
-            .filter_map(|entry| {
-                let entry = entry.ok()?;
-                let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
-                has_it(&entry.path()).then_some(pid)
-            })
-            .collect()
+        let found = started_with(Path::new(PROC), &format!("{VARIABLE}={}", self.value));
+        let pids = found.into_iter().filter_map(|pid| i32::try_from(pid).ok());
+        pids.filter_map(Pid::from_raw).collect()
     }
 }
 
