@@ -216,8 +216,9 @@ mod tests {
         ticks(400);
         let taken = allocation_counter::measure(|| ticks(TICKS));
         let each = (taken.count_total / TICKS, taken.bytes_total / TICKS);
-        assert!(each.0 <= 40 && each.1 <= 16 << 10, "{each:?} a tick");
-        assert!(taken.bytes_max <= 40 << 10, "{taken:?}");
+        assert!(each.0 <= 40 && each.1 <= 12 << 10, "{each:?} a tick");
+        // Asking whether anything tracks takes 32 KiB, every ten seconds.
+        assert!(taken.bytes_max <= 64 << 10, "{taken:?}");
         assert!(taken.bytes_current <= 4 << 10, "{taken:?}");
     }
 }

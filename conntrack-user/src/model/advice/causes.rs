@@ -29,10 +29,19 @@ pub(super) fn causes(
     demand: &Demand,
     wishes: &AdviceWishes,
 ) -> Vec<Cause> {
+    let half_open = half_open(observed);
+    let table_full = table_full(observed, demand, wishes).map(|cause| match &half_open {
+        // A larger table fills with those, too.
+        Some(flood) if flood.change.is_some() => Cause {
+            change: None,
+            ..cause
+        },
+        _ => cause,
+    });
     let found = [
         growth::growth(observed, wishes).filter(|_| !demand.is_limited()),
-        table_full(observed, demand, wishes),
-        half_open(observed),
+        half_open,
+        table_full,
         clashes(observed),
         chain_too_long(observed),
         expectations(observed),
@@ -161,13 +170,12 @@ fn half_open(observed: &SeenInstance) -> Option<Cause> {
     }
     let change = (to < now).then(|| {
         let held = largest.idle.as_ref().map(|idle| idle.held_with(to as f64));
-        let effect = held.map_or_else(
-            || "frees most of them".to_owned(),
-            |held| {
-                let freed = (largest.held() - held.entries).max(0.0) / listed * 100.0;
-                format!("frees {} of the table", percent(freed))
-            },
-        );
+        let freed = held.map(|held| (largest.held() - held.entries).max(0.0) / listed * 100.0);
+        let mut effect = format!("each is held for {to} s instead of {now} s");
+        // A flood that has just begun has no old ones.
+        if let Some(freed) = freed.filter(|freed| *freed >= 1.0) {
+            effect += &format!(", which frees {} of the table", percent(freed));
+        }
         SettingChange {
             setting: name.clone().into(),
             from: Some(now),
