@@ -156,11 +156,13 @@ fn of_instance(name: &Text, observed: &SeenInstance, wishes: &AdviceWishes) -> V
     }
     let mut causes = causes::causes(observed, &demand, wishes);
     if !is_comfortable(observed, &demand) {
-        let is_full = causes
-            .iter()
-            .any(|cause| cause.topic == AdviceTopic::TableFull && cause.change.is_some());
-        let grows = causes.iter().any(|c| c.topic == AdviceTopic::Growth);
-        if !is_full && !grows {
+        // Where one of these is the cause, the maximum is proposed there, or no answer.
+        let answered = |cause: &Cause| match cause.topic {
+            AdviceTopic::TableFull | AdviceTopic::HalfOpen => cause.change.is_some(),
+            AdviceTopic::Growth => true,
+            _ => false,
+        };
+        if !causes.iter().any(answered) {
             causes.extend(maximum::maximum(observed, &demand, wishes).map(Cause::from));
         }
         let of_half_open = causes
