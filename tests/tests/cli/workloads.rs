@@ -21,7 +21,10 @@ use ctpulse_tests::kernel::{
 };
 use serde_json::{Value, json};
 
-use crate::program::{self, Running};
+use crate::{
+    program::{self, Running},
+    schema,
+};
 
 /// What the process of a pod runs, where and in which cgroup: a program of its own is needed, and this is one.
 const HOLDER: &str = "workloads::holds_a_listener";
@@ -331,7 +334,8 @@ fn a_pod_is_named_by_kubelets_and_containerds_cgroups_and_files() -> Result<()> 
             ] {
                 ensure!(of_process[label] == value, "{label}: {row}");
             }
-            program.stop()?;
+            let ended = program.stop()?;
+            schema::require(ended.lines.iter().map(String::as_str))?;
         }
     }
     let ended = Running::start(&[&watch(&netns, &root)[..], &["--duration", "1s"]].concat())?;
@@ -400,7 +404,8 @@ fn hostile_names_are_shown_harmless_and_believed_only_of_those_who_may_give_them
         "{found}"
     );
     ensure!(of(3, "pod") == Some(&Value::Null), "{found}");
-    program.stop()?;
+    let ended = program.stop()?;
+    schema::require(ended.lines.iter().map(String::as_str))?;
 
     let file = node.root.path().join("a.ctp");
     let file = file.to_str().context("no UTF-8")?;
