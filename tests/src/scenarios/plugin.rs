@@ -29,7 +29,7 @@ const THOUSANDTHS: f64 = 1_000.0;
 pub(super) fn has_all_dimensions() -> Result<()> {
     kernel::flush()?;
     let mut command = Command::new("ctpulse");
-    command.args(["netdata", "1", "--ids", "netdata", "--probes", "all"]);
+    command.args(["netdata", "1", "--ids", "netdata"]);
     if is_without_fentry() {
         command.arg(NO_FENTRY);
     }
@@ -78,8 +78,6 @@ pub(super) fn has_all_dimensions() -> Result<()> {
             "{chart} {dimension}: {counted} of {flows}"
         );
     }
-    let searched = counted(&after, "netfilter.conntrack_search", "searched");
-    ensure!(searched >= flows, "only {searched} searched");
     plugin.kill()?;
     plugin.wait()?;
     Ok(())
