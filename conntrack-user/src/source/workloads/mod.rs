@@ -118,9 +118,10 @@ impl WorkloadReader {
         }
         self.look_ups += 1;
         let found = self.look_up(&key);
+        // A runtime's file says all that there is: the sandbox of a pod has no name of its own.
         let is_complete = found
             .as_ref()
-            .is_some_and(|found| found.container.is_some());
+            .is_some_and(|found| found.container.is_some() || found.runtime.is_some());
         let found = found.unwrap_or_default();
         let workload = Arc::new(Workload {
             pod_namespace: found.pod_namespace,

@@ -75,6 +75,17 @@ fn names_appear_when_files_do() {
     assert!(host.reader.known.is_empty());
 }
 
+#[test]
+fn a_sandbox_is_looked_up_once() {
+    let mut host = Host::of_pod();
+    let sandbox = r#"{"annotations": {"io.kubernetes.cri.container-type": "sandbox",
+        "io.kubernetes.cri.sandbox-name": "cart", "io.kubernetes.cri.sandbox-namespace": "shop"}}"#;
+    host.write(&format!("{TASK}{ID}/config.json"), sandbox);
+    assert_eq!(host.at(0), "shop/cart");
+    fs::remove_dir_all(host.root.path().join("run")).unwrap();
+    assert_eq!(host.at(1_000), "shop/cart");
+}
+
 /// A pod that may write to /var/log could make any file there; none but root writes containerd's.
 #[test]
 fn the_runtime_is_believed_first() {
