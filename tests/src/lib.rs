@@ -7,6 +7,7 @@ pub mod drive;
 pub mod hosts;
 pub mod kernel;
 pub mod markdown;
+pub mod netdata;
 pub mod privileges;
 pub mod scenarios;
 pub mod serving;

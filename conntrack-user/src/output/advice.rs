@@ -25,10 +25,24 @@ pub fn page(all: &[Advice], width: usize) -> String {
         page.push_str(&text(advice, width));
         page.push('\n');
     }
-    if !all.is_empty() && all.iter().all(|advice| advice.change.is_none()) {
-        push(&mut page, "Nothing needs to be set.", 0, width);
+    if let Some(line) = without_changes(all) {
+        push(&mut page, line, 0, width);
     }
     page
+}
+
+/// What to say where nothing is proposed: that nothing needs to be set takes that nothing was lost, and that enough was seen.
+fn without_changes(all: &[Advice]) -> Option<&'static str> {
+    if all.is_empty() || all.iter().any(|advice| advice.change.is_some()) {
+        return None;
+    }
+    let is_calm =
+        |advice: &Advice| matches!(advice.topic, AdviceTopic::Demand | AdviceTopic::WhatIf);
+    Some(match all.iter().all(is_calm) {
+        true if all.iter().all(|a| a.confidence > Confidence::Low) => "Nothing needs to be set.",
+        true => "Too little was seen to propose a setting, or to say that none is needed.",
+        false => "No setting is proposed for that.",
+    })
 }
 
 /// One piece of advice, in lines.

@@ -75,7 +75,7 @@ impl Workload {
         }
     }
 
-    /// Whether it is another, or a container of the pod that this is.
+    /// Whether `other` is the same, or a container of the pod that this is.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self == other || (self.is_of_pod() && !self.is_container() && *self == other.whole_pod())

@@ -68,7 +68,15 @@ fn of_groups(
 
 /// What the collector makes of entries with so many seconds left: seconds, and how many entries.
 fn moving_average(left: &[(f64, f64)]) -> f64 {
-    let entries: f64 = left.iter().map(|(_, entries)| entries).sum();
+    // Entries up to the end of each: the live verdict asks at every listing, so each is found by bisection.
+    let mut entries = 0.0;
+    let up_to: Vec<f64> = left
+        .iter()
+        .map(|(_, more)| {
+            entries += more;
+            entries
+        })
+        .collect();
     let mut average = (INTERVAL.1 * JIFFIES) as i64;
     // Beyond as many, no difference is large enough to count.
     let steps = (2.0 * entries).min(LONGEST_LEFT * JIFFIES) as i64;
@@ -76,11 +84,8 @@ fn moving_average(left: &[(f64, f64)]) -> f64 {
     for count in (BIAS + 1..).take(usize::try_from(steps).unwrap_or_default()) {
         // The hash puts them in a random order: this one is spread as evenly.
         random = (random + GOLDEN).fract();
-        let mut at = random * entries;
-        let one = left.iter().find(|(_, entries)| {
-            at -= entries;
-            at < 0.0
-        });
+        let at = random * entries;
+        let one = left.get(up_to.partition_point(|end| *end <= at));
         let seconds = one.map_or(LONGEST_LEFT, |(seconds, _)| *seconds);
         let jiffies = (seconds.clamp(1.0, LONGEST_LEFT) * JIFFIES) as i64;
         average += (jiffies - average) / count;

@@ -53,16 +53,15 @@ pub(super) fn growth(observed: &SeenInstance, wishes: &AdviceWishes) -> Option<C
     if let Some(largest) = observed.groups().first() {
         let share = largest.held() / observed.listed().max(1.0) * 100.0;
         let timeout = largest.last.timeout_s.map(|seconds| seconds as f64);
-        let idle = timeout.map(|seconds| format!(", or idle for {}", duration(seconds)));
-        evidence.push(
-            format!(
-                "{} of the entries are {}: they go when they are closed{}",
-                percent(share),
-                largest.name().raw(),
-                idle.unwrap_or_default()
-            )
-            .into(),
-        );
+        let goes = match (largest.last.proto.raw(), timeout.map(duration)) {
+            ("tcp", Some(timeout)) => {
+                format!(": they go when they are closed, or idle for {timeout}")
+            }
+            (_, Some(timeout)) => format!(": they go when they are idle for {timeout}"),
+            (_, None) => String::new(),
+        };
+        let (share, name) = (percent(share), largest.name());
+        evidence.push(format!("{share} of the entries are {}{goes}", name.raw()).into());
     }
     evidence.push(
         "a larger table only lasts longer: whoever makes them has to close them, or make fewer"

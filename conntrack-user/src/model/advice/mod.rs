@@ -87,7 +87,7 @@ impl Advisor {
     pub fn first_change(&self, instance: &Text) -> Option<AdvisedChange> {
         let observed = self.instances.get(instance)?;
         let all = of_instance(instance, observed, &AdviceWishes::default());
-        // What is left untracked also escapes rules by state: that takes somebody who has read why.
+        // Rules by state do not see what is not tracked: the advice has to be read first.
         let mut unasked = all
             .into_iter()
             .filter(|a| a.topic != AdviceTopic::Untracked);

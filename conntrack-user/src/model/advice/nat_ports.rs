@@ -19,6 +19,10 @@ const SHORT: f64 = 80.0;
 /// They will soon, if they last for fewer seconds.
 const SOON: f64 = 3_600.0;
 
+/// What takes no other rule, or depends on it.
+const OTHER_WAYS: &str = "it also helps to keep connections open, to shorten timeouts where closed or idle flows hold the ports, and to give the \
+     rule more ports if it names any";
+
 /// The most destinations that are named.
 const NAMED: usize = 3;
 
@@ -32,10 +36,11 @@ pub(super) fn nat_ports(observed: &SeenInstance) -> Option<Cause> {
         let soon = left.exhausted_in_s.filter(|left| left.estimate < SOON);
         (left.refused || used >= SHORT || soon.is_some()).then(|| in_use(row, left, used))
     });
-    let short: Vec<Text> = short.take(NAMED).collect();
-    if refused == 0 && short.is_empty() {
+    let mut evidence: Vec<Text> = short.take(NAMED).collect();
+    if refused == 0 && evidence.is_empty() {
         return None;
     }
+    evidence.push(Text::fixed(OTHER_WAYS));
     let finding = match refused {
         0 => "NAT runs short of source ports for some destinations".to_owned(),
         _ => format!(
@@ -46,7 +51,7 @@ pub(super) fn nat_ports(observed: &SeenInstance) -> Option<Cause> {
     Some(Cause {
         topic: AdviceTopic::NatPorts,
         finding: finding.into(),
-        evidence: short,
+        evidence,
         change: Some(SettingChange {
             setting: "the addresses of the NAT rule".into(),
             from: None,
@@ -56,7 +61,6 @@ pub(super) fn nat_ports(observed: &SeenInstance) -> Option<Cause> {
             commands: Vec::new(),
             or: vec![
                 "nft: `snat to FIRST-LAST` in the rule; iptables: `-j SNAT --to-source FIRST-LAST`".into(),
-                "more ports, if the rule names any; connections that are kept open; shorter timeouts, where closed or idle flows hold the ports".into(),
             ],
             undo: Vec::new(),
         }),

@@ -48,7 +48,7 @@ impl KubeletLogs {
         let container = id.and_then(|id| self.containers.get(id));
         let pod = pod_uid.and_then(|uid| self.pods.get(uid));
         match (container, pod) {
-            // The link of a container is told to be of another pod than the cgroup says.
+            // The link of a container names another pod than the cgroup does.
             (Some(container), Some(pod))
                 if (&container.pod, &container.pod_namespace) != (&pod.pod, &pod.pod_namespace) =>
             {

@@ -20,7 +20,7 @@ const ADDRESSES: usize = 65_536;
 /// The most processes of a namespace whose cgroups are read.
 const PROCESSES: usize = 64;
 
-/// What is told of a namespace while processes are gone through.
+/// What is known of a namespace while processes are gone through.
 struct Group {
     /// The first of its processes, whose files have its addresses.
     process: PathBuf,

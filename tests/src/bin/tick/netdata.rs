@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use ctpulse_tests::{cpu_time::cpu_time_of_thread, ctpulse::PATIENCE};
+use ctpulse_tests::{cpu_time::cpu_time_of_thread, ctpulse::PATIENCE, netdata};
 
 use crate::collector::Collector;
 
@@ -101,35 +101,6 @@ impl Drop for Agent {
 
 /// Everything off that can be, but for one file of the proc plugin.
 fn configure(dir: &Path) -> Result<PathBuf> {
-    let made = [
-        "config",
-        "stock",
-        "health.d",
-        "stock.d",
-        "log",
-        "web",
-        "cache",
-        "lib",
-        "home",
-        "plugins.d",
-    ];
-    for name in made {
-        fs::create_dir_all(dir.join(name)).with_context(|| format!("make {name}"))?;
-    }
-    fs::write(dir.join("config/.opt-out-from-anonymous-statistics"), "")?;
-    let plugins = [
-        "diskspace",
-        "cgroups",
-        "tc",
-        "idlejitter",
-        "checks",
-        "timex",
-        "statsd",
-        "netdata monitoring",
-        "enable running new plugins",
-        "go.d",
-        "apps",
-    ];
     let files = [
         "/proc/net/dev",
         "/proc/pagetypeinfo",
@@ -169,45 +140,23 @@ fn configure(dir: &Path) -> Result<PathBuf> {
         "/proc/spl/kstat/zfs/pool/state",
         "netdata server resources",
     ];
-    let off =
-        |names: &[&str]| -> String { names.iter().map(|name| format!("{name} = no\n")).collect() };
-    let (plugins, files) = (off(&plugins), off(&files));
-    let dir_shown = dir.display();
-    let text = format!(
-        "[directories]\n\
-         config = {dir_shown}/config\n\
-         stock config = {dir_shown}/stock\n\
-         health config = {dir_shown}/health.d\n\
-         stock health config = {dir_shown}/stock.d\n\
-         log = {dir_shown}/log\n\
-         web = {dir_shown}/web\n\
-         cache = {dir_shown}/cache\n\
-         lib = {dir_shown}/lib\n\
-         home = {dir_shown}/home\n\
-         lock = {dir_shown}/lib\n\
-         plugins = \"{dir_shown}/plugins.d\"\n\
-         [logs]\n\
+    let sections = format!(
+        "[logs]\n\
          error = none\n\
          debug = none\n\
          access = none\n\
-         [db]\n\
-         mode = alloc\n\
-         [ml]\n\
-         enabled = no\n\
          [web]\n\
          mode = none\n\
-         [registry]\n\
-         enabled = no\n\
          [health]\n\
          enabled = no\n\
          [plugins]\n\
          proc = yes\n\
-         {plugins}\
+         {}\
          [plugin:proc]\n\
          /proc/net/stat/conntrack = yes\n\
-         {files}"
+         {}",
+        netdata::off(&netdata::OTHERS),
+        netdata::off(&files)
     );
-    let config = dir.join("config/netdata.conf");
-    fs::write(&config, text)?;
-    Ok(config)
+    netdata::configure(dir, &sections)
 }
