@@ -9,7 +9,7 @@ use crate::{
     atomic,
     globals::EVENT_RATE,
     slot::Slot,
-    tuple::{MaybeTuple, RawTuple},
+    tuple::MaybeTuple,
 };
 
 #[map]
@@ -20,21 +20,22 @@ static EVENT_STATS: Array<EventStats> =
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// Sends an event, or counts that it was not sent. All CPUs share the rate limit of a kind, without synchronization, so a few
-/// more events may be sent at the start of a second.
+/// Sends an event of a packet, or counts that it was not sent. All CPUs share the rate limit of a kind, without synchronization,
+/// so a few more events may be sent at the start of a second.
 #[inline(always)]
-pub(crate) fn send(
-    slot: Slot,
-    kind: EventKind,
-    tuple: impl Into<MaybeTuple>,
-    by: Option<RawTuple>,
-) {
-    send_both(slot, kind, tuple.into(), by.into());
+pub(crate) fn send(slot: Slot, kind: EventKind, tuple: impl Into<MaybeTuple>) {
+    let of_packet = [tuple.into(), MaybeTuple::UNKNOWN];
+    send_flow(slot, kind, of_packet, MaybeTuple::UNKNOWN);
 }
 
-/// The same with tuples that may be known or not.
+/// The same of a flow, by its tuple and that of its replies, and the flow that took its place.
 #[inline(always)]
-pub(crate) fn send_both(slot: Slot, kind: EventKind, tuple: MaybeTuple, by: MaybeTuple) {
+pub(crate) fn send_flow(
+    slot: Slot,
+    kind: EventKind,
+    [tuple, replies]: [MaybeTuple; 2],
+    by: MaybeTuple,
+) {
     if EVENT_RATE.load() == 0 {
         return;
     }
@@ -69,8 +70,11 @@ pub(crate) fn send_both(slot: Slot, kind: EventKind, tuple: MaybeTuple, by: Mayb
         kind: kind as u32,
         has_tuple: u32::from(tuple.known),
         has_by: u32::from(by.known),
+        has_replies: u32::from(replies.known),
+        reserved: 0,
         tuple: tuple.bytes,
         by: by.bytes,
+        replies: replies.bytes,
     });
     entry.submit(0);
     // SAFETY: as above.

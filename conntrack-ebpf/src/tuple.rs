@@ -49,12 +49,6 @@ impl RawTuple {
         read(ctx, address, 0).map(Self)
     }
 
-    /// The tuple of a conntrack in its original direction.
-    #[inline(always)]
-    pub(crate) fn of<C: EbpfContext>(ctx: &C, ct: Conn) -> Option<Self> {
-        read(ctx, ct.address(), conn_tuple_offset()).map(Self)
-    }
-
     /// The tuple of a conntrack's replies.
     #[inline(always)]
     pub(crate) fn of_replies<C: EbpfContext>(ctx: &C, ct: Conn) -> Option<Self> {

@@ -22,11 +22,13 @@ pub enum EventKind {
     IcmpError = 6,
     /// A flow could not be inserted because NAT had found no free tuple for it.
     NatExhausted = 7,
+    /// An expectation was refused: there are as many as `nf_conntrack_expect_max` allows, or the helper of its flow.
+    ExpectFull = 8,
 }
 
 impl EventKind {
     /// All kinds, in the order of their discriminants.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::TableFull,
         Self::EarlyDrop,
         Self::Clash,
@@ -35,10 +37,11 @@ impl EventKind {
         Self::Invalid,
         Self::IcmpError,
         Self::NatExhausted,
+        Self::ExpectFull,
     ];
 }
 
-/// An event in the ring buffer. 104 bytes.
+/// An event in the ring buffer. 152 bytes.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct RawEvent {
@@ -50,16 +53,21 @@ pub struct RawEvent {
     pub kind: u32,
     /// The flow or packet: a `struct nf_conntrack_tuple` in the original direction.
     pub tuple: [u8; TUPLE_SIZE],
-    /// The flow that took its place ([`EventKind::EarlyDrop`]), or what replies to the flow would look like
-    /// ([`EventKind::NatExhausted`]).
+    /// The flow that took its place ([`EventKind::EarlyDrop`]).
     pub by: [u8; TUPLE_SIZE],
+    /// What replies to the flow look like, or would: where NAT translates it, not the inverse of `tuple`.
+    pub replies: [u8; TUPLE_SIZE],
     /// 1 when `tuple` is known.
     pub has_tuple: u32,
     /// 1 when `by` is known.
     pub has_by: u32,
+    /// 1 when `replies` is known: there is a conntrack, not only a packet.
+    pub has_replies: u32,
+    /// Padding.
+    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<RawEvent>() == 104);
+const _: () = assert!(size_of::<RawEvent>() == 152);
 
 /// The number of events of one kind, by what became of them. 64 bytes: a cache line.
 #[repr(C)]

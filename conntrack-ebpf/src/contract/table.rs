@@ -98,7 +98,8 @@ probes! {
         // On kernels that inline the functions above.
         or NfCtDelete = "nf_ct_delete" { entry delete };
         reads {
-            NF_CONN_NET, NET_INUM, NF_CONN_STATUS, NF_CONN_TIMEOUT, NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE,
+            NF_CONN_NET, NET_INUM, NF_CONN_STATUS, NF_CONN_TIMEOUT, NF_CONN_TUPLEHASH, NF_CONN_TUPLEHASH_REPLY,
+            TUPLEHASH_TUPLE,
         }
     }
 
@@ -137,7 +138,7 @@ probes! {
         on NfConntrackHashCheckInsert = "nf_conntrack_hash_check_insert" {
             entry check_insert, exit check_insert
         };
-        reads { NF_CONN_NET, NET_INUM, NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE }
+        reads { NF_CONN_NET, NET_INUM, NF_CONN_TUPLEHASH, NF_CONN_TUPLEHASH_REPLY, TUPLEHASH_TUPLE }
     }
 
     Flow {
@@ -187,7 +188,9 @@ probes! {
         and NfCtExpectRelatedPair = "nf_ct_expect_related_pair" {
             entry expect_related_pair, exit expect_related_pair
         };
-        reads { EXPECT_MASTER, NF_CONN_NET, NET_INUM }
+        reads {
+            EXPECT_MASTER, NF_CONN_NET, NET_INUM, NF_CONN_TUPLEHASH, NF_CONN_TUPLEHASH_REPLY, TUPLEHASH_TUPLE,
+        }
     }
 
     Flow {
@@ -210,7 +213,9 @@ probes! {
             ConfirmStale;
         }
         on NfConntrackConfirm = "__nf_conntrack_confirm" { entry confirm, exit confirm };
-        reads { SKB_NFCT, NF_CONN_NET, NET_INUM, NF_CONN_STATUS, NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE }
+        reads {
+            SKB_NFCT, NF_CONN_NET, NET_INUM, NF_CONN_STATUS, NF_CONN_TUPLEHASH, NF_CONN_TUPLEHASH_REPLY, TUPLEHASH_TUPLE,
+        }
     }
 
     All {

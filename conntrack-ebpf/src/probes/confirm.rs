@@ -13,7 +13,7 @@ use crate::{
     event,
     kernel::{Conn, NF_ACCEPT, NF_DROP, Packet},
     latency,
-    tuple::{MaybeTuple, RawTuple},
+    tuple::MaybeTuple,
 };
 
 /// Entry of `nf_ct_resolve_clash(struct sk_buff *skb, struct nf_conntrack_tuple_hash *h, …)`: another packet of the same flow was
@@ -54,13 +54,14 @@ fn resolve_clash_returned<C: AtReturn>(ctx: &C) -> Option<()> {
     let ct = Packet::new(call.pointer)
         .nfct(ctx)
         .and_then(|nfct| nfct.conn());
-    let [tuple, replies] = MaybeTuple::both_of(ctx, ct);
-    if counter == ProbeCounter::ClashFailed && call.note != 0 {
+    let both = MaybeTuple::both_of(ctx, ct);
+    let kind = if counter == ProbeCounter::ClashFailed && call.note != 0 {
         count(slot, ProbeCounter::NatExhausted);
-        event::send_both(slot, EventKind::NatExhausted, tuple, replies);
+        EventKind::NatExhausted
     } else {
-        event::send_both(slot, kind, tuple, MaybeTuple::UNKNOWN);
-    }
+        kind
+    };
+    event::send_flow(slot, kind, both, MaybeTuple::UNKNOWN);
     Some(())
 }
 
@@ -116,7 +117,8 @@ fn confirm_returned<C: AtReturn>(ctx: &C) -> Option<()> {
         hit.add(ProbeCounter::ConfirmChainTooLong);
         EventKind::ChainTooLong
     };
-    event::send(slot, kind, RawTuple::of(ctx, ct), None);
+    let both = MaybeTuple::both_of(ctx, Some(ct));
+    event::send_flow(slot, kind, both, MaybeTuple::UNKNOWN);
     Some(())
 }
 

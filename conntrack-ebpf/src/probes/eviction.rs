@@ -12,7 +12,7 @@ use crate::{
     instance::slot_of,
     kernel::{Net, conn_tuple_offset},
     latency, top,
-    tuple::RawTuple,
+    tuple::{MaybeTuple, RawTuple},
 };
 
 /// The number of calls of `early_drop` in flight, to avoid a lookup at every removal. After a missed return it stays too high,
@@ -60,12 +60,7 @@ fn early_drop_returned<C: AtReturn>(ctx: &C) -> Option<()> {
         hit.add(ProbeCounter::TableFullPacket);
     }
     top::count(slot, hit.cpu, FlowMeasure::Dropped, call.pointer);
-    event::send(
-        slot,
-        EventKind::TableFull,
-        displacer(ctx, call.pointer),
-        None,
-    );
+    event::send(slot, EventKind::TableFull, displacer(ctx, call.pointer));
     Some(())
 }
 
@@ -96,11 +91,11 @@ pub(super) fn removed<C: AtEntry>(ctx: &C, removed: CountedConn) -> Option<()> {
     top::count(removed.slot, hit.cpu, FlowMeasure::Evicted, tuple);
     // SAFETY: a checked map element; no other call uses the key of this stack meanwhile.
     let by = unsafe { (*call).pointer };
-    event::send(
+    event::send_flow(
         removed.slot,
         EventKind::EarlyDrop,
-        RawTuple::of(ctx, removed.ct),
-        displacer(ctx, by),
+        MaybeTuple::both_of(ctx, Some(removed.ct)),
+        displacer(ctx, by).into(),
     );
     Some(())
 }

@@ -1,23 +1,30 @@
 //! Expectations: flows that a helper (FTP, SIP, …) or ctnetlink has announced.
 
 use aya_ebpf::EbpfContext;
-use conntrack_ebpf::{ProbeCounter, table::Function};
+use conntrack_ebpf::{EventKind, ProbeCounter, table::Function};
 
-use super::counted::counted;
+use super::counted::{CountedConn, counted};
 use crate::{
     call::{AtEntry, AtReturn, entry, exit},
     count::{Hit, count},
     entry_context::{EntryContext, save, take},
+    event,
     fields::read,
-    kernel::{expectation_master, is_err_or_null},
+    kernel::{Conn, expectation_master, is_err_or_null},
     slot::Slot,
+    tuple::MaybeTuple,
 };
+
+/// The flow that an expectation belongs to.
+#[inline(always)]
+fn master<C: EbpfContext>(ctx: &C, expectation: u64) -> Option<CountedConn> {
+    counted(ctx, expectation_master(ctx, expectation)?)
+}
 
 /// The instance of an expectation.
 #[inline(always)]
 fn slot<C: EbpfContext>(ctx: &C, expectation: u64) -> Option<Slot> {
-    let master = expectation_master(ctx, expectation)?;
-    counted(ctx, master).map(|master| master.slot)
+    master(ctx, expectation).map(|master| master.slot)
 }
 
 /// Return of `nf_ct_find_expectation`: the expectation that a new flow matches, or NULL. Its only caller, `init_conntrack`,
@@ -36,10 +43,14 @@ exit!(find_expectation_return, find_expectation_fexit => find_expectation_return
 
 #[inline(always)]
 fn entered<C: AtEntry>(ctx: &C, function: Function, expectation: u64) -> Option<()> {
-    let slot = slot(ctx, expectation)?;
-    save(ctx, function, EntryContext::of(slot));
+    let master = master(ctx, expectation)?;
+    let context = EntryContext::with(master.slot, master.ct.address());
+    save(ctx, function, context);
     Some(())
 }
+
+/// `-EMFILE`: there are too many, by `nf_conntrack_expect_max` or by what the helper allows (`__nf_ct_expect_check`).
+const TOO_MANY: i32 = -24;
 
 /// The return of a function that creates expectations: 0 if it succeeded.
 #[inline(always)]
@@ -50,11 +61,18 @@ fn returned<C: AtReturn>(
     made: u32,
 ) -> Option<()> {
     let call = take(ctx, function)?;
-    if ctx.returned()? as i32 == 0 {
-        let hit = Hit::now(call.slot())?;
-        for _ in 0..made {
-            hit.add(counter);
+    match ctx.returned()? as i32 {
+        0 => {
+            let hit = Hit::now(call.slot())?;
+            for _ in 0..made {
+                hit.add(counter);
+            }
         }
+        TOO_MANY => {
+            let both = MaybeTuple::both_of(ctx, Some(Conn::new(call.pointer)));
+            event::send_flow(call.slot(), EventKind::ExpectFull, both, MaybeTuple::UNKNOWN);
+        }
+        _ => {}
     }
     Some(())
 }

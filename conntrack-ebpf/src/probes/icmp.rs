@@ -33,7 +33,7 @@ fn returned<C: AtReturn>(ctx: &C, function: Function, counter: ProbeCounter) -> 
         unsafe { (*packet).note = 1 };
     }
     let tuple = MaybeTuple::in_packet(ctx, Packet::new(call.pointer));
-    event::send(slot, EventKind::IcmpError, tuple, None);
+    event::send(slot, EventKind::IcmpError, tuple);
     Some(())
 }
 

@@ -10,7 +10,7 @@ use crate::{
     event,
     kernel::{Conn, Packet},
     lifetime,
-    tuple::RawTuple,
+    tuple::MaybeTuple,
 };
 
 /// `-ENOSPC`: the chain is too long.
@@ -54,8 +54,8 @@ fn check_insert_returned<C: AtReturn>(ctx: &C) -> Option<()> {
         0 => count(slot, ProbeCounter::CheckInserted),
         NO_SPACE => {
             count(slot, ProbeCounter::CheckChainTooLong);
-            let tuple = RawTuple::of(ctx, Conn::new(call.pointer));
-            event::send(slot, EventKind::ChainTooLong, tuple, None);
+            let both = MaybeTuple::both_of(ctx, Some(Conn::new(call.pointer)));
+            event::send_flow(slot, EventKind::ChainTooLong, both, MaybeTuple::UNKNOWN);
         }
         _ => {}
     }

@@ -55,7 +55,7 @@ fn conntrack_in_returned<C: AtReturn>(ctx: &C) -> Option<()> {
                 count(slot, ProbeCounter::InUntracked);
                 if call.note == 0 {
                     let tuple = MaybeTuple::in_packet(ctx, packet);
-                    event::send(slot, EventKind::Invalid, tuple, None);
+                    event::send(slot, EventKind::Invalid, tuple);
                 }
             }
         }

@@ -87,8 +87,11 @@ fn decode(bytes: &[u8]) -> Option<RawEvent> {
         kind: word(12)?,
         tuple: tuple(16)?,
         by: tuple(16 + TUPLE_SIZE)?,
-        has_tuple: word(16 + 2 * TUPLE_SIZE)?,
-        has_by: word(20 + 2 * TUPLE_SIZE)?,
+        replies: tuple(16 + 2 * TUPLE_SIZE)?,
+        has_tuple: word(16 + 3 * TUPLE_SIZE)?,
+        has_by: word(20 + 3 * TUPLE_SIZE)?,
+        has_replies: word(24 + 3 * TUPLE_SIZE)?,
+        reserved: word(28 + 3 * TUPLE_SIZE)?,
     })
 }
 
@@ -104,13 +107,15 @@ mod tests {
         assert_eq!(offset_of!(RawEvent, kind), 12);
         assert_eq!(offset_of!(RawEvent, tuple), 16);
         assert_eq!(offset_of!(RawEvent, by), 16 + TUPLE_SIZE);
-        assert_eq!(offset_of!(RawEvent, has_tuple), 16 + 2 * TUPLE_SIZE);
-        assert_eq!(offset_of!(RawEvent, has_by), 20 + 2 * TUPLE_SIZE);
+        assert_eq!(offset_of!(RawEvent, replies), 16 + 2 * TUPLE_SIZE);
+        assert_eq!(offset_of!(RawEvent, has_tuple), 16 + 3 * TUPLE_SIZE);
+        assert_eq!(offset_of!(RawEvent, has_by), 20 + 3 * TUPLE_SIZE);
+        assert_eq!(offset_of!(RawEvent, has_replies), 24 + 3 * TUPLE_SIZE);
     }
 
     #[test]
     fn the_number_of_drained_events_is_limited() {
-        let event = || decode(&[0; 104]);
+        let event = || decode(&[0; size_of::<RawEvent>()]);
         // Programs send them as fast as they are taken.
         assert_eq!(at_most(8192, || Some(event())).len(), 8192);
         assert_eq!(at_most(8192, || Some(None)).len(), 0);
@@ -125,6 +130,6 @@ mod tests {
     #[test]
     fn a_short_record_is_not_an_event() {
         assert!(decode(&[0; 103]).is_none());
-        assert!(decode(&[0; 104]).is_some());
+        assert!(decode(&[0; size_of::<RawEvent>()]).is_some());
     }
 }

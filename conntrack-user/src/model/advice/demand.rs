@@ -4,7 +4,12 @@
 //! that was left to it, a refused flow for as long as others: W = (N + E · m) / λ and N' = (λ + R) · W, with E evictions, R refusals and
 //! λ insertions per second, and the mean time left m of entries that can be evicted.
 
-use super::{garbage, observed::SeenInstance, wishes::AdviceWishes};
+use super::{
+    expired::{self, Expired},
+    garbage,
+    observed::SeenInstance,
+    wishes::AdviceWishes,
+};
 use crate::model::kernel::counters::Counter;
 
 /// What the table has to hold.
@@ -32,16 +37,21 @@ const INDEPENDENT: f64 = 3.0;
 
 /// `None` before there are samples with entries.
 pub(super) fn demand(observed: &SeenInstance, wishes: &AdviceWishes) -> Option<Demand> {
-    let held = observed.entries.mean()?;
     let inserted = observed.rate(Counter::Inserted);
     let inserted = inserted.or_else(|| observed.rate(Counter::New));
     let refused_per_s = observed.per_second(observed.refused()).unwrap_or(0.0);
     let evicted_per_s = observed.rate(Counter::EarlyDrop).unwrap_or(0.0);
     let flows = inserted.filter(|rate| *rate > 0.0);
     let limited = refused_per_s > 0.0 || evicted_per_s > 0.0;
+    let held = observed.entries.mean()?;
+    let held = match Expired::observed(observed) {
+        // Nobody else lists it.
+        Some(expired) if !limited => held + expired.removed_by_listings(observed),
+        _ => held,
+    };
     // A full table has no entries that have expired: whoever looks for room removes them. One that suffices has.
     let lag = if limited && observed.listed() > 0.0 {
-        garbage::lag(garbage::interval_with_room(observed))
+        expired::lag(garbage::interval_with_room(observed), f64::INFINITY, 0.0)
     } else {
         0.0
     };

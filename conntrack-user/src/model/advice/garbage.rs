@@ -22,9 +22,13 @@ const GOLDEN: f64 = 0.618_033_988_749_895;
 /// `GC_SCAN_INTERVAL_MIN` and `GC_SCAN_INTERVAL_MAX`.
 const INTERVAL: (f64, f64) = (1.0, 60.0);
 
-/// The seconds between two runs, with these timeouts instead of the present ones.
-pub(super) fn interval(observed: &SeenInstance, timeout_of: impl Fn(&str) -> Option<f64>) -> f64 {
-    of_groups(observed, timeout_of, |_, left| left)
+/// The seconds between two runs, with these timeouts instead of the present ones and so many times the entries.
+pub(super) fn interval(
+    observed: &SeenInstance,
+    timeout_of: impl Fn(&str) -> Option<f64>,
+    entries: f64,
+) -> f64 {
+    of_groups(observed, timeout_of, |_, left| left, entries)
 }
 
 /// The same once there is room: what is evicted now would wait for the end of its timeout, and has half of it left on average.
@@ -36,6 +40,7 @@ pub(super) fn interval_with_room(observed: &SeenInstance) -> f64 {
             0 => left.min(group.held() * group.timeout().unwrap_or(f64::INFINITY) / 2.0),
             _ => left,
         },
+        1.0,
     )
 }
 
@@ -43,11 +48,12 @@ fn of_groups(
     observed: &SeenInstance,
     timeout_of: impl Fn(&str) -> Option<f64>,
     left_to: impl Fn(&GroupSeen, f64) -> f64,
+    entries: f64,
 ) -> f64 {
     let mut left = Vec::new();
     for group in observed.groups() {
         let Some(idle) = &group.idle else {
-            left.push((LONGEST_LEFT, group.held()));
+            left.push((LONGEST_LEFT, group.held() * entries));
             continue;
         };
         let setting = group.last.setting.as_ref();
@@ -61,7 +67,7 @@ fn of_groups(
             1.0
         };
         let classes = idle.classes_with(timeout);
-        left.extend(classes.map(|(seconds, entries)| (seconds * scale, entries)));
+        left.extend(classes.map(|(seconds, held)| (seconds * scale, held * entries)));
     }
     moving_average(&left)
 }
@@ -91,11 +97,6 @@ fn moving_average(left: &[(f64, f64)]) -> f64 {
         average += (jiffies - average) / count;
     }
     (average as f64 / JIFFIES).clamp(INTERVAL.0, INTERVAL.1)
-}
-
-/// How long an entry that has expired still counts, on average.
-pub(super) fn lag(interval: f64) -> f64 {
-    interval / 2.0
 }
 
 #[cfg(test)]

@@ -118,10 +118,14 @@ impl IdleTimes {
         }
     }
 
-    /// Entries that expire in a second, by those that are about to.
-    pub(super) fn expire_per_s(&self) -> f64 {
-        let tail = self.timeout * TAIL;
-        self.left_between(0.0, tail) / tail
+    /// Entries that expire in a second with a timeout, by those that are about to.
+    pub(super) fn expire_per_s(&self, timeout_s: f64) -> f64 {
+        let tail = self.timeout.min(timeout_s) * TAIL;
+        let left = (self.timeout - timeout_s).max(0.0);
+        match tail > 0.0 {
+            true => self.left_between(left, left + tail) / tail,
+            false => 0.0,
+        }
     }
 
     /// The part, from 0 to 1, of the entries idle for `timeout_s` that are used again before they expire now, with its standard

@@ -6,6 +6,7 @@
 mod cause;
 mod causes;
 mod demand;
+mod expired;
 mod garbage;
 mod growth;
 mod hold;

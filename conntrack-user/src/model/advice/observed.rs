@@ -54,6 +54,9 @@ pub(super) struct SeenInstance {
     pub(super) contents: Option<TableContents>,
     pub(super) limits: Option<TableLimits>,
     groups: BTreeMap<(String, String), GroupSeen>,
+    /// When entries were listed first, and last, and how often.
+    listed_from_to: Option<(Time, Time)>,
+    listings: u32,
     tables: Vec<TopTable>,
     nat_ports: Option<TopTable>,
 }
@@ -185,6 +188,18 @@ impl SeenInstance {
             }
         }
         self.contents = Some(contents.clone());
+        let (first, _) = self
+            .listed_from_to
+            .unwrap_or((contents.time, contents.time));
+        self.listed_from_to = Some((first, contents.time));
+        self.listings = self.listings.saturating_add(1);
+    }
+
+    /// The seconds between two listings; `None` before there are two.
+    pub(super) fn listed_every_s(&self) -> Option<f64> {
+        let (first, last) = self.listed_from_to?;
+        let seconds = last.nanos().saturating_sub(first.nanos()) as f64 / SECOND as f64;
+        (self.listings > 1 && seconds > 0.0).then(|| seconds / f64::from(self.listings - 1))
     }
 
     pub(super) fn take_limits(&mut self, limits: &TableLimits) {

@@ -1,6 +1,6 @@
 //! How many entries there would be with other timeouts or rates.
 
-use super::{demand::Demand, garbage, observed::SeenInstance, wishes::WhatIf};
+use super::{demand::Demand, expired::Expired, observed::SeenInstance, wishes::WhatIf};
 use crate::model::record::PredictedEntries;
 
 /// The standard errors within which a prediction is said to be: of 95 %.
@@ -13,9 +13,7 @@ pub(super) fn predict(
     what_if: &WhatIf,
 ) -> Option<PredictedEntries> {
     let listed = observed.listed();
-    if listed <= 0.0 {
-        return None;
-    }
+    let expired = Expired::observed(observed)?;
     let timeout_of = |setting: &str| {
         let named = what_if.timeouts.iter().find(|(name, _)| name == setting);
         named.map(|(_, seconds)| *seconds as f64)
@@ -36,25 +34,17 @@ pub(super) fn predict(
         }
     }
     let held = observed.entries.mean().unwrap_or(listed);
-    // The kernel also counts those that have expired, for as long as the collector lets them.
-    let groups = observed.groups().into_iter();
-    let expire_per_s: f64 = groups
-        .filter_map(|group| Some(group.idle.as_ref()?.expire_per_s()))
-        .sum();
-    let counted = (held - listed).max(0.0);
-    let [before, after] = [
-        garbage::interval(observed, |_| None),
-        garbage::interval(observed, timeout_of),
-    ];
-    // A lookup removes those it meets before that. Where the collector comes more often, it finds no more than are due.
-    expected += match after > before {
-        true => counted * after / before,
-        false => counted.min(expire_per_s * garbage::lag(after)),
+    let rate = what_if.rate.unwrap_or(1.0);
+    let expected = if demand.is_limited() {
+        // It has fewer than it has to hold, and what it has to hold is with those that will have expired.
+        expected * rate * demand.mean / held.max(1.0)
+    } else {
+        // The kernel also counts those that have expired, until something removes them.
+        expected * rate + expired.unlisted(observed, timeout_of, rate)
     };
-    // A table that refuses flows has fewer than it has to hold.
-    let scale = what_if.rate.unwrap_or(1.0) * demand.mean / held.max(1.0);
-    let error = (variance.sqrt() * scale).hypot(demand.error * scale * expected / held.max(1.0));
-    let around = |errors: f64| (expected * scale + errors * error).max(0.0).round() as u64;
+    let error = variance.sqrt() * rate;
+    let error = error.hypot(demand.error * expected / held.max(1.0));
+    let around = |errors: f64| (expected + errors * error).max(0.0).round() as u64;
     Some(PredictedEntries {
         now: held.round() as u64,
         expected: around(0.0),

@@ -127,7 +127,7 @@ fn of_group(group: &GroupSeen, listed: f64) -> Option<(f64, Proposal)> {
         .into(),
         format!(
             "{} expire in a second",
-            super::phrases::per_second(idle.expire_per_s())
+            super::phrases::per_second(idle.expire_per_s(idle.timeout()))
         )
         .into(),
         format!(

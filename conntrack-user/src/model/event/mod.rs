@@ -27,6 +27,7 @@ pub const fn kind_name(kind: EventKind) -> &'static str {
         EventKind::Invalid => "invalid",
         EventKind::IcmpError => "icmp_error",
         EventKind::NatExhausted => "nat_exhausted",
+        EventKind::ExpectFull => "expect_full",
     }
 }
 
@@ -179,16 +180,15 @@ impl Tuple {
 }
 
 impl Tuple {
-    /// What replies to it look like, or what they reply to. ICMP messages have another type there, which is left out.
+    /// The flow as its replies answer it: after NAT, if there is any. Replies of ICMP have a type of their own, which is not the
+    /// flow's.
     #[must_use]
-    pub const fn inverted(self) -> Self {
+    pub const fn as_answered_by(self, replies: Self) -> Self {
         Self {
-            src: self.dst,
-            sport: self.dport,
-            dst: self.src,
-            dport: self.sport,
-            icmp_type: None,
-            icmp_code: None,
+            src: replies.dst,
+            sport: replies.dport,
+            dst: replies.src,
+            dport: replies.sport,
             ..self
         }
     }

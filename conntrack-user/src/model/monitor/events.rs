@@ -25,18 +25,18 @@ fn record(
         .into_iter()
         .find(|kind| *kind as u32 == raw.kind)?;
     let tuple = |has: u32, bytes| (has != 0).then(|| Tuple::parse(bytes));
-    let other = tuple(raw.has_by, &raw.by);
-    let (by, translated) = match kind {
-        EventKind::NatExhausted => (None, other.map(|replies| replies.inverted())),
-        _ => (other, None),
-    };
+    let flow = tuple(raw.has_tuple, &raw.tuple);
+    let answered = flow.zip(tuple(raw.has_replies, &raw.replies));
+    let answered = answered.map(|(flow, replies)| flow.as_answered_by(replies));
     Some(Event {
         time: Time(at.wall(Duration::from_nanos(raw.time))),
         instance: name(raw.slot),
         kind: kind_name(kind).into(),
-        tuple: tuple(raw.has_tuple, &raw.tuple),
-        by,
-        translated,
+        // Of a flow without free ports the tuple that was tried last is of interest, even if it was the flow's own.
+        translated: answered
+            .filter(|answered| kind == EventKind::NatExhausted || Some(*answered) != flow),
+        tuple: flow,
+        by: tuple(raw.has_by, &raw.by),
         workloads: Ordered::default(),
     })
 }

@@ -21,14 +21,16 @@ pub struct Event {
     pub time: Time,
     /// The name of its network namespace, or of the directory.
     pub instance: Text,
-    /// `table_full`, `early_drop`, `clash`, `insert_failed`, `chain_too_long`, `invalid`, `icmp_error`, `nat_exhausted`.
+    /// `table_full`, `early_drop`, `clash`, `insert_failed`, `chain_too_long`, `invalid`, `icmp_error`, `nat_exhausted`,
+    /// `expect_full`.
     pub kind: Text,
-    /// Its flow or packet, if known.
+    /// Its flow or packet, if known; for `expect_full` the flow whose helper expected another.
     pub tuple: Option<Tuple>,
     /// The flow that took its place, for `early_drop`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Tuple>,
-    /// The flow as NAT would have had it, for `nat_exhausted`: the source is the last address and port that was tried.
+    /// The flow as NAT has translated it, where that differs from `tuple`: its real destination, or the source that others see. For
+    /// `nat_exhausted` the source is the last address and port that was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub translated: Option<Tuple>,
     /// The pods, containers and units that have addresses of these, by the address.

@@ -3,13 +3,14 @@
 use std::{collections::HashMap, net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 
 use conntrack_ebpf::{
-    ProbeCounter,
+    EventKind, ProbeCounter,
     heavy_hitters::{By, FlowKey, FlowMeasure, Prefixes, table},
 };
 
 use crate::{
     clock::Instant,
     model::{
+        event::kind_name,
         record::{Event, Time, Top, TopTable},
         top::{
             nat_ports::NatOutlook,
@@ -118,7 +119,9 @@ impl TopTalkers {
 
     /// Notes events that tell of NAT's ports.
     pub fn note(&mut self, info: &InstanceInfo, event: &Event) {
-        if let Some(translated) = &event.translated {
+        if let Some(translated) = &event.translated
+            && event.kind.raw() == kind_name(EventKind::NatExhausted)
+        {
             self.nat.entry(info.id).or_default().refused(translated);
         }
     }

@@ -39,6 +39,7 @@ const fn counted_as(kind: EventKind) -> &'static [ProbeCounter] {
         EventKind::Invalid => &[ProbeCounter::InUntracked],
         EventKind::IcmpError => &[ProbeCounter::IcmpError, ProbeCounter::Icmpv6Error],
         EventKind::NatExhausted => &[ProbeCounter::NatExhausted],
+        EventKind::ExpectFull => &[ProbeCounter::ExpectCreate, ProbeCounter::ExpectCreatePair],
     }
 }
 
