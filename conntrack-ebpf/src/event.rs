@@ -5,12 +5,7 @@ use aya_ebpf::{
 };
 use conntrack_ebpf::events::{EventKind, EventStats, RawEvent};
 
-use crate::{
-    atomic,
-    globals::EVENT_RATE,
-    slot::Slot,
-    tuple::MaybeTuple,
-};
+use crate::{atomic, globals::EVENT_RATE, slot::Slot, tuple::MaybeTuple};
 
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(512 << 10, 0);

@@ -70,7 +70,12 @@ fn returned<C: AtReturn>(
         }
         TOO_MANY => {
             let both = MaybeTuple::both_of(ctx, Some(Conn::new(call.pointer)));
-            event::send_flow(call.slot(), EventKind::ExpectFull, both, MaybeTuple::UNKNOWN);
+            event::send_flow(
+                call.slot(),
+                EventKind::ExpectFull,
+                both,
+                MaybeTuple::UNKNOWN,
+            );
         }
         _ => {}
     }

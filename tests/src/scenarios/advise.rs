@@ -2,22 +2,18 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
     process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::loads::{self, Load};
 use crate::{
-    kernel::{gained, proc_columns, sysctl, table_max},
-    traffic::UdpFlows,
+    drive::{nat, tcp::Connections},
+    kernel::{gained, proc_columns, run, sysctl, table_max},
 };
 
 /// How far a prediction may be off.
@@ -26,67 +22,6 @@ const TOLERANCE: f64 = 0.1;
 const MAX: &str = "net.netfilter.nf_conntrack_max";
 
 const SYSCTLS: &str = "net/netfilter/nf_conntrack_";
-
-/// Traffic that goes on until this is dropped.
-pub(super) struct Load {
-    ends: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<()>>>,
-}
-
-impl Load {
-    /// Does `work` as often as `per_s` says. It catches up after a delay, so that the average holds.
-    fn start(per_s: f64, mut work: impl FnMut() -> Result<()> + Send + 'static) -> Self {
-        let ends = Arc::new(AtomicBool::new(false));
-        let end = Arc::clone(&ends);
-        let thread = thread::spawn(move || {
-            let start = Instant::now();
-            let mut done = 0.0;
-            while !end.load(Ordering::Relaxed) {
-                while done < start.elapsed().as_secs_f64() * per_s {
-                    work()?;
-                    done += 1.0;
-                }
-                thread::sleep(Duration::from_millis(5));
-            }
-            Ok(())
-        });
-        Self {
-            ends,
-            thread: Some(thread),
-        }
-    }
-
-    pub(super) fn stop(mut self) -> Result<()> {
-        self.ends.store(true, Ordering::Relaxed);
-        let thread = self.thread.take().context("it runs")?;
-        thread.join().map_err(|_| anyhow!("the load panicked"))?
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.ends.store(true, Ordering::Relaxed);
-    }
-}
-
-/// UDP flows of one packet each.
-pub(super) fn udp(per_s: f64) -> Result<Load> {
-    let mut flows = UdpFlows::new()?;
-    Ok(Load::start(per_s, move || flows.offer(1).map(drop)))
-}
-
-/// TCP connections that are closed at once, and go to TIME_WAIT.
-pub(super) fn tcp(per_s: f64) -> Result<Load> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    Ok(Load::start(per_s, move || {
-        let client = TcpStream::connect(address)?;
-        let (server, _) = listener.accept()?;
-        drop(client);
-        drop(server);
-        Ok(())
-    }))
-}
 
 /// What `advise` says.
 fn advise(args: &[&str]) -> Result<Vec<Value>> {
@@ -127,35 +62,72 @@ fn watched(length: Duration) -> Result<(f64, u64)> {
     Ok((sum as f64 / f64::from(number), most))
 }
 
-/// What is predicted of a shorter timeout, and of more traffic, is what then is.
-fn predicted(
-    load: &dyn Fn(f64) -> Result<Load>,
+/// Steady traffic, and a timeout of its entries that is shortened.
+struct Workload {
+    load: fn(f64) -> Result<Load>,
     per_s: f64,
-    setting: &str,
-    [long, short]: [u64; 2],
-) -> Result<()> {
-    let name = format!("{SYSCTLS}{setting}");
-    sysctl(&name, long)?;
-    let running = load(per_s)?;
-    // Until it is steady, and the collector of garbage has come.
-    let steady = Duration::from_secs(long * 3);
-    thread::sleep(steady);
-    let what_if = format!("{setting}={short}");
-    let watch = format!("{}s", long * 3);
-    let advice = advise(&["--duration", &watch, "--what-if", &what_if])?;
-    let shorter = of(&advice, "what_if")?["predicted"]["expected"].as_f64();
-    sysctl(&name, short)?;
-    thread::sleep(steady);
-    let (measured, _) = watched(steady)?;
-    near("with a shorter timeout", shorter, measured)?;
-    let advice = advise(&["--duration", &watch, "--what-if", "rate=2"])?;
-    let more = of(&advice, "what_if")?["predicted"]["expected"].as_f64();
-    running.stop()?;
-    let running = load(per_s * 2.0)?;
-    thread::sleep(steady);
-    let (measured, _) = watched(steady)?;
-    near("with twice the traffic", more, measured)?;
-    running.stop()
+    setting: &'static str,
+    /// Of one run of the collector of garbage, at most, in seconds.
+    collected: u64,
+}
+
+/// The timeout before, and after, in seconds.
+const LONG: u64 = 20;
+const SHORT: u64 = 8;
+
+impl Workload {
+    fn of_udp(load: fn(f64) -> Result<Load>, per_s: f64) -> Self {
+        Self {
+            load,
+            per_s,
+            setting: "udp_timeout",
+            collected: 15,
+        }
+    }
+
+    fn starts(&self, times: f64) -> Result<Load> {
+        (self.load)(self.per_s * times)
+    }
+
+    /// Until it is steady, and the collector of garbage has come.
+    fn settle(&self) {
+        thread::sleep(Duration::from_secs(LONG + 2 * self.collected));
+    }
+
+    fn measured(&self) -> Result<f64> {
+        Ok(watched(Duration::from_secs(4 * self.collected))?.0)
+    }
+
+    /// What is predicted of a change.
+    fn predicted(&self, what_if: &str) -> Result<Option<f64>> {
+        let watch = format!("{}s", 4 * self.collected);
+        let advice = advise(&["--duration", &watch, "--what-if", what_if])?;
+        Ok(of(&advice, "what_if")?["predicted"]["expected"].as_f64())
+    }
+
+    /// What is predicted of a shorter timeout is what then is. The load goes on.
+    fn shortened(&self) -> Result<Load> {
+        let timeout = format!("{SYSCTLS}{}", self.setting);
+        sysctl(&timeout, LONG)?;
+        let running = self.starts(1.0)?;
+        self.settle();
+        let predicted = self.predicted(&format!("{}={SHORT}", self.setting))?;
+        sysctl(&timeout, SHORT)?;
+        self.settle();
+        near("with a shorter timeout", predicted, self.measured()?)?;
+        Ok(running)
+    }
+
+    /// The same, and then with twice the traffic.
+    fn shortened_then_doubled(&self) -> Result<()> {
+        let running = self.shortened()?;
+        let predicted = self.predicted("rate=2")?;
+        running.stop()?;
+        let running = self.starts(2.0)?;
+        self.settle();
+        near("with twice the traffic", predicted, self.measured()?)?;
+        running.stop()
+    }
 }
 
 fn near(what: &str, predicted: Option<f64>, measured: f64) -> Result<()> {
@@ -173,18 +145,84 @@ fn near(what: &str, predicted: Option<f64>, measured: f64) -> Result<()> {
 }
 
 pub(super) fn udp_timeout() -> Result<()> {
-    predicted(&udp, 150.0, "udp_timeout", [20, 8])
+    Workload::of_udp(loads::udp, 150.0).shortened_then_doubled()
 }
 
 pub(super) fn time_wait() -> Result<()> {
-    predicted(&tcp, 60.0, "tcp_timeout_time_wait", [20, 8])
+    let workload = Workload {
+        setting: "tcp_timeout_time_wait",
+        ..Workload::of_udp(loads::tcp, 60.0)
+    };
+    workload.shortened_then_doubled()
+}
+
+pub(super) fn syn_flood() -> Result<()> {
+    let workload = Workload {
+        setting: "tcp_timeout_syn_sent",
+        ..Workload::of_udp(loads::syn_flood, 150.0)
+    };
+    workload.shortened_then_doubled()
+}
+
+pub(super) fn twins() -> Result<()> {
+    let before = proc_columns()?;
+    Workload::of_udp(loads::twins, 100.0).shortened_then_doubled()?;
+    let raced = gained(&before, &proc_columns()?)?;
+    println!("{:?} clashes", raced.get("clashres"));
+    Ok(())
+}
+
+pub(super) fn few_ports() -> Result<()> {
+    nat::rules()?;
+    Workload::of_udp(loads::few_ports, 80.0).shortened_then_doubled()
+}
+
+/// Connections that stay make the collector come once a minute, so that more of those that go have expired.
+pub(super) fn churn_among_long_lived() -> Result<()> {
+    let kept = Connections::establish(400)?;
+    let workload = Workload {
+        collected: 60,
+        ..Workload::of_udp(loads::udp, 100.0)
+    };
+    workload.shortened()?.stop()?;
+    drop(kept);
+    Ok(())
+}
+
+/// The rules that are advised for a service free what was said.
+pub(super) fn notrack() -> Result<()> {
+    sysctl(&format!("{SYSCTLS}udp_timeout"), LONG)?;
+    table_max(4_000)?;
+    let _service = loads::service(53, 100.0)?;
+    let _others = loads::udp(50.0)?;
+    let workload = Workload::of_udp(loads::udp, 150.0);
+    workload.settle();
+    let before = workload.measured()?;
+    let advice = advise(&["--duration", "40s"])?;
+    let change = &of(&advice, "untracked")?["change"];
+    let effect = change["effect"].as_str().context("no effect")?;
+    let said: f64 = effect
+        .trim_start_matches("frees ")
+        .split_once(" %")
+        .and_then(|(percent, _)| percent.parse().ok())
+        .with_context(|| format!("no share: {effect}"))?;
+    let text = |value: &Value| value.as_str().context("no text").map(str::to_owned);
+    for command in change["commands"].as_array().context("no commands")? {
+        run(&["sh", "-c", &text(command)?])?;
+    }
+    workload.settle();
+    let freed = 100.0 * (1.0 - workload.measured()? / before);
+    near("percent freed by rules", Some(said), freed)?;
+    for command in change["undo"].as_array().context("no way back")? {
+        run(&["sh", "-c", &text(command)?])?;
+    }
+    workload.settle();
+    near("with the rules undone", Some(before), workload.measured()?)
 }
 
 /// The maximum that is recommended for a table that is too small holds the same traffic, and leaves free what was said.
-pub(super) fn maximum() -> Result<()> {
-    sysctl(&format!("{SYSCTLS}udp_timeout"), 20)?;
-    table_max(1_500)?;
-    let running = udp(150.0)?;
+fn maximum(load: Load, too_small: u32) -> Result<()> {
+    table_max(too_small)?;
     thread::sleep(Duration::from_secs(30));
     let advice = advise(&["--duration", "40s"])?;
     let change = &of(&advice, "table_full")?["change"];
@@ -205,5 +243,10 @@ pub(super) fn maximum() -> Result<()> {
         (15.0..=35.0).contains(&free),
         "{free:.1} % of {to} are free"
     );
-    running.stop()
+    load.stop()
+}
+
+pub(super) fn maximum_of_udp() -> Result<()> {
+    sysctl(&format!("{SYSCTLS}udp_timeout"), LONG)?;
+    maximum(loads::udp(150.0)?, 1_500)
 }

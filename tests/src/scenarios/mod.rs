@@ -25,6 +25,7 @@ mod host;
 mod latency;
 mod laws;
 mod lifetimes;
+mod loads;
 mod many;
 mod module;
 mod nat;
@@ -67,6 +68,11 @@ pub const EXACT: &[&str] = &[
     "alert_on_the_time_to_full",
     "a_shorter_udp_timeout_holds_what_was_predicted",
     "a_shorter_time_wait_holds_what_was_predicted",
+    "a_syn_flood_holds_what_was_predicted",
+    "twins_hold_what_was_predicted",
+    "nat_to_few_ports_holds_what_was_predicted",
+    "churn_among_long_lived_holds_what_was_predicted",
+    "the_advised_rules_free_what_was_said",
     "the_advised_maximum_holds_the_load",
     "a_burst_is_placed_and_counted",
     "a_burst_is_seen_by_a_monitor_that_was_stopped",
@@ -81,6 +87,11 @@ pub const EXACT: &[&str] = &[
 pub const ON_REQUEST: &[&str] = &[
     "a_shorter_udp_timeout_holds_what_was_predicted",
     "a_shorter_time_wait_holds_what_was_predicted",
+    "a_syn_flood_holds_what_was_predicted",
+    "twins_hold_what_was_predicted",
+    "nat_to_few_ports_holds_what_was_predicted",
+    "churn_among_long_lived_holds_what_was_predicted",
+    "the_advised_rules_free_what_was_said",
     "the_advised_maximum_holds_the_load",
     "incident_leak",
     "incident_full",
@@ -255,7 +266,18 @@ pub const ALL: &[Scenario] = &[
         "a_shorter_time_wait_holds_what_was_predicted",
         advise::time_wait,
     ),
-    ("the_advised_maximum_holds_the_load", advise::maximum),
+    ("a_syn_flood_holds_what_was_predicted", advise::syn_flood),
+    ("twins_hold_what_was_predicted", advise::twins),
+    (
+        "nat_to_few_ports_holds_what_was_predicted",
+        advise::few_ports,
+    ),
+    (
+        "churn_among_long_lived_holds_what_was_predicted",
+        advise::churn_among_long_lived,
+    ),
+    ("the_advised_rules_free_what_was_said", advise::notrack),
+    ("the_advised_maximum_holds_the_load", advise::maximum_of_udp),
     (
         "five_hundred_and_twelve_namespaces_at_once",
         many::five_hundred_and_twelve,

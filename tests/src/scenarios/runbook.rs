@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::advise::{tcp, udp};
+use super::loads::{tcp, udp};
 use crate::{
     ctpulse::Stream,
     drive::{
