@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::{
-    ctnetlink::{Ctnetlink, Flow, Tuple},
+    ctnetlink::{Answer, Ctnetlink, Flow, Tuple},
     packet::{Addresses, Packet, RawSockets, flag, protocol},
     tcp::connect_from,
 };
@@ -111,9 +111,12 @@ impl Master {
 
     /// Expects a flow to a port; this deletes the previous expectation.
     pub fn expect(&self, port: u16) -> Result<()> {
-        self.ctnetlink
-            .expect(&self.tuple, &tcp(0, port))?
-            .context("make an expectation")
+        self.ask(port)?.context("make an expectation")
+    }
+
+    /// The same, and what the kernel answers.
+    pub fn ask(&self, port: u16) -> Result<Answer> {
+        self.ctnetlink.expect(&self.tuple, &tcp(0, port))
     }
 
     /// Makes the expectation expire. Some kernels only notice when they come across it.

@@ -170,6 +170,27 @@ pub fn same_service(sources: u16) -> Result<Offered> {
     Ok(offered)
 }
 
+/// Sends a packet to each of `flows` addresses, from 127.7.0.0 on, which are all one service: NAT changes their destination to
+/// [`SERVICE`].
+pub fn one_service(flows: u32) -> Result<Offered> {
+    let sink = UdpSocket::bind((SERVICE, 0)).context("bind")?;
+    let port = sink.local_addr()?.port();
+    nft(&format!(
+        "add chain inet t service {{ type nat hook output priority -100; }}
+        add rule inet t service ip daddr 127.7.0.0/16 meta l4proto udp dnat ip to {SERVICE}:{port}"
+    ))?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("bind")?;
+    let mut offered = Offered::default();
+    for n in 0..flows {
+        let to = SocketAddr::new(Ipv4Addr::from(0x7f07_0000 + n).into(), 53);
+        offered.count(socket.send_to(b"ctpulse", to))?;
+    }
+    Ok(offered)
+}
+
+/// The address of [`one_service`].
+pub const SERVICE: Ipv4Addr = Ipv4Addr::new(127, 8, 0, 1);
+
 /// This guest as a gateway between a client and a server in namespaces of their own. What it drops, the client does not see: the
 /// server does.
 pub struct Gateway;

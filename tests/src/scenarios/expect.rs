@@ -1,8 +1,8 @@
 //! Expectations of flows, by helpers and ctnetlink.
 
-use std::{thread, time::Duration};
+use std::{fs, path::Path, thread, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::proof::{FLOW, prove};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         expect::{self, Master},
         packet::RawSockets,
     },
-    kernel::proc_columns,
+    kernel::{proc_columns, sysctl},
 };
 
 /// Every expected flow arrives.
@@ -48,6 +48,36 @@ pub(super) fn ctnetlink() -> Result<()> {
         .counted("expect_create", EXPECTED.into())?
         .counted("expect_delete", EXPECTED.into())?
         .counted("expect_new", 0)?;
+    Ok(())
+}
+
+/// More than a namespace may have: each refusal is known, with the flow whose helper expected another.
+pub(super) fn refused() -> Result<()> {
+    const MAX: &str = "net/netfilter/nf_conntrack_expect_max";
+    const ROOM: u16 = 10;
+    expect::helpers()?;
+    let masters = (1..=EXPECTED)
+        .map(Master::make)
+        .collect::<Result<Vec<_>>>()?;
+    let before = fs::read_to_string(Path::new("/proc/sys").join(MAX))?;
+    sysctl(MAX, ROOM)?;
+    let proof = prove(FLOW, || {
+        let answers = masters.iter().map(|master| master.ask(1));
+        answers.collect::<Result<Vec<_>>>()
+    });
+    sysctl(MAX, before.trim())?;
+    let proof = proof?;
+    let refused = proof.driven.iter().filter(|answer| answer.is_err()).count();
+    ensure!(
+        refused == usize::from(EXPECTED - ROOM),
+        "{:?}",
+        proof.driven
+    );
+    proof.counted("expect_create", ROOM.into())?.events(
+        "expect_full",
+        refused as u64,
+        |event| event["tuple"]["proto"] == "tcp" && event["tuple"]["dport"] == 21,
+    )?;
     Ok(())
 }
 

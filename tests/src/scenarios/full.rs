@@ -1,12 +1,13 @@
 //! A full table: evictions and rejections.
 
 use anyhow::{Result, bail, ensure};
+use serde_json::Value;
 
-use super::proof::{ALL, FLOW, about, prove};
+use super::proof::{ALL, FLOW, Proof, about, prove};
 use crate::{
     drive::{
         ctnetlink::{Ctnetlink, Flow, Tuple},
-        ipv6,
+        ipv6, nat,
         packet::protocol,
         tcp::Connections,
     },
@@ -73,13 +74,27 @@ pub(super) const FLOWS: u32 = 20_000;
 
 /// Flows without a reply make room for new ones.
 pub(super) fn evicts() -> Result<()> {
-    evicted_by(FLOW, || UdpFlows::new()?.offer(FLOWS), "127.1.")
+    let proof = evicted_by(FLOW, || UdpFlows::new()?.offer(FLOWS), "127.1.")?;
+    let translated = |event: &&Value| event.get("translated").is_some();
+    let odd = proof.reported("early_drop").find(translated);
+    ensure!(odd.is_none(), "{odd:?}");
+    Ok(())
+}
+
+/// Where NAT has changed their destination, the real one is known.
+pub(super) fn evicts_translated() -> Result<()> {
+    let proof = evicted_by(FLOW, || nat::one_service(FLOWS), "127.7.")?;
+    let service = nat::SERVICE.to_string();
+    let as_it_was = |event: &&Value| event["translated"]["dst"] != service;
+    let odd = proof.reported("early_drop").find(as_it_was);
+    ensure!(odd.is_none(), "{odd:?}");
+    Ok(())
 }
 
 /// The same for IPv6.
 pub(super) fn evicts_ipv6() -> Result<()> {
     ipv6::accept()?;
-    evicted_by(FLOW, || ipv6::udp(FLOWS), "fd00:c7:")
+    evicted_by(FLOW, || ipv6::udp(FLOWS), "fd00:c7:").map(drop)
 }
 
 /// With few buckets the kernel always finds a flow to evict near the new one's.
@@ -87,7 +102,7 @@ pub(super) fn evicted_by(
     args: &[&str],
     offer: impl Fn() -> Result<Offered>,
     to: &str,
-) -> Result<()> {
+) -> Result<Proof<Offered>> {
     const ROOM: u32 = 1_000;
     let proof = without_gc(|| {
         tracking()?;
@@ -113,7 +128,7 @@ pub(super) fn evicted_by(
         .probed("new", FLOWS.into())?
         .probed("delete_list", evicted)?
         .balanced()?;
-    Ok(())
+    Ok(proof)
 }
 
 /// Repeats an experiment with evictions until the kernel's garbage collection has not interfered (`None`: it has). After a

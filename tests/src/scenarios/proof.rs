@@ -159,11 +159,7 @@ impl<T> Proof<T> {
         let totals = &self.ended.last()?["events"][kind];
         let counts =
             ["sent", "suppressed", "lost"].map(|name| totals[name].as_u64().unwrap_or_default());
-        let reported: Vec<_> = self
-            .ended
-            .of("event")
-            .filter(|event| event["kind"] == kind)
-            .collect();
+        let reported: Vec<_> = self.reported(kind).collect();
         ensure!(
             counts.iter().sum::<u64>() == expected && counts[0] == reported.len() as u64,
             "{kind}: {} events reported, {totals} of {expected}",
@@ -174,6 +170,12 @@ impl<T> Proof<T> {
         }
         println!("{kind}: {} of {expected} events reported", reported.len());
         Ok(self)
+    }
+
+    /// The events of a kind that were reported.
+    pub(super) fn reported(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        let events = self.ended.of("event");
+        events.filter(move |event| event["kind"] == kind)
     }
 
     /// Requires that entries changed by allocations minus frees.

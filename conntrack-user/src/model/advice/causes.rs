@@ -279,20 +279,50 @@ fn chain_too_long(observed: &SeenInstance) -> Option<Cause> {
 
 fn expectations(observed: &SeenInstance) -> Option<Cause> {
     const SETTING: &str = "net.netfilter.nf_conntrack_expect_max";
-    let expected = observed.limits.as_ref()?.expectations?;
-    if expected.utilization < NEARLY {
-        return None;
-    }
+    let refused = observed.refused_expectations;
+    let lost = (refused > 0).then(|| {
+        let lost = format!(
+            "at least {} expectations of helpers (FTP, SIP, …) were refused, and the flows that they announced are new ones",
+            amount(refused)
+        );
+        Text::from(lost)
+    });
+    let limits = observed.limits.as_ref();
+    let nearly_full = limits
+        .and_then(|limits| limits.expectations)
+        .filter(|expected| expected.utilization >= NEARLY);
+    let Some(expected) = nearly_full else {
+        return lost.map(|finding| Cause {
+            topic: AdviceTopic::Expectations,
+            finding,
+            evidence: vec![Text::fixed(
+                "nf_conntrack_expect_max was not reached when it was looked at: a helper allows each connection only so many",
+            )],
+            change: None,
+        });
+    };
     let to = expected.max.max(expected.held).saturating_mul(2);
+    let held = format!(
+        "{} of {} expectations are held: helpers (FTP, SIP, …) announce flows that a full table of them refuses",
+        amount(expected.held),
+        amount(expected.max)
+    );
+    let used = format!(
+        "{} of nf_conntrack_expect_max",
+        percent(expected.utilization)
+    );
+    let mut evidence = vec![used.into()];
+    let finding = match lost {
+        Some(lost) => {
+            evidence.push(held.into());
+            lost
+        }
+        None => held.into(),
+    };
     Some(Cause {
         topic: AdviceTopic::Expectations,
-        finding: format!(
-            "{} of {} expectations are held: helpers (FTP, SIP, …) announce flows that a full table of them refuses",
-            amount(expected.held),
-            amount(expected.max)
-        )
-        .into(),
-        evidence: vec![format!("{} of nf_conntrack_expect_max", percent(expected.utilization)).into()],
+        finding,
+        evidence,
         change: Some(SettingChange {
             setting: SETTING.into(),
             from: Some(expected.max),

@@ -59,6 +59,7 @@ impl Advisor {
         let instance = match record {
             Record::Sample(sample) => &sample.instance,
             Record::Burst(burst) => &burst.instance,
+            Record::Event(event) => &event.instance,
             Record::Contents(contents) => &contents.instance,
             Record::Limits(limits) => &limits.instance,
             Record::Top(top) => &top.instance,
@@ -71,6 +72,7 @@ impl Advisor {
         match record {
             Record::Sample(sample) => observed.take_sample(sample),
             Record::Burst(burst) => observed.take_burst(burst),
+            Record::Event(event) => observed.take_event(event),
             Record::Contents(contents) => observed.take_contents(contents),
             Record::Limits(limits) => observed.take_limits(limits),
             Record::Top(top) => observed.take_top(top),

@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use conntrack_ebpf::EventKind;
+
 use super::hold::IdleTimes;
 use crate::{
     model::{
+        event::kind_name,
         kernel::{counters::Counter, per_counter::PerCounter},
-        record::{Burst, EntryGroup, Sample, TableContents, TableLimits, Time, Top, TopTable},
+        record::{
+            Burst, EntryGroup, Event, Sample, TableContents, TableLimits, Time, Top, TopTable,
+        },
         top::{nat_ports, tables::ENTRIES},
     },
     text::Text,
@@ -57,6 +62,8 @@ pub(super) struct SeenInstance {
     /// When entries were listed first, and last, and how often.
     listed_from_to: Option<(Time, Time)>,
     listings: u32,
+    /// Expectations that were refused, at least: events above their rate limit are not in a record.
+    pub(super) refused_expectations: u64,
     tables: Vec<TopTable>,
     nat_ports: Option<TopTable>,
 }
@@ -205,6 +212,12 @@ impl SeenInstance {
     pub(super) fn take_limits(&mut self, limits: &TableLimits) {
         self.max = limits.max.filter(|max| *max > 0).or(self.max);
         self.limits = Some(limits.clone());
+    }
+
+    pub(super) fn take_event(&mut self, event: &Event) {
+        if event.kind.raw() == kind_name(EventKind::ExpectFull) {
+            self.refused_expectations = self.refused_expectations.saturating_add(1);
+        }
     }
 
     pub(super) fn take_top(&mut self, top: &Top) {

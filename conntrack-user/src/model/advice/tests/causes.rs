@@ -32,6 +32,31 @@ fn races_and_long_chains_are_named() {
 }
 
 #[test]
+fn refused_expectations_are_a_cause() {
+    let advised = |held: u64| {
+        let mut advisor = Advisor::default();
+        advisor.take(&sample(0, 900, 65_536, &BTreeMap::new()));
+        for kind in ["expect_full", "clash", "expect_full"] {
+            advisor.take(&record(json!({
+                "type": "event", "time": time(1), "instance": "a", "kind": kind, "tuple": null,
+            })));
+        }
+        advisor.take(&record(json!({
+            "type": "limits", "time": time(1), "instance": "a", "entries": 900, "max": 65_536, "hash": null,
+            "expectations": {"held": held, "max": 100, "utilization": held}, "memory": null, "timeouts": [], "policies": null,
+        })));
+        let advice = advisor.advise(&AdviceWishes::default());
+        let cause = of(&advice, AdviceTopic::Expectations)[0].clone();
+        let finding = cause.finding.raw();
+        assert!(finding.starts_with("at least 2 expectations"), "{finding}");
+        cause.change.map(|change| change.to)
+    };
+    assert_eq!(advised(100), Some(Some(200)));
+    // The helper of a connection allows it no more: a larger table does not help.
+    assert_eq!(advised(3), None);
+}
+
+#[test]
 fn a_lost_race_is_no_refusal() {
     let mut advisor = Advisor::default();
     for (second, lost) in [(0, 0), (1, 50)] {
