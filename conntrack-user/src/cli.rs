@@ -135,7 +135,7 @@ pub enum Command {
     /// Report single events: what is dropped, evicted or refused, with its tuple
     #[command(
         after_help = "Kinds: table_full, early_drop, clash, insert_failed, nat_exhausted, \
-        chain_too_long, icmp_error, and with --probes all also invalid.\n\
+        chain_too_long, icmp_error, expect_full, and with --probes all also invalid.\n\
         Keys of a filter: family, proto, src, sport, dst, dport.\n\n\
         Examples:\n  \
         ctpulse events                                   whatever goes wrong, until interrupted\n  \

@@ -104,7 +104,7 @@ impl Sink for Selected {
             Record::Hello(_) | Record::Top(_) | Record::Summary(_) => true,
             Record::Event(event) => {
                 (self.kinds.is_empty() || self.kinds.iter().any(|kind| event.kind == *kind))
-                    && self.filter.matches(event.tuple.as_ref())
+                    && self.filter.matches_any(event.flows())
             }
             Record::Sample(_)
             | Record::Contents(_)

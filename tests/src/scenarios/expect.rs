@@ -62,7 +62,11 @@ pub(super) fn refused() -> Result<()> {
     let before = fs::read_to_string(Path::new("/proc/sys").join(MAX))?;
     sysctl(MAX, ROOM)?;
     let proof = prove(FLOW, || {
-        let answers = masters.iter().map(|master| master.ask(1));
+        // Two cannot expect the same flow.
+        let answers = masters
+            .iter()
+            .zip(1..)
+            .map(|(master, port)| master.ask(port));
         answers.collect::<Result<Vec<_>>>()
     });
     sysctl(MAX, before.trim())?;

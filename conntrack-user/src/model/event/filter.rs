@@ -25,6 +25,13 @@ enum Condition {
 pub struct Filter(Vec<Condition>);
 
 impl Filter {
+    /// Whether one of these passes, which are a flow before NAT and after it. Without conditions every event does, even one whose
+    /// flow is unknown.
+    pub fn matches_any<'a>(&self, flows: impl IntoIterator<Item = &'a Tuple>) -> bool {
+        let mut flows = flows.into_iter();
+        self.matches(None) || flows.any(|flow| self.matches(Some(flow)))
+    }
+
     /// Whether a tuple passes. Without conditions every event does, even one whose tuple is unknown.
     #[must_use]
     pub fn matches(&self, tuple: Option<&Tuple>) -> bool {
@@ -144,6 +151,16 @@ mod tests {
         assert!(!filter.matches(Some(&tuple(6, "11.1.2.3", 443))));
         assert!(!filter.matches(Some(&tuple(6, "10.1.2.3", 80))));
         assert!(!filter.matches(None));
+    }
+
+    #[test]
+    fn a_flow_passes_before_nat_or_after_it() {
+        let filter: Filter = "proto=tcp,src=10.0.0.0/8".parse().unwrap();
+        let (before, after) = (tuple(6, "10.1.2.3", 443), tuple(6, "192.0.2.1", 443));
+        assert!(filter.matches_any([&after, &before]));
+        assert!(!filter.matches_any([&after]));
+        assert!(!filter.matches_any([]));
+        assert!(Filter::default().matches_any([]));
     }
 
     #[test]

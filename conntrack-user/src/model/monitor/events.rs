@@ -133,3 +133,79 @@ impl EventCounter {
         self.counted.then(|| Ordered(kinds.map(total).collect()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use conntrack_ebpf::{
+        events::RawEvent,
+        tuple::{DST, DST_PORT, INET, L3NUM, PROTONUM, SRC, SRC_PORT, TUPLE_SIZE},
+    };
+
+    use super::*;
+
+    /// The last bytes of addresses in 10.0.0.0/24, and ports.
+    fn tuple(protocol: u8, [src, dst]: [(u8, u8); 2]) -> [u8; TUPLE_SIZE] {
+        let mut bytes = [0; TUPLE_SIZE];
+        bytes[SRC..SRC + 4].copy_from_slice(&[10, 0, 0, src.0]);
+        bytes[DST..DST + 4].copy_from_slice(&[10, 0, 0, dst.0]);
+        (bytes[SRC_PORT + 1], bytes[DST_PORT + 1]) = (src.1, dst.1);
+        bytes[L3NUM] = INET;
+        bytes[PROTONUM] = protocol;
+        bytes
+    }
+
+    fn translated(
+        kind: EventKind,
+        flow: [u8; TUPLE_SIZE],
+        replies: [u8; TUPLE_SIZE],
+    ) -> Option<String> {
+        let raw = RawEvent {
+            time: 0,
+            slot: 0,
+            kind: kind as u32,
+            tuple: flow,
+            by: [0; TUPLE_SIZE],
+            replies,
+            has_tuple: 1,
+            has_by: 0,
+            has_replies: 1,
+            reserved: 0,
+        };
+        let at = Instant {
+            monotonic: Duration::ZERO,
+            realtime: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let event = record(&raw, at, &|_| "a".into()).unwrap();
+        assert!(event.by.is_none());
+        event.translated.map(|flow| flow.to_string())
+    }
+
+    #[test]
+    fn what_nat_changes_is_in_the_replies() {
+        let (client, service, real) = ((1, 40), (2, 80), (3, 81));
+        let of = |kind, replies| translated(kind, tuple(17, [client, service]), replies);
+        let plain = tuple(17, [service, client]);
+        assert_eq!(of(EventKind::EarlyDrop, plain), None);
+        let behind = tuple(17, [real, client]);
+        assert_eq!(
+            of(EventKind::EarlyDrop, behind).unwrap(),
+            "udp 10.0.0.1:40 → 10.0.0.3:81"
+        );
+        // The ports that were tried for it were its own.
+        assert_eq!(
+            of(EventKind::NatExhausted, plain).unwrap(),
+            "udp 10.0.0.1:40 → 10.0.0.2:80"
+        );
+    }
+
+    /// The type of an answer is in its tuple, where a port is in others.
+    #[test]
+    fn an_answer_to_a_ping_is_no_nat() {
+        let request = tuple(1, [(1, 7), (2, 0)]);
+        let mut answer = tuple(1, [(2, 7), (1, 0)]);
+        (answer[DST_PORT], answer[DST_PORT + 1]) = (0, 0);
+        let mut request_type = request;
+        request_type[DST_PORT] = 8;
+        assert_eq!(translated(EventKind::EarlyDrop, request_type, answer), None);
+    }
+}

@@ -38,6 +38,13 @@ pub struct Event {
     pub workloads: Ordered<Arc<Workload>>,
 }
 
+impl Event {
+    /// Its flow or packet, before NAT and after it, as far as they are known and differ.
+    pub fn flows(&self) -> impl Iterator<Item = &Tuple> {
+        self.tuple.iter().chain(&self.translated)
+    }
+}
+
 /// The number of events of one kind, by what became of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventTotals {

@@ -28,7 +28,7 @@ pub fn event_lines(app: &App) -> impl Iterator<Item = EventLine<'_>> {
     app.history.notable(app.end()).filter_map(|notable| {
         let line = EventLine::new(app, notable);
         let text = format!("{} {}", line.kind, line.text);
-        app.view.search.matches(&text, line.tuple).then_some(line)
+        app.view.search.matches(&text, line.flows()).then_some(line)
     })
 }
 
@@ -39,7 +39,6 @@ pub struct EventLine<'a> {
     pub kind: String,
     pub style: Style,
     pub text: String,
-    pub tuple: Option<&'a Tuple>,
     happening: &'a Happening,
 }
 
@@ -59,7 +58,6 @@ impl<'a> EventLine<'a> {
             kind: "note".to_owned(),
             style: theme.muted(),
             text: String::new(),
-            tuple: None,
             happening: &notable.happening,
         };
         match &notable.happening {
@@ -72,7 +70,6 @@ impl<'a> EventLine<'a> {
                     theme.warning()
                 };
                 line.text = within(&event.instance) + &event.described();
-                line.tuple = event.tuple.as_ref();
             }
             Happening::Bursts(group) => {
                 line.kind = "burst".to_owned();
@@ -100,6 +97,15 @@ impl<'a> EventLine<'a> {
             Happening::Record(_) => {}
         }
         line
+    }
+
+    /// Its flow before NAT and after it, if it is an event.
+    fn flows(&self) -> impl Iterator<Item = &'a Tuple> {
+        let event = match self.happening {
+            Happening::Record(Record::Event(event)) => Some(event),
+            _ => None,
+        };
+        event.into_iter().flat_map(|event| event.flows())
     }
 
     /// What tells it from other lines.

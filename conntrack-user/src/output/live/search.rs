@@ -20,12 +20,12 @@ pub struct Search {
 }
 
 impl Search {
-    /// Whether an event matches, by its line and its tuple.
+    /// Whether an event matches, by its line and its flow, before NAT and after it.
     #[must_use]
-    pub fn matches(&self, line: &str, tuple: Option<&Tuple>) -> bool {
+    pub fn matches<'a>(&self, line: &str, flows: impl IntoIterator<Item = &'a Tuple>) -> bool {
         let line = line.to_lowercase();
         self.words.iter().all(|word| line.contains(word))
-            && self.tuple.as_ref().is_none_or(|f| f.matches(tuple))
+            && self.tuple.as_ref().is_none_or(|f| f.matches_any(flows))
     }
 }
 
