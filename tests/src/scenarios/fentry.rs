@@ -88,7 +88,8 @@ pub(super) fn mixed() -> Result<()> {
     for function in CALLS {
         let without = format!("--no-fentry={function}");
         let args = [ALL, &[&without]].concat();
-        full::evicted_by(&args, || UdpFlows::new()?.offer(full::FLOWS), "127.1.")?;
+        let offer = || UdpFlows::new()?.offer(full::FLOWS);
+        full::evicted_by(&args, offer, "127.1.", &[])?;
         // Rejections are counted at the return of early_drop, with the context saved at the entry of alloc.
         full::refused_by(&args)?;
         let proof = prove(&args, || Ok(()))?;
