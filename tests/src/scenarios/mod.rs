@@ -69,7 +69,6 @@ pub const EXACT: &[&str] = &[
     "a_shorter_udp_timeout_holds_what_was_predicted",
     "a_shorter_time_wait_holds_what_was_predicted",
     "a_syn_flood_holds_what_was_predicted",
-    "twins_hold_what_was_predicted",
     "nat_to_few_ports_holds_what_was_predicted",
     "churn_among_long_lived_holds_what_was_predicted",
     "the_advised_rules_free_what_was_said",

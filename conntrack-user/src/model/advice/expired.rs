@@ -12,6 +12,10 @@ use crate::model::kernel::counters::Counter;
 /// Beyond this part per second lookups leave nothing.
 const MOST_MET: f64 = 10.0;
 
+/// If the collector comes as often as a listing, how many are counted depends on which of them comes when: from half between two to
+/// together, as many times what they would be on average of all. Only what is beyond is something else's.
+const BY_CHANCE: [f64; 2] = [0.75, 1.5];
+
 /// Entries that have expired, and what becomes of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Expired {
@@ -36,13 +40,14 @@ impl Expired {
         let every = observed.listed_every_s().unwrap_or(f64::INFINITY);
         let expected = |met: f64| per_s * lag(interval, every, met);
         let (mut least, mut most) = (met_by_new_flows(observed, per_s), MOST_MET);
-        let rest = (counted - expected(least)).max(0.0);
-        if rest > 0.0 || least >= most {
+        let [few, many] = BY_CHANCE;
+        let rest = (counted - many * expected(least)).max(0.0);
+        if counted >= few * expected(least) {
             most = least;
         }
         for _ in 0..40 {
             let between = (least + most) / 2.0;
-            match expected(between) > counted {
+            match few * expected(between) > counted {
                 true => least = between,
                 false => most = between,
             }

@@ -35,6 +35,11 @@ pub(super) fn untracked(observed: &SeenInstance) -> Vec<Proposal> {
         .contents
         .as_ref()
         .is_some_and(|contents| contents.marks.snat.count.max(contents.marks.dnat.count) > 0);
+    let local = observed
+        .contents
+        .as_ref()
+        .and_then(|contents| contents.directions.as_ref())
+        .is_some_and(|directions| directions.local.count > 0);
     let mut proposals = Vec::new();
     for (of, here) in [("inbound", true), ("outbound", false)] {
         let Some(table) = observed.table(of) else {
@@ -56,6 +61,7 @@ pub(super) fn untracked(observed: &SeenInstance) -> Vec<Proposal> {
                 proto,
                 port,
                 here,
+                local: here && local,
                 translated,
             };
             proposals.push(service.proposal(row.count, row.share, table.total));
@@ -79,6 +85,8 @@ struct Service {
     port: u16,
     /// Whether it is served by this host.
     here: bool,
+    /// Whether it may be used from here, too: those packets come by loopback, and are tracked when they are sent.
+    local: bool,
     /// Whether there is NAT.
     translated: bool,
 }
@@ -121,6 +129,21 @@ impl Service {
         let rule = |chain: &str, which: &str| -> Text {
             format!("iptables -t raw -A {chain} -p {proto} --{which} {port} -j CT --notrack").into()
         };
+        let mut or = vec![rule("PREROUTING", incoming), rule("OUTPUT", outgoing)];
+        if self.local {
+            for (hook, device, which) in
+                [("output", "oif", incoming), ("prerouting", "iif", outgoing)]
+            {
+                let rule = format!(
+                    "nft add rule inet {table} {hook} {device} lo {proto} {which} {port} notrack"
+                );
+                commands.push(rule.into());
+            }
+            or.extend([
+                rule("OUTPUT -o lo", incoming),
+                rule("PREROUTING -i lo", outgoing),
+            ]);
+        }
         let mut risk = "rules that accept `ct state established` no longer match these packets, and must accept them by port".to_owned();
         if self.translated {
             risk.push_str("; there is NAT here, and what is not tracked is not translated");
@@ -132,7 +155,7 @@ impl Service {
             effect: format!("frees {} of the table", percent(share)).into(),
             risk: Some(risk.into()),
             commands,
-            or: vec![rule("PREROUTING", incoming), rule("OUTPUT", outgoing)],
+            or,
             undo: vec![format!("nft delete table inet {table}").into()],
         };
         (AdviceTopic::Untracked, finding.into(), evidence, change)
