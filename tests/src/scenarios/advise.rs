@@ -192,7 +192,8 @@ pub(super) fn churn_among_long_lived() -> Result<()> {
 /// The rules that are advised for a service free what was said.
 pub(super) fn notrack() -> Result<()> {
     sysctl(&format!("{SYSCTLS}udp_timeout"), LONG)?;
-    table_max(4_000)?;
+    // More than half full, so that something is advised, and never full.
+    table_max(7_000)?;
     let _service = loads::service(53, 100.0)?;
     let _others = loads::udp(50.0)?;
     let workload = Workload::of_udp(loads::udp, 150.0);
@@ -221,17 +222,17 @@ pub(super) fn notrack() -> Result<()> {
 }
 
 /// The maximum that is recommended for a table that is too small holds the same traffic, and leaves free what was said.
-fn maximum(load: Load, too_small: u32) -> Result<()> {
+fn maximum(load: Load, too_small: u32, collected: Duration) -> Result<()> {
     table_max(too_small)?;
     thread::sleep(Duration::from_secs(30));
-    let advice = advise(&["--duration", "40s"])?;
+    let advice = advise(&["--duration", "60s"])?;
     let change = &of(&advice, "table_full")?["change"];
     let to = change["to"].as_u64().context("no maximum")?;
     ensure!(change["setting"] == MAX, "{change}");
     sysctl(&format!("{SYSCTLS}max"), to)?;
-    thread::sleep(Duration::from_secs(40));
+    thread::sleep(2 * collected);
     let before = proc_columns()?;
-    let (mean, most) = watched(Duration::from_secs(40))?;
+    let (mean, most) = watched(2 * collected)?;
     let gained = gained(&before, &proc_columns()?)?;
     for counter in ["drop", "early_drop"] {
         let lost = gained.get(counter).copied().unwrap_or(0);
@@ -248,5 +249,14 @@ fn maximum(load: Load, too_small: u32) -> Result<()> {
 
 pub(super) fn maximum_of_udp() -> Result<()> {
     sysctl(&format!("{SYSCTLS}udp_timeout"), LONG)?;
-    maximum(loads::udp(150.0)?, 1_500)
+    maximum(loads::udp(150.0)?, 1_500, Duration::from_secs(20))
+}
+
+/// Connections that stay take room that others then lack, and make the collector come once a minute.
+pub(super) fn maximum_among_long_lived() -> Result<()> {
+    sysctl(&format!("{SYSCTLS}udp_timeout"), LONG)?;
+    let kept = Connections::establish(400)?;
+    maximum(loads::udp(100.0)?, 1_200, Duration::from_secs(60))?;
+    drop(kept);
+    Ok(())
 }

@@ -73,6 +73,7 @@ pub const EXACT: &[&str] = &[
     "churn_among_long_lived_holds_what_was_predicted",
     "the_advised_rules_free_what_was_said",
     "the_advised_maximum_holds_the_load",
+    "the_advised_maximum_has_room_for_long_lived",
     "a_burst_is_placed_and_counted",
     "a_burst_is_seen_by_a_monitor_that_was_stopped",
     "a_square_pulse_is_a_burst",
@@ -92,6 +93,7 @@ pub const ON_REQUEST: &[&str] = &[
     "churn_among_long_lived_holds_what_was_predicted",
     "the_advised_rules_free_what_was_said",
     "the_advised_maximum_holds_the_load",
+    "the_advised_maximum_has_room_for_long_lived",
     "incident_leak",
     "incident_full",
     "incident_syn_flood",
@@ -284,6 +286,10 @@ pub const ALL: &[Scenario] = &[
     ),
     ("the_advised_rules_free_what_was_said", advise::notrack),
     ("the_advised_maximum_holds_the_load", advise::maximum_of_udp),
+    (
+        "the_advised_maximum_has_room_for_long_lived",
+        advise::maximum_among_long_lived,
+    ),
     (
         "five_hundred_and_twelve_namespaces_at_once",
         many::five_hundred_and_twelve,

@@ -1,13 +1,14 @@
 //! What the table has to hold: Little's law, N = λ · W, and what comes on top of its mean.
 //!
 //! Where flows were refused or evicted, the table holds less than it has to. An evicted entry would have been held for the time
-//! that was left to it, a refused flow for as long as others: W = (N + E · m) / λ and N' = (λ + R) · W, with E evictions, R refusals and
-//! λ insertions per second, and the mean time left m of entries that can be evicted.
+//! that was left to it, a refused flow for as long as others: W = (N − S + E · m) / λ and N' = S + (λ + R) · W, with E evictions, R refusals
+//! and λ insertions per second, the mean time left m of entries that can be evicted, and S entries that stay: no packet came for half
+//! of the time in which the table was observed, and their timeout is many times as long. New flows are not held like those.
 
 use super::{
     expired::{self, Expired},
     garbage,
-    observed::SeenInstance,
+    observed::{GroupSeen, SeenInstance},
     wishes::AdviceWishes,
 };
 use crate::model::kernel::counters::Counter;
@@ -49,16 +50,32 @@ pub(super) fn demand(observed: &SeenInstance, wishes: &AdviceWishes) -> Option<D
         Some(expired) if !limited => held + expired.removed_by_listings(observed),
         _ => held,
     };
-    // A full table has no entries that have expired: whoever looks for room removes them. One that suffices has.
-    let lag = if limited && observed.listed() > 0.0 {
-        expired::lag(garbage::interval_with_room(observed), f64::INFINITY, 0.0)
-    } else {
-        0.0
-    };
-    let hold_s = flows.map(|rate| (held + evicted_per_s * time_left(observed)) / rate + lag);
     let offered_per_s = inserted.map(|rate| rate + refused_per_s);
+    let listed = observed.listed();
+    let is_listed = limited && listed > 0.0;
+    // A full table still has some that have expired: whoever looks for room looks into a few chains.
+    let held = if is_listed { listed.min(held) } else { held };
+    let stay = match is_listed {
+        true => staying(observed).min(held),
+        false => 0.0,
+    };
+    let in_turn = held - stay;
+    let held_in_turn = in_turn + evicted_per_s * time_left(observed);
+    let lag = match flows.zip(offered_per_s).filter(|_| is_listed) {
+        Some((rate, offered)) => {
+            let more = offered * held_in_turn / rate / in_turn.max(1.0);
+            let interval =
+                garbage::interval_with_room(observed, |group| match stays(observed, group) {
+                    true => 1.0,
+                    false => more,
+                });
+            expired::lag(interval, f64::INFINITY, 0.0)
+        }
+        None => 0.0,
+    };
+    let hold_s = flows.map(|rate| held_in_turn / rate + lag);
     let mean = match (offered_per_s, hold_s) {
-        (Some(offered), Some(hold)) if limited => offered * hold,
+        (Some(offered), Some(hold)) if limited => stay + offered * hold,
         _ => held,
     };
     // A table that was full does not show how entries fluctuate: by chance at least.
@@ -99,6 +116,24 @@ impl Demand {
             .map_or(60.0, |hold| INDEPENDENT * hold)
             .max(10.0)
     }
+}
+
+/// A timeout is far longer than the observation if it is as many times as long.
+const FAR_LONGER: f64 = 10.0;
+
+/// Entries that were there all the time, and stay: those whose last packet came before half of the observation.
+fn staying(observed: &SeenInstance) -> f64 {
+    let groups = observed.groups().into_iter();
+    let staying = groups.filter(|group| stays(observed, group));
+    let idle =
+        staying.filter_map(|group| Some(group.idle.as_ref()?.idle_for(observed.seconds / 2.0)));
+    idle.sum()
+}
+
+/// Whether entries of a group may stay for as long as anybody looks.
+fn stays(observed: &SeenInstance, group: &GroupSeen) -> bool {
+    let timeout = group.timeout();
+    timeout.is_some_and(|timeout| timeout > FAR_LONGER * observed.seconds)
 }
 
 /// The mean time that is left to entries that can be evicted, in seconds.

@@ -28,11 +28,12 @@ pub(super) fn interval(
     timeout_of: impl Fn(&str) -> Option<f64>,
     entries: f64,
 ) -> f64 {
-    of_groups(observed, timeout_of, |_, left| left, entries)
+    of_groups(observed, timeout_of, |_, left| left, |_| entries)
 }
 
-/// The same once there is room: what is evicted now would wait for the end of its timeout, and has half of it left on average.
-pub(super) fn interval_with_room(observed: &SeenInstance) -> f64 {
+/// The same once there is room, for as many times the entries of each group: what is evicted now would wait for the end of its
+/// timeout, and has half of it left on average.
+pub(super) fn interval_with_room(observed: &SeenInstance, more: impl Fn(&GroupSeen) -> f64) -> f64 {
     of_groups(
         observed,
         |_| None,
@@ -40,7 +41,7 @@ pub(super) fn interval_with_room(observed: &SeenInstance) -> f64 {
             0 => left.min(group.held() * group.timeout().unwrap_or(f64::INFINITY) / 2.0),
             _ => left,
         },
-        1.0,
+        more,
     )
 }
 
@@ -48,12 +49,13 @@ fn of_groups(
     observed: &SeenInstance,
     timeout_of: impl Fn(&str) -> Option<f64>,
     left_to: impl Fn(&GroupSeen, f64) -> f64,
-    entries: f64,
+    more: impl Fn(&GroupSeen) -> f64,
 ) -> f64 {
     let mut left = Vec::new();
     for group in observed.groups() {
+        let more = more(group);
         let Some(idle) = &group.idle else {
-            left.push((LONGEST_LEFT, group.held() * entries));
+            left.push((LONGEST_LEFT, group.held() * more));
             continue;
         };
         let setting = group.last.setting.as_ref();
@@ -67,7 +69,7 @@ fn of_groups(
             1.0
         };
         let classes = idle.classes_with(timeout);
-        left.extend(classes.map(|(seconds, held)| (seconds * scale, held * entries)));
+        left.extend(classes.map(|(seconds, held)| (seconds * scale, held * more)));
     }
     moving_average(&left)
 }

@@ -76,6 +76,11 @@ impl IdleTimes {
         self.left_between(f64::NEG_INFINITY, f64::INFINITY)
     }
 
+    /// Entries that have been idle for so long, or longer.
+    pub(super) fn idle_for(&self, seconds: f64) -> f64 {
+        self.left_between(f64::NEG_INFINITY, self.timeout - seconds)
+    }
+
     /// The seconds that are left to all of them together.
     pub(super) fn left_in_all(&self) -> f64 {
         let seconds = |(from, to, count): (f64, f64, f64)| count * (from + to) / 2.0;

@@ -371,6 +371,45 @@ fn what_a_full_table_has_to_hold_is_found() {
     assert!((held / 0.75..held * 1.15 / 0.75).contains(&to), "{to}");
 }
 
+/// 500 flows a second that are held for 5 s, of which those fit that find room beside 800 connections that stay.
+#[test]
+fn what_stays_is_not_taken_for_what_was_refused() {
+    const MAX: u64 = 2_000;
+    let kept = vec![432_000.0 - 250.0; 800];
+    let others: Vec<f64> = (0..1_200).map(|n| f64::from(n) / 240.0).collect();
+    let groups = [
+        ("udp", "UNREPLIED", "udp_timeout", 5, others, 0.0),
+        (
+            "tcp",
+            "ESTABLISHED",
+            "tcp_timeout_established",
+            432_000,
+            kept,
+            1.0,
+        ),
+    ];
+    let mut advisor = Advisor::default();
+    for second in 0..300 {
+        let counters = BTreeMap::from([
+            ("inserted", 240 * second as u64),
+            ("table_full", 260 * second as u64),
+            ("drop", 260 * second as u64),
+        ]);
+        advisor.take(&sample(second, MAX, MAX, &counters));
+        if second % 60 == 30 {
+            advisor.take(&contents(second, &groups));
+        }
+    }
+    let advice = advisor.advise(&AdviceWishes::default());
+    let predicted = of(&advice, AdviceTopic::Demand)[0].predicted.unwrap();
+    // Once there is room the collector comes once a minute, because of those that stay.
+    let held = 800.0 + 500.0 * (5.0 + 60.0 / 2.0);
+    assert!(
+        (predicted.expected as f64 / held - 1.0).abs() < 0.05,
+        "{predicted:?}"
+    );
+}
+
 #[test]
 fn what_would_be_is_predicted() {
     let waits = left(
