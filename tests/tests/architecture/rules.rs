@@ -59,7 +59,13 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "model::advice",
-        &["model::kernel", "model::record", "model::top", "text"],
+        &[
+            "model::event",
+            "model::kernel",
+            "model::record",
+            "model::top",
+            "text",
+        ],
     ),
     (
         "model::contents",
