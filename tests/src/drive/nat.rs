@@ -195,8 +195,10 @@ pub const SERVICE: Ipv4Addr = Ipv4Addr::new(127, 8, 0, 1);
 /// server does.
 pub struct Gateway;
 
-/// The namespaces.
-const CLIENT: &str = "client";
+/// The client's namespace.
+pub const CLIENT: &str = "client";
+/// The address in it.
+pub const CLIENT_ADDRESS: &str = "10.77.1.2";
 const SERVER: &str = "server";
 
 impl Gateway {

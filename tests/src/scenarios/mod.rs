@@ -31,6 +31,7 @@ mod module;
 mod nat;
 mod netns;
 mod plugin;
+mod pods;
 mod privileges;
 mod proof;
 mod pulses;
@@ -329,6 +330,7 @@ pub const ALL: &[Scenario] = &[
     ("incident_twins", runbook::twins),
     ("incident_nat_ports", runbook::nat_ports),
     ("incident_chains", runbook::chains),
+    ("a_pod_is_named_where_its_flows_are", pods::named),
     ("the_listening_process_is_named", top::process_named),
     ("netdata_gets_all_dimensions", plugin::has_all_dimensions),
     ("node_exporter_says_the_same", scraped::beside_node_exporter),
