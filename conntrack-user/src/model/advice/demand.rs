@@ -88,6 +88,9 @@ pub(super) fn demand(observed: &SeenInstance, wishes: &AdviceWishes) -> Option<D
     // The highest of as many independent values of a normal distribution.
     let reach = (2.0 * times.max(2.0).ln()).sqrt();
     let on_top = (reach * deviation).max(observed.largest_burst as f64);
+    // Just before the collector comes twice as many have expired as on average. What was seen of a table with room shows that.
+    let uncollected = offered_per_s.unwrap_or(0.0) * lag;
+    let on_top = on_top + uncollected;
     let seen = if limited {
         0.0
     } else {
