@@ -69,7 +69,8 @@ pub(super) fn demand(observed: &SeenInstance, wishes: &AdviceWishes) -> Option<D
                     true => 1.0,
                     false => more,
                 });
-            expired::lag(interval, f64::INFINITY, 0.0)
+            let met = expired::met_by_new_flows(observed, offered);
+            expired::lag(interval, f64::INFINITY, met)
         }
         None => 0.0,
     };

@@ -39,7 +39,8 @@ impl Expired {
         let interval = garbage::interval(observed, |_| None, 1.0);
         let every = observed.listed_every_s().unwrap_or(f64::INFINITY);
         let expected = |met: f64| per_s * lag(interval, every, met);
-        let (mut least, mut most) = (met_by_new_flows(observed, per_s), MOST_MET);
+        let new = observed.rate(Counter::Inserted).unwrap_or(per_s);
+        let (mut least, mut most) = (met_by_new_flows(observed, new), MOST_MET);
         let [few, many] = BY_CHANCE;
         let rest = (counted - many * expected(least)).max(0.0);
         if counted >= few * expected(least) {
@@ -89,14 +90,13 @@ fn per_s(observed: &SeenInstance, timeout_of: impl Fn(&str) -> Option<f64>) -> f
     of_groups.sum()
 }
 
-/// The part of all entries that the lookups of new flows meet in a second, at least.
-fn met_by_new_flows(observed: &SeenInstance, expire_per_s: f64) -> f64 {
+/// The part of all entries that the lookups of so many new flows a second meet in a second, at least.
+pub(super) fn met_by_new_flows(observed: &SeenInstance, flows_per_s: f64) -> f64 {
     let hash = observed.limits.as_ref().and_then(|l| l.hash.as_ref());
     let Some(buckets) = hash.map(|hash| hash.buckets).filter(|n| *n > 0) else {
         return 0.0;
     };
-    let new = observed.rate(Counter::Inserted);
-    2.0 * new.unwrap_or(expire_per_s) / buckets as f64
+    2.0 * flows_per_s / buckets as f64
 }
 
 /// How long an entry that has expired still counts, on average, in seconds.
