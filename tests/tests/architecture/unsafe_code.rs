@@ -49,6 +49,7 @@ const INVENTORY: &[(&str, &[(&str, usize)])] = &[
         ],
     ),
     ("tests", &[]),
+    ("tests/fuzz", &[("lib.rs", 9)]),
     ("xtask", &[("vm/qemu.rs", 1)]),
 ];
 
