@@ -4,6 +4,8 @@ pub mod advise;
 pub mod check;
 mod format;
 mod from;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod generate;
 mod heading;
 mod netdata;

@@ -22,6 +22,9 @@ mod config;
 mod engine;
 mod event_log;
 mod files;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keyboard;
 mod library;
 mod model;

@@ -10,6 +10,7 @@ mod bench;
 mod build;
 mod dist;
 mod docs;
+mod fuzz;
 mod lint;
 mod man;
 mod paths;
@@ -44,6 +45,7 @@ enum Command {
     Bench(bench::Args),
     Dist(dist::Args),
     Docs(docs::Args),
+    Fuzz(fuzz::Args),
     Servers(servers::Args),
 }
 
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::main(args),
         Command::Dist(args) => dist::main(&args),
         Command::Docs(args) => docs::main(&args),
+        Command::Fuzz(args) => fuzz::main(&args),
         Command::Servers(args) => servers::main(&args),
     };
     outcome.unwrap_or_else(|error| {

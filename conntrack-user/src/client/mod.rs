@@ -4,6 +4,8 @@ mod address;
 mod backoff;
 mod connect;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod post;
 mod tls;
 

@@ -10,7 +10,10 @@ use hyper::{
     header::{AUTHORIZATION, HOST, HeaderValue, RETRY_AFTER, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
-use tokio::task::JoinSet;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinSet,
+};
 
 use super::{
     address::HttpAddress,
@@ -26,7 +29,7 @@ const HEADER: usize = 32 << 10;
 const BODY: usize = 64 << 10;
 
 /// The most characters of it that are kept.
-const TEXT: usize = 300;
+pub(super) const TEXT: usize = 300;
 
 /// Sends requests to one server.
 pub struct HttpSender {
@@ -86,6 +89,15 @@ impl HttpSender {
         }
         // A connection that was kept may have been closed by the server at any time.
         let stream = connect(&self.address, self.authorities.as_ref()).await?;
+        self.post_first(stream, body).await
+    }
+
+    /// Sends the first body over a connection.
+    pub(super) async fn post_first(
+        &mut self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        body: &Bytes,
+    ) -> Result<PostAnswer, ClientError> {
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(HEADER)
             .handshake(TokioIo::new(stream))

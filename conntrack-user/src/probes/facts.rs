@@ -223,7 +223,7 @@ impl HostFacts {
     }
 
     /// A host that supports everything except fentry, for tests; they change one thing.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn capable() -> Self {
         Self {
             kernel: "6.12.0".to_owned(),

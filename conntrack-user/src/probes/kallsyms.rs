@@ -70,7 +70,7 @@ impl Symbols {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn parse(text: &str, wanted: &[&str]) -> Self {
         Self::read(text.as_bytes(), wanted).expect("text")
     }
@@ -97,7 +97,7 @@ impl Symbols {
     }
 
     /// Symbols for tests, each occurring once.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let names: std::collections::BTreeSet<&str> = names.collect();
         let names = Vec::from_iter(names);

@@ -10,6 +10,8 @@ pub mod error;
 mod events;
 pub mod facts;
 pub mod fentry;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod globals;
 pub mod heavy_hitters;
 pub mod kallsyms;

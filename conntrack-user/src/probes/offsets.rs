@@ -131,18 +131,42 @@ impl FieldOffsets {
         let vmlinux_bytes =
             files::read(&vmlinux, LARGEST_BTF).map_err(|e| unreadable(&vmlinux, e))?;
         memory_for(&vmlinux_bytes).map_err(|e| unreadable(&vmlinux, e))?;
-        let base = Btf::parse(&vmlinux_bytes).map_err(|e| damaged(&vmlinux, e))?;
         let module = directory.join("nf_conntrack");
         let module_bytes = match files::read(&module, LARGEST_BTF) {
-            Ok(bytes) => bytes,
+            Ok(bytes) => Some(bytes),
             // nf_conntrack is built in, or not loaded yet: only vmlinux has types.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                let offsets = Self::find(&base).without_module();
-                return Ok((offsets, targets(&base, functions, false)));
-            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => return Err(unreadable(&module, e)),
         };
-        let split = Btf::parse_split(&module_bytes, &base).map_err(|e| damaged(&module, e))?;
+        Self::of(
+            &vmlinux_bytes,
+            module_bytes.as_deref(),
+            functions,
+            directory,
+        )
+    }
+
+    /// The same from the contents of the files.
+    ///
+    /// # Errors
+    ///
+    /// When they are not BTF.
+    pub(super) fn of(
+        vmlinux: &[u8],
+        module: Option<&[u8]>,
+        functions: &[&'static str],
+        directory: &Path,
+    ) -> Result<(Self, Vec<FentryTarget>), TypesError> {
+        let damaged = |file, cause| TypesError::Parse {
+            path: directory.join(file),
+            cause,
+        };
+        let base = Btf::parse(vmlinux).map_err(|e| damaged("vmlinux", e))?;
+        let Some(module) = module else {
+            let offsets = Self::find(&base).without_module();
+            return Ok((offsets, targets(&base, functions, false)));
+        };
+        let split = Btf::parse_split(module, &base).map_err(|e| damaged("nf_conntrack", e))?;
         Ok((Self::find(&split), targets(&split, functions, true)))
     }
 
@@ -173,7 +197,7 @@ impl FieldOffsets {
     }
 
     /// Offsets for tests, all known.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn complete() -> Self {
         let offset = FieldOffset {
             bytes: 8,
@@ -237,13 +261,6 @@ fn unreadable(path: &Path, cause: io::Error) -> TypesError {
     TypesError::Read {
         path: path.to_owned(),
         cause: Arc::new(cause),
-    }
-}
-
-fn damaged(path: &Path, cause: BtfError) -> TypesError {
-    TypesError::Parse {
-        path: path.to_owned(),
-        cause,
     }
 }
 

@@ -12,6 +12,8 @@
 pub(crate) mod block;
 mod encoder;
 pub(crate) mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub(crate) mod held;
 pub(crate) mod pace;
 pub(crate) mod player;

@@ -84,7 +84,7 @@ fn otherwise(line: &[u8], reason: &str) -> Result<Decoded, DecodeError> {
             _ => Err(malformed(line, reason)),
         },
         "sample" | "crosscheck" | "event" | "alert" | "burst" | "top" | "contents" | "limits"
-        | "verdict" | "host" | "summary" => Err(malformed(line, reason)),
+        | "verdict" | "advice" | "host" | "summary" => Err(malformed(line, reason)),
         _ => Ok(Decoded::UnknownType),
     }
 }

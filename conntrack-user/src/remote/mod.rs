@@ -9,6 +9,8 @@ mod decode;
 mod error;
 mod feed;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod http;
 mod lines;
 mod run;

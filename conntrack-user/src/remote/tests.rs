@@ -361,6 +361,11 @@ fn what_can_be_no_measurement_is_refused() {
         ("\"entries\":", "\"entries\":-1,\"x\":", "invalid value"),
         ("2026-", "9026-", "no time of a running clock"),
         ("\"type\":\"sample\"", "\"type\":\"host\"", "missing field"),
+        (
+            "\"type\":\"sample\"",
+            "\"type\":\"advice\"",
+            "missing field",
+        ),
     ] {
         let error = with(from, to);
         assert!(error.contains(says), "{error}");

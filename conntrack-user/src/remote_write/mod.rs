@@ -6,6 +6,8 @@
 
 mod credentials;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod health;
 mod queue;
 mod report;

@@ -109,7 +109,7 @@ async fn connection(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>,
 }
 
 /// Answers the requests of a connection.
-async fn requests(
+pub(super) async fn requests(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     address: SocketAddr,
     admitted: &Admitted,

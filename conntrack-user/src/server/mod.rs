@@ -7,6 +7,8 @@ mod broadcast;
 mod connections;
 mod credentials;
 mod descriptors;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod latecomers;
 pub mod limits;
 mod listener;

@@ -7,6 +7,8 @@ pub mod ctnetlink;
 pub mod denied;
 pub mod feed;
 pub mod foreign_proc;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod hooks;
 pub mod instance;
 pub mod kernel;

@@ -7,4 +7,5 @@ mod document;
 mod programs;
 mod rules;
 mod source;
+mod unsafe_code;
 mod walls;

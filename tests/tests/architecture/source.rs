@@ -30,8 +30,8 @@ pub struct SourceFile {
     pub types: Vec<String>,
     /// Items whose doc comment says no more than their name.
     pub empty_words: Vec<String>,
-    /// Whether it has unsafe code.
-    pub has_unsafe: bool,
+    /// Blocks, functions, implementations and attributes that are unsafe.
+    pub unsafe_code: usize,
     /// Return types that are a `Result` with a `String` for an error.
     pub string_errors: usize,
 }
@@ -52,7 +52,11 @@ fn collect(src: &Path, directory: &Path, files: &mut Vec<SourceFile>) {
     entries.sort();
     for path in entries {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_tests = name == "tests" || name == "tests.rs" || name.ends_with("_tests.rs");
+        // What fuzzing gives bytes to is for tests, too.
+        let is_tests = matches!(
+            &*name,
+            "tests" | "tests.rs" | "fuzz.rs" | "fuzzing" | "fuzzing.rs"
+        ) || name.ends_with("_tests.rs");
         if is_tests {
             continue;
         }
@@ -81,7 +85,7 @@ pub fn parse(path: &Path, text: &str) -> SourceFile {
             macros: Vec::new(),
             types: Vec::new(),
             empty_words: Vec::new(),
-            has_unsafe: false,
+            unsafe_code: 0,
             string_errors: 0,
         },
         names: BTreeMap::new(),
@@ -174,6 +178,11 @@ fn doc(attributes: &[Attribute]) -> Option<String> {
 }
 
 impl Visitor {
+    /// Counts a piece of unsafe code.
+    fn is_unsafe(&mut self, is_it: bool) {
+        self.file.unsafe_code += usize::from(is_it);
+    }
+
     /// Holds a doc comment against the name of what it is for.
     fn documented(&mut self, attributes: &[Attribute], name: &syn::Ident) {
         let name = name.to_string();
@@ -256,12 +265,21 @@ impl Visitor {
     }
 }
 
-fn is_test(attributes: &[Attribute]) -> bool {
+/// Whether something is only there in tests, or in tests and what is fuzzed.
+pub fn is_test(attributes: &[Attribute]) -> bool {
+    let is_it = |condition: &syn::Meta| match condition {
+        syn::Meta::Path(path) => path.is_ident("test"),
+        syn::Meta::List(list) => {
+            let text = list.tokens.to_string().replace(' ', "");
+            list.path.is_ident("any") && text == "test,fuzzing"
+        }
+        syn::Meta::NameValue(_) => false,
+    };
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
             && attribute
-                .parse_args::<syn::Path>()
-                .is_ok_and(|condition| condition.is_ident("test"))
+                .parse_args::<syn::Meta>()
+                .is_ok_and(|condition| is_it(&condition))
     })
 }
 
@@ -310,7 +328,7 @@ impl<'ast> Visit<'ast> for Visitor {
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
         if !is_test(&item.attrs) {
             self.documented(&item.attrs, &item.sig.ident);
-            self.file.has_unsafe |= item.sig.unsafety.is_some();
+            self.is_unsafe(item.sig.unsafety.is_some());
             visit::visit_item_fn(self, item);
         }
     }
@@ -318,13 +336,30 @@ impl<'ast> Visit<'ast> for Visitor {
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
         if !is_test(&item.attrs) {
             self.documented(&item.attrs, &item.sig.ident);
+            self.is_unsafe(item.sig.unsafety.is_some());
             visit::visit_impl_item_fn(self, item);
         }
     }
 
     fn visit_expr_unsafe(&mut self, block: &'ast syn::ExprUnsafe) {
-        self.file.has_unsafe = true;
+        self.is_unsafe(true);
         visit::visit_expr_unsafe(self, block);
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        self.is_unsafe(item.unsafety.is_some());
+        visit::visit_item_impl(self, item);
+    }
+
+    fn visit_item_foreign_mod(&mut self, item: &'ast syn::ItemForeignMod) {
+        self.is_unsafe(true);
+        visit::visit_item_foreign_mod(self, item);
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        // `#[unsafe(no_mangle)]`.
+        self.is_unsafe(attribute.path().is_ident("unsafe"));
+        visit::visit_attribute(self, attribute);
     }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
@@ -356,6 +391,8 @@ impl<'ast> Visit<'ast> for Visitor {
         }
         // What is inside is not parsed; paths of the own crate are found all the same.
         let text = call.tokens.to_string();
+        let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        self.file.unsafe_code += words.filter(|word| *word == "unsafe").count();
         for found in text.split("crate ::").skip(1) {
             let path = found
                 .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':' || c == ' '))

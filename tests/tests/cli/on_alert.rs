@@ -90,6 +90,36 @@ fn what_it_prints_is_no_data_and_its_failure_is_reported_once() -> Result<()> {
     Ok(())
 }
 
+/// The most bytes of what a command prints that are passed on, on each of its two ways out, and room for ctpulse's own words.
+const PASSED_ON: usize = 8 * 1024;
+
+#[test]
+fn what_it_prints_without_end_is_cut_and_cannot_steer_a_terminal() -> Result<()> {
+    let tree = quiet()?;
+    let config = File::new(AT_ONCE)?;
+    // Far more than a pipe holds: it only ends if all of it is read.
+    let command = "printf '\\033]0;owned\\007\\n'; yes wide | head -c 5000000; yes high | head -c 5000000 >&2; exit 4";
+    let mut program = start(&tree, &config, &["--on-alert", command])?;
+    tree.count("insert_failed", 1_000)?;
+    wait_for_change(&mut program, INSERT_FAILED, "CRITICAL")?;
+    program.wait_for_stderr("its end", |text| text.contains("exit status: 4"))?;
+    let ended = program.stop()?;
+    ended.records()?;
+    let stderr = &ended.stderr;
+    for printed in ["owned", "wide", "high"] {
+        assert!(stderr.contains(printed), "{printed}");
+    }
+    assert!(!stderr.contains(['\u{1b}', '\u{7}']));
+    let more = "the command printed more, which is left out";
+    assert_eq!(stderr.matches(more).count(), 2);
+    for word in ["wide", "high"] {
+        let passed_on = stderr.matches(word).count() * (word.len() + 1);
+        let most = PASSED_ON + word.len();
+        assert!((1_000..=most).contains(&passed_on), "{passed_on} of {word}");
+    }
+    Ok(())
+}
+
 /// A process that a command left its number of is gone, or waits to be reaped.
 fn gone(pid_file: &std::path::Path) -> Result<bool> {
     let pid: u32 = fs::read_to_string(pid_file)?.trim().parse()?;

@@ -6,6 +6,8 @@
 //! is loaded, because otherwise the reading itself would start connection tracking.
 
 pub mod entries;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod stats;
 pub mod timeouts;
 

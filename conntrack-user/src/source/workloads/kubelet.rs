@@ -61,7 +61,7 @@ impl KubeletLogs {
 }
 
 /// `<namespace>_<pod>_<uid>`; none of them can have an underscore.
-fn pod(file: &str) -> Option<(String, Workload)> {
+pub(super) fn pod(file: &str) -> Option<(String, Workload)> {
     let mut parts = file.split('_');
     let (namespace, pod, uid) = (parts.next()?, parts.next()?, parts.next()?);
     let named = Workload {
@@ -73,7 +73,7 @@ fn pod(file: &str) -> Option<(String, Workload)> {
 }
 
 /// `<pod>_<namespace>_<container>-<id>.log`.
-fn container(file: &str) -> Option<(String, Workload)> {
+pub(super) fn container(file: &str) -> Option<(String, Workload)> {
     let mut parts = file.strip_suffix(".log")?.split('_');
     let (pod, namespace, rest) = (parts.next()?, parts.next()?, parts.next()?);
     let (container, id) = rest.rsplit_once('-')?;

@@ -3,6 +3,8 @@
 
 mod addresses;
 mod cgroup;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod kubelet;
 mod namespaces;
 mod runtimes;

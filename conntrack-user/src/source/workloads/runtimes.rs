@@ -104,12 +104,13 @@ pub(super) fn names(root: &Path, id: &str) -> Option<Workload> {
         .or_else(|| of_docker(&root.join(DOCKER).join(id).join("config.v2.json")))
 }
 
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&files::read(path, MAX_BYTES).ok()?).ok()
+fn of_oci(path: &Path, runtime: &'static str) -> Option<Workload> {
+    oci(&files::read(path, MAX_BYTES).ok()?, runtime)
 }
 
-fn of_oci(path: &Path, runtime: &'static str) -> Option<Workload> {
-    let config: OciConfig = read(path)?;
+/// What a configuration of the OCI specification says.
+pub(super) fn oci(bytes: &[u8], runtime: &'static str) -> Option<Workload> {
+    let config: OciConfig = serde_json::from_slice(bytes).ok()?;
     let get = |key: &str| name(config.annotations.get(key)?.as_str()?);
     let any = |keys: [&str; 2]| keys.iter().find_map(|key| get(key));
     let sandbox = any([
@@ -138,7 +139,12 @@ fn of_oci(path: &Path, runtime: &'static str) -> Option<Workload> {
 }
 
 fn of_docker(path: &Path) -> Option<Workload> {
-    let config: DockerConfig = read(path)?;
+    docker(&files::read(path, MAX_BYTES).ok()?)
+}
+
+/// What Docker's own file about a container says.
+pub(super) fn docker(bytes: &[u8]) -> Option<Workload> {
+    let config: DockerConfig = serde_json::from_slice(bytes).ok()?;
     let labels = config.config.labels.unwrap_or_default();
     let get = |key: &str| name(labels.get(key)?.as_str()?);
     // Those of cri-dockerd.

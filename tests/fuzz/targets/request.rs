@@ -1,0 +1,2 @@
+#![no_main]
+ctpulse_fuzz::target!(request);
