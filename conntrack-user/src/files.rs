@@ -53,6 +53,26 @@ pub fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// Opens a file of procfs, where there are no devices: like [`open`], but its path is looked up once.
+///
+/// # Errors
+///
+/// Those of [`open`].
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is what others open files with"
+)]
+pub fn open_in_procfs(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    match not_regular(file.metadata()?.file_type()) {
+        Some(other) => Err(Refused::NotRegular(other).into()),
+        None => Ok(file),
+    }
+}
+
 fn not_regular(kind: FileType) -> Option<&'static str> {
     match kind {
         _ if kind.is_file() => None,

@@ -146,7 +146,15 @@ impl TickFile {
         buffer: &mut ReadBuffer,
     ) -> Result<File, SourceError> {
         let path = root.join(name);
-        let read = files::open(&path).and_then(|file| {
+        // Each network namespace has its own sys/net/netfilter, and the kernel finds it by looking at those of all: once is enough.
+        let open = match [proc_fs::PROC, proc_fs::OWN_PROC]
+            .map(Path::new)
+            .contains(&root)
+        {
+            true => files::open_in_procfs,
+            false => files::open,
+        };
+        let read = open(&path).and_then(|file| {
             buffer.fill(&file, COUNTER_FILE_BYTES)?;
             Ok(file)
         });

@@ -18,6 +18,9 @@ use crate::{
 /// Where procfs is mounted.
 pub const PROC: &str = "/proc";
 
+/// The directory of the thread that reads it.
+pub(super) const OWN_PROC: &str = "/proc/thread-self";
+
 /// A file of the kernel's counters: its name, and that of the time of ip_conntrack (up to 2.6.19 without the other, RHEL 5
 /// for one), whose contents are the same.
 pub(super) type CounterFile = [&'static str; 2];
@@ -199,7 +202,7 @@ impl ProcRoot {
     /// The directory that has `net`.
     pub(super) fn net(&self) -> PathBuf {
         if self.is_this_kernel() {
-            self.root.join("thread-self")
+            OWN_PROC.into()
         } else {
             self.root.clone()
         }

@@ -1,6 +1,6 @@
-//! What happens to a monitor: it is killed, and the clock is set.
+//! What happens to a monitor: it is killed, has no memory left, does not get to read its events, and the clock is set.
 
-use std::{fs, thread, time::Duration};
+use std::{fs, os::unix::process::ExitStatusExt as _, path::Path, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::{
     ctpulse::{Stream, best_mode},
-    kernel::{flush, settle},
+    drive::tcp::Connections,
+    kernel::{flush, proc_columns, run, settle, table_max},
     traffic::UdpFlows,
 };
 
@@ -50,22 +51,27 @@ pub(super) fn killed() -> Result<()> {
         ensure!(all.len() > 5, "only these are attached: {all:?}");
         stream.signal(Signal::KILL)?;
         stream.wait()?;
-        // Maps and programs are released after a grace period of RCU.
-        for _ in 0..100 {
-            if attached()?.is_empty() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        let left = attached()?;
-        println!(
-            "{}: {} attached, then {}",
-            best_mode()?,
-            all.len(),
-            left.len()
-        );
-        ensure!(left.is_empty(), "left: {left:?}");
+        nothing_is_left()?;
+        println!("{}: {} were attached", best_mode()?, all.len());
     }
+    counts_as_ever()
+}
+
+/// Maps and programs are released after a grace period of RCU.
+fn nothing_is_left() -> Result<()> {
+    for _ in 0..100 {
+        if attached()?.is_empty() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let left = attached()?;
+    ensure!(left.is_empty(), "left: {left:?}");
+    Ok(())
+}
+
+/// A run counts as if there had been none before.
+fn counts_as_ever() -> Result<()> {
     let stream = Stream::start(&[])?;
     UdpFlows::new()?.send(FLOWS)?;
     flush()?;
@@ -78,8 +84,84 @@ pub(super) fn killed() -> Result<()> {
     Ok(())
 }
 
+/// Where control groups are mounted here.
+const GROUPS: &str = "/tmp/control-groups";
+
+/// The kernel ends it when its control group has no memory left: that leaves no program attached either.
+pub(super) fn out_of_memory() -> Result<()> {
+    fs::create_dir_all(GROUPS)?;
+    run(&["mount", "-t", "cgroup2", "none", GROUPS])?;
+    let group = Path::new(GROUPS).join("small");
+    let limited = fs::write(Path::new(GROUPS).join("cgroup.subtree_control"), "+memory")
+        .and_then(|()| fs::create_dir_all(&group))
+        .context("make a control group")
+        .and_then(|()| starved(&group));
+    run(&["umount", GROUPS])?;
+    limited?;
+    counts_as_ever()
+}
+
+fn starved(group: &Path) -> Result<()> {
+    let join = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", group.display());
+    let mut stream = Stream::behind(
+        &["sh", "-c", &join, "sh"],
+        &["stream", "--format", "json", "--top"],
+    )?;
+    stream.samples(2)?;
+    let all = attached()?;
+    ensure!(all.len() > 3, "only these are attached: {all:?}");
+    fs::write(group.join("memory.max"), "1M").context("limit its memory")?;
+    let ended = stream.wait()?;
+    ensure!(ended.status.signal() == Some(9), "{}", ended.status);
+    let events = fs::read_to_string(group.join("memory.events"))?;
+    let killed = events.lines().find(|line| line.starts_with("oom_kill "));
+    ensure!(killed.is_some_and(|line| !line.ends_with(" 0")), "{events}");
+    nothing_is_left()?;
+    fs::remove_dir(group).context("remove the control group")
+}
+
+/// Far more events than the ring has room for.
+const EVENTS: u32 = 50_000;
+
+/// While it does not get to read them, the ring is full: events are lost, counts are not, and it says how many were lost.
+pub(super) fn ring_full() -> Result<()> {
+    const ASSURED: u32 = 100;
+    table_max(ASSURED)?;
+    let _assured = Connections::establish(ASSURED as usize)?;
+    let before = proc_columns()?["drop"];
+    let mut stream = Stream::start(&["--probes", "flow", "--event-rate", "1000000"])?;
+    stream.signal(Signal::STOP)?;
+    let offered = UdpFlows::new()?.offer(EVENTS)?;
+    settle()?;
+    stream.signal(Signal::CONT)?;
+    stream.samples(3)?;
+    let ended = stream.stop()?;
+    ended.no_mismatch()?;
+    let refused = proc_columns()?["drop"] - before;
+    ensure!(
+        refused == u64::from(EVENTS) && offered.refused == refused,
+        "{refused} refused, {offered:?}"
+    );
+    ensure!(
+        ended.probe("table_full")? == refused,
+        "not all were counted"
+    );
+    let totals = &ended.last()?["events"]["table_full"];
+    let count = |name: &str| totals[name].as_u64().unwrap_or_default();
+    println!("{totals}");
+    ensure!(
+        count("lost") > 0 && count("sent") + count("suppressed") + count("lost") == refused,
+        "{totals} of {refused}"
+    );
+    let shown = ended
+        .of("event")
+        .filter(|event| event["kind"] == "table_full");
+    ensure!(shown.count() as u64 == count("sent"), "{totals}");
+    Ok(())
+}
+
 /// Sets the clock by some seconds.
-fn set_clock(by: i64) -> Result<()> {
+pub(super) fn set_clock(by: i64) -> Result<()> {
     let now = clock_gettime(ClockId::Realtime);
     let then = Timespec {
         tv_sec: now.tv_sec + by,

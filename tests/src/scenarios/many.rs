@@ -224,14 +224,14 @@ fn names_of(hello: &Value) -> Vec<String> {
 
 /// What a process uses.
 #[derive(Debug)]
-struct Used {
+pub(super) struct Used {
     /// Descriptors by what they lead to.
-    descriptors: BTreeMap<String, usize>,
-    resident_kib: u64,
+    pub(super) descriptors: BTreeMap<String, usize>,
+    pub(super) resident_kib: u64,
 }
 
 /// What ctpulse uses once it has closed what it had opened since `before`, or after all patience.
-fn settled(stream: &Stream, before: &Used) -> Result<Used> {
+pub(super) fn settled(stream: &Stream, before: &Used) -> Result<Used> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let now = used(stream.pid())?;
@@ -242,7 +242,7 @@ fn settled(stream: &Stream, before: &Used) -> Result<Used> {
     }
 }
 
-fn used(pid: u32) -> Result<Used> {
+pub(super) fn used(pid: u32) -> Result<Used> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let anonymous = status
         .lines()
@@ -266,7 +266,7 @@ fn used(pid: u32) -> Result<Used> {
 }
 
 /// Bytes of all maps and programs that a process holds, as the kernel accounts for them.
-fn kernel_memory(pid: u32) -> Result<u64> {
+pub(super) fn kernel_memory(pid: u32) -> Result<u64> {
     let mut bytes = BTreeMap::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
         let Ok(info) = fs::read_to_string(entry?.path()) else {

@@ -41,6 +41,7 @@ mod restart;
 mod runbook;
 mod scraped;
 mod selector;
+mod soak;
 mod storm;
 mod top;
 
@@ -106,6 +107,7 @@ pub const ON_REQUEST: &[&str] = &[
     "a_sample_of_a_million_is_within_its_error",
     "five_hundred_and_twelve_namespaces_at_once",
     "a_hundred_namespaces_a_second_for_a_minute",
+    "a_soak_of_half_an_hour",
 ];
 
 /// Those that take a program of a server's package, and its name in `/bin`.
@@ -241,6 +243,8 @@ pub const ALL: &[Scenario] = &[
     ("lost_probes_break_laws", laws::lost_probes),
     ("flows_obey_the_laws", laws::obeyed),
     ("a_storm_of_everything", storm::all_at_once),
+    ("a_soak_of_three_minutes", soak::three_minutes),
+    ("a_soak_of_half_an_hour", soak::half_an_hour),
     ("a_burst_is_placed_and_counted", bursts::placed),
     (
         "a_burst_is_seen_by_a_monitor_that_was_stopped",
@@ -252,6 +256,11 @@ pub const ALL: &[Scenario] = &[
     ("a_pulse_in_background_noise_is_a_burst", pulses::in_noise),
     ("a_steady_load_is_no_burst", pulses::steady),
     ("a_killed_monitor_leaves_nothing_attached", faults::killed),
+    (
+        "a_monitor_without_memory_leaves_nothing_attached",
+        faults::out_of_memory,
+    ),
+    ("what_a_full_ring_loses_is_counted", faults::ring_full),
     ("the_clock_is_set", faults::clock_set),
     ("a_replay_shows_what_was_recorded", recording::exact),
     ("a_killed_recorder_leaves_a_recording", recording::killed),

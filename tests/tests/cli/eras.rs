@@ -2,6 +2,8 @@
 //! and what it no longer counts is unavailable. The numbers are those of the fixtures' README and of
 //! `conntrack-user/tests/proc_eras.rs`.
 
+use std::fs;
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 
@@ -244,6 +246,58 @@ fn one_cpu_of_eight_wraps_and_nothing_is_lost() -> Result<()> {
         &["clash_resolve", "chaintoolong"],
         &moved,
     )
+}
+
+/// All cells of all rows but the number of entries pass 2^32 in the same interval.
+#[test]
+fn all_cells_wrap_at_once_and_nothing_is_lost() -> Result<()> {
+    const STAT: &str = "net/stat/nf_conntrack";
+    const BEFORE: u32 = u32::MAX - 9;
+    let tree = Tree::of("6.1/t0")?;
+    let text = fs::read_to_string(tree.path(STAT))?;
+    let (head, rows) = text.split_once('\n').context("no heading")?;
+    let with = |cell: u32| {
+        let rows = rows.lines().map(|row| {
+            let mut cells = row.split_whitespace();
+            let entries = cells.next().unwrap_or_default();
+            format!(
+                "{entries}{}\n",
+                format!(" {cell:08x}").repeat(cells.count())
+            )
+        });
+        format!("{head}\n{}", rows.collect::<String>())
+    };
+    tree.write(STAT, &with(BEFORE))?;
+    let root = tree.root();
+    let root = root.to_str().context("the path is no UTF-8")?;
+    let mut program = Running::start(&json_stream(root))?;
+    program.wait_for_sample("sample", |_| true)?;
+    tree.write(STAT, &with(10))?;
+    let expected = 20 * rows.lines().count() as u64;
+    let counted = [
+        "found",
+        "invalid",
+        "insert_failed",
+        "drop",
+        "early_drop",
+        "icmp_error",
+        "expect_new",
+        "expect_create",
+        "expect_delete",
+        "search_restart",
+        "clash_resolve",
+        "chaintoolong",
+    ];
+    program.wait_for_sample("sample with all that was counted", |sample| {
+        let mut counters = counted.iter();
+        counters.all(|counter| sample["counters"][*counter] == expected)
+    })?;
+    let ended = program.stop()?;
+    let summary = &ended.of("summary")?[0]["instances"][0]["totals"];
+    for counter in counted {
+        assert_eq!(summary[counter]["kernel"], expected, "{counter}");
+    }
+    Ok(())
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! `cargo xtask bench`: what ctpulse costs, measured.
 
+mod completeness;
+mod growth;
+mod in_guest;
 mod kernel_path;
+mod page;
 mod scrape;
 mod user_space;
 
@@ -17,6 +21,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    Completeness(completeness::Args),
+    Growth(growth::Args),
     KernelPath(kernel_path::Args),
     Scrape(scrape::Args),
     UserSpace(user_space::Args),
@@ -24,6 +30,8 @@ enum What {
 
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
     match args.what {
+        What::Completeness(args) => completeness::main(&args),
+        What::Growth(args) => growth::main(&args),
         What::KernelPath(args) => kernel_path::main(args),
         What::Scrape(args) => scrape::main(&args),
         What::UserSpace(args) => user_space::main(&args),

@@ -1,14 +1,14 @@
 //! `cargo xtask bench user-space`: what a tick takes on this machine, without probes.
 
-use std::fs;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 
+use super::page;
 use crate::architecture::Architecture;
 use crate::process::{self, say};
 use crate::toolchain::Toolchain;
-use crate::{build, docs, servers};
+use crate::{build, servers};
 
 /// Measure what a tick takes, beside what others take.
 ///
@@ -29,10 +29,8 @@ pub(crate) struct Args {
 /// What measures.
 const TICK: &str = "tick";
 
-/// The page that has the report, between two comments.
+/// The page that has the report.
 const PAGE: &str = "overhead.md";
-const START: &str = "<!-- measured: bench user-space -->\n";
-const END: &str = "<!-- end -->";
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let toolchain = Toolchain::ensure(Architecture::HOST)?;
@@ -53,35 +51,6 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     }
     command.arg(format!("--rounds={}", args.rounds));
     let report = process::capture(&mut command)?;
-    if args.print {
-        print!("{report}");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let path = docs::directory().join(PAGE);
-    let page = replaced(&docs::read(&path)?, &report)?;
-    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
-    say(format_args!("wrote {}", path.display()));
+    page::publish(&report, "user-space", PAGE, args.print)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The page with a new report.
-fn replaced(page: &str, report: &str) -> Result<String> {
-    let missing = || format!("{PAGE} has no `{}`", START.trim_end());
-    let (before, rest) = page.split_once(START).with_context(missing)?;
-    let (_, after) = rest.split_once(END).with_context(missing)?;
-    Ok(format!("{before}{START}{report}{END}{after}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_replaces_the_one_before() -> Result<()> {
-        let page = format!("a\n{START}old\n{END}\nb\n");
-        let made = replaced(&page, "new\n")?;
-        assert_eq!(made, page.replace("old", "new"));
-        assert!(replaced("a\n", "new\n").is_err());
-        Ok(())
-    }
 }

@@ -4,10 +4,11 @@
 //! Only for guests, as root: it loads rules, resizes the table and flushes it repeatedly.
 //!
 //! [`traffic`] creates the flows in the kernel's [`table`] while a [`watcher`] runs; [`probes`] and [`programs`] read its probes
-//! and programs from the kernel. A [`lab`] combines these; [`bench`] and [`profile`] are the two experiments in it, each with its
-//! report.
+//! and programs from the kernel. A [`lab`] combines these; [`bench`] and [`profile`] are two experiments in it, and [`complete`] is
+//! one without it, each with its report.
 
 mod bench;
+mod complete;
 mod lab;
 mod probes;
 mod process;
@@ -39,6 +40,9 @@ struct Options {
     /// Measure the BPF programs themselves, instead of the flood
     #[arg(long)]
     profile: bool,
+    /// Count the flows with all watchers at once, instead of measuring what each costs
+    #[arg(long, conflicts_with = "profile")]
+    complete: bool,
     /// Say that a nanosecond of this machine's clock is one instruction
     #[arg(long)]
     instructions: bool,
@@ -49,6 +53,10 @@ struct Options {
 
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
+    if options.complete {
+        print!("{}", complete::run(options.flows)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let lab = Lab::prepare(options.flows)?;
     let text = if options.profile {
         profile::run(&lab, options.repetitions)?

@@ -8,11 +8,8 @@ use crate::{lab::Lab, probes};
 
 /// The kernel, the CPUs, and the limits of the numbers.
 pub(crate) fn header(lab: &Lab) -> Result<String> {
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("read osrelease")?;
-    let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("read /proc/cpuinfo")?;
-    let model = cpu_model(&cpuinfo);
-    let mut text = format!("Linux {}, {} CPUs: {model}\n", kernel.trim(), lab.cpus());
-    if model.contains("TCG") {
+    let (mut text, emulated) = machine(lab.cpus())?;
+    if emulated {
         text.push_str(
             "This CPU is software emulation: only ratios within this run mean anything.\n",
         );
@@ -21,6 +18,15 @@ pub(crate) fn header(lab: &Lab) -> Result<String> {
         text.push_str("Only one CPU makes flows: nothing here is about contention.\n");
     }
     Ok(text)
+}
+
+/// The kernel and its CPUs in a line, and whether they are emulated.
+pub(crate) fn machine(cpus: usize) -> Result<(String, bool)> {
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("read osrelease")?;
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("read /proc/cpuinfo")?;
+    let model = cpu_model(&cpuinfo);
+    let text = format!("Linux {}, {cpus} CPUs: {model}\n", kernel.trim());
+    Ok((text, model.contains("TCG")))
 }
 
 /// The probes of the groups, and why one is missing.

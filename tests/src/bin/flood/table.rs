@@ -41,7 +41,7 @@ pub(crate) fn empty() -> Result<Duration> {
     Ok(elapsed)
 }
 
-fn entries() -> Result<u32> {
+pub(crate) fn entries() -> Result<u32> {
     const PATH: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
     let text = fs::read_to_string(PATH).with_context(|| format!("read {PATH}"))?;
     text.trim()

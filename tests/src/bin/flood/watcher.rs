@@ -183,7 +183,7 @@ impl Watcher {
 }
 
 /// Starts ctpulse, and waits for its first line, which it writes after attaching probes.
-fn ctpulse(options: &[&str]) -> Result<Process> {
+pub(crate) fn ctpulse(options: &[&str]) -> Result<Process> {
     let stream = ["ctpulse", "stream", "--interval", "1s", "--format", "json"];
     let mut process = Process::start(&[&stream, options].concat())?;
     process.until("ctpulse has attached its probes", |process| {
@@ -199,7 +199,7 @@ fn ctpulse(options: &[&str]) -> Result<Process> {
 }
 
 /// The first record of a stream, once its line is complete.
-fn first_record(output: &str) -> Result<Option<Value>> {
+pub(crate) fn first_record(output: &str) -> Result<Option<Value>> {
     match output.split_once('\n') {
         None => Ok(None),
         Some((line, _)) => serde_json::from_str(line)
@@ -231,7 +231,7 @@ fn script(probes: &BTreeSet<Probe>, name: impl Fn(&Probe) -> String) -> String {
 }
 
 /// Events lost by the listener for new connections; `None` if there is none.
-fn lost_events() -> Result<Option<u64>> {
+pub(crate) fn lost_events() -> Result<Option<u64>> {
     const PATH: &str = "/proc/net/netlink";
     let text = fs::read_to_string(PATH).with_context(|| format!("read {PATH}"))?;
     Ok(text.lines().find_map(listener))

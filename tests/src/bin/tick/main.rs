@@ -4,12 +4,14 @@
 //! in the kernel too.
 
 mod collector;
+mod growth;
+mod measured;
 mod netdata;
 mod pace;
 mod start;
 mod statistics;
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::Result;
 use clap::Parser;
@@ -38,6 +40,15 @@ struct Options {
     /// Rounds, each of all of them
     #[arg(long, default_value_t = 9)]
     rounds: usize,
+    /// Instead: how the cost grows, with recordings made of this one
+    #[arg(long, value_name = "RECORDING")]
+    growth: Option<PathBuf>,
+    /// Instead: how it grows with entries in the table; only for guests
+    #[arg(long)]
+    entries: bool,
+    /// Run this program, and print what it took: microseconds of CPU, and KiB of memory at most
+    #[arg(long, hide = true, num_args = 1.., allow_hyphen_values = true)]
+    measured: Vec<OsString>,
     /// Read this file at the pace of the others, for ever: what the others are compared with
     #[arg(long, hide = true)]
     bare: Option<PathBuf>,
@@ -59,6 +70,18 @@ fn main() -> Result<()> {
     let options = Options::parse();
     if let Some(file) = &options.bare {
         return pace::read_for_ever(file);
+    }
+    if !options.measured.is_empty() {
+        return measured::child(&options.measured);
+    }
+    if let Some(recording) = &options.growth {
+        let report = growth::report(&options.ctpulse, recording, options.rounds)?;
+        print!("{report}");
+        return Ok(());
+    }
+    if options.entries {
+        print!("{}", growth::of_entries()?);
+        return Ok(());
     }
     let (here, many) = (Statistics::of_this_kernel()?, Statistics::copied(MANY)?);
     let mut rows = Vec::new();
