@@ -8,6 +8,7 @@ mod apt;
 mod architecture;
 mod bench;
 mod build;
+mod coverage;
 mod dist;
 mod docs;
 mod fuzz;
@@ -43,6 +44,7 @@ enum Command {
     Lint(lint::Args),
     Vm(vm::Args),
     Bench(bench::Args),
+    Coverage(coverage::Args),
     Dist(dist::Args),
     Docs(docs::Args),
     Fuzz(fuzz::Args),
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Lint(args) => lint::main(&args),
         Command::Vm(args) => vm::main(args),
         Command::Bench(args) => bench::main(args),
+        Command::Coverage(args) => coverage::main(&args),
         Command::Dist(args) => dist::main(&args),
         Command::Docs(args) => docs::main(&args),
         Command::Fuzz(args) => fuzz::main(&args),

@@ -176,11 +176,33 @@ impl Toolchain {
         reason = "having a Toolchain proves that it is installed"
     )]
     pub(crate) fn objcopy(&self) -> Result<Command> {
+        Ok(Self::program(Self::own_tools()?.join("rust-objcopy")))
+    }
+
+    /// The directory of llvm-cov and llvm-profdata, of the compiler's own version. Installs them if they are missing.
+    ///
+    /// # Errors
+    /// When rustup cannot install them.
+    #[expect(
+        clippy::unused_self,
+        reason = "having a Toolchain proves that it is installed"
+    )]
+    pub(crate) fn llvm_tools(&self) -> Result<PathBuf> {
+        let tools = Self::own_tools()?;
+        if !tools.join("llvm-cov").is_file() {
+            let mut install = Command::new("rustup");
+            install.args(["component", "add", "llvm-tools", "--toolchain", RUST]);
+            process::run(clean(&mut install)).context("cannot install llvm-tools")?;
+        }
+        Ok(tools)
+    }
+
+    /// Where the compiler has programs that come with it.
+    fn own_tools() -> Result<PathBuf> {
         let libraries =
             process::capture(Self::program("rustc").args(["--print", "target-libdir"]))?;
         // lib/rustlib/HOST has `lib` and `bin`.
-        let tools = Path::new(libraries.trim_end()).with_file_name("bin");
-        Ok(Self::program(tools.join("rust-objcopy")))
+        Ok(Path::new(libraries.trim_end()).with_file_name("bin"))
     }
 
     fn tool(&self, tool: &Tool) -> Result<PathBuf> {
