@@ -287,3 +287,6 @@ fn remark(listing: Listing) -> Option<&'static str> {
         Listing::Partial => Some("the kernel lost a part of the listing: entries are missing"),
     }
 }
+
+#[cfg(test)]
+mod tests;
