@@ -287,6 +287,8 @@ fn the_overhead_remains_until_it_is_measured_again() {
     assert_eq!(observe(0, None), (None, (true, true)));
     assert_eq!(observe(1_000, Some(0)), (None, (false, true)));
     assert_eq!(observe(3_000, Some(40)), (Some(2.0), (false, true)));
+    // Of no time nothing is known.
+    assert_eq!(observe(3_000, Some(40)), (Some(2.0), (false, true)));
     assert_eq!(observe(5_000, None), (Some(2.0), (true, true)));
 }
 
