@@ -1,6 +1,8 @@
 //! Advice on tables that are simulated: what is predicted of another timeout or rate is held against the same traffic with it.
 
 mod causes;
+mod drops;
+mod untracked;
 
 use std::collections::BTreeMap;
 

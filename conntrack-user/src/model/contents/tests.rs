@@ -287,3 +287,88 @@ fn timeouts_are_those_of_the_state() {
         assert_eq!(of(protocol, phase).as_deref(), name, "{protocol} {phase:?}");
     }
 }
+
+#[test]
+fn protocols_without_states_have_a_timeout_for_flows_and_one_for_streams() {
+    let of = |protocol| {
+        Replied::ALL.map(|replied| names::timeout(class(protocol, EntryPhase::Replied(replied))))
+    };
+    let all = |no: &str, yes: &str, assured: &str| [no, yes, assured].map(|n| Some(n.to_owned()));
+    // A reply makes a stream of GRE; of UDP that takes packets for two seconds more.
+    let udp = all("udp_timeout", "udp_timeout", "udp_timeout_stream");
+    assert_eq!((of(17), of(136)), (udp.clone(), udp));
+    let gre = all("gre_timeout", "gre_timeout_stream", "gre_timeout_stream");
+    assert_eq!(of(47), gre);
+    for (protocol, name) in [
+        (1, "icmp_timeout"),
+        (58, "icmpv6_timeout"),
+        (50, "generic_timeout"),
+        (0, "generic_timeout"),
+    ] {
+        assert_eq!(of(protocol), all(name, name, name), "{protocol}");
+    }
+    // These have states, and no timeout without one.
+    assert_eq!((of(6), of(132)), ([None, None, None], [None, None, None]));
+}
+
+#[test]
+fn a_state_of_no_connection_has_no_timeout() {
+    let tcp = |number| names::timeout(class(6, EntryPhase::Tcp(number)));
+    let sctp = |number| names::timeout(class(132, EntryPhase::Sctp(number)));
+    for number in [0, 9, 200] {
+        assert_eq!((tcp(number), sctp(number)), (None, None), "{number}");
+    }
+    let named = |name: &str| Some(name.to_owned());
+    assert_eq!(tcp(1), named("tcp_timeout_syn_sent"));
+    assert_eq!(tcp(8), named("tcp_timeout_close"));
+    assert_eq!(sctp(1), named("sctp_timeout_closed"));
+    assert_eq!(sctp(8), named("sctp_timeout_heartbeat_sent"));
+    // A phase of another protocol.
+    assert_eq!(names::timeout(class(17, EntryPhase::Tcp(3))), None);
+}
+
+#[test]
+fn states_that_are_not_known_are_numbers() {
+    let states = [
+        (EntryPhase::Tcp(7), "TIME_WAIT"),
+        (EntryPhase::Tcp(9), "SYN_SENT2"),
+        (EntryPhase::Tcp(10), "10"),
+        (EntryPhase::Sctp(0), "NONE"),
+        (EntryPhase::Sctp(9), "HEARTBEAT_ACKED"),
+        (EntryPhase::Sctp(255), "255"),
+        (EntryPhase::Replied(Replied::Yes), "REPLIED"),
+        (EntryPhase::Replied(Replied::Assured), "ASSURED"),
+        (EntryPhase::Offloaded, "OFFLOADED"),
+    ];
+    for (phase, name) in states {
+        assert_eq!(names::state(phase), name, "{phase:?}");
+    }
+}
+
+/// As `enum ctattr_timeout_*` numbers them.
+#[test]
+fn timeouts_of_policies_have_the_names_of_their_attributes() {
+    for (protocol, number, name) in [
+        (6, 1, "syn_sent"),
+        (6, 3, "established"),
+        (6, 11, "unack"),
+        (6, 12, "12"),
+        (17, 1, "unreplied"),
+        (136, 2, "replied"),
+        (47, 2, "replied"),
+        (17, 3, "3"),
+        (132, 1, "closed"),
+        (132, 8, "heartbeat_sent"),
+        (132, 9, "9"),
+        (1, 1, "timeout"),
+        (89, 1, "timeout"),
+        (89, 2, "2"),
+    ] {
+        let found = names::policy_timeout(protocol, number);
+        assert_eq!(found, name, "{protocol} {number}");
+    }
+    assert_eq!(
+        (names::protocol(132), names::protocol(253)),
+        ("sctp".into(), "253".into())
+    );
+}

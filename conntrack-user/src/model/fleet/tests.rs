@@ -1,5 +1,8 @@
 //! Hosts that come, go and lie.
 
+mod names;
+mod values_unknown;
+
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};

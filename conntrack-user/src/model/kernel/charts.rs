@@ -171,3 +171,53 @@ const _: () = {
         i += 1;
     }
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As Netdata documents them: dashboards and alerts that were made for it ask for these.
+    const DOCUMENTED: [(&str, &str, &[&str]); 6] = [
+        ("sockets", "active connections", &["connections"]),
+        ("new", "connections/s", &["new", "ignore", "invalid"]),
+        (
+            "changes",
+            "changes/s",
+            &["inserted", "deleted", "delete_list"],
+        ),
+        ("expect", "expectations/s", &["created", "deleted", "new"]),
+        ("search", "searches/s", &["searched", "restarted", "found"]),
+        (
+            "errors",
+            "events/s",
+            &["icmp_error", "error_failed", "drop", "early_drop"],
+        ),
+    ];
+
+    #[test]
+    fn charts_have_their_documented_names_in_order() {
+        for (chart, (name, unit, dimensions)) in CHARTS.iter().zip(DOCUMENTED) {
+            assert_eq!((chart.short_name(), chart.unit), (name, unit));
+            assert_eq!(chart.name, format!("{PREFIX}{name}"));
+            let names: Vec<&str> = chart.dimensions.iter().map(|d| d.name).collect();
+            assert_eq!(names, dimensions, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_counter_is_shown_at_most_once_and_entries_are_no_rate() {
+        let mut shown: Vec<Counter> = Vec::new();
+        for dimension in CHARTS.iter().flat_map(|chart| chart.dimensions) {
+            match dimension.quantity {
+                Quantity::Entries => assert_eq!(dimension.name, "connections"),
+                Quantity::Rate(counter) => {
+                    assert!(!shown.contains(&counter), "{counter:?}");
+                    let place = counter.spec().place.map(|place| place.dimension);
+                    assert_eq!(place, Some(dimension.name));
+                    shown.push(counter);
+                }
+            }
+        }
+        assert_eq!(shown.len(), 16);
+    }
+}

@@ -369,4 +369,4 @@ impl InstanceMonitor {
 #[cfg(test)]
 mod bucket_tests;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

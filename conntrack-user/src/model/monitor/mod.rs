@@ -354,3 +354,6 @@ impl Observed {
         self.records.extend(bursts.into_iter().map(Record::Burst));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ type TestResult = Result<(), Box<dyn std::error::Error>>;
 const MAX: u64 = 1000;
 
 /// `ms` milliseconds after the start of the test, which is 1000 s after boot.
-pub(super) fn at(ms: u64) -> Instant {
+pub(in crate::model::monitor) fn at(ms: u64) -> Instant {
     let realtime = Timestamp::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     Instant {
         monotonic: Duration::from_secs(1000) + Duration::from_millis(ms),
@@ -69,7 +69,7 @@ fn stat(columns: &[&str], entries: u32, cells: &[(&str, u32)]) -> Result<ProcSta
     ProcStat::parse(&kernel_text(&header, &[row]))
 }
 
-pub(super) fn totals(counts: &[(ProbeCounter, u64)]) -> ProbeTotals {
+pub(in crate::model::monitor) fn totals(counts: &[(ProbeCounter, u64)]) -> ProbeTotals {
     let mut totals = [0; COUNTER_SLOTS];
     for (counter, count) in counts {
         totals[counter.index()] = *count;
@@ -78,7 +78,7 @@ pub(super) fn totals(counts: &[(ProbeCounter, u64)]) -> ProbeTotals {
 }
 
 /// A reading during which nothing moved, without buckets.
-pub(super) fn reading(totals: ProbeTotals) -> ProbeReading {
+pub(in crate::model::monitor) fn reading(totals: ProbeTotals) -> ProbeReading {
     ProbeReading {
         before: totals,
         after: totals,
@@ -107,7 +107,7 @@ pub(super) fn batch(
     }
 }
 
-pub(super) fn snapshot(
+pub(in crate::model::monitor) fn snapshot(
     ms: u64,
     stat: Option<ProcStat>,
     probes: Option<ProbeReading>,
@@ -152,7 +152,7 @@ fn worst_alert(monitor: &InstanceMonitor) -> AlertStatus {
     states.max().unwrap_or_default()
 }
 
-pub(super) fn everything() -> Coverage {
+pub(in crate::model::monitor) fn everything() -> Coverage {
     Coverage::except(Vec::new())
 }
 
