@@ -139,7 +139,7 @@ impl Browser {
         self.log("browser")
     }
 
-    /// The addresses that were asked for.
+    /// The addresses that pages have asked for. Chromium's own start page asks for its parts, which no other page can.
     pub(crate) fn requests(&self) -> Result<Vec<String>> {
         let mut urls = Vec::new();
         for entry in self.log("performance")? {
@@ -148,7 +148,13 @@ impl Browser {
             let message = &message["message"];
             if message["method"] == "Network.requestWillBeSent" {
                 let url = message["params"]["request"]["url"].as_str();
-                urls.push(url.context("a request has an address")?.to_owned());
+                let url = url.context("a request has an address")?;
+                if !["chrome://", "chrome-untrusted://"]
+                    .iter()
+                    .any(|own| url.starts_with(own))
+                {
+                    urls.push(url.to_owned());
+                }
             }
         }
         Ok(urls)

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{program, tmux::Terminal};
 
 /// How often a recording is repeated, one after the other, to make one that takes a while to read.
-const COPIES: usize = 10;
+const COPIES: usize = 40;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
