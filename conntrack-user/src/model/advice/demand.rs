@@ -29,7 +29,7 @@ pub(super) struct Demand {
     /// Refused and evicted per second.
     pub(super) refused_per_s: f64,
     pub(super) evicted_per_s: f64,
-    /// What the fluctuations, or the largest burst, add to the mean.
+    /// What the fluctuations, or the largest burst, add to the mean, and what expires before the collector comes.
     pub(super) on_top: f64,
 }
 
@@ -44,35 +44,31 @@ pub(super) fn demand(observed: &SeenInstance, wishes: &AdviceWishes) -> Option<D
     let evicted_per_s = observed.rate(Counter::EarlyDrop).unwrap_or(0.0);
     let flows = inserted.filter(|rate| *rate > 0.0);
     let limited = refused_per_s > 0.0 || evicted_per_s > 0.0;
-    let held = observed.entries.mean()?;
-    let held = match Expired::observed(observed) {
-        // Nobody else lists it.
-        Some(expired) if !limited => held + expired.removed_by_listings(observed),
-        _ => held,
-    };
     let offered_per_s = inserted.map(|rate| rate + refused_per_s);
+    let counted = observed.entries.mean()?;
     let listed = observed.listed();
     let is_listed = limited && listed > 0.0;
-    // A full table still has some that have expired: whoever looks for room looks into a few chains.
-    let held = if is_listed { listed.min(held) } else { held };
+    let held = match limited {
+        // A full table still has some that have expired: whoever looks for room looks into a few chains.
+        true if is_listed => listed.min(counted),
+        true => counted,
+        false => {
+            let expired = Expired::observed(observed);
+            counted + expired.map_or(0.0, |expired| expired.removed_by_listings(observed))
+        }
+    };
     let stay = match is_listed {
         true => staying(observed).min(held),
         false => 0.0,
     };
     let in_turn = held - stay;
     let held_in_turn = in_turn + evicted_per_s * time_left(observed);
-    let lag = match flows.zip(offered_per_s).filter(|_| is_listed) {
-        Some((rate, offered)) => {
+    let lag = match flows.zip(offered_per_s) {
+        Some((rate, offered)) if is_listed => {
             let more = offered * held_in_turn / rate / in_turn.max(1.0);
-            let interval =
-                garbage::interval_with_room(observed, |group| match stays(observed, group) {
-                    true => 1.0,
-                    false => more,
-                });
-            let met = expired::met_by_new_flows(observed, offered);
-            expired::lag(interval, f64::INFINITY, met)
+            lag_with_room(observed, offered, more)
         }
-        None => 0.0,
+        _ => 0.0,
     };
     let hold_s = flows.map(|rate| held_in_turn / rate + lag);
     let mean = match (offered_per_s, hold_s) {
@@ -120,6 +116,18 @@ impl Demand {
             .map_or(60.0, |hold| INDEPENDENT * hold)
             .max(10.0)
     }
+}
+
+/// How long an entry that has expired would count, on average, if there was room: with so many flows a second, and as many times the
+/// entries that come and go.
+fn lag_with_room(observed: &SeenInstance, offered_per_s: f64, more: f64) -> f64 {
+    let more = |group: &GroupSeen| match stays(observed, group) {
+        true => 1.0,
+        false => more,
+    };
+    let interval = garbage::interval_with_room(observed, more);
+    let met = expired::met_by_new_flows(observed, offered_per_s);
+    expired::lag(interval, f64::INFINITY, met)
 }
 
 /// A timeout is far longer than the observation if it is as many times as long.

@@ -269,8 +269,12 @@ fn evidence(observed: &SeenInstance, demand: &Demand) -> Vec<Text> {
         )),
     }
     evidence.push(format!(
-        "{} on top of the average for fluctuations{}",
+        "{} on top of the average for fluctuations{}{}",
         amount(demand.on_top.round() as u64),
+        match demand.is_limited() {
+            true => " and what has expired and is not collected yet",
+            false => "",
+        },
         match observed.largest_burst {
             0 => String::new(),
             burst => format!(" (the largest burst had {} flows)", amount(burst)),

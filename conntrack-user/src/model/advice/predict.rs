@@ -36,8 +36,8 @@ pub(super) fn predict(
     let held = observed.entries.mean().unwrap_or(listed);
     let rate = what_if.rate.unwrap_or(1.0);
     let expected = if demand.is_limited() {
-        // It has fewer than it has to hold, and what it has to hold is with those that will have expired.
-        expected * rate * demand.mean / held.max(1.0)
+        // What a change leaves of those that are listed, of what the table has to hold, expired ones included.
+        expected / listed * demand.mean * rate
     } else {
         // The kernel also counts those that have expired, until something removes them.
         expected * rate + expired.unlisted(observed, timeout_of, rate)
