@@ -171,12 +171,18 @@ fn same_paths_anywhere() -> String {
 /// The profile of ctpulse itself, in Cargo.toml.
 const PROGRAM: &str = "program";
 
+/// Has the linker keep one of several functions with the same instructions, and write in few bytes what has to be relocated at the
+/// start, which the C library understands (musl 1.2.4): together a twentieth of ctpulse.
+const SMALLER: [&str; 2] = ["-Clink-arg=--icf=all", "-Clink-arg=--pack-dyn-relocs=relr"];
+
 /// A cargo command that builds static binaries for a processor, by a profile.
 fn static_cargo(toolchain: &Toolchain, architecture: Architecture, profile: &str) -> Command {
     let target = architecture.musl();
     let mut cargo = toolchain.cargo();
     cargo.args(["build", "--profile", profile, "--target", target]);
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", same_paths_anywhere());
+    let [folded, packed] = SMALLER;
+    let flags = [&same_paths_anywhere(), folded, packed];
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     // What some crates have in C and assembly needs no C library. The machine's own compiler knows its own processor alone.
     let of_target = target.replace('-', "_");
     let compiler = if architecture.is_host() {
@@ -188,11 +194,9 @@ fn static_cargo(toolchain: &Toolchain, architecture: Architecture, profile: &str
     cargo.env(format!("AR_{of_target}"), "ar");
     // Nor do its paths get in.
     cargo.env(format!("CFLAGS_{of_target}"), "-g0");
-    if !architecture.is_host() {
-        // The machine's own linker knows its own processor alone; the compiler brings one that knows all, and what to link with.
-        let target = target.to_uppercase().replace('-', "_");
-        cargo.env(format!("CARGO_TARGET_{target}_LINKER"), "rust-lld");
-    }
+    // The machine's own linker knows its own processor alone; the compiler brings one that knows all, and what to link with.
+    let target = target.to_uppercase().replace('-', "_");
+    cargo.env(format!("CARGO_TARGET_{target}_LINKER"), "rust-lld");
     cargo
 }
 
