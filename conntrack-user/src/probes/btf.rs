@@ -8,6 +8,7 @@
 
 mod error;
 mod format;
+mod section;
 mod uapi;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::collections::BTreeSet;
 
 pub use error::{BtfError, TypeId};
 use format::{BtfHeader, BtfMember, BtfType, to_usize};
+use section::TypeSection;
 use uapi::kind;
 
 /// How many typedefs and qualifiers may follow each other. The kernel's own reader stops at 32 (`MAX_RESOLVE_DEPTH`). The bound
@@ -37,7 +39,7 @@ pub struct Btf<'a> {
     base: Option<&'a Btf<'a>>,
     /// Number of the first type in `types`.
     first_id: usize,
-    types: Vec<BtfType<'a>>,
+    types: TypeSection<'a>,
     /// Offset of the start of `strings`.
     first_string: usize,
     strings: &'a [u8],
@@ -69,17 +71,10 @@ impl<'a> Btf<'a> {
                 base.first_string + base.strings.len(),
             )
         });
-        let mut types = Vec::new();
-        let mut rest = header.types;
-        while !rest.is_empty() {
-            let ty;
-            (ty, rest) = BtfType::parse(rest, TypeId(first_id + types.len()), layouts)?;
-            types.push(ty);
-        }
         Ok(Self {
             base,
             first_id,
-            types,
+            types: TypeSection::parse(header.types, layouts, first_id)?,
             first_string,
             strings: header.strings,
             layouts,
@@ -100,7 +95,7 @@ impl<'a> Btf<'a> {
 
     /// The function of this name, the module's own before that of vmlinux; `None` where there is none.
     pub fn function(&self, name: &str) -> Option<TypeId> {
-        let is_it = |ty: &BtfType<'_>| ty.kind() == kind::FUNC && self.is_named(ty.name, name);
+        let is_it = |ty: BtfType<'_>| ty.kind() == kind::FUNC && self.is_named(ty.name, name);
         match (self.types.iter().position(is_it), self.base) {
             (Some(index), _) => Some(TypeId(self.first_id + index)),
             (None, Some(base)) => base.function(name),
@@ -224,7 +219,7 @@ impl<'a> Btf<'a> {
 
     fn get(&self, id: TypeId) -> Option<BtfType<'a>> {
         match (id.0.checked_sub(self.first_id), self.base) {
-            (Some(index), _) => self.types.get(index).copied(),
+            (Some(index), _) => self.types.get(index),
             (None, Some(base)) => base.get(id),
             (None, None) => None,
         }

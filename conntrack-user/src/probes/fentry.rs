@@ -23,6 +23,18 @@ use super::{
 /// The module that tracks connections, where they are not tracked by vmlinux.
 const MODULE: &str = "nf_conntrack";
 
+/// The kernel's own error number for what it does not support, which it hands out here (`ENOTSUPP`, include/linux/errno.h).
+const ENOTSUPP: i32 = 524;
+
+/// Why a kernel runs no program by trampolines.
+#[derive(Debug)]
+pub(super) enum NoTrampolines {
+    /// It has none.
+    Unsupported,
+    /// It refused the program that tries them, with this answer.
+    Refused(String),
+}
+
 /// Why a program could not be attached by a trampoline.
 #[derive(Debug, Error)]
 pub enum FentryError {
@@ -64,6 +76,34 @@ impl FentryError {
             _ => self.to_string(),
         }
     }
+
+    /// The kernel's answer to a program that does nothing.
+    fn answer(&self) -> String {
+        match self {
+            Self::Refused {
+                cause, verifier, ..
+            } => format!("{cause}{}", remark(verifier)),
+            Self::Attach(cause) => cause.to_string(),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Whether the kernel does not know such programs, or cannot put any on a function, as on arm64 before 6.4.
+    fn is_unsupported(&self) -> bool {
+        match self {
+            Self::Refused {
+                cause, verifier, ..
+            } => match cause.raw_os_error() {
+                // Attributes that it does not know.
+                Some(libc::E2BIG) => true,
+                // Of a type that it knows, the verifier says something.
+                Some(libc::EINVAL) => verifier.is_empty(),
+                _ => false,
+            },
+            Self::Attach(cause) => cause.raw_os_error() == Some(ENOTSUPP),
+            _ => false,
+        }
+    }
 }
 
 fn remark(verifier: &str) -> String {
@@ -81,12 +121,36 @@ pub(super) struct Trampoline {
     pub(super) program: OwnedFd,
 }
 
+/// Whether the kernel runs programs by trampolines, tried out with one that does nothing on a function of vmlinux.
+///
+/// # Errors
+///
+/// When it does not.
+pub(super) fn try_out(function: u32) -> Result<(), NoTrampolines> {
+    let target = FentryTarget {
+        function: "",
+        id: function,
+        in_module: false,
+    };
+    let tried =
+        nothing_on(target).and_then(|program| bpf::attach(&program).map_err(FentryError::Attach));
+    match tried {
+        Ok(_attached) => Ok(()),
+        Err(error) if error.is_unsupported() => Err(NoTrampolines::Unsupported),
+        Err(error) => Err(NoTrampolines::Refused(error.answer())),
+    }
+}
+
 /// Has the kernel check a program that does nothing, for a function.
 ///
 /// # Errors
 ///
 /// When it refuses to, for this function.
 pub(super) fn try_load(target: FentryTarget) -> Result<(), FentryError> {
+    nothing_on(target).map(drop)
+}
+
+fn nothing_on(target: FentryTarget) -> Result<OwnedFd, FentryError> {
     let types = target
         .in_module
         .then(|| bpf::types_of_module(MODULE))
@@ -99,7 +163,7 @@ pub(super) fn try_load(target: FentryTarget) -> Result<(), FentryError> {
         function: target.id,
         types: types.as_ref(),
     };
-    loaded(&program).map(drop)
+    loaded(&program)
 }
 
 fn loaded(program: &TracingProgram<'_>) -> Result<OwnedFd, FentryError> {

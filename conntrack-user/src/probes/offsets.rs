@@ -2,7 +2,6 @@
 //! works on every kernel.
 
 use std::{
-    hint::black_box,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,10 +15,6 @@ use crate::files;
 
 /// The most bytes that are read of a BTF file; a kernel's has some 10 MB.
 const LARGEST_BTF: u64 = 256 << 20;
-
-/// How many times their bytes it takes to go through all types: aya does so too, and ends the program where that much is not
-/// to be had.
-const MEMORY: usize = 6;
 
 /// Why the kernel's types cannot be read.
 #[derive(Clone, Debug, Error)]
@@ -76,6 +71,9 @@ impl FieldError {
 /// The kernel's function that casts an address to the type of a structure, so that programs can load from there. Since 6.2.
 const CAST: &str = "bpf_rdonly_cast";
 
+/// The kernel's function that programs can be tried out on (net/bpf/test_run.c). Since 5.5.
+const TEST: &str = "bpf_fentry_test1";
+
 /// Where a field is, by the kernel's types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldOffset {
@@ -91,6 +89,8 @@ pub struct FieldOffsets {
     fields: Vec<(KernelField, Result<FieldOffset, FieldError>)>,
     /// The number of the function that casts addresses in the types of vmlinux, where that has it.
     pub cast: Option<u32>,
+    /// The number of the function that programs are tried out on, in the same types.
+    pub test: Option<u32>,
 }
 
 impl FieldOffsets {
@@ -130,7 +130,6 @@ impl FieldOffsets {
         let vmlinux = directory.join("vmlinux");
         let vmlinux_bytes =
             files::read(&vmlinux, LARGEST_BTF).map_err(|e| unreadable(&vmlinux, e))?;
-        memory_for(&vmlinux_bytes).map_err(|e| unreadable(&vmlinux, e))?;
         let module = directory.join("nf_conntrack");
         let module_bytes = match files::read(&module, LARGEST_BTF) {
             Ok(bytes) => Some(bytes),
@@ -179,6 +178,7 @@ impl FieldOffsets {
         Self {
             fields: fields.collect(),
             cast: btf.vmlinux_id(btf.function(CAST)),
+            test: btf.vmlinux_id(btf.function(TEST)),
         }
     }
 
@@ -207,6 +207,7 @@ impl FieldOffsets {
         Self {
             fields: fields.collect(),
             cast: None,
+            test: None,
         }
     }
 
@@ -246,15 +247,6 @@ fn targets(btf: &Btf<'_>, functions: &[&'static str], split: bool) -> Vec<Fentry
         })
     };
     functions.iter().filter_map(target).collect()
-}
-
-/// Whether there is the memory to go through these types.
-fn memory_for(types: &[u8]) -> io::Result<()> {
-    let mut memory: Vec<u8> = Vec::new();
-    memory.try_reserve_exact(types.len().saturating_mul(MEMORY))?;
-    // Memory that nothing is done with is not asked for.
-    black_box(memory);
-    Ok(())
 }
 
 fn unreadable(path: &Path, cause: io::Error) -> TypesError {

@@ -7,13 +7,12 @@ use std::{
     sync::Arc,
 };
 
-use aya::{programs::ProgramType, sys::is_program_supported};
-
 use super::{FactError, NoFentry};
 use crate::{
     files,
     probes::{
-        bpf, cast, fentry,
+        bpf, cast,
+        fentry::{self, NoTrampolines},
         offsets::{FentryTarget, FieldOffset},
         perf_event,
     },
@@ -48,13 +47,13 @@ pub trait KernelAnswers {
     /// When it refuses.
     fn perf_event(&self) -> io::Result<()>;
 
-    /// Whether it runs programs by trampolines, on a function that it has for tests (`bpf_fentry_test1`): some kernels have the
+    /// Whether it runs programs by trampolines, on the function of vmlinux that it has for tests: some kernels have the
     /// functions in their type information and refuse nevertheless.
     ///
     /// # Errors
     ///
     /// When it does not.
-    fn trampolines(&self) -> Result<(), NoFentry>;
+    fn trampolines(&self, test: u32) -> Result<(), NoFentry>;
 
     /// Whether it finds a function by the name in its type information, as it must to put a trampoline on it.
     fn finds(&self, target: FentryTarget) -> bool;
@@ -90,12 +89,11 @@ impl KernelAnswers for ThisKernel {
         perf_event::open()
     }
 
-    fn trampolines(&self) -> Result<(), NoFentry> {
-        match is_program_supported(ProgramType::Tracing) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(NoFentry::NoTrampolines),
-            Err(error) => Err(NoFentry::Refused(Arc::new(error))),
-        }
+    fn trampolines(&self, test: u32) -> Result<(), NoFentry> {
+        fentry::try_out(test).map_err(|error| match error {
+            NoTrampolines::Unsupported => NoFentry::NoTrampolines,
+            NoTrampolines::Refused(answer) => NoFentry::Refused(answer),
+        })
     }
 
     fn finds(&self, target: FentryTarget) -> bool {

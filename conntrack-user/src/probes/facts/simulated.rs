@@ -46,7 +46,7 @@ impl KernelAnswers for SimulatedKernel {
         answer(self.no_perf_event)
     }
 
-    fn trampolines(&self) -> Result<(), NoFentry> {
+    fn trampolines(&self, _test: u32) -> Result<(), NoFentry> {
         match self.no_trampolines {
             false => Ok(()),
             true => Err(NoFentry::NoTrampolines),
@@ -185,6 +185,7 @@ fn types() -> (Vec<u8>, Vec<u8>) {
     vmlinux.structure("sk_buff", 12, &skb);
     vmlinux.structure("nf_hook_state", 8, &[("net", int, 32)]);
     vmlinux.function("bpf_rdonly_cast");
+    vmlinux.function("bpf_fentry_test1");
 
     let mut module = BtfBuilder::split(&vmlinux);
     let dst = module.structure("", 4, &[("dir", int, 0)]);

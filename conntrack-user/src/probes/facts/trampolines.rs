@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use aya::programs::ProgramError;
 use thiserror::Error;
 
 use super::{FactError, Host, Support, privileges::Privileges};
 use crate::probes::{
-    error::chain,
     fentry::FentryError,
     kallsyms::{SymbolMatch, Symbols},
     offsets::{FentryTarget, TypesError},
@@ -32,8 +30,8 @@ pub enum NoFentry {
     #[error("this kernel has no trampolines for programs")]
     NoTrampolines,
     /// The kernel refused the program that tests whether fentry works.
-    #[error("the kernel refuses it: {}", chain(.0.as_ref()))]
-    Refused(Arc<ProgramError>),
+    #[error("the kernel refuses it: {0}")]
+    Refused(String),
     /// A program may be interrupted by another task of its CPU there, in which it is then left out: `__bpf_prog_enter_recur` keeps tasks
     /// from migrating only, while a kprobe keeps them from being preempted. In a storm one hit of 14 was missed.
     #[error("on a PREEMPT_RT kernel it misses hits, which kprobes do not")]
@@ -94,10 +92,11 @@ impl From<Vec<FentryTarget>> for FentryTargets {
     }
 }
 
-/// Of the functions that are in the kernel's types, those that fentry can be used on here.
+/// Of the functions that are in the kernel's types, those that fentry can be used on here. `test` is the kernel's function for tests.
 pub(super) fn fentry(
     host: &Host<'_>,
     targets: Vec<FentryTarget>,
+    test: Option<u32>,
     symbols: &Result<Symbols, FactError>,
     privileges: &Privileges,
 ) -> Result<FentryTargets, NoFentry> {
@@ -108,7 +107,10 @@ pub(super) fn fentry(
         return Err(NoFentry::NotAllowed);
     }
     let targets = usable(targets, privileges.admin)?;
-    host.kernel().trampolines()?;
+    // A kernel without it is not asked: what it refuses then shows at the first function.
+    if let Some(test) = test {
+        host.kernel().trampolines(test)?;
+    }
     let (found, renamed): (Vec<_>, Vec<_>) = targets
         .into_iter()
         .partition(|target| !is_renamed(target, symbols) || host.kernel().finds(*target));

@@ -25,7 +25,7 @@ pub(super) fn types(
 ) {
     match FieldOffsets::read(&host.path("sys/kernel/btf"), functions) {
         Ok((offsets, targets)) => {
-            let fentry = trampolines::fentry(host, targets, symbols, privileges);
+            let fentry = trampolines::fentry(host, targets, offsets.test, symbols, privileges);
             (Ok(offsets), fentry)
         }
         Err(reason) => (Err(reason.clone()), Err(NoFentry::Types(reason))),
