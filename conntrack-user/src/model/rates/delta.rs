@@ -209,9 +209,14 @@ impl Accumulator {
             totals, matched, ..
         } = self;
         for (before, after) in last.rows().zip(stat.rows()) {
-            let reset = matched
-                .iter()
-                .any(|column| column.place.is_backwards(before, after));
+            // Most CPUs of a large machine have counted nothing since.
+            let moved = |moved, column: &MatchedColumn| moved | column.place.moved(before, after);
+            let moved = matched.iter().fold(0, moved);
+            if moved == 0 {
+                continue;
+            }
+            // Of the differences that it is made of, one or more moved that far.
+            let reset = moved >= BACKWARDS;
             for column in &*matched {
                 let total = &mut totals[column.total].1;
                 *total = total.saturating_add(column.place.events(before, after, reset));

@@ -12,6 +12,7 @@ const SNAPSHOTS: usize = 3;
 #[derive(Debug, Default)]
 pub struct RepeatedParser {
     known: Option<KnownHeader>,
+    layout: Layout,
     snapshots: Vec<Rc<Vec<u32>>>,
 }
 
@@ -58,7 +59,8 @@ impl RepeatedParser {
             Some(i) => self.snapshots.swap_remove(i),
             None => Rc::default(),
         };
-        let parsed = parse_rows(rows, known.columns.len(), Rc::get_mut(&mut cells)?);
+        let columns = known.columns.len();
+        let parsed = parse_rows(rows, columns, &mut self.layout, Rc::get_mut(&mut cells)?);
         if self.snapshots.len() < SNAPSHOTS {
             self.snapshots.push(Rc::clone(&cells));
         }
@@ -71,26 +73,73 @@ impl RepeatedParser {
     }
 }
 
-/// Rows as `ct_cpu_seq_show()` prints them, and nothing else: cells of eight digits in lower case, one or two spaces between them,
-/// and a newline after each row. `None` for anything else.
-fn parse_rows(mut rows: &[u8], columns: usize, cells: &mut Vec<u32>) -> Option<()> {
-    cells.clear();
-    while !rows.is_empty() {
-        for column in 1..=columns {
-            let (digits, rest) = rows.split_first_chunk()?;
-            cells.push(parse_digits(*digits)?);
-            rows = match rest {
-                [b'\n', rest @ ..] if column == columns => rest,
-                [b' ', b' ', rest @ ..] | [b' ', rest @ ..] if column < columns => rest,
-                _ => return None,
-            };
-        }
-    }
-    Some(())
+/// Where the cells are in each row of a file: they have a fixed width, so it is the same for all rows.
+#[derive(Debug, Default)]
+struct Layout {
+    /// The place of each cell, and the byte that follows it.
+    cells: Vec<(usize, u8)>,
+    /// Where there is a second space between two cells.
+    spaces: Vec<usize>,
+    /// The length of a row, with the end of its line.
+    length: usize,
 }
 
-/// The value of eight hexadecimal digits in lower case, all at once: each byte of a `u64` is one of them.
-fn parse_digits(digits: [u8; CELL_DIGITS]) -> Option<u32> {
+impl Layout {
+    /// Takes it from the first row; `None` if that is none that a kernel writes.
+    fn follow(&mut self, rows: &[u8], columns: usize) -> Option<()> {
+        self.cells.clear();
+        self.spaces.clear();
+        let mut place = 0;
+        for column in 1..=columns {
+            let end = place + CELL_DIGITS;
+            let after = *rows.get(end)?;
+            match after {
+                b'\n' if column == columns => {}
+                b' ' if column < columns => {}
+                _ => return None,
+            }
+            self.cells.push((place, after));
+            place = end + 1;
+            if after == b' ' && rows.get(place) == Some(&b' ') {
+                self.spaces.push(place);
+                place += 1;
+            }
+        }
+        self.length = place;
+        Some(())
+    }
+}
+
+/// Rows as `ct_cpu_seq_show()` prints them, and nothing else: cells of eight digits in lower case, one or two spaces between them, the
+/// same in all rows, and a newline after each row. `None` for anything else.
+fn parse_rows(
+    rows: &[u8],
+    columns: usize,
+    layout: &mut Layout,
+    cells: &mut Vec<u32>,
+) -> Option<()> {
+    layout.follow(rows, columns)?;
+    let rows = rows.chunks_exact(layout.length);
+    let mut wrong = rows.remainder().len() as u64;
+    cells.resize(rows.len() * columns, 0);
+    // What is wrong is found once, at the end: a branch for each cell would take longer than the cell.
+    for (row, cells) in rows.zip(cells.chunks_exact_mut(columns)) {
+        for (cell, &(place, after)) in cells.iter_mut().zip(&layout.cells) {
+            let (digits, rest) = row.get(place..)?.split_first_chunk()?;
+            let (value, other) = parse_digits(*digits);
+            *cell = value;
+            wrong |= other | u64::from(rest.first()? ^ after);
+        }
+        for &space in &layout.spaces {
+            wrong |= u64::from(row.get(space)? ^ b' ');
+        }
+    }
+    (wrong == 0).then_some(())
+}
+
+/// The value of eight hexadecimal digits in lower case, all at once: each byte of a `u64` is one of them. The second number is 0 if
+/// they were such digits.
+fn parse_digits(digits: [u8; CELL_DIGITS]) -> (u32, u64) {
     /// The same byte eight times.
     const fn each(byte: u8) -> u64 {
         u64::from_ne_bytes([byte; 8])
@@ -102,13 +151,11 @@ fn parse_digits(digits: [u8; CELL_DIGITS]) -> Option<u32> {
     // Only if they were such digits, the values make the same text: 6 more than a value above 9 is above 15.
     let above_9 = ((values + each(6)) >> 4) & each(1);
     let again = values + each(b'0') + above_9 * u64::from(b'a' - b'0' - 10);
-    if values & each(0xf0) != 0 || again != text {
-        return None;
-    }
+    let wrong = (values & each(0xf0)) | (again ^ text);
     // Pairs of values become bytes, pairs of those become 16 bits, and pairs of those the result.
     let bytes = (values | (values >> 4)) & 0x00ff_00ff_00ff_00ff;
     let halves = (bytes | (bytes >> 8)) & 0x0000_ffff_0000_ffff;
-    u32::try_from((halves | (halves >> 16)) & 0xffff_ffff).ok()
+    ((halves | (halves >> 16)) as u32, wrong)
 }
 
 #[cfg(test)]
@@ -130,7 +177,9 @@ mod tests {
                     .ok()
                     .filter(|_| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
                     .and_then(|digits| u32::from_str_radix(digits, 16).ok());
-                assert_eq!(parse_digits(digits), expected, "{digits:?}");
+                let (value, wrong) = parse_digits(digits);
+                let parsed = (wrong == 0).then_some(value);
+                assert_eq!(parsed, expected, "{digits:?}");
             }
         }
     }
