@@ -3,11 +3,12 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, process::ExitStatusExt},
     process::Stdio,
 };
 
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 
 use crate::{
     program::{self, Running, count_lines},
@@ -163,6 +164,43 @@ fn no_thread_to_be_had_is_said() -> Result<()> {
         }
     }
     assert!(refused > 5, "only {refused} were refused");
+    Ok(())
+}
+
+#[test]
+fn too_little_memory_ends_it_at_once_or_does_not_matter() -> Result<()> {
+    let place = Place::new()?;
+    let (mut ended, mut ran) = (0, 0);
+    for mib in (6..=62).step_by(8) {
+        for args in &place.commands {
+            let what = format!("{mib} MiB, {args:?}");
+            let mut command = limited(&format!("--as={}", mib << 20), &refs(args))?;
+            let end = start(command.stdin(Stdio::null()).stdout(Stdio::null()))?.end()?;
+            match end.status.code() {
+                // The loader of shared libraries has no room for them.
+                Some(127) => {}
+                Some(_) => {
+                    assert_orderly(args, &end, &what);
+                    ran += 1;
+                }
+                // What Rust does where memory cannot be had, and what the kernel does where not even the program fits.
+                None => {
+                    let fits = !end.stderr.is_empty();
+                    let expected = [Signal::SEGV, Signal::KILL, Signal::ABORT];
+                    let signal = end.status.signal();
+                    let known = expected.map(Signal::as_raw).map(Some).contains(&signal);
+                    let said = end.stderr.contains("memory allocation of ");
+                    assert!(
+                        known && (said || !fits),
+                        "{what}: {signal:?}: {}",
+                        end.stderr
+                    );
+                    ended += 1;
+                }
+            }
+        }
+    }
+    assert!(ended > 0 && ran > 20, "{ended} were ended, {ran} ran");
     Ok(())
 }
 
