@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use crate::architecture::Architecture;
 use crate::build;
+use crate::paths;
 use crate::process;
 use crate::report::Report;
 use crate::toolchain::Toolchain;
@@ -26,7 +27,9 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let toolchain = Toolchain::ensure(Architecture::HOST)?;
     let mut report = Report::default();
     report.step("format", || {
-        process::run(toolchain.cargo().args(["fmt", "--all", "--check"]))
+        let fmt = ["fmt", "--all", "--check"];
+        process::run(toolchain.cargo().args(fmt))?;
+        process::run(toolchain.cargo().args(fmt).args(FUZZING))
     });
     match report.step("eBPF object", || {
         build::ebpf_object(&toolchain, Architecture::HOST)
@@ -42,6 +45,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
             process::run(clippy.args(["--", "-D", "warnings"]))
         });
     }
+    report.step("clippy for fuzzing", || fuzz_clippy(&toolchain));
     report.step("dependencies", || deny(&toolchain, args.advisories));
     Ok(report.finish())
 }
@@ -63,13 +67,31 @@ fn host_clippy(toolchain: &Toolchain, ebpf_object: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The targets of the fuzzer, which are a workspace of their own.
+const FUZZING: [&str; 2] = ["--manifest-path", "tests/fuzz/Cargo.toml"];
+
+fn fuzz_clippy(toolchain: &Toolchain) -> Result<()> {
+    let mut cargo = toolchain.cargo();
+    cargo.arg("clippy").args(FUZZING);
+    cargo.args(["--all-targets", "--", "-D", "warnings"]);
+    cargo.env("RUSTFLAGS", "--cfg fuzzing");
+    cargo.env("CARGO_TARGET_DIR", paths::target().join("fuzz-lint"));
+    // Nothing is linked, so that the fuzzer, which is in C++, need not be compiled.
+    cargo.env("CUSTOM_LIBFUZZER_PATH", "/none/libfuzzer.a");
+    process::run(&mut cargo)
+}
+
 fn deny(toolchain: &Toolchain, advisories: bool) -> Result<()> {
-    let mut deny = toolchain
-        .cargo_deny()
-        .context("cannot check dependencies")?;
-    deny.args(["--workspace", "check", "bans", "licenses", "sources"]);
-    if advisories {
-        deny.arg("advisories");
+    for workspace in [&[][..], &FUZZING] {
+        let mut deny = toolchain
+            .cargo_deny()
+            .context("cannot check dependencies")?;
+        deny.args(workspace).arg("--workspace");
+        deny.args(["check", "bans", "licenses", "sources"]);
+        if advisories {
+            deny.arg("advisories");
+        }
+        process::run(&mut deny)?;
     }
-    process::run(&mut deny)
+    Ok(())
 }
