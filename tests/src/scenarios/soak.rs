@@ -53,7 +53,13 @@ fn soak(length: Duration) -> Result<()> {
     // Flows expire all the time.
     sysctl("net/netfilter/nf_conntrack_udp_timeout", 10)?;
     let columns = proc_columns()?;
+    // All that it prints is kept here until the end.
+    let interval = match length > Duration::from_mins(5) {
+        true => "--interval=1s",
+        false => "--interval=100ms",
+    };
     let stream = Stream::start(&[
+        interval,
         "--netns=all",
         "--top",
         "--lifetimes",
