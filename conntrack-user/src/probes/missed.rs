@@ -10,9 +10,13 @@
 //! as one.)
 
 use std::{
-    fs,
-    os::fd::{AsFd, AsRawFd, RawFd},
-    path::Path,
+    fs::{self, File},
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, RawFd},
+        unix::fs::FileExt,
+    },
+    path::{Path, PathBuf},
 };
 
 use aya::Ebpf;
@@ -45,37 +49,66 @@ pub fn counts_missed_hits(kernel: &str, kprobes: bool) -> Support {
 
 /// Reads the kernel's counts of missed hits, of all probes.
 pub struct MissedHits {
-    /// Descriptors of the programs and links, which stay open as long as the programs are attached. `None` where the kernel does not
-    /// count missed hits.
+    /// `None` where the kernel does not count missed hits.
     counters: Option<Vec<MissCounter>>,
 }
 
 enum MissCounter {
-    Program(RawFd),
+    /// What the kernel says of a program. Kept open: there may be a dozen, and they are read at every tick.
+    Program(File),
+    /// The descriptor of a link, which stays open as long as the programs are attached.
     Link(RawFd),
 }
 
+impl MissCounter {
+    fn of_program(fd: RawFd) -> io::Result<Self> {
+        files::open_in_procfs(&fdinfo_path(fd)).map(Self::Program)
+    }
+
+    fn read(&self) -> Option<u64> {
+        match self {
+            Self::Program(info) => {
+                let mut text = [0; PROGRAM_INFO];
+                let read = info.read_at(&mut text, 0).ok()?;
+                field(str::from_utf8(text.get(..read)?).ok()?, "recursion_misses")
+            }
+            Self::Link(fd) => bpf::kprobe_misses(*fd),
+        }
+    }
+}
+
+/// More than the kernel says of a program, which is some 200 bytes (`bpf_prog_show_fdinfo()`).
+const PROGRAM_INFO: usize = 1024;
+
 impl MissedHits {
-    /// Finds the descriptors of all loaded programs and of their links.
+    /// Finds the counts of all loaded programs and of their links. Where one cannot be read, how many were missed is not known.
     pub(super) fn new(
         ebpf: &Ebpf,
         trampolines: &[Trampoline],
         kernel: &str,
         kprobes: bool,
     ) -> Self {
-        if counts_missed_hits(kernel, kprobes) != Support::Yes {
-            return Self { counters: None };
-        }
+        let counters = match counts_missed_hits(kernel, kprobes) {
+            Support::Yes => Self::find(ebpf, trampolines)
+                .inspect_err(|error| log::debug!("missed hits cannot be read: {error}"))
+                .ok(),
+            _ => None,
+        };
+        Self { counters }
+    }
+
+    fn find(ebpf: &Ebpf, trampolines: &[Trampoline]) -> io::Result<Vec<MissCounter>> {
         let mut counters = Vec::new();
         let mut ids = Vec::new();
         for (_, program) in ebpf.programs() {
             let Ok(fd) = program.fd() else { continue };
             let fd = fd.as_fd().as_raw_fd();
-            counters.push(MissCounter::Program(fd));
+            counters.push(MissCounter::of_program(fd)?);
             ids.extend(fdinfo(fd, "prog_id"));
         }
-        let own = trampolines.iter();
-        counters.extend(own.map(|t| MissCounter::Program(t.program.as_raw_fd())));
+        for trampoline in trampolines {
+            counters.push(MissCounter::of_program(trampoline.program.as_raw_fd())?);
+        }
         // aya does not expose the links' descriptors, so they are found by their fdinfo.
         let links = open_descriptors().into_iter().filter(|&fd| {
             fdinfo_text(fd).is_some_and(|text| {
@@ -85,21 +118,16 @@ impl MissedHits {
             })
         });
         counters.extend(links.map(MissCounter::Link));
-        Self {
-            counters: Some(counters),
-        }
+        Ok(counters)
     }
 
     /// Hits missed so far; `None` where the kernel does not count them.
     #[must_use]
     pub fn read(&self) -> Option<u64> {
-        self.counters.as_ref()?.iter().try_fold(0, |sum, counter| {
-            let missed = match *counter {
-                MissCounter::Program(fd) => fdinfo(fd, "recursion_misses")?,
-                MissCounter::Link(fd) => bpf::kprobe_misses(fd)?,
-            };
-            Some(sum + missed)
-        })
+        self.counters
+            .as_ref()?
+            .iter()
+            .try_fold(0, |sum, counter| Some(sum + counter.read()?))
     }
 }
 
@@ -119,8 +147,12 @@ fn open_descriptors() -> Vec<RawFd> {
         .collect()
 }
 
+fn fdinfo_path(fd: RawFd) -> PathBuf {
+    Path::new("/proc/self/fdinfo").join(fd.to_string())
+}
+
 fn fdinfo_text(fd: RawFd) -> Option<String> {
-    files::read_start(Path::new(&format!("/proc/self/fdinfo/{fd}")), 64 << 10).ok()
+    files::read_start(&fdinfo_path(fd), 64 << 10).ok()
 }
 
 fn fdinfo(fd: RawFd, name: &str) -> Option<u64> {
