@@ -18,6 +18,7 @@ use rustix::{
 
 /// Message types: the subsystem, then the message.
 const CT_NEW: u16 = 1 << 8;
+const CT_DELETE: u16 = 1 << 8 | 2;
 const EXP_NEW: u16 = 2 << 8;
 const EXP_DELETE: u16 = 2 << 8 | 2;
 /// The answer to every request that asks for one.
@@ -145,6 +146,11 @@ impl Ctnetlink {
             attributes.push(nested(4, &[nested(1, &[state])]));
         }
         self.request(CT_NEW, CREATE, &attributes)
+    }
+
+    /// Deletes all flows.
+    pub fn flush(&self) -> Result<Answer> {
+        self.request(CT_DELETE, 0, &[])
     }
 
     /// Creates an expectation of a master flow, which must have a helper.

@@ -1,4 +1,5 @@
-//! What happens to a monitor: it is killed, has no memory left, does not get to read its events, and the clock is set.
+//! What happens to a monitor: it is killed, has no memory left, does not get to read its events, the clock is set, and the machine is
+//! suspended.
 
 use std::{fs, os::unix::process::ExitStatusExt as _, path::Path, thread, time::Duration};
 
@@ -207,6 +208,61 @@ pub(super) fn clock_set() -> Result<()> {
     for counter in ["new", "inserted", "deleted"] {
         let counted = ended.probe(counter)?;
         ensure!(counted == u64::from(3 * FLOWS), "{counter}: {counted}");
+    }
+    Ok(())
+}
+
+/// How long the machine is suspended.
+const AWAY: Duration = Duration::from_secs(4);
+
+/// How far the clock that goes on while the machine is suspended is ahead of the one that does not.
+fn suspended_so_far() -> Duration {
+    let of = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
+    of(ClockId::Boottime).saturating_sub(of(ClockId::Monotonic))
+}
+
+/// The machine is suspended to memory, and woken by its clock: counts are exact, and the time that it was away is part of no interval.
+pub(super) fn suspended() -> Result<()> {
+    const ALARM: &str = "/sys/class/rtc/rtc0/wakealarm";
+    const STATE: &str = "/sys/power/state";
+    let states = fs::read_to_string(STATE).unwrap_or_default();
+    if !states.contains("mem") || !Path::new(ALARM).exists() {
+        println!("skipped: this machine cannot be suspended, or has no clock that wakes it");
+        return Ok(());
+    }
+    let mut stream = Stream::start(&["--interval", "100ms", "--buckets"])?;
+    stream.samples(3)?;
+    let mut flows = UdpFlows::new()?;
+    flows.send(FLOWS)?;
+    let before = suspended_so_far();
+    fs::write(ALARM, format!("+{}", AWAY.as_secs())).context(ALARM)?;
+    fs::write(STATE, "mem").context(STATE)?;
+    let away = suspended_so_far().saturating_sub(before);
+    ensure!(away > AWAY / 2, "it was suspended for {away:?} only");
+    flows.send(FLOWS)?;
+    stream.samples(5)?;
+    flush()?;
+    settle()?;
+    let ended = stream.stop()?;
+    ended.no_mismatch()?;
+    let samples: Vec<&Value> = ended.of("sample").collect();
+    let seconds = samples.iter().filter_map(|s| s["interval_s"].as_f64());
+    let longest = seconds.fold(0.0, f64::max);
+    let steps: Vec<_> = samples
+        .windows(2)
+        .map(|pair| Ok(time(pair[1])?.duration_since(time(pair[0])?)))
+        .collect::<Result<_>>()?;
+    let step = steps.into_iter().max().context("no samples")?;
+    println!(
+        "suspended for {away:?}: the longest interval is {longest} s, times are at most {step:#} apart"
+    );
+    ensure!(
+        longest < away.as_secs_f64() / 2.0 && step > SignedDuration::try_from(away / 2)?,
+        "it does not show"
+    );
+    for counter in ["new", "inserted", "deleted"] {
+        let counted = ended.probe(counter)?;
+        ensure!(counted == u64::from(2 * FLOWS), "{counter}: {counted}");
     }
     Ok(())
 }

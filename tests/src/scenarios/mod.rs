@@ -262,6 +262,7 @@ pub const ALL: &[Scenario] = &[
     ),
     ("what_a_full_ring_loses_is_counted", faults::ring_full),
     ("the_clock_is_set", faults::clock_set),
+    ("the_machine_is_suspended", faults::suspended),
     ("a_replay_shows_what_was_recorded", recording::exact),
     ("a_killed_recorder_leaves_a_recording", recording::killed),
     ("a_full_disk_leaves_a_recording", recording::full_disk),

@@ -46,11 +46,15 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     here.arg("--ctpulse").arg(&artifacts.binary);
     here.arg("--growth").arg(paths::workspace().join(RECORDING));
     here.arg(format!("--rounds={}", args.rounds));
-    let here = process::capture(&mut here)?;
+    let here = process::capture(&mut here)? + "\nEntries in the table:\n\n";
+    if args.print {
+        print!("{here}");
+    }
     let bench = Bench {
         kernel: &args.kernel,
         size: Size {
             cpus: 1,
+            absent: 0,
             memory: "2048M".to_owned(),
         },
         instructions: true,
@@ -58,7 +62,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         command: vec![TICK.to_owned(), "--entries".to_owned()],
     };
     let entries = bench.run()?;
-    let report = format!("{here}\nEntries in the table:\n\n{entries}");
-    page::publish(&report, "growth", "measured.md", args.print)?;
+    if !args.print {
+        page::publish(&(here + &entries), "growth", "measured.md")?;
+    }
     Ok(ExitCode::SUCCESS)
 }

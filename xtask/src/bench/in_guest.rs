@@ -28,7 +28,7 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Builds ctpulse and the bench, runs it, and returns its standard output.
+    /// Builds ctpulse and the bench, runs it, and returns its standard output, which is shown as well.
     ///
     /// # Errors
     /// When something cannot be built, or it fails in the guest.

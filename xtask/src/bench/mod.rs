@@ -5,6 +5,7 @@ mod growth;
 mod in_guest;
 mod kernel_path;
 mod page;
+mod resolution;
 mod scrape;
 mod user_space;
 
@@ -24,6 +25,7 @@ enum What {
     Completeness(completeness::Args),
     Growth(growth::Args),
     KernelPath(kernel_path::Args),
+    Resolution(resolution::Args),
     Scrape(scrape::Args),
     UserSpace(user_space::Args),
 }
@@ -33,6 +35,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
         What::Completeness(args) => completeness::main(&args),
         What::Growth(args) => growth::main(&args),
         What::KernelPath(args) => kernel_path::main(args),
+        What::Resolution(args) => resolution::main(&args),
         What::Scrape(args) => scrape::main(&args),
         What::UserSpace(args) => user_space::main(&args),
     }

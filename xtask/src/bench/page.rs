@@ -10,15 +10,11 @@ use crate::process::say;
 /// Where a report ends.
 const END: &str = "<!-- end -->";
 
-/// Prints the report of a bench, or writes it into its page.
+/// Writes the report of a bench into its page.
 ///
 /// # Errors
 /// When the page cannot be written or has no place for it.
-pub(super) fn publish(report: &str, bench: &str, page: &str, only_print: bool) -> Result<()> {
-    if only_print {
-        print!("{report}");
-        return Ok(());
-    }
+pub(super) fn publish(report: &str, bench: &str, page: &str) -> Result<()> {
     let path = docs::directory().join(page);
     let text = replaced(&docs::read(&path)?, bench, report)
         .with_context(|| format!("cannot put the report into {page}"))?;

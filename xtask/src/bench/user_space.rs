@@ -51,6 +51,10 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     }
     command.arg(format!("--rounds={}", args.rounds));
     let report = process::capture(&mut command)?;
-    page::publish(&report, "user-space", PAGE, args.print)?;
+    if args.print {
+        print!("{report}");
+    } else {
+        page::publish(&report, "user-space", PAGE)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
