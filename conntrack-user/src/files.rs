@@ -136,15 +136,36 @@ fn first_bytes(file: File, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Memory that files are read into, one after another: it grows to the longest of them, and is then used again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ReadBuffer {
     memory: Vec<u8>,
     length: usize,
+    /// The least memory.
+    least: usize,
+}
+
+impl Default for ReadBuffer {
+    /// Has at least a page, of which the files of procfs give one at a time.
+    fn default() -> Self {
+        Self::of(4096)
+    }
 }
 
 impl ReadBuffer {
-    /// The least memory: a page, of which the files of procfs give one at a time.
-    const LEAST: usize = 4096;
+    /// For the number that a file of sysctl has: the kernel takes, and clears, as much memory as there is room for
+    /// (`proc_sys_call_handler()`, fs/proc/proc_sysctl.c).
+    #[must_use]
+    pub fn of_number() -> Self {
+        Self::of(32)
+    }
+
+    fn of(least: usize) -> Self {
+        Self {
+            memory: Vec::new(),
+            length: 0,
+            least,
+        }
+    }
 
     /// Reads a file from its start to its end, wherever it was read to before.
     ///
@@ -155,11 +176,11 @@ impl ReadBuffer {
         self.length = 0;
         loop {
             if self.length > limit {
-                *self = Self::default();
+                *self = Self::of(self.least);
                 return Err(Refused::TooLong(limit as u64).into());
             }
             if self.length == self.memory.len() {
-                let more = (2 * self.length).max(Self::LEAST).min(limit + 1);
+                let more = (2 * self.length).max(self.least).min(limit + 1);
                 self.memory.try_reserve_exact(more - self.length)?;
                 self.memory.resize(more, 0);
             }

@@ -24,7 +24,8 @@ pub struct ProcFiles {
     keeps_open: bool,
     stat: TickFile,
     max: TickFile,
-    buffer: ReadBuffer,
+    rows: ReadBuffer,
+    number: ReadBuffer,
     parser: RepeatedParser,
 }
 
@@ -46,7 +47,8 @@ impl ProcFiles {
             keeps_open: false,
             stat: TickFile::new(STAT),
             max: TickFile::new(MAX),
-            buffer: ReadBuffer::default(),
+            rows: ReadBuffer::default(),
+            number: ReadBuffer::of_number(),
             parser: RepeatedParser::default(),
         }
     }
@@ -91,15 +93,15 @@ impl ProcFiles {
 
     fn read_stat(&mut self) -> Result<ProcStat, SourceError> {
         let net = || self.root.net();
-        self.stat.read(net, self.keeps_open, &mut self.buffer)?;
-        let parsed = self.parser.parse(self.buffer.bytes());
+        self.stat.read(net, self.keeps_open, &mut self.rows)?;
+        let parsed = self.parser.parse(self.rows.bytes());
         parsed.map_err(|error| SourceError::Stat(self.stat.path.clone(), error))
     }
 
     fn read_max(&mut self) -> Result<u64, SourceError> {
         let sys = || self.root.sys();
-        self.max.read(sys, self.keeps_open, &mut self.buffer)?;
-        let number = proc_fs::parse_number(self.buffer.bytes(), &self.max.path)?;
+        self.max.read(sys, self.keeps_open, &mut self.number)?;
+        let number = proc_fs::parse_number(self.number.bytes(), &self.max.path)?;
         Ok(proc_fs::limit_of_sysctl(number).into())
     }
 }

@@ -1,6 +1,6 @@
 //! Parsing the same file again and again: at every tick a row for each possible CPU, of which there may be thousands.
 
-use std::rc::Rc;
+use std::{iter, ops::Range, rc::Rc};
 
 use super::{CELL_DIGITS, ENTRIES, ParseError, ProcStat};
 
@@ -12,7 +12,7 @@ const SNAPSHOTS: usize = 3;
 #[derive(Debug, Default)]
 pub struct RepeatedParser {
     known: Option<KnownHeader>,
-    layout: Layout,
+    last: LastRows,
     snapshots: Vec<Rc<Vec<u32>>>,
 }
 
@@ -24,6 +24,63 @@ struct KnownHeader {
     columns: Rc<[String]>,
     /// The position of the column [`ENTRIES`].
     entries: usize,
+    layout: Layout,
+}
+
+impl KnownHeader {
+    /// That of a text that was parsed; `None` unless its first row is laid out as a kernel does.
+    fn of(text: &[u8], stat: &ProcStat) -> Option<Self> {
+        let end = text.iter().position(|&byte| byte == b'\n')?;
+        let (header, rows) = text.split_at_checked(end + 1)?;
+        Some(Self {
+            text: header.to_vec(),
+            columns: Rc::clone(&stat.columns),
+            entries: stat.column_index(ENTRIES)?,
+            layout: Layout::of_first(rows, stat.columns.len())?,
+        })
+    }
+
+    /// Rows that are laid out as the first ones were, and nothing else; `None` for anything else.
+    ///
+    /// Most CPUs of a large machine count nothing between two readings: such a row is that of the last reading, but for the number of
+    /// entries, which is the same on all rows.
+    fn parse_rows(&self, rows: &[u8], last: &mut LastRows, cells: &mut Vec<u32>) -> Option<()> {
+        let columns = self.columns.len();
+        let rows = rows.chunks_exact(self.layout.length);
+        let mut wrong = rows.remainder().len() as u64;
+        cells.resize(rows.len() * columns, 0);
+        last.text.resize(rows.len() * self.layout.length, 0);
+        let &(place, after) = self.layout.cells.get(self.entries)?;
+        let before = last.text.chunks_exact_mut(self.layout.length);
+        let cells_before = last.cells.chunks_exact(columns).map(Some);
+        let cells_before = cells_before.chain(iter::repeat(None));
+        for (((row, before), cells), cells_before) in rows
+            .zip(before)
+            .zip(cells.chunks_exact_mut(columns))
+            .zip(cells_before)
+        {
+            match cells_before {
+                Some(known) if is_same_but(row, before, place) => {
+                    cells.copy_from_slice(known);
+                    let (value, other) = parse_cell(row, place, after)?;
+                    *cells.get_mut(self.entries)? = value;
+                    wrong |= other;
+                }
+                _ => {
+                    wrong |= self.layout.parse(row, cells)?;
+                    before.copy_from_slice(row);
+                }
+            }
+        }
+        (wrong == 0).then_some(())
+    }
+}
+
+/// The rows that were parsed last.
+#[derive(Debug, Default)]
+struct LastRows {
+    text: Vec<u8>,
+    cells: Rc<Vec<u32>>,
 }
 
 impl RepeatedParser {
@@ -38,15 +95,8 @@ impl RepeatedParser {
         }
         // Another header, or what no kernel writes. Lossy: what is malformed is refused, and quoted.
         let stat = ProcStat::parse(&String::from_utf8_lossy(text))?;
-        self.known = text
-            .iter()
-            .position(|&byte| byte == b'\n')
-            .zip(stat.column_index(ENTRIES))
-            .map(|(end, entries)| KnownHeader {
-                text: text[..=end].to_vec(),
-                columns: Rc::clone(&stat.columns),
-                entries,
-            });
+        self.known = KnownHeader::of(text, &stat);
+        self.last = LastRows::default();
         Ok(stat)
     }
 
@@ -59,12 +109,17 @@ impl RepeatedParser {
             Some(i) => self.snapshots.swap_remove(i),
             None => Rc::default(),
         };
-        let columns = known.columns.len();
-        let parsed = parse_rows(rows, columns, &mut self.layout, Rc::get_mut(&mut cells)?);
+        let parsed = known
+            .parse_rows(rows, &mut self.last, Rc::get_mut(&mut cells)?)
+            .is_some();
         if self.snapshots.len() < SNAPSHOTS {
             self.snapshots.push(Rc::clone(&cells));
         }
-        parsed?;
+        if !parsed {
+            self.last = LastRows::default();
+            return None;
+        }
+        self.last.cells = Rc::clone(&cells);
         Some(ProcStat {
             entries: *cells.get(known.entries)?,
             columns: Rc::clone(&known.columns),
@@ -74,7 +129,7 @@ impl RepeatedParser {
 }
 
 /// Where the cells are in each row of a file: they have a fixed width, so it is the same for all rows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Layout {
     /// The place of each cell, and the byte that follows it.
     cells: Vec<(usize, u8)>,
@@ -85,10 +140,10 @@ struct Layout {
 }
 
 impl Layout {
-    /// Takes it from the first row; `None` if that is none that a kernel writes.
-    fn follow(&mut self, rows: &[u8], columns: usize) -> Option<()> {
-        self.cells.clear();
-        self.spaces.clear();
+    /// That of the first row, which has so many columns: cells of eight digits, one or two spaces between them, and a newline at the
+    /// end, as `ct_cpu_seq_show()` prints them. `None` if it is anything else.
+    fn of_first(rows: &[u8], columns: usize) -> Option<Self> {
+        let (mut cells, mut spaces) = (Vec::new(), Vec::new());
         let mut place = 0;
         for column in 1..=columns {
             let end = place + CELL_DIGITS;
@@ -98,43 +153,61 @@ impl Layout {
                 b' ' if column < columns => {}
                 _ => return None,
             }
-            self.cells.push((place, after));
+            cells.push((place, after));
             place = end + 1;
             if after == b' ' && rows.get(place) == Some(&b' ') {
-                self.spaces.push(place);
+                spaces.push(place);
                 place += 1;
             }
         }
-        self.length = place;
-        Some(())
+        Some(Self {
+            cells,
+            spaces,
+            length: place,
+        })
+    }
+
+    /// Parses a row. What it returns besides is 0 if the row is laid out like this.
+    fn parse(&self, row: &[u8], cells: &mut [u32]) -> Option<u64> {
+        // What is wrong is found once, at the end: a branch for each cell would take longer than the cell.
+        let mut wrong = 0;
+        for (cell, &(place, after)) in cells.iter_mut().zip(&self.cells) {
+            let (value, other) = parse_cell(row, place, after)?;
+            *cell = value;
+            wrong |= other;
+        }
+        for &space in &self.spaces {
+            wrong |= u64::from(row.get(space)? ^ b' ');
+        }
+        Some(wrong)
     }
 }
 
-/// Rows as `ct_cpu_seq_show()` prints them, and nothing else: cells of eight digits in lower case, one or two spaces between them, the
-/// same in all rows, and a newline after each row. `None` for anything else.
-fn parse_rows(
-    rows: &[u8],
-    columns: usize,
-    layout: &mut Layout,
-    cells: &mut Vec<u32>,
-) -> Option<()> {
-    layout.follow(rows, columns)?;
-    let rows = rows.chunks_exact(layout.length);
-    let mut wrong = rows.remainder().len() as u64;
-    cells.resize(rows.len() * columns, 0);
-    // What is wrong is found once, at the end: a branch for each cell would take longer than the cell.
-    for (row, cells) in rows.zip(cells.chunks_exact_mut(columns)) {
-        for (cell, &(place, after)) in cells.iter_mut().zip(&layout.cells) {
-            let (digits, rest) = row.get(place..)?.split_first_chunk()?;
-            let (value, other) = parse_digits(*digits);
-            *cell = value;
-            wrong |= other | u64::from(rest.first()? ^ after);
-        }
-        for &space in &layout.spaces {
-            wrong |= u64::from(row.get(space)? ^ b' ');
-        }
-    }
-    (wrong == 0).then_some(())
+/// The cell at a place, and 0 if it is one and the byte after it follows.
+fn parse_cell(row: &[u8], place: usize, after: u8) -> Option<(u32, u64)> {
+    let (digits, rest) = row.get(place..)?.split_first_chunk()?;
+    let (value, wrong) = parse_digits(*digits);
+    Some((value, wrong | u64::from(rest.first()? ^ after)))
+}
+
+/// Whether two rows of one length have the same bytes but for the cell at this place.
+fn is_same_but(row: &[u8], before: &[u8], place: usize) -> bool {
+    let same = |part: Range<usize>| match (row.get(part.clone()), before.get(part)) {
+        (Some(row), Some(before)) => is_same(row, before),
+        _ => false,
+    };
+    same(0..place) && same(place + CELL_DIGITS..row.len())
+}
+
+/// Like `==`, which the C library of the program does byte by byte.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let words = a.iter().zip(b);
+    words.fold(0, |other, (a, b)| {
+        other | u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b)
+    }) == 0
+        && a.len() == b.len()
+        && a_rest == b_rest
 }
 
 /// The value of eight hexadecimal digits in lower case, all at once: each byte of a `u64` is one of them. The second number is 0 if
@@ -211,23 +284,50 @@ mod tests {
         assert_eq!(parse("found entries\n00000001 00000005\n").entries, 5);
     }
 
-    /// Texts like the kernel's, some of which have something wrong.
-    fn any_text() -> impl Strategy<Value = String> {
+    /// Readings one after another: rows of which few change, and texts that have something wrong here and there.
+    fn any_texts() -> impl Strategy<Value = Vec<String>> {
         let rows = prop::collection::vec(any::<[u32; 3]>(), 0..5);
         let change = prop::option::of((any::<prop::sample::Index>(), "[ \n0-9a-gA-F\u{e9}]{0,3}"));
-        (rows, change).prop_map(|(rows, change)| {
-            let mut text = kernel_text(&["entries", "found", "new"], &rows);
-            if let Some((place, with)) = change {
-                let place = place.index(text.len());
-                text.replace_range(place..=place, &with);
-            }
-            text
+        let moved = prop::option::of((any::<prop::sample::Index>(), any::<[u32; 3]>()));
+        let step = (
+            any::<u32>(),
+            moved,
+            change,
+            prop::option::weighted(0.2, rows.clone()),
+        );
+        let names = prop::sample::select(vec![
+            ["entries", "found", "new"],
+            ["found", "entries", "new"],
+            ["found", "new", "entries"],
+        ]);
+        (rows, names, prop::collection::vec(step, 1..8)).prop_map(|(mut rows, names, steps)| {
+            let place = names
+                .iter()
+                .position(|name| *name == "entries")
+                .expect("it is one");
+            let text = |(entries, moved, change, others)| {
+                rows = Option::unwrap_or(others, std::mem::take(&mut rows));
+                if let Some((index, row)) = moved as Option<(prop::sample::Index, [u32; 3])>
+                    && !rows.is_empty()
+                {
+                    let moved = index.index(rows.len());
+                    rows[moved] = row;
+                }
+                rows.iter_mut().for_each(|row| row[place] = entries);
+                let mut text = kernel_text(&names, &rows);
+                if let Some((place, with)) = change as Option<(prop::sample::Index, String)> {
+                    let place = place.index(text.len());
+                    text.replace_range(place..=place, &with);
+                }
+                text
+            };
+            steps.into_iter().map(text).collect()
         })
     }
 
     proptest! {
         #[test]
-        fn it_says_what_the_exact_parser_says(texts in prop::collection::vec(any_text(), 1..6)) {
+        fn it_says_what_the_exact_parser_says(texts in any_texts()) {
             let mut parser = RepeatedParser::default();
             for text in texts {
                 prop_assert_eq!(parser.parse(text.as_bytes()), ProcStat::parse(&text));
