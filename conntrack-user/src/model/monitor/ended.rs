@@ -5,8 +5,9 @@ use crate::model::{
     record::{InstanceSummary, Record},
 };
 
-/// The most namespaces that are remembered. Of more, those with the most flows are kept.
-const REMEMBERED: usize = 256;
+/// The most namespaces that are remembered. Of more, those with the most flows are kept. One with bursts and top talkers takes some
+/// 50 KiB.
+const REMEMBERED: usize = 64;
 
 /// Namespaces that have ended.
 #[derive(Debug, Default)]
