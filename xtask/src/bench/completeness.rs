@@ -42,10 +42,10 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         kernel: &args.kernel,
         size: Size {
             cpus: 2,
-            absent: 0,
             memory: "4096M".to_owned(),
         },
         instructions: false,
+        append: String::new(),
         others: vec![bpftrace],
         command: vec![
             "flood".to_owned(),

@@ -14,7 +14,8 @@ use crate::{build, paths, process};
 /// Measure how the cost grows: with CPUs, namespaces, the length of recordings, and entries.
 ///
 /// On this machine, as root: ticks with 1 to 512 rows and network namespaces, which are made for it, and recordings of a minute to a
-/// day, made of a short one. In a guest, where a nanosecond is an instruction: ticks and listings with a thousand to a million entries.
+/// day, made of a short one. In guests, where a nanosecond is an instruction: ticks of a kernel that may have 1 to 512 CPUs, and ticks
+/// and listings with a thousand to a million entries.
 /// The report replaces the one in the manual.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -34,6 +35,15 @@ pub(crate) struct Args {
 /// The short run that recordings are made of.
 const RECORDING: &str = "tests/fixtures/recordings/incident-6.12.ctp";
 
+/// CPUs that there may be.
+const POSSIBLE: [u32; 3] = [1, 64, 512];
+
+/// A kernel that can be given any number of them with `possible_cpus`; later ones count the processors.
+const CPUS_KERNEL: &str = "6.1";
+
+const CPUS_HEAD: &str = "| rows | opening, reading and closing the file | a tick of ctpulse | × the bare read |\n\
+    | --: | --: | --: | --: |\n";
+
 /// What measures.
 const TICK: &str = "tick";
 
@@ -46,24 +56,57 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     here.arg("--ctpulse").arg(&artifacts.binary);
     here.arg("--growth").arg(paths::workspace().join(RECORDING));
     here.arg(format!("--rounds={}", args.rounds));
-    let here = process::capture(&mut here)? + "\nEntries in the table:\n\n";
-    if args.print {
-        print!("{here}");
+    let mut report = Report {
+        text: String::new(),
+        shown: args.print,
+    };
+    report.add(&process::capture(&mut here)?);
+    report.add("\nThe file itself, as a kernel writes it for so many CPUs that there may be:\n\n");
+    report.add(CPUS_HEAD);
+    for cpus in POSSIBLE {
+        let mut guest = guest(CPUS_KERNEL, "--cpus");
+        guest.append = format!("possible_cpus={cpus}");
+        report.text.push_str(&guest.run()?);
     }
-    let bench = Bench {
-        kernel: &args.kernel,
+    report.add(&format!(
+        "\nThousands of instructions, in the process and in the kernel for it, a mean of 200 ticks. Linux {CPUS_KERNEL}, one CPU.\n"
+    ));
+    report.add("\nEntries in the table:\n\n");
+    let entries = guest(&args.kernel, "--entries").run()?;
+    report.text.push_str(&entries);
+    if !args.print {
+        page::publish(&report.text, "growth", "measured.md")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is reported; what guests print is shown as it comes.
+struct Report {
+    text: String,
+    /// Whether the rest is shown, too.
+    shown: bool,
+}
+
+impl Report {
+    fn add(&mut self, text: &str) {
+        if self.shown {
+            print!("{text}");
+        }
+        self.text.push_str(text);
+    }
+}
+
+/// A guest in which a nanosecond is an instruction.
+fn guest<'a>(kernel: &'a str, what: &str) -> Bench<'a> {
+    Bench {
+        kernel,
         size: Size {
             cpus: 1,
-            absent: 0,
             memory: "2048M".to_owned(),
         },
         instructions: true,
+        append: String::new(),
         others: Vec::new(),
-        command: vec![TICK.to_owned(), "--entries".to_owned()],
-    };
-    let entries = bench.run()?;
-    if !args.print {
-        page::publish(&(here + &entries), "growth", "measured.md")?;
+        command: vec![TICK.to_owned(), what.to_owned()],
     }
-    Ok(ExitCode::SUCCESS)
 }

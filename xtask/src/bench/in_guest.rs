@@ -22,6 +22,8 @@ pub(super) struct Bench<'a> {
     pub(super) size: Size,
     /// Whether the guest's clock counts instructions.
     pub(super) instructions: bool,
+    /// More kernel parameters.
+    pub(super) append: String,
     /// Programs of this machine that are compared with ctpulse.
     pub(super) others: Vec<PathBuf>,
     pub(super) command: Vec<String>,
@@ -48,7 +50,7 @@ impl Bench<'_> {
             kernel: self.kernel.to_owned(),
             size: self.size,
             timeout: Some(LIMIT),
-            append: String::new(),
+            append: self.append,
             files: vm::in_bin(&programs).collect(),
             out: Vec::new(),
             no_modules: false,

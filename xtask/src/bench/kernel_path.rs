@@ -107,7 +107,6 @@ fn guest(kernel: &str, programs: &[PathBuf], args: &Args) -> Guest {
         kernel: kernel.to_owned(),
         size: Size {
             cpus: args.cpus,
-            absent: 0,
             memory: args.memory.clone(),
         },
         timeout: Some(Duration::from_secs(args.timeout)),

@@ -33,10 +33,10 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         kernel: &args.kernel,
         size: Size {
             cpus: 1,
-            absent: 0,
             memory: "1024M".to_owned(),
         },
         instructions: true,
+        append: String::new(),
         others: Vec::new(),
         command: vec![
             "resolution".to_owned(),

@@ -92,7 +92,6 @@ fn in_guest(programs: &[PathBuf], args: &Args) -> Result<()> {
         kernel: args.kernel.clone(),
         size: Size {
             cpus: 1,
-            absent: 0,
             memory: "1024M".to_owned(),
         },
         timeout: Some(LIMIT),

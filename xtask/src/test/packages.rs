@@ -187,7 +187,6 @@ fn in_guest(dist: &Path, base: &Path, kernel: &str, parts: &mut Parts) -> Result
         kernel: kernel.to_owned(),
         size: Size {
             cpus: 2,
-            absent: 0,
             // The system is there twice: as an archive, and unpacked.
             memory: "3072M".to_owned(),
         },

@@ -86,7 +86,6 @@ impl Guest {
             kernel: &kernel,
             initramfs: &initramfs,
             cpus: self.size.cpus,
-            absent: self.size.absent,
             memory: &self.size.memory,
             append: self.append.clone(),
             accelerator,

@@ -102,10 +102,6 @@ pub(crate) struct Size {
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=255))]
     pub(crate) cpus: u32,
 
-    /// Number of processors that are not there but could be added: the kernel has counters for them too
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=254))]
-    pub(crate) absent: u32,
-
     /// Memory, as QEMU understands it
     #[arg(long, default_value = "1024M")]
     pub(crate) memory: String,

@@ -115,8 +115,6 @@ pub(crate) struct Machine<'a> {
     pub(crate) kernel: &'a Kernel,
     pub(crate) initramfs: &'a Path,
     pub(crate) cpus: u32,
-    /// Processors that could be added.
-    pub(crate) absent: u32,
     /// In QEMU's syntax: "1024M".
     pub(crate) memory: &'a str,
     /// Additional kernel parameters.
@@ -181,8 +179,7 @@ impl Machine<'_> {
             self.kernel.architecture.machine(),
         ]);
         add(&self.accelerator.arguments(self.kernel.architecture));
-        let cpus = format!("{},maxcpus={}", self.cpus, self.cpus + self.absent);
-        add(&["-smp", &cpus, "-m", self.memory]);
+        add(&["-smp", &self.cpus.to_string(), "-m", self.memory]);
         add(&["-append", &self.parameters()]);
         match console {
             Console::Terminal => {
@@ -259,7 +256,6 @@ mod tests {
             kernel: &kernel,
             initramfs: Path::new("/i.cpio"),
             cpus: 3,
-            absent: 5,
             memory: "512M",
             append: "loglevel=7".to_owned(),
             accelerator: Accelerator::Tcg,
@@ -272,7 +268,7 @@ mod tests {
         let position = |word: &str| arguments.iter().position(|argument| argument == word);
         assert_eq!(
             position("-smp").map(|i| &arguments[i + 1]),
-            Some(&OsString::from("3,maxcpus=8"))
+            Some(&OsString::from("3"))
         );
         assert_eq!(
             position("-kernel").map(|i| &arguments[i + 1]),

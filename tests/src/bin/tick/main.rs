@@ -46,6 +46,9 @@ struct Options {
     /// Instead: how it grows with entries in the table; only for guests
     #[arg(long)]
     entries: bool,
+    /// Instead: how it grows with CPUs, a row of a table for those of this kernel; only for guests
+    #[arg(long)]
+    cpus: bool,
     /// Run this program, and print what it took: microseconds of CPU, and KiB of memory at most
     #[arg(long, hide = true, num_args = 1.., allow_hyphen_values = true)]
     measured: Vec<OsString>,
@@ -81,6 +84,10 @@ fn main() -> Result<()> {
     }
     if options.entries {
         print!("{}", growth::of_entries()?);
+        return Ok(());
+    }
+    if options.cpus {
+        print!("{}", growth::of_cpus()?);
         return Ok(());
     }
     let (here, many) = (Statistics::of_this_kernel()?, Statistics::copied(MANY)?);

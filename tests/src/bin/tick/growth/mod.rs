@@ -1,5 +1,6 @@
 //! How the cost grows with what there is: rows of the file, network namespaces, the length of recordings; entries in the table.
 
+mod cpus;
 mod entries;
 mod namespaces;
 mod recordings;
@@ -15,6 +16,7 @@ use crate::{
     statistics::{self, Statistics},
 };
 
+pub(crate) use cpus::row as of_cpus;
 pub(crate) use entries::report as of_entries;
 
 /// Rows of the file: one for each CPU that there may be.
