@@ -51,7 +51,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let text = fs::read_to_string(&list).with_context(|| list.display().to_string())?;
     let justified = justified::parse(&text).with_context(|| list.display().to_string())?;
     let directory = paths::target().join("mutants");
-    let package = package::make(&directory)?;
+    let package = package::make(&directory.join("all"), None)?;
     let files = chosen(package::files(&package.join("src"))?, &args.paths)?;
     let limit = Rlimit {
         current: Some(MEMORY),
@@ -143,6 +143,7 @@ fn by_room(files: &[String]) -> BTreeMap<String, Vec<String>> {
 struct Room<'a> {
     name: &'a str,
     files: &'a [String],
+    /// With all tests.
     package: &'a Path,
     directory: &'a Path,
 }
@@ -155,15 +156,11 @@ impl Room<'_> {
             fs::remove_dir_all(&output).with_context(|| output.display().to_string())?;
         }
         fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
+        let near = package::make(&self.directory.join("near"), Some(self.name))?;
         let mut outcomes = BTreeMap::new();
-        let tests = self.name.replace('/', "::");
-        for (tests, again) in [(&[tests.as_str()][..], false), (&[], true)] {
-            let mut mutants = self.command(toolchain, &output, shard)?;
-            if again {
-                mutants.arg("--iterate");
-            }
-            mutants.args(["--", "--lib", "--"]).args(tests);
-            succeed(&mut mutants)?;
+        for package in [&near, self.package] {
+            let mut mutants = self.command(toolchain, package, &output, shard)?;
+            succeed(mutants.args(["--iterate", "--", "--lib"]))?;
             outcomes.extend(read(&output.join("mutants.out"))?);
             if !outcomes.values().any(Outcome::is_open) {
                 break;
@@ -175,11 +172,12 @@ impl Room<'_> {
     fn command(
         &self,
         toolchain: &Toolchain,
+        package: &Path,
         output: &Path,
         shard: Option<&str>,
     ) -> Result<Command> {
         let mut command = toolchain.cargo_mutants()?;
-        command.current_dir(self.package);
+        command.current_dir(package);
         // The package is a copy; changed in its place, a change is compiled on top of what was compiled before.
         command.args(["mutants", "--in-place", "--no-times", "--colors=never"]);
         // What is shown to programmers alone.

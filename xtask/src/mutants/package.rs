@@ -25,16 +25,15 @@ const DEPENDENCIES: [&str; 8] = [
 /// Those that its tests name.
 const OF_TESTS: [&str; 2] = ["insta", "proptest"];
 
-/// Makes the package below `directory`, in place of an older one; returns its path. It is as deep in the tree as conntrack-user is in
-/// the workspace, for the paths of fixtures.
+/// Makes the package in the directory `tree`, in place of an older one, with the tests of one room or of all; returns its path. It is
+/// as deep in the tree as conntrack-user is in the workspace, for the paths of fixtures.
 ///
 /// # Errors
 /// When the files cannot be copied.
-pub(super) fn make(directory: &Path) -> Result<PathBuf> {
+pub(super) fn make(tree: &Path, room: Option<&str>) -> Result<PathBuf> {
     let workspace = paths::workspace();
-    let tree = directory.join("tree");
     if tree.exists() {
-        fs::remove_dir_all(&tree).with_context(|| tree.display().to_string())?;
+        fs::remove_dir_all(tree).with_context(|| tree.display().to_string())?;
     }
     let package = tree.join("conntrack-user");
     for module in MODULES {
@@ -44,6 +43,9 @@ pub(super) fn make(directory: &Path) -> Result<PathBuf> {
             &package.join(&path),
         )?;
     }
+    if let Some(room) = room {
+        leave_out_tests(&package.join("src"), room)?;
+    }
     let fixtures = Path::new("tests/fixtures");
     copy(&workspace.join(fixtures), &tree.join(fixtures))?;
     copy(&workspace.join("Cargo.lock"), &package.join("Cargo.lock"))?;
@@ -51,6 +53,23 @@ pub(super) fn make(directory: &Path) -> Result<PathBuf> {
     write(&package.join("Cargo.toml"), &manifest(&root, workspace)?)?;
     write(&package.join("src/lib.rs"), &library())?;
     Ok(package)
+}
+
+/// Leaves out the modules of tests of all rooms but one: most of what there is to compile.
+fn leave_out_tests(source: &Path, room: &str) -> Result<()> {
+    for file in files(source)? {
+        if super::room(&file).as_deref() == Some(room) {
+            continue;
+        }
+        let path = source.join(&file);
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        // In lines of the same number: what is changed is known by its place.
+        let without = text.replace("#[cfg(test)]\nmod ", "#[cfg(any())]\nmod ");
+        if without != text {
+            write(&path, &without)?;
+        }
+    }
+    Ok(())
 }
 
 /// All files below a directory, by their paths in it, in order.
@@ -148,8 +167,9 @@ mod tests {
     #[test]
     fn what_is_copied_is_complete() -> Result<()> {
         let directory = tempfile::tempdir()?;
-        let package = make(directory.path())?;
+        let package = make(directory.path(), None)?;
         let source = paths::workspace().join("conntrack-user/src");
+        let copied = |file: &str| fs::read_to_string(package.join("src").join(file));
         assert_eq!(
             files(&package.join("src/model"))?,
             files(&source.join("model"))?
@@ -159,11 +179,18 @@ mod tests {
                 .join("../tests/fixtures/records/view.jsonl")
                 .is_file()
         );
-        // A file that is there no more is not in the next one.
+        assert!(copied("lib.rs")?.contains("pub mod clock;\n"));
+        let rooms = ["model/verify/mod.rs", "model/burst/mod.rs"];
+        for file in rooms {
+            assert_eq!(copied(file)?, fs::read_to_string(source.join(file))?);
+        }
+        // A file that is there no more is not in the next one; with the tests of a room, the others' are not.
         fs::write(package.join("src/model/gone.rs"), "")?;
-        make(directory.path())?;
+        make(directory.path(), Some("model/verify"))?;
         assert!(!package.join("src/model/gone.rs").exists());
-        assert!(fs::read_to_string(package.join("src/lib.rs"))?.contains("pub mod clock;\n"));
+        let has_tests =
+            rooms.map(|file| copied(file).map(|text| text.contains("#[cfg(test)]\nmod tests")));
+        assert!(matches!(has_tests, [Ok(true), Ok(false)]), "{has_tests:?}");
         Ok(())
     }
 }
