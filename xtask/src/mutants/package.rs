@@ -180,13 +180,13 @@ mod tests {
                 .is_file()
         );
         assert!(copied("lib.rs")?.contains("pub mod clock;\n"));
-        let rooms = ["model/verify/mod.rs", "model/burst/mod.rs"];
+        let rooms = ["model/forecast/mod.rs", "model/burst/mod.rs"];
         for file in rooms {
             assert_eq!(copied(file)?, fs::read_to_string(source.join(file))?);
         }
         // A file that is there no more is not in the next one; with the tests of a room, the others' are not.
         fs::write(package.join("src/model/gone.rs"), "")?;
-        make(directory.path(), Some("model/verify"))?;
+        make(directory.path(), Some("model/forecast"))?;
         assert!(!package.join("src/model/gone.rs").exists());
         let has_tests =
             rooms.map(|file| copied(file).map(|text| text.contains("#[cfg(test)]\nmod tests")));
