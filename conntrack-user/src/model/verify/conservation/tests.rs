@@ -190,9 +190,13 @@ proptest! {
     #[test]
     fn faithful_probes_break_no_law(
         (unconfirmed, table, dying) in (0_u64..5, 0_u64..50, 0_u64..5),
+        before in steps(40),
         readings in prop::collection::vec([steps(40), steps(10), steps(10)], 1..20),
     ) {
-        let mut run = Run::start(Kernel::with(unconfirmed, table, dying));
+        let mut kernel = Kernel::with(unconfirmed, table, dying);
+        // What was counted before the first reading makes no difference.
+        before.iter().for_each(|step| kernel.step(*step));
+        let mut run = Run::start(kernel);
         for [between, early, late] in readings {
             between.iter().for_each(|step| run.kernel.step(*step));
             let broken = run.read([&early, &late], |_| {});
