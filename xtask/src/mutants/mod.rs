@@ -180,6 +180,8 @@ impl Room<'_> {
         command.current_dir(package);
         // The package is a copy; changed in its place, a change is compiled on top of what was compiled before.
         command.args(["mutants", "--in-place", "--no-times", "--colors=never"]);
+        // Changes that make the tests endless are frequent, and the tests of a room are short.
+        command.args(["--minimum-test-timeout=10", "--timeout-multiplier=4"]);
         // What is shown to programmers alone.
         command.args(["--exclude-re", "impl (fmt::)?Debug"]);
         command.arg("--output").arg(output);
