@@ -29,6 +29,10 @@ enum Step {
     Remove,
     /// And no longer used.
     Destroy,
+    /// There is no memory for a packet's conntrack, which the kernel counts as a drop.
+    NoMemory,
+    /// There is none for what belongs to it: it is freed without being destroyed, and a drop too.
+    NoMemoryForExtensions,
 }
 
 /// A kernel, and probes that count every step.
@@ -38,6 +42,7 @@ struct Kernel {
     unconfirmed: u64,
     table: u64,
     dying: u64,
+    drops: u64,
 }
 
 impl Kernel {
@@ -48,6 +53,7 @@ impl Kernel {
             unconfirmed,
             table,
             dying,
+            drops: 0,
         }
     }
 
@@ -96,6 +102,14 @@ impl Kernel {
                 self.count(&[Destroyed, Free]);
                 self.dying -= 1;
             }
+            Step::NoMemory => {
+                self.count(&[AllocCall, AllocCallPacket]);
+                self.drops += 1;
+            }
+            Step::NoMemoryForExtensions => {
+                self.count(&[AllocCall, AllocCallPacket, Free]);
+                self.drops += 1;
+            }
             // There is nothing that it could happen to.
             _ => {}
         }
@@ -108,6 +122,8 @@ struct Run {
     base: Bracket,
     conservation: Conservation,
     coverage: Coverage,
+    /// At the first reading.
+    drops: u64,
 }
 
 impl Run {
@@ -119,6 +135,7 @@ impl Run {
             },
             conservation: Conservation::new(Some(kernel.entries()), IN_FLIGHT),
             coverage: Coverage::except(Vec::new()),
+            drops: kernel.drops,
             kernel,
         }
     }
@@ -138,6 +155,7 @@ impl Run {
         let before = told(&self.kernel.counts);
         early.iter().for_each(|step| self.kernel.step(*step));
         let entries = Some(self.kernel.entries());
+        let unseen_drops = self.kernel.drops - self.drops;
         late.iter().for_each(|step| self.kernel.step(*step));
         let now = Bracket {
             before,
@@ -147,7 +165,7 @@ impl Run {
             base: &self.base,
             now: &now,
             entries,
-            unseen_drops: 0,
+            unseen_drops,
             in_flight: IN_FLIGHT,
             coverage: &self.coverage,
         };
@@ -172,6 +190,8 @@ fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::ClashHarder),
         4 => Just(Step::Remove),
         4 => Just(Step::Destroy),
+        1 => Just(Step::NoMemory),
+        1 => Just(Step::NoMemoryForExtensions),
     ];
     prop::collection::vec(step, 0..longest)
 }
@@ -251,6 +271,38 @@ fn a_function_whose_calls_are_inlined_is_caught() {
     churn(&mut run.kernel, 32_000);
     let broken = run.read([&[], &[]], |counts| counts[DeleteList.index()] = 0);
     assert_eq!(broken, ["list_balance"]);
+}
+
+#[test]
+fn what_comes_or_goes_unseen_breaks_no_law_however_often() {
+    let removal = [Step::Remove, Step::Destroy];
+    for (steps, again) in [
+        ([Step::Alloc, Step::ClashHarder], &removal[..]),
+        ([Step::NoMemory; 2], &[]),
+        ([Step::NoMemoryForExtensions; 2], &[]),
+        ([Step::CtnetlinkGivesUp; 2], &[]),
+    ] {
+        let mut run = Run::start(Kernel::with(0, 0, 0));
+        for _ in 0..100 {
+            let steps = steps.iter().chain(again);
+            steps.for_each(|step| run.kernel.step(*step));
+        }
+        let broken = run.read([&[], &[]], |_| {});
+        assert!(broken.is_empty(), "{steps:?}: {broken:?}");
+    }
+}
+
+#[test]
+fn what_is_being_destroyed_are_no_more_than_the_calls_in_flight() {
+    // However many entries there are.
+    let mut run = Run::start(Kernel::with(0, 1_000, 0));
+    churn(&mut run.kernel, 100);
+    let lost = |lost| move |counts: &mut ProbeTotals| counts[Free.index()] -= lost;
+    let mut same = Run::start(Kernel::with(0, 1_000, 0));
+    churn(&mut same.kernel, 100);
+    assert!(same.read([&[], &[]], lost(IN_FLIGHT)).is_empty());
+    let broken = run.read([&[], &[]], lost(IN_FLIGHT + 1));
+    assert_eq!(broken, ["frees_balance"]);
 }
 
 #[test]
