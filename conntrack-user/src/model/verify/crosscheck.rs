@@ -186,14 +186,8 @@ fn not_comparable(name: &'static str, probe: Option<i64>, reason: Unavailable) -
 }
 
 /// How far a number is outside a range; negative below it.
-const fn outside(number: i64, low: i64, high: i64) -> i64 {
-    if number < low {
-        number - low
-    } else if number > high {
-        number - high
-    } else {
-        0
-    }
+fn outside(number: i64, low: i64, high: i64) -> i64 {
+    number - number.max(low).min(high)
 }
 
 fn signed(n: u64) -> i64 {
