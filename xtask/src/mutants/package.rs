@@ -50,7 +50,10 @@ pub(super) fn make(tree: &Path, room: Option<&str>) -> Result<PathBuf> {
     copy(&workspace.join(fixtures), &tree.join(fixtures))?;
     copy(&workspace.join("Cargo.lock"), &package.join("Cargo.lock"))?;
     let root = fs::read_to_string(workspace.join("Cargo.toml")).context("Cargo.toml")?;
-    write(&package.join("Cargo.toml"), &manifest(&root, workspace)?)?;
+    // By different names: cargo takes packages of one name in two places for the same.
+    let name = room.map_or("ctpulse-core", |_| "ctpulse-core-of-a-room");
+    let manifest = manifest(name, &root, workspace)?;
+    write(&package.join("Cargo.toml"), &manifest)?;
     write(&package.join("src/lib.rs"), &library())?;
     Ok(package)
 }
@@ -123,7 +126,7 @@ fn library() -> String {
 }
 
 /// The package's manifest, with dependencies as the workspace's has them.
-fn manifest(root: &str, workspace: &Path) -> Result<String> {
+fn manifest(name: &str, root: &str, workspace: &Path) -> Result<String> {
     let listed = |names: &[&str]| -> Result<String> {
         let lines = names.iter().map(|name| {
             let is_it = |line: &&str| {
@@ -139,7 +142,7 @@ fn manifest(root: &str, workspace: &Path) -> Result<String> {
     };
     // Compiling takes longer than running, and most of what is run are the dependencies of tests.
     Ok(format!(
-        "[package]\nname = \"ctpulse-core\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
+        "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
         [workspace]\n\n[lib]\ndoctest = false\n\n[dependencies]\n{}\n[dev-dependencies]\n{}\n\
         [profile.dev]\ndebug = 0\ncodegen-units = 256\n\n[profile.dev.package.\"*\"]\nopt-level = 2\n",
         listed(&DEPENDENCIES)?,
@@ -154,13 +157,13 @@ mod tests {
     #[test]
     fn dependencies_are_those_of_the_workspace() -> Result<()> {
         let root = fs::read_to_string(paths::workspace().join("Cargo.toml"))?;
-        let manifest = manifest(&root, Path::new("/somewhere"))?;
+        let manifest = manifest("core", &root, Path::new("/somewhere"))?;
         assert!(
             manifest.contains("\nconntrack-ebpf = { path = \"/somewhere/conntrack-ebpf\" }\n"),
             "{manifest}"
         );
         assert!(manifest.contains("\nserde = { version"), "{manifest}");
-        assert!(super::manifest("[workspace]\n", Path::new("/")).is_err());
+        assert!(super::manifest("core", "[workspace]\n", Path::new("/")).is_err());
         Ok(())
     }
 
