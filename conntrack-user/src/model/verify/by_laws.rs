@@ -81,7 +81,7 @@ fn bound(spec: &CounterSpec, probe: i64, law: &Check, laws: &[Check]) -> Option<
     let residual = law.residual?;
     let has = |part: &&_| population.plus.contains(*part);
     let raises = own.plus.iter().any(|part| has(&part));
-    let (word, limit) = match (residual < 0, raises) {
+    let (word, limit) = match (residual.is_negative(), raises) {
         (true, true) | (false, false) => ("at least", probe.checked_add(distance(residual))?),
         _ => ("at most", probe.checked_sub(distance(residual))?),
     };
