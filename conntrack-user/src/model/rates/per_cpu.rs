@@ -292,6 +292,36 @@ mod tests {
         let shown = cpus.observe(&reading(&[3]), None, &origins, 1.0);
         assert_eq!(shown.totals.get(Counter::Inserted), Some(&vec![8]));
         assert_eq!(shown.rates.get(Counter::Inserted), Some(&vec![1.0]));
+        // Also if they have counted more than the ones before.
+        cpus.detach();
+        cpus.add(&reading(&[50]), None);
+        let shown = cpus.observe(&reading(&[52]), None, &origins, 1.0);
+        assert_eq!(shown.totals.get(Counter::Inserted), Some(&vec![10]));
+    }
+
+    #[test]
+    fn a_rate_needs_an_interval_in_which_nothing_changed_but_the_counts() {
+        let reading = CpuReading {
+            ids: Err("not this machine".into()),
+            probes: None,
+        };
+        let rates = |second: &[u32], column, interval_s| {
+            let mut cpus = Cpus::default();
+            let stat = |found: &[u32]| {
+                let rows: Vec<_> = found.iter().map(|&n| [7, n, n]).collect();
+                let text = kernel_text(&["entries", "found", "insert"], &rows);
+                ProcStat::parse(&text).unwrap()
+            };
+            cpus.observe(&reading, Some(&stat(&[1, 2])), &origins(), 1.0);
+            let mut origins = origins();
+            origins.set(Counter::Found, Some(Origin::Kernel(column)));
+            let shown = cpus.observe(&reading, Some(&stat(second)), &origins, interval_s);
+            shown.rates.get(Counter::Found).cloned()
+        };
+        assert_eq!(rates(&[1, 6], "found", 0.5), Some(vec![0.0, 8.0]));
+        assert_eq!(rates(&[1, 6], "found", 0.0), None);
+        assert_eq!(rates(&[1, 6], "insert", 0.5), None);
+        assert_eq!(rates(&[1, 6, 3], "found", 0.5), None);
     }
 
     #[test]
