@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// A sample: of each room every Nth change, from the Kth on (from 0)
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
+    /// Only what survived the last run, is new, or has moved
+    #[arg(long)]
+    again: bool,
 }
 
 /// The most memory of a compiler or of the tests, in bytes: a change can make them endless.
@@ -68,7 +71,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
             package: &package,
             directory: &directory,
         };
-        let found = of_room.run(&toolchain, args.shard.as_deref())?;
+        let found = of_room.run(&toolchain, args)?;
         tallies.push((room, Tally::of(&found, &justified)));
         outcomes.extend(found);
     }
@@ -78,7 +81,12 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     }
     let all = tallies.iter().map(|(_, tally)| *tally).sum::<Tally>();
     println!("{}", all.row("all"));
-    let compared = justified::compare(&justified, &outcomes, &files, args.shard.is_none());
+    let compared = justified::compare(
+        &justified,
+        &outcomes,
+        &files,
+        args.shard.is_none() && !args.again,
+    );
     for mutant in &compared.unknown {
         println!(
             "\nno test notices, and it is not in {}:\n{mutant}",
@@ -150,16 +158,16 @@ struct Room<'a> {
 
 impl Room<'_> {
     /// Runs the tests of the room for each change, and all tests of the core for those that they do not notice.
-    fn run(&self, toolchain: &Toolchain, shard: Option<&str>) -> Result<Vec<Outcome>> {
+    fn run(&self, toolchain: &Toolchain, args: &Args) -> Result<Vec<Outcome>> {
         let output = self.directory.join("out").join(self.name.replace('/', "-"));
-        if output.exists() {
+        if output.exists() && !args.again {
             fs::remove_dir_all(&output).with_context(|| output.display().to_string())?;
         }
         fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
         let near = package::make(&self.directory.join("near"), Some(self.name))?;
         let mut outcomes = BTreeMap::new();
         for package in [&near, self.package] {
-            let mut mutants = self.command(toolchain, package, &output, shard)?;
+            let mut mutants = self.command(toolchain, package, &output, args.shard.as_deref())?;
             succeed(mutants.args(["--iterate", "--", "--lib"]))?;
             outcomes.extend(read(&output.join("mutants.out"))?);
             if !outcomes.values().any(Outcome::is_open) {
