@@ -233,9 +233,9 @@ mod tests {
     fn blocks_far_above_the_median_are_left_out() {
         // 2 in a bucket, and in every fourth block more: the standard deviation of a block's mean is 1/4.
         let mean = |odd: u64, even: u64| {
-            let in_block = |i: u64| i / BLOCK as u64 % 4 == 0;
+            let in_block = |i: u64| (i / BLOCK as u64).is_multiple_of(4);
             let count = |i: u64| match in_block(i) {
-                true if i % 2 == 0 => even,
+                true if i.is_multiple_of(2) => even,
                 true => odd,
                 false => 2,
             };
