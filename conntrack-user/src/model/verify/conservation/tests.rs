@@ -359,6 +359,17 @@ fn what_moves_while_it_is_read_is_allowed_for() {
         ..after
     };
     assert_eq!(allowed(1), before);
+    // What is compared is what was counted since the first reading.
+    let from_here = LawInputs {
+        base: &now,
+        now: &now,
+        entries: Some(1),
+        unseen_drops: 0,
+        in_flight: IN_FLIGHT,
+        coverage: &run.coverage,
+    };
+    let allowed = run.conservation.allowed(Law::Flows, &from_here).unwrap();
+    assert_eq!(allowed.probe, 0);
 }
 
 #[test]
