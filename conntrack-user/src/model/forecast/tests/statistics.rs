@@ -141,6 +141,30 @@ fn a_scale_decides_as_soon_as_it_looks_back_farther() {
 }
 
 #[test]
+fn what_is_certain_of_the_last_seconds_stays_certain() {
+    // It wavered in the first second, so that it may have risen by less over three seconds, but not over the last two.
+    let mut forecast = Forecast::new();
+    let course = |now_s: f64| {
+        let waver = if now_s < 0.9 {
+            30.0 * (now_s * 9.0).sin()
+        } else {
+            0.0
+        };
+        1_000.0 * now_s + 100.0 + waver
+    };
+    sampled(&mut forecast, 0.05, 0.0, 3.0, course);
+    let shortest = forecast.scales[0].slope(0.0).unwrap();
+    let next = forecast.scales[1].slope(shortest.diffusion).unwrap();
+    assert!(next.wide.low < shortest.wide.low, "{next:?}, {shortest:?}");
+    assert!(
+        next.wide.high < shortest.wide.high,
+        "{next:?}, {shortest:?}"
+    );
+    let rate = forecast.rate().unwrap();
+    assert_eq!((rate.low, rate.high), (shortest.wide.low, next.wide.high));
+}
+
+#[test]
 fn a_range_has_what_both_have() {
     let range = |low, high| SlopeRange { low, high };
     let both = |one: SlopeRange, other| one.and(other).map(|both| (both.low, both.high));
