@@ -73,6 +73,24 @@ fn a_slope_is_no_more_certain_than_one_entry_and_a_random_walk() {
 }
 
 #[test]
+fn a_slope_is_the_median_of_those_between_all_points() {
+    let forecast = wavering(10.0);
+    for scale in &forecast.scales {
+        let points = Vec::from_iter(&scale.points);
+        let mut slopes = Vec::new();
+        for (i, from) in points.iter().enumerate() {
+            for to in &points[i + 1..] {
+                let seconds = to.time_s() - from.time_s();
+                slopes.push((to.entries() - from.entries()) / seconds);
+            }
+        }
+        let estimate = scale.slope(0.0).unwrap().estimate;
+        assert_close(estimate, median(&mut slopes));
+    }
+    assert_eq!(forecast.scales[0].points.len(), MOST_POINTS);
+}
+
+#[test]
 fn a_slope_needs_four_points_in_a_second() {
     let of = |step_ms: u64, samples: u64| {
         let mut scale = Scale {
