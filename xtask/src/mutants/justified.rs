@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::outcomes::{Fate, Mutant, Outcome};
+use super::outcomes::{Fate, Mutant, MutantOutcome};
 
 /// A change in the list; that it has a reason was required when it was read.
 pub(super) type Justified = Mutant;
@@ -50,7 +50,7 @@ pub(super) struct Compared {
 /// Compares a run of `files`, of all changes to them or of some, with the list. A change that can be made twice is in it twice.
 pub(super) fn compare(
     list: &[Justified],
-    outcomes: &[Outcome],
+    outcomes: &[MutantOutcome],
     files: &[String],
     all: bool,
 ) -> Compared {
@@ -104,7 +104,7 @@ mod tests {
     fn a_run_is_compared_with_the_list() -> Result<()> {
         let list = parse(LIST)?;
         let files = ["model/a.rs".to_owned(), "model/b.rs".to_owned()];
-        let outcome = |mutant: &Mutant, fate| Outcome {
+        let outcome = |mutant: &Mutant, fate| MutantOutcome {
             mutant: mutant.clone(),
             fate,
         };

@@ -3,6 +3,7 @@
 mod justified;
 mod outcomes;
 mod package;
+mod tally;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +15,8 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use self::outcomes::{Outcome, Tally};
+use self::outcomes::MutantOutcome;
+use self::tally::Tally;
 use crate::architecture::Architecture;
 use crate::paths;
 use crate::process::say;
@@ -158,7 +160,7 @@ struct Room<'a> {
 
 impl Room<'_> {
     /// Runs the tests of the room for each change, and all tests of the core for those that they do not notice.
-    fn run(&self, toolchain: &Toolchain, args: &Args) -> Result<Vec<Outcome>> {
+    fn run(&self, toolchain: &Toolchain, args: &Args) -> Result<Vec<MutantOutcome>> {
         let output = self.directory.join("out").join(self.name.replace('/', "-"));
         if output.exists() && !args.again {
             fs::remove_dir_all(&output).with_context(|| output.display().to_string())?;
@@ -170,7 +172,7 @@ impl Room<'_> {
             let mut mutants = self.command(toolchain, package, &output, args.shard.as_deref())?;
             succeed(mutants.args(["--iterate", "--", "--lib"]))?;
             outcomes.extend(read(&output.join("mutants.out"))?);
-            if !outcomes.values().any(Outcome::is_open) {
+            if !outcomes.values().any(MutantOutcome::is_open) {
                 break;
             }
         }
@@ -219,7 +221,7 @@ fn succeed(command: &mut Command) -> Result<()> {
 }
 
 /// What cargo-mutants has written into its directory.
-fn read(directory: &Path) -> Result<BTreeMap<String, Outcome>> {
+fn read(directory: &Path) -> Result<BTreeMap<String, MutantOutcome>> {
     let path = directory.join("outcomes.json");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let change = |path: &str| fs::read_to_string(directory.join(path)).unwrap_or_default();

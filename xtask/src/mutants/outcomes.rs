@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::iter::Sum;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-
-use super::justified::{self, Justified};
 
 /// A change of the code, named so that it has the same name when lines were added above it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +42,12 @@ pub(super) enum Fate {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(super) struct MutantOutcome {
     pub(super) mutant: Mutant,
     pub(super) fate: Fate,
 }
 
-impl Outcome {
+impl MutantOutcome {
     /// Whether more tests could make a difference.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.fate, Fate::Survived | Fate::TimedOut)
@@ -65,7 +62,7 @@ const MARK: &str = "/* ~ changed by cargo-mutants ~ */";
 pub(super) fn parse(
     text: &str,
     diff: impl Fn(&str) -> String,
-) -> Result<BTreeMap<String, Outcome>> {
+) -> Result<BTreeMap<String, MutantOutcome>> {
     let json: Value = serde_json::from_str(text)?;
     let mut outcomes = BTreeMap::new();
     for outcome in json["outcomes"].as_array().context("it has no outcomes")? {
@@ -92,7 +89,7 @@ pub(super) fn parse(
             change: change.to_owned(),
             line,
         };
-        outcomes.insert(name.to_owned(), Outcome { mutant, fate });
+        outcomes.insert(name.to_owned(), MutantOutcome { mutant, fate });
     }
     Ok(outcomes)
 }
@@ -103,65 +100,6 @@ fn changed_line(diff: &str) -> Option<String> {
         .find(|line| line.starts_with('+') && line.contains(MARK))?;
     let line = line[1..].replace(&format!(" {MARK}"), "").replace(MARK, "");
     Some(line.trim().to_owned()).filter(|line| !line.is_empty())
-}
-
-/// How many changes had which fate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    killed: usize,
-    unviable: usize,
-    timed_out: usize,
-    /// Those that survive and are in the list.
-    justified: usize,
-    survived: usize,
-}
-
-impl Tally {
-    pub(super) const HEADING: &str =
-        "room                  changes   killed  unviable  timed out  justified  survived";
-
-    pub(super) fn of(outcomes: &[Outcome], list: &[Justified]) -> Self {
-        let count = |fate| {
-            outcomes
-                .iter()
-                .filter(|outcome| outcome.fate == fate)
-                .count()
-        };
-        let survived = justified::compare(list, outcomes, &[], false).unknown.len();
-        Self {
-            killed: count(Fate::Killed),
-            unviable: count(Fate::Unviable),
-            timed_out: count(Fate::TimedOut),
-            justified: count(Fate::Survived) - survived,
-            survived,
-        }
-    }
-
-    pub(super) fn row(&self, room: &str) -> String {
-        let Self {
-            killed,
-            unviable,
-            timed_out,
-            justified,
-            survived,
-        } = self;
-        let all = killed + unviable + timed_out + justified + survived;
-        format!(
-            "{room:20} {all:>8} {killed:>8} {unviable:>9} {timed_out:>10} {justified:>10} {survived:>9}"
-        )
-    }
-}
-
-impl Sum for Tally {
-    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
-        tallies.fold(Self::default(), |sum, more| Self {
-            killed: sum.killed + more.killed,
-            unviable: sum.unviable + more.unviable,
-            timed_out: sum.timed_out + more.timed_out,
-            justified: sum.justified + more.justified,
-            survived: sum.survived + more.survived,
-        })
-    }
 }
 
 #[cfg(test)]
@@ -201,23 +139,8 @@ mod tests {
         let of_value = &outcomes["src/model/a.rs:9:1: replace f -> Vec<u8> with vec![]"];
         assert_eq!(of_value.mutant.line, None);
         assert_eq!(of_value.fate, Fate::Killed);
-        let found: Vec<_> = outcomes.into_values().collect();
-        let tally = Tally::of(&found, &[]);
-        assert_eq!(
-            (
-                tally.killed,
-                tally.unviable,
-                tally.timed_out,
-                tally.justified,
-                tally.survived
-            ),
-            (1, 1, 1, 0, 1)
-        );
-        let twice: Tally = [tally, tally].into_iter().sum();
-        assert_eq!(
-            twice.row("all").split_whitespace().collect::<Vec<_>>(),
-            ["all", "8", "2", "2", "2", "0", "2"]
-        );
+        let fates = outcomes.values().map(|outcome| outcome.fate);
+        assert_eq!(fates.filter(|fate| *fate == Fate::TimedOut).count(), 1);
         Ok(())
     }
 

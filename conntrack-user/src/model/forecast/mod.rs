@@ -184,11 +184,8 @@ impl Forecast {
             let Some(slope) = scale.slope(agreed.diffusion) else {
                 continue;
             };
-            let Some((narrow, wide)) = agreed
-                .narrow
-                .and(slope.narrow)
-                .zip(agreed.wide.and(slope.wide))
-            else {
+            let wide = agreed.wide.and(slope.wide);
+            let Some((narrow, wide)) = agreed.narrow.and(slope.narrow).zip(wide) else {
                 break;
             };
             agreed = Slope {
@@ -225,20 +222,16 @@ impl Forecast {
                 high: 0.0,
             });
         }
-        let Some(rate) = self.rate() else {
-            return Outlook::Unknown("too few readings yet");
-        };
-        rate.until_full(room)
+        let too_few = Outlook::Unknown("too few readings yet");
+        self.rate().map_or(too_few, |rate| rate.until_full(room))
     }
 }
 
 impl Rate {
     /// When a table is full that has room for so many entries, at least one.
     fn until_full(self, room: f64) -> Outlook {
-        if self.low <= 0.0
-            || self.estimate > MEANINGFUL * self.low
-            || room / self.estimate > HORIZON_S
-        {
+        // So the lowest rate is above 0, too: it is no higher than the estimate.
+        if self.estimate > MEANINGFUL * self.low || room / self.estimate > HORIZON_S {
             return Outlook::Steady;
         }
         Outlook::Fills(TimeToFull {
