@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::outcomes::MutantOutcome;
 use self::tally::Tally;
@@ -58,9 +58,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let directory = paths::target().join("mutants");
     let package = package::make(&directory.join("all"), None)?;
     let files = chosen(package::files(&package.join("src"))?, &args.paths)?;
+    let most = getrlimit(Resource::As).maximum;
+    let most = Some(most.map_or(MEMORY, |most| most.min(MEMORY)));
     let limit = Rlimit {
-        current: Some(MEMORY),
-        maximum: Some(MEMORY),
+        current: most,
+        maximum: most,
     };
     setrlimit(Resource::As, limit).context("cannot limit memory")?;
     let mut outcomes = Vec::new();
@@ -223,6 +225,10 @@ fn succeed(command: &mut Command) -> Result<()> {
 /// What cargo-mutants has written into its directory.
 fn read(directory: &Path) -> Result<BTreeMap<String, MutantOutcome>> {
     let path = directory.join("outcomes.json");
+    if !path.exists() {
+        // There was nothing left to change.
+        return Ok(BTreeMap::new());
+    }
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let change = |path: &str| fs::read_to_string(directory.join(path)).unwrap_or_default();
     outcomes::parse(&text, change).with_context(|| path.display().to_string())
