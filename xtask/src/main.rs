@@ -14,6 +14,7 @@ mod docs;
 mod fuzz;
 mod lint;
 mod man;
+mod mutants;
 mod paths;
 mod process;
 mod report;
@@ -48,6 +49,7 @@ enum Command {
     Dist(dist::Args),
     Docs(docs::Args),
     Fuzz(fuzz::Args),
+    Mutants(mutants::Args),
     Servers(servers::Args),
 }
 
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Dist(args) => dist::main(&args),
         Command::Docs(args) => docs::main(&args),
         Command::Fuzz(args) => fuzz::main(&args),
+        Command::Mutants(args) => mutants::main(&args),
         Command::Servers(args) => servers::main(&args),
     };
     outcome.unwrap_or_else(|error| {

@@ -41,6 +41,11 @@ const CARGO_SBOM: Tool = Tool {
     name: "cargo-sbom",
     version: "0.10.0",
 };
+/// What changes the core, for `cargo xtask mutants`.
+const CARGO_MUTANTS: Tool = Tool {
+    name: "cargo-mutants",
+    version: "27.1.0",
+};
 
 const CLANG: Needed = Needed {
     program: "clang",
@@ -165,6 +170,14 @@ impl Toolchain {
     /// When it cannot be compiled.
     pub(crate) fn cargo_sbom(&self) -> Result<Command> {
         Ok(Self::program(self.tool(&CARGO_SBOM)?))
+    }
+
+    /// cargo-mutants, likewise.
+    ///
+    /// # Errors
+    /// When it cannot be compiled.
+    pub(crate) fn cargo_mutants(&self) -> Result<Command> {
+        Ok(Self::program(self.tool(&CARGO_MUTANTS)?))
     }
 
     /// The objcopy that comes with the pinned compiler.

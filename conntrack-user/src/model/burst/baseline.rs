@@ -198,4 +198,57 @@ mod tests {
         assert_eq!(baseline.mean(), 10.0);
         assert_eq!(baseline.dispersion(), 30.0);
     }
+
+    #[test]
+    fn few_counts_have_a_baseline_and_none_have_that_of_silence() {
+        assert_eq!(Baseline::of(&[5; 10]).mean(), 5.0);
+        assert_eq!(Baseline::of(&[7]).mean(), 7.0);
+        let nothing = Baseline::of(&[]);
+        assert_eq!((nothing.mean(), nothing.dispersion()), (0.0, 1.0));
+    }
+
+    #[test]
+    fn silence_changes_the_estimate_until_the_last_event_has_left_the_window() {
+        let mut baseline = Baseline::default();
+        // Adds a block with so many events in its first bucket; whether the estimate may have changed.
+        let mut block = |events| {
+            let counts = (0..BLOCK).map(|at| if at == 0 { events } else { 0 });
+            let changed: Vec<_> = counts.map(|count| baseline.add(count)).collect();
+            assert!(!changed[..BLOCK - 1].contains(&true));
+            (changed[BLOCK - 1], baseline.mean())
+        };
+        assert_eq!(block(0), (false, 0.0));
+        assert_eq!(block(1), (true, 0.5 / BLOCK as f64));
+        // The first block leaves the window at last, and then that with the event.
+        for _ in 2..BLOCKS {
+            assert!(block(0).0);
+        }
+        let one_of_all = 1.0 / (BLOCK * BLOCKS) as f64;
+        assert_eq!(block(0), (true, one_of_all));
+        assert_eq!(block(0), (true, 0.0));
+        assert_eq!(block(0), (false, 0.0));
+    }
+
+    #[test]
+    fn blocks_far_above_the_median_are_left_out() {
+        // 2 in a bucket, and in every fourth block more: the standard deviation of a block's mean is 1/4.
+        let mean = |odd: u64, even: u64| {
+            let in_block = |i: u64| (i / BLOCK as u64).is_multiple_of(4);
+            let count = |i: u64| match in_block(i) {
+                true if i.is_multiple_of(2) => even,
+                true => odd,
+                false => 2,
+            };
+            fed((0..4096).map(count)).mean()
+        };
+        assert_eq!(mean(2, 3), 2.125);
+        assert_eq!(mean(3, 3), 2.0);
+        // Of silence: 1/32. Two events in a block are not far above it, four are.
+        let mean = |events| {
+            let first = |i: usize| i.is_multiple_of(4 * BLOCK);
+            fed((0..4096).map(|i| if first(i) { events } else { 0 })).mean()
+        };
+        assert_eq!(mean(2), 2.0 / (4 * BLOCK) as f64);
+        assert_eq!(mean(4), 0.0);
+    }
 }

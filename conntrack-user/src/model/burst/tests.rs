@@ -1,5 +1,7 @@
 //! The bursts that are found in synthetic series.
 
+mod limits;
+
 use proptest::prelude::*;
 
 use crate::model::burst::*;

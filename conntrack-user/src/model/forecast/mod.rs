@@ -184,11 +184,8 @@ impl Forecast {
             let Some(slope) = scale.slope(agreed.diffusion) else {
                 continue;
             };
-            let Some((narrow, wide)) = agreed
-                .narrow
-                .and(slope.narrow)
-                .zip(agreed.wide.and(slope.wide))
-            else {
+            let wide = agreed.wide.and(slope.wide);
+            let Some((narrow, wide)) = agreed.narrow.and(slope.narrow).zip(wide) else {
                 break;
             };
             agreed = Slope {
@@ -225,19 +222,22 @@ impl Forecast {
                 high: 0.0,
             });
         }
-        let Some(rate) = self.rate() else {
-            return Outlook::Unknown("too few readings yet");
-        };
-        if rate.low <= 0.0
-            || rate.estimate > MEANINGFUL * rate.low
-            || room / rate.estimate > HORIZON_S
-        {
+        let too_few = Outlook::Unknown("too few readings yet");
+        self.rate().map_or(too_few, |rate| rate.until_full(room))
+    }
+}
+
+impl Rate {
+    /// When a table is full that has room for so many entries, at least one.
+    fn until_full(self, room: f64) -> Outlook {
+        // So the lowest rate is above 0, too: it is no higher than the estimate.
+        if self.estimate > MEANINGFUL * self.low || room / self.estimate > HORIZON_S {
             return Outlook::Steady;
         }
         Outlook::Fills(TimeToFull {
-            estimate: room / rate.estimate,
-            low: room / rate.high,
-            high: room / rate.low,
+            estimate: room / self.estimate,
+            low: room / self.high,
+            high: room / self.low,
         })
     }
 }
@@ -388,7 +388,7 @@ fn sens_interval(slopes: &[f64], points: usize, deviations: f64) -> SlopeRange {
     let n = points as f64;
     let deviation = (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
     let outside = (slopes.len() as f64 - deviations * deviation) / 2.0;
-    let rank = (outside.max(0.0) as usize).min(slopes.len() / 2);
+    let rank = outside.max(0.0) as usize;
     SlopeRange {
         low: slopes[rank],
         high: slopes[slopes.len() - 1 - rank],

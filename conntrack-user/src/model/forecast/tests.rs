@@ -1,5 +1,7 @@
 //! Forecasts of known fills, at all sampling intervals, compared with what really comes.
 
+mod statistics;
+
 use proptest::prelude::*;
 
 use crate::model::forecast::*;

@@ -229,11 +229,12 @@ impl Accumulator {
     fn match_columns(&mut self, last: Option<&ProcStat>, stat: &ProcStat) {
         self.matched.clear();
         for (cur, name) in counters(stat) {
-            let known = self.totals.iter().position(|(known, _)| **known == *name);
-            let total = known.unwrap_or_else(|| {
+            let mut known = self.totals.iter();
+            let Some(total) = known.position(|(known, _)| **known == *name) else {
+                // It is in no snapshot before this one.
                 self.totals.push((name.into(), 0));
-                self.totals.len() - 1
-            });
+                continue;
+            };
             if let Some(prev) = last.and_then(|last| last.column_index(name)) {
                 let place = ColumnPlace { prev, cur };
                 self.matched.push(MatchedColumn { place, total });

@@ -159,7 +159,8 @@ fn made(source: &Selector, totals: &ProbeTotals) -> u64 {
     sum(source.plus).saturating_sub(sum(source.minus))
 }
 
-/// `online`: the number of CPUs that run, if known; else all count.
+/// How unevenly these events were spread; there is at least one of them. `online`: the number of CPUs that run, if known; else all
+/// count.
 fn skew(moved: &[u64], online: Option<usize>) -> Option<Skew> {
     let (busiest, most) = moved
         .iter()
@@ -169,7 +170,7 @@ fn skew(moved: &[u64], online: Option<usize>) -> Option<Skew> {
         .max_by_key(|&(_, events)| events)?;
     let (most, sum) = (most as f64, moved.iter().sum::<u64>() as f64);
     let cpus = online.filter(|&n| n > 0).unwrap_or(moved.len());
-    (sum > 0.0).then(|| Skew {
+    Some(Skew {
         busiest,
         share: most * 100.0 / sum,
         ratio: most * cpus as f64 / sum,
@@ -292,6 +293,36 @@ mod tests {
         let shown = cpus.observe(&reading(&[3]), None, &origins, 1.0);
         assert_eq!(shown.totals.get(Counter::Inserted), Some(&vec![8]));
         assert_eq!(shown.rates.get(Counter::Inserted), Some(&vec![1.0]));
+        // Also if they have counted more than the ones before.
+        cpus.detach();
+        cpus.add(&reading(&[50]), None);
+        let shown = cpus.observe(&reading(&[52]), None, &origins, 1.0);
+        assert_eq!(shown.totals.get(Counter::Inserted), Some(&vec![10]));
+    }
+
+    #[test]
+    fn a_rate_needs_an_interval_in_which_nothing_changed_but_the_counts() {
+        let reading = CpuReading {
+            ids: Err("not this machine".into()),
+            probes: None,
+        };
+        let rates = |second: &[u32], column, interval_s| {
+            let mut cpus = Cpus::default();
+            let stat = |found: &[u32]| {
+                let rows: Vec<_> = found.iter().map(|&n| [7, n, n]).collect();
+                let text = kernel_text(&["entries", "found", "insert"], &rows);
+                ProcStat::parse(&text).unwrap()
+            };
+            cpus.observe(&reading, Some(&stat(&[1, 2])), &origins(), 1.0);
+            let mut origins = origins();
+            origins.set(Counter::Found, Some(Origin::Kernel(column)));
+            let shown = cpus.observe(&reading, Some(&stat(second)), &origins, interval_s);
+            shown.rates.get(Counter::Found).cloned()
+        };
+        assert_eq!(rates(&[1, 6], "found", 0.5), Some(vec![0.0, 8.0]));
+        assert_eq!(rates(&[1, 6], "found", 0.0), None);
+        assert_eq!(rates(&[1, 6], "insert", 0.5), None);
+        assert_eq!(rates(&[1, 6, 3], "found", 0.5), None);
     }
 
     #[test]
@@ -310,6 +341,14 @@ mod tests {
         );
         assert_eq!(shown.rates.get(Counter::Found), Some(&vec![0.0, 4.0]));
         assert_eq!(shown.skew.get(Counter::Found).unwrap().ratio, 2.0);
+    }
+
+    #[test]
+    fn the_busiest_is_compared_with_those_that_run_if_any_are_known_to() {
+        let ratio = |online| skew(&[3, 0, 0, 1], online).map(|skew| skew.ratio);
+        assert_eq!(ratio(Some(2)), Some(1.5));
+        assert_eq!(ratio(Some(0)), Some(3.0));
+        assert_eq!(ratio(None), Some(3.0));
     }
 
     #[test]

@@ -147,6 +147,26 @@ mod tests {
     }
 
     #[test]
+    fn what_half_of_the_buckets_do_not_exceed() {
+        let half = |counts: &[u64]| recorded(counts).unwrap().p50 * BUCKET_SECONDS;
+        assert_eq!(half(&[0, 5]), 0.0);
+        assert_eq!(half(&[0, 5, 7]), 5.0);
+        assert_eq!(half(&[5, 7]), 5.0);
+    }
+
+    #[test]
+    fn empty_buckets_can_be_added_by_their_number() {
+        let mut counts = vec![5, 10];
+        counts.extend([0; 98]);
+        let mut histogram = BucketHistogram::default();
+        histogram.record(5);
+        histogram.record_empty(60);
+        histogram.record(10);
+        histogram.record_empty(38);
+        assert_eq!(histogram.percentiles(), recorded(&counts));
+    }
+
+    #[test]
     fn dispersion_of_known_counts() {
         assert_eq!(recorded(&[0, 0]).unwrap().dispersion, None);
         assert_eq!(recorded(&[7; 50]).unwrap().dispersion, Some(0.0));

@@ -189,6 +189,38 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_that_is_not_over_ends_with_the_series() {
+        let (found, _) = run(&[
+            (0, 1000, vec![]),
+            (1000, 1010, vec![(1008, 30), (1009, 40)]),
+        ]);
+        let ends: Vec<_> = found
+            .iter()
+            .map(|(_, b)| (b.first, b.end, b.count))
+            .collect();
+        assert_eq!(ends, [(1008, 1010, 70)]);
+    }
+
+    #[test]
+    fn a_batch_has_the_percentiles_of_its_buckets_that_were_not_lost() {
+        let batch = BucketBatch {
+            first: 10,
+            end: 20,
+            lost: 5,
+            ..BucketBatch::default()
+        };
+        let series = Series {
+            start: 14,
+            counts: vec![9, 3, 0, 4, 5, 6],
+        };
+        // Of the buckets 15 to 19; the 9 were in one that was lost.
+        assert_eq!(
+            of_batch(&batch, &series),
+            Percentiles::of(vec![3, 4, 5, 6], 5)
+        );
+    }
+
+    #[test]
     fn lost_buckets_are_not_counted_as_zero() {
         let mut inside = BucketPipeline::new(SETTINGS);
         let mut batch = BucketBatch {

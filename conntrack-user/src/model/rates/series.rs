@@ -138,6 +138,11 @@ mod tests {
         let expected = series.get(Counter::ExpectNew).unwrap();
         assert_eq!((expected.start, expected.counts.len()), (10, 0));
         assert_eq!(expected.busiest(), None);
+        let nothing = Series {
+            start: 10,
+            counts: vec![0, 0],
+        };
+        assert_eq!(nothing.busiest(), None);
     }
 
     #[test]

@@ -36,9 +36,8 @@ impl Settling {
     /// Adds the series of the batch that ends before `end`; returns the buckets that have settled.
     pub fn take(&mut self, series: &Series, end: Epoch) -> Vec<u64> {
         let past = |at: Epoch, first: Epoch| usize::try_from(at - first).unwrap_or(usize::MAX);
-        if end > self.end() {
-            self.counts.resize(past(end, self.first), 0);
-        }
+        let end = end.max(self.end());
+        self.counts.resize(past(end, self.first), 0);
         for (epoch, &count) in (series.start..).zip(&series.counts) {
             // A count that is too late for its bucket goes to the oldest open one.
             let at = past(epoch.max(self.first), self.first);
@@ -97,6 +96,16 @@ mod tests {
     fn counts_that_are_too_late_are_not_lost() {
         let mut settling = Settling::from(100);
         assert_eq!(settling.take(&series(90, &[3]), 101 + LATE), [3]);
+    }
+
+    #[test]
+    fn counts_after_the_end_of_a_batch_are_not_lost_either() {
+        let mut settling = Settling::from(100);
+        settling.take(&series(100, &[1, 0, 0]), 101);
+        assert_eq!(settling.end(), 101);
+        settling.take(&series(101, &[2, 0, 3, 0]), 102);
+        assert_eq!(settling.end(), 104);
+        assert_eq!(settling.flush(104), [1, 2, 0, 3]);
     }
 
     proptest! {

@@ -81,7 +81,7 @@ fn bound(spec: &CounterSpec, probe: i64, law: &Check, laws: &[Check]) -> Option<
     let residual = law.residual?;
     let has = |part: &&_| population.plus.contains(*part);
     let raises = own.plus.iter().any(|part| has(&part));
-    let (word, limit) = match (residual < 0, raises) {
+    let (word, limit) = match (residual.is_negative(), raises) {
         (true, true) | (false, false) => ("at least", probe.checked_add(distance(residual))?),
         _ => ("at most", probe.checked_sub(distance(residual))?),
     };
@@ -195,5 +195,28 @@ mod tests {
         ];
         judge(&mut checks);
         assert_eq!(checks[1].verdict, Verdict::Exact);
+    }
+    #[test]
+    fn laws_that_checks_prove_broken_are_named_with_what_they_are_about() {
+        let checks = [
+            check("entries_balance", 9, Some(0), Verdict::Exact),
+            check("flows_balance", -10, Some(-10), Verdict::Mismatch),
+            // Explained by hits that the kernel says it missed.
+            check("list_balance", -1, Some(-1), Verdict::Undercount),
+            check("frees_balance", 3, Some(3), Verdict::Mismatch),
+            // A counter, and no law.
+            check("deleted", 5, Some(5), Verdict::Mismatch),
+        ];
+        let found: Vec<_> = broken(&checks).collect();
+        assert_eq!(
+            found,
+            [
+                ("flows_balance", Law::Flows.population()),
+                ("frees_balance", Law::Frees.population()),
+            ]
+        );
+        let entries = [check("entries_balance", 1, Some(1), Verdict::Mismatch)];
+        let found: Vec<_> = broken(&entries).collect();
+        assert_eq!(found, [("entries_balance", ENTRIES)]);
     }
 }

@@ -186,14 +186,8 @@ fn not_comparable(name: &'static str, probe: Option<i64>, reason: Unavailable) -
 }
 
 /// How far a number is outside a range; negative below it.
-const fn outside(number: i64, low: i64, high: i64) -> i64 {
-    if number < low {
-        number - low
-    } else if number > high {
-        number - high
-    } else {
-        0
-    }
+fn outside(number: i64, low: i64, high: i64) -> i64 {
+    number - number.max(low).min(high)
 }
 
 fn signed(n: u64) -> i64 {
@@ -239,7 +233,7 @@ fn disagreement(residual: i64, missed: Option<u64>) -> (Verdict, Option<String>)
 /// Of a counter that counts a whole chain in one call, a missed hit may be many events.
 fn excuse_by_missed_calls(check: &mut Check, missed: Option<u64>) {
     let missed = missed.unwrap_or_default();
-    let lacking = check.residual.filter(|residual| *residual < 0);
+    let lacking = check.residual.filter(|residual| residual.is_negative());
     let explained = missed.saturating_mul(LONGEST_CHAIN);
     if check.verdict == Verdict::Mismatch
         && lacking.is_some_and(|residual| residual.unsigned_abs() <= explained)

@@ -291,6 +291,31 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_is_given_where_there_is_something_to_explain() {
+        let mut grace = Grace::default();
+        let reason = |grace: &mut Grace, check: Check, ms| {
+            let mut checks = [check];
+            grace.apply(&mut checks, Duration::from_millis(ms), UNDER_WAY);
+            let reason = checks[0].reason.take();
+            reason.map(|reason| reason.raw().to_owned())
+        };
+        assert_eq!(reason(&mut grace, check(0), 0), None);
+        let mut grace = Grace::default();
+        reason(&mut grace, check(-1), 0);
+        reason(&mut grace, check(-1), 1_000);
+        assert_eq!(
+            reason(&mut grace, check(0), 1_200).as_deref(),
+            Some("1 call was in flight at the first reading")
+        );
+        // What is wrong now matters more.
+        let wrong = Check {
+            reason: Some("another".into()),
+            ..check(-9)
+        };
+        assert_eq!(reason(&mut grace, wrong, 1_400).as_deref(), Some("another"));
+    }
+
+    #[test]
     fn reasons_are_sentences() {
         let mut grace = Grace::default();
         let mut checks = [check(-2)];

@@ -273,6 +273,48 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_kept_for_as_many_snapshots_as_are_in_use_at_once() {
+        let mut parser = RepeatedParser::default();
+        let text = format!("{HEADER}00000001  00000002 00000003\n");
+        let mut used: Vec<ProcStat> = Vec::new();
+        for _ in 0..6 {
+            used.push(parser.parse(text.as_bytes()).expect("statistics"));
+        }
+        // The first was parsed by the exact parser, when the header was not known yet.
+        let kept = parser.snapshots.iter().zip(&used[1..]);
+        assert_eq!(kept.len(), SNAPSHOTS);
+        assert!(
+            kept.clone()
+                .all(|(kept, used)| Rc::ptr_eq(kept, &used.cells))
+        );
+        let places: Vec<_> = kept.map(|(kept, _)| Rc::as_ptr(kept)).collect();
+        used.clear();
+        let next = parser.parse(text.as_bytes()).expect("statistics");
+        assert!(places.contains(&Rc::as_ptr(&next.cells)));
+    }
+
+    #[test]
+    fn a_row_ends_with_its_line_and_nowhere_else() {
+        let mut parser = RepeatedParser::default();
+        let whole = format!("{HEADER}00000001  00000002 00000003\n");
+        assert!(parser.parse(whole.as_bytes()).is_ok());
+        for rows in [
+            "00000001\n00000002 00000003\n",
+            "00000001  00000002 00000003 00000001  00000002 00000003\n",
+            "00000001  00000002 00000003  00000001  00000002 00000003\n",
+            "00000001  00000002 00000003 ",
+        ] {
+            let text = format!("{HEADER}{rows}");
+            assert_eq!(
+                parser.parse(text.as_bytes()),
+                ProcStat::parse(&text),
+                "{rows:?}"
+            );
+            assert!(parser.parse(whole.as_bytes()).is_ok());
+        }
+    }
+
+    #[test]
     fn another_header_is_noticed() {
         let mut parser = RepeatedParser::default();
         let mut parse = |text: &str| parser.parse(text.as_bytes()).expect("statistics");

@@ -108,6 +108,28 @@ fn a_header_of_a_million_columns_is_refused_at_once() {
 }
 
 #[test]
+fn a_header_may_have_as_many_columns_as_no_kernel_will_print_and_no_more() {
+    let parsed = |columns: usize| {
+        let header: String = (1..columns).map(|i| format!("c{i} ")).collect();
+        let row = "1 ".repeat(columns);
+        ProcStat::parse(&format!("entries {header}\n{row}\n")).map(|stat| stat.columns().len())
+    };
+    assert_eq!(parsed(256), Ok(256));
+    assert_eq!(parsed(257), Err(ParseError::TooManyColumns));
+}
+
+#[test]
+fn columns_are_the_same_by_their_names() -> Result<(), ParseError> {
+    let text = "entries found\n1 2\n";
+    let (one, same) = (ProcStat::parse(text)?, ProcStat::parse(text)?);
+    assert!(one.has_columns(same.shared_columns()));
+    assert!(one.clone().has_columns(one.shared_columns()));
+    let other = ProcStat::parse("found entries\n1 2\n")?;
+    assert!(!one.has_columns(other.shared_columns()));
+    Ok(())
+}
+
+#[test]
 fn every_message_starts_with_its_line() {
     for text in [
         "",

@@ -1,3 +1,5 @@
+mod explained;
+
 use conntrack_ebpf::{COUNTER_SLOTS, ProbeCounter};
 use proptest::prelude::*;
 
