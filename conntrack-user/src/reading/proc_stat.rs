@@ -20,6 +20,7 @@ use thiserror::Error;
 pub use self::repeated::RepeatedParser;
 use crate::text::Text;
 
+mod layout;
 mod repeated;
 
 /// The column that is not a per-CPU counter but the number of entries in the table, repeated on every row.

@@ -2,7 +2,10 @@
 
 use std::{iter, ops::Range, rc::Rc};
 
-use super::{CELL_DIGITS, ENTRIES, ParseError, ProcStat};
+use super::{
+    CELL_DIGITS, ENTRIES, ParseError, ProcStat,
+    layout::{Layout, parse_cell},
+};
 
 /// How many snapshots may be in use at once: the last one, the one before it, and one that is being made.
 const SNAPSHOTS: usize = 3;
@@ -128,68 +131,6 @@ impl RepeatedParser {
     }
 }
 
-/// Where the cells are in each row of a file: they have a fixed width, so it is the same for all rows.
-#[derive(Debug)]
-struct Layout {
-    /// The place of each cell, and the byte that follows it.
-    cells: Vec<(usize, u8)>,
-    /// Where there is a second space between two cells.
-    spaces: Vec<usize>,
-    /// The length of a row, with the end of its line.
-    length: usize,
-}
-
-impl Layout {
-    /// That of the first row, which has so many columns: cells of eight digits, one or two spaces between them, and a newline at the
-    /// end, as `ct_cpu_seq_show()` prints them. `None` if it is anything else.
-    fn of_first(rows: &[u8], columns: usize) -> Option<Self> {
-        let (mut cells, mut spaces) = (Vec::new(), Vec::new());
-        let mut place = 0;
-        for column in 1..=columns {
-            let end = place + CELL_DIGITS;
-            let after = *rows.get(end)?;
-            match after {
-                b'\n' if column == columns => {}
-                b' ' if column < columns => {}
-                _ => return None,
-            }
-            cells.push((place, after));
-            place = end + 1;
-            if after == b' ' && rows.get(place) == Some(&b' ') {
-                spaces.push(place);
-                place += 1;
-            }
-        }
-        Some(Self {
-            cells,
-            spaces,
-            length: place,
-        })
-    }
-
-    /// Parses a row. What it returns besides is 0 if the row is laid out like this.
-    fn parse(&self, row: &[u8], cells: &mut [u32]) -> Option<u64> {
-        // What is wrong is found once, at the end: a branch for each cell would take longer than the cell.
-        let mut wrong = 0;
-        for (cell, &(place, after)) in cells.iter_mut().zip(&self.cells) {
-            let (value, other) = parse_cell(row, place, after)?;
-            *cell = value;
-            wrong |= other;
-        }
-        for &space in &self.spaces {
-            wrong |= u64::from(row.get(space)? ^ b' ');
-        }
-        Some(wrong)
-    }
-}
-
-/// The cell at a place, and 0 if it is one and the byte after it follows.
-fn parse_cell(row: &[u8], place: usize, after: u8) -> Option<(u32, u64)> {
-    let (digits, rest) = row.get(place..)?.split_first_chunk()?;
-    let (value, wrong) = parse_digits(*digits);
-    Some((value, wrong | u64::from(rest.first()? ^ after)))
-}
-
 /// Whether two rows of one length have the same bytes but for the cell at this place.
 fn is_same_but(row: &[u8], before: &[u8], place: usize) -> bool {
     let same = |part: Range<usize>| match (row.get(part.clone()), before.get(part)) {
@@ -210,27 +151,6 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
         && a_rest == b_rest
 }
 
-/// The value of eight hexadecimal digits in lower case, all at once: each byte of a `u64` is one of them. The second number is 0 if
-/// they were such digits.
-fn parse_digits(digits: [u8; CELL_DIGITS]) -> (u32, u64) {
-    /// The same byte eight times.
-    const fn each(byte: u8) -> u64 {
-        u64::from_ne_bytes([byte; 8])
-    }
-    let text = u64::from_be_bytes(digits);
-    // `0` to `9` are 0x30 to 0x39, `a` to `f` are 0x61 to 0x66.
-    let is_letter = (text >> 6) & each(1);
-    let values = (text & each(0x0f)) + is_letter * 9;
-    // Only if they were such digits, the values make the same text: 6 more than a value above 9 is above 15.
-    let above_9 = ((values + each(6)) >> 4) & each(1);
-    let again = values + each(b'0') + above_9 * u64::from(b'a' - b'0' - 10);
-    let wrong = (values & each(0xf0)) | (again ^ text);
-    // Pairs of values become bytes, pairs of those become 16 bits, and pairs of those the result.
-    let bytes = (values | (values >> 4)) & 0x00ff_00ff_00ff_00ff;
-    let halves = (bytes | (bytes >> 8)) & 0x0000_ffff_0000_ffff;
-    ((halves | (halves >> 16)) as u32, wrong)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -239,23 +159,6 @@ mod tests {
     use crate::reading::proc_stat::kernel_text;
 
     const HEADER: &str = "entries  found new\n";
-
-    #[test]
-    fn digits_are_what_they_are_one_by_one() {
-        for byte in 0..=u8::MAX {
-            for place in 0..CELL_DIGITS {
-                let mut digits = *b"0123abcf";
-                digits[place] = byte;
-                let expected = std::str::from_utf8(&digits)
-                    .ok()
-                    .filter(|_| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-                    .and_then(|digits| u32::from_str_radix(digits, 16).ok());
-                let (value, wrong) = parse_digits(digits);
-                let parsed = (wrong == 0).then_some(value);
-                assert_eq!(parsed, expected, "{digits:?}");
-            }
-        }
-    }
 
     #[test]
     fn memory_is_used_again_once_nobody_else_uses_it() {
@@ -324,6 +227,56 @@ mod tests {
         assert_eq!((first.entries, other.entries), (1, 2));
         assert!(!first.has_columns(other.shared_columns()));
         assert_eq!(parse("found entries\n00000001 00000005\n").entries, 5);
+    }
+
+    #[test]
+    fn a_row_that_did_not_change_is_taken_from_the_last_reading() {
+        let mut parser = RepeatedParser::default();
+        let text = |n: u32| format!("{HEADER}{n:08x}  00000002 00000003\n");
+        let parse = |parser: &mut RepeatedParser, n| {
+            let stat = parser.parse(text(n).as_bytes()).expect("statistics");
+            stat.cells.to_vec()
+        };
+        parse(&mut parser, 1);
+        assert_eq!(parse(&mut parser, 1), [1, 2, 3]);
+        parser.last.cells = Rc::new(vec![9, 9, 9]);
+        assert_eq!(parse(&mut parser, 4), [4, 9, 9]);
+    }
+
+    /// Wherever the entries are and whatever else changes in a row, or is no number in it, it is noticed.
+    #[test]
+    fn a_row_is_that_of_the_last_reading_only_if_it_is_the_same() {
+        const COLUMNS: usize = 12;
+        for entries in 0..COLUMNS {
+            let names: Vec<_> = (0..COLUMNS).map(|i| format!("column{i}")).collect();
+            let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+            names[entries] = ENTRIES;
+            for changed in 0..COLUMNS {
+                let row = |n: u32, value: u32| {
+                    let mut row = [7; COLUMNS];
+                    row[entries] = n;
+                    row[changed] = value;
+                    row
+                };
+                let good = |n, value| kernel_text(&names, &[row(n, 1), row(n, value)]);
+                let (head, last) = good(5, 2).rsplit_once('2').map_or_else(
+                    || panic!("there is a 2"),
+                    |(head, rest)| (head.to_owned(), rest.to_owned()),
+                );
+                let bad = format!("{head}g{last}");
+                let mut parser = RepeatedParser::default();
+                for text in [
+                    good(3, 1),
+                    good(4, 1),
+                    good(5, 2),
+                    bad,
+                    good(6, 2),
+                    good(6, 2),
+                ] {
+                    assert_eq!(parser.parse(text.as_bytes()), ProcStat::parse(&text));
+                }
+            }
+        }
     }
 
     /// Readings one after another: rows of which few change, and texts that have something wrong here and there.
