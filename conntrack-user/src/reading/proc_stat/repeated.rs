@@ -230,6 +230,26 @@ mod tests {
     }
 
     #[test]
+    fn two_differences_are_not_none() {
+        assert!(is_same(b"0000000000000000 7", b"0000000000000000 7"));
+        assert!(!is_same(b"0000000000000000 7", b"1000000010000000 7"));
+        assert!(!is_same(b"0000000000000000 7", b"0000000000000000 8"));
+        assert!(!is_same(b"00000000", b"0000000000000000"));
+    }
+
+    #[test]
+    fn what_a_kernel_writes_is_not_parsed_by_the_exact_parser_again() {
+        let mut parser = RepeatedParser::default();
+        let text = |n: u32| format!("{HEADER}{n:08x}  00000002 00000003\n").into_bytes();
+        assert!(parser.parse_as_before(&text(1)).is_none());
+        parser.parse(&text(1)).expect("statistics");
+        let stat = parser
+            .parse_as_before(&text(2))
+            .expect("it is the same header");
+        assert_eq!(*stat.cells, [2, 2, 3]);
+    }
+
+    #[test]
     fn a_row_that_did_not_change_is_taken_from_the_last_reading() {
         let mut parser = RepeatedParser::default();
         let text = |n: u32| format!("{HEADER}{n:08x}  00000002 00000003\n");
