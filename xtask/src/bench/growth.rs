@@ -56,7 +56,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     here.arg("--ctpulse").arg(&artifacts.binary);
     here.arg("--growth").arg(paths::workspace().join(RECORDING));
     here.arg(format!("--rounds={}", args.rounds));
-    let mut report = Report {
+    let mut report = GrowthReport {
         text: String::new(),
         shown: args.print,
     };
@@ -81,13 +81,13 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
 }
 
 /// What is reported; what guests print is shown as it comes.
-struct Report {
+struct GrowthReport {
     text: String,
     /// Whether the rest is shown, too.
     shown: bool,
 }
 
-impl Report {
+impl GrowthReport {
     fn add(&mut self, text: &str) {
         if self.shown {
             print!("{text}");
