@@ -27,6 +27,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -347,6 +348,14 @@ impl Ended {
         Ok(points)
     }
 
+    /// The bursts of a counter.
+    pub fn bursts(&self, counter: &str) -> Result<Vec<ReportedBurst>> {
+        self.of("burst")
+            .filter(|record| record["counter"] == counter)
+            .map(ReportedBurst::of)
+            .collect()
+    }
+
     /// Requires that no cross-check of the run found a mismatch.
     pub fn no_mismatch(&self) -> Result<()> {
         for record in self.of("crosscheck") {
@@ -355,5 +364,37 @@ impl Ended {
             }
         }
         Ok(())
+    }
+}
+
+/// A burst that ctpulse has reported.
+#[derive(Clone, Copy, Debug)]
+pub struct ReportedBurst {
+    /// When it started.
+    pub start: Timestamp,
+    /// When it was over.
+    pub end: Timestamp,
+    /// Its events.
+    pub count: u64,
+}
+
+impl ReportedBurst {
+    /// Whether it is about what was sent between two times.
+    pub fn overlaps(&self, [from, to]: [Timestamp; 2]) -> bool {
+        self.start <= to && self.end >= from
+    }
+
+    fn of(record: &Value) -> Result<Self> {
+        let time = |key: &str| -> Result<Timestamp> {
+            Ok(record[key]
+                .as_str()
+                .context("a burst without times")?
+                .parse()?)
+        };
+        Ok(Self {
+            start: time("start")?,
+            end: time("end")?,
+            count: record["count"].as_u64().context("count")?,
+        })
     }
 }

@@ -172,7 +172,7 @@ fn same_paths_anywhere() -> String {
 const PROGRAM: &str = "program";
 
 /// Has the linker keep one of several functions with the same instructions, and write in few bytes what has to be relocated at the
-/// start, which the C library understands (musl 1.2.4): together a twentieth of ctpulse.
+/// start, which the C library understands (musl 1.2.4): together 3 % of ctpulse.
 const SMALLER: [&str; 2] = ["-Clink-arg=--icf=all", "-Clink-arg=--pack-dyn-relocs=relr"];
 
 /// A cargo command that builds static binaries for a processor, by a profile.

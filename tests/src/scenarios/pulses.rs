@@ -13,10 +13,9 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use crate::{
-    ctpulse::{Ended, Stream},
+    ctpulse::{ReportedBurst, Stream},
     traffic::UdpFlows,
 };
 
@@ -132,7 +131,7 @@ pub(super) fn steady() -> Result<()> {
         well_after(&mut stream, span[1])?;
         let ended = stream.stop()?;
         for counter in COUNTERS {
-            let bursts = bursts(&ended, counter)?;
+            let bursts = ended.bursts(counter)?;
             let false_ones: Vec<_> = bursts.iter().filter(|b| b.overlaps(span)).collect();
             ensure!(false_ones.is_empty(), "{counter}: {false_ones:?}");
         }
@@ -153,7 +152,7 @@ pub(super) fn steady() -> Result<()> {
     })?;
     println!("{} packets before, during and after", sent.len());
     for counter in COUNTERS {
-        let bursts = bursts(&ended, counter)?;
+        let bursts = ended.bursts(counter)?;
         ensure!(bursts.is_empty(), "{counter}: {bursts:?}");
     }
     Ok(())
@@ -168,14 +167,14 @@ fn found(plan: &Plan) -> Result<()> {
     let ended = stream.stop()?;
     ended.no_mismatch()?;
     for counter in COUNTERS {
-        let all = bursts(&ended, counter)?;
-        let elsewhere = |burst: &&Burst| {
+        let all = ended.bursts(counter)?;
+        let elsewhere = |burst: &&ReportedBurst| {
             let mut sent = sending.in_vain.iter().chain([&sending.packets]);
             !sent.any(|packets| burst.overlaps(span(packets)))
         };
-        let false_ones: Vec<&Burst> = all.iter().filter(elsewhere).collect();
+        let false_ones: Vec<&ReportedBurst> = all.iter().filter(elsewhere).collect();
         ensure!(false_ones.is_empty(), "{counter}: {false_ones:?}");
-        let found: Vec<&Burst> = all
+        let found: Vec<&ReportedBurst> = all
             .iter()
             .filter(|burst| burst.overlaps(span(&sending.packets)))
             .collect();
@@ -269,40 +268,7 @@ fn span(packets: &[SentAt]) -> SentAt {
     [edge(packets.first(), 0), edge(packets.last(), 1)]
 }
 
-/// A burst that ctpulse has reported.
-#[derive(Debug)]
-struct Burst {
-    start: Timestamp,
-    end: Timestamp,
-    count: u64,
-}
-
-fn bursts(ended: &Ended, counter: &str) -> Result<Vec<Burst>> {
-    let burst = |record: &Value| {
-        let time = |key: &str| -> Result<Timestamp> {
-            Ok(record[key]
-                .as_str()
-                .context("a burst without times")?
-                .parse()?)
-        };
-        Ok(Burst {
-            start: time("start")?,
-            end: time("end")?,
-            count: record["count"].as_u64().context("count")?,
-        })
-    };
-    ended
-        .of("burst")
-        .filter(|record| record["counter"] == counter)
-        .map(burst)
-        .collect()
-}
-
-impl Burst {
-    fn overlaps(&self, [from, to]: SentAt) -> bool {
-        self.start <= to && self.end >= from
-    }
-
+impl ReportedBurst {
     /// Requires that it has the times of these packets, and contains all that were sent in it.
     fn is(&self, packets: &[SentAt], expected: std::ops::Range<usize>) -> Result<()> {
         let inside = &packets[expected];
@@ -319,7 +285,7 @@ impl Burst {
         // The sender's clock cannot tell whether packets at its edges are in it.
         let near = SignedDuration::from_micros(200);
         let overlapping = |near: SignedDuration| {
-            let burst = Burst {
+            let burst = ReportedBurst {
                 start: self.start - near,
                 end: self.end + near,
                 ..*self

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 
 use super::in_guest::Bench;
-use super::page;
 use crate::apt::{self, Needed};
 use crate::process;
 use crate::vm::Size;
@@ -53,9 +52,6 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
             format!("--flows={}", args.flows),
         ],
     };
-    let report = bench.run()?;
-    if !args.print {
-        page::publish(&report, "completeness", "measured.md")?;
-    }
+    bench.publish("completeness", "measured.md", args.print)?;
     Ok(ExitCode::SUCCESS)
 }

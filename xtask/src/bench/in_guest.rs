@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use super::page;
 use crate::architecture::Architecture;
 use crate::build;
 use crate::process::say;
@@ -30,6 +31,18 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// Runs it, and writes its report into a page of the manual, or only shows it.
+    ///
+    /// # Errors
+    /// As [`Self::run`], and when the page cannot be written.
+    pub(super) fn publish(self, name: &str, page: &str, only_print: bool) -> Result<()> {
+        let report = self.run()?;
+        match only_print {
+            true => Ok(()),
+            false => page::publish(&report, name, page),
+        }
+    }
+
     /// Builds ctpulse and the bench, runs it, and returns its standard output, which is shown as well.
     ///
     /// # Errors

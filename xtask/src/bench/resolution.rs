@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::in_guest::Bench;
-use super::page;
 use crate::vm::Size;
 
 /// Find out which bursts are seen, and how long they seem to be.
@@ -20,7 +19,7 @@ pub(crate) struct Args {
     kernel: String,
 
     /// How often each burst is made
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     repetitions: u32,
 
     /// Only print the report
@@ -43,9 +42,6 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
             format!("--repetitions={}", args.repetitions),
         ],
     };
-    let report = bench.run()?;
-    if !args.print {
-        page::publish(&report, "resolution", "measured.md")?;
-    }
+    bench.publish("resolution", "measured.md", args.print)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,8 +5,7 @@ use crate::model::{
     record::{InstanceSummary, Record},
 };
 
-/// The most namespaces that are remembered. Of more, those with the most flows are kept. One with bursts and top talkers takes some
-/// 50 KiB.
+/// The most namespaces that are remembered. Of more, those with the most flows are kept.
 const REMEMBERED: usize = 64;
 
 /// Namespaces that have ended.

@@ -151,7 +151,7 @@ fn be_nice(pid: u32) -> Result<()> {
 }
 
 fn report(run: &Run, cpus: usize) -> Result<String> {
-    let reported = seen::reported(&run.ended)?;
+    let reported = run.ended.bursts("new")?;
     let mut rows = Vec::new();
     for kind in [Kind::Stays, Kind::Goes] {
         for ms in LENGTHS {
@@ -195,7 +195,11 @@ fn report(run: &Run, cpus: usize) -> Result<String> {
     );
     let elsewhere = reported
         .iter()
-        .filter(|burst| !run.sent.iter().any(|sent| burst.overlaps(sent)))
+        .filter(|burst| {
+            !run.sent
+                .iter()
+                .any(|sent| burst.overlaps([sent.start, sent.end]))
+        })
         .count();
     let exact = run
         .sent

@@ -76,6 +76,7 @@ impl Polled {
     }
 }
 
-fn positive(time: SignedDuration) -> Duration {
+/// A time between two moments in their order.
+pub(crate) fn positive(time: SignedDuration) -> Duration {
     Duration::try_from(time).unwrap_or_default()
 }

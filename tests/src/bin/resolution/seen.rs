@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use ctpulse_tests::ctpulse::Ended;
-use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use ctpulse_tests::ctpulse::ReportedBurst;
 
-use crate::{made::Sent, poller::Polled};
+use crate::{
+    made::Sent,
+    poller::{Polled, positive},
+};
 
 /// What was seen of a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,47 +16,11 @@ pub(crate) struct Seen {
     pub(crate) count: u64,
 }
 
-/// A burst that ctpulse has reported.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reported {
-    start: Timestamp,
-    end: Timestamp,
-    count: u64,
-}
-
-impl Reported {
-    /// Whether it is about flows of this burst.
-    pub(crate) fn overlaps(&self, sent: &Sent) -> bool {
-        self.start <= sent.end && self.end >= sent.start
-    }
-}
-
-/// The bursts of new flows.
-pub(crate) fn reported(ended: &Ended) -> Result<Vec<Reported>> {
-    let burst = |record: &Value| {
-        let time = |key: &str| -> Result<Timestamp> {
-            Ok(record[key]
-                .as_str()
-                .context("a burst without times")?
-                .parse()?)
-        };
-        Ok(Reported {
-            start: time("start")?,
-            end: time("end")?,
-            count: record["count"].as_u64().context("count")?,
-        })
-    };
-    let new = ended
-        .of("burst")
-        .filter(|record| record["counter"] == "new");
-    new.map(burst).collect()
-}
-
 /// Found if what ctpulse reported there has most of its flows.
-pub(crate) fn by_ctpulse(sent: &Sent, reported: &[Reported]) -> Option<Seen> {
+pub(crate) fn by_ctpulse(sent: &Sent, reported: &[ReportedBurst]) -> Option<Seen> {
     let of: Vec<_> = reported
         .iter()
-        .filter(|burst| burst.overlaps(sent))
+        .filter(|burst| burst.overlaps([sent.start, sent.end]))
         .collect();
     let start = of.iter().map(|burst| burst.start).min()?;
     let end = of.iter().map(|burst| burst.end).max()?;
@@ -90,8 +54,4 @@ pub(crate) fn by_poller(sent: &Sent, polled: &Polled) -> Option<Seen> {
         length: positive(end.0.duration_since(start.0)),
         count: u64::try_from(most - before).ok()?,
     })
-}
-
-fn positive(time: SignedDuration) -> Duration {
-    Duration::try_from(time).unwrap_or_default()
 }
