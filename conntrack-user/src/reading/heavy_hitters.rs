@@ -6,8 +6,9 @@
 
 use conntrack_ebpf::heavy_hitters::{FlowKey, SketchSet};
 
-/// Keys that a sketch keeps. The counts of the others stay bounded: see `MergedSet::absent`.
-pub const KEYS: usize = 65_536;
+/// Keys that a sketch keeps. The counts of the others stay bounded, see `MergedSet::absent`: where no key stands out, by about a
+/// 16,384th of all occurrences. The nine tables of a run take 6 MiB when all are full.
+pub const KEYS: usize = 16_384;
 
 /// Bounds of the count of a key, both inclusive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,9 +58,9 @@ impl MergedSet {
         }
     }
 
-    /// Merges the same set of another stream.
-    fn add(&mut self, other: &Self) {
-        let mut held = Vec::with_capacity(self.held.len() + other.held.len());
+    /// Merges the same set of another stream, and keeps the keys that may have occurred most often. This is done in `merged`, which is
+    /// empty before and after, so that the set has no more memory than its keys need.
+    fn add(&mut self, other: &Self, keys: usize, merged: &mut Vec<(FlowKey, Range)>) {
         let (mut ours, mut theirs) = (self.held.iter().peekable(), other.held.iter().peekable());
         loop {
             // A key that one stream does not hold may still have occurred there, up to `absent` times.
@@ -84,25 +85,27 @@ impl MergedSet {
                 low: a.low + b.low,
                 high: a.high + b.high,
             };
-            held.push((key, sum));
+            merged.push((key, sum));
         }
-        self.held = held;
         self.absent += other.absent;
         self.loose += other.loose;
+        self.trim(keys, merged);
+        self.held.clear();
+        self.held.reserve_exact(merged.len());
+        self.held.append(merged);
     }
 
     /// Keeps the keys that may have occurred most often.
-    fn trim(&mut self, keys: usize) {
-        if self.held.len() <= keys {
+    fn trim(&mut self, keys: usize, merged: &mut Vec<(FlowKey, Range)>) {
+        if merged.len() <= keys {
             return;
         }
-        self.held
-            .sort_unstable_by_key(|(key, range)| (u64::MAX - range.high, *key));
-        for (_, range) in self.held.drain(keys..) {
+        merged.sort_unstable_by_key(|(key, range)| (u64::MAX - range.high, *key));
+        for (_, range) in merged.drain(keys..) {
             self.absent = self.absent.max(range.high);
             self.loose += range.low;
         }
-        self.held.sort_unstable_by_key(|(key, _)| *key);
+        merged.sort_unstable_by_key(|(key, _)| *key);
     }
 }
 
@@ -113,6 +116,8 @@ pub struct Sketch {
     keys_per_part: usize,
     /// Whether an instance's keys were dropped: `loose` may then count occurrences of theirs.
     forgotten: bool,
+    /// Where sets are merged; empty otherwise.
+    merged: Vec<(FlowKey, Range)>,
 }
 
 impl Sketch {
@@ -123,6 +128,7 @@ impl Sketch {
             parts: vec![MergedSet::default(); sets],
             keys_per_part: keys.div_ceil(sets.max(1)).max(1),
             forgotten: false,
+            merged: Vec::new(),
         }
     }
 
@@ -133,13 +139,15 @@ impl Sketch {
             parts: vec![MergedSet::default(); self.parts.len()],
             keys_per_part: self.keys_per_part,
             forgotten: false,
+            merged: Vec::new(),
         }
     }
 
     /// Merges a set of one CPU's table; `place` is its index.
     pub fn add_set(&mut self, place: usize, set: &SketchSet, generation: u64) {
         if let Some(part) = self.parts.get_mut(place) {
-            part.add(&MergedSet::of(set, generation));
+            let other = MergedSet::of(set, generation);
+            part.add(&other, usize::MAX, &mut self.merged);
         }
     }
 
@@ -147,8 +155,7 @@ impl Sketch {
     pub fn add(&mut self, other: &Self) {
         for (part, other) in self.parts.iter_mut().zip(&other.parts) {
             if !other.held.is_empty() {
-                part.add(other);
-                part.trim(self.keys_per_part);
+                part.add(other, self.keys_per_part, &mut self.merged);
             }
         }
     }
