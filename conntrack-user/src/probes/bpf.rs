@@ -1,5 +1,5 @@
 //! Calls of bpf(2) that aya does not offer: what loads a tracing program for a function of a module and attaches it, and what
-//! tells a kprobe's misses. Numbers and structures are those of uapi/linux/bpf.h.
+//! tells the misses of a kprobe and of a program. Numbers and structures are those of uapi/linux/bpf.h.
 
 use std::{
     ffi::CStr,
@@ -8,7 +8,7 @@ use std::{
     os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
 };
 
-use aya_obj::generated::bpf_insn;
+use aya_obj::generated::{bpf_insn, bpf_prog_info};
 
 /// Of `enum bpf_cmd`.
 mod command {
@@ -159,7 +159,7 @@ unsafe impl Attributes for Open {}
 // SAFETY: there are no addresses; the kernel writes `next_id`.
 unsafe impl Attributes for Id {}
 // SAFETY: the kernel writes a structure of `info_len` bytes and the name that one points to, all of which outlive the call
-// (`is_types_of`, `kprobe_misses`).
+// (`is_types_of`, `kprobe_misses`, `program_misses`).
 unsafe impl Attributes for Info {}
 
 fn bpf<A: Attributes>(command: libc::c_long, attributes: &mut A) -> io::Result<RawFd> {
@@ -347,4 +347,20 @@ pub(super) fn kprobe_misses(link: RawFd) -> Option<u64> {
     let is_kprobe =
         found.link_type == LINK_OF_PERF_EVENT && PERF_EVENT_KPROBES.contains(&found.event_type);
     is_kprobe.then_some(found.missed)
+}
+
+/// Hits at which a program did not run, as it or another kprobe's was running; `None` where the kernel does not count them.
+pub(super) fn program_misses(program: RawFd) -> Option<u64> {
+    const WORD: usize = size_of::<u64>();
+    const MISSES: usize = offset_of!(bpf_prog_info, recursion_misses) / WORD;
+    // Zeros where addresses would be: no instructions are asked for, and none of the other lists.
+    let mut found = [0_u64; MISSES + 1];
+    let mut info = Info {
+        bpf_fd: u32::try_from(program).ok()?,
+        info_len: size_of_val(&found) as u32,
+        info: found.as_mut_ptr() as u64,
+    };
+    bpf(command::OBJ_GET_INFO_BY_FD, &mut info).ok()?;
+    let written = usize::try_from(info.info_len).ok()?;
+    (written >= size_of_val(&found)).then_some(found[MISSES])
 }

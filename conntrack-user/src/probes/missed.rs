@@ -31,6 +31,10 @@ const SINCE: (u32, u32) = (6, 7);
 /// Release since which it counts missed fentry hits: commit "bpf: Count the number of times recursion was prevented".
 const SINCE_BY_FENTRY: (u32, u32) = (5, 12);
 
+/// Release since which bpf(2) tells of open programs without a capability, whatever kernel.unprivileged_bpf_disabled is: commit "bpf:
+/// refine kernel.unprivileged_bpf_disabled behaviour". Reading goes on when capabilities are given up.
+const FREE_INFO: (u32, u32) = (5, 19);
+
 /// Whether a kernel of this release counts the hits of all probes that it misses; `kprobes` is whether any of them is a kprobe.
 /// Where some are and this kernel counts only those of fentry programs, how many were missed is not known.
 #[must_use]
@@ -53,21 +57,26 @@ pub struct MissedHits {
     counters: Option<Vec<MissCounter>>,
 }
 
+/// There may be a dozen, which are read at every tick. Descriptors of programs and links stay open as long as they are attached.
 enum MissCounter {
-    /// What the kernel says of a program. Kept open: there may be a dozen, and they are read at every tick.
-    Program(File),
-    /// The descriptor of a link, which stays open as long as the programs are attached.
+    Program(RawFd),
+    /// A program's file of text, kept open, which takes six times as long to write and to read.
+    ProgramText(File),
     Link(RawFd),
 }
 
 impl MissCounter {
-    fn of_program(fd: RawFd) -> io::Result<Self> {
-        files::open_in_procfs(&fdinfo_path(fd)).map(Self::Program)
+    fn of_program(fd: RawFd, kernel: &str) -> io::Result<Self> {
+        match release(kernel).is_some_and(|release| release >= FREE_INFO) {
+            true => Ok(Self::Program(fd)),
+            false => files::open_in_procfs(&fdinfo_path(fd)).map(Self::ProgramText),
+        }
     }
 
     fn read(&self) -> Option<u64> {
         match self {
-            Self::Program(info) => {
+            Self::Program(fd) => bpf::program_misses(*fd),
+            Self::ProgramText(info) => {
                 let mut text = [0; PROGRAM_INFO];
                 let read = info.read_at(&mut text, 0).ok()?;
                 field(str::from_utf8(text.get(..read)?).ok()?, "recursion_misses")
@@ -89,7 +98,7 @@ impl MissedHits {
         kprobes: bool,
     ) -> Self {
         let counters = match counts_missed_hits(kernel, kprobes) {
-            Support::Yes => Self::find(ebpf, trampolines)
+            Support::Yes => Self::find(ebpf, trampolines, kernel)
                 .inspect_err(|error| log::debug!("missed hits cannot be read: {error}"))
                 .ok(),
             _ => None,
@@ -97,17 +106,20 @@ impl MissedHits {
         Self { counters }
     }
 
-    fn find(ebpf: &Ebpf, trampolines: &[Trampoline]) -> io::Result<Vec<MissCounter>> {
+    fn find(ebpf: &Ebpf, trampolines: &[Trampoline], kernel: &str) -> io::Result<Vec<MissCounter>> {
         let mut counters = Vec::new();
         let mut ids = Vec::new();
         for (_, program) in ebpf.programs() {
             let Ok(fd) = program.fd() else { continue };
             let fd = fd.as_fd().as_raw_fd();
-            counters.push(MissCounter::of_program(fd)?);
+            counters.push(MissCounter::of_program(fd, kernel)?);
             ids.extend(fdinfo(fd, "prog_id"));
         }
         for trampoline in trampolines {
-            counters.push(MissCounter::of_program(trampoline.program.as_raw_fd())?);
+            counters.push(MissCounter::of_program(
+                trampoline.program.as_raw_fd(),
+                kernel,
+            )?);
         }
         // aya does not expose the links' descriptors, so they are found by their fdinfo.
         let links = open_descriptors().into_iter().filter(|&fd| {

@@ -27,7 +27,7 @@ pub struct Entry {
     pub remaining: Option<u32>,
     /// When it was made, in nanoseconds since 1970; only with net.netfilter.nf_conntrack_timestamp.
     pub started: Option<u64>,
-    /// The helper that follows it: its name as the kernel has it, padded with zeros.
+    /// The helper that follows it: its name as the kernel has it, padded with zeros, of which there is one at least.
     pub helper: Option<[u8; HELPER_NAME]>,
 }
 

@@ -126,10 +126,10 @@ fn tuple(attribute: &Attribute<'_>, protocol: &mut u8) -> Result<EntryTuple, Mal
     Ok(tuple)
 }
 
-/// The start of a name, and zeros.
+/// A helper's name as the kernel has it: with a 0 at its end, so a longer one is cut.
 fn padded(name: &[u8]) -> [u8; HELPER_NAME] {
     let mut padded = [0; HELPER_NAME];
-    for (to, from) in padded.iter_mut().zip(name) {
+    for (to, from) in padded.iter_mut().zip(name).take(HELPER_NAME - 1) {
         *to = *from;
     }
     padded
@@ -232,7 +232,8 @@ mod tests {
         assert_eq!((entry.reply, entry.original.sport), (reply, 0x102));
         assert_eq!(entry.remaining, Some(300));
         assert_eq!(entry.started, Some(1_700_000_000));
-        assert_eq!(entry.helper, Some(padded(b"ftp")));
+        assert_eq!(entry.helper, Some(*b"ftp\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+        assert_eq!(padded(b"longer than a name"), *b"longer than a n\0");
         let keys = keys(&entry);
         let expected = [
             "10.0.0.1",
