@@ -179,10 +179,15 @@ impl InstanceHistory {
         active
     }
 
-    /// The dimensions of a chart in a window.
+    /// The dimensions of a chart in a window, in the memory of `spare`, whatever that has.
     #[must_use]
-    pub fn chart(&self, chart: usize, window: &Window) -> Vec<DimensionView> {
-        views::chart_view(&self.samples, &self.buckets, chart, window)
+    pub fn chart(
+        &self,
+        chart: usize,
+        window: &Window,
+        spare: Vec<DimensionView>,
+    ) -> Vec<DimensionView> {
+        views::chart_view(&self.samples, &self.buckets, chart, window, spare)
     }
 
     /// The activity in a window with these rates, over `per` of its columns at a time.

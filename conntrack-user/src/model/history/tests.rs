@@ -94,7 +94,11 @@ fn history(records: impl IntoIterator<Item = Record>) -> History {
 }
 
 fn new_in(history: &History, window: &Window) -> DimensionView {
-    history.instance("self").unwrap().chart(NEW, window)[0].clone()
+    history
+        .instance("self")
+        .unwrap()
+        .chart(NEW, window, Vec::new())[0]
+        .clone()
 }
 
 fn means(view: &DimensionView) -> Vec<Option<f64>> {
@@ -119,7 +123,10 @@ fn intervals_without_buckets_count_by_their_length() {
     let window = Window::ending(1_200 * MS, 400 * MS, 1);
     assert_eq!(means(&new_in(&history, &window)), [Some(20.0)]);
     // An unavailable dimension has no values at all.
-    let views = history.instance("self").unwrap().chart(NEW, &window);
+    let views = history
+        .instance("self")
+        .unwrap()
+        .chart(NEW, &window, Vec::new());
     assert_eq!(views[1].source, SourceKind::Unavailable);
     assert_eq!(
         (views[1].now, views[1].peak, views[1].p99),
@@ -165,7 +172,10 @@ fn the_fullest_moment_of_a_column_is_shown() {
         )
     }));
     let window = Window::ending(1_000 * MS, 1_000 * MS, 2);
-    let view = &history.instance("self").unwrap().chart(0, &window)[0];
+    let view = &history
+        .instance("self")
+        .unwrap()
+        .chart(0, &window, Vec::new())[0];
     assert_eq!(means(view), [Some(99.0), Some(1.0)]);
     assert_eq!((view.now, view.peak), (Some(1.0), Some(99.0)));
 }
@@ -261,7 +271,7 @@ fn an_instance_missing_from_the_hello_is_dropped() {
 fn summary_of(history: &History, window: &Window) -> ActivitySummary {
     let instance = history.instance("self").unwrap();
     let rates: Vec<_> = (1..CHARTS.len())
-        .flat_map(|chart| instance.chart(chart, window))
+        .flat_map(|chart| instance.chart(chart, window, Vec::new()))
         .collect();
     let rates: Vec<_> = rates.iter().collect();
     instance.activity(window, &rates, 1).summary
@@ -330,7 +340,7 @@ fn bursts_that_overlap_the_window_are_counted() {
     history.add(burst(905 * MS, 915 * MS, 70.0));
     let window = Window::ending(1_000 * MS, 100 * MS, 10);
     let instance = history.instance("self").unwrap();
-    let rates = instance.chart(NEW, &window);
+    let rates = instance.chart(NEW, &window, Vec::new());
     let rates: Vec<_> = rates.iter().collect();
     let activity = instance.activity(&window, &rates, 2);
     assert_eq!(

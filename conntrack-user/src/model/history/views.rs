@@ -70,27 +70,44 @@ struct ColumnSum {
     highest: f64,
 }
 
-/// The dimensions of a chart in a window.
+/// The dimensions of a chart in a window, in the memory of `spare`, whatever that has.
 #[must_use]
 pub fn chart_view(
     samples: &SampleStore,
     buckets: &BucketStore,
     chart: usize,
     window: &Window,
+    spare: Vec<DimensionView>,
 ) -> Vec<DimensionView> {
     let first = first_dimension(chart);
     let dimensions = CHARTS.get(chart).map_or(&[][..], |c| c.dimensions);
+    let mut columns = spare.into_iter().map(|view| view.columns);
+    let mut sums = Vec::new();
     (first..)
         .zip(dimensions)
-        .map(|(at, dimension)| match dimension.quantity {
-            Quantity::Entries => gauge(samples, at, window),
-            Quantity::Rate(counter) => rate(samples, buckets, at, counter, window),
+        .map(|(at, dimension)| {
+            let mut columns = columns.next().unwrap_or_default();
+            columns.clear();
+            match dimension.quantity {
+                Quantity::Entries => gauge(samples, at, window, columns),
+                Quantity::Rate(counter) => {
+                    sums.clear();
+                    sums.resize(window.columns, ColumnSum::default());
+                    rate(samples, buckets, (at, counter), window, &mut sums, columns)
+                }
+            }
         })
         .collect()
 }
 
-fn gauge(samples: &SampleStore, at: usize, window: &Window) -> DimensionView {
-    let mut columns = vec![None; window.columns];
+/// `columns` is empty.
+fn gauge(
+    samples: &SampleStore,
+    at: usize,
+    window: &Window,
+    mut columns: Vec<Option<WindowColumn>>,
+) -> DimensionView {
+    columns.resize(window.columns, None);
     let mut values = Vec::new();
     for point in samples.over(&window.range()) {
         let Some(value) = point.values[at] else {
@@ -116,15 +133,16 @@ fn gauge(samples: &SampleStore, at: usize, window: &Window) -> DimensionView {
     }
 }
 
+/// `sums` has a default for each column, `columns` is empty.
 fn rate(
     samples: &SampleStore,
     buckets: &BucketStore,
-    at: usize,
-    counter: Counter,
+    (at, counter): (usize, Counter),
     window: &Window,
+    sums: &mut [ColumnSum],
+    mut columns: Vec<Option<WindowColumn>>,
 ) -> DimensionView {
     let range = window.range();
-    let mut sums = vec![ColumnSum::default(); window.columns];
     let mut rates = Vec::new();
     let mut covered: Option<(Nanos, Nanos)> = None;
     let mut is_window_wrong = false;
@@ -169,11 +187,8 @@ fn rate(
         });
     }
     let narrow = window.step < SLOT;
-    let columns = sums
-        .iter()
-        .enumerate()
-        .map(|(i, sum)| column(buckets, counter, &window.column(i), sum, narrow))
-        .collect();
+    let filled = sums.iter().enumerate();
+    columns.extend(filled.map(|(i, sum)| column(buckets, counter, &window.column(i), sum, narrow)));
     let highest = rates.iter().copied().reduce(f64::max);
     let p99 = match covered {
         Some((start, end)) => {

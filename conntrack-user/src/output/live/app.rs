@@ -21,6 +21,7 @@ use crate::{
         record::{InstanceVerdict, Record, Severity},
     },
     output::live::{
+        frame_memory::SpareViews,
         input::{Input, ViewRequest},
         keys::{self, KeyMeaning},
         state::{Measure, Overlay, Prompt, ScreenLayout, ViewState},
@@ -46,6 +47,8 @@ pub struct App {
     pub local: Option<TimeZone>,
     /// The overhead of ctpulse, once it was measured.
     pub overhead: Option<Overhead>,
+    /// Memory for the next frame.
+    pub(super) spare: SpareViews,
     dirty: bool,
     requests: VecDeque<ViewRequest>,
 }
@@ -61,6 +64,7 @@ impl App {
             bindings: Bindings::default(),
             local: None,
             overhead: None,
+            spare: SpareViews::default(),
             dirty: true,
             requests: VecDeque::new(),
         }

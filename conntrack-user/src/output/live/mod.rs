@@ -5,6 +5,7 @@
 pub mod app;
 mod cursor;
 pub mod event_lines;
+mod frame_memory;
 pub mod input;
 pub mod keys;
 pub mod layout;

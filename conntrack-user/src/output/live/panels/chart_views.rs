@@ -1,19 +1,17 @@
 //! The dimensions of charts in the window, computed once per frame and shared by charts, ribbon and details.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 
 use crate::{
     model::history::views::DimensionView,
-    output::live::{app::App, panels::pieces},
+    output::live::{app::App, frame_memory::KnownViews, panels::pieces},
 };
-
-/// The dimensions of a chart, by chart and number of columns.
-type KnownViews = BTreeMap<(usize, usize), Rc<[DimensionView]>>;
 
 /// A cache of the dimensions of charts.
 pub(super) struct ChartViews<'a> {
     app: &'a App,
     known: RefCell<KnownViews>,
+    spare: RefCell<KnownViews>,
 }
 
 impl<'a> ChartViews<'a> {
@@ -22,19 +20,26 @@ impl<'a> ChartViews<'a> {
         Self {
             app,
             known: RefCell::default(),
+            spare: app.spare.0.take().into(),
         }
     }
 
     /// The dimensions of a chart in this many columns.
-    pub(super) fn of(&self, chart: usize, columns: usize) -> Rc<[DimensionView]> {
+    pub(super) fn of(&self, chart: usize, columns: usize) -> Rc<Vec<DimensionView>> {
         let view = || {
             let window = pieces::window(self.app, columns);
+            let spare = self.spare.borrow_mut().remove(&(chart, columns));
+            let spare = spare.and_then(Rc::into_inner).unwrap_or_default();
             let instance = self.app.instance();
-            instance
-                .map_or_else(Vec::new, |i| i.chart(chart, &window))
-                .into()
+            Rc::new(instance.map_or_else(Vec::new, |i| i.chart(chart, &window, spare)))
         };
         let mut known = self.known.borrow_mut();
         Rc::clone(known.entry((chart, columns)).or_insert_with(view))
+    }
+}
+
+impl Drop for ChartViews<'_> {
+    fn drop(&mut self) {
+        self.app.spare.0.replace(self.known.take());
     }
 }
