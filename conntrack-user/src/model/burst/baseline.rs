@@ -86,15 +86,36 @@ impl Baseline {
     /// Adds the next bucket; returns whether the estimate may have changed.
     pub(super) fn add(&mut self, count: u64) -> bool {
         self.open.add(count);
+        let changed = self.close_full_block();
+        if changed {
+            self.estimate();
+        }
+        changed
+    }
+
+    /// The same as adding so many buckets without events, one after the other.
+    pub(super) fn add_empty(&mut self, mut buckets: usize) -> bool {
+        let mut changed = false;
+        while buckets > 0 {
+            let fitting = buckets.min(BLOCK - self.open.buckets);
+            self.open.buckets += fitting;
+            buckets -= fitting;
+            changed |= self.close_full_block();
+        }
+        if changed {
+            self.estimate();
+        }
+        changed
+    }
+
+    /// Returns whether the estimate may change with the block that is full, if it is.
+    fn close_full_block(&mut self) -> bool {
         if self.open.buckets < BLOCK {
             return false;
         }
         let block = std::mem::take(&mut self.open);
         let idle = self.busy == 0 && block.sum == 0;
         self.push(block);
-        if !idle {
-            self.estimate();
-        }
         !idle
     }
 

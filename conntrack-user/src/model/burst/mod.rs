@@ -191,6 +191,22 @@ impl Detector {
         }
     }
 
+    /// The same as adding so many buckets without events, one after the other. Most counters have nothing to count most of the time.
+    pub fn add_empty(&mut self, mut buckets: usize) {
+        while buckets > 0 {
+            if matches!(self.phase, Phase::Usual) {
+                // No rate is so low that its absence is a rise.
+                self.next += buckets as Epoch;
+                if self.baseline.add_empty(buckets) {
+                    self.limits = BurstLimits::new(&self.baseline, &self.settings);
+                }
+                return;
+            }
+            self.add(0);
+            buckets -= 1;
+        }
+    }
+
     /// The bursts that were completed since the last call, in the order of their ends.
     pub fn found(&mut self) -> Vec<DetectedBurst> {
         std::mem::take(&mut self.found)

@@ -336,6 +336,20 @@ proptest! {
         }
     }
 
+    /// Empty buckets that come at once are the same as one after the other, at any moment: in a burst, while learning, in between.
+    #[test]
+    fn empty_buckets_may_come_at_once(parts in prop::collection::vec((anything(), 0_usize..3000), 1..5)) {
+        let (mut slow, mut fast) = (Detector::new(settings(20), ORIGIN), Detector::new(settings(20), ORIGIN));
+        for (counts, empty) in parts {
+            for detector in [&mut slow, &mut fast] {
+                counts.iter().for_each(|&count| detector.add(count));
+            }
+            (0..empty).for_each(|_| slow.add(0));
+            fast.add_empty(empty);
+            prop_assert_eq!(format!("{slow:?}"), format!("{fast:?}"));
+        }
+    }
+
     /// Memory does not grow with time, whatever happens.
     #[test]
     fn memory_is_bounded(parts in prop::collection::vec(anything(), 1..6)) {

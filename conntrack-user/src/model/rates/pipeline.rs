@@ -34,17 +34,25 @@ impl Stage {
         }
     }
 
-    fn settled(&mut self, counts: Vec<u64>) {
-        for count in counts {
-            self.histogram.record(count);
-            self.detector.add(count);
+    fn settled(&mut self, counts: &[u64]) {
+        for run in counts.chunk_by(|a, b| *a == 0 && *b == 0) {
+            match run {
+                [0, ..] => {
+                    self.histogram.record_empty(run.len() as u64);
+                    self.detector.add_empty(run.len());
+                }
+                _ => run.iter().for_each(|&count| {
+                    self.histogram.record(count);
+                    self.detector.add(count);
+                }),
+            }
         }
     }
 
     /// Skips to bucket `first`: those before it were lost.
     fn resume_at(&mut self, first: Epoch) {
         let rest = self.settling.flush(first);
-        self.settled(rest);
+        self.settled(&rest);
         self.detector.resume_at(first);
     }
 }
@@ -75,7 +83,7 @@ impl BucketPipeline {
                 buckets.resume_at(known);
             }
             let settled = buckets.settling.take(series, batch.end);
-            buckets.settled(settled);
+            buckets.settled(&settled);
         }
         self.found()
     }
