@@ -34,7 +34,7 @@ const EBPF_OBJECT: &str = "CTPULSE_EBPF_OBJECT";
 /// The results of a build.
 #[derive(Debug)]
 pub(crate) struct Artifacts {
-    /// The eBPF object, with BTF and without DWARF.
+    /// The eBPF object, with BTF and without what is for debugging.
     pub(crate) ebpf_object: PathBuf,
     /// The static `ctpulse` without symbols, which contains the object. The symbols are beside it.
     pub(crate) binary: PathBuf,
@@ -97,7 +97,7 @@ pub(crate) fn all(toolchain: &Toolchain, architecture: Architecture) -> Result<A
 pub(crate) fn ebpf_object(toolchain: &Toolchain, architecture: Architecture) -> Result<PathBuf> {
     process::run(&mut ebpf_cargo(toolchain, "build", architecture)?)
         .context("cannot build the eBPF object")?;
-    symbols::without_dwarf(toolchain, &ebpf_target(architecture).join(OBJECT))
+    symbols::without_debug(toolchain, &ebpf_target(architecture).join(OBJECT))
         .context("cannot strip the eBPF object")
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn faulty_ebpf_objects(
         cargo.env("CARGO_TARGET_DIR", &target);
         process::run(&mut cargo)
             .with_context(|| format!("cannot build the eBPF object with {fault}"))?;
-        let object = symbols::without_dwarf(toolchain, &target.join(OBJECT))?;
+        let object = symbols::without_debug(toolchain, &target.join(OBJECT))?;
         Ok((fault, object))
     };
     FAULTS.into_iter().map(build).collect()

@@ -19,12 +19,13 @@ pub(crate) fn of(program: &Path) -> PathBuf {
     program.with_added_extension(EXTENSION)
 }
 
-/// Writes an object without DWARF, which is five sixths of it, beside it, and returns the path. BTF, which the kernel and the
-/// verifier's log use, stays.
+/// Writes an eBPF object without what is for debugging, which is nine tenths of it, beside it, and returns the path. BTF, which
+/// the kernel uses for maps, stays. Which line an instruction is from goes, too: it is as large as the rest, would be read at each
+/// start, and the kernel would keep it for each program.
 ///
 /// # Errors
 /// When it cannot be read or written.
-pub(crate) fn without_dwarf(toolchain: &Toolchain, object: &Path) -> Result<PathBuf> {
+pub(crate) fn without_debug(toolchain: &Toolchain, object: &Path) -> Result<PathBuf> {
     let stripped = object.with_added_extension("o");
     let made = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
     // Cargo would take a newer file for another one, and build ctpulse again.
@@ -33,6 +34,7 @@ pub(crate) fn without_dwarf(toolchain: &Toolchain, object: &Path) -> Result<Path
             toolchain
                 .objcopy()?
                 .arg("--strip-debug")
+                .arg("--remove-section=.BTF.ext")
                 .arg(object)
                 .arg(&stripped),
         )?;
