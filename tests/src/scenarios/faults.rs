@@ -12,7 +12,7 @@ use rustix::{
 use serde_json::Value;
 
 use crate::{
-    ctpulse::{Stream, best_mode},
+    ctpulse::{Ended, Stream, best_mode},
     drive::tcp::Connections,
     kernel::{flush, proc_columns, run, settle, table_max},
     traffic::UdpFlows,
@@ -175,20 +175,38 @@ fn time(sample: &Value) -> Result<Timestamp> {
     Ok(sample["time"].as_str().context("no time")?.parse()?)
 }
 
-/// The clock is set forward and back: intervals and counts are those of the monotonic clock, and times those of the new one.
-pub(super) fn clock_set() -> Result<()> {
+/// A run during which something happens to the time, while flows are sent; then the table is flushed.
+fn watched(happens: impl FnOnce(&mut Stream, &mut UdpFlows) -> Result<()>) -> Result<Ended> {
     let mut stream = Stream::start(&["--interval", "100ms", "--buckets"])?;
     stream.samples(3)?;
-    let mut flows = UdpFlows::new()?;
-    for by in [3_600, -7_200, 3_600] {
-        flows.send(FLOWS)?;
-        set_clock(by)?;
-        stream.samples(5)?;
-    }
+    happens(&mut stream, &mut UdpFlows::new()?)?;
+    stream.samples(5)?;
     flush()?;
     settle()?;
     let ended = stream.stop()?;
     ended.no_mismatch()?;
+    Ok(ended)
+}
+
+/// That so many flows have come and gone.
+fn exactly(flows: u32, ended: &Ended) -> Result<()> {
+    for counter in ["new", "inserted", "deleted"] {
+        let counted = ended.probe(counter)?;
+        ensure!(counted == u64::from(flows), "{counter}: {counted}");
+    }
+    Ok(())
+}
+
+/// The clock is set forward and back: intervals and counts are those of the monotonic clock, and times those of the new one.
+pub(super) fn clock_set() -> Result<()> {
+    let ended = watched(|stream, flows| {
+        for by in [3_600, -7_200, 3_600] {
+            flows.send(FLOWS)?;
+            set_clock(by)?;
+            stream.samples(5)?;
+        }
+        Ok(())
+    })?;
     let samples: Vec<&Value> = ended.of("sample").collect();
     for sample in &samples {
         let seconds = sample["interval_s"].as_f64().context("no interval")?;
@@ -205,11 +223,7 @@ pub(super) fn clock_set() -> Result<()> {
         }
     }
     ensure!(steps.len() == 3, "steps of {steps:?} h");
-    for counter in ["new", "inserted", "deleted"] {
-        let counted = ended.probe(counter)?;
-        ensure!(counted == u64::from(3 * FLOWS), "{counter}: {counted}");
-    }
-    Ok(())
+    exactly(3 * FLOWS, &ended)
 }
 
 /// How long the machine is suspended.
@@ -230,21 +244,17 @@ pub(super) fn suspended() -> Result<()> {
         println!("skipped: this machine cannot be suspended, or has no clock that wakes it");
         return Ok(());
     }
-    let mut stream = Stream::start(&["--interval", "100ms", "--buckets"])?;
-    stream.samples(3)?;
-    let mut flows = UdpFlows::new()?;
-    flows.send(FLOWS)?;
-    let before = suspended_so_far();
-    fs::write(ALARM, format!("+{}", AWAY.as_secs())).context(ALARM)?;
-    fs::write(STATE, "mem").context(STATE)?;
-    let away = suspended_so_far().saturating_sub(before);
-    ensure!(away > AWAY / 2, "it was suspended for {away:?} only");
-    flows.send(FLOWS)?;
-    stream.samples(5)?;
-    flush()?;
-    settle()?;
-    let ended = stream.stop()?;
-    ended.no_mismatch()?;
+    let mut away = Duration::ZERO;
+    let ended = watched(|_, flows| {
+        flows.send(FLOWS)?;
+        let before = suspended_so_far();
+        fs::write(ALARM, format!("+{}", AWAY.as_secs())).context(ALARM)?;
+        fs::write(STATE, "mem").context(STATE)?;
+        away = suspended_so_far().saturating_sub(before);
+        ensure!(away > AWAY / 2, "it was suspended for {away:?} only");
+        flows.send(FLOWS)?;
+        Ok(())
+    })?;
     let samples: Vec<&Value> = ended.of("sample").collect();
     let seconds = samples.iter().filter_map(|s| s["interval_s"].as_f64());
     let longest = seconds.fold(0.0, f64::max);
@@ -260,9 +270,5 @@ pub(super) fn suspended() -> Result<()> {
         longest < away.as_secs_f64() / 2.0 && step > SignedDuration::try_from(away / 2)?,
         "it does not show"
     );
-    for counter in ["new", "inserted", "deleted"] {
-        let counted = ended.probe(counter)?;
-        ensure!(counted == u64::from(2 * FLOWS), "{counter}: {counted}");
-    }
-    Ok(())
+    exactly(2 * FLOWS, &ended)
 }
