@@ -15,7 +15,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The most characters of one text that are shown; `…` stands for the rest.
+/// The most characters that are shown of one text, those of escapes included; `…` stands for the rest.
 pub const SHOWN_CHARS: usize = 1000;
 
 /// Text that may come from outside. JSON has it as it is; [`fmt::Display`] neutralises it. A clone shares its memory.
@@ -155,19 +155,29 @@ impl Plain<'_> {
         if harmless {
             return Cow::Borrowed(self.0);
         }
-        let mut shown = String::new();
-        for (i, c) in self.0.chars().enumerate() {
-            if i == SHOWN_CHARS {
+        let (mut shown, mut room) = (String::new(), SHOWN_CHARS);
+        for c in self.0.chars() {
+            let before = shown.len();
+            let width = match c {
+                '\n' | '\r' | '\t' => {
+                    shown.extend(c.escape_default());
+                    2
+                }
+                c if is_harmful(c) => {
+                    shown.extend(c.escape_unicode());
+                    c.escape_unicode().count()
+                }
+                c => {
+                    shown.push(c);
+                    1
+                }
+            };
+            let Some(rest) = room.checked_sub(width) else {
+                shown.truncate(before);
                 shown.push('…');
                 break;
-            }
-            match c {
-                '\n' => shown.push_str("\\n"),
-                '\r' => shown.push_str("\\r"),
-                '\t' => shown.push_str("\\t"),
-                c if is_harmful(c) => shown.extend(c.escape_unicode()),
-                c => shown.push(c),
-            }
+            };
+            room = rest;
         }
         Cow::Owned(shown)
     }
@@ -238,6 +248,15 @@ mod tests {
     }
 
     #[test]
+    fn escapes_count_as_what_they_are_shown_as() {
+        let shown = Plain(&"\u{1b}".repeat(1000)).to_string();
+        // No escape is cut.
+        assert_eq!(shown, "\\u{1b}".repeat(SHOWN_CHARS / 6) + "…");
+        let whole = "é".repeat(SHOWN_CHARS);
+        assert_eq!(Plain(&whole).to_string(), whole);
+    }
+
+    #[test]
     fn json_has_it_as_it_is() {
         let text = Text::from("a\u{1b}b".to_owned());
         let json = serde_json::to_string(&text).unwrap();
@@ -250,8 +269,7 @@ mod tests {
         fn any_text_is_shown_escaped_and_bounded(text in any::<String>(), times in 1_usize..400) {
             let shown = Text::from(text.repeat(times)).to_string();
             prop_assert!(!shown.chars().any(is_harmful));
-            // An escape takes up to ten characters.
-            prop_assert!(shown.chars().count() <= SHOWN_CHARS * 10 + 1);
+            prop_assert!(shown.chars().count() <= SHOWN_CHARS + 1);
         }
     }
 }
