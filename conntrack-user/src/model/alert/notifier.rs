@@ -73,10 +73,10 @@ impl Notifier {
 
     /// Sets the status at `now`; does nothing if it has not changed.
     pub fn update(&mut self, now: Duration, status: AlertStatus) {
-        if status == self.status {
+        let change = status.cmp(&self.status);
+        if change.is_eq() {
             return;
         }
-        let raised = status > self.status;
         self.status = status;
 
         if self.due.is_some() {
@@ -88,7 +88,7 @@ impl Notifier {
         }
 
         self.due = (status != self.notified)
-            .then(|| now.saturating_add(if raised { self.up } else { self.down }));
+            .then(|| now.saturating_add(if change.is_gt() { self.up } else { self.down }));
         self.waits_until = self.waits_until.max(self.due.unwrap_or_default());
     }
 

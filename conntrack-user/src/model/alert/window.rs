@@ -87,6 +87,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_a_slot_apart_is_forgotten_by_itself() {
+        let mut rate = WindowRate::new(1000 * MS);
+        let slot = rate.window / SLOTS;
+        for at in [slot, 2 * slot, 2 * slot + MS] {
+            rate.push(at, slot, 1);
+        }
+        assert_eq!(rate.push(1000 * MS + slot, slot, 0), 2.0);
+        assert_eq!(rate.push(1000 * MS + 2 * slot, slot, 0), 0.0);
+    }
+
+    #[test]
     fn an_interval_longer_than_the_window_is_its_own_window() {
         let mut rate = WindowRate::new(1000 * MS);
         assert_eq!(rate.push(10_000 * MS, 10_000 * MS, 50), 5.0);

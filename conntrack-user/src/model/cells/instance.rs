@@ -34,7 +34,7 @@ pub(super) struct CellTracks {
     checks: Vec<Check>,
     /// The time of the last sample, in nanoseconds since 1970.
     last: Option<i64>,
-    /// The end of the last cell of what is read, and of what is made of each counter's buckets.
+    /// The end of the last cell of what is read, and of each counter's total by probes.
     read: i64,
     closed: PerCounter<i64>,
     /// There is none up to this end.
@@ -87,8 +87,7 @@ impl CellTracks {
         let end = step.last_over(time + EARLY);
         if end > self.read.max(self.after) {
             self.read = end;
-            let values = cells.entry(end).or_default();
-            self.read_values(sample, values);
+            self.read_values(sample, end, cells.entry(end).or_default());
         }
         self.named(cells)
     }
@@ -114,7 +113,7 @@ impl CellTracks {
     }
 
     /// What a reading says of the moment it was made at.
-    fn read_values(&self, sample: &Sample, values: &mut Vec<(GridMetric, f64)>) {
+    fn read_values(&mut self, sample: &Sample, end: i64, values: &mut Vec<(GridMetric, f64)>) {
         values.extend(
             sample
                 .entries
@@ -128,8 +127,8 @@ impl CellTracks {
             }
             let source = sample.source(counter);
             let metric = match source.unwrap_or_else(|| source_by_checks(counter, &self.checks)) {
-                SourceKind::Unavailable => continue,
-                SourceKind::Probe => GridMetric::ProbeTotal(counter),
+                SourceKind::Probe if self.claim(counter, end) => GridMetric::ProbeTotal(counter),
+                SourceKind::Unavailable | SourceKind::Probe => continue,
                 SourceKind::Proc => GridMetric::KernelTotal(counter),
             };
             values.push((metric, total as f64));
@@ -167,7 +166,8 @@ impl CellTracks {
             let track = self.tracks.get_or_insert_with(spec.id, || {
                 let sum = match known {
                     Some(known) => known.max(before),
-                    None if is_first => 0,
+                    // A total has what is in buckets that are still open, too; those lost are in nothing else.
+                    None if is_first && lost == 0 => 0,
                     None => before,
                 };
                 CellTrack::from(first, sum, &grid, step)
@@ -210,17 +210,25 @@ impl CellTracks {
     }
 
     fn add(&mut self, counter: Counter, closed: &[ClosedCell], cells: &mut CellsByEnd) {
-        let after = self.after;
-        let last = self.closed.get_or_insert_with(counter, || after);
-        for cell in closed.iter().filter(|cell| cell.end > after) {
-            if cell.end <= *last {
+        for cell in closed {
+            if !self.claim(counter, cell.end) {
                 continue;
             }
-            *last = cell.end;
             let values = cells.entry(cell.end).or_default();
             values.push((GridMetric::ProbeTotal(counter), cell.sum as f64));
             values.extend(cell.peak.map(|peak| (GridMetric::Peak(counter), peak)));
         }
+    }
+
+    /// Takes the cell with this end for a total by probes; false if one of this end or later was there before.
+    fn claim(&mut self, counter: Counter, end: i64) -> bool {
+        let after = self.after;
+        let last = self.closed.get_or_insert_with(counter, || after);
+        if end <= *last {
+            return false;
+        }
+        *last = end;
+        true
     }
 }
 

@@ -1,3 +1,5 @@
+mod breaks;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -5,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::reading::buckets::LATE;
 
 const BUCKET: i64 = conntrack_ebpf::BUCKET_NS as i64;
 const START: i64 = 1_700_000_040 * 1_000_000_000;
@@ -21,10 +24,18 @@ fn record(value: Value) -> Record {
 }
 
 fn hello() -> Record {
+    hello_of(&["a"])
+}
+
+fn hello_of(names: &[&str]) -> Record {
+    let instances: Vec<Value> = names
+        .iter()
+        .map(|name| json!({"name": name, "netns": null}))
+        .collect();
     record(json!({
         "type": "hello", "schema": 1, "version": "0", "kernel": "6.12", "hostname": "h", "interval_ms": 1000.0,
         "probes": {"mode": "fentry", "group": "flow", "attached": [], "missing": []},
-        "instances": [{"name": "a", "netns": null}], "unavailable": {},
+        "instances": instances, "unavailable": {},
     }))
 }
 
@@ -195,6 +206,80 @@ fn a_clock_that_is_set_back_makes_no_cell_twice() {
     );
 }
 
+#[test]
+fn a_table_without_a_limit_has_no_limit_in_its_cells() {
+    let mut feed = feed("100ms", None);
+    let mut value = sample(START, START + 100 * MS, 7, 0, None);
+    value["max"] = json!(0);
+    let mut values = Values::new();
+    add(&mut values, feed.take(&record(value)));
+    let metrics: Vec<GridMetric> = values.keys().map(|(_, metric)| *metric).collect();
+    assert!(metrics.contains(&GridMetric::Entries), "{metrics:?}");
+    assert!(!metrics.contains(&GridMetric::Limit), "{metrics:?}");
+}
+
+#[test]
+fn totals_on_no_chart_are_the_programs_where_checks_have_nothing_to_compare() {
+    let total = |feed: &mut GridFeed, instance: &str, second: i64| {
+        let start = START + second * 1_000 * MS;
+        let mut value = sample(start, start + 1_000 * MS, 0, 0, None);
+        value["instance"] = json!(instance);
+        value["counters"] = json!({"clash_resolve": 3});
+        let mut values = Values::new();
+        add(&mut values, feed.take(&record(value)));
+        let mut metrics = values.into_keys().map(|(_, metric)| metric);
+        metrics.find(|m| !matches!(m, GridMetric::Entries | GridMetric::Limit))
+    };
+    let check = |verdict: &str| {
+        record(json!({
+            "type": "crosscheck", "time": time(START), "instance": "b",
+            "checks": [{"name": "clash_resolve", "probe": 3, "kernel_low": null, "kernel_high": null, "residual": null,
+                "verdict": verdict, "reason": null}],
+        }))
+    };
+    let kernel = Some(GridMetric::KernelTotal(Counter::ClashResolve));
+    let probe = Some(GridMetric::ProbeTotal(Counter::ClashResolve));
+    let mut feed = feed("1s", None);
+    assert!(feed.take(&hello_of(&["a", "b"])).is_empty());
+    assert!(feed.take(&check("exact")).is_empty());
+    assert_eq!(total(&mut feed, "b", 0), kernel);
+    assert!(feed.take(&check("not_comparable")).is_empty());
+    assert_eq!(total(&mut feed, "b", 1), probe);
+    // Those of another instance are its own.
+    assert_eq!(total(&mut feed, "a", 1), kernel);
+}
+
+#[test]
+fn an_instance_goes_on_when_others_come_and_go() {
+    let mut feed = feed("10ms", None);
+    let mut values = Values::new();
+    let counts = [1; 100];
+    for (at, names) in [&["a"][..], &["b", "a"], &["a", "c"], &["c", "a"]]
+        .iter()
+        .enumerate()
+    {
+        add(&mut values, feed.take(&hello_of(names)));
+        let start = START + at as i64 * 100 * BUCKET;
+        let total = 100 * (at as u64 + 1);
+        let value = sample(
+            start,
+            start + 100 * BUCKET,
+            0,
+            total,
+            Some((start, &counts)),
+        );
+        add(&mut values, feed.take(&record(value)));
+    }
+    // What had not settled was not ended by any of them: all cells are whole.
+    let cells = |metric: GridMetric| values.keys().filter(|(_, m)| *m == metric).count();
+    let over = ((400 - LATE as i64) * BUCKET / (10 * MS)) as usize;
+    assert_eq!(cells(GridMetric::Peak(Counter::New)), over);
+    // And the last is ended when it is gone.
+    let mut rest = Values::new();
+    add(&mut rest, feed.take(&hello_of(&["c"])));
+    assert!(!rest.is_empty());
+}
+
 prop_compose! {
     /// Counts of buckets, and how many are read at a time.
     fn buckets()(counts in prop::collection::vec(prop_oneof![Just(0_u64), 0..50_u64], 200..900),
@@ -263,7 +348,9 @@ proptest! {
             }
         }
         if runs.len() == 1 {
-            // All that are over.
+            // All that are over, with their peaks: the run started with the first bucket of a cell.
+            let peaks = values.keys().filter(|(_, metric)| matches!(metric, GridMetric::Peak(_)));
+            prop_assert_eq!(peaks.count(), found);
             let ends: std::collections::BTreeSet<i64> = (0..counts.len()).map(end_of).collect();
             let over = ends.iter().filter(|&&end| end <= start + counts.len() as i64 * BUCKET);
             prop_assert_eq!(found, over.count());

@@ -149,6 +149,40 @@ mod tests {
     }
 
     #[test]
+    fn calls_are_in_microseconds_and_lifetimes_in_seconds() {
+        // Nine of ten are short, and one is long.
+        let mut histogram = took(2_000, 9);
+        histogram.add(&took(5_000_000_000, 1));
+        let near = |found: Option<f64>, expected: f64| {
+            assert!(
+                found.is_some_and(|found| (found / expected - 1.0).abs() < 0.01),
+                "{found:?} is not {expected}"
+            );
+        };
+        let calls = CallTimes::new(Ok(&histogram));
+        assert_eq!((calls.count, calls.reason), (Some(10), None));
+        near(calls.p50_us, 2.0);
+        near(calls.p90_us, 2.0);
+        near(calls.p99_us, 5e6);
+        near(calls.p999_us, 5e6);
+        near(calls.max_us, 5e6);
+        let counted = Durations {
+            lifetimes: Some(LifetimeCounts {
+                histogram,
+                unknown: 7,
+            }),
+            ..Durations::default()
+        };
+        let lived = counted.lifetimes(&Coverage::except(Vec::new()));
+        assert_eq!((lived.count, lived.unknown), (Some(10), Some(7)));
+        near(lived.p50_s, 2e-6);
+        near(lived.p90_s, 2e-6);
+        near(lived.p99_s, 5.0);
+        near(lived.p999_s, 5.0);
+        near(lived.max_s, 5.0);
+    }
+
+    #[test]
     fn zero_calls_have_a_count_and_no_quantiles() {
         let times = CallTimes::new(Ok(&DurationHistogram::default()));
         assert_eq!(

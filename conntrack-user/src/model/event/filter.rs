@@ -154,6 +154,40 @@ mod tests {
     }
 
     #[test]
+    fn each_condition_is_on_its_own_field() {
+        let flow = Tuple {
+            family: Some(Family::Ipv6),
+            proto: Some(Protocol(17)),
+            src: "2001:db8::1".parse().ok(),
+            sport: Some(5353),
+            dst: "2001:db8:1::2".parse().ok(),
+            dport: Some(53),
+            ..Tuple::default()
+        };
+        for (holds, differs) in [
+            ("family=ipv6", "family=ipv4"),
+            ("proto=udp", "proto=tcp"),
+            ("proto=17", "proto=6"),
+            ("src=2001:db8::1", "src=2001:db8:1::2"),
+            ("src=2001:db8::/48", "src=2001:db8:1::/48"),
+            ("sport=5353", "sport=53"),
+            ("dst=2001:db8:1::/48", "dst=2001:db8::/48"),
+            ("dport=53", "dport=5353"),
+            (" dport = 53 , ,", "dport=53,sport=1"),
+        ] {
+            let matches = |text: &str| text.parse::<Filter>().unwrap().matches(Some(&flow));
+            assert!(matches(holds), "{holds}");
+            assert!(!matches(differs), "{differs}");
+            // What the flow does not have is not what is looked for.
+            let unknown = Some(&Tuple::default());
+            assert!(
+                !holds.parse::<Filter>().unwrap().matches(unknown),
+                "{holds}"
+            );
+        }
+    }
+
+    #[test]
     fn a_flow_passes_before_nat_or_after_it() {
         let filter: Filter = "proto=tcp,src=10.0.0.0/8".parse().unwrap();
         let (before, after) = (tuple(6, "10.1.2.3", 443), tuple(6, "192.0.2.1", 443));

@@ -254,6 +254,70 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_known_of_a_flow_is_not_shown() {
+        let flow = |src: &str, sport, icmp_type| Tuple {
+            proto: Some(Protocol(6)),
+            src: src.parse().ok(),
+            sport,
+            dst: "10.0.0.2".parse().ok(),
+            icmp_type,
+            icmp_code: Some(3),
+            ..Tuple::default()
+        };
+        for (flow, text) in [
+            (
+                flow("10.0.0.1", Some(80), None),
+                "tcp 10.0.0.1:80 → 10.0.0.2",
+            ),
+            (
+                flow("2001:db8::1", Some(80), None),
+                "tcp [2001:db8::1]:80 → 10.0.0.2",
+            ),
+            (
+                flow("2001:db8::1", None, None),
+                "tcp 2001:db8::1 → 10.0.0.2",
+            ),
+            (flow("", Some(80), None), "tcp ? → 10.0.0.2"),
+            (
+                flow("10.0.0.1", None, Some(8)),
+                "tcp 10.0.0.1 → 10.0.0.2 type 8 code 3",
+            ),
+            (Tuple::default(), "? ? → ?"),
+        ] {
+            assert_eq!(flow.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn protocols_are_written_by_their_names_in_json() -> Result<(), serde_json::Error> {
+        for (number, json) in [(6, r#""tcp""#), (58, r#""icmpv6""#), (200, r#""200""#)] {
+            assert_eq!(serde_json::to_string(&Protocol(number))?, json);
+            assert_eq!(serde_json::from_str::<Protocol>(json)?, Protocol(number));
+        }
+        assert!(serde_json::from_str::<Protocol>(r#""tpc""#).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_flow_is_after_nat_what_its_replies_answer() {
+        let end = |last, port| (IpAddr::from([10, 0, 0, last]), port);
+        let tuple = |(src, sport), (dst, dport), icmp_type| Tuple {
+            proto: Some(Protocol(17)),
+            src: Some(src),
+            sport: Some(sport),
+            dst: Some(dst),
+            dport: Some(dport),
+            icmp_type,
+            ..Tuple::default()
+        };
+        let (client, service) = (end(1, 40), end(2, 80));
+        let (translated, real) = (end(3, 41), end(4, 81));
+        let flow = tuple(client, service, Some(8));
+        let after = flow.as_answered_by(tuple(real, translated, Some(0)));
+        assert_eq!(after, tuple(translated, real, Some(8)));
+    }
+
+    #[test]
     fn kinds_are_found_by_their_names() {
         for kind in EventKind::ALL {
             assert_eq!(kind_named(kind_name(kind)), Some(kind));

@@ -40,3 +40,22 @@ impl Law {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::model::kernel::counters::COUNTERS;
+
+    #[test]
+    fn each_law_has_a_name_of_its_own_and_verifies_a_counter() {
+        let names: HashSet<&str> = Law::ALL.map(Law::check).into();
+        assert_eq!(names.len(), Law::ALL.len());
+        for name in names.into_iter().chain([ENTRIES_BALANCE]) {
+            assert!(name.ends_with("_balance"), "{name}");
+            let verified = COUNTERS.iter().any(|spec| spec.laws.contains(&name));
+            assert!(verified, "{name}");
+        }
+    }
+}

@@ -169,6 +169,33 @@ mod tests {
     }
 
     #[test]
+    fn what_no_kernel_counts_is_unavailable_for_want_of_a_probe() {
+        let none = Coverage::none("this kernel has no kprobes");
+        assert_eq!(
+            check(V5_15, Era::From5_15, &none, Counter::Alloc),
+            Origin::Unavailable("no probe: this kernel has no kprobes".into())
+        );
+    }
+
+    #[test]
+    fn what_is_unavailable_is_listed_with_its_reason() {
+        let stat = ProcStat::parse(V5_15).unwrap();
+        let missing = vec![(ProbeCounter::Free, "it is inlined".into())];
+        let origins = origins(Some((&stat, Era::From5_15)), &Coverage::except(missing));
+        let listed: Vec<(Counter, String)> = unavailable(&origins)
+            .map(|(counter, reason)| (counter, reason.to_string()))
+            .collect();
+        let expected = [
+            (Counter::Free, "no probe: it is inlined"),
+            (Counter::Searched, "not counted by the kernel since 4.9"),
+        ];
+        assert_eq!(
+            listed,
+            expected.map(|(counter, why)| (counter, why.to_owned()))
+        );
+    }
+
+    #[test]
     fn a_live_column_is_preferred() {
         let all = Coverage::except(Vec::new());
         assert_eq!(

@@ -80,3 +80,64 @@ impl<T> PerCounter<T> {
             .get_or_insert_with(|| Box::new([const { None }; COUNT]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Map = BTreeMap<Counter, u8>;
+
+    fn changes() -> impl Strategy<Value = Vec<(usize, Option<u8>)>> {
+        prop::collection::vec((0..COUNT, prop::option::of(0..3_u8)), 0..6)
+    }
+
+    fn made(changes: &[(usize, Option<u8>)]) -> (PerCounter<u8>, Map) {
+        let (mut values, mut map) = (PerCounter::default(), Map::new());
+        for (i, value) in changes {
+            let counter = COUNTERS[*i].id;
+            values.set(counter, *value);
+            match value {
+                Some(value) => map.insert(counter, *value),
+                None => map.remove(&counter),
+            };
+        }
+        (values, map)
+    }
+
+    proptest! {
+        /// It is a map in the order of the table.
+        #[test]
+        fn it_is_a_map(one in changes(), other in changes(), i in 0..COUNT) {
+            let ((mut values, mut map), (others, other)) = (made(&one), made(&other));
+            let counter = COUNTERS[i].id;
+            prop_assert_eq!(values.get(counter), map.get(&counter));
+            prop_assert_eq!(values.get_mut(counter), map.get_mut(&counter));
+            prop_assert_eq!(values.is_empty(), map.is_empty());
+            prop_assert_eq!(values == others, map == other);
+            let copied = PerCounter::from_fn(|spec| map.get(&spec.id).copied());
+            prop_assert!(copied == values);
+            prop_assert!(values.iter().eq(map.iter().map(|(counter, value)| (*counter, value))));
+            let mut seen = Map::new();
+            for (counter, value) in values.iter_mut() {
+                seen.insert(counter, *value);
+                *value += 1;
+            }
+            prop_assert_eq!(&seen, &map);
+            map.values_mut().for_each(|value| *value += 1);
+            let inserted = *values.get_or_insert_with(counter, || 9);
+            prop_assert_eq!(inserted, *map.entry(counter).or_insert(9));
+            prop_assert!(values.iter().map(|(counter, value)| (counter, *value)).eq(map));
+        }
+    }
+
+    #[test]
+    fn without_values_it_takes_no_memory() {
+        let mut values = PerCounter::<u64>::default();
+        values.set(Counter::New, None);
+        assert!(values.0.is_none() && PerCounter::<u64>::from_fn(|_| None).0.is_none());
+    }
+}

@@ -147,6 +147,25 @@ mod tests {
     }
 
     #[test]
+    fn why_the_table_is_empty_is_known_as_long_as_it_is() {
+        let mut tracking = Tracking::default();
+        assert_eq!(tracking.untracked(), None);
+        let said = tracking.observe(Some(0), Some(&Hooks::Absent));
+        assert!(said.is_some());
+        for _ in 0..2 {
+            assert_eq!(tracking.untracked(), said);
+            tracking.observe(Some(0), None);
+        }
+        tracking.observe(Some(1), None);
+        assert_eq!(tracking.untracked(), None);
+        let unknown = Hooks::Unknown("not in this kernel".to_owned());
+        tracking.observe(Some(0), Some(&unknown));
+        assert_eq!(tracking.untracked(), unknown.explain_empty_table());
+        tracking.observe(None, None);
+        assert_eq!(tracking.untracked(), None);
+    }
+
+    #[test]
     fn without_nf_conntrack_nothing_is_reported() {
         check(&[
             (0, None, None, None),

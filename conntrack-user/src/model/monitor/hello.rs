@@ -82,10 +82,6 @@ impl Monitor {
             && reported.kernel_release == self.kernel_release
             && Rc::ptr_eq(&reported.workloads, &self.workloads)
             && reported.instances.iter().eq(infos)
-            && match (&reported.origins, origins) {
-                (Some(before), Some(now)) => Rc::ptr_eq(before, now),
-                (None, None) => true,
-                _ => false,
-            }
+            && reported.origins.as_ref().map(Rc::as_ptr) == origins.map(Rc::as_ptr)
     }
 }

@@ -1,5 +1,9 @@
 //! Several instances over time: those that come, go and have no probes.
 
+mod events;
+mod reports;
+mod values;
+
 use std::collections::HashMap;
 
 use conntrack_ebpf::ProbeCounter;
@@ -243,6 +247,26 @@ fn a_kernel_release_that_becomes_known_is_in_another_hello() {
     assert_eq!(observe(0, None).as_deref(), Some("unknown"));
     assert_eq!(observe(1_000, Some("6.12.0")).as_deref(), Some("6.12.0"));
     assert_eq!(observe(2_000, Some("6.12.0")), None);
+}
+
+#[test]
+fn probes_that_change_while_nothing_is_watched_are_in_another_hello() {
+    let with = |number, why: &'static str| {
+        Rc::new(ProbeStatus {
+            number,
+            report: Probes::off(why),
+            coverage: Coverage::none(why),
+        })
+    };
+    let mut monitor = monitor(&with(0, NO_PROBES));
+    let mut observe = |ms, probes: &Rc<ProbeStatus>| {
+        let observed = monitor.observe(&reading(ms, Purpose::Interval, probes, &[]));
+        let hello = hellos(&observed).first().map(|hello| (*hello).clone());
+        hello.and_then(|hello| hello.probes.reason)
+    };
+    assert_eq!(observe(0, &with(0, NO_PROBES)), Some(NO_PROBES.into()));
+    assert_eq!(observe(1_000, &with(1, "lost")), Some("lost".into()));
+    assert_eq!(observe(2_000, &with(1, "lost")), None);
 }
 
 #[test]

@@ -12,3 +12,39 @@ pub(super) fn add_worse(checks: &mut Vec<Check>, more: &[Check]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::record::Verdict::{self, Exact, Mismatch, Undercount, WithinBracket};
+
+    #[test]
+    fn of_each_name_the_worst_stays() {
+        let checks = |all: &[(&'static str, Verdict)]| -> Vec<Check> {
+            let check = |&(name, verdict): &(&'static str, Verdict)| Check {
+                name: name.into(),
+                probe: None,
+                kernel_low: None,
+                kernel_high: None,
+                residual: None,
+                verdict,
+                reason: None,
+            };
+            all.iter().map(check).collect()
+        };
+        let mut all = checks(&[("new", Exact), ("free", Mismatch), ("alloc", Undercount)]);
+        let more = [
+            ("free", Undercount),
+            ("new", Undercount),
+            ("drop", WithinBracket),
+        ];
+        add_worse(&mut all, &checks(&more));
+        let expected = [
+            ("new", Undercount),
+            ("free", Mismatch),
+            ("alloc", Undercount),
+            ("drop", WithinBracket),
+        ];
+        assert_eq!(all, checks(&expected));
+    }
+}

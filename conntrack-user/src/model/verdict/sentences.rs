@@ -9,7 +9,7 @@ use crate::{
     text::Text,
 };
 
-/// The table changes by at least this share of its limit, or of its entries, in a minute; else it is steady.
+/// The table changes by more than this share of its limit, or of its entries, in a minute; else it is steady.
 const STEADY: f64 = 0.05;
 
 /// Writes a time of day with so many digits of the second.
@@ -158,10 +158,10 @@ fn trend(facts: &VerdictFacts) -> String {
     }
     let size = facts.max.max(facts.entries).unwrap_or_default() as f64;
     let in_a_minute = rate * 60.0;
-    if size > 0.0 && in_a_minute < -STEADY * size {
+    if in_a_minute < -STEADY * size {
         return format!(", draining by {}/s", two_digits(-rate));
     }
-    if size > 0.0 && in_a_minute > STEADY * size {
+    if in_a_minute > STEADY * size {
         return format!(", rising by {}/s", two_digits(rate));
     }
     match facts.entries_per_s {

@@ -1,5 +1,10 @@
 //! Tests of verdicts, on records as a run writes them.
 
+mod completions;
+mod facts;
+mod who;
+mod words;
+
 use std::error::Error;
 
 use jiff::SignedDuration;
@@ -10,8 +15,7 @@ use crate::model::{
     forecast::TimeToFull,
     kernel::counters::Counter,
     record::{
-        AdvisedChange, LossKind, Peak, Sample, Severity, Summary, Time, Top, TopRow, TopTable,
-        Verdict,
+        AdvisedChange, LossKind, Peak, Sample, Severity, Time, Top, TopRow, TopTable, Verdict,
     },
 };
 
@@ -343,40 +347,6 @@ fn a_lost_source_no_longer_tells_that_nothing_was_lost() -> TestResult {
 }
 
 #[test]
-fn a_run_that_is_appended_starts_anew() -> TestResult {
-    let mut story = Story::new()?;
-    let mut completion = Completion::default();
-    let mut run = |refused: u64| -> Vec<InstanceVerdict> {
-        story.sample.counters.set(Counter::TableFull, Some(refused));
-        let sample = Record::Sample(Box::new(story.sample.clone()));
-        let summary = Record::Summary(Box::new(Summary {
-            duration_s: 1.0,
-            events: None,
-            instances: Vec::new(),
-            instances_left_out: 0,
-        }));
-        let records = [story.hello.clone(), sample, summary];
-        let made = records
-            .iter()
-            .flat_map(|record| completion.before(Some(record)));
-        made.filter_map(|record| match record {
-            Record::Verdict(verdict) => Some(*verdict),
-            _ => None,
-        })
-        .collect()
-    };
-    let refused = |closing: &[InstanceVerdict]| {
-        let facts = closing.last().map(|verdict| &verdict.facts);
-        facts
-            .and_then(|facts| facts.loss(LossKind::Refused))
-            .map(|loss| loss.count)
-    };
-    assert_eq!(refused(&run(36)), Some(36));
-    assert_eq!(refused(&run(2)), Some(2));
-    Ok(())
-}
-
-#[test]
 fn a_lost_source_keeps_what_was_counted() -> TestResult {
     let mut story = Story::new()?;
     story.step(|sample| sample.counters.set(Counter::TableFull, Some(7)));
@@ -389,23 +359,6 @@ fn a_lost_source_keeps_what_was_counted() -> TestResult {
         facts.loss(LossKind::Refused).map(|loss| loss.count),
         Some(7)
     );
-    Ok(())
-}
-
-#[test]
-fn a_recording_is_closed_once() -> TestResult {
-    let mut story = Story::new()?;
-    story.fill(100);
-    let summary = serde_json::from_value(
-        serde_json::json!({"type": "summary", "duration_s": 1.0, "events": {}, "instances": []}),
-    )?;
-    let sample = Record::Sample(Box::new(story.sample.clone()));
-    let mut completion = Completion::default();
-    let mut made = Vec::new();
-    for next in [Some(&story.hello), Some(&sample), Some(&summary), None] {
-        made.push(completion.before(next).len());
-    }
-    assert_eq!(made, [0, 0, 1, 0]);
     Ok(())
 }
 

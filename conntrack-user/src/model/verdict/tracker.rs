@@ -221,7 +221,7 @@ impl Tracker {
         if self.trend.back().is_some_and(|(last, _)| *last >= now) {
             self.trend.clear();
         }
-        let old = |&(at, _): &(Timestamp, u64)| now.duration_since(at) > TREND;
+        let old = |&(at, _): &(Timestamp, u64)| now.duration_since(at) >= TREND;
         while self.trend.get(1).is_some_and(old) {
             self.trend.pop_front();
         }

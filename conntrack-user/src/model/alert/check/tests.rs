@@ -87,6 +87,17 @@ fn without_a_limit_only_other_thresholds_can_be_judged() {
     assert_eq!(verdict.findings, [Finding::NoLimit]);
     assert_eq!(verdict.limit_entries, [None, None]);
 
+    let by_others = [
+        with(|limits| limits.rates[1] = above(1.0)),
+        with(|limits| limits.expectations = above(90.0)),
+    ];
+    let mut others = unlimited.clone();
+    others.rates = [Some(0.0); 3];
+    others.expectations = Some(Expectations { held: 1, max: 100 });
+    for rules in by_others {
+        let verdict = judge(&others, &rules).unwrap();
+        assert_eq!((verdict.status, verdict.findings.len()), (Status::Ok, 0));
+    }
     let by_count = |crit| with(|limits| limits.entries = above(crit));
     let verdict = judge(&unlimited, &by_count(500.0)).unwrap();
     assert_eq!((verdict.status, verdict.findings.len()), (Status::Ok, 0));

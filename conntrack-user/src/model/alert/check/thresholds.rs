@@ -166,6 +166,28 @@ mod tests {
     }
 
     #[test]
+    fn a_warning_above_the_critical_threshold_is_not_in_order() {
+        for (warn, crit, expected) in [
+            (Some(80.0), Some(90.0), true),
+            (Some(90.0), Some(90.0), true),
+            (Some(90.1), Some(90.0), false),
+            (None, Some(0.0), true),
+            (Some(90.0), None, true),
+        ] {
+            let thresholds = CheckThresholds { warn, crit };
+            assert_eq!(thresholds.are_in_order(), expected, "{thresholds:?}");
+        }
+    }
+
+    #[test]
+    fn names_and_exit_statuses_are_those_of_plugins() {
+        use Status::{Critical, Ok, Unknown, Warning};
+        let statuses = [Ok, Warning, Critical, Unknown].map(|status| (status as u8, status.name()));
+        let expected = [(0, "OK"), (1, "WARNING"), (2, "CRITICAL"), (3, "UNKNOWN")];
+        assert_eq!(statuses, expected);
+    }
+
+    #[test]
     fn what_is_certain_comes_before_what_is_not_known() {
         use Status::{Critical, Ok, Unknown, Warning};
         for (one, other, worse) in [

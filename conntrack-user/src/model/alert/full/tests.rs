@@ -130,6 +130,33 @@ fn a_peak_is_seen_at_any_sampling_rate() {
     }
 }
 
+/// The values after each of some samples, of (second, percent).
+fn values(samples: &[(u64, f64)]) -> Vec<Option<f64>> {
+    let mut alert = ConntrackFull::new();
+    let observed = samples.iter().map(|&(at, percent)| {
+        alert.observe(secs(at), entries(percent), Some(MAX));
+        alert.value()
+    });
+    observed.collect()
+}
+
+#[test]
+fn a_late_sample_moves_no_later_evaluation() {
+    let samples = [(0, 1.0), (13, 2.0), (19, 3.0), (20, 4.0), (29, 5.0)];
+    assert_eq!(values(&samples), [1.0, 2.0, 2.0, 4.0, 4.0].map(Some));
+    // After a gap in which one is left out, evaluations are ten seconds from that sample on.
+    let samples = [(0, 1.0), (20, 2.0), (21, 3.0), (29, 4.0), (30, 5.0)];
+    assert_eq!(values(&samples), [1.0, 2.0, 2.0, 2.0, 5.0].map(Some));
+}
+
+#[test]
+fn a_peak_after_an_evaluation_is_in_the_next_even_if_that_is_late() {
+    for (late, value) in [(10, 99.0), (11, 99.0), (19, 99.0), (20, 3.0), (30, 3.0)] {
+        let samples = [(0, 1.0), (1, 99.0), (2, 2.0), (late, 3.0)];
+        assert_eq!(values(&samples).last(), Some(&Some(value)), "{late}");
+    }
+}
+
 #[test]
 fn a_raise_during_the_delay_cancels_the_recovery_silently() {
     let (alert, notified) = run(&[(0, 91.0), (1, 10.0), (200, 92.0)], 5000);

@@ -266,4 +266,69 @@ mod tests {
             );
         }
     }
+
+    /// Those on charts, with their places.
+    fn placed() -> impl Iterator<Item = (Counter, Place)> {
+        COUNTERS
+            .iter()
+            .filter_map(|spec| Some((spec.id, spec.place?)))
+    }
+
+    #[test]
+    fn removals_and_errors_are_drawn_below_zero() {
+        use Counter::{
+            DeleteList, Deleted, Drop, EarlyDrop, ExpectDelete, Ignore, InsertFailed, Invalid,
+            SearchRestart,
+        };
+        let below = placed().filter(|(_, place)| place.below).map(|(id, _)| id);
+        assert!(below.eq([
+            Deleted,
+            DeleteList,
+            Ignore,
+            Invalid,
+            SearchRestart,
+            InsertFailed,
+            Drop,
+            EarlyDrop,
+            ExpectDelete,
+        ]));
+    }
+
+    #[test]
+    fn columns_have_short_headings_and_colours_of_their_own() {
+        let mut colours = HashSet::new();
+        for (id, place) in placed() {
+            assert!(place.heading.len() <= 8, "{}", place.heading);
+            let colour = (place.chart as usize, format!("{:?}", place.colour));
+            assert!(colours.insert(colour), "{id:?}");
+        }
+    }
+
+    /// The columns that a narrow terminal drops last.
+    #[test]
+    fn what_is_lost_has_a_column_before_what_is_searched() {
+        use Counter::{
+            DeleteList, Deleted, Drop, EarlyDrop, Found, IcmpError, InsertFailed, Inserted,
+            Invalid, New, Searched,
+        };
+        let rank = |id: Counter| id.spec().place.map(|place| place.rank);
+        let ranks = [
+            Drop,
+            EarlyDrop,
+            InsertFailed,
+            Invalid,
+            IcmpError,
+            Found,
+            Searched,
+        ]
+        .map(rank);
+        assert!(ranks.is_sorted_by(|one, next| one < next), "{ranks:?}");
+        assert_eq!(rank(New), rank(Drop));
+        let mut peaks: Vec<(u8, Counter)> = placed()
+            .filter_map(|(id, place)| Some((place.peak_rank?, id)))
+            .collect();
+        peaks.sort_unstable();
+        let of_peaks = peaks.into_iter().map(|(_, id)| id);
+        assert!(of_peaks.eq([New, Deleted, Inserted, DeleteList]));
+    }
 }

@@ -83,7 +83,7 @@ impl Sample {
     /// The interval, in nanoseconds since 1970.
     #[must_use]
     pub(crate) fn span(&self) -> Range<i64> {
-        let length = (self.interval_s.clamp(0.0, 1e9) * 1e9) as i64;
+        let length = (self.interval_s.clamp(0.0, 1e9) * 1e9).round() as i64;
         let end = self.time.nanos();
         end - length..end
     }
@@ -97,7 +97,7 @@ impl Sample {
     /// How many buckets at the start of the interval are not known.
     #[must_use]
     pub(crate) fn buckets_lost(&self) -> i64 {
-        (self.buckets_lost_ms.clamp(0.0, 1e12) / BUCKET_MS).ceil() as i64
+        (self.buckets_lost_ms.clamp(0.0, 1e12) / BUCKET_MS).round() as i64
     }
 
     /// The value of a dimension by its indices in [`CHARTS`]; `None` if it is unavailable or not a number.

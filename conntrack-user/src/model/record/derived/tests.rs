@@ -9,6 +9,7 @@ use crate::{
         kernel::counters::Counter,
         record::{Hello, InstanceSummary, PerCpu, Sample, TopTable, derived::Judgement},
     },
+    reading::buckets::BUCKET_MS,
     text::Text,
 };
 
@@ -271,4 +272,22 @@ fn counters_that_did_not_rise_are_listed_separately() {
     );
     assert_eq!(summary.unchanged().collect::<Vec<_>>(), ["found"]);
     assert_eq!(summary.bad_checks().count(), 1);
+}
+
+#[test]
+fn lost_buckets_are_as_many_as_were_lost() {
+    for lost in 0..1_000_i64 {
+        let sample = sample(&json!({"buckets_lost_ms": lost as f64 * BUCKET_MS}));
+        assert_eq!(sample.buckets_lost(), lost);
+        assert_eq!(sample.has_lost_buckets(), lost > 0);
+    }
+}
+
+#[test]
+fn the_start_of_an_interval_is_exact() {
+    for length in (0..1_000).map(|n| 20_000_000 + n * 1_048_577) {
+        let sample = sample(&json!({"interval_s": length as f64 / 1e9}));
+        let span = sample.span();
+        assert_eq!(span.end - span.start, length);
+    }
 }
