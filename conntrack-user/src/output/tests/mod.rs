@@ -8,7 +8,6 @@ mod durations;
 mod forecast_output;
 mod formats;
 mod hostile;
-mod hostile_contents;
 mod json;
 mod netdata;
 mod per_cpu;

@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, option, prelude::*};
 
-use super::hostile::{count, float, instance, text, time};
+use super::values::{count, float, instance, text, time};
 use crate::model::record::{
     ChainLoad, Directions, EntryGroup, EntryMarks, Estimate, Evictable, ExpectationUse, HashUse,
     HelperEntries, Record, Spread, TableContents, TableLimits, TableMemory, TimeoutPolicy,
