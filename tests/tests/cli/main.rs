@@ -45,6 +45,8 @@ mod spawned;
 mod starved;
 mod stream;
 mod stuck;
+mod stuck_fifos;
+mod stuck_logs;
 mod tmux;
 mod tree;
 mod trouble;
