@@ -39,6 +39,7 @@ mod same_numbers;
 mod schema;
 mod serve;
 mod serve_hostile;
+mod serve_metrics;
 mod serve_tls;
 mod serving;
 mod spawned;
