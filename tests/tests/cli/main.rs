@@ -20,6 +20,7 @@ mod field_namespaces;
 mod field_thresholds;
 mod formats;
 mod from;
+mod from_hostile;
 mod from_server;
 mod host;
 mod hostile;
