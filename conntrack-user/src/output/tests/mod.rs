@@ -2,14 +2,19 @@
 
 mod bursts;
 mod contents;
+mod csv;
+mod doctor;
 mod durations;
 mod forecast_output;
+mod formats;
 mod hostile;
-mod hostile_contents;
+mod json;
 mod netdata;
-mod output;
 mod per_cpu;
+mod records;
 mod report;
+mod samples;
+mod text;
 mod text_view;
 mod top;
 mod wrong;

@@ -1,7 +1,9 @@
 //! What Netdata gets of records.
 
-use super::output::{
-    TestResult, blind, burst, busy, hello, idle, per_counter, probes_on, unprobed,
+use super::{
+    formats::TestResult,
+    records::{burst, hello, probes_on},
+    samples::{blind, busy, idle, per_counter, unprobed},
 };
 use crate::{
     model::{

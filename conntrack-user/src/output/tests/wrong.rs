@@ -1,8 +1,9 @@
 //! Counts that a check proves wrong are marked in every format, and each change is reported once.
 
-use super::output::{
-    LARGE, SMALL, TestResult, as_csv, as_json, as_text, burst, busy, check, crosscheck, hello,
-    idle, not_comparable, per_counter, probes_on, summary,
+use super::{
+    formats::{LARGE, SMALL, TestResult, as_csv, as_json, as_text},
+    records::{burst, check, crosscheck, hello, not_comparable, probes_on, summary},
+    samples::{busy, idle, per_counter},
 };
 use crate::{
     model::{
