@@ -115,7 +115,7 @@ pub fn selectors(data: &[u8]) {
                 let _ = filter.matches(Some(&tuple));
                 assert!(!filter.matches(None) || filter == Filter::default());
             }
-            Err(error) => assert!(error.to_string().len() < 2_000, "{error}"),
+            Err(error) => assert!(error.to_string().chars().count() < 2_000, "{error}"),
         }
         cli::fuzz::values(line);
     }

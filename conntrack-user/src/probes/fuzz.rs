@@ -40,7 +40,7 @@ pub fn types(data: &[u8]) {
             facts.fentry = Ok(targets.into());
         }
         Err(error) => {
-            assert!(error.to_string().len() < 2_000, "{error}");
+            assert!(error.to_string().chars().count() < 2_000, "{error}");
             facts.offsets = Err(error);
         }
     }
