@@ -92,9 +92,9 @@ pub struct Need {
     pub without: &'static str,
 }
 
-/// Since which release maps of eBPF programs can be changed without a capability, whatever kernel.unprivileged_bpf_disabled is:
-/// commit "bpf: refine kernel.unprivileged_bpf_disabled behaviour".
-const FREE_MAPS: (u32, u32) = (5, 19);
+/// Since which release bpf(2) changes maps, and tells of programs, that are open without a capability, whatever
+/// kernel.unprivileged_bpf_disabled is: commit "bpf: refine kernel.unprivileged_bpf_disabled behaviour".
+pub const FREE_IF_OPEN: (u32, u32) = (5, 19);
 /// Since which release CAP_BPF and CAP_PERFMON are apart from CAP_SYS_ADMIN.
 const BPF_APART: (u32, u32) = (5, 8);
 /// Since which release memory of maps does not count against RLIMIT_MEMLOCK.
@@ -179,7 +179,7 @@ impl Uses {
         };
         let mut needs = Vec::new();
         let others = matches!(self.namespaces, NamespaceUse::Named | NamespaceUse::All);
-        if self.probes.is_some() && (others || self.top) && self.is_before(FREE_MAPS) {
+        if self.probes.is_some() && (others || self.top) && self.is_before(FREE_IF_OPEN) {
             let capability = match self.is_before(BPF_APART) {
                 true => CapabilitySet::SYS_ADMIN,
                 false => CapabilitySet::BPF,

@@ -22,7 +22,7 @@ use std::{
 use aya::Ebpf;
 
 use super::{bpf, facts::Support, fentry::Trampoline};
-use crate::files;
+use crate::{files, privileges::needs::FREE_IF_OPEN};
 
 /// Release since which the kernel counts missed kprobe hits: commits "bpf: Count missed stats in
 /// trace_call_bpf" and "bpf: Add missed value to kprobe perf link info".
@@ -30,10 +30,6 @@ const SINCE: (u32, u32) = (6, 7);
 
 /// Release since which it counts missed fentry hits: commit "bpf: Count the number of times recursion was prevented".
 const SINCE_BY_FENTRY: (u32, u32) = (5, 12);
-
-/// Release since which bpf(2) tells of open programs without a capability, whatever kernel.unprivileged_bpf_disabled is: commit "bpf:
-/// refine kernel.unprivileged_bpf_disabled behaviour". Reading goes on when capabilities are given up.
-const FREE_INFO: (u32, u32) = (5, 19);
 
 /// Whether a kernel of this release counts the hits of all probes that it misses; `kprobes` is whether any of them is a kprobe.
 /// Where some are and this kernel counts only those of fentry programs, how many were missed is not known.
@@ -67,7 +63,8 @@ enum MissCounter {
 
 impl MissCounter {
     fn of_program(fd: RawFd, kernel: &str) -> io::Result<Self> {
-        match release(kernel).is_some_and(|release| release >= FREE_INFO) {
+        // Reading goes on when capabilities are given up.
+        match release(kernel).is_some_and(|release| release >= FREE_IF_OPEN) {
             true => Ok(Self::Program(fd)),
             false => files::open_in_procfs(&fdinfo_path(fd)).map(Self::ProgramText),
         }

@@ -150,7 +150,7 @@ fn recording_to_a_fifo_waits_for_nobody() -> Result<()> {
         let mut command = ctpulse(&[&args[..], &["--interval", "10ms", "--show"]].concat())?;
         let (mut shown, stdout) = io::pipe()?;
         let program = start(command.stdin(Stdio::null()).stdout(stdout))?;
-        // It is under way.
+        // It has started.
         shown.read_exact(&mut [0; 300])?;
         program.signal(signal)?;
         let end = program.end()?;

@@ -87,10 +87,7 @@ impl Baseline {
     pub(super) fn add(&mut self, count: u64) -> bool {
         self.open.add(count);
         let changed = self.close_full_block();
-        if changed {
-            self.estimate();
-        }
-        changed
+        self.estimate_if(changed)
     }
 
     /// The same as adding so many buckets without events, one after the other.
@@ -102,6 +99,10 @@ impl Baseline {
             buckets -= fitting;
             changed |= self.close_full_block();
         }
+        self.estimate_if(changed)
+    }
+
+    fn estimate_if(&mut self, changed: bool) -> bool {
         if changed {
             self.estimate();
         }
